@@ -1,0 +1,108 @@
+package evaluator
+
+import (
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// RuleState is where a rule stands at the newest tick.
+type RuleState string
+
+const (
+	RuleIdle      RuleState = "idle"      // no phase that names it has begun
+	RuleClear     RuleState = "clear"     // satisfied, or not triggered
+	RuleBreaching RuleState = "breaching" // breached, but not yet for long enough, or its window has not ended
+	RuleFired     RuleState = "fired"     // decided against the release
+	RuleSilent    RuleState = "silent"    // cannot be judged: no data, stale, error, too few samples
+)
+
+// RuleStates lists every RuleState in order, for metrics.
+func RuleStates() []RuleState {
+	return []RuleState{RuleIdle, RuleClear, RuleBreaching, RuleFired, RuleSilent}
+}
+
+// Snapshot is a run as it stands after a tick: complete, immutable, made from
+// plan and state alone. Exporters show it; they decide nothing.
+type Snapshot struct {
+	Plan       string
+	Title      string
+	Version    string
+	Manager    string
+	Seq        uint64    // journal sequence of the tick, set by the runner
+	At         time.Time // the tick
+	Interval   time.Duration
+	Start      time.Time // T
+	End        time.Time // when the last window ends, as far as is known now
+	Horizon    time.Time // when the last phase that is undecided becomes unknown for good
+	State      rules.State
+	Held       bool
+	Verdict    rules.Verdict // of the run: rollback, fail, pass when all phases passed and the watch has ended, else unknown or pending
+	Cause      rules.Cause
+	Reason     string
+	Generation uint64 // number of events so far; changes exactly when something changed
+	Current    int    // index of the phase that "current" means: the latest begun, else the first
+	Over       bool   // no tick can change the run any more, except for a command
+	Phases     []PhaseView
+	Rollback   []RuleView // every rollback rule
+	Signals    []SignalView
+	Fired      *Event // the event of the rollback, once there is one
+	RolledBack bool   // the rollback has been reported as carried out
+}
+
+// PhaseView is one phase of a Snapshot.
+type PhaseView struct {
+	Name      string
+	Title     string
+	Target    string
+	Traffic   float64
+	Owner     string
+	Advance   rules.Advance
+	State     rules.State
+	Verdict   rules.Verdict
+	Cause     rules.Cause
+	Reason    string
+	Scheduled time.Time // by the plan
+	Started   time.Time // zero before it began
+	WindowEnd time.Time // zero before it began
+	Deadline  time.Time // WindowEnd + Extend
+	Decided   time.Time // zero until decided
+	Success   []RuleView
+	Rollback  []int  // indexes in Snapshot.Rollback: the rules that this phase names
+	By, Why   string // of an override
+}
+
+// RuleView is one rule of a Snapshot; a success rule has one for every phase
+// that names it.
+type RuleView struct {
+	Name     string
+	Title    string
+	Kind     rules.RuleKind
+	Owner    string
+	State    RuleState
+	Verdict  rules.Verdict // success: of the window so far, final when the phase is decided; rollback: pass when clear, rollback when fired, else pending or unknown
+	Cause    rules.Cause
+	Reason   string
+	Evidence Evidence
+	Action   string
+	Command  string
+	Query    string // source and query in a line, for people
+}
+
+// SignalView is one signal of a Snapshot.
+type SignalView struct {
+	Name     string
+	Source   string
+	Unit     rules.Unit
+	Derived  bool // made by the compiler for a percentile rule
+	Known    bool
+	Value    float64 // newest bucket
+	Samples  float64
+	Newest   time.Time   // end of the newest bucket
+	Settled  time.Time   // watermark
+	Asked    time.Time   // when the source was last asked
+	NextAsk  time.Time   // when it will be asked next
+	Fault    rules.Fault // of the newest reading
+	Detail   string
+	Failures int // readings in a row with a fault
+}

@@ -1,0 +1,178 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Op compares a value with a threshold.
+type Op uint8
+
+const (
+	NoOp Op = iota // an empty condition, which nothing satisfies
+	Less
+	LessOrEqual
+	Greater
+	GreaterOrEqual
+	Equal
+	NotEqual
+)
+
+// Condition is a comparison with a threshold, written "> 3 %", "<= 2.5 s",
+// ">= 4.5". Threshold is in the unit's inner form: 3 % is 0.03, 300 ms is 0.3.
+type Condition struct {
+	Op        Op
+	Threshold float64
+	Unit      Unit
+}
+
+// ParseCondition reads a condition. The error says what was expected.
+func ParseCondition(text string) (Condition, error) {
+	s := strings.TrimSpace(text)
+	op, rest := cutOp(s)
+	if op == NoOp {
+		return Condition{}, fmt.Errorf("condition %q: want an operator (<, <=, >, >=, ==, !=) and a number, such as \"> 3 %%\"", text)
+	}
+	number, unit := splitUnit(strings.TrimSpace(rest))
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || strings.ContainsAny(number, "xXpP_") {
+		return Condition{}, fmt.Errorf("condition %q: %q is not a number", text, number)
+	}
+	c := Condition{Op: op}
+	switch unit {
+	case "":
+		c.Threshold = v
+	case "%":
+		c.Threshold, c.Unit = scaled(v, 0.01), Percent
+	case "s":
+		c.Threshold, c.Unit = v, Seconds
+	case "ms":
+		c.Threshold, c.Unit = scaled(v, 0.001), Seconds
+	case "m", "min":
+		c.Threshold, c.Unit = v*60, Seconds
+	default:
+		return Condition{}, fmt.Errorf("condition %q: unknown unit %q: want %%, s, ms, min or none", text, unit)
+	}
+	return c, nil
+}
+
+// scaled multiplies by a power of ten through the decimal form, so that 0.07 %
+// is the float nearest to 0.0007 and not a neighbour of it.
+func scaled(v, by float64) float64 {
+	exp := int(math.Round(math.Log10(by)))
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', -1, 64)[:strings.IndexByte(strconv.FormatFloat(v, 'e', -1, 64), 'e')]+
+		"e"+strconv.Itoa(exponent(v)+exp), 64)
+	if err != nil {
+		return v * by // unreachable unless v is at the very edge of float64
+	}
+	return r
+}
+
+func exponent(v float64) int {
+	s := strconv.FormatFloat(v, 'e', -1, 64)
+	e, _ := strconv.Atoi(s[strings.IndexByte(s, 'e')+1:])
+	return e
+}
+
+func cutOp(s string) (Op, string) {
+	for _, op := range []Op{LessOrEqual, GreaterOrEqual, Equal, NotEqual, Less, Greater} {
+		if rest, ok := strings.CutPrefix(s, op.String()); ok {
+			return op, rest
+		}
+	}
+	return NoOp, s
+}
+
+func splitUnit(s string) (number, unit string) {
+	i := strings.LastIndexAny(s, "0123456789.") + 1
+	return strings.TrimSpace(s[:i]), strings.TrimSpace(s[i:])
+}
+
+// Holds reports whether v satisfies the condition. Nothing satisfies an empty
+// condition, and no condition holds for a value that is not a finite number.
+func (c Condition) Holds(v float64) bool {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return false
+	}
+	switch c.Op {
+	case Less:
+		return v < c.Threshold
+	case LessOrEqual:
+		return v <= c.Threshold
+	case Greater:
+		return v > c.Threshold
+	case GreaterOrEqual:
+		return v >= c.Threshold
+	case Equal:
+		return v == c.Threshold
+	case NotEqual:
+		return v != c.Threshold
+	}
+	return false
+}
+
+// String is the form that ParseCondition reads back to the same condition.
+func (c Condition) String() string {
+	if c.Op == NoOp {
+		return ""
+	}
+	return c.Op.String() + " " + c.Unit.Format(c.Threshold)
+}
+
+// MarshalText is String.
+func (c Condition) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText is ParseCondition; empty text is the empty condition.
+func (c *Condition) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*c = Condition{}
+		return nil
+	}
+	parsed, err := ParseCondition(string(text))
+	if err == nil {
+		*c = parsed
+	}
+	return err
+}
+
+// Format writes an inner value in full in the unit that people read: 0.03 as
+// "3 %", 2.5 as "2.5 s".
+func (u Unit) Format(v float64) string {
+	switch u {
+	case Percent:
+		return strconv.FormatFloat(scaled(v, 100), 'f', -1, 64) + " %"
+	case Seconds:
+		return strconv.FormatFloat(v, 'f', -1, 64) + " s"
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// Short writes an inner value with three or four significant digits, for
+// people: 0.050312 as "5.03 %".
+func (u Unit) Short(v float64) string {
+	switch u {
+	case Percent:
+		return trim(v*100, 4) + " %"
+	case Seconds:
+		return trim(v, 3) + " s"
+	}
+	return trim(v, 4)
+}
+
+func trim(v float64, digits int) string {
+	s := strconv.FormatFloat(v, 'g', digits, 64)
+	if strings.ContainsAny(s, "e") {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return s
+}
+
+// Duration is a length of time in a config: Go's form ("90s", "2.5h") and days
+// ("1d", "1d12h").
+type Duration struct{ time.Duration }
+
+// Offset is a time on the plan's clock: "T", "T+20m", "T-24h".
+type Offset struct{ time.Duration }
