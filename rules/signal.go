@@ -152,4 +152,7 @@ type Reading struct {
 	RetryAt      int64  `json:"retry_at,omitempty"` // the source asked not to be called before; Unix seconds
 	Note         string `json:"note,omitempty"`     // what a person may want to know: the two deciles, the phased-release day
 	Ref          string `json:"ref,omitempty"`      // the upstream's request or query id
+	// Width is the width of the buckets in seconds when the source could not give
+	// the signal's own Period (Sentry falls back to one hour); zero means Period.
+	Width int64 `json:"width,omitempty"`
 }
