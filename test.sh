@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Everything that must pass before a change lands. Installs what it needs.
+#   ./test.sh          all of it
+#   ./test.sh quick    without fuzzing, cross builds and benchmarks
+set -euo pipefail
+cd "$(dirname "$0")"
+mode=${1:-all}
+step() { printf '\n== %s\n' "$*"; }
+
+# Real peers for the edges. Tests that need one skip without it, so a machine
+# that is not Debian can run the rest; CI must have them.
+need() {
+  local command=$1 package=$2
+  if command -v "$command" >/dev/null || ! command -v apt-get >/dev/null; then return; fi
+  step "installing $package"
+  local sudo=""
+  [ "$(id -u)" = 0 ] || sudo="sudo -n"
+  $sudo apt-get update -qq || true
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$package" >/dev/null || true
+}
+need promtool prometheus
+need prometheus-alertmanager prometheus-alertmanager
+if [ "${CI:-}" = true ]; then export RELGATE_NEED_PEERS=1; fi
+
+step "gofmt"
+unformatted=$(gofmt -l $(git ls-files '*.go'))
+[ -z "$unformatted" ] || { echo "run gofmt -w on: $unformatted"; exit 1; }
+
+step "go vet"
+go vet ./...
+
+step "staticcheck"
+go tool staticcheck ./...
+
+step "go test -race -shuffle=on"
+go test -race -shuffle=on -count=1 -timeout 20m ./...
+
+step "benchmarks build and run once"
+(cd bench && go vet ./... && go test -count=1 ./...)
+
+[ "$mode" = all ] || exit 0
+
+step "fuzz targets, a few seconds each"
+while IFS=: read -r file target; do
+  go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-5s}" "./$(dirname "$file")"
+done < <(git ls-files '*_test.go' | xargs grep -oHE '^func Fuzz[A-Za-z0-9_]+' | sed 's/func //')
+
+step "builds without cgo for every platform"
+for os in linux darwin windows; do
+  for arch in amd64 arm64; do
+    CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build -mod=readonly -trimpath -ldflags '-s -w' -o /dev/null ./cmd/relgate
+    echo "$os/$arch"
+  done
+done
+
+step "everything passed"
