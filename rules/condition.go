@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // Op compares a value with a threshold.
@@ -46,11 +45,11 @@ func ParseCondition(text string) (Condition, error) {
 	case "":
 		c.Threshold = v
 	case "%":
-		c.Threshold, c.Unit = scaled(v, 0.01), Percent
+		c.Threshold, c.Unit = shifted(v, -2), Percent
 	case "s":
 		c.Threshold, c.Unit = v, Seconds
 	case "ms":
-		c.Threshold, c.Unit = scaled(v, 0.001), Seconds
+		c.Threshold, c.Unit = shifted(v, -3), Seconds
 	case "m", "min":
 		c.Threshold, c.Unit = v*60, Seconds
 	default:
@@ -59,22 +58,14 @@ func ParseCondition(text string) (Condition, error) {
 	return c, nil
 }
 
-// scaled multiplies by a power of ten through the decimal form, so that 0.07 %
-// is the float nearest to 0.0007 and not a neighbour of it.
-func scaled(v, by float64) float64 {
-	exp := int(math.Round(math.Log10(by)))
-	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', -1, 64)[:strings.IndexByte(strconv.FormatFloat(v, 'e', -1, 64), 'e')]+
-		"e"+strconv.Itoa(exponent(v)+exp), 64)
-	if err != nil {
-		return v * by // unreachable unless v is at the very edge of float64
-	}
+// shifted moves the decimal point of v by exp digits. It goes through the
+// shortest decimal form, because multiplying is not exact: 0.07 % has to be the
+// float nearest to 0.0007 and not a neighbour of it.
+func shifted(v float64, exp int) float64 {
+	mantissa, e, _ := strings.Cut(strconv.FormatFloat(v, 'e', -1, 64), "e")
+	was, _ := strconv.Atoi(e)
+	r, _ := strconv.ParseFloat(mantissa+"e"+strconv.Itoa(was+exp), 64)
 	return r
-}
-
-func exponent(v float64) int {
-	s := strconv.FormatFloat(v, 'e', -1, 64)
-	e, _ := strconv.Atoi(s[strings.IndexByte(s, 'e')+1:])
-	return e
 }
 
 func cutOp(s string) (Op, string) {
@@ -143,7 +134,7 @@ func (c *Condition) UnmarshalText(text []byte) error {
 func (u Unit) Format(v float64) string {
 	switch u {
 	case Percent:
-		return strconv.FormatFloat(scaled(v, 100), 'f', -1, 64) + " %"
+		return strconv.FormatFloat(shifted(v, 2), 'f', -1, 64) + " %"
 	case Seconds:
 		return strconv.FormatFloat(v, 'f', -1, 64) + " s"
 	}
@@ -169,10 +160,3 @@ func trim(v float64, digits int) string {
 	}
 	return s
 }
-
-// Duration is a length of time in a config: Go's form ("90s", "2.5h") and days
-// ("1d", "1d12h").
-type Duration struct{ time.Duration }
-
-// Offset is a time on the plan's clock: "T", "T+20m", "T-24h".
-type Offset struct{ time.Duration }

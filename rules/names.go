@@ -16,6 +16,7 @@ var (
 	ruleKindNames  = []string{"success", "rollback"}
 	aggregateNames = []string{"pooled", "exceedance", "worst", "share"}
 	advanceNames   = []string{"scheduled", "signalled", "on_pass"}
+	severityNames  = []string{"error", "warning"}
 	opNames        = []string{"", "<", "<=", ">", ">=", "==", "!="}
 )
 
@@ -47,6 +48,7 @@ func (k RuleKind) String() string  { return name(ruleKindNames, k) }
 func (a Aggregate) String() string { return name(aggregateNames, a) }
 func (a Advance) String() string   { return name(advanceNames, a) }
 func (o Op) String() string        { return name(opNames, o) }
+func (s Severity) String() string  { return name(severityNames, s) }
 
 func (v Verdict) MarshalText() ([]byte, error)   { return []byte(v.String()), nil }
 func (c Cause) MarshalText() ([]byte, error)     { return []byte(c.String()), nil }
@@ -59,6 +61,7 @@ func (k RuleKind) MarshalText() ([]byte, error)  { return []byte(k.String()), ni
 func (a Aggregate) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 func (a Advance) MarshalText() ([]byte, error)   { return []byte(a.String()), nil }
 func (o Op) MarshalText() ([]byte, error)        { return []byte(o.String()), nil }
+func (s Severity) MarshalText() ([]byte, error)  { return []byte(s.String()), nil }
 
 func (v *Verdict) UnmarshalText(b []byte) error   { return parse("verdict", verdictNames, b, v) }
 func (c *Cause) UnmarshalText(b []byte) error     { return parse("cause", causeNames, b, c) }
@@ -71,6 +74,7 @@ func (k *RuleKind) UnmarshalText(b []byte) error  { return parse("rule kind", ru
 func (a *Aggregate) UnmarshalText(b []byte) error { return parse("aggregate", aggregateNames, b, a) }
 func (a *Advance) UnmarshalText(b []byte) error   { return parse("advance", advanceNames, b, a) }
 func (o *Op) UnmarshalText(b []byte) error        { return parse("operator", opNames, b, o) }
+func (s *Severity) UnmarshalText(b []byte) error  { return parse("severity", severityNames, b, s) }
 
 // Verdicts, States, Faults and Causes list every value in order, for metrics
 // that show each of them from the first scrape.

@@ -1,0 +1,297 @@
+package rules
+
+import (
+	"math"
+	"sort"
+	"time"
+)
+
+const (
+	defaultInterval = 30 * time.Second
+	defaultExtend   = time.Hour
+	defaultCoverage = 0.8
+)
+
+// Compile checks a Spec and turns it into a Plan. It reports everything that it
+// finds, with key paths; the plan is nil if one of the problems is an error.
+//
+// Signals, rules and phases keep the order of the Spec, and success rules come
+// before rollback rules. A rule that counts a percentile's exceedances is judged
+// on a derived signal, which comes after the declared ones and is shared by all
+// rules with that threshold.
+func Compile(spec Spec) (*Plan, Problems) {
+	c := &compiler{spec: spec, signals: map[string]int{}, success: map[string]int{}, rollback: map[string]int{}}
+	c.release()
+	c.declareSignals()
+	c.declareRules()
+	c.phases()
+	c.remainder()
+	c.keep()
+	c.lint()
+	if c.problems.Errors() > 0 {
+		return nil, c.problems
+	}
+	return &c.plan, c.problems
+}
+
+// compiler is one run of Compile.
+type compiler struct {
+	spec     Spec
+	plan     Plan
+	specs    []SignalSpec   // of plan.Signals as far as they are declared
+	shared   int            // index of the first shared signal
+	signals  map[string]int // :: signal name → index in plan.Signals
+	success  map[string]int // :: success rule's name → index in plan.Rules
+	rollback map[string]int // :: rollback rule's name → index in plan.Rules
+	problems Problems
+}
+
+func (c *compiler) release() {
+	r := c.spec.Release
+	c.plan.Name, c.plan.Title, c.plan.Version, c.plan.Manager = r.Plan, r.Title, r.Version, r.Manager
+	c.plan.Start, c.plan.Completion = r.Start.UTC(), r.Completion.UTC()
+	c.plan.Interval = or(r.Interval, defaultInterval)
+}
+
+// or is an optional duration or its default.
+func or(d *Duration, otherwise time.Duration) time.Duration {
+	if d == nil {
+		return otherwise
+	}
+	return d.Duration
+}
+
+// value is an optional setting or its zero value.
+func value[T any](v *T) T {
+	if v == nil {
+		return *new(T)
+	}
+	return *v
+}
+
+func orName(title, name string) string {
+	if title == "" {
+		return name
+	}
+	return title
+}
+
+func (c *compiler) declareSignals() {
+	c.shared = len(c.spec.Signals)
+	c.specs = append(c.specs, c.spec.Signals...)
+	for _, s := range c.spec.Shared {
+		if c.named(s.Name) {
+			c.specs = append(c.specs, s)
+		}
+	}
+	for i, s := range c.specs {
+		c.signals[s.Name] = i
+		c.plan.Signals = append(c.plan.Signals, compileSignal(s))
+	}
+}
+
+// named reports whether a rule of the plan names the signal.
+func (c *compiler) named(signal string) bool {
+	for _, r := range c.spec.Success {
+		if r.Signal == signal || r.Alarm == signal {
+			return true
+		}
+	}
+	for _, r := range c.spec.Rollback {
+		if r.Signal == signal {
+			return true
+		}
+	}
+	return false
+}
+
+func compileSignal(s SignalSpec) Signal {
+	every, settle := pace(s)
+	sig := Signal{
+		Name: s.Name, Source: s.Source, Kind: value(s.Kind), Unit: value(s.Unit), Good: s.Good,
+		Quant: value(s.Quant).Value, Of: -1,
+		Query: Query{CloudWatch: s.CloudWatch, Sentry: s.Sentry, AppStore: s.AppStore, Athena: s.Athena},
+	}
+	if s.Unit == nil && s.Kind != nil && *s.Kind == Ratio {
+		sig.Unit = Percent
+	}
+	sig.Every = or(s.Every, every)
+	sig.Period = or(s.Period, time.Minute)
+	if s.Period == nil && (s.Athena != nil || s.AppStore != nil) {
+		sig.Period = sig.Every
+	}
+	if s.Every == nil && s.Period != nil {
+		sig.Every = sig.Period
+	}
+	sig.Settle = or(s.Settle, settle)
+	return sig
+}
+
+// pace is how often a source is asked and how long its data takes to settle,
+// where the plan does not say.
+func pace(s SignalSpec) (every, settle time.Duration) {
+	switch {
+	case s.CloudWatch != nil && s.CloudWatch.Alarm != "":
+		return time.Minute, 0 // a state is what it is when it is read
+	case s.CloudWatch != nil:
+		return time.Minute, 3 * time.Minute // a minute takes one to three to be complete
+	case s.Sentry != nil:
+		return time.Minute, 10 * time.Minute // a session is updated while it runs, and a crash is told at the next start
+	case s.Athena != nil:
+		return time.Hour, 0 // a query's answer does not change; each one costs money
+	case s.AppStore != nil:
+		return 15 * time.Minute, 0 // reviews come in when they come in
+	}
+	return time.Minute, 0
+}
+
+func (c *compiler) declareRules() {
+	for _, s := range c.spec.Success {
+		r := c.rule(Success, s.RuleSpec)
+		if i, ok := c.signals[s.Alarm]; ok {
+			r.Alarm = i
+		}
+		c.success[s.Name] = len(c.plan.Rules)
+		c.plan.Rules = append(c.plan.Rules, r)
+	}
+	for _, s := range c.spec.Rollback {
+		r := c.rule(RollbackRule, s.RuleSpec)
+		r.For, r.Action, r.Command = or(s.For, 0), s.Action, s.Command
+		c.rollback[s.Name] = len(c.plan.Rules)
+		c.plan.Rules = append(c.plan.Rules, r)
+	}
+}
+
+func (c *compiler) rule(kind RuleKind, s RuleSpec) Rule {
+	r := Rule{
+		Name: s.Name, Title: orName(s.Title, s.Name), Kind: kind, Signal: -1, When: s.When,
+		ShownSignal: -1, ShownWhen: s.When, Over: or(s.Over, 0), Coverage: defaultCoverage,
+		MinSamples: value(s.MinSamples), Aggregate: value(s.Aggregate), MinShare: value(s.MinShare).Value,
+		Alarm: -1, OnNoData: value(s.OnNoData), OnError: value(s.OnError), Owner: s.Owner, Notify: s.Notify,
+	}
+	if s.Coverage != nil {
+		r.Coverage = s.Coverage.Value
+	}
+	i, ok := c.signals[s.Signal]
+	if !ok {
+		return r
+	}
+	r.Signal, r.ShownSignal = i, i
+	sig := &c.plan.Signals[i]
+	r.Grace = or(s.Grace, sig.Settle+3*sig.Period)
+	if sig.Kind == Percentile && s.Aggregate == nil {
+		r.Aggregate = Exceedance
+	}
+	if sig.Kind == Percentile && r.Aggregate == Exceedance {
+		r.Signal = c.exceedance(i, s.When)
+		r.When = exceeds(s.When.Op, sig.Quant)
+	}
+	return r
+}
+
+// exceeds says a condition on a quantile as one on the share of samples above
+// the threshold: the quantile is above it exactly when more than 1 - quantile of
+// the samples are.
+func exceeds(op Op, quantile float64) Condition {
+	when := Condition{Op: LessOrEqual, Threshold: rest(quantile), Unit: Percent}
+	if op == Greater || op == GreaterOrEqual {
+		when.Op = Greater
+	}
+	return when
+}
+
+// rest is one minus a quantile, without what subtracting adds: 0.05, not
+// 0.050000000000000044.
+func rest(quantile float64) float64 { return math.Round((1-quantile)*1e12) / 1e12 }
+
+// exceedance is the index of the derived signal that counts the samples of a
+// percentile above a threshold.
+func (c *compiler) exceedance(of int, when Condition) int {
+	parent := c.plan.Signals[of]
+	name := parent.Name + " > " + parent.Unit.Format(when.Threshold)
+	if i, ok := c.signals[name]; ok {
+		return i
+	}
+	d := parent
+	d.Name, d.Kind, d.Unit, d.Good, d.Quant = name, Ratio, Percent, false, 0
+	d.Of, d.Above = of, when.Threshold
+	c.signals[name] = len(c.plan.Signals)
+	c.plan.Signals = append(c.plan.Signals, d)
+	return c.signals[name]
+}
+
+func (c *compiler) phases() {
+	var end time.Duration // of the phase before
+	for _, s := range c.spec.Phases {
+		p := Phase{
+			Name: s.Name, Title: orName(s.Title, s.Name), Target: s.Target, Traffic: value(s.Traffic).Value,
+			Start: end, Window: or(s.Window, 0), Extend: or(s.Extend, defaultExtend), Advance: value(s.Advance), Owner: s.Owner,
+			Success: lookUp(s.Success, c.success), Rollback: lookUp(s.Rollback, c.rollback),
+		}
+		if s.Start != nil {
+			p.Start = s.Start.Duration
+		}
+		end = p.Start + p.Window
+		c.plan.Phases = append(c.plan.Phases, p)
+	}
+	if n := len(c.plan.Phases); n > 0 && c.spec.Release.Completion.IsZero() {
+		c.plan.Completion = c.plan.Start.Add(end)
+	}
+}
+
+func lookUp(names []string, index map[string]int) []int {
+	found := []int{}
+	for _, n := range names {
+		if i, ok := index[n]; ok {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+func (c *compiler) remainder() {
+	for _, s := range c.spec.Communications {
+		c.plan.Communications = append(c.plan.Communications, Communication{
+			Name: s.Name, At: value(s.At).Duration, Channel: s.Channel, Text: s.Text, Notify: s.Notify,
+		})
+	}
+	sort.SliceStable(c.plan.Communications, func(i, j int) bool {
+		return c.plan.Communications[i].At < c.plan.Communications[j].At
+	})
+	for _, s := range c.spec.Approvals {
+		c.plan.Approvals = append(c.plan.Approvals, Approval{Role: s.Role, Name: s.Name, Date: s.Date.Text})
+	}
+	r := c.spec.Rehearsal
+	c.plan.Rehearsal = Rehearsal{Date: r.Date.Text, Environment: r.Environment, Note: r.Note}
+	c.plan.PassCriteria = c.spec.Review.PassCriteria
+}
+
+// keep says for every signal how many buckets its rules look back on: the
+// longest window, and what may go by until that window has settled or is given
+// up.
+func (c *compiler) keep() {
+	back := make([]time.Duration, len(c.plan.Signals)) // what each signal's rules look back on
+	need := func(i int, d time.Duration) {
+		if i >= 0 {
+			back[i] = max(back[i], d)
+		}
+	}
+	for _, r := range c.plan.Rules {
+		need(r.Signal, r.Over+r.For)
+		need(r.ShownSignal, r.Over+r.For)
+	}
+	for _, p := range c.plan.Phases {
+		for _, i := range p.Success {
+			r := c.plan.Rules[i]
+			for _, s := range []int{r.Signal, r.ShownSignal, r.Alarm} {
+				need(s, max(r.Over, p.Window)+p.Extend)
+			}
+		}
+	}
+	for i := range c.plan.Signals {
+		s := &c.plan.Signals[i]
+		if s.Period > 0 {
+			s.Keep = int((back[i]+s.Settle+s.Period-1)/s.Period) + 1
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Severity says whether a problem keeps a plan from running.
+type Severity uint8
+
+const (
+	SeverityError   Severity = iota // the plan cannot run
+	SeverityWarning                 // it can, and is probably not what was meant
+)
+
+// Problem is one thing that is wrong with a plan.
+type Problem struct {
+	Path     string   `json:"path"` // key path, "rollback.api-5xx-high.when"; see [Path]
+	ID       string   `json:"id"`   // which lint, "unknown-signal"
+	Severity Severity `json:"severity"`
+	Message  string   `json:"message"`       // what is wrong
+	Fix      string   `json:"fix,omitempty"` // what to do about it
+}
+
+// Problems is everything that is wrong with a plan. It is an error when one of
+// them is.
+type Problems []Problem
+
+// Error joins the errors, one a line.
+func (ps Problems) Error() string {
+	var lines []string
+	for _, p := range ps {
+		lines = append(lines, p.Path+": "+p.Message)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Errors counts the problems that keep the plan from running.
+func (ps Problems) Errors() int {
+	n := 0
+	for _, p := range ps {
+		if p.Severity == SeverityError {
+			n++
+		}
+	}
+	return n
+}
+
+// Path joins keys to a key path, and quotes those that TOML would quote.
+func Path(keys ...string) string {
+	quoted := make([]string, len(keys))
+	for i, k := range keys {
+		quoted[i] = k
+		if !bareKey(k) {
+			quoted[i] = fmt.Sprintf("%q", k)
+		}
+	}
+	return strings.Join(quoted, ".")
+}
+
+func bareKey(k string) bool {
+	return k != "" && strings.Trim(k, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
+}

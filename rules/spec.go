@@ -1,0 +1,133 @@
+package rules
+
+import "time"
+
+// Spec is a plan as it is written: the shape of the TOML. The comments are the
+// manual: docs/configuration.md is made from them.
+//
+// Where a field is a list of tables with a Name, the file has a table of tables:
+// `[phases.canary]` is the phase with the name "canary". The order is the file's.
+type Spec struct {
+	Release        ReleaseSpec         `toml:"release"`        // What is released, and when.
+	Phases         []PhaseSpec         `toml:"phases"`         // The steps of the rollout, in order.
+	Success        []SuccessSpec       `toml:"success"`        // What must hold for a phase to pass.
+	Rollback       []RollbackSpec      `toml:"rollback"`       // What takes the release back.
+	Signals        []SignalSpec        `toml:"signals"`        // The measurements that the rules judge.
+	Communications []CommunicationSpec `toml:"communications"` // Messages that fall due on the plan's clock.
+	Rehearsal      RehearsalSpec       `toml:"rehearsal"`      // The proof that the rollback commands were tried.
+	Approvals      []ApprovalSpec      `toml:"approvals"`      // The signatures under the plan.
+	Review         ReviewSpec          `toml:"review"`         // What the review after the release asks.
+
+	// Shared are signals that are declared elsewhere and may be named by this
+	// plan's rules; those that are named become a part of the plan.
+	Shared []SignalSpec `toml:"-"`
+	// Bare lets signals have neither source nor query, as in a scenario that
+	// gives their readings itself.
+	Bare bool `toml:"-"`
+}
+
+// ReleaseSpec is the head of a plan.
+type ReleaseSpec struct {
+	Plan       string    `toml:"plan"`                // The plan's id, "REL-2025-06-04": it stands in URLs, metrics and events. Required.
+	Title      string    `toml:"title"`               // For people. Required.
+	Version    string    `toml:"version"`             // What is released: "1.0.0".
+	Start      time.Time `toml:"start"`               // T, with its offset from UTC: every "T+…" counts from here. Required.
+	Completion time.Time `toml:"expected_completion"` // When the release should be over. Default: the end of the last phase's window.
+	Manager    string    `toml:"manager"`             // Who leads the release. Required.
+	Interval   *Duration `toml:"interval"`            // How often the rules are evaluated, from 1s to 1h. Default: 30s.
+}
+
+// PhaseSpec is one step of the rollout with its monitoring window.
+type PhaseSpec struct {
+	Name     string    `toml:"-" key:"name"`
+	Title    string    `toml:"title"`    // For people. Default: the phase's name.
+	Target   string    `toml:"target"`   // What is rolled out: "lambda alias live".
+	Traffic  *Fraction `toml:"traffic"`  // How much of the traffic it gets: "10 %". Required.
+	Start    *Offset   `toml:"start"`    // When it begins on the plan's clock: "T+20m". Required of a scheduled phase; for others it is a forecast. Default: the end of the window before.
+	Window   *Duration `toml:"window"`   // How long it is monitored before it may pass. Required.
+	Extend   *Duration `toml:"extend"`   // How long beyond its window it may wait for data to settle before it is unknown. Default: 1h.
+	Advance  *Advance  `toml:"advance"`  // What starts it: "scheduled" by the plan's clock, "signalled" by CI or a person, "on_pass" of the phase before. Default: scheduled.
+	Owner    string    `toml:"owner"`    // Who answers for it. Required.
+	Success  []string  `toml:"success"`  // Names of the success rules that must hold over its window. At least one.
+	Rollback []string  `toml:"rollback"` // Names of the rollback rules that are watched from its start to the end of the run.
+}
+
+// RuleSpec is what success and rollback rules have in common.
+type RuleSpec struct {
+	Name       string     `toml:"-" key:"name"`
+	Title      string     `toml:"title"`       // For people. Default: the rule's name.
+	Signal     string     `toml:"signal"`      // Name of the signal that is judged. Required.
+	When       Condition  `toml:"when"`        // The condition: "< 1 %", "<= 2.5 s", ">= 4.5". A success rule says what must hold, a rollback rule what must not. Required.
+	Over       *Duration  `toml:"over"`        // Event time that one judged value covers. Default: the phase's window for a success rule, one period of the signal for a rollback rule.
+	Coverage   *Fraction  `toml:"coverage"`    // Share of the periods that must have data. Default: 80 %.
+	MinSamples *float64   `toml:"min_samples"` // Requests, sessions, reviews … that must lie in the judged stretch. Default: 0.
+	Aggregate  *Aggregate `toml:"aggregate"`   // How a percentile is judged: "exceedance" counts the samples beyond the threshold, "worst" takes the worst period, "share" counts periods. Default: exceedance.
+	MinShare   *Fraction  `toml:"min_share"`   // With aggregate "share": the share of periods that must satisfy the condition. Required there.
+	OnNoData   *Policy    `toml:"on_no_data"`  // When the source has nothing: "hold" waits and never passes, "fail" fails the phase, "rollback" rolls back, "ignore" judges without the rule. Default: hold.
+	OnError    *Policy    `toml:"on_error"`    // When the source cannot be asked: as on_no_data. Default: hold.
+	Grace      *Duration  `toml:"grace"`       // How long data may be missing before on_no_data and on_error act. Default: the signal's settle plus three periods.
+	Owner      string     `toml:"owner"`       // Who answers for it. Required.
+	Notify     []string   `toml:"notify"`      // Names of the webhooks that are told. Default: all.
+}
+
+// SuccessSpec is a rule that must hold for a phase to pass.
+type SuccessSpec struct {
+	RuleSpec
+	Alarm string `toml:"alarm"` // Name of an alarm signal that must stay OK all through the window as well.
+}
+
+// RollbackSpec is a rule that takes the release back. relgate never runs the
+// command: it sends the event to those who do.
+type RollbackSpec struct {
+	RuleSpec
+	For     *Duration `toml:"for"`     // How long the condition must hold without a break, at least two periods. Default: one judged value is enough.
+	Action  string    `toml:"action"`  // What is to be done, for people. Required.
+	Command string    `toml:"command"` // The command that was rehearsed.
+}
+
+// SignalSpec declares a measurement: where it comes from and what it counts.
+type SignalSpec struct {
+	Name   string    `toml:"-" key:"name"`
+	Source string    `toml:"source"`   // Name of the source that is asked. Required.
+	Kind   *Kind     `toml:"kind"`     // "ratio" of two counts, "mean" of a sum and a count, "gauge", "percentile" or "alarm". Required.
+	Unit   *Unit     `toml:"unit"`     // What conditions on it are written in: "%", "s" or "" for plain numbers. Default: "%" for a ratio, plain numbers for others.
+	Good   bool      `toml:"good"`     // A ratio's value is the good share, one minus bad of total. Default: false.
+	Quant  *Fraction `toml:"quantile"` // A percentile's quantile: 0.95. Required of a percentile.
+	Period *Duration `toml:"period"`   // Width of one bucket of event time. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
+	Every  *Duration `toml:"every"`    // How often the source is asked. Default: the period; 1h for Athena, 15m for the App Store.
+	Settle *Duration `toml:"settle"`   // How long after its end a bucket may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
+
+	CloudWatch *CloudWatchQuery `toml:"cloudwatch"` // What CloudWatch is asked.
+	Sentry     *SentryQuery     `toml:"sentry"`     // What Sentry is asked.
+	AppStore   *AppStoreQuery   `toml:"appstore"`   // What App Store Connect is asked.
+	Athena     *AthenaQuery     `toml:"athena"`     // What Athena is asked.
+}
+
+// CommunicationSpec is a message that falls due on the plan's clock.
+type CommunicationSpec struct {
+	Name    string   `toml:"-" key:"name"`
+	At      *Offset  `toml:"at"`      // When it falls due: "T-24h". Required.
+	Channel string   `toml:"channel"` // Where it goes: "Slack #ops". Required.
+	Text    string   `toml:"text"`    // What it says. Required.
+	Notify  []string `toml:"notify"`  // Names of the webhooks that are told. Default: all.
+}
+
+// RehearsalSpec is the proof that the rollback commands were tried.
+type RehearsalSpec struct {
+	Date        Date   `toml:"date"`        // The day: 2025-05-30.
+	Environment string `toml:"environment"` // Where: "staging".
+	Note        string `toml:"note"`        // What was tried.
+}
+
+// ApprovalSpec is a signature under the plan.
+type ApprovalSpec struct {
+	ID   string `toml:"-" key:"name"`
+	Role string `toml:"role"` // Whose signature: "CTO". Required.
+	Name string `toml:"name"` // Who signed. Empty until signed.
+	Date Date   `toml:"date"` // When. Empty until signed.
+}
+
+// ReviewSpec is what the review after the release asks.
+type ReviewSpec struct {
+	PassCriteria []string `toml:"pass_criteria"` // When the release counts as done.
+}
