@@ -3,5 +3,15 @@
 //
 // A [Source] is one account of one upstream. The [Pool] asks all of them at
 // once, each under its own deadline, survives their panics, checks that every
-// question has an answer, and counts.
+// question has an answer and that every answer can be true, and counts. A
+// [Client] is the HTTP client of those upstreams that speak plain JSON.
+//
+// There is no circuit breaker here. Whether an upstream that failed is asked
+// again at the next tick is the evaluator's decision: its back-off is part of
+// the journalled state, so a daemon that was restarted asks exactly what the
+// undisturbed one would have asked. A breaker with a clock of its own would
+// answer differently after a restart. What this package does is protect an
+// upstream within one tick: attempts are few and spaced, a request to wait is
+// obeyed, and a source that has not come back from an earlier question is not
+// asked another one.
 package sources

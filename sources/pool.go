@@ -1,0 +1,215 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// grace is how long after its deadline a source may still hand over what it
+// has. It is real time even in a run in virtual time: a source that obeys its
+// context needs microseconds, one that does not would need for ever.
+const grace = time.Second
+
+// PoolConfig says whom a Pool asks, and how long it waits.
+type PoolConfig struct {
+	Sources map[string]Source // source name → source; required
+	Timeout time.Duration     // for one source in one tick; 10 s if zero
+
+	// WithTimeout makes the context of one source's question; context.WithTimeout
+	// if nil. A run in virtual time brings its own.
+	WithTimeout func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+
+	Log *slog.Logger // nothing is logged if nil
+}
+
+// Pool asks many sources at once. It is safe for concurrent use; one source is
+// asked one batch at a time.
+type Pool struct {
+	timeout     time.Duration
+	withTimeout func(context.Context, time.Duration) (context.Context, context.CancelFunc)
+	log         *slog.Logger
+	lanes       map[string]*lane // source name → its lane
+	workers     sync.WaitGroup
+	mu          sync.Mutex
+	closed      bool
+}
+
+// NewPool makes a Pool. It starts nothing.
+func NewPool(cfg PoolConfig) *Pool {
+	p := &Pool{timeout: cfg.Timeout, withTimeout: cfg.WithTimeout, log: cfg.Log, lanes: map[string]*lane{}}
+	if p.timeout <= 0 {
+		p.timeout = 10 * time.Second
+	}
+	if p.withTimeout == nil {
+		p.withTimeout = context.WithTimeout
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	for name, src := range cfg.Sources {
+		p.lanes[name] = newLane(name, src)
+	}
+	return p
+}
+
+// Fetch answers every want, in order, with one reading each. It returns as soon
+// as every source has answered or has run out of its time; what went wrong is a
+// reading's Fault. now is the time of the tick.
+func (p *Pool) Fetch(ctx context.Context, now time.Time, wants []Want) []rules.Reading {
+	out := make([]rules.Reading, len(wants))
+	var calls []*call
+	for name, places := range bySource(wants) {
+		l := p.lanes[name]
+		if l == nil {
+			for _, i := range places {
+				out[i] = Faulty(wants[i], rules.ConfigFault, fmt.Sprintf("unknown source %q", name))
+			}
+			continue
+		}
+		calls = append(calls, p.start(ctx, l, now, wants, places))
+	}
+	p.collect(ctx, calls)
+	for _, c := range calls {
+		for i, r := range c.lane.settle(c, p.timeout) {
+			out[c.places[i]] = r
+		}
+	}
+	return out
+}
+
+// Close waits until every question that was ever started has come back, or
+// until ctx is done, whose error it then returns. Fetch must not be running.
+func (p *Pool) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	joined := make(chan struct{})
+	go func() { p.workers.Wait(); close(joined) }()
+	select {
+	case <-joined:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for sources to come back: %w", ctx.Err())
+	}
+}
+
+// Stats counts what every source has done, by name. Sources that were never
+// asked are there too.
+func (p *Pool) Stats() []SourceStats {
+	out := make([]SourceStats, 0, len(p.lanes))
+	for _, name := range slices.Sorted(maps.Keys(p.lanes)) {
+		out = append(out, p.lanes[name].snapshot())
+	}
+	return out
+}
+
+// bySource groups the indexes of wants by the source that is to be asked.
+func bySource(wants []Want) map[string][]int {
+	groups := map[string][]int{}
+	for i, w := range wants {
+		name := ""
+		if w.Signal != nil {
+			name = w.Signal.Source
+		}
+		groups[name] = append(groups[name], i)
+	}
+	return groups
+}
+
+// call is one batch of questions to one source. The worker writes answers, err
+// and took, and then closes done; nobody reads them before.
+type call struct {
+	lane   *lane
+	now    time.Time
+	places []int // indexes in the wants of Fetch
+	wants  []Want
+	ctx    context.Context // of this question alone
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	answers []rules.Reading
+	err     error // why there are none
+	took    time.Duration
+	gaveUp  bool // written and read by the collector only
+}
+
+var (
+	errBusy   = errors.New("still waiting for the answer to an earlier question")
+	errPanic  = errors.New("the source panicked")
+	errClosed = errors.New("the pool is closed")
+)
+
+func (p *Pool) start(ctx context.Context, l *lane, now time.Time, wants []Want, places []int) *call {
+	c := &call{lane: l, now: now, places: places, done: make(chan struct{})}
+	for _, i := range places {
+		c.wants = append(c.wants, wants[i])
+	}
+	c.ctx, c.cancel = p.withTimeout(ctx, p.timeout)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || l.isStuck() {
+		c.err = errBusy
+		if p.closed {
+			c.err = errClosed
+		}
+		close(c.done)
+		return c
+	}
+	p.workers.Add(1)
+	go func() {
+		defer p.workers.Done()
+		defer close(c.done)
+		begun := time.Now()
+		c.answers, c.err = l.ask(c, p.log)
+		c.took = time.Since(begun)
+	}()
+	return c
+}
+
+// collect waits for the calls. Those whose time is over share one grace, so
+// that several stuck sources hold the tick no longer than one does.
+func (p *Pool) collect(ctx context.Context, calls []*call) {
+	var late []*call
+	for _, c := range calls {
+		select {
+		case <-c.done:
+			c.cancel()
+		case <-c.ctx.Done():
+			late = append(late, c)
+		}
+	}
+	if len(late) == 0 {
+		return
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	for _, c := range late {
+		select {
+		case <-c.done:
+		case <-last.Done():
+			c.giveUp(p.log)
+		}
+		c.cancel()
+	}
+}
+
+// giveUp leaves the worker to itself; Close joins it. A worker that came back
+// in this very moment counts as having answered.
+func (c *call) giveUp(log *slog.Logger) {
+	select {
+	case <-c.done:
+		return
+	default:
+	}
+	c.gaveUp = true
+	c.lane.abandon(c)
+	log.Warn("source does not come back", "source", c.lane.name)
+}
