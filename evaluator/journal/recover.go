@@ -1,0 +1,175 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/relgate/relgate/evaluator"
+)
+
+// Seq returns the newest sequence, 0 for an empty journal.
+func (j *Journal) Seq(ctx context.Context) (uint64, error) {
+	var seq uint64
+	if err := j.read.QueryRowContext(ctx, `SELECT seq FROM head WHERE id = 1`).Scan(&seq); err != nil {
+		return 0, j.reading("the newest sequence", err)
+	}
+	return seq, nil
+}
+
+// Plans lists the names of all plans that have a tick, in order.
+func (j *Journal) Plans(ctx context.Context) ([]string, error) {
+	rows, err := j.read.QueryContext(ctx, `SELECT DISTINCT plan FROM ticks ORDER BY plan`)
+	if err != nil {
+		return nil, j.reading("plans", err)
+	}
+	var names []string
+	err = each(rows, func() error {
+		var name string
+		err := rows.Scan(&name)
+		names = append(names, name)
+		return err
+	})
+	return names, j.reading("plans", err)
+}
+
+// Document returns the JSON of a plan by its digest, or ErrNotFound.
+func (j *Journal) Document(ctx context.Context, digest string) ([]byte, error) {
+	var doc string
+	if err := j.read.QueryRowContext(ctx, `SELECT document FROM plans WHERE digest = $1`, digest).Scan(&doc); err != nil {
+		return nil, j.reading(fmt.Sprintf("plan document %q", digest), err)
+	}
+	return []byte(doc), nil
+}
+
+// Recover returns the newest state of a plan that was kept and every tick since,
+// in order. A plan that was never run has a zero Recovery.
+func (j *Journal) Recover(ctx context.Context, plan string) (evaluator.Recovery, error) {
+	r, err := j.start(ctx, plan, `SELECT seq, digest, state FROM snapshots WHERE plan = $1 ORDER BY seq DESC LIMIT 1`)
+	if err != nil {
+		return r, err
+	}
+	r.Later, err = j.Entries(ctx, plan, r.Seq, -1)
+	if r.Snapshot == nil && len(r.Later) > 0 {
+		r.Digest = r.Later[0].Digest
+	}
+	return r, err
+}
+
+// Origin returns where a replay of all that was retained of a plan starts: the
+// beginning, or the oldest state where the ticks before it were pruned. Later
+// is empty; see Entries.
+func (j *Journal) Origin(ctx context.Context, plan string) (evaluator.Recovery, error) {
+	// A state is the origin when no tick at or before it is left.
+	r, err := j.start(ctx, plan, `SELECT s.seq, s.digest, s.state FROM snapshots s WHERE s.plan = $1
+		AND NOT EXISTS (SELECT 1 FROM ticks t WHERE t.plan = s.plan AND t.seq <= s.seq) ORDER BY s.seq DESC LIMIT 1`)
+	if err != nil || r.Snapshot != nil {
+		return r, err
+	}
+	first, err := j.Entries(ctx, plan, 0, 1)
+	if err == nil && len(first) > 0 {
+		r.Digest = first[0].Digest
+	}
+	return r, err
+}
+
+func (j *Journal) start(ctx context.Context, plan, query string) (r evaluator.Recovery, err error) {
+	err = j.read.QueryRowContext(ctx, query, plan).Scan(&r.Seq, &r.Digest, &r.Snapshot)
+	if errors.Is(err, sql.ErrNoRows) {
+		return evaluator.Recovery{}, nil
+	}
+	if err != nil {
+		return evaluator.Recovery{}, j.reading(fmt.Sprintf("state of plan %q", plan), err)
+	}
+	return r, nil
+}
+
+// Entries returns the ticks of a plan after a sequence with their events, in
+// order; at most limit, all when limit is negative.
+func (j *Journal) Entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error) {
+	kept, err := j.entries(ctx, plan, after, limit)
+	if err != nil {
+		return nil, j.reading(fmt.Sprintf("ticks of plan %q", plan), err)
+	}
+	return kept, nil
+}
+
+func (j *Journal) entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error) {
+	rows, err := j.read.QueryContext(ctx, `SELECT seq, digest, tick FROM ticks WHERE plan = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
+		plan, int64(after), limit)
+	if err != nil {
+		return nil, err
+	}
+	var kept []evaluator.Kept
+	err = each(rows, func() error {
+		k := evaluator.Kept{Entry: evaluator.Entry{Plan: plan}}
+		var tick sql.RawBytes
+		if err := rows.Scan(&k.Seq, &k.Digest, &tick); err != nil {
+			return err
+		}
+		if err := json.Unmarshal(tick, &k.Tick); err != nil {
+			return soup("tick of sequence %d: %w", k.Seq, err)
+		}
+		kept = append(kept, k)
+		return nil
+	})
+	if err != nil || len(kept) == 0 {
+		return nil, err
+	}
+	return kept, j.attach(ctx, plan, kept)
+}
+
+// attach gives the entries their events. Entries and events are both in the
+// order of their sequence.
+func (j *Journal) attach(ctx context.Context, plan string, kept []evaluator.Kept) error {
+	rows, err := j.read.QueryContext(ctx, `SELECT seq, event FROM events WHERE plan = $1 AND seq BETWEEN $2 AND $3 ORDER BY pos`,
+		plan, int64(kept[0].Seq), int64(kept[len(kept)-1].Seq))
+	if err != nil {
+		return err
+	}
+	i := 0
+	return each(rows, func() error {
+		var seq uint64
+		var raw []byte
+		if err := rows.Scan(&seq, &raw); err != nil {
+			return err
+		}
+		for kept[i].Seq < seq {
+			if i++; i == len(kept) {
+				return soup("an event of sequence %d has no tick", seq)
+			}
+		}
+		var e evaluator.Event
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return soup("event of sequence %d: %w", seq, err)
+		}
+		kept[i].Events, kept[i].Raw = append(kept[i].Events, e), append(kept[i].Raw, raw)
+		return nil
+	})
+}
+
+// each calls f for every row and closes the rows.
+func each(rows *sql.Rows, f func() error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// reading wraps an error of a query; a nil error stays nil.
+func (j *Journal) reading(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		err = ErrNotFound
+	default:
+		err = classify(err)
+	}
+	return fmt.Errorf("reading %s from journal %q: %w", what, j.path, err)
+}
