@@ -1,0 +1,222 @@
+package config
+
+import (
+	"crypto/sha256"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/relgate/relgate/rules"
+)
+
+// Config is everything that a daemon is told: plans, compiled, and the rest as
+// it is written, with defaults filled in and file names made paths.
+type Config struct {
+	Plans    []*rules.Plan // the main file's first, then the included ones by name
+	Sources  []SourceSpec  // in file order
+	Webhooks []WebhookSpec // in file order
+	Daemon   DaemonSpec
+	Files    []File   // what was read: the main file, included files, SQL
+	Patterns []string // what include said, as paths: a file that comes to match changes the config
+}
+
+// File is one file that a config was read from.
+type File struct {
+	Path string
+	Hash [sha256.Size]byte // of its content
+}
+
+// Load reads the config at path and everything it names. All problems are
+// reported, in file order; the config is nil if one of them is an error.
+func Load(path string) (*Config, []Problem) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, []Problem{unreadable(path, "", err)}
+	}
+	return Decode(path, data, os.ReadFile)
+}
+
+// Decode is Load for a text that is already there: name is its path, which other
+// files' names are relative to, and readFile gives those. Include's patterns are
+// matched against the file system.
+func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*Config, []Problem) {
+	l := &loader{readFile: readFile, order: map[string]int{}, plans: map[string]string{}}
+	l.config.Files = append(l.config.Files, File{name, sha256.Sum256(data)})
+	main := l.parse(name, data)
+	files := []*file{main}
+	for _, path := range l.included(main) {
+		data, ok := l.read(main, "include", path)
+		if ok {
+			files = append(files, l.parse(path, data))
+		}
+	}
+	l.daemon(main)
+	for _, f := range files {
+		l.plan(f, main)
+	}
+	problems := sortProblems(l.problems, l.order)
+	if Errors(problems) > 0 {
+		return nil, problems
+	}
+	return &l.config, problems
+}
+
+// loader is one run of Decode.
+type loader struct {
+	readFile func(string) ([]byte, error)
+	config   Config
+	problems []Problem
+	order    map[string]int    // :: file name → its rank among the files
+	plans    map[string]string // :: plan name → the file that has it
+}
+
+// file is one TOML file.
+type file struct {
+	name   string
+	doc    document
+	places map[string]place
+	bad    map[string]bool // :: key path → whether its value could not be read
+	broken bool            // it is not TOML
+}
+
+func unreadable(path, key string, err error) Problem {
+	var of *os.PathError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return Problem{File: path, Line: 1, Col: 1, Path: key, ID: "unreadable", Message: "reading the file: " + err.Error()}
+}
+
+// parse reads one file's TOML into a document, as far as it goes.
+func (l *loader) parse(name string, data []byte) *file {
+	l.order[name] = len(l.order)
+	f := &file{name: name, bad: map[string]bool{}, places: positions(data)}
+	var table map[string]any
+	if _, err := toml.Decode(string(data), &table); err != nil {
+		f.broken = true
+		l.problems = append(l.problems, syntax(name, err))
+		return f
+	}
+	d := &decoder{places: f.places}
+	d.decode("", table, reflect.ValueOf(&f.doc).Elem())
+	for _, p := range d.problems {
+		f.bad[p.Path] = true
+		l.add(f, p)
+	}
+	return f
+}
+
+func syntax(name string, err error) Problem {
+	p := Problem{File: name, Line: 1, Col: 1, ID: "syntax", Message: err.Error()}
+	if parse, ok := errors.AsType[toml.ParseError](err); ok {
+		p.Line, p.Col = max(parse.Position.Line, 1), max(parse.Position.Col, 1)
+		p.Message, p.Path = parse.Message, parse.LastKey
+	}
+	return p
+}
+
+// add reports a problem, unless its value could not be read and has been
+// reported for that.
+func (l *loader) add(f *file, p rules.Problem) {
+	l.problems = append(l.problems, f.problem(p))
+}
+
+// judge reports what a check found, without what only follows from a value that
+// could not be read.
+func (l *loader) judge(f *file, found []rules.Problem) {
+	for _, p := range found {
+		known := false
+		for path := p.Path; path != ""; path = parent(path) {
+			known = known || f.bad[path]
+		}
+		if !known {
+			l.add(f, p)
+		}
+	}
+}
+
+// read reads a file that a config names, and notes it as one to watch.
+func (l *loader) read(f *file, key, path string) ([]byte, bool) {
+	data, err := l.readFile(path)
+	if err != nil {
+		p := unreadable(path, key, err)
+		l.add(f, rules.Problem{Path: key, ID: p.ID, Message: "reading " + path + ": " + strings.TrimPrefix(p.Message, "reading the file: ")})
+		return nil, false
+	}
+	l.config.Files = append(l.config.Files, File{path, sha256.Sum256(data)})
+	return data, true
+}
+
+// beside is a path that a config names, relative to the config's own file.
+func (f *file) beside(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(f.name), path)
+}
+
+// included lists the files that match the include patterns, each once, by name.
+func (l *loader) included(main *file) []string {
+	var paths []string
+	for i, pattern := range main.doc.Include {
+		l.config.Patterns = append(l.config.Patterns, main.beside(pattern))
+		found, err := filepath.Glob(main.beside(pattern))
+		key := "include" + index(i)
+		switch {
+		case err != nil:
+			l.add(main, rules.Problem{Path: key, ID: "bad-value", Message: "pattern: " + err.Error()})
+		case len(found) == 0:
+			l.add(main, rules.Problem{Path: key, ID: "include-empty", Severity: rules.SeverityWarning, Message: "no file matches"})
+		}
+		paths = append(paths, found...)
+	}
+	sort.Strings(paths)
+	paths = slices.Compact(paths)
+	return slices.DeleteFunc(paths, func(p string) bool { return filepath.Clean(p) == filepath.Clean(main.name) })
+}
+
+// plan compiles a file's plan, if it has one.
+func (l *loader) plan(f, main *file) {
+	if f.broken {
+		return
+	}
+	spec := f.doc.Spec
+	if f != main {
+		spec.Shared = main.doc.Signals
+		l.mainOnly(f)
+	}
+	l.queries(f)
+	plan, problems := rules.Compile(spec)
+	l.judge(f, problems)
+	if plan != nil {
+		l.config.Plans = append(l.config.Plans, plan)
+	}
+}
+
+// mainOnly reports what an included file must not have.
+func (l *loader) mainOnly(f *file) {
+	for _, key := range []string{"include", "sources", "webhooks", "daemon"} {
+		if _, ok := f.places[key]; ok {
+			l.add(f, rules.Problem{Path: key, ID: "main-file-only", Message: "an included file has a plan only", Fix: "move it to the main file"})
+		}
+	}
+}
+
+// queries reads the SQL of a file's Athena signals.
+func (l *loader) queries(f *file) {
+	for i := range f.doc.Signals {
+		q := f.doc.Signals[i].Athena
+		if q == nil || q.File == "" {
+			continue
+		}
+		key := rules.Path("signals", f.doc.Signals[i].Name, "athena", "file")
+		if data, ok := l.read(f, key, f.beside(q.File)); ok {
+			q.SQL = string(data)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Secret says where a secret is kept: `{ env = "NAME" }`, `{ file = "path" }`,
+// or, with a warning, the secret itself as a string. It never shows itself.
+type Secret struct {
+	env, file, inline string
+}
+
+// Value reads the secret where it is kept, now: a file that was replaced gives
+// the new one. White space around it is dropped. The error names the place and
+// never the secret; a secret that is empty is an error, and so is one that
+// nobody set.
+func (s Secret) Value() (string, error) {
+	var text, where string
+	switch {
+	case s.env != "":
+		text, where = os.Getenv(s.env), fmt.Sprintf("environment variable %q", s.env)
+	case s.file != "":
+		where = fmt.Sprintf("file %q", s.file)
+		data, err := os.ReadFile(s.file)
+		if err != nil {
+			return "", fmt.Errorf("reading a secret: %w", err)
+		}
+		text = string(data)
+	case s.inline != "":
+		text, where = s.inline, "the config"
+	default:
+		return "", errors.New("reading a secret: none is configured")
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return "", fmt.Errorf("reading a secret: %s is empty or not set", where)
+	}
+	return text, nil
+}
+
+// IsZero reports whether no secret is configured.
+func (s Secret) IsZero() bool { return s == Secret{} }
+
+// Inline reports whether the secret stands in the config itself.
+func (s Secret) Inline() bool { return s.inline != "" }
+
+// File is the path of the secret's file, empty when it is kept elsewhere.
+func (s Secret) File() string { return s.file }
+
+// Env is the name of the secret's environment variable, empty when it is kept
+// elsewhere.
+func (s Secret) Env() string { return s.env }
+
+// String is "[secret]".
+func (s Secret) String() string { return "[secret]" }
+
+// GoString is "[secret]".
+func (s Secret) GoString() string { return "[secret]" }
+
+// Format writes "[secret]", whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]")) }
+
+// MarshalText is "[secret]".
+func (s Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
+
+var errSecret = errors.New(`want { env = "NAME" } or { file = "path" }`)
+
+// UnmarshalTOML takes a table with env or file, or the secret itself.
+func (s *Secret) UnmarshalTOML(value any) error {
+	switch v := value.(type) {
+	case string:
+		if v == "" {
+			return errSecret
+		}
+		*s = Secret{inline: v}
+		return nil
+	case map[string]any:
+		env, hasEnv := v["env"].(string)
+		file, hasFile := v["file"].(string)
+		if len(v) != 1 || (env == "") == (file == "") || hasEnv == hasFile {
+			return errSecret
+		}
+		*s = Secret{env: env, file: file}
+		return nil
+	}
+	return errSecret
+}
