@@ -1,0 +1,237 @@
+package cloudwatch
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
+)
+
+// statistic names one series of CloudWatch. It is comparable: equal statistics
+// are asked for once.
+type statistic struct {
+	namespace, metric string
+	dimensions        string // sorted, as joined by joinDimensions
+	stat              string // "Sum", "p95", …; empty when above is set
+	above             string // count the samples above this, in the metric's unit
+	unit              string // CloudWatch's; empty does not filter
+	period            int64  // seconds
+}
+
+// ask is what one want needs: two series, or the state of an alarm. The zero
+// ask needs nothing.
+type ask struct {
+	kind         rules.Kind
+	value, count statistic
+	factor       float64 // from the metric's unit to the inner one
+	exceeds      bool    // value counts exceedances of a percentile
+	zeroBad      bool    // a bucket with count but no value has the value 0
+	alarm        string
+	composite    bool
+	period       int64 // seconds
+	from, to     int64
+	settle       time.Duration
+}
+
+// askFor says what a want needs, or what is wrong with its signal. What it lets
+// through CloudWatch should accept: one bad query refuses a whole batch.
+func askFor(w sources.Want) (ask, error) {
+	s := w.Signal
+	if s == nil || s.Query.CloudWatch == nil {
+		return ask{}, errors.New("the signal has no cloudwatch query")
+	}
+	a := ask{kind: s.Kind, factor: 1, period: int64(s.Period / time.Second), from: w.From, to: w.To, settle: s.Settle}
+	q := s.Query.CloudWatch
+	switch {
+	case a.period <= 0 || s.Period%time.Second != 0:
+		return ask{}, fmt.Errorf("period %s: want whole seconds", s.Period)
+	case w.From >= w.To:
+		return ask{}, errors.New("the range asked for is empty")
+	case s.Kind == rules.Alarm:
+		if q.Alarm == "" {
+			return ask{}, errors.New("alarm: a name is needed")
+		}
+		a.alarm, a.composite = q.Alarm, q.Composite
+		return a, nil
+	}
+	base, err := baseOf(q, a.period)
+	if err != nil {
+		return ask{}, err
+	}
+	if s.Kind == rules.Ratio && s.Of < 0 {
+		return a.ratio(q, base)
+	}
+	return a.metric(s, q, base)
+}
+
+// baseOf is what all statistics of a query share, checked.
+func baseOf(q *rules.CloudWatchQuery, period int64) (statistic, error) {
+	switch {
+	case q.Namespace == "":
+		return statistic{}, errors.New("namespace: a name is needed")
+	case period%60 != 0 && !slices.Contains([]int64{1, 5, 10, 20, 30}, period):
+		return statistic{}, fmt.Errorf("period %d s: want 1, 5, 10, 20, 30 s or whole minutes", period)
+	case len(q.Dimensions) > 30:
+		return statistic{}, fmt.Errorf("dimensions: %d, at most 30", len(q.Dimensions))
+	case q.Unit != "" && !slices.Contains(types.StandardUnit("").Values(), types.StandardUnit(q.Unit)):
+		return statistic{}, fmt.Errorf("unit %q: not a unit of CloudWatch", q.Unit)
+	}
+	for name, value := range q.Dimensions {
+		if name == "" || value == "" {
+			return statistic{}, errors.New("dimensions: neither name nor value may be empty")
+		}
+	}
+	return statistic{
+		namespace: q.Namespace, dimensions: joinDimensions(q.Dimensions), unit: q.Unit, period: period,
+	}, nil
+}
+
+func (a ask) ratio(q *rules.CloudWatchQuery, base statistic) (ask, error) {
+	if q.Bad == "" || q.Total == "" {
+		return ask{}, errors.New("a ratio needs bad and total")
+	}
+	base.stat = "Sum"
+	a.value, a.count, a.zeroBad = base, base, q.MissingBadIsZero
+	a.value.metric, a.count.metric = q.Bad, q.Total
+	return a, nil
+}
+
+func (a ask) metric(s *rules.Signal, q *rules.CloudWatchQuery, base statistic) (ask, error) {
+	if q.Metric == "" {
+		return ask{}, errors.New("metric: a name is needed")
+	}
+	var err error
+	if a.factor, err = factor(s, q.Unit); err != nil {
+		return ask{}, err
+	}
+	base.metric = q.Metric
+	a.value, a.count = base, base
+	a.count.stat = "SampleCount"
+	switch {
+	case s.Kind == rules.Ratio:
+		a.exceeds = true
+		a.value.above, err = threshold(s.Above, a.factor)
+	case s.Kind == rules.Percentile:
+		a.value.stat, err = percentile(s.Quant, q.Stat)
+	case s.Kind == rules.Mean:
+		a.value.stat = "Sum"
+	default:
+		a.value.stat, err = gauge(q.Stat)
+	}
+	return a, err
+}
+
+// factor converts the metric's unit to the signal's inner one.
+func factor(s *rules.Signal, unit string) (float64, error) {
+	seconds := map[string]float64{"Seconds": 1, "Milliseconds": 1e-3, "Microseconds": 1e-6}
+	isTime := s.Unit == rules.Seconds || s.Of >= 0 && seconds[unit] != 0
+	switch {
+	case isTime && seconds[unit] != 0:
+		return seconds[unit], nil
+	case isTime && unit == "":
+		return 0, errors.New("unit: say in what the metric counts time, such as \"Milliseconds\"")
+	case isTime:
+		return 0, fmt.Errorf("unit %q: not a unit of time", unit)
+	case s.Unit == rules.Percent && unit == "Percent":
+		return 1e-2, nil
+	}
+	return 1, nil
+}
+
+// threshold writes a threshold in the metric's own unit, without the noise of
+// the division: 2.5 s is 2500 ms, not 2500.0000000000005.
+func threshold(above, factor float64) (string, error) {
+	v := above / factor
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "", fmt.Errorf("threshold %v: not a number", above)
+	}
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', 11, 64), 64)
+	if err != nil {
+		return "", fmt.Errorf("threshold %v: %w", above, err) // unreachable unless v is at the edge of float64
+	}
+	return strconv.FormatFloat(short, 'f', -1, 64), nil
+}
+
+// percentile names the statistic of a quantile. A stat that says another
+// quantile is refused: the evaluator reckons with Quant.
+func percentile(quantile float64, stat string) (string, error) {
+	if !(quantile > 0 && quantile < 1) {
+		if quantile == 0 && pNN.MatchString(stat) {
+			return stat, nil
+		}
+		return "", fmt.Errorf("quantile %v: want more than 0 and less than 1", quantile)
+	}
+	want := "p" + strconv.FormatFloat(math.Round(quantile*1e10)/1e8, 'f', -1, 64)
+	if stat == "" || stat == want {
+		return want, nil
+	}
+	if n, err := strconv.ParseFloat(strings.TrimPrefix(stat, "p"), 64); err == nil && math.Abs(n-100*quantile) < 1e-9 {
+		return stat, nil // p95.0
+	}
+	return "", fmt.Errorf("stat %q is not the quantile %v: leave it out or write %q", stat, quantile, want)
+}
+
+var (
+	pNN     = regexp.MustCompile(`^p\d{1,2}(\.\d{1,10})?$`)
+	anyStat = regexp.MustCompile(`^(SampleCount|Average|Sum|Minimum|Maximum|IQM|(p|tm|tc|ts|wm)\d{1,3}(\.\d{1,10})?|(TM|WM|PR|TC|TS)\([-0-9.%]*:[-0-9.%]*\)|PR\([-0-9.]+\))$`)
+)
+
+func gauge(stat string) (string, error) {
+	if stat == "" {
+		return "Average", nil
+	}
+	if !anyStat.MatchString(stat) {
+		return "", fmt.Errorf("stat %q: not a statistic of CloudWatch", stat)
+	}
+	return stat, nil
+}
+
+// joinDimensions makes a map comparable. Names and values hold no NUL: they
+// are ASCII without control characters by CloudWatch's own rule.
+func joinDimensions(m map[string]string) string {
+	pairs := make([]string, 0, len(m))
+	for name, value := range m {
+		pairs = append(pairs, name+"\x00"+value)
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, "\x01")
+}
+
+func splitDimensions(s string) []types.Dimension {
+	if s == "" {
+		return nil
+	}
+	var list []types.Dimension
+	for pair := range strings.SplitSeq(s, "\x01") {
+		name, value, _ := strings.Cut(pair, "\x00")
+		list = append(list, types.Dimension{Name: &name, Value: &value})
+	}
+	return list
+}
+
+// String is how a person knows the series.
+func (s statistic) String() string {
+	dims := strings.NewReplacer("\x00", "=", "\x01", ",").Replace(s.dimensions)
+	return fmt.Sprintf("%s %s %s{%s}", s.namespace, s.metric, s.name(false), dims)
+}
+
+// name is the statistic in CloudWatch's words; rank asks for exceedances as a
+// percentile rank.
+func (s statistic) name(rank bool) string {
+	switch {
+	case s.above == "":
+		return s.stat
+	case rank:
+		return "PR(:" + s.above + ")"
+	}
+	return "TC(" + s.above + ":)"
+}

@@ -1,0 +1,26 @@
+// Package cloudwatch turns CloudWatch metrics and alarms into readings.
+//
+// All questions of one Fetch go out together: one GetMetricData for every 500
+// different metric statistics, whatever the number of plans that ask, and one
+// DescribeAlarms for every 100 alarms. A statistic that several wants need is
+// asked for, and paid for, once. Nothing else is called: no List, no Tag, and
+// no STS unless a role is configured.
+//
+// What a point holds:
+//
+//   - a ratio: the Sum of Bad and the Sum of Total, as counts;
+//   - a percentile: the percentile, and SampleCount as its samples;
+//   - a ratio derived from a percentile: how many samples lay above the
+//     threshold, by the trimmed count TC(x:), and SampleCount. CloudWatch
+//     interpolates TC, so it may have a fraction; it is kept as it is. An
+//     endpoint that refuses TC is asked for the percentile rank PR(:x) instead,
+//     from then on;
+//   - a gauge: the statistic, and SampleCount; a mean: Sum and SampleCount;
+//   - an alarm: 0 for OK and 1 for ALARM, for every bucket since the state was
+//     entered. Buckets before that are absent: DescribeAlarms knows only now.
+//
+// CloudWatch answers a misspelt metric, a wrong dimension and a metric without
+// traffic alike: Complete, with no values. All of them are NoData here. With
+// MissingBadIsZero a misspelt Bad cannot be told from a service without
+// errors; the reading's Note says when Bad has sent nothing at all.
+package cloudwatch
