@@ -1,0 +1,19 @@
+package gate
+
+import (
+	_ "embed"
+	"net/http"
+)
+
+//go:embed openapi.json
+var openAPI []byte
+
+// OpenAPI is the description of the HTTP API, in OpenAPI 3.0.
+func OpenAPI() []byte { return append([]byte(nil), openAPI...) }
+
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", jsonType)
+	h.Set("Cache-Control", "public, max-age=300")
+	_, _ = w.Write(openAPI) // a client that is gone misses nothing
+}

@@ -1,0 +1,227 @@
+package gate
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	viewGate     = "gate"
+	viewVerdict  = "verdict"
+	viewRollback = "rollback"
+
+	maxBody   = 64 << 10         // bytes of a request's body
+	bodyTime  = 10 * time.Second // for it to arrive
+	gatesPath = "/v1/gates/"
+)
+
+// routes are the paths besides the gates themselves.
+func (g *Gate) routes() *http.ServeMux {
+	m := http.NewServeMux()
+	m.HandleFunc("/v1/plans", g.methods(g.servePlans, http.MethodGet, http.MethodHead))
+	m.HandleFunc("/v1/plans/{plan}", g.methods(g.servePlan, http.MethodGet, http.MethodHead))
+	m.HandleFunc("/v1/plans/{plan}/commands", g.methods(g.serveCommand, http.MethodPost))
+	m.HandleFunc("/v1/openapi.json", g.methods(serveOpenAPI, http.MethodGet, http.MethodHead))
+	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		problem(w, http.StatusNotFound, "no such page", "see /v1/openapi.json for what there is")
+	})
+	return m
+}
+
+// Handler serves the public port: gates, plans, commands and the description of
+// them. Other packages' routes go beside it, behind Require.
+func (g *Gate) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The gates go round the mux: they are what is asked all the time, and
+		// a path that needs cleaning must not be answered with a redirect.
+		if rest, ok := strings.CutPrefix(r.URL.Path, gatesPath); ok {
+			g.serveGate(w, r, rest)
+			return
+		}
+		g.mux.ServeHTTP(w, r)
+	})
+}
+
+func (g *Gate) methods(h http.HandlerFunc, allowed ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, m := range allowed {
+			if r.Method == m {
+				h(w, r)
+				return
+			}
+		}
+		refuseMethod(w, r, allowed...)
+	}
+}
+
+func refuseMethod(w http.ResponseWriter, r *http.Request, allowed ...string) {
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	problem(w, http.StatusMethodNotAllowed, "method not allowed", fmt.Sprintf("%s is not for %s", r.Method, r.URL.Path))
+}
+
+// splitGate takes "{plan}/{phase}/{view}" apart.
+func splitGate(rest string) (at where, view string, ok bool) {
+	i := strings.IndexByte(rest, '/')
+	j := strings.LastIndexByte(rest, '/')
+	if i <= 0 || j <= i+1 {
+		return where{}, "", false
+	}
+	at, view = where{rest[:i], rest[i+1 : j]}, rest[j+1:]
+	ok = (view == viewGate || view == viewVerdict || view == viewRollback) && strings.IndexByte(at.phase, '/') < 0
+	return at, view, ok
+}
+
+func (g *Gate) serveGate(w http.ResponseWriter, r *http.Request, rest string) {
+	at, view, ok := splitGate(rest)
+	if !ok {
+		problem(w, http.StatusNotFound, "no such page", "want /v1/gates/{plan}/{phase}/gate, /verdict or /rollback")
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
+		refuseMethod(w, r, http.MethodGet, http.MethodHead, http.MethodPost)
+		return
+	}
+	who, ok := g.admit(w, r, Read, at.plan)
+	if !ok || !readPosted(w, r, view) {
+		return
+	}
+	q, err := parseQuestion(r.URL.RawQuery, r.Header["Prefer"])
+	if err != nil {
+		problem(w, http.StatusBadRequest, "bad query", err.Error())
+		return
+	}
+	name := ""
+	if who != nil {
+		name = who.name
+	}
+	a := g.await(r.Context(), at, q, name)
+	if a == nil {
+		g.missing(w, at)
+		return
+	}
+	g.counts.add(view, a.write(w, r, view, q.pending))
+}
+
+// missing says why there is no answer.
+func (g *Gate) missing(w http.ResponseWriter, at where) {
+	b := g.board.Load()
+	p := b.plans[at.plan]
+	switch {
+	case len(b.plans) == 0:
+		wait503(w, "starting", "no plan has been evaluated yet")
+	case p == nil:
+		problem(w, http.StatusNotFound, "no such plan", fmt.Sprintf("no plan is called %q", at.plan))
+	case !p.started():
+		wait503(w, "starting", fmt.Sprintf("plan %q has not been evaluated yet", at.plan))
+	default:
+		problem(w, http.StatusNotFound, "no such phase", fmt.Sprintf("plan %q has no phase %q", at.plan, at.phase))
+	}
+}
+
+// write sends the answer and returns its status.
+func (a *gateAnswer) write(w http.ResponseWriter, r *http.Request, view string, pending int) int {
+	p := &a.json
+	if wantsText(r.Header["Accept"]) {
+		p = &a.text
+	}
+	h := w.Header()
+	h["Gate-Verdict"] = a.gateVerdict
+	h["Gate-Generation"] = a.gateGeneration
+	status := statusOf(view, a.verdict, pending)
+	if view == viewVerdict {
+		h["Cache-Control"] = headerRevalidate
+		h["Vary"] = headerVary
+		h["Etag"] = p.entity
+		if r.Method != http.MethodPost && matches(r.Header["If-None-Match"], p.etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return http.StatusNotModified
+		}
+	} else {
+		h["Cache-Control"] = headerNotStored
+	}
+	if !a.final {
+		h["Retry-After"] = a.retryAfter
+	}
+	p.set(h)
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(p.body) // a client that is gone misses nothing
+	}
+	return status
+}
+
+// Shared header values: net/http reads them and nobody writes.
+var (
+	headerNotStored  = []string{notStored}
+	headerRevalidate = []string{revalidate}
+	headerVary       = []string{"Accept"}
+)
+
+// matches reports whether an If-None-Match header holds the tag. The comparison
+// is the weak one (RFC 9110 §13.1.2).
+func matches(headers []string, etag string) bool {
+	for _, h := range headers {
+		for tag := range strings.SplitSeq(h, ",") {
+			tag = strings.TrimSpace(tag)
+			if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readPosted takes the body of a POST, which says nothing to a gate. On /verdict
+// one that is Flagger's is refused: Flagger reads the status only, so that any
+// verdict would open its gate.
+func readPosted(w http.ResponseWriter, r *http.Request, view string) bool {
+	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
+		return true
+	}
+	body, ok := readBody(w, r)
+	if ok && view == viewVerdict && isFlagger(body) {
+		problem(w, http.StatusBadRequest, "wrong view", "this looks like a Flagger hook, which takes any 200 for yes: point it at /gate or /rollback")
+		return false
+	}
+	return ok
+}
+
+// readBody reads a small body in a short time, or answers and returns false.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	rc := http.NewResponseController(w)
+	// Not every writer has a connection to set a deadline on; those in memory
+	// need none.
+	_ = rc.SetReadDeadline(time.Now().Add(bodyTime))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	_ = rc.SetReadDeadline(time.Time{})
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		problem(w, http.StatusRequestEntityTooLarge, "body too large", fmt.Sprintf("want at most %d bytes", maxBody))
+		return nil, false
+	}
+	if err != nil {
+		problem(w, http.StatusBadRequest, "bad body", "it did not arrive whole")
+		return nil, false
+	}
+	return body, true
+}
+
+func isFlagger(body []byte) bool {
+	var hook struct{ Name, Namespace, Phase, Checksum *string }
+	if err := json.Unmarshal(bytes.TrimSpace(body), &hook); err != nil {
+		return false
+	}
+	return hook.Name != nil && hook.Namespace != nil && hook.Phase != nil && hook.Checksum != nil
+}
+
+// isJSON reports whether a request says that its body is JSON.
+func isJSON(r *http.Request) bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && media == jsonType
+}
