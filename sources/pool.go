@@ -86,11 +86,19 @@ func (p *Pool) Fetch(ctx context.Context, now time.Time, wants []Want) []rules.R
 }
 
 // Close waits until every question that was ever started has come back, or
-// until ctx is done, whose error it then returns. Fetch must not be running.
+// until ctx is done, whose error it then returns, and lets the sources drop
+// their idle connections. A Fetch after it is answered with faults.
 func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	defer func() {
+		for _, l := range p.lanes {
+			if idle, ok := l.src.(interface{ CloseIdleConnections() }); ok {
+				idle.CloseIdleConnections()
+			}
+		}
+	}()
 	joined := make(chan struct{})
 	go func() { p.workers.Wait(); close(joined) }()
 	select {

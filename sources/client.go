@@ -1,0 +1,294 @@
+package sources
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// ClientConfig is what a Client needs to know of its upstream.
+type ClientConfig struct {
+	BaseURL     string         // scheme, host and perhaps a path before every request's own; required
+	CAFile      string         // PEM file with the certificates to trust instead of the system's; the system's if empty
+	MaxAttempts int            // for one request; 3 if zero
+	MinBackoff  time.Duration  // before the second attempt; 500 ms if zero
+	MaxBackoff  time.Duration  // before any; 10 s if zero
+	MaxBody     int64          // bytes of an answer; 8 MiB if zero
+	MaxWait     time.Duration  // longest sleep when the upstream names a time; 5 s, or MaxBackoff if that is longer, if zero
+	Pause       Pause          // Sleep if nil
+	Jitter      func() float64 // 0 to 1, how much of the jitter a pause gets; random if nil
+	Secrets     []string       // texts that must never appear in an error
+
+	// Authorize adds the credentials to a request; none are sent if nil.
+	Authorize func(*http.Request) error
+	// Limits reads the upstream's own rate limit headers: when to come back
+	// (zero: it does not say) and how many requests are left (-1: it does not
+	// say). Retry-After is read without it.
+	Limits func(h http.Header, status int, now time.Time) (resetAt time.Time, remaining float64)
+	// Explain finds the upstream's words in an error's body; "" if it has none.
+	Explain func(body []byte) string
+}
+
+// Client asks a JSON API of one upstream. It follows no redirect, sends its
+// credentials to no other host, repeats only what may be repeated (5xx, 429, a
+// connection that broke), and counts. It is safe for concurrent use.
+type Client struct {
+	cfg       ClientConfig
+	base      *url.URL
+	http      *http.Client
+	requests  atomic.Uint64
+	retries   atomic.Uint64
+	throttled atomic.Uint64
+	remaining atomic.Pointer[float64]
+}
+
+// NewClient makes a Client, or says what is wrong with its URL or CA file.
+func NewClient(cfg ClientConfig) (*Client, error) {
+	base, err := url.Parse(cfg.BaseURL)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading base URL: %s", Scrub(err.Error(), cfg.Secrets...))
+	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
+		return nil, fmt.Errorf("base URL %q: want http:// or https:// and a host", Scrub(cfg.BaseURL, cfg.Secrets...))
+	case base.User != nil:
+		return nil, errors.New("base URL holds a user or password: credentials belong elsewhere")
+	case base.RawQuery != "" || base.Fragment != "":
+		return nil, errors.New("base URL holds a query or fragment")
+	}
+	transport, err := newTransport(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{cfg: withDefaults(cfg), base: base, http: &http.Client{
+		Transport: transport,
+		// A redirect would be asked with our credentials.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+func withDefaults(cfg ClientConfig) ClientConfig {
+	if cfg.MaxAttempts <= 0 {
+		cfg.MaxAttempts = 3
+	}
+	if cfg.MinBackoff <= 0 {
+		cfg.MinBackoff = 500 * time.Millisecond
+	}
+	if cfg.MaxBackoff <= 0 {
+		cfg.MaxBackoff = 10 * time.Second
+	}
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = 8 << 20
+	}
+	if cfg.MaxWait <= 0 {
+		cfg.MaxWait = max(5*time.Second, cfg.MaxBackoff)
+	}
+	if cfg.Pause == nil {
+		cfg.Pause = Sleep
+	}
+	if cfg.Jitter == nil {
+		cfg.Jitter = rand.Float64
+	}
+	return cfg
+}
+
+func newTransport(caFile string) (*http.Transport, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	if caFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading CA file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("reading CA file %q: no certificate in it", caFile)
+	}
+	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return t, nil
+}
+
+// CloseIdleConnections closes connections that no request uses.
+func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+
+// Stats counts what was sent.
+func (c *Client) Stats() Stats {
+	s := Stats{
+		Requests: c.requests.Load(), Retries: c.retries.Load(), Throttled: c.throttled.Load(), RateRemaining: -1,
+	}
+	if r := c.remaining.Load(); r != nil {
+		s.RateRemaining = *r
+	}
+	return s
+}
+
+// CallError is a request that gave no answer.
+type CallError struct {
+	Fault   rules.Fault
+	Status  int         // HTTP status; 0 when there was no answer at all
+	Detail  string      // in the upstream's words where it had any, secrets scrubbed, fit for a reading
+	RetryAt time.Time   // the upstream's wish; zero when it has none
+	Header  http.Header // of the answer; nil when there was none
+}
+
+// Error is the detail.
+func (e *CallError) Error() string { return e.Detail }
+
+// Reading is the reading of a want that was to be answered by this request.
+func (e *CallError) Reading(w Want) rules.Reading {
+	r := Faulty(w, e.Fault, e.Detail)
+	if !e.RetryAt.IsZero() {
+		r.RetryAt = e.RetryAt.Unix()
+	}
+	return r
+}
+
+// Answer is a request that was answered with 2xx.
+type Answer struct {
+	Header http.Header
+	Body   []byte
+}
+
+// Get asks for a reference: a path with its query below BaseURL, or an absolute
+// URL on the same host, as paging links are. now is the time of the tick: the
+// waits that upstreams ask for are counted from it. The answer's JSON goes into
+// the value into, unless that is nil. The error, if any, is a *CallError.
+func (c *Client) Get(ctx context.Context, now time.Time, ref string, into any) (*Answer, *CallError) {
+	target, callErr := c.resolve(ref)
+	if callErr != nil {
+		return nil, callErr
+	}
+	for attempt := 1; ; attempt++ {
+		if attempt > 1 {
+			c.retries.Add(1)
+		}
+		answer, err := c.once(ctx, now, target)
+		if err == nil {
+			return answer, c.decode(answer, into)
+		}
+		if !err.repeatable(ctx) || attempt == c.cfg.MaxAttempts {
+			return nil, err
+		}
+		wait := backoff(attempt, c.cfg.MinBackoff, c.cfg.MaxBackoff, c.cfg.Jitter)
+		if !err.RetryAt.IsZero() {
+			wait = max(wait, err.RetryAt.Sub(now))
+		}
+		if wait > c.patience(ctx, now) || c.cfg.Pause(ctx, wait) != nil {
+			return nil, err
+		}
+		now = now.Add(wait)
+	}
+}
+
+// patience is how long a sleep may be.
+func (c *Client) patience(ctx context.Context, now time.Time) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return min(deadline.Sub(now), c.cfg.MaxWait)
+	}
+	return c.cfg.MaxWait
+}
+
+// repeatable reports whether another attempt may help.
+func (e *CallError) repeatable(ctx context.Context) bool {
+	return ctx.Err() == nil && (e.Status == 0 || e.Status == http.StatusTooManyRequests || e.Status >= 500) &&
+		(e.Fault == rules.Unavailable || e.Fault == rules.Throttled)
+}
+
+// resolve makes the URL of a reference, and refuses every other host.
+func (c *Client) resolve(ref string) (*url.URL, *CallError) {
+	u, err := url.Parse(ref)
+	if err != nil || u.Opaque != "" {
+		return nil, c.fault(rules.PartialData, "the answer links to something that is not a URL")
+	}
+	if !u.IsAbs() && u.Host == "" {
+		abs := *c.base
+		joined := c.base.JoinPath(u.EscapedPath())
+		abs.Path, abs.RawPath, abs.RawQuery = joined.Path, joined.RawPath, u.RawQuery
+		return &abs, nil
+	}
+	if u.Scheme == "" {
+		u.Scheme = c.base.Scheme
+	}
+	if u.Scheme != c.base.Scheme || hostPort(u) != hostPort(c.base) || u.User != nil {
+		return nil, c.fault(rules.PartialData, fmt.Sprintf("the answer links to another host, %q, which is not asked", u.Host))
+	}
+	u.Fragment = ""
+	return u, nil
+}
+
+// once sends one request.
+func (c *Client) once(ctx context.Context, now time.Time, target *url.URL) (*Answer, *CallError) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return nil, c.fault(rules.ConfigFault, err.Error()) // unreachable unless a URL that parsed does not parse again
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "relgate")
+	if c.cfg.Authorize != nil {
+		if err := c.cfg.Authorize(req); err != nil {
+			return nil, c.fault(rules.AuthFault, err.Error())
+		}
+	}
+	c.requests.Add(1)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.transportFault(ctx, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	resetAt := c.limits(resp, now)
+	switch {
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
+		return nil, c.statusFault(resp, body, resetAt)
+	case err != nil:
+		return nil, c.transportFault(ctx, err)
+	case int64(len(body)) > c.cfg.MaxBody:
+		e := c.fault(rules.Unavailable, fmt.Sprintf("the answer is longer than %d bytes", c.cfg.MaxBody))
+		e.Status, e.Header = resp.StatusCode, resp.Header
+		return nil, e
+	}
+	return &Answer{Header: resp.Header, Body: body}, nil
+}
+
+// decode reads an answer's JSON. A proxy's page, an empty body and half an
+// answer are all no answer.
+func (c *Client) decode(a *Answer, into any) *CallError {
+	if into == nil {
+		return nil
+	}
+	if len(a.Body) == 0 {
+		return c.fault(rules.Unavailable, "the answer is empty")
+	}
+	if err := json.Unmarshal(a.Body, into); err != nil {
+		return c.fault(rules.Unavailable, fmt.Sprintf("the answer is not the JSON it should be: %v", err))
+	}
+	return nil
+}
+
+// limits notes what is left of the upstream's budget and gives the time that
+// it asks us to come back at.
+func (c *Client) limits(resp *http.Response, now time.Time) time.Time {
+	at, remaining := time.Time{}, -1.0
+	if c.cfg.Limits != nil {
+		at, remaining = c.cfg.Limits(resp.Header, resp.StatusCode, now)
+	}
+	if remaining >= 0 {
+		c.remaining.Store(&remaining)
+	}
+	if after := RetryAfter(resp.Header, now); !after.IsZero() {
+		return after
+	}
+	return at
+}

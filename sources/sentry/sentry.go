@@ -1,0 +1,255 @@
+package sentry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
+)
+
+const (
+	// maxBuckets is how many buckets one request asks for. Sentry keeps
+	// 5000/buckets groups of the answer and drops the rest without a word; with
+	// 720 there is room for its five statuses and one more.
+	maxBuckets = 720
+	// maxPages ends a paged answer that does not end by itself.
+	maxPages = 10
+	// coarseFor is how long a refused period is not asked for again.
+	coarseFor = 24 * time.Hour
+	hour      = 3600
+)
+
+// Config says which Sentry, and as whom.
+type Config struct {
+	Name        string        // of the source, for logs; required
+	BaseURL     string        // https://sentry.io, a region's host, or one's own; required
+	Org         string        // organisation slug or id; required
+	Token       string        // of an internal integration with org:read; required
+	CAFile      string        // PEM certificates to trust; the system's if empty
+	MaxAttempts int           // for one request; 3 if zero
+	Pause       sources.Pause // sources.Sleep if nil
+	Log         *slog.Logger  // nothing is logged if nil
+}
+
+// Source is one Sentry organisation. It is a sources.Source.
+type Source struct {
+	client *sources.Client
+	name   string
+	path   string // of the sessions endpoint
+	log    *slog.Logger
+
+	mu          sync.Mutex
+	coarseUntil time.Time // only hours are asked for before
+}
+
+// New makes a Source, or says what its config lacks. It asks nothing.
+func New(cfg Config) (*Source, error) {
+	switch {
+	case cfg.Org == "":
+		return nil, errors.New("sentry: org is missing")
+	case cfg.Token == "":
+		return nil, errors.New("sentry: token is missing")
+	}
+	client, err := sources.NewClient(sources.ClientConfig{
+		BaseURL: cfg.BaseURL, CAFile: cfg.CAFile, MaxAttempts: cfg.MaxAttempts, Pause: cfg.Pause,
+		Secrets: []string{cfg.Token}, Explain: explain, Limits: limits,
+		Authorize: func(r *http.Request) error { r.Header.Set("Authorization", "Bearer "+cfg.Token); return nil },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sentry: %w", err)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Source{
+		client: client, name: cfg.Name, log: cfg.Log,
+		path: "/api/0/organizations/" + url.PathEscape(cfg.Org) + "/sessions/", // the last slash matters
+	}, nil
+}
+
+// Stats counts the requests.
+func (s *Source) Stats() sources.Stats { return s.client.Stats() }
+
+// CloseIdleConnections closes connections that no request uses.
+func (s *Source) CloseIdleConnections() { s.client.CloseIdleConnections() }
+
+// question is what one or more wants ask for: equal questions are asked once.
+type question struct {
+	rules.SentryQuery
+	from, to int64
+	period   int64 // seconds
+}
+
+// Fetch answers every want with the sessions of its release.
+func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want) []rules.Reading {
+	out := make([]rules.Reading, len(wants))
+	asked := map[question]answer{}
+	var stop *sources.CallError // a fault that the next question would meet too
+	for i, w := range wants {
+		q, wrong := ask(w)
+		if wrong != "" {
+			out[i] = sources.Faulty(w, rules.ConfigFault, wrong)
+			continue
+		}
+		a, known := asked[q]
+		if !known {
+			if a.err = stop; stop == nil {
+				a = s.answer(ctx, now, q)
+			}
+			asked[q] = a
+		}
+		if stop == nil && a.err != nil && (a.err.Fault == rules.Throttled || a.err.Status == http.StatusUnauthorized) {
+			stop = a.err
+		}
+		out[i] = a.reading(w, now)
+	}
+	return out
+}
+
+// ask makes the question of a want, or says why there is none.
+func ask(w sources.Want) (q question, wrong string) {
+	if w.Signal == nil || w.Signal.Query.Sentry == nil {
+		return q, "the signal has no sentry query"
+	}
+	q = question{SentryQuery: *w.Signal.Query.Sentry, from: w.From, to: w.To, period: int64(w.Signal.Period / time.Second)}
+	switch {
+	case w.Signal.Kind != rules.Ratio:
+		return q, fmt.Sprintf("sentry answers signals of kind ratio, not %s", w.Signal.Kind)
+	case q.Release == "":
+		return q, "the sentry query has no release"
+	case strings.Contains(q.Release, "*"):
+		return q, "the release holds a wildcard: want one release, package@version+build"
+	case q.period <= 0 || q.period > 24*hour || 24*hour%q.period != 0:
+		return q, fmt.Sprintf("period %s does not divide a day", w.Signal.Period)
+	}
+	return q, ""
+}
+
+// answer asks in the finest buckets that this Sentry gives.
+func (s *Source) answer(ctx context.Context, now time.Time, q question) answer {
+	if q.period >= hour || !s.isCoarse(now) {
+		a := s.series(ctx, now, q, q.period)
+		if q.period >= hour || !refusesPeriod(a.err) {
+			return a
+		}
+		s.mu.Lock()
+		s.coarseUntil = now.Add(coarseFor)
+		s.mu.Unlock()
+		s.log.Warn("sentry has no buckets this short, asking for hours", "source", s.name, "period", time.Duration(q.period)*time.Second)
+	}
+	return s.series(ctx, now, q, hour)
+}
+
+func (s *Source) isCoarse(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(s.coarseUntil)
+}
+
+// refusesPeriod recognises the 400 of an installation whose shortest bucket is
+// longer than asked for.
+func refusesPeriod(err *sources.CallError) bool {
+	return err != nil && err.Status == http.StatusBadRequest && strings.Contains(err.Detail, "minimum interval")
+}
+
+// series asks for a range in buckets of a width, in as many requests as it
+// takes, oldest first. What was learnt before a fault is kept.
+func (s *Source) series(ctx context.Context, now time.Time, q question, width int64) answer {
+	a := answer{width: width, from: floor(q.from, width)}
+	a.until = a.from
+	// Nothing is asked of the future: its buckets would be empty, not unknown.
+	end := min(ceil(q.to, width), ceil(now.Unix()+1, width))
+	for a.until < end {
+		to := min(a.until+maxBuckets*width, end)
+		part, err := s.request(ctx, now, q, a.until, to, width)
+		whole := false
+		if err == nil {
+			whole, err = a.add(part, to)
+		}
+		if a.err = err; err != nil || !whole {
+			return a
+		}
+	}
+	return a
+}
+
+// request asks for one stretch, and for the further pages of the answer.
+func (s *Source) request(ctx context.Context, now time.Time, q question, from, to, width int64) (*sessions, *sources.CallError) {
+	query := q.values(from, to, width)
+	var all *sessions
+	for range maxPages {
+		var page body
+		got, err := s.client.Get(ctx, now, s.path+"?"+query.Encode(), &page)
+		if err != nil {
+			return nil, err
+		}
+		part, wrong := page.sessions()
+		if wrong == "" && all != nil {
+			wrong = all.join(part)
+		} else if all == nil {
+			all = part
+		}
+		if wrong != "" {
+			return nil, partial("%s", wrong)
+		}
+		cursor := nextCursor(got.Header.Values("Link"))
+		if cursor == "" {
+			return all, nil
+		}
+		query.Set("cursor", cursor)
+	}
+	return nil, partial("the answer has pages without end")
+}
+
+// values is the request's query string.
+func (q question) values(from, to, width int64) url.Values {
+	v := url.Values{
+		"field":         {"sum(session)"},
+		"groupBy":       {"session.status"},
+		"query":         {`release:"` + strings.ReplaceAll(q.Release, `"`, `\"`) + `"`},
+		"start":         {stamp(from)},
+		"end":           {stamp(to)},
+		"interval":      {interval(width)},
+		"includeTotals": {"1"},
+		"includeSeries": {"1"},
+	}
+	if q.Project != "" {
+		v.Set("project", q.Project)
+	}
+	if q.Environment != "" {
+		v.Set("environment", q.Environment)
+	}
+	return v
+}
+
+func stamp(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02T15:04:05Z") }
+
+// interval writes a width as Sentry does: "1m", "1h".
+func interval(seconds int64) string {
+	switch {
+	case seconds%hour == 0:
+		return strconv.FormatInt(seconds/hour, 10) + "h"
+	case seconds%60 == 0:
+		return strconv.FormatInt(seconds/60, 10) + "m"
+	}
+	return strconv.FormatInt(seconds, 10) + "s"
+}
+
+func floor(t, width int64) int64 {
+	r := t % width
+	if r < 0 {
+		r += width
+	}
+	return t - r
+}
+
+func ceil(t, width int64) int64 { return floor(t+width-1, width) }
