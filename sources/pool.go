@@ -174,6 +174,10 @@ func (p *Pool) start(ctx context.Context, l *lane, now time.Time, wants []Want, 
 	p.workers.Add(1)
 	go func() {
 		defer p.workers.Done()
+		// The question is over for its clock as soon as it is answered, whoever
+		// is still waited for: a virtual deadline passes when only hanging ones
+		// are left.
+		defer c.cancel()
 		defer close(c.done)
 		begun := time.Now()
 		c.answers, c.err = l.ask(c, p.log)
