@@ -1,5 +1,7 @@
 package evaluator
 
+import "time"
+
 // Entry is one tick of one plan as it is journalled: what went in, what came
 // out, and the plan that was in force.
 type Entry struct {
@@ -25,10 +27,11 @@ type Kept struct {
 
 // Recovery is where a run goes on: a state, and the ticks since.
 type Recovery struct {
-	Seq      uint64 // of the tick after which Snapshot was taken; 0 for the beginning
-	Digest   string // of the plan under which it was taken; of the first tick for the beginning; empty when there is no tick
-	Snapshot []byte // nil for the beginning
-	Later    []Kept // in order
+	Seq      uint64    // of the tick after which Snapshot was taken; 0 for the beginning
+	At       time.Time // of that tick; zero for the beginning
+	Digest   string    // of the plan under which it was taken; of the first tick for the beginning; empty when there is no tick
+	Snapshot []byte    // nil for the beginning
+	Later    []Kept    // in order
 }
 
 // Stored is an event at its place in the journal.

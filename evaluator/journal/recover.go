@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/relgate/relgate/evaluator"
 )
@@ -47,7 +48,7 @@ func (j *Journal) Document(ctx context.Context, digest string) ([]byte, error) {
 // Recover returns the newest state of a plan that was kept and every tick since,
 // in order. A plan that was never run has a zero Recovery.
 func (j *Journal) Recover(ctx context.Context, plan string) (evaluator.Recovery, error) {
-	r, err := j.start(ctx, plan, `SELECT seq, digest, state FROM snapshots WHERE plan = $1 ORDER BY seq DESC LIMIT 1`)
+	r, err := j.start(ctx, plan, `SELECT seq, at, digest, state FROM snapshots WHERE plan = $1 ORDER BY seq DESC LIMIT 1`)
 	if err != nil {
 		return r, err
 	}
@@ -63,7 +64,7 @@ func (j *Journal) Recover(ctx context.Context, plan string) (evaluator.Recovery,
 // is empty; see Entries.
 func (j *Journal) Origin(ctx context.Context, plan string) (evaluator.Recovery, error) {
 	// A state is the origin when no tick at or before it is left.
-	r, err := j.start(ctx, plan, `SELECT s.seq, s.digest, s.state FROM snapshots s WHERE s.plan = $1
+	r, err := j.start(ctx, plan, `SELECT s.seq, s.at, s.digest, s.state FROM snapshots s WHERE s.plan = $1
 		AND NOT EXISTS (SELECT 1 FROM ticks t WHERE t.plan = s.plan AND t.seq <= s.seq) ORDER BY s.seq DESC LIMIT 1`)
 	if err != nil || r.Snapshot != nil {
 		return r, err
@@ -76,13 +77,15 @@ func (j *Journal) Origin(ctx context.Context, plan string) (evaluator.Recovery, 
 }
 
 func (j *Journal) start(ctx context.Context, plan, query string) (r evaluator.Recovery, err error) {
-	err = j.read.QueryRowContext(ctx, query, plan).Scan(&r.Seq, &r.Digest, &r.Snapshot)
+	var at int64
+	err = j.read.QueryRowContext(ctx, query, plan).Scan(&r.Seq, &at, &r.Digest, &r.Snapshot)
 	if errors.Is(err, sql.ErrNoRows) {
 		return evaluator.Recovery{}, nil
 	}
 	if err != nil {
 		return evaluator.Recovery{}, j.reading(fmt.Sprintf("state of plan %q", plan), err)
 	}
+	r.At = time.Unix(at, 0).UTC()
 	return r, nil
 }
 
