@@ -48,17 +48,18 @@ func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*C
 	l := &loader{readFile: readFile, order: map[string]int{}, plans: map[string]string{}}
 	l.config.Files = append(l.config.Files, File{name, sha256.Sum256(data)})
 	main := l.parse(name, data)
-	files := []*file{main}
+	l.files = []*file{main}
 	for _, path := range l.included(main) {
 		data, ok := l.read(main, "include", path)
 		if ok {
-			files = append(files, l.parse(path, data))
+			l.files = append(l.files, l.parse(path, data))
 		}
 	}
 	l.daemon(main)
-	for _, f := range files {
+	for _, f := range l.files {
 		l.plan(f, main)
 	}
+	l.scopes(main)
 	problems := sortProblems(l.problems, l.order)
 	if Errors(problems) > 0 {
 		return nil, problems
@@ -71,6 +72,7 @@ type loader struct {
 	readFile func(string) ([]byte, error)
 	config   Config
 	problems []Problem
+	files    []*file           // the main file first
 	order    map[string]int    // :: file name → its rank among the files
 	plans    map[string]string // :: plan name → the file that has it
 }
@@ -180,22 +182,39 @@ func (l *loader) included(main *file) []string {
 	return slices.DeleteFunc(paths, func(p string) bool { return filepath.Clean(p) == filepath.Clean(main.name) })
 }
 
-// plan compiles a file's plan, if it has one.
+// plan compiles a file's plan. A main file that includes others may go without
+// one and hold what they share.
 func (l *loader) plan(f, main *file) {
 	if f.broken {
 		return
 	}
-	spec := f.doc.Spec
-	if f != main {
-		spec.Shared = main.doc.Signals
-		l.mainOnly(f)
-	}
 	l.queries(f)
-	plan, problems := rules.Compile(spec)
-	l.judge(f, problems)
-	if plan != nil {
-		l.config.Plans = append(l.config.Plans, plan)
+	var found rules.Problems
+	spec := f.doc.Spec
+	if f == main && !f.hasPlan() && len(f.doc.Include) > 0 {
+		found = rules.CheckSignals(spec.Signals)
+	} else {
+		if f != main {
+			spec.Shared = main.doc.Signals
+			l.mainOnly(f)
+		}
+		var plan *rules.Plan
+		if plan, found = rules.Compile(spec); plan != nil {
+			l.config.Plans = append(l.config.Plans, plan)
+		}
+		found = l.ownProblems(f, main, found)
+		l.planName(f, &found)
 	}
+	l.references(f, main, &found)
+	l.judge(f, found)
+}
+
+// hasPlan reports whether the file says anything of a plan but signals.
+func (f *file) hasPlan() bool {
+	return slices.ContainsFunc([]string{"release", "phases", "success", "rollback"}, func(key string) bool {
+		_, ok := f.places[key]
+		return ok
+	})
 }
 
 // mainOnly reports what an included file must not have.

@@ -124,7 +124,23 @@ func compileSignal(s SignalSpec) Signal {
 		sig.Every = sig.Period
 	}
 	sig.Settle = or(s.Settle, settle)
+	sig.Query.CloudWatch = withStat(s.CloudWatch, &sig)
 	return sig
+}
+
+// withStat is a CloudWatch query with the statistic that its signal implies.
+func withStat(q *CloudWatchQuery, sig *Signal) *CloudWatchQuery {
+	if q == nil || q.Stat != "" {
+		return q
+	}
+	changed := *q
+	switch sig.Kind {
+	case Percentile:
+		changed.Stat = percentileStat(sig.Quant)
+	case Gauge:
+		changed.Stat = "Average"
+	}
+	return &changed
 }
 
 // pace is how often a source is asked and how long its data takes to settle,

@@ -1,3 +1,74 @@
 package rules
 
-func (c *compiler) lint() {}
+import (
+	"time"
+)
+
+const (
+	day  = 24 * time.Hour
+	year = 366 * day // no length of time in a plan is longer
+)
+
+// lint reports what is wrong with the Spec. It looks at the Spec, not at what it
+// was compiled to, so that every problem has the key path that its author knows.
+func (c *compiler) lint() {
+	top := Check("", &c.problems)
+	c.lintRelease(top.At("release"))
+	c.lintPhases(top.At("phases"))
+	c.lintRules(top)
+	c.lintSignals(top.At("signals"))
+	c.lintCommunications(top.At("communications"))
+	for _, a := range c.spec.Approvals {
+		at := top.At("approvals", a.ID)
+		at.Required("role", a.Role == "", `"CTO"`)
+		at.Required("name", a.Date.Text != "" && a.Name == "", `"who signed"`)
+	}
+}
+
+func (c *compiler) lintRelease(at Checker) {
+	r := c.spec.Release
+	at.Required("plan", r.Plan == "", `"REL-2025-06-04"`)
+	at.Required("title", r.Title == "", `"what is launched"`)
+	at.Required("manager", r.Manager == "", `"Release Manager"`)
+	at.Required("start", r.Start.IsZero(), "2025-06-04T02:00:00Z")
+	if r.Plan != "" {
+		at.At("plan").Name(r.Plan)
+	}
+	at.Span("interval", r.Interval, time.Second, time.Hour)
+	if r.Start.IsZero() || r.Completion.IsZero() {
+		return
+	}
+	if !r.Completion.After(r.Start) {
+		at.At("expected_completion").Fail("order", "", "not after the start")
+		return
+	}
+	for _, p := range c.plan.Phases {
+		if end := c.plan.Start.Add(p.Start + p.Window); end.After(c.plan.Completion) {
+			at.At("expected_completion").Warn("order", "write expected_completion = "+end.Format(time.RFC3339)+" or later",
+				"phase %q is watched until after it", p.Name)
+			return
+		}
+	}
+}
+
+func (c *compiler) lintCommunications(at Checker) {
+	for _, m := range c.spec.Communications {
+		at := at.At(m.Name)
+		at.Required("at", m.At == nil, `"T-2h"`)
+		at.Required("channel", m.Channel == "", `"Slack #ops"`)
+		at.Required("text", m.Text == "", `"what it says"`)
+		if m.At != nil {
+			offset(at.At("at"), *m.At)
+		}
+	}
+}
+
+// offset reports a time that is too far from T, or not in whole seconds.
+func offset(at Checker, o Offset) {
+	switch {
+	case o.Duration.Abs() > year:
+		at.Fail("out-of-range", "", "%v: want at most a year from T", o)
+	case o.Duration%time.Second != 0:
+		at.Fail("out-of-range", "", "%v: want whole seconds", o)
+	}
+}

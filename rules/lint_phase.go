@@ -1,0 +1,164 @@
+package rules
+
+import "time"
+
+func (c *compiler) lintPhases(at Checker) {
+	if len(c.spec.Phases) == 0 {
+		at.Fail("missing", "add [phases.NAME]", "a plan without phases")
+	}
+	for i, s := range c.spec.Phases {
+		at := at.At(s.Name)
+		at.Name(s.Name)
+		if s.Name == "current" {
+			at.Fail("bad-name", "choose another name", `"current" is the gate of whatever phase is current`)
+		}
+		at.Required("traffic", s.Traffic == nil, `"10 %"`)
+		at.Required("window", s.Window == nil, `"15m"`)
+		at.Required("owner", s.Owner == "", `"who answers for it"`)
+		c.lintStart(at, i)
+		c.lintWindow(at, s)
+		c.lintPhaseRules(at, i)
+	}
+}
+
+// lintStart checks when and how a phase begins.
+func (c *compiler) lintStart(at Checker, i int) {
+	s := c.spec.Phases[i]
+	advance := value(s.Advance)
+	at.Required("start", s.Start == nil && advance == Scheduled, `"T+20m"`)
+	if advance == OnPass && i == 0 {
+		at.At("advance").Fail("order", `write "scheduled" or "signalled"`, "the first phase has none before it that could pass")
+	}
+	if s.Start == nil {
+		return
+	}
+	offset(at.At("start"), *s.Start)
+	if s.Start.Duration < 0 {
+		at.At("start").Fail("order", "", "%v: before the release begins", s.Start)
+	}
+	for _, before := range c.spec.Phases[:i] {
+		if before.Start != nil && before.Start.Duration > s.Start.Duration {
+			at.At("start").Fail("order", "put the phases in the order of time", "%v: before phase %q, which stands above and starts at %v", s.Start, before.Name, before.Start)
+			return
+		}
+	}
+}
+
+func (c *compiler) lintWindow(at Checker, s PhaseSpec) {
+	at.Span("window", s.Window, time.Second, year)
+	at.Span("extend", s.Extend, 0, year)
+	if s.Window != nil && s.Window.Duration < c.plan.Interval {
+		at.At("window").Fail("short-window", "", "%v is shorter than the interval between evaluations, %v", s.Window, Duration{c.plan.Interval})
+	}
+}
+
+func (c *compiler) lintPhaseRules(at Checker, i int) {
+	s, p := c.spec.Phases[i], &c.plan.Phases[i]
+	if len(s.Success) == 0 {
+		at.At("success").Fail("missing", "name at least one success rule", "a phase without success rules could pass on nothing")
+	}
+	if len(s.Rollback) == 0 {
+		at.At("rollback").Warn("no-rollback", "name the rollback rules to watch", "nothing takes this phase back")
+	}
+	lintNames(at.At("success"), "success", s.Success, c.success, "rollback", c.rollback)
+	lintNames(at.At("rollback"), "rollback", s.Rollback, c.rollback, "success", c.success)
+	ignored := 0
+	for _, r := range p.Success {
+		c.lintEnoughData(at, s, &c.plan.Rules[r])
+		if c.plan.Rules[r].OnNoData == PolicyIgnore || c.plan.Rules[r].OnError == PolicyIgnore {
+			ignored++
+		}
+		for _, b := range p.Rollback {
+			contradiction(at.At("success"), &c.plan.Rules[r], &c.plan.Rules[b])
+		}
+	}
+	if ignored > 0 && ignored == len(s.Success) {
+		at.At("success").Fail("all-ignored", "let one rule hold on missing data", "every rule ignores missing data, so the phase could pass on nothing")
+	}
+}
+
+// lintNames reports rules that do not exist, and rules named twice.
+func lintNames(at Checker, kind string, names []string, known map[string]int, other string, others map[string]int) {
+	seen := map[string]bool{}
+	for i, n := range names {
+		at := at.Index(i)
+		if seen[n] {
+			at.Fail("duplicate", "leave one out", "rule %q is named twice", n)
+		}
+		seen[n] = true
+		if _, ok := known[n]; ok {
+			continue
+		}
+		if _, ok := others[n]; ok {
+			at.Fail("unknown-rule", "name a "+kind+" rule", "%q is a %s rule", n, other)
+			continue
+		}
+		at.OneOf("unknown-rule", kind+" rule", n, sortedKeys(known))
+	}
+}
+
+// lintEnoughData reports a phase whose window cannot hold the data that one of
+// its success rules demands.
+func (c *compiler) lintEnoughData(at Checker, s PhaseSpec, r *Rule) {
+	if s.Window == nil || r.ShownSignal < 0 {
+		return
+	}
+	sig, window := &c.plan.Signals[r.ShownSignal], s.Window.Duration
+	extend := Duration{or(s.Extend, defaultExtend)}
+	switch {
+	case window < sig.Period:
+		at.At("window").Fail("short-window", "", "%v is shorter than the period of signal %q, %v, which rule %q judges", s.Window, sig.Name, Duration{sig.Period}, r.Name)
+	case window < 2*sig.Period && sig.Kind != Gauge && r.Over == 0:
+		at.At("window").Warn("thin-window", "", "%v holds a single period of signal %q, %v, which rule %q judges", s.Window, sig.Name, Duration{sig.Period}, r.Name)
+	}
+	if sig.Settle > extend.Duration {
+		at.At("extend").Fail("short-extend", "", "%v: signal %q, which rule %q judges, takes %v to settle: the phase could never pass", extend, sig.Name, r.Name, Duration{sig.Settle})
+	}
+	if r.Over > window {
+		at.At("window").Warn("looks-back", "", "%v: rule %q looks back %v, on data from before the phase began", s.Window, r.Name, Duration{r.Over})
+	}
+}
+
+// contradiction reports a success rule whose every good value takes the release
+// back, or some of whose good values do.
+func contradiction(at Checker, good, bad *Rule) {
+	if good.ShownSignal < 0 || good.ShownSignal != bad.ShownSignal {
+		return
+	}
+	g, b := good.ShownWhen, bad.ShownWhen
+	if g.upper() == b.upper() && g.bounds() && b.bounds() && within(g, b) {
+		at.Fail("contradiction", "", "rule %q holds (%v) only where rollback rule %q fires (%v)", good.Name, g, bad.Name, b)
+		return
+	}
+	if g.upper() != b.upper() && g.bounds() && b.bounds() && overlap(g, b) {
+		at.Warn("overlap", "", "rule %q holds (%v) for values that rollback rule %q fires at (%v)", good.Name, g, bad.Name, b)
+	}
+}
+
+// bounds reports whether the condition is a bound and not an equation.
+func (c Condition) bounds() bool {
+	return c.Op == Less || c.Op == LessOrEqual || c.Op == Greater || c.Op == GreaterOrEqual
+}
+
+// upper reports whether the condition is an upper bound.
+func (c Condition) upper() bool { return c.Op == Less || c.Op == LessOrEqual }
+
+func (c Condition) inclusive() bool { return c.Op == LessOrEqual || c.Op == GreaterOrEqual }
+
+// within reports whether every value that satisfies a satisfies b, both being
+// bounds on the same side.
+func within(a, b Condition) bool {
+	if a.Threshold == b.Threshold {
+		return b.inclusive() || !a.inclusive()
+	}
+	return a.upper() == (a.Threshold < b.Threshold)
+}
+
+// overlap reports whether a value satisfies both a and b, bounds on different
+// sides.
+func overlap(a, b Condition) bool {
+	if a.Threshold == b.Threshold {
+		return a.inclusive() && b.inclusive()
+	}
+	return a.upper() == (a.Threshold > b.Threshold)
+}

@@ -1,0 +1,195 @@
+package rules
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+func (c *compiler) lintRules(top Checker) {
+	used := c.usedRules()
+	for _, s := range c.spec.Success {
+		at := top.At("success", s.Name)
+		c.lintRule(at, s.RuleSpec, Success)
+		if s.Alarm != "" && at.At("alarm").OneOf("unknown-signal", "signal", s.Alarm, c.signalNames()) {
+			if k := c.specs[c.signals[s.Alarm]].Kind; k != nil && *k != Alarm {
+				at.At("alarm").Fail("wrong-kind", `name a signal of kind "alarm"`, "signal %q is a %v", s.Alarm, *k)
+			}
+		}
+		if !used[c.success[s.Name]] {
+			at.Warn("unused-rule", "name it in a phase's success", "no phase is judged by this rule")
+		}
+	}
+	for _, s := range c.spec.Rollback {
+		at := top.At("rollback", s.Name)
+		c.lintRule(at, s.RuleSpec, RollbackRule)
+		c.lintRollback(at, s)
+		if !used[c.rollback[s.Name]] {
+			at.Warn("unused-rule", "name it in a phase's rollback", "no phase watches this rule")
+		}
+	}
+}
+
+// usedRules says which rules the phases name.
+func (c *compiler) usedRules() map[int]bool {
+	used := map[int]bool{} // :: index in plan.Rules → whether a phase names it
+	for _, p := range c.plan.Phases {
+		for _, i := range slices.Concat(p.Success, p.Rollback) {
+			used[i] = true
+		}
+	}
+	return used
+}
+
+func (c *compiler) lintRollback(at Checker, s RollbackSpec) {
+	if _, ok := c.success[s.Name]; ok {
+		at.Fail("duplicate", "rename one of them", "a success rule has this name too")
+	}
+	at.Required("action", s.Action == "", `"what is to be done"`)
+	if s.Command == "" {
+		at.At("command").Warn("no-command", `write command = "the command that was rehearsed"`, "missing: whoever gets the event has to know what to run")
+	}
+	at.Span("for", s.For, time.Second, year)
+	i, ok := c.signals[s.Signal]
+	if !ok || s.For == nil {
+		return
+	}
+	if period := c.plan.Signals[i].Period; s.For.Duration < 2*period {
+		at.At("for").Fail("short-for", "", "%v is less than two periods of signal %q, %v each", s.For, s.Signal, Duration{period})
+	} else {
+		multiple(at.At("for"), *s.For, period)
+	}
+}
+
+// multiple warns of a stretch that is not made of whole buckets.
+func multiple(at Checker, d Duration, period time.Duration) {
+	if period > 0 && d.Duration%period != 0 {
+		at.Warn("not-a-multiple", "", "%v is not a multiple of the signal's period, %v", d, Duration{period})
+	}
+}
+
+func (c *compiler) lintRule(at Checker, s RuleSpec, kind RuleKind) {
+	at.Name(s.Name)
+	at.Required("owner", s.Owner == "", `"who answers for it"`)
+	at.Required("when", s.When.Op == NoOp, `"> 3 %"`)
+	at.Required("signal", s.Signal == "", `"the name of a signal"`)
+	at.Span("over", s.Over, time.Second, year)
+	at.Span("grace", s.Grace, 0, year)
+	if s.Coverage != nil && s.Coverage.Value == 0 {
+		at.At("coverage").Fail("out-of-range", "", "a rule that needs no data could pass on nothing")
+	}
+	if s.MinSamples != nil && !(*s.MinSamples >= 0 && *s.MinSamples <= math.MaxInt32) {
+		at.At("min_samples").Fail("out-of-range", "", "%v: want a count", *s.MinSamples)
+	}
+	if s.Signal == "" || !at.At("signal").OneOf("unknown-signal", "signal", s.Signal, c.signalNames()) {
+		return
+	}
+	spec, sig := c.specs[c.signals[s.Signal]], &c.plan.Signals[c.signals[s.Signal]]
+	lintOver(at, s, sig)
+	if spec.Kind != nil {
+		lintAggregate(at, s, sig)
+		lintCondition(at.At("when"), s.When, sig, kind)
+	}
+}
+
+func lintOver(at Checker, s RuleSpec, sig *Signal) {
+	switch {
+	case s.Over == nil:
+	case s.Over.Duration < sig.Period:
+		at.At("over").Fail("short-window", "", "%v is shorter than the period of signal %q, %v", s.Over, sig.Name, Duration{sig.Period})
+	default:
+		multiple(at.At("over"), *s.Over, sig.Period)
+	}
+}
+
+func lintAggregate(at Checker, s RuleSpec, sig *Signal) {
+	share := s.Aggregate != nil && *s.Aggregate == Share
+	at.Required("min_share", share && s.MinShare == nil, `"90 %"`)
+	at.Excess("min_share", !share && s.MinShare != nil, `it is for aggregate "share"`)
+	if share && s.MinShare != nil && s.MinShare.Value == 0 {
+		at.At("min_share").Fail("out-of-range", "", "a share of nothing is always there")
+	}
+	percentile := sig.Kind == Percentile
+	switch {
+	case s.Aggregate == nil:
+	case !percentile && *s.Aggregate != Pooled:
+		at.At("aggregate").Fail("wrong-kind", "leave it out", "it is for percentiles, signal %q is a %v", sig.Name, sig.Kind)
+	case percentile && *s.Aggregate == Pooled:
+		at.At("aggregate").Fail("wrong-kind", `write "exceedance", "worst" or "share"`, "percentiles cannot be pooled")
+	}
+	if percentile && (s.When.Op == Equal || s.When.Op == NotEqual) {
+		at.At("when").Fail("bad-operator", "use <, <=, > or >=", "a percentile is a measured number, equal to nothing")
+	}
+}
+
+// lintCondition reports a condition in another unit than the signal's, and one
+// that always or never holds.
+func lintCondition(at Checker, when Condition, sig *Signal, kind RuleKind) {
+	if when.Op == NoOp {
+		return
+	}
+	if when.Unit != sig.Unit {
+		at.Fail("unit-mismatch", unitFix(when, sig), "%q is in %s, signal %q is in %s", when, unitName(when.Unit), sig.Name, unitName(sig.Unit))
+		return
+	}
+	low, high := span(sig)
+	never, always := when.extremes(low, high)
+	switch {
+	case never && kind == Success:
+		at.Fail("never-holds", "", "%q can never hold of a %v: the phase could never pass", when, sig.Kind)
+	case never:
+		at.Fail("never-holds", "", "%q can never hold of a %v: the rule could never fire", when, sig.Kind)
+	case always && kind == RollbackRule:
+		at.Fail("always-holds", "", "%q always holds of a %v: the rule would always fire", when, sig.Kind)
+	case always:
+		at.Warn("always-holds", "", "%q always holds of a %v: the rule checks nothing", when, sig.Kind)
+	}
+}
+
+func unitName(u Unit) string {
+	switch u {
+	case Percent:
+		return "per cent"
+	case Seconds:
+		return "seconds"
+	}
+	return "plain numbers"
+}
+
+func unitFix(when Condition, sig *Signal) string {
+	if sig.Kind == Ratio || sig.Kind == Alarm {
+		fixed := Condition{Op: when.Op, Threshold: when.Threshold, Unit: sig.Unit}
+		return `write "` + fixed.String() + `"`
+	}
+	return `give the signal unit = "` + when.Unit.String() + `" or write the condition in its unit`
+}
+
+// span is the least and the greatest value that a signal can have.
+func span(sig *Signal) (low, high float64) {
+	switch {
+	case sig.Kind == Ratio || sig.Kind == Alarm:
+		return 0, 1
+	case sig.Unit == Seconds:
+		return 0, math.Inf(1)
+	}
+	return math.Inf(-1), math.Inf(1)
+}
+
+// extremes reports whether the condition holds of none or of all values from
+// low to high.
+func (c Condition) extremes(low, high float64) (never, always bool) {
+	t := c.Threshold
+	switch c.Op {
+	case Less:
+		return t <= low, t > high
+	case LessOrEqual:
+		return t < low, t >= high
+	case Greater:
+		return t >= high, t < low
+	case GreaterOrEqual:
+		return t > high, t <= low
+	case Equal:
+		return t < low || t > high, false
+	}
+	return false, t < low || t > high
+}

@@ -1,0 +1,90 @@
+package rules
+
+import (
+	"sort"
+	"time"
+)
+
+func sortedKeys(m map[string]int) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// signalNames lists the signals that a rule may name, the derived ones not
+// among them.
+func (c *compiler) signalNames() []string {
+	names := make([]string, 0, len(c.specs))
+	for _, s := range c.specs {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func (c *compiler) lintSignals(at Checker) {
+	for i, s := range c.specs {
+		lintSignal(at.At(s.Name), s, &c.plan.Signals[i], c.spec.Bare)
+		if i < c.shared && !c.named(s.Name) {
+			at.At(s.Name).Warn("unused-signal", "name it in a rule or leave it out", "no rule judges this signal")
+		}
+	}
+}
+
+// CheckSignals reports what is wrong with signals that belong to no plan of
+// their own: those that a main file declares for the plans it includes.
+func CheckSignals(specs []SignalSpec) Problems {
+	var found Problems
+	for _, s := range specs {
+		sig := compileSignal(s)
+		lintSignal(Check("", &found).At("signals", s.Name), s, &sig, false)
+	}
+	return found
+}
+
+func lintSignal(at Checker, s SignalSpec, sig *Signal, bare bool) {
+	at.Name(s.Name)
+	at.Required("source", s.Source == "" && !bare, `"the name of a source"`)
+	at.Required("kind", s.Kind == nil, `"ratio"`)
+	at.Span("period", s.Period, time.Second, day)
+	at.Span("every", s.Every, time.Second, day)
+	at.Span("settle", s.Settle, 0, 7*day)
+	queries := 0
+	for _, set := range []bool{s.CloudWatch != nil, s.Sentry != nil, s.AppStore != nil, s.Athena != nil} {
+		if set {
+			queries++
+		}
+	}
+	if queries == 0 && !bare {
+		at.Fail("missing-query", "add "+"[signals."+Path(s.Name)+".cloudwatch], .sentry, .appstore or .athena", "nothing says what the source is asked")
+	}
+	if queries > 1 {
+		at.Fail("several-queries", "keep the one of its source", "a signal has one query")
+	}
+	if s.Kind == nil {
+		return
+	}
+	lintKind(at, s, sig)
+	lintQuery(at, s, sig)
+}
+
+// lintKind checks the keys that go with a signal's kind.
+func lintKind(at Checker, s SignalSpec, sig *Signal) {
+	at.Excess("good", s.Good && sig.Kind != Ratio, "it is for ratios")
+	at.Excess("quantile", s.Quant != nil && sig.Kind != Percentile, "it is for percentiles")
+	at.Required("quantile", s.Quant == nil && sig.Kind == Percentile, "0.95")
+	if s.Quant != nil && (s.Quant.Value <= 0 || s.Quant.Value >= 1) {
+		at.At("quantile").Fail("out-of-range", "", "%v: want more than 0 and less than 1", s.Quant.Value)
+	}
+	if s.Unit == nil {
+		return
+	}
+	if sig.Kind == Ratio && *s.Unit != Percent {
+		at.At("unit").Fail("unit-mismatch", `write unit = "%" or leave it out`, "a ratio is in per cent")
+	}
+	if sig.Kind == Alarm && *s.Unit != Number {
+		at.At("unit").Fail("unit-mismatch", "leave it out", "an alarm has no unit")
+	}
+}
