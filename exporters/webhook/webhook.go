@@ -1,0 +1,136 @@
+package webhook
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Webhook delivers committed events to every endpoint.
+type Webhook struct {
+	config  Config
+	workers []*worker          // in the config's order
+	named   map[string]*worker // :: endpoint name → its worker
+}
+
+// New checks the config and makes a Webhook; nothing runs yet. The error lists
+// everything that is wrong, and shows no URL and no secret.
+func New(c Config) (*Webhook, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	c = c.withDefaults()
+	admitted, err := parseAllow(c.Allow)
+	if err != nil {
+		return nil, err // unreachable: Check has parsed it
+	}
+	h := &Webhook{config: c, named: make(map[string]*worker, len(c.Endpoints))}
+	for _, e := range c.Endpoints {
+		s, err := c.newSender(e, admitted)
+		if err != nil {
+			return nil, fmt.Errorf("webhook %q: %w", e.Name, err) // unreachable: Check has seen it
+		}
+		w := newWorker(c, s)
+		h.workers, h.named[e.Name] = append(h.workers, w), w
+	}
+	for _, w := range h.workers {
+		if to := h.named[w.endpoint.EscalateTo]; to != nil {
+			w.second = &lane{to: to.sender, ring: make(chan struct{}, 1), after: c.After, log: w.log}
+		}
+	}
+	return h, nil
+}
+
+// Run delivers until ctx is done, and then lets requests in flight end within
+// the grace period, saves how far it came and gives nil. It gives an error only
+// when the feed fails; a receiver can make nothing fail and nobody wait. Run may
+// be called once.
+func (h *Webhook) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, w := range h.workers {
+		group.Go(func() error { return w.run(ctx) })
+		if w.second != nil {
+			group.Go(func() error { w.second.run(ctx); return nil })
+		}
+	}
+	err := group.Wait()
+	for _, w := range h.workers {
+		w.sender.client.CloseIdleConnections()
+	}
+	return err
+}
+
+// Drain waits until every endpoint is done with all that was committed before
+// the call, or until ctx is done, whose error it then gives. Run must be running.
+func (h *Webhook) Drain(ctx context.Context) error {
+	for _, w := range h.workers {
+		for {
+			idle, changed := w.idle()
+			if idle {
+				break
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// Stats is where every endpoint stands, in the config's order.
+func (h *Webhook) Stats() []Stats {
+	all := make([]Stats, len(h.workers))
+	for i, w := range h.workers {
+		all[i] = w.snapshot()
+	}
+	return all
+}
+
+// DeadLetters lists what an endpoint did not take, in order.
+func (h *Webhook) DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter, error) {
+	if _, err := h.worker(endpoint); err != nil {
+		return nil, err
+	}
+	letters, err := h.config.Feed.DeadLetters(ctx, endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("listing dead letters of webhook %q: %w", endpoint, err)
+	}
+	return letters, nil
+}
+
+// Retry has a dead letter sent again, beside the endpoint's order, and soon. It
+// stays on the list until it is delivered; that it was asked for survives a
+// restart.
+func (h *Webhook) Retry(ctx context.Context, endpoint string, pos uint64) error {
+	w, err := h.worker(endpoint)
+	if err != nil {
+		return err
+	}
+	if err := h.config.Feed.RetryDead(ctx, endpoint, pos); err != nil {
+		return fmt.Errorf("retrying dead letter %d of webhook %q: %w", pos, endpoint, err)
+	}
+	w.reread()
+	return nil
+}
+
+// Replay sets an endpoint back so that every event of since or later, by the
+// events' own time, is delivered once more under the same id. It never skips
+// what was not delivered yet.
+func (h *Webhook) Replay(ctx context.Context, endpoint string, since time.Time) error {
+	w, err := h.worker(endpoint)
+	if err != nil {
+		return err
+	}
+	return w.rewind(ctx, since)
+}
+
+func (h *Webhook) worker(endpoint string) (*worker, error) {
+	if w := h.named[endpoint]; w != nil {
+		return w, nil
+	}
+	return nil, fmt.Errorf("webhook %q: %w", endpoint, ErrUnknownEndpoint)
+}

@@ -1,0 +1,631 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/relgate/relgate/evaluator"
+)
+
+const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// handler is a transport that gives requests to an http.Handler without a
+// network, so that virtual time can pass.
+type handler struct{ http.Handler }
+
+func (h handler) RoundTrip(req *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		h.ServeHTTP(w, req)
+	}()
+	select {
+	case <-served:
+		return w.Result(), nil
+	case <-req.Context().Done():
+		<-served // a handler of ours ends with its request
+		return nil, req.Context().Err()
+	}
+}
+
+// attempt is one request that a test's receiver saw.
+type attempt struct {
+	after time.Duration // since the script was made
+	id    string
+	kind  string
+	host  string
+}
+
+// script is a receiver that answers as it is told.
+type script struct {
+	mu       sync.Mutex
+	began    time.Time
+	attempts []attempt
+	answer   func(n int, r *http.Request, w http.ResponseWriter) // n counts from 1; nil answers 204
+}
+
+func newScript(answer func(n int, r *http.Request, w http.ResponseWriter)) *script {
+	return &script{began: time.Now(), answer: answer}
+}
+
+func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.attempts = append(s.attempts, attempt{time.Since(s.began), r.Header.Get("webhook-id"), r.Header.Get("ce-type"), r.URL.Host})
+	n := len(s.attempts)
+	s.mu.Unlock()
+	if s.answer == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	s.answer(n, r, w)
+}
+
+func (s *script) seen() []attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]attempt(nil), s.attempts...)
+}
+
+func (s *script) ids() string {
+	var ids []string
+	for _, a := range s.seen() {
+		ids = append(ids, a.id[strings.LastIndex(a.id, "/")+1:])
+	}
+	return strings.Join(ids, " ")
+}
+
+func status(code int) func(int, *http.Request, http.ResponseWriter) {
+	return func(_ int, _ *http.Request, w http.ResponseWriter) { w.WriteHeader(code) }
+}
+
+func failing(times, code int) func(int, *http.Request, http.ResponseWriter) {
+	return func(n int, _ *http.Request, w http.ResponseWriter) {
+		if n <= times {
+			w.WriteHeader(code)
+		}
+	}
+}
+
+func endpoint(class Class) Endpoint {
+	return Endpoint{Name: "a", URL: "http://a.example/hook", Class: class, Secrets: []string{secret}}
+}
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func mustNew(t testing.TB, c Config) *Webhook {
+	t.Helper()
+	if c.Log == nil {
+		c.Log = quiet()
+	}
+	h, err := New(c)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	return h
+}
+
+// start runs h until stop is called, which checks that Run ends well.
+func start(t testing.TB, h *Webhook) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	return func() {
+		t.Helper()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v, want nil", err)
+		}
+	}
+}
+
+func drain(t testing.TB, h *Webhook) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 48*time.Hour)
+	defer cancel()
+	if err := h.Drain(ctx); err != nil {
+		t.Fatalf("Drain: %v; stats %+v", err, h.Stats())
+	}
+}
+
+// The request is right by the specification's own library, by GitHub's scheme
+// and by CloudEvents' binary mode, for every secret that signs.
+func TestRequest(t *testing.T) {
+	other := "raw text as a secret"
+	var header http.Header
+	var body []byte
+	s := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) {
+		header = r.Header.Clone()
+		body, _ = io.ReadAll(r.Body)
+	})
+	f := newMemFeed()
+	e := endpoint(Action)
+	e.Secrets = []string{secret, other}
+	e.Headers = map[string]string{"X-Team": "ops"}
+	h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Version: "1.2.3", Transport: handler{s}})
+	f.commit(t, evaluator.Event{Kind: evaluator.RunEvent, Subject: "größe 1", From: "monitoring", To: "rolled_back", Command: "rm <x> & y"})
+	stop := start(t, h)
+	drain(t, h)
+	stop()
+
+	first, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := standardwebhooks.NewWebhookRaw([]byte(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, wh := range map[string]*standardwebhooks.Webhook{"first": first, "second": second} {
+		if err := wh.Verify(body, header); err != nil {
+			t.Errorf("the official library with the %s secret: %v", name, err)
+		}
+		if err := wh.Verify(append(bytes.Clone(body), ' '), header); err == nil {
+			t.Errorf("the official library with the %s secret verified a changed body", name)
+		}
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "application/json", "User-Agent": "relgate/1.2.3", "X-Team": "ops",
+		"Webhook-Id": "REL%201.0/1", "Idempotency-Key": "REL%201.0/1", "Ce-Id": "REL%201.0/1",
+		"Ce-Specversion": "1.0", "Ce-Type": "relgate.run.rolled_back", "Ce-Source": "/plans/REL%201.0",
+		"Ce-Subject": "gr%C3%B6%C3%9Fe%201", "Ce-Time": "2025-06-04T02:00:01Z",
+	} {
+		if got := header.Get(name); got != want {
+			t.Errorf("header %s: %q, want %q", name, got, want)
+		}
+	}
+	wantBody := `{"type":"relgate.run.rolled_back","timestamp":"2025-06-04T02:00:01Z","data":` + string(f.events[0].Raw) + `}`
+	if string(body) != wantBody {
+		t.Errorf("body\n%s, want\n%s", body, wantBody)
+	}
+}
+
+func TestType(t *testing.T) {
+	for _, tt := range []struct {
+		kind evaluator.EventKind
+		to   string
+		want string
+	}{
+		{evaluator.RunEvent, "rolled_back", "relgate.run.rolled_back"},
+		{evaluator.RuleEvent, "fired", "relgate.rule.fired"},
+		{evaluator.SignalEvent, "", "relgate.signal.changed"},
+		{evaluator.CommunicationEvent, `a"b`, "relgate.communication.changed"},
+	} {
+		if got := Type(evaluator.Event{Kind: tt.kind, To: tt.to}); got != tt.want {
+			t.Errorf("Type(%q to %q) = %q, want %q", tt.kind, tt.to, got, tt.want)
+		}
+	}
+}
+
+// The schedules, to the second, in virtual time.
+func TestSchedules(t *testing.T) {
+	hours := func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
+	for _, tt := range []struct {
+		name   string
+		class  Class
+		answer func(int, *http.Request, http.ResponseWriter)
+		within time.Duration
+		want   []time.Duration
+		dead   int
+	}{
+		{"action: 0, 1, 2, 5, 10, 20, 30, 60, 60 …", Action, status(500), 250 * time.Second,
+			[]time.Duration{0, 1e9, 3e9, 8e9, 18e9, 38e9, 68e9, 128e9, 188e9, 248e9}, 0},
+		{"an action endpoint is never given up, not even by 410", Action, failing(5, 410), hours(24),
+			[]time.Duration{0, 1e9, 3e9, 8e9, 18e9, 38e9}, 0},
+		{"notify: for a day, then a dead letter", Notify, status(404), hours(72),
+			[]time.Duration{0, 5e9, 35e9, 155e9, 755e9, 2555e9, 9755e9, 9755e9 + hours(5), 9755e9 + hours(10), 9755e9 + hours(15), 9755e9 + hours(20)}, 1},
+		{"notify: 410 means that it is not wanted", Notify, status(410), hours(1), []time.Duration{0}, 1},
+		{"Retry-After in seconds delays", Action, func(n int, _ *http.Request, w http.ResponseWriter) {
+			if n == 1 {
+				w.Header().Set("Retry-After", "90")
+				w.WriteHeader(429)
+			}
+		}, hours(1), []time.Duration{0, 90e9}, 0},
+		{"Retry-After as a date delays", Notify, func(n int, _ *http.Request, w http.ResponseWriter) {
+			if n == 1 {
+				w.Header().Set("Retry-After", time.Now().Add(7*time.Minute).UTC().Format(http.TimeFormat))
+				w.WriteHeader(503)
+			}
+		}, hours(1), []time.Duration{0, 7 * time.Minute}, 0},
+		{"Retry-After does not hurry", Notify, func(n int, _ *http.Request, w http.ResponseWriter) {
+			if n == 1 {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(503)
+			}
+		}, hours(1), []time.Duration{0, 5e9}, 0},
+		{"a receiver cannot silence an action endpoint", Action, func(n int, _ *http.Request, w http.ResponseWriter) {
+			if n == 1 {
+				w.Header().Set("Retry-After", "999999")
+				w.WriteHeader(503)
+			}
+		}, hours(1), []time.Duration{0, 5 * time.Minute}, 0},
+		{"a redirect is a failure and is not followed", Action, func(n int, r *http.Request, w http.ResponseWriter) {
+			if n == 1 {
+				http.Redirect(w, r, "http://elsewhere.example/", http.StatusTemporaryRedirect)
+			}
+		}, hours(1), []time.Duration{0, 1e9}, 0},
+		{"a receiver that hangs is given up after the timeout", Action, func(n int, r *http.Request, _ http.ResponseWriter) {
+			if n == 1 {
+				<-r.Context().Done()
+			}
+		}, hours(1), []time.Duration{0, 11e9}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, f := newScript(tt.answer), newMemFeed()
+				h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(tt.class)}, Feed: f, Transport: handler{s}})
+				f.commitN(t, 1)
+				stop := start(t, h)
+				time.Sleep(tt.within)
+				stop()
+				got := s.seen()
+				if len(got) != len(tt.want) {
+					t.Fatalf("%d attempts %v, want %d", len(got), got, len(tt.want))
+				}
+				for i, a := range got {
+					if a.after != tt.want[i] || a.id != got[0].id || a.host != "a.example" {
+						t.Errorf("attempt %d: %+v, want after %v, with the first one's id and host", i+1, a, tt.want[i])
+					}
+				}
+				if len(f.dead) != tt.dead {
+					t.Errorf("%d dead letters, want %d", len(f.dead), tt.dead)
+				}
+			})
+		})
+	}
+}
+
+// Each attempt is stamped and signed anew, so that a strict receiver takes the
+// ninth as well as the first.
+func TestRetriesAreSignedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stamps := map[string]bool{}
+		receiver, err := NewReceiver(ReceiverConfig{Secrets: []string{secret}, Refuse: func(Received) int {
+			if len(stamps) < 9 {
+				return 500
+			}
+			return 0
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		watched := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			stamps[r.Header.Get("webhook-timestamp")] = true
+			receiver.ServeHTTP(w, r)
+		})
+		f := newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{watched}})
+		f.commitN(t, 1)
+		stop := start(t, h)
+		drain(t, h)
+		stop()
+		want := Tally{Requests: 9, Refused: 8, Delivered: 1}
+		if got := receiver.Tally(); got != want || len(stamps) != 9 {
+			t.Errorf("tally %+v with %d timestamps, want %+v with 9", got, len(stamps), want)
+		}
+	})
+}
+
+// failed, and failed but happened: the receiver took it, and the answer was lost.
+func TestAnswerLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		receiver, err := NewReceiver(ReceiverConfig{Secrets: []string{secret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		lossy := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n++
+			receiver.ServeHTTP(w, r)
+			if n == 1 {
+				<-r.Context().Done() // happened, but we never hear of it
+			}
+		})
+		f := newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{lossy}})
+		f.commitN(t, 3)
+		stop := start(t, h)
+		drain(t, h)
+		stop()
+		want := Tally{Requests: 4, Delivered: 3, Duplicates: 1}
+		if got := receiver.Tally(); got != want {
+			t.Errorf("tally %+v, want %+v", got, want)
+		}
+		if s := h.Stats()[0]; s.Attempts != 4 || s.Delivered != 3 || s.Failures != 1 || s.Pending != 0 {
+			t.Errorf("stats %+v, want 4 attempts, 3 delivered, 1 failure, none pending", s)
+		}
+	})
+}
+
+func TestOrderUnderRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(func(n int, _ *http.Request, w http.ResponseWriter) {
+			if n%3 != 0 {
+				w.WriteHeader(503)
+			}
+		})
+		f := newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+		f.commitN(t, 4)
+		stop := start(t, h)
+		drain(t, h)
+		stop()
+		if got, want := s.ids(), "1 1 1 2 2 2 3 3 3 4 4 4"; got != want {
+			t.Errorf("attempts at %s, want %s", got, want)
+		}
+	})
+}
+
+// An event leaves when it is committed: no timer lies in between.
+func TestNoTimerBetweenCommitAndPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+		stop := start(t, h)
+		time.Sleep(time.Hour)
+		f.commitN(t, 1)
+		synctest.Wait()
+		stop()
+		if got := s.seen(); len(got) != 1 || got[0].after != time.Hour {
+			t.Errorf("attempts %v, want one, exactly an hour in", got)
+		}
+	})
+}
+
+func TestHangingReceiverDelaysNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) { <-r.Context().Done() })
+		fine := newScript(nil)
+		both := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Host == "a.example" {
+				hang.ServeHTTP(w, r)
+				return
+			}
+			fine.ServeHTTP(w, r)
+		})
+		f := newMemFeed()
+		b := endpoint(Action)
+		b.Name, b.URL = "b", "http://b.example/"
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action), b}, Feed: f, Transport: handler{both}})
+		stop := start(t, h)
+		f.commitN(t, 50)
+		synctest.Wait()
+		if got := fine.seen(); len(got) != 50 || got[49].after != 0 {
+			t.Errorf("the other endpoint got %d, want 50 at once", len(got))
+		}
+		stop()
+	})
+}
+
+func TestFilter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		e := endpoint(Action)
+		e.Events = []evaluator.EventKind{evaluator.RunEvent, evaluator.RuleEvent}
+		h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Transport: handler{s}})
+		f.commit(t,
+			evaluator.Event{Kind: evaluator.RunEvent, To: "monitoring"},
+			evaluator.Event{Kind: evaluator.SignalEvent, To: "no_data"},
+			evaluator.Event{Kind: evaluator.RuleEvent, To: "fired", Notify: []string{"b", "c"}},
+			evaluator.Event{Kind: evaluator.RuleEvent, To: "fired", Notify: []string{"b", "a"}},
+			evaluator.Event{Kind: evaluator.VerdictEvent, To: "pass"},
+		)
+		stop := start(t, h)
+		drain(t, h)
+		stop()
+		if got, want := s.ids(), "1 4"; got != want {
+			t.Errorf("delivered %s, want %s", got, want)
+		}
+		if got := f.cursors["a"].Pos; got != 5 {
+			t.Errorf("cursor at %d after the stop, want 5: what is not wanted is done with", got)
+		}
+	})
+}
+
+func TestEscalation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(func(n int, r *http.Request, w http.ResponseWriter) {
+			if r.URL.Host == "a.example" && n < 8 {
+				w.WriteHeader(500)
+			}
+		})
+		f := newMemFeed()
+		a, b := endpoint(Action), endpoint(Notify)
+		a.EscalateTo, b.Name, b.URL = "b", "b", "http://b.example/"
+		b.Events = []evaluator.EventKind{evaluator.RunEvent} // what is escalated arrives nevertheless
+		h := mustNew(t, Config{Endpoints: []Endpoint{a, b}, Feed: f, Transport: handler{s}})
+		f.commitN(t, 1)
+		stop := start(t, h)
+		drain(t, h)
+		stop()
+		var told []attempt
+		for _, x := range s.seen() {
+			if x.host == "b.example" {
+				told = append(told, x)
+			}
+		}
+		want := attempt{3 * time.Second, "REL%201.0/1/escalated/a", TypeEscalated, "b.example"}
+		if len(told) != 1 || told[0] != want {
+			t.Errorf("escalated %+v, want once %+v", told, want)
+		}
+		if got := h.Stats()[0].Escalated; got != 1 {
+			t.Errorf("stats count %d escalations, want 1", got)
+		}
+	})
+}
+
+// A restart goes on where it stopped: what was delivered is not sent again, the
+// number of attempts and the time of the next are kept.
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(func(n int, _ *http.Request, w http.ResponseWriter) {
+			if n >= 3 && n <= 7 {
+				w.WriteHeader(500)
+			}
+		}), newMemFeed()
+		c := Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}}
+		f.commitN(t, 3)
+		stop := start(t, mustNew(t, c)) // 1 and 2 arrive, 3 fails at 0, 1, 3, 8 s
+		time.Sleep(9 * time.Second)
+		stop()
+		if got := f.cursors["a"]; got.Pos != 2 || got.Attempts != 4 || got.LastError == "" {
+			t.Fatalf("cursor %+v, want position 2, 4 attempts and a reason", got)
+		}
+		h := mustNew(t, c)
+		stop = start(t, h)
+		drain(t, h) // fails at 18 s, and arrives at 38 s
+		stop()
+		if got, want := s.ids(), "1 2 3 3 3 3 3 3"; got != want {
+			t.Errorf("attempts at %s, want %s", got, want)
+		}
+		last := s.seen()[7].after
+		if last != 38*time.Second {
+			t.Errorf("the last attempt after %v, want 38s, as without the restart", last)
+		}
+	})
+}
+
+// When it is told to stop, a request in flight may still be answered.
+func TestGracefulStop(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		took time.Duration
+		want uint64 // cursor
+	}{
+		{"an answer within the grace period counts", time.Second, 1},
+		{"one that comes later does not", 3 * time.Second, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScript(func(_ int, r *http.Request, w http.ResponseWriter) {
+					select {
+					case <-time.After(tt.took):
+					case <-r.Context().Done():
+					}
+				})
+				f := newMemFeed()
+				h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+				f.commitN(t, 2)
+				stop := start(t, h)
+				synctest.Wait()
+				stop()
+				if got := f.cursors["a"].Pos; got != tt.want || len(s.seen()) != 1 {
+					t.Errorf("cursor at %d after %d requests, want %d after 1", got, len(s.seen()), tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestDeadLettersCanBeSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(func(n int, _ *http.Request, w http.ResponseWriter) {
+			if n == 1 || n == 4 {
+				w.WriteHeader(410)
+			}
+		}), newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
+		f.commitN(t, 3)
+		stop := start(t, h)
+		drain(t, h)
+		letters, err := h.DeadLetters(t.Context(), "a")
+		if err != nil || len(letters) != 1 || letters[0].Pos != 1 || letters[0].Reason != "answered 410 Gone" {
+			t.Fatalf("dead letters %+v, %v, want event 1, answered 410 Gone", letters, err)
+		}
+		if err := h.Retry(t.Context(), "a", 2); !errors.Is(err, errNoLetter) {
+			t.Errorf("retrying what is not dead: %v, want %v", err, errNoLetter)
+		}
+		if err := h.Retry(t.Context(), "b", 1); !errors.Is(err, ErrUnknownEndpoint) {
+			t.Errorf("retrying for nobody: %v, want %v", err, ErrUnknownEndpoint)
+		}
+		for range 2 { // refused once more, then taken
+			if err := h.Retry(t.Context(), "a", 1); err != nil {
+				t.Fatalf("Retry: %v", err)
+			}
+			drain(t, h)
+		}
+		stop()
+		if got, want := s.ids(), "1 2 3 1 1"; got != want || len(f.dead) != 0 {
+			t.Errorf("attempts at %s with %d dead letters left, want %s with none", got, len(f.dead), want)
+		}
+	})
+}
+
+// What was asked for survives a restart.
+func TestRetryOfADeadLetterSurvivesARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		f.commitN(t, 2)
+		f.cursors["a"] = Cursor{Pos: 2}
+		f.dead = []DeadLetter{{Endpoint: "a", Again: true, Stored: f.events[0]}, {Endpoint: "a", Stored: f.events[1]}}
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
+		stop := start(t, h)
+		drain(t, h)
+		stop()
+		if got, want := s.ids(), "1"; got != want || len(f.dead) != 1 {
+			t.Errorf("sent %q with %d dead letters left, want %q with 1", got, len(f.dead), want)
+		}
+	})
+}
+
+func TestReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
+		f.commitN(t, 5)
+		stop := start(t, h)
+		drain(t, h)
+		if err := h.Replay(t.Context(), "a", f.events[3].Event.At); err != nil {
+			t.Fatalf("Replay: %v", err)
+		}
+		drain(t, h)
+		if err := h.Replay(t.Context(), "a", f.events[4].Event.At.Add(time.Hour)); err != nil {
+			t.Fatalf("Replay of nothing: %v", err)
+		}
+		drain(t, h)
+		stop()
+		if got, want := s.ids(), "1 2 3 4 5 4 5"; got != want {
+			t.Errorf("sent %s, want %s", got, want)
+		}
+	})
+}
+
+// A burst costs few writes of the cursor, and they never run ahead.
+func TestBurstCoalescesCursorWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+		f.commitN(t, 2000)
+		stop := start(t, h)
+		drain(t, h)
+		stop()
+		if got := len(s.seen()); got != 2000 || f.cursors["a"].Pos != 2000 || f.writes > 10 {
+			t.Errorf("%d delivered, cursor at %d, %d writes; want 2000, 2000, at most 10", got, f.cursors["a"].Pos, f.writes)
+		}
+	})
+}
+
+// A feed that fails stops Run, with a reason that names the endpoint.
+func TestBrokenFeedStopsRun(t *testing.T) {
+	f := newMemFeed()
+	f.broken = errors.New("disk full")
+	h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{newScript(nil)}})
+	f.commitN(t, 1)
+	err := h.Run(context.Background())
+	if !errors.Is(err, f.broken) || !strings.Contains(err.Error(), `"a"`) {
+		t.Errorf("Run: %v, want %v, and the endpoint's name", err, f.broken)
+	}
+}
