@@ -1,0 +1,126 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// Journal is what a replay reads.
+type Journal interface {
+	// Origin is where all that was retained of a plan starts.
+	Origin(ctx context.Context, plan string) (evaluator.Recovery, error)
+	// Entries are the plan's ticks after a sequence, in order, at most limit.
+	Entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error)
+	// Document is a plan's JSON by its digest.
+	Document(ctx context.Context, digest string) ([]byte, error)
+}
+
+// Report is what a replay found.
+type Report struct {
+	Plan     string
+	From     time.Time // the first tick that was run again; zero when there is none
+	To       time.Time // the last
+	Ticks    int
+	Events   int                   // that were the same
+	Plans    int                   // versions of the plan that were in force
+	FromSeq  uint64                // 0 when it started at the very beginning, else the stored state it started from
+	Snapshot evaluator.Snapshot    // the run after the last tick; meaningless without ticks
+	Differs  *evaluator.Difference // the first difference, where the replay stopped; nil when there is none
+}
+
+// Options are what a replay may be told.
+type Options struct {
+	// Each is called for every tick with what the journal has of it, after it
+	// gave the same; nil calls nothing. An error ends the replay.
+	Each func(k evaluator.Kept, plan *rules.Plan, state *evaluator.State) error
+}
+
+const page = 256 // ticks read at once
+
+// Replay runs everything that the journal retained of a plan again, from its
+// beginning or, where that was pruned, from the oldest state that is left, and
+// stops at the first event that is not the journal's, byte for byte. The error
+// is of reading, never of a difference; a plan that the journal does not know
+// gives a Report without ticks.
+func Replay(ctx context.Context, j Journal, plan string, o Options) (Report, error) {
+	report := Report{Plan: plan}
+	if err := replay(ctx, j, o, &report); err != nil {
+		return report, fmt.Errorf("replaying plan %q: %w", plan, err)
+	}
+	return report, nil
+}
+
+func replay(ctx context.Context, j Journal, o Options, report *Report) error {
+	origin, err := j.Origin(ctx, report.Plan)
+	if err != nil {
+		return err
+	}
+	run := evaluator.Rerun{Load: func(digest string) (*rules.Plan, error) {
+		report.Plans++
+		return load(ctx, j, digest)
+	}}
+	if err := run.Start(origin); err != nil {
+		return err
+	}
+	report.FromSeq = origin.Seq
+	for seq := origin.Seq; ; {
+		kept, err := j.Entries(ctx, report.Plan, seq, page)
+		if err != nil {
+			return err
+		}
+		if len(kept) == 0 {
+			break
+		}
+		if err := again(&run, kept, o, report); err != nil || report.Differs != nil {
+			return err
+		}
+		seq = kept[len(kept)-1].Seq
+	}
+	if run.State != nil {
+		report.Snapshot = evaluator.Look(run.Plan, run.State)
+	}
+	return nil
+}
+
+// again runs a page of ticks, up to the first difference.
+func again(run *evaluator.Rerun, kept []evaluator.Kept, o Options, report *Report) error {
+	for _, k := range kept {
+		diff, err := run.Next(k)
+		if err != nil {
+			return fmt.Errorf("sequence %d: %w", k.Seq, err)
+		}
+		if report.Differs = diff; diff != nil {
+			return nil
+		}
+		if report.Ticks == 0 {
+			report.From = k.Tick.At
+		}
+		report.To = k.Tick.At
+		report.Ticks++
+		report.Events += len(k.Raw)
+		if o.Each == nil {
+			continue
+		}
+		if err := o.Each(k, run.Plan, run.State); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func load(ctx context.Context, j Journal, digest string) (*rules.Plan, error) {
+	document, err := j.Document(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	p := new(rules.Plan)
+	if err := json.Unmarshal(document, p); err != nil {
+		return nil, fmt.Errorf("decoding plan document %q: %w", digest, err)
+	}
+	return p, nil
+}
