@@ -60,6 +60,7 @@ func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*C
 		l.plan(f, main)
 	}
 	l.scopes(main)
+	l.budgets(main)
 	problems := sortProblems(l.problems, l.order)
 	if Errors(problems) > 0 {
 		return nil, problems

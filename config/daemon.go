@@ -23,8 +23,8 @@ func between(c rules.Checker, d *rules.Duration, otherwise, low, high time.Durat
 	return d
 }
 
-// count reports a number outside its bounds and gives its default.
-func count(c rules.Checker, n *int, otherwise, low, high int) *int {
+// within reports a number outside its bounds and gives its default.
+func within(c rules.Checker, n *int, otherwise, low, high int) *int {
 	if n == nil {
 		return &otherwise
 	}
@@ -111,7 +111,7 @@ func checkSource(c rules.Checker, s *SourceSpec) {
 		timeout = 5 * time.Minute
 	}
 	s.Timeout = between(c.At("timeout"), s.Timeout, timeout, time.Second, time.Hour)
-	s.MaxAttempts = count(c.At("max_attempts"), s.MaxAttempts, 3, 1, 10)
+	s.MaxAttempts = within(c.At("max_attempts"), s.MaxAttempts, 3, 1, 10)
 	checkURL(c.At("url"), s.URL)
 	checkURL(c.At("lookup_url"), s.LookupURL)
 	for key, secret := range map[string]Secret{"token": s.Token, "key": s.Key, "external_id": s.ExternalID} {
@@ -223,7 +223,7 @@ func checkDaemon(c rules.Checker, d *DaemonSpec) {
 		c.At("private").Fail("conflict", "give it a port of its own", "this is the public address too")
 	}
 	d.Retention = between(c.At("retention"), d.Retention, 90*24*time.Hour, time.Hour, 3660*24*time.Hour)
-	d.SnapshotEvery = count(c.At("snapshot_every"), d.SnapshotEvery, 100, 1, 100_000)
+	d.SnapshotEvery = within(c.At("snapshot_every"), d.SnapshotEvery, 100, 1, 100_000)
 	checkURL(c.At("external_url"), d.ExternalURL)
 	for i := range d.Tokens {
 		checkToken(c.At("tokens", d.Tokens[i].Name), &d.Tokens[i])
