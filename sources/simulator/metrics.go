@@ -1,0 +1,153 @@
+package simulator
+
+import "math"
+
+// A part gives what CloudWatch has of some of a metric's values for minute m at
+// seenAt. A sample without values stands for no datum.
+type part func(m, seenAt int64) sample
+
+// A metric is all the parts that its values come from: one for each version of
+// a function, for example.
+type metric []part
+
+// over is what is known at seenAt of the minutes from first to before end.
+func (parts metric) over(first, end, seenAt int64) samples {
+	var out samples
+	for m := first; m < end; m++ {
+		for _, p := range parts {
+			if s := p(m, seenAt); s.n > 0 {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func one(p part) metric {
+	if p == nil {
+		return nil
+	}
+	return metric{p}
+}
+
+// metric finds a metric by its namespace, name and exact dimensions; nil when
+// there is none, as CloudWatch itself does not tell a misspelt metric from one
+// without data.
+func (w *world) metric(namespace, name string, dims map[string]string) metric {
+	switch namespace {
+	case "AWS/ApiGateway":
+		return one(w.apiMetric(name, dims))
+	case "AWS/Lambda":
+		return w.lambdaMetric(name, dims)
+	}
+	return nil
+}
+
+func (w *world) apiMetric(name string, dims map[string]string) part {
+	n := w.s.Names
+	byStage := len(dims) == 2 && dims["ApiName"] == n.API && dims["Stage"] == n.Stage
+	if !byStage && !(len(dims) == 1 && dims["ApiName"] == n.API) {
+		return nil
+	}
+	switch name {
+	case "Count":
+		return func(m, at int64) sample { all, _ := w.api5xx(m, at); return sample{n: all, ones: all} }
+	case "5XXError":
+		return func(m, at int64) sample { all, bad := w.api5xx(m, at); return sample{n: all, ones: bad} }
+	case "4XXError":
+		return func(m, at int64) sample {
+			all, _ := w.api5xx(m, at)
+			return sample{n: all, ones: w.share("4xx", m, all, w.level("api.4xx", m*60))}
+		}
+	case "Latency", "IntegrationLatency":
+		return func(m, at int64) sample {
+			all, _ := w.api5xx(m, at)
+			return latency(all, 1000*w.level("api.latency_p95", m*60)*(0.97+0.06*w.noise("latency", m)))
+		}
+	}
+	return nil
+}
+
+// api5xx is how many API requests of minute m are known at seenAt, and how many
+// of them ended in 5xx.
+func (w *world) api5xx(m, seenAt int64) (all, bad float64) {
+	seen := w.visible("cloudwatch", m, seenAt)
+	if seen == 0 {
+		return 0, 0
+	}
+	total := w.traffic("api.requests", m)
+	return partly(total, w.share("api.5xx", m, total, w.shown("api.5xx", m, seenAt)), seen)
+}
+
+// partly is the visible part of a count and of those among it.
+func partly(all, some, seen float64) (float64, float64) {
+	if seen == 1 {
+		return all, some
+	}
+	n := math.Floor(all * seen)
+	return n, min(n, math.Floor(some*seen+0.5))
+}
+
+// lambdaMetric knows the dimension sets that exist: the function, its alias,
+// and the alias by executed version.
+func (w *world) lambdaMetric(name string, dims map[string]string) metric {
+	n := w.s.Names
+	if dims["FunctionName"] != n.Function {
+		return nil
+	}
+	versions := []string{n.Stable, n.Canary}
+	switch {
+	case len(dims) == 1:
+	case len(dims) == 2 && dims["Resource"] == n.Function+":"+n.Alias:
+	case len(dims) == 3 && dims["Resource"] == n.Function+":"+n.Alias && dims["ExecutedVersion"] == n.Stable:
+		versions = versions[:1]
+	case len(dims) == 3 && dims["Resource"] == n.Function+":"+n.Alias && dims["ExecutedVersion"] == n.Canary:
+		versions = versions[1:]
+	default:
+		return nil
+	}
+	var parts metric
+	for _, v := range versions {
+		if p := w.lambdaVersion(name, v); p != nil {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+func (w *world) lambdaVersion(name, version string) part {
+	p95 := "lambda.p95"
+	if version == w.s.Names.Stable && version != w.s.Names.Canary {
+		p95 = "lambda.p95_old"
+	}
+	switch name {
+	case "Invocations":
+		return func(m, at int64) sample { n := w.invocations(version, m, at); return sample{n: n, ones: n} }
+	case "Errors":
+		return func(m, at int64) sample {
+			n := w.invocations(version, m, at)
+			return sample{n: n, ones: w.share("lambda.errors "+version, m, n, w.level("lambda.errors", m*60))}
+		}
+	case "Throttles":
+		return func(m, at int64) sample { return sample{n: w.invocations(version, m, at)} }
+	case "Duration":
+		return func(m, at int64) sample {
+			jitter := 0.97 + 0.06*w.noise("duration "+version, m)
+			return latency(w.invocations(version, m, at), 1000*w.shown(p95, m, at)*jitter)
+		}
+	}
+	return nil
+}
+
+// invocations is how many calls of minute m are known at seenAt that the alias
+// sent to a version.
+func (w *world) invocations(version string, m, seenAt int64) float64 {
+	seen := w.visible("cloudwatch", m, seenAt)
+	if seen == 0 {
+		return 0
+	}
+	total := w.traffic("lambda.requests", m)
+	n := w.share("lambda.weight "+version, m, total, w.weight(version, m*60))
+	all, _ := partly(n, 0, seen)
+	return all
+}

@@ -1,0 +1,68 @@
+package simulator
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// stat computes one CloudWatch statistic over the values of one period.
+type stat func(samples) float64
+
+var (
+	percentileStat = regexp.MustCompile(`^p(\d{1,2}(?:\.\d{1,10})?|100)$`)
+	rangeStat      = regexp.MustCompile(`^(TC|PR)\((-?[0-9.]*(?:[eE][+-]?\d+)?):(-?[0-9.]*(?:[eE][+-]?\d+)?)\)$`)
+)
+
+// parseStat reads "Sum", "p95", "TC(2500:)", "PR(:2500)" and so on.
+func parseStat(name string) (stat, error) {
+	switch name {
+	case "Sum":
+		return func(ss samples) float64 { return ss.total(sample.sum) }, nil
+	case "SampleCount":
+		return samples.count, nil
+	case "Average":
+		return func(ss samples) float64 { return ss.total(sample.sum) / ss.count() }, nil
+	case "Minimum":
+		return samples.minimum, nil
+	case "Maximum":
+		return samples.maximum, nil
+	}
+	if m := percentileStat.FindStringSubmatch(name); m != nil {
+		p, err := strconv.ParseFloat(m[1], 64)
+		if err == nil {
+			return func(ss samples) float64 { return ss.percentile(min(p/100, 1-1e-12)) }, nil
+		}
+	}
+	if m := rangeStat.FindStringSubmatch(name); m != nil {
+		return parseRange(m[1], m[2], m[3])
+	}
+	return nil, fmt.Errorf("The value %s for parameter Stat is not supported.", name)
+}
+
+// parseRange reads the bounds of TC and PR: the lower is excluded, the upper
+// included, and one of them may be left out.
+func parseRange(kind, from, to string) (stat, error) {
+	bad := fmt.Errorf("The value %s(%s:%s) for parameter Stat is not supported.", kind, from, to)
+	if from == "" && to == "" {
+		return nil, bad
+	}
+	lo, errLo := bound(from, math.Inf(-1))
+	hi, errHi := bound(to, math.Inf(1))
+	if errLo != nil || errHi != nil || lo >= hi {
+		return nil, bad
+	}
+	if kind == "TC" {
+		return func(ss samples) float64 { return ss.between(lo, hi) }, nil
+	}
+	return func(ss samples) float64 { return 100 * ss.between(lo, hi) / ss.count() }, nil
+}
+
+func bound(s string, missing float64) (float64, error) {
+	if strings.TrimSpace(s) == "" {
+		return missing, nil
+	}
+	return strconv.ParseFloat(s, 64)
+}
