@@ -1,0 +1,112 @@
+package prom
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// builder collects series into families. The registry of the client library
+// would check what it is given by hashing every series; here names and labels
+// come from the catalog, and a test checks the whole page.
+type builder struct {
+	c        *catalog
+	families []*dto.MetricFamily // by desc.index; nil while it has no series
+}
+
+func newBuilder(c *catalog) *builder {
+	return &builder{c: c, families: make([]*dto.MetricFamily, len(c.all))}
+}
+
+// done is the families that have series, in the order of the catalog.
+func (b *builder) done() []*dto.MetricFamily {
+	var out []*dto.MetricFamily
+	for _, f := range b.families {
+		if f != nil {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// metric adds a series without a value; the label values stand in the order of
+// the desc.
+func (b *builder) metric(d *desc, values []string) *dto.Metric {
+	f := b.families[d.index]
+	if f == nil {
+		f = &dto.MetricFamily{Name: &d.name, Help: &d.help, Type: d.kind.Enum()}
+		b.families[d.index] = f
+	}
+	m := &dto.Metric{Label: make([]*dto.LabelPair, len(d.order))}
+	pairs := make([]dto.LabelPair, len(d.order))
+	for to, from := range d.order {
+		pairs[to].Name = &d.labels[from]
+		pairs[to].Value = new(strings.ToValidUTF8(values[from], "\uFFFD"))
+		m.Label[to] = &pairs[to]
+	}
+	f.Metric = append(f.Metric, m)
+	return m
+}
+
+// set adds a gauge. A value that is not a number would be a series that every
+// comparison misses: it is left out.
+func (b *builder) set(d *desc, v float64, values ...string) {
+	if !math.IsNaN(v) && !math.IsInf(v, 0) {
+		b.metric(d, values).Gauge = &dto.Gauge{Value: &v}
+	}
+}
+
+func (b *builder) flag(d *desc, on bool, values ...string) {
+	v := 0.0
+	if on {
+		v = 1
+	}
+	b.metric(d, values).Gauge = &dto.Gauge{Value: &v}
+}
+
+// moment adds a Unix time, 0 for none.
+func (b *builder) moment(d *desc, t time.Time, values ...string) {
+	v := 0.0
+	if !t.IsZero() {
+		v = float64(t.UnixMilli()) / 1000
+	}
+	b.set(d, v, values...)
+}
+
+func (b *builder) count(d *desc, n uint64, values ...string) {
+	b.metric(d, values).Counter = &dto.Counter{Value: new(float64(n))}
+}
+
+func (b *builder) histogram(d *desc, h *histogram, values ...string) {
+	out := &dto.Histogram{SampleCount: new(h.count), SampleSum: new(h.sum)}
+	var sum uint64
+	for i, n := range h.buckets {
+		sum += n
+		out.Bucket = append(out.Bucket, &dto.Bucket{CumulativeCount: new(sum), UpperBound: new(bounds[i])})
+	}
+	b.metric(d, values).Histogram = out
+}
+
+// bounds are the upper bounds of the histograms' buckets, in seconds.
+var bounds = [...]float64{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5}
+
+// histogram counts durations. It is not safe for concurrent use.
+type histogram struct {
+	buckets [len(bounds)]uint64 // what lies above the last bound is in count only
+	count   uint64
+	sum     float64
+}
+
+func (h *histogram) observe(d time.Duration) {
+	v := d.Seconds()
+	h.count++
+	h.sum += v
+	for i, b := range bounds {
+		if v <= b {
+			h.buckets[i]++
+			return
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package prom
+
+import (
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// Config is what an Exporter needs. Every function is called at each scrape and
+// must be quick; one that is nil leaves its series out.
+type Config struct {
+	Now      func() time.Time       // the clock that ages a verdict; nil: time.Now
+	Build    Build                  // of this binary; empty fields are shown as "unknown"
+	Sources  func() []SourceStats   // what was asked of the sources
+	Webhooks func() []EndpointStats // what was delivered
+	Reload   func() ReloadStats     // the newest reading of the config
+	Gate     func() GateStats       // what CI asked
+	Process  bool                   // show the go_ and process_ series too
+}
+
+// View is a plan and its run as it stands after a committed tick.
+type View struct {
+	Plan     *rules.Plan // required
+	Snapshot evaluator.Snapshot
+}
+
+// Tick is what one committed tick took and gave; see [Exporter.Ticked].
+type Tick struct {
+	Plan       string
+	Evaluation time.Duration // Step
+	Commit     time.Duration // making it durable
+	Missed     int           // ticks that fell out before it, because the one before took too long
+	Events     []evaluator.Event
+}
+
+// Build names a binary.
+type Build struct{ Version, Revision, GoVersion string }
+
+// SourceStats is what one source has done. Counters only grow.
+type SourceStats struct {
+	Source        string
+	Fetches       uint64                 // batches asked
+	Readings      map[rules.Fault]uint64 // by fault, rules.OK among them
+	Points        uint64
+	Dropped       uint64        // points that could not be true
+	Timeouts      uint64        // batches not answered in time
+	Refused       uint64        // batches not asked, an earlier one being still out
+	Panics        uint64        // batches in which the source panicked
+	Took          time.Duration // in all batches
+	LastSuccess   time.Time     // zero when there was none
+	Requests      uint64        // HTTP requests, retries included
+	Retries       uint64
+	Throttled     uint64
+	Billed        uint64 // units that the upstream charges for
+	BytesScanned  uint64
+	RateRemaining float64 // of the upstream's own window; negative when it does not say
+}
+
+// EndpointStats is what one webhook endpoint was told. Counters only grow.
+type EndpointStats struct {
+	Endpoint  string
+	Class     string // action, notify
+	Attempts  uint64
+	Delivered uint64
+	Failures  uint64
+	Dead      uint64 // events given up
+	Escalated uint64 // events told to the second endpoint
+	Pending   int
+	Lag       time.Duration // age of the oldest event that is not delivered; zero when there is none
+}
+
+// ReloadStats is how the newest reading of the config went.
+type ReloadStats struct {
+	OK      bool
+	Success time.Time // of the newest that went well
+}
+
+// GateStats is how often the gate was asked. Counters only grow.
+type GateStats struct {
+	Answers []GateAnswers
+	Waiting int // long polls now
+}
+
+// GateAnswers counts the answers of one view with one status.
+type GateAnswers struct {
+	View   string
+	Status int
+	Count  uint64
+}

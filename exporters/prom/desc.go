@@ -1,0 +1,213 @@
+package prom
+
+import (
+	"slices"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// Metric describes one metric, for docs/metrics.md.
+type Metric struct {
+	Name   string
+	Type   string // gauge, counter, histogram
+	Help   string
+	Labels []string // in alphabetical order
+}
+
+// Metrics lists every metric of relgate's own, in the order of the page. The go_
+// and process_ series of the client library come besides.
+func Metrics() []Metric {
+	c := newCatalog()
+	out := make([]Metric, 0, len(c.all))
+	for _, d := range c.all {
+		out = append(out, Metric{d.name, typeNames[d.kind], d.help, slices.Sorted(slices.Values(d.labels))})
+	}
+	return out
+}
+
+var typeNames = map[dto.MetricType]string{
+	dto.MetricType_GAUGE: "gauge", dto.MetricType_COUNTER: "counter", dto.MetricType_HISTOGRAM: "histogram",
+}
+
+// desc is one metric's name, and how its label values are put in order.
+type desc struct {
+	name, help string
+	kind       dto.MetricType
+	labels     []string // in the order in which the code gives the values
+	order      []int    // of labels, by name, as the formats want them
+	index      int      // in catalog.all
+}
+
+// catalog is every metric that there is.
+type catalog struct {
+	all []*desc
+	runDescs
+	phaseDescs
+	ruleDescs
+	signalDescs
+	tickDescs
+	sourceDescs
+	webhookDescs
+	daemonDescs
+}
+
+func newCatalog() *catalog {
+	c := &catalog{}
+	c.addRun()
+	c.addPhase()
+	c.addRule()
+	c.addSignal()
+	c.addTick()
+	c.addSource()
+	c.addWebhook()
+	c.addDaemon()
+	return c
+}
+
+func (c *catalog) add(kind dto.MetricType, name, help string, labels []string) *desc {
+	d := &desc{name: name, help: help, kind: kind, labels: labels, index: len(c.all)}
+	for i := range labels {
+		d.order = append(d.order, i)
+	}
+	slices.SortFunc(d.order, func(a, b int) int {
+		if labels[a] < labels[b] {
+			return -1
+		}
+		return 1
+	})
+	c.all = append(c.all, d)
+	return d
+}
+
+func (c *catalog) gauge(name, help string, labels ...string) *desc {
+	return c.add(dto.MetricType_GAUGE, name, help, labels)
+}
+
+func (c *catalog) counter(name, help string, labels ...string) *desc {
+	return c.add(dto.MetricType_COUNTER, name, help, labels)
+}
+
+func (c *catalog) histogram(name, help string, labels ...string) *desc {
+	return c.add(dto.MetricType_HISTOGRAM, name, help, labels)
+}
+
+type runDescs struct {
+	runState, runVerdict, runHeld, runGeneration, lastTick *desc
+}
+
+func (c *catalog) addRun() {
+	c.runState = c.gauge("relgate_run_state", "Whether the run of the plan is in the state (1) or not (0).", "plan", "state")
+	c.runVerdict = c.gauge("relgate_run_verdict", "Whether the verdict on the whole run is this one (1) or not (0).", "plan", "verdict")
+	c.runHeld = c.gauge("relgate_run_held", "Whether a person holds the run (1) or not (0).", "plan")
+	c.runGeneration = c.gauge("relgate_run_generation", "Number of events of the run so far: changes exactly when something changed.", "plan")
+	c.lastTick = c.gauge("relgate_last_tick_timestamp_seconds", "Unix time of the newest tick that was committed; 0 before the first.", "plan")
+}
+
+type phaseDescs struct {
+	gateOpen, gateVerdict, phaseState, phaseTraffic, phaseWindow, phaseStarted, phaseEnd *desc
+}
+
+func (c *catalog) addPhase() {
+	c.gateOpen = c.gauge("relgate_gate_open", "Whether the gate of the phase says pass (1) or anything else (0).", "plan", "phase")
+	c.gateVerdict = c.gauge("relgate_gate_verdict", "Whether the verdict of the phase's gate is this one (1) or not (0).", "plan", "phase", "verdict")
+	c.phaseState = c.gauge("relgate_phase_state", "Whether the phase is in the state (1) or not (0).", "plan", "phase", "state")
+	c.phaseTraffic = c.gauge("relgate_phase_traffic_ratio", "Share of the users that the phase is planned to reach, 0 to 1.", "plan", "phase")
+	c.phaseWindow = c.gauge("relgate_phase_monitoring_window_seconds", "Length of the phase's monitoring window.", "plan", "phase")
+	c.phaseStarted = c.gauge("relgate_phase_started_timestamp_seconds", "Unix time at which the phase began; 0 before.", "plan", "phase")
+	c.phaseEnd = c.gauge("relgate_phase_window_end_timestamp_seconds", "Unix time at which the phase's monitoring window ends; 0 before the phase began.", "plan", "phase")
+}
+
+type ruleDescs struct {
+	ruleState, ruleKnown, ruleValue, ruleThreshold, ruleSamples, alerts, alertsForState *desc
+}
+
+func (c *catalog) addRule() {
+	labels := []string{"plan", "phase", "rule", "kind"}
+	c.ruleState = c.gauge("relgate_rule_state", "Whether the rule is in the state (1) or not (0). A success rule is judged once in every phase that names it; a rollback rule is watched over the run and has no phase.", append(labels, "state")...)
+	c.ruleKnown = c.gauge("relgate_rule_known", "Whether the rule has a value (1) or not (0).", labels...)
+	c.ruleValue = c.gauge("relgate_rule_value", "Value that the rule judges, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
+	c.ruleThreshold = c.gauge("relgate_rule_threshold", "Number that the value is compared with, in base units.", labels...)
+	c.ruleSamples = c.gauge("relgate_rule_samples", "Samples behind the value.", labels...)
+	c.alerts = c.gauge("ALERTS", "Rules that speak against the release, in the shape of Prometheus' own alerts: pending while it has not lasted, firing when it is decided. Absent otherwise.", "alertname", "alertstate", "plan", "phase", "severity")
+	c.alertsForState = c.gauge("ALERTS_FOR_STATE", "Unix time since when the alert is pending or firing.", "alertname", "plan", "phase", "severity")
+}
+
+type signalDescs struct {
+	signalKnown, signalValue, signalSamples, signalNewest, signalSettled, signalAsked, signalFault, signalFailures *desc
+}
+
+func (c *catalog) addSignal() {
+	labels := []string{"plan", "signal"}
+	c.signalKnown = c.gauge("relgate_signal_known", "Whether the signal has a value (1) or not (0).", labels...)
+	c.signalValue = c.gauge("relgate_signal_value", "Newest value of the signal, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
+	c.signalSamples = c.gauge("relgate_signal_samples", "Samples behind the newest value.", labels...)
+	c.signalNewest = c.gauge("relgate_signal_newest_timestamp_seconds", "Unix time at which the signal's newest bucket ends; 0 when there is none.", labels...)
+	c.signalSettled = c.gauge("relgate_signal_settled_timestamp_seconds", "Unix time up to which the signal's data is complete; 0 when that is not known.", labels...)
+	c.signalAsked = c.gauge("relgate_signal_asked_timestamp_seconds", "Unix time at which the source was last asked for the signal; 0 before the first time.", labels...)
+	c.signalFault = c.gauge("relgate_signal_fault", "Whether the newest reading of the signal has the fault (1) or not (0); ok is none.", append(labels, "fault")...)
+	c.signalFailures = c.gauge("relgate_signal_consecutive_failures", "Readings in a row that had a fault.", labels...)
+}
+
+type tickDescs struct {
+	ticks, missed, events, evaluation, commit *desc
+}
+
+func (c *catalog) addTick() {
+	c.ticks = c.counter("relgate_ticks_total", "Ticks that were committed since the daemon began.", "plan")
+	c.missed = c.counter("relgate_ticks_missed_total", "Ticks that fell out because the one before took too long.", "plan")
+	c.events = c.counter("relgate_events_total", "Events that were committed since the daemon began, by kind.", "plan", "kind")
+	c.evaluation = c.histogram("relgate_tick_evaluation_duration_seconds", "Time that the evaluation of a tick took.", "plan")
+	c.commit = c.histogram("relgate_tick_commit_duration_seconds", "Time that it took to make a tick durable.", "plan")
+}
+
+type sourceDescs struct {
+	fetches, readings, points, dropped, timeouts, refused, panics, took, lastSuccess *desc
+	requests, retries, throttled, billed, scanned, rateKnown, rate                   *desc
+}
+
+func (c *catalog) addSource() {
+	s := "source"
+	c.fetches = c.counter("relgate_source_fetches_total", "Batches of questions that the source was asked.", s)
+	c.readings = c.counter("relgate_source_readings_total", "Readings that the source gave, by fault; ok is none.", s, "fault")
+	c.points = c.counter("relgate_source_points_total", "Points that the source gave.", s)
+	c.dropped = c.counter("relgate_source_points_dropped_total", "Points that could not be true and were dropped.", s)
+	c.timeouts = c.counter("relgate_source_timeouts_total", "Batches that the source did not answer in time.", s)
+	c.refused = c.counter("relgate_source_refused_total", "Batches that were not asked because an earlier one had not come back.", s)
+	c.panics = c.counter("relgate_source_panics_total", "Batches in which the source panicked.", s)
+	c.took = c.counter("relgate_source_fetch_seconds_total", "Time spent in batches that came back.", s)
+	c.lastSuccess = c.gauge("relgate_source_last_success_timestamp_seconds", "Unix time of the newest reading without a fault; 0 when there was none.", s)
+	c.requests = c.counter("relgate_source_requests_total", "HTTP requests sent, retries included.", s)
+	c.retries = c.counter("relgate_source_retries_total", "HTTP requests that repeated one.", s)
+	c.throttled = c.counter("relgate_source_throttled_total", "Answers that asked to slow down.", s)
+	c.billed = c.counter("relgate_source_billed_units_total", "Units that the upstream charges for: metrics asked for, queries started.", s)
+	c.scanned = c.counter("relgate_source_scanned_bytes_total", "Bytes that queries scanned.", s)
+	c.rateKnown = c.gauge("relgate_source_rate_known", "Whether the upstream says how many requests it will still take (1) or not (0).", s)
+	c.rate = c.gauge("relgate_source_rate_remaining", "Requests that the upstream will still take in its own window. Absent while it does not say.", s)
+}
+
+type webhookDescs struct {
+	attempts, delivered, failures, dead, escalated, pending, lag *desc
+}
+
+func (c *catalog) addWebhook() {
+	labels := []string{"endpoint", "class"}
+	c.attempts = c.counter("relgate_webhook_attempts_total", "Requests made to the endpoint.", labels...)
+	c.delivered = c.counter("relgate_webhook_delivered_total", "Events that the endpoint took.", labels...)
+	c.failures = c.counter("relgate_webhook_failures_total", "Requests that the endpoint did not take.", labels...)
+	c.dead = c.counter("relgate_webhook_dead_letters_total", "Events given up for the endpoint.", labels...)
+	c.escalated = c.counter("relgate_webhook_escalated_total", "Events told to the second endpoint because this one did not take them.", labels...)
+	c.pending = c.gauge("relgate_webhook_pending", "Events read for the endpoint and not delivered yet.", labels...)
+	c.lag = c.gauge("relgate_webhook_lag_seconds", "Age of the oldest event that is not delivered; 0 when there is none.", labels...)
+}
+
+type daemonDescs struct {
+	gateRequests, gateWaiting, reloadOK, reloadTime, build *desc
+}
+
+func (c *catalog) addDaemon() {
+	c.gateRequests = c.counter("relgate_gate_requests_total", "Answers of the gate, by view and status code.", "view", "code")
+	c.gateWaiting = c.gauge("relgate_gate_long_polls", "Requests to the gate that wait for a change now.")
+	c.reloadOK = c.gauge("relgate_config_last_reload_successful", "Whether the newest reading of the config went well (1) or not (0).")
+	c.reloadTime = c.gauge("relgate_config_last_reload_success_timestamp_seconds", "Unix time of the newest reading of the config that went well.")
+	c.build = c.gauge("relgate_build_info", "Always 1; the labels name the binary.", "version", "revision", "goversion")
+}

@@ -1,0 +1,73 @@
+package prom
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Exporter is the /metrics page. Its methods may be called at the same time.
+type Exporter struct {
+	config  Config
+	now     func() time.Time
+	catalog *catalog
+	process prometheus.Gatherer // nil: not asked for
+	page    atomic.Pointer[page]
+
+	mu      sync.Mutex
+	tallies map[string]*tally // :: plan name → what its ticks took and gave
+}
+
+// New makes an Exporter. It starts nothing.
+func New(c Config) *Exporter {
+	e := &Exporter{config: c, now: c.Now, catalog: newCatalog(), tallies: map[string]*tally{}}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	if c.Process {
+		r := prometheus.NewRegistry()
+		r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		e.process = r
+	}
+	e.page.Store(newPage(e.catalog, nil, time.Time{}))
+	return e
+}
+
+// Update shows the snapshots of a committed tick: all plans that there are. The
+// counters of a plan that is not among them any more are dropped.
+func (e *Exporter) Update(views []View) {
+	names := make([]string, len(views))
+	for i := range views {
+		names[i] = views[i].Snapshot.Plan
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, plan := range names {
+		e.tallyLocked(plan)
+	}
+	for plan := range e.tallies {
+		if !slices.Contains(names, plan) {
+			delete(e.tallies, plan)
+		}
+	}
+	e.page.Store(newPage(e.catalog, slices.Clone(views), e.now()))
+}
+
+// current is the page as of now: a verdict on it may have grown too old since it
+// was rendered.
+func (e *Exporter) current() *page {
+	p := e.page.Load()
+	now := e.now()
+	if p.until.IsZero() || !now.After(p.until) {
+		return p
+	}
+	fresh := newPage(e.catalog, p.views, now)
+	if e.page.CompareAndSwap(p, fresh) {
+		return fresh
+	}
+	return e.page.Load() // an Update came between
+}

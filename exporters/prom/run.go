@@ -1,0 +1,184 @@
+package prom
+
+import (
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// staleAfter is how many intervals a verdict lives that is not final; the gate
+// keeps to the same.
+const staleAfter = 3
+
+// families is the page's part that comes from the snapshots.
+func (c *catalog) families(views []View, now time.Time) []*dto.MetricFamily {
+	b := newBuilder(c)
+	for i := range views {
+		v := &views[i]
+		b.run(&v.Snapshot)
+		for j := range v.Snapshot.Phases {
+			b.phase(v, j, now)
+		}
+		for j := range v.Snapshot.Rollback {
+			b.rule(v, "", &v.Snapshot.Rollback[j])
+		}
+		for j := range v.Snapshot.Signals {
+			b.signal(v.Snapshot.Plan, &v.Snapshot.Signals[j])
+		}
+	}
+	return b.done()
+}
+
+func (b *builder) run(s *evaluator.Snapshot) {
+	b.states(b.c.runState, s.State, s.Plan)
+	b.verdicts(b.c.runVerdict, s.Verdict, s.Plan)
+	b.flag(b.c.runHeld, s.Held, s.Plan)
+	b.set(b.c.runGeneration, float64(s.Generation), s.Plan)
+	b.moment(b.c.lastTick, s.At, s.Plan)
+}
+
+// states and verdicts add a one-hot set; what is hot is the last label.
+func (b *builder) states(d *desc, is rules.State, values ...string) {
+	for _, s := range rules.States() {
+		b.flag(d, s == is, append(values, s.String())...)
+	}
+}
+
+func (b *builder) verdicts(d *desc, is rules.Verdict, values ...string) {
+	for _, v := range rules.Verdicts() {
+		b.flag(d, v == is, append(values, v.String())...)
+	}
+}
+
+// expires is when a snapshot becomes too old to be believed; zero: never.
+func expires(s *evaluator.Snapshot) time.Time {
+	if s.Over || s.At.IsZero() {
+		return time.Time{}
+	}
+	return s.At.Add(staleAfter * s.Interval)
+}
+
+// verdict is what the gate of a phase says at a time: rollback while one is
+// ordered, unknown when it is not decided and nothing was evaluated for long.
+func verdict(s *evaluator.Snapshot, p *evaluator.PhaseView, now time.Time) rules.Verdict {
+	decided := p.State == rules.Passed || p.State == rules.Failed || p.State == rules.RolledBack
+	switch end := expires(s); {
+	case s.Verdict == rules.Rollback:
+		return rules.Rollback
+	case !decided && !end.IsZero() && now.After(end):
+		return rules.Unknown
+	}
+	return p.Verdict
+}
+
+func (b *builder) phase(v *View, i int, now time.Time) {
+	s := &v.Snapshot
+	p := &s.Phases[i]
+	is := verdict(s, p, now)
+	b.flag(b.c.gateOpen, is == rules.Pass, s.Plan, p.Name)
+	b.verdicts(b.c.gateVerdict, is, s.Plan, p.Name)
+	b.states(b.c.phaseState, p.State, s.Plan, p.Name)
+	b.set(b.c.phaseTraffic, p.Traffic, s.Plan, p.Name)
+	b.set(b.c.phaseWindow, window(v.Plan, p).Seconds(), s.Plan, p.Name)
+	b.moment(b.c.phaseStarted, p.Started, s.Plan, p.Name)
+	b.moment(b.c.phaseEnd, p.WindowEnd, s.Plan, p.Name)
+	for j := range p.Success {
+		b.rule(v, p.Name, &p.Success[j])
+	}
+}
+
+func window(plan *rules.Plan, p *evaluator.PhaseView) time.Duration {
+	for i := range plan.Phases {
+		if plan.Phases[i].Name == p.Name {
+			return plan.Phases[i].Window
+		}
+	}
+	return p.WindowEnd.Sub(p.Started)
+}
+
+func (b *builder) rule(v *View, phase string, r *evaluator.RuleView) {
+	plan, kind, e := v.Snapshot.Plan, r.Kind.String(), &r.Evidence
+	for _, s := range evaluator.RuleStates() {
+		b.flag(b.c.ruleState, s == r.State, plan, phase, r.Name, kind, string(s))
+	}
+	b.flag(b.c.ruleKnown, e.Known, plan, phase, r.Name, kind)
+	if e.Known {
+		b.set(b.c.ruleValue, e.Value, plan, phase, r.Name, kind)
+	}
+	b.set(b.c.ruleThreshold, threshold(v.Plan, r), plan, phase, r.Name, kind)
+	b.set(b.c.ruleSamples, e.Samples, plan, phase, r.Name, kind)
+	b.alert(&v.Snapshot, phase, r)
+}
+
+// threshold is the one that the plan's author wrote, judged or not.
+func threshold(plan *rules.Plan, r *evaluator.RuleView) float64 {
+	if r.Evidence.Op != rules.NoOp {
+		return r.Evidence.Threshold
+	}
+	for i := range plan.Rules {
+		if p := &plan.Rules[i]; p.Name == r.Name && p.Kind == r.Kind {
+			return p.ShownWhen.Threshold
+		}
+	}
+	return r.Evidence.Threshold
+}
+
+// alert adds a rule that speaks against the release, as a Prometheus rule would
+// be shown: a rollback rule is critical, a success rule a warning.
+func (b *builder) alert(s *evaluator.Snapshot, phase string, r *evaluator.RuleView) {
+	state := ""
+	switch r.State {
+	case evaluator.RuleBreaching:
+		state = "pending"
+	case evaluator.RuleFired:
+		state = "firing"
+	default:
+		return
+	}
+	severity := "warning"
+	if r.Kind == rules.RollbackRule {
+		severity = "critical"
+	}
+	b.flag(b.c.alerts, true, r.Name, state, s.Plan, phase, severity)
+	b.moment(b.c.alertsForState, since(s, r), r.Name, s.Plan, phase, severity)
+}
+
+// since is when what speaks against the release began.
+func since(s *evaluator.Snapshot, r *evaluator.RuleView) time.Time {
+	if held, err := time.ParseDuration(r.Evidence.Held); err == nil {
+		return s.At.Add(-held)
+	}
+	if !r.Evidence.From.IsZero() {
+		return r.Evidence.From
+	}
+	return s.At
+}
+
+func (b *builder) signal(plan string, v *evaluator.SignalView) {
+	if v.Derived {
+		return // counted for a rule on a percentile, which has a series of its own
+	}
+	b.flag(b.c.signalKnown, v.Known, plan, v.Name)
+	if v.Known {
+		b.set(b.c.signalValue, v.Value, plan, v.Name)
+	}
+	b.set(b.c.signalSamples, v.Samples, plan, v.Name)
+	b.moment(b.c.signalNewest, v.Newest, plan, v.Name)
+	b.moment(b.c.signalSettled, v.Settled, plan, v.Name)
+	b.moment(b.c.signalAsked, v.Asked, plan, v.Name)
+	for _, f := range rules.Faults() {
+		b.flag(b.c.signalFault, f == v.Fault, plan, v.Name, faultName(f))
+	}
+	b.set(b.c.signalFailures, float64(v.Failures), plan, v.Name)
+}
+
+// faultName is the fault as a label value, which must not be empty.
+func faultName(f rules.Fault) string {
+	if f == rules.OK {
+		return "ok"
+	}
+	return f.String()
+}
