@@ -24,6 +24,7 @@ type ClientConfig struct {
 	CAFile      string         // PEM file with the certificates to trust instead of the system's; the system's if empty
 	MaxAttempts int            // for one request; 3 if zero
 	MinBackoff  time.Duration  // before the second attempt; 500 ms if zero
+	MinThrottle time.Duration  // before another attempt after a 429; MinBackoff if zero
 	MaxBackoff  time.Duration  // before any; 10 s if zero
 	MaxBody     int64          // bytes of an answer; 8 MiB if zero
 	MaxWait     time.Duration  // longest sleep when the upstream names a time; 5 s, or MaxBackoff if that is longer, if zero
@@ -87,6 +88,9 @@ func withDefaults(cfg ClientConfig) ClientConfig {
 	}
 	if cfg.MaxBackoff <= 0 {
 		cfg.MaxBackoff = 10 * time.Second
+	}
+	if cfg.MinThrottle <= 0 {
+		cfg.MinThrottle = cfg.MinBackoff
 	}
 	if cfg.MaxBody <= 0 {
 		cfg.MaxBody = 8 << 20
@@ -181,15 +185,25 @@ func (c *Client) Get(ctx context.Context, now time.Time, ref string, into any) (
 		if !err.repeatable(ctx) || attempt == c.cfg.MaxAttempts {
 			return nil, err
 		}
-		wait := backoff(attempt, c.cfg.MinBackoff, c.cfg.MaxBackoff, c.cfg.Jitter)
-		if !err.RetryAt.IsZero() {
-			wait = max(wait, err.RetryAt.Sub(now))
-		}
+		wait := c.wait(attempt, now, err)
 		if wait > c.patience(ctx, now) || c.cfg.Pause(ctx, wait) != nil {
 			return nil, err
 		}
 		now = now.Add(wait)
 	}
+}
+
+// wait is the pause before the attempt after this one.
+func (c *Client) wait(attempt int, now time.Time, err *CallError) time.Duration {
+	least := c.cfg.MinBackoff
+	if err.Fault == rules.Throttled {
+		least = c.cfg.MinThrottle
+	}
+	wait := backoff(attempt, least, c.cfg.MaxBackoff, c.cfg.Jitter)
+	if !err.RetryAt.IsZero() {
+		wait = max(wait, err.RetryAt.Sub(now))
+	}
+	return wait
 }
 
 // patience is how long a sleep may be.

@@ -1,0 +1,270 @@
+package appstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
+)
+
+// spacing is the least time between two requests with one key.
+const spacing = 200 * time.Millisecond
+
+// Config says which account, and with which key.
+type Config struct {
+	Name        string           // of the source, for logs; required
+	BaseURL     string           // of App Store Connect; https://api.appstoreconnect.apple.com if empty
+	LookupURL   string           // of the public storefronts; https://itunes.apple.com if empty
+	Issuer      string           // issuer id of a team key; empty for an individual key
+	KeyID       string           // required
+	KeyPEM      []byte           // the text of the .p8 file; required
+	CAFile      string           // PEM certificates to trust; the system's if empty
+	MaxAttempts int              // for one request; 3 if zero
+	Pause       sources.Pause    // sources.Sleep if nil
+	Log         *slog.Logger     // nothing is logged if nil
+	Now         func() time.Time // for the issue and expiry times of tokens; time.Now if nil
+}
+
+// Source is one App Store Connect key. It is a sources.Source.
+type Source struct {
+	connect *sources.Client
+	lookup  *sources.Client // has no credentials
+	signer  *signer
+	pause   sources.Pause
+	log     *slog.Logger
+	name    string
+	turn    chan struct{} // holds a token while a batch is asked: one request in flight per key
+
+	// The rest belongs to whoever has the turn.
+	versions map[string]string // app "|" version string → version id
+	tracks   map[string]*track // plan, signal, app and storefronts → what to compare with
+	lastTick time.Time
+	sent     bool // a request was sent in this tick
+}
+
+// New makes a Source, or says what its config lacks. It asks nothing.
+func New(cfg Config) (*Source, error) {
+	if cfg.KeyID == "" {
+		return nil, errors.New("appstore: key_id is missing")
+	}
+	sign, err := newSigner(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("appstore: %w", err)
+	}
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = "https://api.appstoreconnect.apple.com"
+	}
+	if cfg.LookupURL == "" {
+		cfg.LookupURL = "https://itunes.apple.com"
+	}
+	if cfg.Pause == nil {
+		cfg.Pause = sources.Sleep
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Source{
+		signer: sign, pause: cfg.Pause, log: cfg.Log, name: cfg.Name, turn: make(chan struct{}, 1),
+		versions: map[string]string{}, tracks: map[string]*track{},
+	}
+	common := sources.ClientConfig{
+		CAFile: cfg.CAFile, MaxAttempts: cfg.MaxAttempts, Pause: cfg.Pause,
+		MinThrottle: 5 * time.Second, MaxBackoff: 2 * time.Minute,
+	}
+	if s.lookup, err = newLookupClient(common, cfg.LookupURL); err != nil {
+		return nil, fmt.Errorf("appstore: lookup: %w", err)
+	}
+	common.BaseURL, common.Authorize, common.Explain, common.Limits = cfg.BaseURL, s.authorize, explain, limits
+	if s.connect, err = sources.NewClient(common); err != nil {
+		return nil, fmt.Errorf("appstore: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Source) authorize(r *http.Request) error {
+	token, err := s.signer.bearer()
+	if err == nil {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return err
+}
+
+// Stats counts the requests; what remains is of App Store Connect.
+func (s *Source) Stats() sources.Stats {
+	st, l := s.connect.Stats(), s.lookup.Stats()
+	st.Requests += l.Requests
+	st.Retries += l.Retries
+	st.Throttled += l.Throttled
+	return st
+}
+
+// CloseIdleConnections closes connections that no request uses.
+func (s *Source) CloseIdleConnections() {
+	s.connect.CloseIdleConnections()
+	s.lookup.CloseIdleConnections()
+}
+
+// Fetch answers every want with its fact.
+func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want) []rules.Reading {
+	out := make([]rules.Reading, len(wants))
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		for i, w := range wants {
+			out[i] = sources.Faulty(w, rules.Unavailable, "no answer within the time it had: another question was being asked")
+		}
+		return out
+	}
+	s.sent = s.sent && now.Sub(s.lastTick) < time.Second
+	s.lastTick = now
+	b := &batch{Source: s, ctx: ctx, now: now, wants: wants, walks: map[string]*walk{}, looks: map[string]look{}}
+	for i, w := range wants {
+		out[i] = b.answer(w)
+	}
+	return out
+}
+
+// batch is the wants of one tick, with what they share.
+type batch struct {
+	*Source
+	ctx      context.Context
+	now      time.Time
+	wants    []sources.Want
+	walks    map[string]*walk   // version and territories → its reviews, read once
+	looks    map[string]look    // app and storefronts → what they show, asked once
+	stop     *sources.CallError // a fault that every further request would meet
+	resigned bool               // a refused token was replaced
+}
+
+// look is a snapshot, or why there is none.
+type look struct {
+	snapshot *snapshot
+	err      *sources.CallError
+}
+
+func (b *batch) answer(w sources.Want) rules.Reading {
+	if w.Signal == nil || w.Signal.Query.AppStore == nil {
+		return sources.Faulty(w, rules.ConfigFault, "the signal has no appstore query")
+	}
+	q := *w.Signal.Query.AppStore
+	kind, fetch := rules.Mean, b.reviews
+	switch q.Fact {
+	case "reviews":
+	case "phased_release_day":
+		kind, fetch = rules.Gauge, b.phased
+	case "lookup":
+		fetch = b.ratings
+	default:
+		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("unknown fact %q: want reviews, phased_release_day or lookup", q.Fact))
+	}
+	if w.Signal.Kind != kind {
+		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("fact %s answers signals of kind %s, not %s", q.Fact, kind, w.Signal.Kind))
+	}
+	if w.Signal.Period < time.Second {
+		return sources.Faulty(w, rules.ConfigFault, "the signal has no period")
+	}
+	return fetch(w, q)
+}
+
+// get asks App Store Connect, in turn and spaced. A refused token is replaced
+// once a batch: Apple refuses some that are good.
+func (b *batch) get(ref string, into any) *sources.CallError {
+	if b.stop != nil {
+		return b.stop
+	}
+	err := b.spaced(b.connect, ref, into)
+	if err != nil && err.Status == http.StatusUnauthorized && !b.resigned {
+		b.resigned = true
+		b.signer.forget()
+		b.log.Warn("token refused, signing another", "source", b.name, "err", err.Detail)
+		err = b.spaced(b.connect, ref, into)
+	}
+	if err == nil {
+		return nil
+	}
+	if err.Status == http.StatusUnauthorized {
+		err.Detail = sources.Clip(err.Detail + b.signer.skew(err.Header))
+	}
+	if err.Fault == rules.Throttled || err.Status == http.StatusUnauthorized || agreements(err) {
+		b.stop = err
+	}
+	return err
+}
+
+// agreements recognises a contract that was not signed: every call is refused.
+func agreements(err *sources.CallError) bool {
+	return err.Fault == rules.AuthFault && strings.Contains(err.Detail, "REQUIRED_AGREEMENTS")
+}
+
+// spaced sends a request no sooner than spacing after the one before.
+func (b *batch) spaced(c *sources.Client, ref string, into any) *sources.CallError {
+	if b.sent {
+		if err := b.pause(b.ctx, spacing); err != nil {
+			return &sources.CallError{Fault: rules.Unavailable, Detail: "no answer within the time it had"}
+		}
+	}
+	b.sent = true
+	_, err := c.Get(b.ctx, b.now, ref, into)
+	return err
+}
+
+// version finds the id of the version that a query means, and remembers it.
+func (b *batch) version(q rules.AppStoreQuery) (string, *sources.CallError) {
+	if q.VersionID != "" {
+		return q.VersionID, nil
+	}
+	if q.App == "" || q.Version == "" {
+		return "", wrongQuestion("the appstore query needs version_id, or app and version")
+	}
+	key := q.App + "|" + q.Version
+	if id, ok := b.versions[key]; ok {
+		return id, nil
+	}
+	var found versions
+	ref := "/v1/apps/" + url.PathEscape(q.App) + "/appStoreVersions?" + url.Values{
+		"filter[versionString]":    {q.Version},
+		"fields[appStoreVersions]": {"versionString,platform,appVersionState"},
+		"limit":                    {"200"},
+	}.Encode()
+	if err := b.get(ref, &found); err != nil {
+		return "", err
+	}
+	id, err := found.only(q)
+	if err == nil {
+		b.versions[key] = id
+	}
+	return id, err
+}
+
+// forgetVersion looks a version up again that is not there any more.
+func (b *batch) forgetVersion(q rules.AppStoreQuery, err *sources.CallError) {
+	if err != nil && err.Status == http.StatusNotFound {
+		delete(b.versions, q.App+"|"+q.Version)
+	}
+}
+
+func wrongQuestion(format string, args ...any) *sources.CallError {
+	return &sources.CallError{Fault: rules.ConfigFault, Detail: sources.Clip(fmt.Sprintf(format, args...))}
+}
+
+func partial(format string, args ...any) *sources.CallError {
+	return &sources.CallError{Fault: rules.PartialData, Detail: sources.Clip(sources.Scrub(fmt.Sprintf(format, args...)))}
+}
+
+func floor(t, width int64) int64 {
+	r := t % width
+	if r < 0 {
+		r += width
+	}
+	return t - r
+}
+
+func ceil(t, width int64) int64 { return floor(t+width-1, width) }

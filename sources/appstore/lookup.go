@@ -1,0 +1,192 @@
+package appstore
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
+)
+
+const (
+	// maxStorefronts is what Apple lets one address look up in a minute.
+	maxStorefronts = 20
+	// rounding is how far a published average may be from the true one: it has
+	// five decimals.
+	rounding = 0.000005
+	// exact is how far the average of the new ratings may be off, in stars.
+	exact = 0.05
+)
+
+// snapshot is what the storefronts showed at one time.
+type snapshot struct {
+	at     time.Time
+	counts []float64 // ratings, by storefront
+	stars  []float64 // their sum
+}
+
+// track is what a signal compares with.
+type track struct {
+	base   *snapshot // what a point in bucket at was, or would be, counted from
+	latest *snapshot // what it was counted to; nil when there was none
+	at     int64
+}
+
+func newLookupClient(cfg sources.ClientConfig, baseURL string) (*sources.Client, error) {
+	cfg.BaseURL = baseURL
+	return sources.NewClient(cfg)
+}
+
+// ratings answers a want with the stars that came in since an earlier snapshot,
+// as a point in the newest bucket that has ended.
+func (b *batch) ratings(w sources.Want, q rules.AppStoreQuery) rules.Reading {
+	if q.App == "" || len(q.Countries) == 0 || len(q.Countries) > maxStorefronts {
+		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("fact lookup needs an app and 1 to %d countries", maxStorefronts))
+	}
+	now, err := b.look(q)
+	if err != nil {
+		return err.Reading(w)
+	}
+	width := int64(w.Signal.Period / time.Second)
+	at := floor(min(b.now.Unix(), w.To), width) - width
+	if at < w.From {
+		return sources.Faulty(w, rules.NoData, "no bucket of the range has ended")
+	}
+	key := fmt.Sprintf("%s|%d|%s", w.Plan, w.Index, lookKey(q))
+	t := b.tracks[key]
+	if t == nil {
+		b.tracks[key] = &track{base: now, at: at}
+		return sources.Faulty(w, rules.NoData, fmt.Sprintf("first snapshot of %v ratings; new ones show against it", total(now.counts)))
+	}
+	if t.latest != nil && at > t.at {
+		t.base, t.latest = t.latest, nil
+	}
+	if wrong, useless := implausible(t.base, now); wrong != "" {
+		if useless {
+			t.base, t.latest = now, nil
+		}
+		return sources.Faulty(w, rules.NoData, wrong)
+	}
+	t.latest, t.at = now, at
+	return t.reading(w, width, q)
+}
+
+// reading is the difference of the two snapshots.
+func (t *track) reading(w sources.Want, width int64, q rules.AppStoreQuery) rules.Reading {
+	count, stars := difference(t.base, t.latest)
+	return rules.Reading{
+		Signal: w.Index, From: w.From, To: w.To, SettledUntil: t.at + width,
+		Points: []rules.Point{{At: t.at, Value: min(max(stars, count), 5*count), Samples: count}},
+		Note:   fmt.Sprintf("%v new ratings in %s since %s", count, strings.Join(q.Countries, ", "), t.base.at.UTC().Format(time.RFC3339)),
+	}
+}
+
+func difference(before, now *snapshot) (count, stars float64) {
+	return total(now.counts) - total(before.counts), total(now.stars) - total(before.stars)
+}
+
+func lookKey(q rules.AppStoreQuery) string { return q.App + "|" + strings.Join(q.Countries, ",") }
+
+// implausible says why the difference of two snapshots is not that of new
+// ratings, "" when it is, and whether the earlier one is of no more use. As long
+// as it is, the difference grows until it is exact enough.
+func implausible(before, now *snapshot) (wrong string, useless bool) {
+	for i := range now.counts {
+		if now.counts[i] < before.counts[i] {
+			return fmt.Sprintf("ratings were taken away: %v after %v", now.counts[i], before.counts[i]), true
+		}
+	}
+	since := before.at.UTC().Format(time.RFC3339)
+	count, stars := difference(before, now)
+	if count <= 0 {
+		return "no new ratings since " + since, false
+	}
+	if off := rounding * (total(before.counts) + total(now.counts)) / count; off > exact {
+		return fmt.Sprintf("%v new ratings since %s: too few beside %v to tell their average", count, since, total(before.counts)), false
+	}
+	if mean := stars / count; mean < 1-exact || mean > 5+exact {
+		return fmt.Sprintf("ratings were corrected: %v new ones would have %.2f stars", count, mean), true
+	}
+	return "", false
+}
+
+func total(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
+	}
+	return sum
+}
+
+// look takes a snapshot, of all storefronts or of none, once in a batch.
+func (b *batch) look(q rules.AppStoreQuery) (*snapshot, *sources.CallError) {
+	l, ok := b.looks[lookKey(q)]
+	if !ok {
+		l.snapshot, l.err = b.snapshot(q)
+		b.looks[lookKey(q)] = l
+	}
+	return l.snapshot, l.err
+}
+
+func (b *batch) snapshot(q rules.AppStoreQuery) (*snapshot, *sources.CallError) {
+	s := &snapshot{at: b.now}
+	for _, country := range q.Countries {
+		var body lookupBody
+		err := b.spaced(b.lookup, "/lookup?"+url.Values{
+			"id": {q.App}, "country": {strings.ToLower(country)}, "entity": {"software"},
+			"ts": {strconv.FormatInt(b.now.Unix(), 10)}, // passes the caches, which keep answers for a day
+		}.Encode(), &body)
+		if err != nil && err.Status == http.StatusForbidden {
+			err.Fault = rules.Throttled // nothing here needs a right: it is how too many calls are refused
+		}
+		if err != nil {
+			return nil, err
+		}
+		count, average, err := body.figures(q.App, country)
+		if err != nil {
+			return nil, err
+		}
+		s.counts = append(s.counts, count)
+		s.stars = append(s.stars, count*average)
+	}
+	return s, nil
+}
+
+// lookupBody is an answer of /lookup.
+type lookupBody struct {
+	ResultCount *int         `json:"resultCount"`
+	Results     []storefront `json:"results"`
+}
+
+type storefront struct {
+	TrackID int64    `json:"trackId"`
+	Average *float64 `json:"averageUserRating"` // of all versions; that "for the current version" is often the same
+	Count   *float64 `json:"userRatingCount"`
+}
+
+func (l lookupBody) figures(app, country string) (count, average float64, err *sources.CallError) {
+	if l.ResultCount == nil {
+		return 0, 0, partial("the answer lacks resultCount")
+	}
+	if *l.ResultCount == 0 || len(l.Results) == 0 {
+		return 0, 0, wrongQuestion("app %s is not in the storefront %q", app, country)
+	}
+	i := slices.IndexFunc(l.Results, func(r storefront) bool { return strconv.FormatInt(r.TrackID, 10) == app })
+	if i < 0 {
+		return 0, 0, partial("the answer of storefront %q is of another app", country)
+	}
+	r := l.Results[i]
+	switch {
+	case r.Count == nil || r.Average == nil:
+		return 0, 0, &sources.CallError{Fault: rules.NoData, Detail: sources.Clip(fmt.Sprintf("no ratings in storefront %q", country))}
+	case *r.Count < 0 || *r.Count != math.Trunc(*r.Count) || *r.Average < 0 || *r.Average > 5 || *r.Count > 0 && *r.Average < 1:
+		return 0, 0, partial("storefront %q shows %v ratings of %v stars", country, *r.Count, *r.Average)
+	}
+	return *r.Count, *r.Average, nil
+}

@@ -1,0 +1,132 @@
+package appstore
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+const (
+	audience = "appstoreconnect-v1"
+	// Apple refuses tokens from the future and tokens that live longer than 20
+	// minutes, by its own clock: a minute and five are left for ours to be wrong.
+	backdate = time.Minute
+	lifetime = 15 * time.Minute
+	renew    = time.Minute // before its end a token is replaced
+)
+
+// claims is a token's payload; aud is one string, not a list.
+type claims struct {
+	Issuer   string `json:"iss,omitempty"` // of a team key
+	Subject  string `json:"sub,omitempty"` // of an individual key
+	IssuedAt int64  `json:"iat"`
+	Expiry   int64  `json:"exp"`
+	Audience string `json:"aud"`
+}
+
+// signer makes bearer tokens and keeps the newest: Apple now and then refuses a
+// fresh one, so they are used for as long as they last.
+type signer struct {
+	jws    jose.Signer
+	issuer string // empty for an individual key
+	now    func() time.Time
+
+	mu    sync.Mutex
+	token string
+	exp   time.Time
+}
+
+func newSigner(cfg Config) (*signer, error) {
+	key, err := parseKey(cfg.KeyPEM)
+	if err != nil {
+		return nil, err
+	}
+	// go-jose writes ES256 as JOSE wants it, r and s in 64 bytes, not as ASN.1.
+	jws, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: cfg.KeyID}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		return nil, fmt.Errorf("preparing to sign: %w", err)
+	}
+	s := &signer{jws: jws, issuer: cfg.Issuer, now: cfg.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s, nil
+}
+
+// parseKey reads a .p8 file. Its errors hold nothing of the key.
+func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("key: want a PEM file, as App Store Connect gives it (.p8)")
+	}
+	var key any
+	var err error
+	if block.Type == "EC PRIVATE KEY" {
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	} else {
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	}
+	if err != nil {
+		return nil, errors.New("key: want a private key in PKCS #8")
+	}
+	ec, ok := key.(*ecdsa.PrivateKey)
+	if !ok || ec.Curve != elliptic.P256() {
+		return nil, errors.New("key: want an elliptic key on P-256")
+	}
+	return ec, nil
+}
+
+// bearer is the token to send now.
+func (s *signer) bearer() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if s.token != "" && now.Add(renew).Before(s.exp) && s.exp.Sub(now) <= lifetime {
+		return s.token, nil
+	}
+	c := claims{Issuer: s.issuer, IssuedAt: now.Add(-backdate).Unix(), Expiry: now.Add(lifetime).Unix(), Audience: audience}
+	if s.issuer == "" {
+		c.Subject = "user"
+	}
+	token, err := jwt.Signed(s.jws).Claims(c).Serialize()
+	if err != nil {
+		return "", errors.New("signing the token failed") // the cause may tell of the key
+	}
+	s.token, s.exp = token, now.Add(lifetime)
+	return token, nil
+}
+
+// forget makes the next token a new one.
+func (s *signer) forget() {
+	s.mu.Lock()
+	s.token = ""
+	s.mu.Unlock()
+}
+
+// skew tells how far our clock is from that of an answer, "" when it is near
+// enough not to matter.
+func (s *signer) skew(h http.Header) string {
+	theirs, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return ""
+	}
+	d := s.now().Sub(theirs).Round(time.Second)
+	switch {
+	case d >= 30*time.Second:
+		return fmt.Sprintf("; our clock is %s ahead of theirs", d)
+	case d <= -30*time.Second:
+		return fmt.Sprintf("; our clock is %s behind theirs", -d)
+	}
+	return ""
+}
