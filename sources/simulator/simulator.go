@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -95,18 +94,18 @@ func pause(ctx context.Context, d time.Duration) error {
 func Handlers() []string { return []string{"aws", "sentry", "appstore"} }
 
 // Handler serves one port: "aws" is CloudWatch, Athena and Lambda, "sentry" is
-// Sentry, "appstore" is App Store Connect with the public iTunes lookup. Any
-// other name is an error.
-func (s *Simulator) Handler(name string) (http.Handler, error) {
+// Sentry, "appstore" is App Store Connect with the public iTunes lookup. Under
+// any other name nothing is found.
+func (s *Simulator) Handler(name string) http.Handler {
 	switch name {
 	case "aws":
-		return http.HandlerFunc(s.serveAWS), nil
+		return http.HandlerFunc(s.serveAWS)
 	case "sentry":
-		return http.HandlerFunc(s.serveSentry), nil
+		return http.HandlerFunc(s.serveSentry)
 	case "appstore":
-		return http.HandlerFunc(s.serveAppStore), nil
+		return http.HandlerFunc(s.serveAppStore)
 	}
-	return nil, fmt.Errorf("no simulated upstream %q: want aws, sentry or appstore", name)
+	return http.NotFoundHandler()
 }
 
 // Stats returns what the simulator was asked so far.

@@ -47,11 +47,7 @@ func serve(t *testing.T, handler string, cfg simulator.Config) (*simulator.Simul
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := sim.Handler(handler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(h)
+	srv := httptest.NewServer(sim.Handler(handler))
 	t.Cleanup(srv.Close)
 	return sim, c, srv.URL
 }
