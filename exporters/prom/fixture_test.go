@@ -1,0 +1,80 @@
+package prom_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/prom"
+	"github.com/relgate/relgate/rules"
+)
+
+var t0 = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+
+// view is a run with two phases, some way into the first.
+func view(plan string) prom.View {
+	p := &rules.Plan{
+		Name: plan, Interval: 30 * time.Second,
+		Signals: []rules.Signal{{Name: "api_5xx_rate"}, {Name: "crash_free"}},
+		Rules: []rules.Rule{
+			{Name: "api-5xx", Kind: rules.Success, ShownWhen: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
+			{Name: "api-5xx", Kind: rules.RollbackRule, ShownWhen: rules.Condition{Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent}},
+			{Name: "crash-free-low", Kind: rules.RollbackRule, ShownWhen: rules.Condition{Op: rules.Less, Threshold: 0.98, Unit: rules.Percent}},
+		},
+		Phases: []rules.Phase{{Name: "ten", Window: 15 * time.Minute}, {Name: "all", Window: time.Hour}},
+	}
+	good := evaluator.Evidence{Known: true, Value: 0.002, Op: rules.Less, Threshold: 0.01, Unit: rules.Percent, Samples: 1200, From: t0, Newest: t0.Add(4 * time.Minute)}
+	s := evaluator.Snapshot{
+		Plan: plan, Seq: 10, At: t0.Add(5 * time.Minute), Interval: 30 * time.Second, State: rules.Monitoring,
+		Verdict: rules.Pending, Generation: 4,
+		Phases: []evaluator.PhaseView{
+			{
+				Name: "ten", Traffic: 0.1, State: rules.Monitoring, Verdict: rules.Pending, Started: t0, WindowEnd: t0.Add(15 * time.Minute),
+				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleClear, Verdict: rules.Pending, Evidence: good}},
+			},
+			{
+				Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending,
+				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleIdle}},
+			},
+		},
+		Rollback: []evaluator.RuleView{
+			{Name: "api-5xx", Kind: rules.RollbackRule, State: evaluator.RuleBreaching, Evidence: evaluator.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Held: "4m0s"}},
+			{Name: "crash-free-low", Kind: rules.RollbackRule, State: evaluator.RuleSilent},
+		},
+		Signals: []evaluator.SignalView{
+			{Name: "api_5xx_rate", Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute)},
+			{Name: "crash_free", Fault: rules.Throttled, Failures: 3},
+			{Name: "p95>3", Derived: true, Known: true, Value: 1},
+		},
+	}
+	return prom.View{Plan: p, Snapshot: s}
+}
+
+// config fills every part of the page.
+func config(now *time.Time) prom.Config {
+	return prom.Config{
+		Now:   func() time.Time { return *now },
+		Build: prom.Build{Version: "1.2.3"},
+		Sources: func() []prom.SourceStats {
+			return []prom.SourceStats{{Source: "cloudwatch", Fetches: 7, Readings: map[rules.Fault]uint64{rules.OK: 5, rules.Throttled: 2}, RateRemaining: -1, Took: 1500 * time.Millisecond}, {Source: "sentry", RateRemaining: 12, LastSuccess: t0}}
+		},
+		Webhooks: func() []prom.EndpointStats {
+			return []prom.EndpointStats{{Endpoint: "pipeline", Class: "action", Attempts: 3, Delivered: 2, Failures: 1, Pending: 4, Lag: 90 * time.Second}}
+		},
+		Reload: func() prom.ReloadStats { return prom.ReloadStats{OK: true, Success: t0} },
+		Gate: func() prom.GateStats {
+			return prom.GateStats{Answers: []prom.GateAnswers{{View: "gate", Status: 503, Count: 9}}, Waiting: 2}
+		},
+		Process: true,
+	}
+}
+
+// wide is a view that gives about n series.
+func wide(n int) prom.View {
+	v := view("wide")
+	v.Snapshot.Signals = nil
+	for i := range (n - 60) / 14 {
+		v.Snapshot.Signals = append(v.Snapshot.Signals, evaluator.SignalView{Name: fmt.Sprintf("signal_%05d", i), Known: true, Value: float64(i) / 7, Newest: t0})
+	}
+	return v
+}
