@@ -1,0 +1,25 @@
+// Package athena runs the SQL of a signal on Amazon Athena and turns its rows
+// into one reading: the largest gap between the rates of two groups.
+//
+// The SQL returns one row per group with the columns
+//
+//	decile     the group's name
+//	n          how many there are in the group
+//	positives  how many of them are positive
+//	newest     the time of the group's newest event, UTC
+//	kpi        optional: the gap as the SQL reckons it, to be checked against
+//
+// Columns are found by name, in any order, and others are ignored. The gap is
+// max(positives/n) - min(positives/n), and it is a reading only when every
+// group is there, once, with enough samples and without a NULL.
+//
+// # Time and money
+//
+// A signal is asked once in a slot of its Every. The query of a slot has a
+// token that is made of the question and the slot, so whoever asks again in the
+// slot, also after a crash, gets the query that is running or done, and Athena
+// bills it once. A query that is still running when the context ends is
+// stopped; asking again in the slot starts it anew under the next token, at
+// most three times. The point of a query stands in the last bucket that ended
+// before it was asked.
+package athena
