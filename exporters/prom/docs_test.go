@@ -1,0 +1,63 @@
+package prom_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/relgate/relgate/exporters/prom"
+)
+
+var update = flag.Bool("update", false, "write the documents that tests compare")
+
+const docsPath = "../../docs/metrics.md"
+
+func metricsPage() string {
+	var b strings.Builder
+	b.WriteString(`# Metrics
+
+<!-- Generated from exporters/prom/desc.go by: go test ./exporters/prom -run TestDocs -update -->
+
+` + "`/metrics`" + ` on the private port. Times are in seconds, ratios 0 to 1; a state is shown as one series for each state
+that there is, of which one is 1. Every series of a plan exists from the first scrape; the exceptions are said below.
+Values come from the newest committed tick; a verdict that is not final becomes ` + "`unknown`" + ` when the tick is older than
+three intervals, as at the gate. The usual ` + "`go_*` and `process_*`" + ` series come besides.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+`)
+	for _, m := range prom.Metrics() {
+		labels := ""
+		if len(m.Labels) > 0 {
+			labels = "`" + strings.Join(m.Labels, "` `") + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.Type, labels, m.Help)
+	}
+	b.WriteString(`
+## Queries
+
+The gates that are open: ` + "`relgate_gate_open == 1`" + `. A rollback is ordered: ` + "`relgate_run_verdict{verdict=\"rollback\"} == 1`" + `.
+The evaluation stands still: ` + "`time() - relgate_last_tick_timestamp_seconds > 90 and on (plan) relgate_run_state{state=~\"waiting|monitoring|held\"} == 1`" + `.
+A source is silent: ` + "`time() - relgate_source_last_success_timestamp_seconds > 600`" + `. Webhooks are late:
+` + "`relgate_webhook_lag_seconds{class=\"action\"} > 60`" + `. What speaks against a release: ` + "`ALERTS{plan!=\"\"}`" + `.
+`)
+	return b.String()
+}
+
+func TestDocs(t *testing.T) {
+	want := metricsPage()
+	if *update {
+		if err := os.WriteFile(docsPath, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(docsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what desc.go says: go test ./exporters/prom -run TestDocs -update", docsPath)
+	}
+}
