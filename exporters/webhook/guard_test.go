@@ -1,0 +1,191 @@
+package webhook
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func TestAdmits(t *testing.T) {
+	for _, tt := range []struct {
+		ip    string
+		allow string
+		named bool
+		want  bool
+	}{
+		{"93.184.215.14", "", false, true},
+		{"2606:2800:21f:cb07:6820:80da:af6b:8b2c", "", false, true},
+		{"127.0.0.1", "", false, false},
+		{"127.0.0.1", "127.0.0.0/8", false, true},
+		{"127.0.0.1", "", true, true},
+		{"::1", "", false, false},
+		{"::1", "::1", false, true},
+		{"10.1.2.3", "", false, false},
+		{"10.1.2.3", "10.1.0.0/16", false, true},
+		{"10.2.2.3", "10.1.0.0/16", false, false},
+		{"10.1.2.3", "", true, true},
+		{"172.16.0.1", "", false, false},
+		{"192.168.1.1", "", false, false},
+		{"100.64.0.1", "", false, false},
+		{"169.254.169.254", "", false, false},
+		{"169.254.169.254", "", true, false}, // metadata is never reached by a name
+		{"169.254.169.254", "169.254.169.254", false, true},
+		{"fd00:ec2::254", "", true, false},
+		{"fd00::1", "", true, true},
+		{"fe80::1%eth0", "", true, false},
+		{"0.0.0.0", "", true, false},
+		{"::", "", true, false},
+		{"224.0.0.1", "", true, false},
+		{"255.255.255.255", "", true, false},
+		{"::ffff:127.0.0.1", "", false, false}, // IPv4 in IPv6's clothes
+		{"::ffff:10.0.0.1", "10.0.0.0/8", false, true},
+		{"64:ff9b::7f00:1", "", false, false}, // through a translator to 127.0.0.1
+		{"2002:7f00:1::", "", false, false},
+		{"198.18.0.1", "", false, false},
+		{"240.0.0.1", "", false, false},
+	} {
+		var list []string
+		if tt.allow != "" {
+			list = []string{tt.allow}
+		}
+		a, err := parseAllow(list)
+		if err != nil {
+			t.Fatalf("parseAllow(%q): %v", list, err)
+		}
+		if got := a.admits(netip.MustParseAddr(tt.ip), tt.named); got != tt.want {
+			t.Errorf("with %q, named %v: admits %s = %v, want %v", tt.allow, tt.named, tt.ip, got, tt.want)
+		}
+	}
+}
+
+func FuzzParseAllow(f *testing.F) {
+	for _, s := range []string{"10.0.0.0/8", "localhost", "[::1]", "::ffff:1.2.3.4", "", "a b", "fe80::1%en0"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := parseAllow([]string{s})
+		if err == nil && len(a.nets)+len(a.names) != 1 {
+			t.Errorf("parseAllow(%q) took it and made nothing of it", s)
+		}
+	})
+}
+
+// dns is a name server on loopback that gives every name one address, which may
+// change.
+func dns(t *testing.T, address *atomic.Value) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	go func() {
+		buf := make([]byte, 512)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if reply := dnsReply(buf[:n], netip.MustParseAddr(address.Load().(string))); reply != nil {
+				_, _ = conn.WriteTo(reply, from)
+			}
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
+	}}
+}
+
+func dnsReply(query []byte, ip netip.Addr) []byte {
+	end := 12
+	for end < len(query) && query[end] != 0 {
+		end += int(query[end]) + 1
+	}
+	end += 5 // the last label, type and class
+	if end > len(query) {
+		return nil
+	}
+	reply := append([]byte(nil), query[:end]...)
+	binary.BigEndian.PutUint16(reply[2:], 0x8180)
+	clear(reply[6:12])
+	if binary.BigEndian.Uint16(query[end-4:]) == 1 { // an A record is asked for
+		reply[7] = 1
+		reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
+		reply = append(reply, ip.AsSlice()...)
+	}
+	return reply
+}
+
+// The address is checked when it is dialled, whatever name it came by, and again
+// when the name has moved.
+func TestAddressIsCheckedWhenDialled(t *testing.T) {
+	var hits atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer server.Close()
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var address atomic.Value
+	resolver := dns(t, &address)
+	for _, tt := range []struct {
+		name  string
+		host  string
+		dns   string
+		allow []string
+		want  string // reason, empty when it arrives
+	}{
+		{"loopback by IP", "127.0.0.1", "", nil, "address is not allowed"},
+		{"loopback by IP, allowed", "127.0.0.1", "", []string{"127.0.0.1"}, ""},
+		{"a public name that leads inside", "hooks.example.com", "127.0.0.1", nil, "address is not allowed"},
+		{"a name on the list that leads inside", "hooks.example.com", "127.0.0.1", []string{"Hooks.Example.com"}, ""},
+		{"another name on the list", "hooks.example.com", "127.0.0.1", []string{"example.com"}, "address is not allowed"},
+		{"a name on the list that leads to metadata", "hooks.example.com", "169.254.169.254", []string{"hooks.example.com"}, "address is not allowed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			address.Store(tt.dns)
+			before := hits.Load()
+			e := endpoint(Action)
+			e.URL = "http://" + net.JoinHostPort(tt.host, target.Port()) + "/hook"
+			h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: newMemFeed(), Allow: tt.allow, Resolver: resolver})
+			o := h.workers[0].sender.post(t.Context(), message{id: "1", body: []byte("{}")})
+			if o.ok != (tt.want == "") || !strings.Contains(o.reason, tt.want) || (hits.Load() > before) != o.ok {
+				t.Errorf("outcome %+v after %d requests, want reason %q", o, hits.Load()-before, tt.want)
+			}
+		})
+	}
+}
+
+func TestRebinding(t *testing.T) {
+	var hits atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer server.Close()
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var address atomic.Value
+	e := endpoint(Action)
+	e.URL = "http://" + net.JoinHostPort("hooks.example.com", target.Port())
+	h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: newMemFeed(), Allow: []string{"127.0.0.1/32"}, Resolver: dns(t, &address)})
+	s := h.workers[0].sender
+	address.Store("127.0.0.1")
+	if o := s.post(t.Context(), message{id: "1", body: []byte("{}")}); !o.ok {
+		t.Fatalf("the first address: %+v, want delivered", o)
+	}
+	s.client.CloseIdleConnections()
+	address.Store("127.0.0.2") // where the same server listens not, and nobody may call
+	if o := s.post(t.Context(), message{id: "1", body: []byte("{}")}); o.ok || !strings.Contains(o.reason, errRefused.Error()) {
+		t.Errorf("the second address: %+v, want %v", o, errRefused)
+	}
+	if got := hits.Load(); got != 1 {
+		t.Errorf("%d requests arrived, want 1", got)
+	}
+}

@@ -1,0 +1,94 @@
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// behaviour is what a receiver does with one request.
+type behaviour int
+
+const (
+	takes behaviour = iota
+	refuses
+	throttles
+	hangs         // takes nothing, answers nothing
+	takesAndHangs // it happened, and the answer is lost
+	takesAndFails
+)
+
+// Whatever a receiver does, and whenever the process is stopped and started
+// again, every event arrives, and none before the one in front of it.
+func TestEveryEventArrivesInOrder(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		events := rapid.IntRange(1, 40).Draw(rt, "events")
+		plays := rapid.SliceOfN(rapid.IntRange(int(takes), int(takesAndFails)), 0, 60).Draw(rt, "behaviour")
+		stops := rapid.SliceOfN(rapid.IntRange(0, 90), 0, 6).Draw(rt, "seconds between restarts")
+		synctest.Test(t, func(t *testing.T) {
+			if problem := play(t, events, plays, stops); problem != "" {
+				t.Errorf("%d events, behaviour %v, stops %v: %s", events, plays, stops, problem)
+			}
+		})
+		if t.Failed() {
+			rt.FailNow()
+		}
+	})
+}
+
+func play(t *testing.T, events int, plays, stops []int) string {
+	receiver, err := NewReceiver(ReceiverConfig{Secrets: []string{secret}})
+	if err != nil {
+		return err.Error()
+	}
+	n := 0
+	moody := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		does := takes
+		if n < len(plays) {
+			does = behaviour(plays[n])
+		}
+		n++
+		if does == takes || does == takesAndHangs {
+			receiver.ServeHTTP(w, r)
+		}
+		switch does {
+		case refuses:
+			w.WriteHeader(500)
+		case throttles:
+			w.Header().Set("Retry-After", "3")
+			w.WriteHeader(429)
+		case hangs, takesAndHangs:
+			<-r.Context().Done()
+		case takesAndFails:
+			receiver.ServeHTTP(headless{w}, r)
+			w.WriteHeader(502)
+		}
+	})
+	f := newMemFeed()
+	c := Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{moody}}
+	f.commitN(t, (events+1)/2)
+	for _, seconds := range stops {
+		stop := start(t, mustNew(t, c))
+		time.Sleep(time.Duration(seconds) * time.Second)
+		stop()
+	}
+	h := mustNew(t, c)
+	stop := start(t, h)
+	f.commitN(t, events-(events+1)/2)
+	drain(t, h)
+	stop()
+	got := receiver.Tally()
+	if got.Delivered != events || got.OutOfOrder != 0 || got.Rejected != 0 {
+		return fmt.Sprintf("%+v, want %d delivered, none out of order", got, events)
+	}
+	return ""
+}
+
+// headless lets a handler work and keeps its status.
+type headless struct{ http.ResponseWriter }
+
+func (headless) WriteHeader(int) {}
