@@ -1,35 +1,147 @@
 package evaluator
 
 import (
-	"time"
+	"math"
+	"slices"
+	"strconv"
 
 	"github.com/relgate/relgate/rules"
 )
 
-// State is a run between two ticks: everything that Step needs to go on.
-type State struct{}
-
-// Begin is the state of a run before its first tick.
-func Begin(plan *rules.Plan) *State { panic("todo") }
-
 // Step gives the state after a tick, and what changed. It changes neither
-// argument and keeps no reference to the tick.
-func Step(plan *rules.Plan, state *State, tick Tick) (*State, []Event) { panic("todo") }
+// argument and keeps no reference to the tick. A tick that is earlier than the
+// one before counts as at the same time.
+//
+// The order within a tick is fixed: commands, readings, phases that are due,
+// rollback rules, phases, the run, communications.
+func Step(plan *rules.Plan, state *State, tick Tick) (*State, []Event) {
+	s := newStepper(plan, state, tick)
+	for i := range tick.Commands {
+		s.command(&tick.Commands[i])
+	}
+	s.readings(tick.Readings)
+	s.startDue()
+	s.judgeRollback()
+	s.judgePhases()
+	s.judgeRun()
+	s.communicate()
+	return s.st, s.events
+}
 
-// Wants lists the questions that are due at a time: which signals are to be asked for
-// which range. It depends on plan and state alone, so that a daemon that
-// was restarted asks what the undisturbed one would have asked.
-func Wants(plan *rules.Plan, state *State, now time.Time) []Want { panic("todo") }
+// stepper is one Step under way. Parts of the old state are copied before their
+// first change.
+type stepper struct {
+	plan   *rules.Plan
+	lay    *layout
+	st     *State
+	at     int64
+	prev   int64 // the tick before
+	events []Event
 
-// Look is the run as it stands.
-func Look(plan *rules.Plan, state *State) Snapshot { panic("todo") }
+	// dirty holds one more than the first bucket that changed in this tick, for
+	// each signal; zero when nothing came. It is nil when no reading came at all.
+	dirty []int64
 
-// Adopt carries a run over to a changed plan: phases, rules and signals keep what
-// they had by name.
-func Adopt(old, changed *rules.Plan, state *State) *State { panic("todo") }
+	ownSignals, ownRules bool
+}
 
-// MarshalBinary is the stored form.
-func (s *State) MarshalBinary() ([]byte, error) { panic("todo") }
+func newStepper(plan *rules.Plan, old *State, tick Tick) *stepper {
+	old = fit(plan, old)
+	next := *old
+	next.lay = old.layoutOf(plan)
+	next.phases = slices.Clone(old.phases)
+	at := tick.At.Unix()
+	if old.begun {
+		at = max(at, old.at)
+	}
+	next.at, next.begun = at, true
+	return &stepper{plan: plan, lay: next.lay, st: &next, at: at, prev: old.at}
+}
 
-// UnmarshalBinary reads the stored form; any other bytes give an error.
-func (s *State) UnmarshalBinary(b []byte) error { panic("todo") }
+// Replay, the law: the part of an event that says what changed is filled by the
+// caller, the rest here.
+func (s *stepper) emit(e Event) *Event {
+	s.st.n++
+	e.N = s.st.n
+	e.Plan = s.plan.Name
+	e.ID = s.plan.Name + "/" + strconv.FormatUint(e.N, 10)
+	e.At = when(s.at)
+	s.events = append(s.events, e)
+	return &s.events[len(s.events)-1]
+}
+
+// rule gives a rule's state to be changed.
+func (s *stepper) rule(i int) *ruleState {
+	if !s.ownRules {
+		s.st.rules, s.ownRules = slices.Clone(s.st.rules), true
+	}
+	return &s.st.rules[i]
+}
+
+// readings merges what the sources answered.
+func (s *stepper) readings(readings []rules.Reading) {
+	if len(readings) == 0 {
+		return
+	}
+	s.dirty = make([]int64, len(s.plan.Signals))
+	s.st.signals, s.ownSignals = slices.Clone(s.st.signals), true
+	needed := s.st.windowNeeds(s.lay)
+	for i := range readings {
+		rd := &readings[i]
+		if rd.Signal < 0 || rd.Signal >= len(s.plan.Signals) {
+			continue
+		}
+		s.reading(rd, needed.of(rd.Signal))
+	}
+}
+
+func (s *stepper) reading(rd *rules.Reading, needed int64) {
+	i := rd.Signal
+	sig, was := &s.plan.Signals[i], s.st.signals[i].fault
+	next, changed := s.st.signals[i].merge(sig, &s.lay.signals[i], rd, s.at, needed)
+	s.st.signals[i] = next
+	if d := &s.dirty[i]; *d == 0 || changed < *d-1 {
+		*d = changed
+		if changed != healthOnly {
+			*d = changed + 1
+		}
+	}
+	if was != rd.Fault {
+		s.emit(Event{
+			Kind: SignalEvent, Subject: sig.Name, From: faultName(was), To: faultName(rd.Fault),
+			Cause: faultCause(rd.Fault), Reason: signalReason(sig, rd),
+		})
+	}
+}
+
+// touched gives the first changed bucket of a signal, and whether anything came.
+func (s *stepper) touched(signal int) (from int64, any bool) {
+	if s.dirty == nil || s.dirty[signal] == 0 {
+		return math.MaxInt64, false
+	}
+	if s.dirty[signal] == healthOnly {
+		return math.MaxInt64, true
+	}
+	return s.dirty[signal] - 1, true
+}
+
+func faultName(f rules.Fault) string {
+	if f == rules.OK {
+		return "ok"
+	}
+	return f.String()
+}
+
+func faultCause(f rules.Fault) rules.Cause {
+	switch f {
+	case rules.OK:
+		return rules.CauseNone
+	case rules.NoData:
+		return rules.CauseNoData
+	case rules.StaleData:
+		return rules.CauseStale
+	case rules.ConfigFault:
+		return rules.CauseConfig
+	}
+	return rules.CauseSourceError
+}

@@ -1,36 +1,42 @@
 package journal_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/evaluator/journal/journaltest"
 )
 
-func TestSmoke(t *testing.T) {
-	ctx := t.Context()
-	path := filepath.Join(t.TempDir(), "a?b c.db")
-	j, err := journal.Open(ctx, journal.Config{Path: path, Endpoints: []string{"a"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := time.Unix(1000, 0).UTC()
-	seq, err := j.Commit(ctx, 0, evaluator.Batch{{Plan: "p", Digest: "d", Document: []byte("{}"), Tick: evaluator.Tick{At: at}, Events: []evaluator.Event{{ID: "p/1", N: 1, At: at}}}})
-	t.Log(seq, err)
-	_, err = journal.Open(ctx, journal.Config{Path: path})
-	t.Log(err)
-	c, err := j.Cursor(ctx, "a")
-	t.Log(c, err)
-	t.Log(j.Delivered(ctx, "a", 1))
-	c, err = j.Cursor(ctx, "a")
-	t.Log(c, err)
-	t.Log(j.Commit(ctx, 0, nil))
-	t.Log(j.Recover(ctx, "p"))
-	t.Log(j.Deliveries(ctx))
-	t.Log(j.Prune(ctx, at))
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
+// file is a Store that is a journal's file.
+type file struct{ config journal.Config }
+
+func newFile(t testing.TB) *file {
+	return &file{journal.Config{Path: filepath.Join(t.TempDir(), "a journal?.db")}}
+}
+
+func (f *file) Open(endpoints ...string) (journaltest.Journal, error) {
+	c := f.config
+	c.Endpoints = endpoints
+	return journal.Open(context.Background(), c)
+}
+
+func TestConformance(t *testing.T) {
+	t.Run("SQLite", func(t *testing.T) {
+		journaltest.Run(t, func(t *testing.T) journaltest.Store { return newFile(t) })
+	})
+	t.Run("memory", func(t *testing.T) {
+		journaltest.Run(t, func(t *testing.T) journaltest.Store { return new(journaltest.Memory) })
+	})
+	t.Run("faulty without faults", func(t *testing.T) {
+		journaltest.Run(t, func(t *testing.T) journaltest.Store { return faulty{newFile(t)} })
+	})
+}
+
+type faulty struct{ journaltest.Store }
+
+func (f faulty) Open(endpoints ...string) (journaltest.Journal, error) {
+	j, err := f.Store.Open(endpoints...)
+	return &journaltest.Faulty{Journal: j}, err
 }

@@ -1,0 +1,147 @@
+package evaluator
+
+import (
+	"math"
+	"reflect"
+	"slices"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// Adopt carries a run over to a changed plan: phases, rules and signals keep what
+// they had by name. What a phase decided stays decided; a rule or signal whose
+// question changed begins afresh.
+func Adopt(old, changed *rules.Plan, state *State) *State {
+	st := fit(old, state)
+	c := *st
+	c.lay = nil
+	a := adoption{old: old, plan: changed, from: st, to: &c}
+	a.signals()
+	a.rules()
+	a.phases()
+	a.communications()
+	return &c
+}
+
+type adoption struct {
+	old, plan *rules.Plan
+	from, to  *State
+}
+
+func (a *adoption) signals() {
+	a.to.signals = make([]series, len(a.plan.Signals))
+	known := index(a.old.Signals, func(s *rules.Signal) string { return s.Name })
+	for i := range a.plan.Signals {
+		n := &a.plan.Signals[i]
+		k, ok := known[n.Name]
+		if !ok || !sameQuestion(&a.old.Signals[k], n) {
+			continue
+		}
+		a.to.signals[i] = a.from.signals[k]
+		if o := &a.old.Signals[k]; o.Every != n.Every || o.Settle != n.Settle {
+			a.to.signals[i].next = 0
+		}
+	}
+}
+
+// sameQuestion reports whether the points of a signal mean what they meant.
+func sameQuestion(a, b *rules.Signal) bool {
+	return a.Source == b.Source && a.Kind == b.Kind && a.Unit == b.Unit && a.Good == b.Good &&
+		a.Quant == b.Quant && a.Period == b.Period && a.Above == b.Above && reflect.DeepEqual(a.Query, b.Query)
+}
+
+func (a *adoption) rules() {
+	a.to.rules = make([]ruleState, len(a.plan.Rules))
+	a.to.frozen = nil
+	known := index(a.old.Rules, func(r *rules.Rule) string { return r.Kind.String() + " " + r.Name })
+	for i := range a.plan.Rules {
+		n := &a.plan.Rules[i]
+		k, ok := known[n.Kind.String()+" "+n.Name]
+		if !ok {
+			continue
+		}
+		rs := a.from.rules[k]
+		if rs.state != codeFired {
+			rs.next = 0 // what is known is judged afresh, under the new words
+		}
+		a.to.rules[i] = rs
+		for _, f := range a.from.frozen {
+			if f.rule == k {
+				f.rule = i
+				a.to.frozen = append(a.to.frozen, f)
+			}
+		}
+	}
+}
+
+func (a *adoption) phases() {
+	a.to.phases = make([]phaseState, len(a.plan.Phases))
+	known := index(a.old.Phases, func(p *rules.Phase) string { return p.Name })
+	for i := range a.plan.Phases {
+		n := &a.plan.Phases[i]
+		k, ok := known[n.Name]
+		if !ok {
+			a.to.phases[i] = freshPhase(n)
+			continue
+		}
+		a.to.phases[i] = a.phase(&a.old.Phases[k], n, a.from.phases[k])
+	}
+}
+
+func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
+	if !ph.begun {
+		ph.blocked = false
+		return ph
+	}
+	success, rollback := ph.success, ph.rollback
+	ph.success = make([]successState, len(n.Success))
+	for i, r := range n.Success {
+		ph.success[i] = successState{verdict: rules.Pending, cause: rules.CauseWindow}
+		if k := a.place(o.Success, r); k >= 0 {
+			ph.success[i] = success[k]
+		}
+		if ph.state == rules.Monitoring {
+			ph.success[i].next = 0
+		} else {
+			ph.success[i].next = math.MaxInt64
+		}
+	}
+	ph.rollback = make([]windowCount, len(n.Rollback))
+	lay := newLayout(a.plan)
+	for i, r := range n.Rollback {
+		if k := a.place(o.Rollback, r); k >= 0 && a.to.signals[a.plan.Rules[r].Signal].asked != 0 {
+			ph.rollback[i] = rollback[k]
+			continue
+		}
+		ph.rollback[i].mark = int32(a.to.countBefore(lay, a.plan.Rules[r].Signal, ph.started))
+		if rs := &a.to.rules[r]; !rs.active {
+			*rs = ruleState{active: true, since: max(ph.started, a.to.at)}
+		}
+	}
+	return ph
+}
+
+// place finds where the old phase named what the new plan knows as rule r.
+func (a *adoption) place(old []int, r int) int {
+	n := &a.plan.Rules[r]
+	return slices.IndexFunc(old, func(k int) bool { return a.old.Rules[k].Name == n.Name && a.old.Rules[k].Kind == n.Kind })
+}
+
+func (a *adoption) communications() {
+	a.to.comms = make([]commState, len(a.plan.Communications))
+	known := index(a.old.Communications, func(c *rules.Communication) string { return c.Name })
+	for i := range a.plan.Communications {
+		if k, ok := known[a.plan.Communications[i].Name]; ok {
+			a.to.comms[i] = a.from.comms[k]
+		}
+	}
+}
+
+// index maps name → place.
+func index[T any](list []T, name func(*T) string) map[string]int {
+	m := make(map[string]int, len(list))
+	for i := range list {
+		m[name(&list[i])] = i
+	}
+	return m
+}

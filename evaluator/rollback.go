@@ -1,0 +1,217 @@
+package evaluator
+
+import (
+	"math"
+	"slices"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// judgeRollback looks at every rollback rule that news or time concern. All are
+// judged even when one fires.
+func (s *stepper) judgeRollback() {
+	if s.settledRun() {
+		return
+	}
+	for _, i := range s.lay.roll {
+		rs := &s.st.rules[i]
+		if !rs.active || rs.state == codeFired {
+			continue
+		}
+		from, news := s.touched(s.plan.Rules[i].Signal)
+		if news || s.at >= rs.next {
+			s.judgeRule(int(i), from)
+		}
+	}
+}
+
+// settledRun reports whether no rule can change the run any more.
+func (s *stepper) settledRun() bool {
+	switch s.st.run.state {
+	case rules.Passed, rules.Failed, rules.RolledBack:
+		return true
+	}
+	return false
+}
+
+func (s *stepper) judgeRule(i int, from int64) {
+	r, old := &s.plan.Rules[i], s.st.rules[i]
+	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
+	if old.next == 0 {
+		from = old.since
+	} else if sl.level && r.For > 0 {
+		// Its newest bucket counts when it is over, without any news.
+		from = min(from, s.prev-sr.bucket(sl)+1)
+	}
+	j := trace(s.lay, r, sr, old.since, from, s.at)
+	if j.fired {
+		s.fire(i, rules.CauseThreshold, j.fire, s.firedReason(r, &j))
+		return
+	}
+	rs := old
+	silent := s.lay.silence(r.Signal, sr, old.since, lookback(r), j.newest, s.at)
+	rs.state, rs.cause = j.code(), silent.cause
+	if silent.cause != rules.CauseNone {
+		rs.state = codeSilent
+	}
+	rs.next = silent.next
+	if j.open > s.at {
+		rs.next = min(rs.next, j.open)
+	}
+	s.policy(i, &rs)
+	if s.st.rules[i].state == codeFired {
+		return
+	}
+	if rs.state != old.state {
+		s.emit(s.ruleEvent(i, old.state, rs, &j))
+	}
+	if rs != old {
+		*s.rule(i) = rs
+	}
+}
+
+func (j *judged) code() ruleCode {
+	switch {
+	case !j.newest.known:
+		return codeIdle
+	case j.run.points > 0:
+		return codeBreaching
+	}
+	return codeClear
+}
+
+// lookback is the event time that a rollback rule's newest answer rests on.
+func lookback(r *rules.Rule) int64 { return secs(r.For) + secs(r.Over) }
+
+// silence is whether a signal can be judged, and when that may change by
+// itself.
+type silence struct {
+	cause rules.Cause
+	next  int64
+}
+
+// silence says why a signal cannot be judged at a time, CauseNone when it can
+// or when it is too early to say.
+func (l *layout) silence(signal int, s *series, since, lookback int64, newest stretch, at int64) silence {
+	sl := &l.signals[signal]
+	allowed := l.allowance(signal, s.bucket(sl))
+	heard := max(s.settled, s.newest(sl), since)
+	old := heard + allowed
+	base := since
+	if newest.known {
+		base = max(base, newest.newest)
+	}
+	thin := base + allowed + lookback
+	switch {
+	case s.fails >= persistent:
+		return silence{faultCause(s.fault), math.MaxInt64}
+	case at > old && s.fails > 0:
+		return silence{faultCause(s.fault), math.MaxInt64}
+	case at > old && s.fault == rules.NoData:
+		return silence{rules.CauseNoData, math.MaxInt64}
+	case at > old && s.settled == 0 && len(s.points) == 0:
+		return silence{rules.CauseNoData, math.MaxInt64}
+	case at > old:
+		return silence{rules.CauseStale, math.MaxInt64}
+	case at > thin && newest.points == 0:
+		return silence{rules.CauseNoData, math.MaxInt64}
+	case at > thin:
+		return silence{rules.CauseInsufficientSamples, math.MaxInt64}
+	}
+	return silence{rules.CauseNone, min(old, thin) + 1}
+}
+
+// policy does what the rule wants done about silence: rs is the rule's new state.
+func (s *stepper) policy(i int, rs *ruleState) {
+	r := &s.plan.Rules[i]
+	if rs.state != codeSilent {
+		rs.silent = 0
+		return
+	}
+	if rs.silent == 0 {
+		rs.silent = s.at
+	}
+	p := policyFor(r, rs.cause)
+	if p == rules.PolicyHold || p == rules.PolicyIgnore {
+		return
+	}
+	if due := rs.silent + secs(r.Grace); s.at < due {
+		rs.next = min(rs.next, due)
+		return
+	}
+	reason := s.silentReason(r, rs.silent, rs.cause)
+	if p == rules.PolicyRollback {
+		s.fire(i, rs.cause, stretch{}, reason)
+		return
+	}
+	for k := range s.plan.Phases {
+		if s.st.phases[k].state == rules.Monitoring && slices.Contains(s.plan.Phases[k].Rollback, i) {
+			s.decide(k, rules.Failed, rules.Fail, rs.cause, reason)
+		}
+	}
+	// A phase that begins later is judged by the same policy.
+	rs.next = s.at + 1
+}
+
+// policyFor is the policy for a cause of silence.
+func policyFor(r *rules.Rule, c rules.Cause) rules.Policy {
+	if c == rules.CauseSourceError || c == rules.CauseConfig {
+		return r.OnError
+	}
+	return r.OnNoData
+}
+
+// fire makes a rollback rule fire and rolls the run back.
+func (s *stepper) fire(i int, cause rules.Cause, v stretch, reason string) {
+	r, rs := &s.plan.Rules[i], s.rule(i)
+	from := rs.state
+	rs.state, rs.cause, rs.silent = codeFired, cause, 0
+	ev := s.evidence(r, v)
+	s.st.frozen = append(slices.Clone(s.st.frozen), frozenRule{rule: i, reason: reason, evidence: ev})
+	e := s.emit(Event{
+		Kind: RuleEvent, Subject: r.Name, From: string(from.name()), To: string(RuleFired), Cause: cause, Reason: reason,
+		Evidence: &ev, Owner: r.Owner, Action: r.Action, Command: r.Command, Notify: r.Notify, Phase: s.phaseOfRule(i),
+	})
+	if s.st.fired == nil {
+		c := *e
+		s.st.fired = &c
+	}
+}
+
+// phaseOfRule names the newest phase that has begun and names the rule.
+func (s *stepper) phaseOfRule(i int) string {
+	for k := len(s.plan.Phases) - 1; k >= 0; k-- {
+		if s.st.phases[k].begun && slices.Contains(s.plan.Phases[k].Rollback, i) {
+			return s.plan.Phases[k].Name
+		}
+	}
+	return ""
+}
+
+func (s *stepper) ruleEvent(i int, from ruleCode, rs ruleState, j *judged) Event {
+	r := &s.plan.Rules[i]
+	shown := j.shown()
+	ev := s.evidence(r, shown)
+	cause := rs.cause
+	if rs.state == codeClear || rs.state == codeBreaching {
+		cause = rules.CauseThreshold
+	}
+	return Event{
+		Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(i), From: string(from.name()), To: string(rs.state.name()),
+		Cause: cause, Reason: s.ruleReason(r, &rs, j), Evidence: &ev, Owner: r.Owner,
+	}
+}
+
+// shown is the stretch that people should see: the breach, else the newest value.
+func (j *judged) shown() stretch {
+	if j.run.points == 0 {
+		return j.newest
+	}
+	v := j.run
+	v.value, v.known = j.newest.value, j.newest.known
+	return v
+}
+
+func (s *stepper) evidence(r *rules.Rule, v stretch) Evidence {
+	return s.st.evidence(s.lay, r, v)
+}

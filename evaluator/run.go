@@ -1,0 +1,141 @@
+package evaluator
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// rollbackAll takes the run back if a rule has fired.
+func (s *stepper) rollbackAll() {
+	if s.st.fired == nil || s.settledRun() {
+		return
+	}
+	f := s.st.fired
+	s.takeBack(f.Cause, fmt.Sprintf("rollback rule %s: %s", f.Subject, f.Reason), f)
+}
+
+// takeBack rolls the run back: first the run, then its phases.
+func (s *stepper) takeBack(c rules.Cause, reason string, fired *Event) {
+	e := Event{Kind: RunEvent, Subject: s.plan.Name, To: rules.RolledBack.String(), Cause: c, Reason: reason}
+	if fired != nil {
+		e.Phase, e.Evidence, e.Owner, e.Action, e.Command = fired.Phase, fired.Evidence, fired.Owner, fired.Action, fired.Command
+		e.Notify, e.By, e.Why = fired.Notify, fired.By, fired.Why
+	}
+	s.setRun(rules.RolledBack, rules.Rollback, e)
+	for k := range s.st.phases {
+		ph := &s.st.phases[k]
+		if ph.state == rules.Waiting || ph.state == rules.Monitoring {
+			s.decide(k, rules.RolledBack, rules.Rollback, c, reason)
+			continue
+		}
+		s.verdict(k, rules.Rollback, c, reason)
+	}
+}
+
+// setRun moves the run. The event is made only if the state that people see
+// changes.
+func (s *stepper) setRun(to rules.State, v rules.Verdict, e Event) {
+	run := &s.st.run
+	from := run.shown()
+	run.state, run.verdict, run.cause, run.reason = to, v, e.Cause, e.Reason
+	if run.shown() == from {
+		return
+	}
+	e.Kind, e.Subject, e.From, e.To = RunEvent, s.plan.Name, from.String(), run.shown().String()
+	s.emit(e)
+}
+
+// shown is the state with the hold in it.
+func (r *runState) shown() rules.State {
+	if r.held && (r.state == rules.Waiting || r.state == rules.Monitoring) {
+		return rules.Held
+	}
+	return r.state
+}
+
+// judgeRun puts the phases together.
+func (s *stepper) judgeRun() {
+	run := &s.st.run
+	if run.done || run.state == rules.RolledBack {
+		return
+	}
+	state, o := s.runOpinion()
+	s.setRun(state, o.verdict, Event{Cause: o.cause, Reason: o.reason})
+}
+
+func (s *stepper) runOpinion() (rules.State, opinion) {
+	var passed, begun, open int
+	var failed, unknown *phaseState
+	var names [2]string
+	last := int64(math.MinInt64)
+	for k := range s.st.phases {
+		ph := &s.st.phases[k]
+		if ph.begun {
+			begun++
+			last = max(last, s.windowEnd(k))
+		}
+		switch {
+		case ph.state == rules.Passed:
+			passed++
+		case ph.state == rules.Failed && failed == nil:
+			failed, names[0] = ph, s.plan.Phases[k].Name
+		case ph.verdict == rules.Unknown && unknown == nil:
+			unknown, names[1] = ph, s.plan.Phases[k].Name
+		case ph.state == rules.Monitoring && ph.verdict != rules.Unknown:
+			open++
+		}
+	}
+	return s.runVerdict(passed, begun, open, last, failed, unknown, names)
+}
+
+func (s *stepper) runVerdict(passed, begun, open int, last int64, failed, unknown *phaseState, names [2]string) (rules.State, opinion) {
+	running := rules.Monitoring
+	switch {
+	case failed != nil && open == 0:
+		return rules.Failed, opinion{rules.Fail, failed.cause, fmt.Sprintf("phase %s has failed: %s", names[0], failed.reason)}
+	case failed != nil:
+		return running, opinion{rules.Fail, failed.cause, fmt.Sprintf("phase %s has failed: %s", names[0], failed.reason)}
+	case passed == len(s.st.phases) && s.at >= last:
+		return rules.Passed, opinion{rules.Pass, rules.CauseThreshold, fmt.Sprintf("all %d phases have passed", passed)}
+	case passed == len(s.st.phases):
+		return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("all phases have passed; watched until %s", when(last).Format(clock))}
+	case unknown != nil:
+		return running, opinion{rules.Unknown, unknown.cause, fmt.Sprintf("phase %s could not be judged: %s", names[1], causeWords(unknown.cause))}
+	case begun == 0 && s.at < s.lay.start:
+		return rules.Waiting, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("the release begins at %s", when(s.lay.start).Format(clock))}
+	}
+	return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("%d of %d phases have passed", passed, len(s.st.phases))}
+}
+
+// communications that come more than this late are not sent any more.
+const latest = 60 * 60
+
+// communicate makes messages due on the plan's clock.
+func (s *stepper) communicate() {
+	owned := false
+	for i := range s.plan.Communications {
+		c := &s.plan.Communications[i]
+		due := s.lay.start + secs(c.At)
+		if s.st.comms[i] != commWaiting || s.at < due {
+			continue
+		}
+		if !owned {
+			s.st.comms, owned = slices.Clone(s.st.comms), true
+		}
+		to, reason := commDue, fmt.Sprintf("%s: %s", c.Channel, c.Text)
+		switch v := s.st.run.verdict; {
+		case v == rules.Rollback || v == rules.Fail:
+			to, reason = commSkipped, fmt.Sprintf("not sent to %s: the run's verdict is %s", c.Channel, v)
+		case s.at > due+latest:
+			to, reason = commSkipped, fmt.Sprintf("not sent to %s: it was due at %s, %s ago", c.Channel, when(due).Format(clock), span(s.at-due))
+		}
+		s.st.comms[i] = to
+		s.emit(Event{
+			Kind: CommunicationEvent, Subject: c.Name, From: commNames[commWaiting], To: commNames[to],
+			Reason: reason, Notify: c.Notify,
+		})
+	}
+}

@@ -1,0 +1,282 @@
+package evaluator
+
+import (
+	"slices"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// State is a run between two ticks: everything that Step needs to go on. It is
+// immutable: Step makes a new one, which shares with the old what did not change.
+type State struct {
+	at    int64  // newest tick, Unix seconds
+	begun bool   // a tick has been seen
+	n     uint64 // events so far
+
+	run     runState
+	signals []series     // as Plan.Signals
+	rules   []ruleState  // as Plan.Rules; those of success rules stay zero
+	phases  []phaseState // as Plan.Phases
+	comms   []commState  // as Plan.Communications
+	applied []string     // IDs of the newest commands that were applied
+	frozen  []frozenRule // evidence of the rollback rules that fired, by rule
+	fired   *Event       // the event of the rollback
+
+	lay *layout // numbers worked out from the plan; not stored
+}
+
+// runState is where the run as a whole stands.
+type runState struct {
+	state   rules.State
+	held    bool
+	done    bool // the rollback has been reported as carried out
+	verdict rules.Verdict
+	cause   rules.Cause
+	reason  string
+}
+
+// phaseState is where one phase stands.
+type phaseState struct {
+	state    rules.State
+	verdict  rules.Verdict
+	cause    rules.Cause
+	begun    bool
+	blocked  bool // its time came while something stood in its way
+	manual   bool // decided by an override
+	started  int64
+	decided  int64
+	reason   string // of the decision
+	by, why  string // of an override
+	success  []successState
+	rollback []windowCount
+}
+
+// successState is what a success rule says in one phase.
+type successState struct {
+	verdict rules.Verdict
+	cause   rules.Cause
+	state   ruleCode
+	ignored bool  // a policy lets the phase be judged without it
+	silent  int64 // since when it could not be judged, zero when it can
+	next    int64 // from when it has to be looked at again even if nothing arrives
+	frozen  *frozenRule
+}
+
+// windowCount follows how many buckets of a phase's window a rollback rule has
+// seen: the points themselves are forgotten long before the window ends.
+type windowCount struct {
+	mark   int32 // buckets counted before the window began
+	result uint8 // windowOpen until the watermark has passed the window's end
+}
+
+const (
+	windowOpen    uint8 = iota
+	windowCovered       // enough of its buckets were seen
+	windowThin          // too few
+)
+
+// ruleState is where a rollback rule stands. It is small because there may be
+// very many; what a value was is worked out from the points when it is asked.
+type ruleState struct {
+	since  int64 // judged on buckets that begin at or after
+	silent int64 // since when it could not be judged, zero when it can
+	next   int64 // from when it has to be looked at again even if nothing arrives
+	state  ruleCode
+	cause  rules.Cause
+	active bool
+}
+
+// ruleCode is a RuleState in a byte.
+type ruleCode uint8
+
+const (
+	codeIdle ruleCode = iota
+	codeClear
+	codeBreaching
+	codeFired
+	codeSilent
+)
+
+func (c ruleCode) name() RuleState { return RuleStates()[c] }
+
+// frozenRule is what a rule said when it was decided.
+type frozenRule struct {
+	rule     int
+	reason   string
+	evidence Evidence
+}
+
+type commState uint8
+
+const (
+	commWaiting commState = iota
+	commDue
+	commSkipped
+)
+
+var commNames = [...]string{"waiting", "due", "skipped"}
+
+// Begin is the state of a run before its first tick.
+func Begin(plan *rules.Plan) *State {
+	st := &State{
+		run:     runState{verdict: rules.Pending, cause: rules.CauseWindow, reason: "the release has not begun"},
+		signals: make([]series, len(plan.Signals)),
+		rules:   make([]ruleState, len(plan.Rules)),
+		phases:  make([]phaseState, len(plan.Phases)),
+		comms:   make([]commState, len(plan.Communications)),
+	}
+	for i := range st.phases {
+		st.phases[i] = freshPhase(&plan.Phases[i])
+	}
+	return st
+}
+
+func freshPhase(p *rules.Phase) phaseState {
+	ph := phaseState{verdict: rules.Pending, cause: rules.CauseWindow}
+	if p.Advance == rules.Signalled {
+		ph.cause = rules.CauseApproval
+	}
+	return ph
+}
+
+// fit gives a state whose parts have the plan's lengths. They differ only when a
+// state is used under another plan than its own without Adopt; what is missing
+// then begins afresh.
+func fit(plan *rules.Plan, st *State) *State {
+	if st.fits(plan) {
+		return st
+	}
+	c := *st
+	c.signals = resize(st.signals, len(plan.Signals))
+	c.rules = resize(st.rules, len(plan.Rules))
+	c.phases = resize(st.phases, len(plan.Phases))
+	c.comms = resize(st.comms, len(plan.Communications))
+	for i := range c.phases {
+		ph := &c.phases[i]
+		if i >= len(st.phases) {
+			*ph = freshPhase(&plan.Phases[i])
+		}
+		if ph.begun {
+			ph.success = resize(ph.success, len(plan.Phases[i].Success))
+			ph.rollback = resize(ph.rollback, len(plan.Phases[i].Rollback))
+		}
+	}
+	c.frozen = slices.DeleteFunc(slices.Clone(c.frozen), func(f frozenRule) bool { return f.rule >= len(plan.Rules) })
+	c.lay = nil
+	return &c
+}
+
+func (s *State) fits(plan *rules.Plan) bool {
+	if len(s.signals) != len(plan.Signals) || len(s.rules) != len(plan.Rules) ||
+		len(s.phases) != len(plan.Phases) || len(s.comms) != len(plan.Communications) {
+		return false
+	}
+	for i := range s.phases {
+		ph, p := &s.phases[i], &plan.Phases[i]
+		if ph.begun && (len(ph.success) != len(p.Success) || len(ph.rollback) != len(p.Rollback)) {
+			return false
+		}
+	}
+	return true
+}
+
+func resize[T any](s []T, n int) []T {
+	c := make([]T, n)
+	copy(c, s)
+	return c
+}
+
+// layout holds what Step would otherwise work out from the plan at every tick.
+// It is a function of the plan alone.
+type layout struct {
+	plan    *rules.Plan
+	start   int64 // T
+	signals []signalLayout
+	roll    []int32 // indexes of the rollback rules
+}
+
+type signalLayout struct {
+	period int64 // seconds, at least 1
+	every  int64
+	settle int64
+	keep   int32 // points that the rollback rules and Signal.Keep need, with slack
+	level  bool  // a point is a level, whole as soon as it is known
+}
+
+func (s *State) layoutOf(plan *rules.Plan) *layout {
+	if s.lay != nil && s.lay.plan == plan {
+		return s.lay
+	}
+	return newLayout(plan)
+}
+
+func newLayout(plan *rules.Plan) *layout {
+	l := &layout{plan: plan, start: plan.Start.Unix(), signals: make([]signalLayout, len(plan.Signals))}
+	for i := range plan.Signals {
+		l.signals[i] = signalNumbers(&plan.Signals[i])
+	}
+	for i := range plan.Rules {
+		r := &plan.Rules[i]
+		if r.Kind != rules.RollbackRule {
+			continue
+		}
+		l.roll = append(l.roll, int32(i))
+		sig := &l.signals[r.Signal]
+		need := (secs(r.For)+secs(r.Over))/sig.period + 1
+		sig.keep = max(sig.keep, int32(min(need, maxKeep)))
+	}
+	for i := range l.signals {
+		sig := &l.signals[i]
+		sig.keep += int32(min(sig.settle/sig.period, maxKeep)) + 2
+	}
+	return l
+}
+
+// maxKeep bounds the points of one series against an absurd plan.
+const maxKeep = 1 << 20
+
+func signalNumbers(s *rules.Signal) signalLayout {
+	l := signalLayout{
+		period: max(secs(s.Period), 1),
+		settle: max(secs(s.Settle), 0),
+		level:  s.Kind == rules.Gauge || s.Kind == rules.Alarm,
+		keep:   int32(min(max(s.Keep, 1), maxKeep)),
+	}
+	l.every = secs(s.Every)
+	if l.every <= 0 {
+		l.every = l.period
+	}
+	return l
+}
+
+// allowance is how old the newest knowledge of a signal may be before the signal
+// counts as silent. In the steady state it is up to Settle + Every + Period old
+// just before the next answer; one answer may be lost (a second Every), and an
+// answer waits for a tick and takes a moment (a minute, or an interval).
+func (l *layout) allowance(signal int, width int64) int64 {
+	s := &l.signals[signal]
+	return s.settle + 2*s.every + max(s.period, width) + max(60, secs(l.plan.Interval))
+}
+
+func secs(d time.Duration) int64 { return int64(d / time.Second) }
+
+func when(unix int64) time.Time { return time.Unix(unix, 0).UTC() }
+
+// whenOrZero is the time, or the zero time for zero.
+func whenOrZero(unix int64) time.Time {
+	if unix == 0 {
+		return time.Time{}
+	}
+	return when(unix)
+}
+
+func alignDown(t, w int64) int64 {
+	if r := t % w; r < 0 {
+		return t - r - w
+	} else {
+		return t - r
+	}
+}
+
+func alignUp(t, w int64) int64 { return alignDown(t+w-1, w) }

@@ -1,0 +1,150 @@
+package evaluator
+
+import (
+	"math"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+const (
+	// lead is how long before a phase its signals are asked already, so that a
+	// source that does not answer is known before it matters.
+	lead = 2 * 60
+	// afterlife is how long after the horizon an undecided run is still asked for.
+	afterlife = 24 * 60 * 60
+	// longest bounds the buckets of one question, unless a rule needs more.
+	longest = 1500
+)
+
+// Wants lists the questions that are due at a time: which signals are to be asked for
+// which range. It depends on plan and state alone, so that a daemon that
+// was restarted asks what the undisturbed one would have asked.
+func Wants(plan *rules.Plan, state *State, now time.Time) []Want {
+	st := fit(plan, state)
+	lay := st.layoutOf(plan)
+	at := now.Unix()
+	if !st.watched(plan, lay, at) {
+		return nil
+	}
+	needs := st.needs(lay, at)
+	var wants []Want
+	for i := range plan.Signals {
+		if needs[i] == unneeded || at < st.signals[i].next {
+			continue
+		}
+		if from := st.askFrom(lay, i, needs[i], at); from < at {
+			wants = append(wants, Want{Signal: i, From: from, To: at})
+		}
+	}
+	return wants
+}
+
+// watched reports whether anything is asked for at all.
+func (s *State) watched(plan *rules.Plan, lay *layout, at int64) bool {
+	if s.run.done || s.run.state == rules.Passed || s.run.state == rules.Failed {
+		return false
+	}
+	_, horizon := s.ends(plan, lay)
+	return at < horizon+afterlife
+}
+
+const unneeded = math.MaxInt64
+
+// needs gives for each signal the earliest event time that its rules rest on,
+// unneeded for the signals that nothing judges now.
+func (s *State) needs(lay *layout, at int64) []int64 {
+	plan := lay.plan
+	needs := make([]int64, len(plan.Signals))
+	for i := range needs {
+		needs[i] = unneeded
+	}
+	for _, i := range lay.roll {
+		if rs := &s.rules[i]; rs.active {
+			sig := plan.Rules[i].Signal
+			needs[sig] = min(needs[sig], rs.since)
+		}
+	}
+	for k := range plan.Phases {
+		p, ph := &plan.Phases[k], &s.phases[k]
+		start := lay.start + secs(p.Start)
+		switch {
+		case ph.state == rules.Monitoring || ph.state == rules.RolledBack && ph.begun:
+			s.needSuccess(plan, k, needs)
+		case ph.state == rules.Waiting && p.Advance == rules.Scheduled && at >= start-lead && !s.doomed(k):
+			needSoon(plan, p, min(start, at), needs)
+		}
+	}
+	return needs
+}
+
+func (s *State) needSuccess(plan *rules.Plan, k int, needs []int64) {
+	for _, i := range plan.Phases[k].Success {
+		r := &plan.Rules[i]
+		from, _ := s.judgedWindow(plan, k, r)
+		from = min(from, s.phases[k].started)
+		needs[r.Signal] = min(needs[r.Signal], from)
+		if r.Alarm >= 0 && r.Alarm < len(needs) {
+			needs[r.Alarm] = min(needs[r.Alarm], from)
+		}
+	}
+}
+
+// needSoon asks for the signals of a phase that is about to begin.
+func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
+	for _, list := range [...][]int{p.Success, p.Rollback} {
+		for _, i := range list {
+			r := &plan.Rules[i]
+			needs[r.Signal] = min(needs[r.Signal], from)
+			if r.Kind == rules.Success && r.Alarm >= 0 && r.Alarm < len(needs) {
+				needs[r.Alarm] = min(needs[r.Alarm], from)
+			}
+		}
+	}
+}
+
+// askFrom is where a question begins: at the oldest bucket that has not settled,
+// once more as far back as a bucket may still be corrected, and at what is
+// needed if that was never answered.
+func (s *State) askFrom(lay *layout, i int, need, at int64) int64 {
+	sr, sl := &s.signals[i], &lay.signals[i]
+	w := sr.bucket(sl)
+	need = alignDown(need, w)
+	need = min(need, alignDown(at-sl.settle, w)-2*w) // something to see, before the first bucket ends
+	furthest := at - w*max(longest, int64(sl.keep))
+	need = max(need, alignDown(furthest, w))
+	if sr.from == 0 || sr.settled == 0 || sr.from > need+w {
+		return max(need, 0)
+	}
+	return max(need, alignDown(sr.settled-sl.settle, w), 0)
+}
+
+// windowStarts is the earliest event time that undecided phases need of each
+// signal, so that a merge forgets none of it. It is nil when there is none.
+type windowStarts []int64
+
+func (n windowStarts) of(signal int) int64 {
+	if n == nil {
+		return unneeded
+	}
+	return n[signal]
+}
+
+// windowNeeds looks at the success rules of the phases that are not decided.
+func (s *State) windowNeeds(lay *layout) windowStarts {
+	var n windowStarts
+	for k := range s.phases {
+		ph := &s.phases[k]
+		if !ph.begun || ph.state != rules.Monitoring && ph.state != rules.RolledBack || len(ph.success) == 0 {
+			continue
+		}
+		if n == nil {
+			n = make(windowStarts, len(s.signals))
+			for i := range n {
+				n[i] = unneeded
+			}
+		}
+		s.needSuccess(lay.plan, k, n)
+	}
+	return n
+}
