@@ -29,10 +29,13 @@ type Endpoint struct {
 	URL        string                // required, http or https; it may hold a secret and is never shown
 	Class      Class                 // Notify if empty
 	Events     []evaluator.EventKind // kinds that it wants; empty means all
+	Plans      []string              // names of the plans whose events it wants; empty means all
 	Secrets    []string              // each signs; "whsec_" and base64, or raw text. The first also signs X-Hub-Signature-256. Empty means unsigned
 	Timeout    time.Duration         // for one attempt; 10 s if zero
-	EscalateTo string                // Action: name of the endpoint that is told after the third failure; none if empty
+	EscalateTo string                // name of the endpoint that is told after the third failure; none if empty
 	Headers    map[string]string     // sent with every request; may hold secrets
+	Allow      []string              // as Config.Allow, for this endpoint only
+	TLS        *tls.Config           // Config.TLS if nil
 }
 
 // Config is what a [Webhook] needs.
@@ -100,6 +103,9 @@ func (e Endpoint) check() []error {
 	if _, err := parseKeys(e.Secrets); err != nil {
 		errs = append(errs, err)
 	}
+	if _, err := parseAllow(e.Allow); err != nil {
+		errs = append(errs, err)
+	}
 	for name, value := range e.Headers {
 		if !validHeader(name, value) {
 			errs = append(errs, fmt.Errorf("header %q: not a valid HTTP header", name))
@@ -143,6 +149,9 @@ func (c Config) withDefaults() Config {
 		}
 		if e.Timeout == 0 {
 			e.Timeout = 10 * time.Second
+		}
+		if e.TLS == nil {
+			e.TLS = c.TLS
 		}
 	}
 	return c

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -95,7 +96,7 @@ func public(ip netip.Addr) bool {
 
 // transport is the network for one endpoint. Nothing is sent through a proxy: a
 // proxy would dial addresses that we could not check.
-func (c Config) transport(a allowed, host string) *http.Transport {
+func (c Config) transport(a allowed, host string, trust *tls.Config) *http.Transport {
 	named := a.hasName(host)
 	dialer := &net.Dialer{
 		Timeout: 10 * time.Second, Resolver: c.Resolver,
@@ -116,7 +117,7 @@ func (c Config) transport(a allowed, host string) *http.Transport {
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address)
 		},
-		TLSClientConfig:       c.TLS,
+		TLSClientConfig:       trust,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   2, // the worker's, and one for an escalation or a dead letter
 		IdleConnTimeout:       90 * time.Second,

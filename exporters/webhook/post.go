@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -34,7 +35,7 @@ type outcome struct {
 	reason string        // of a failure; without URL, secret or answer
 }
 
-func (c Config) newSender(e Endpoint, a allowed) (*sender, error) {
+func (c Config) newSender(e Endpoint) (*sender, error) {
 	keys, err := parseKeys(e.Secrets)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,11 @@ func (c Config) newSender(e Endpoint, a allowed) (*sender, error) {
 	}
 	transport := c.Transport
 	if transport == nil {
-		transport = c.transport(a, target.Hostname())
+		admitted, err := parseAllow(append(slices.Clone(c.Allow), e.Allow...))
+		if err != nil {
+			return nil, err // unreachable: Check has parsed it
+		}
+		transport = c.transport(admitted, target.Hostname(), e.TLS)
 	}
 	return &sender{
 		endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now,

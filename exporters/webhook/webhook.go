@@ -22,13 +22,9 @@ func New(c Config) (*Webhook, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	admitted, err := parseAllow(c.Allow)
-	if err != nil {
-		return nil, err // unreachable: Check has parsed it
-	}
 	h := &Webhook{config: c, named: make(map[string]*worker, len(c.Endpoints))}
 	for _, e := range c.Endpoints {
-		s, err := c.newSender(e, admitted)
+		s, err := c.newSender(e)
 		if err != nil {
 			return nil, fmt.Errorf("webhook %q: %w", e.Name, err) // unreachable: Check has seen it
 		}
@@ -45,8 +41,8 @@ func New(c Config) (*Webhook, error) {
 
 // Run delivers until ctx is done, and then lets requests in flight end within
 // the grace period, saves how far it came and gives nil. It gives an error only
-// when the feed fails; a receiver can make nothing fail and nobody wait. Run may
-// be called once.
+// when the feed fails; a receiver can make nothing fail and nobody wait. It
+// may be called again after it has returned, but not twice at once.
 func (h *Webhook) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, w := range h.workers {

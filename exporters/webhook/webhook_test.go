@@ -415,6 +415,7 @@ func TestFilter(t *testing.T) {
 		s, f := newScript(nil), newMemFeed()
 		e := endpoint(Action)
 		e.Events = []evaluator.EventKind{evaluator.RunEvent, evaluator.RuleEvent}
+		e.Plans = []string{"REL 1.0", "REL 2.0"}
 		h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Transport: handler{s}})
 		f.commit(t,
 			evaluator.Event{Kind: evaluator.RunEvent, To: "monitoring"},
@@ -422,6 +423,7 @@ func TestFilter(t *testing.T) {
 			evaluator.Event{Kind: evaluator.RuleEvent, To: "fired", Notify: []string{"b", "c"}},
 			evaluator.Event{Kind: evaluator.RuleEvent, To: "fired", Notify: []string{"b", "a"}},
 			evaluator.Event{Kind: evaluator.VerdictEvent, To: "pass"},
+			evaluator.Event{Kind: evaluator.RunEvent, To: "passed", Plan: "REL 3.0"},
 		)
 		stop := start(t, h)
 		drain(t, h)
@@ -429,8 +431,8 @@ func TestFilter(t *testing.T) {
 		if got, want := s.ids(), "1 4"; got != want {
 			t.Errorf("delivered %s, want %s", got, want)
 		}
-		if got := f.cursors["a"].Pos; got != 5 {
-			t.Errorf("cursor at %d after the stop, want 5: what is not wanted is done with", got)
+		if got := f.cursors["a"].Pos; got != 6 {
+			t.Errorf("cursor at %d after the stop, want 6: what is not wanted is done with", got)
 		}
 	})
 }

@@ -221,10 +221,11 @@ func fired(c <-chan struct{}) bool {
 	}
 }
 
-// wants reports whether an event is for this endpoint: by its kind, and by the
-// endpoints that the event itself names.
+// wants reports whether an event is for this endpoint: by its kind and plan, and
+// by the endpoints that the event itself names.
 func (e Endpoint) wants(ev evaluator.Event) bool {
 	return (len(e.Events) == 0 || slices.Contains(e.Events, ev.Kind)) &&
+		(len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan)) &&
 		(len(ev.Notify) == 0 || slices.Contains(ev.Notify, e.Name))
 }
 
