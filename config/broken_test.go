@@ -1,0 +1,66 @@
+package config
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "rewrite what tests expect, and what is generated")
+
+// Each file in testdata/broken is a config with something wrong, and the lines
+// that say so: all of them, in file order.
+func TestBrokenConfigs(t *testing.T) {
+	paths, err := filepath.Glob("testdata/broken/*.txtar")
+	if err != nil || len(paths) < 50 {
+		t.Fatalf("got %d broken configs (%v), want at least 50", len(paths), err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			ar, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := problemsOf(t, ar)
+			last := &ar.Files[len(ar.Files)-1]
+			if *update {
+				last.Data = []byte(got)
+				if err := os.WriteFile(path, txtar.Format(ar), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want := string(last.Data); got != want || got == "" {
+				t.Errorf("got problems\n%swant\n%s", got, want)
+			}
+			if strings.Contains(got, "hunter2") {
+				t.Error("a secret is shown")
+			}
+		})
+	}
+}
+
+// problemsOf loads the config of an archive from a directory, and gives its
+// problems, one a line, with names relative to that directory.
+func problemsOf(t *testing.T, ar *txtar.Archive) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := txtar.Write(ar, dir); err != nil {
+		t.Fatal(err)
+	}
+	c, problems := Load(filepath.Join(dir, "config.toml"))
+	if (c == nil) != (Errors(problems) > 0) {
+		t.Errorf("got a config: %v, with %d errors", c != nil, Errors(problems))
+	}
+	var lines strings.Builder
+	for _, p := range problems {
+		if p.Line < 1 || p.Col < 1 {
+			t.Errorf("%v: got no place", p)
+		}
+		lines.WriteString(strings.ReplaceAll(p.String(), dir+string(filepath.Separator), "") + "\n")
+	}
+	return lines.String()
+}
