@@ -61,11 +61,23 @@ func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*C
 	}
 	l.scopes(main)
 	l.budgets(main)
-	problems := sortProblems(l.problems, l.order)
+	problems := sortProblems(withoutUnused(l.problems), l.order)
 	if Errors(problems) > 0 {
 		return nil, problems
 	}
 	return &l.config, problems
+}
+
+// withoutUnused drops the warnings of things that nobody names when a name, or a
+// place where one would stand, is wrong: then that is what has to be put right.
+func withoutUnused(problems []Problem) []Problem {
+	if !slices.ContainsFunc(problems, func(p Problem) bool {
+		return slices.Contains([]string{"syntax", "missing", "bad-value"}, p.ID) ||
+			strings.HasPrefix(p.ID, "unknown-") || strings.HasPrefix(p.ID, "wrong-")
+	}) {
+		return problems
+	}
+	return slices.DeleteFunc(problems, func(p Problem) bool { return strings.HasPrefix(p.ID, "unused-") })
 }
 
 // loader is one run of Decode.
@@ -110,6 +122,9 @@ func (l *loader) parse(name string, data []byte) *file {
 	for _, p := range d.problems {
 		f.bad[p.Path] = true
 		l.add(f, p)
+	}
+	for _, path := range d.meant {
+		f.bad[path] = true
 	}
 	return f
 }

@@ -233,7 +233,10 @@ func checkDaemon(c rules.Checker, d *DaemonSpec) {
 
 // checkExposed warns of an API without tokens that other machines can reach.
 func checkExposed(c rules.Checker, d *DaemonSpec) {
-	host, _, _ := net.SplitHostPort(d.Public)
+	host, _, err := net.SplitHostPort(d.Public)
+	if err != nil {
+		return // that is a problem of its own
+	}
 	ip, err := netip.ParseAddr(host)
 	local := host == "localhost" || err == nil && ip.IsLoopback()
 	if !local && len(d.Tokens) == 0 {

@@ -17,6 +17,7 @@ import (
 type decoder struct {
 	places   map[string]place
 	problems rules.Problems
+	meant    []string // key paths that unknown keys were probably meant to be
 }
 
 // tomlDecoder is a type that has more than one form in TOML.
@@ -127,9 +128,10 @@ func (d *decoder) unknownKey(path, key string, fields map[string][]int) {
 		known = append(known, k)
 	}
 	sort.Strings(known)
-	fix := rules.DidYouMean(key, known)
-	if fix == "" {
-		fix = "known here: " + strings.Join(known, ", ")
+	fix := "known here: " + strings.Join(known, ", ")
+	if near := rules.Nearest(key, known); near != "" {
+		fix = `did you mean "` + near + `"?`
+		d.meant = append(d.meant, join(path, near))
 	}
 	d.fail(join(path, key), "unknown-key", fix, "unknown key %q", key)
 }

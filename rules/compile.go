@@ -112,7 +112,7 @@ func compileSignal(s SignalSpec) Signal {
 		Quant: value(s.Quant).Value, Of: -1,
 		Query: Query{CloudWatch: s.CloudWatch, Sentry: s.Sentry, AppStore: s.AppStore, Athena: s.Athena},
 	}
-	if s.Unit == nil && s.Kind != nil && *s.Kind == Ratio {
+	if s.Kind != nil && *s.Kind == Ratio {
 		sig.Unit = Percent
 	}
 	sig.Every = or(s.Every, every)

@@ -53,7 +53,7 @@ func ParseCondition(text string) (Condition, error) {
 	case "m", "min":
 		c.Threshold, c.Unit = v*60, Seconds
 	default:
-		return Condition{}, fmt.Errorf("condition %q: unknown unit %q: want %%, s, ms, min or none", text, unit)
+		return Condition{}, fmt.Errorf("condition %q: unknown unit %q (want %%, s, ms, min or none)", text, unit)
 	}
 	return c, nil
 }
@@ -79,6 +79,9 @@ func cutOp(s string) (Op, string) {
 
 func splitUnit(s string) (number, unit string) {
 	i := strings.LastIndexAny(s, "0123456789.") + 1
+	if i == 0 {
+		return s, "" // no digit: all of it is what should have been a number
+	}
 	return strings.TrimSpace(s[:i]), strings.TrimSpace(s[i:])
 }
 

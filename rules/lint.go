@@ -39,7 +39,7 @@ func (c *compiler) lintRelease(at Checker) {
 		return
 	}
 	if !r.Completion.After(r.Start) {
-		at.At("expected_completion").Fail("order", "", "not after the start")
+		at.At("expected_completion").Fail("order", "write a time after release.start", "not after the start")
 		return
 	}
 	for _, p := range c.plan.Phases {

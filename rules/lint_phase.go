@@ -34,7 +34,7 @@ func (c *compiler) lintStart(at Checker, i int) {
 	}
 	offset(at.At("start"), *s.Start)
 	if s.Start.Duration < 0 {
-		at.At("start").Fail("order", "", "%v: before the release begins", s.Start)
+		at.At("start").Fail("order", `write "T" or later`, "%v: before the release begins", s.Start)
 	}
 	for _, before := range c.spec.Phases[:i] {
 		if before.Start != nil && before.Start.Duration > s.Start.Duration {
@@ -48,7 +48,7 @@ func (c *compiler) lintWindow(at Checker, s PhaseSpec) {
 	at.Span("window", s.Window, time.Second, year)
 	at.Span("extend", s.Extend, 0, year)
 	if s.Window != nil && s.Window.Duration < c.plan.Interval {
-		at.At("window").Fail("short-window", "", "%v is shorter than the interval between evaluations, %v", s.Window, Duration{c.plan.Interval})
+		at.At("window").Fail("short-window", "make it at least "+Duration{c.plan.Interval}.String(), "%v is shorter than the interval between evaluations, %v", s.Window, Duration{c.plan.Interval})
 	}
 }
 
@@ -69,7 +69,7 @@ func (c *compiler) lintPhaseRules(at Checker, i int) {
 			ignored++
 		}
 		for _, b := range p.Rollback {
-			contradiction(at.At("success"), &c.plan.Rules[r], &c.plan.Rules[b])
+			c.contradiction(at.At("success"), &c.plan.Rules[r], &c.plan.Rules[b])
 		}
 	}
 	if ignored > 0 && ignored == len(s.Success) {
@@ -107,37 +107,41 @@ func (c *compiler) lintEnoughData(at Checker, s PhaseSpec, r *Rule) {
 	extend := Duration{or(s.Extend, defaultExtend)}
 	switch {
 	case window < sig.Period:
-		at.At("window").Fail("short-window", "", "%v is shorter than the period of signal %q, %v, which rule %q judges", s.Window, sig.Name, Duration{sig.Period}, r.Name)
+		at.At("window").Fail("short-window", "make it at least "+Duration{2 * sig.Period}.String(), "%v is shorter than the period of signal %q, %v, which rule %q judges", s.Window, sig.Name, Duration{sig.Period}, r.Name)
 	case window < 2*sig.Period && sig.Kind != Gauge && r.Over == 0:
-		at.At("window").Warn("thin-window", "", "%v holds a single period of signal %q, %v, which rule %q judges", s.Window, sig.Name, Duration{sig.Period}, r.Name)
+		at.At("window").Warn("thin-window", "make it at least "+Duration{2 * sig.Period}.String(), "%v holds a single period of signal %q, %v, which rule %q judges", s.Window, sig.Name, Duration{sig.Period}, r.Name)
 	}
 	if sig.Settle > extend.Duration {
-		at.At("extend").Fail("short-extend", "", "%v: signal %q, which rule %q judges, takes %v to settle: the phase could never pass", extend, sig.Name, r.Name, Duration{sig.Settle})
+		at.At("extend").Fail("short-extend", "make it at least "+Duration{sig.Settle}.String(), "%v: signal %q, which rule %q judges, takes %v to settle: the phase could never pass", extend, sig.Name, r.Name, Duration{sig.Settle})
 	}
 	if r.Over > window {
-		at.At("window").Warn("looks-back", "", "%v: rule %q looks back %v, on data from before the phase began", s.Window, r.Name, Duration{r.Over})
+		at.At("window").Warn("looks-back", "make it at least "+Duration{r.Over}.String(), "%v: rule %q looks back %v, on data from before the phase began", s.Window, r.Name, Duration{r.Over})
 	}
 }
 
 // contradiction reports a success rule whose every good value takes the release
 // back, or some of whose good values do.
-func contradiction(at Checker, good, bad *Rule) {
-	if good.ShownSignal < 0 || good.ShownSignal != bad.ShownSignal {
-		return
-	}
+func (c *compiler) contradiction(at Checker, good, bad *Rule) {
 	g, b := good.ShownWhen, bad.ShownWhen
-	if g.upper() == b.upper() && g.bounds() && b.bounds() && within(g, b) {
-		at.Fail("contradiction", "", "rule %q holds (%v) only where rollback rule %q fires (%v)", good.Name, g, bad.Name, b)
+	if good.ShownSignal < 0 || good.ShownSignal != bad.ShownSignal || !c.sound(good) || !c.sound(bad) {
 		return
 	}
-	if g.upper() != b.upper() && g.bounds() && b.bounds() && overlap(g, b) {
-		at.Warn("overlap", "", "rule %q holds (%v) for values that rollback rule %q fires at (%v)", good.Name, g, bad.Name, b)
+	if g.upper() == b.upper() && within(g, b) {
+		at.Fail("contradiction", "turn one of them around", "rule %q holds (%v) only where rollback rule %q fires (%v)", good.Name, g, bad.Name, b)
+		return
+	}
+	if g.upper() != b.upper() && overlap(g, b) {
+		at.Warn("overlap", "leave no value to both", "rule %q holds (%v) for values that rollback rule %q fires at (%v)", good.Name, g, bad.Name, b)
 	}
 }
 
-// bounds reports whether the condition is a bound and not an equation.
-func (c Condition) bounds() bool {
-	return c.Op == Less || c.Op == LessOrEqual || c.Op == Greater || c.Op == GreaterOrEqual
+// sound reports whether a rule's condition is a bound, in its signal's unit, that
+// some values meet and others do not.
+func (c *compiler) sound(r *Rule) bool {
+	when, sig := r.ShownWhen, &c.plan.Signals[r.ShownSignal]
+	never, always := when.extremes(span(sig))
+	bound := when.upper() || when.Op == Greater || when.Op == GreaterOrEqual
+	return bound && !never && !always && when.Unit == sig.Unit
 }
 
 // upper reports whether the condition is an upper bound.

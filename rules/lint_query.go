@@ -143,7 +143,7 @@ func lintAthena(at Checker, q *AthenaQuery, sig *Signal) {
 		at.At("reuse").Fail("out-of-range", "", "%v: Athena keeps results for at most 7d", q.Reuse)
 	}
 	if marks := placeholders(q.SQL); q.SQL != "" && marks != len(q.Parameters) {
-		at.At("parameters").Fail("wrong-count", "", "%d given, the query has %d question marks", len(q.Parameters), marks)
+		at.At("parameters").Fail("wrong-count", "", "want one for each question mark of the query: got %d for %d", len(q.Parameters), marks)
 	}
 }
 

@@ -55,7 +55,7 @@ func (c *compiler) lintRollback(at Checker, s RollbackSpec) {
 		return
 	}
 	if period := c.plan.Signals[i].Period; s.For.Duration < 2*period {
-		at.At("for").Fail("short-for", "", "%v is less than two periods of signal %q, %v each", s.For, s.Signal, Duration{period})
+		at.At("for").Fail("short-for", "make it at least "+Duration{2 * period}.String(), "%v is less than two periods of signal %q, %v each", s.For, s.Signal, Duration{period})
 	} else {
 		multiple(at.At("for"), *s.For, period)
 	}
@@ -64,7 +64,7 @@ func (c *compiler) lintRollback(at Checker, s RollbackSpec) {
 // multiple warns of a stretch that is not made of whole buckets.
 func multiple(at Checker, d Duration, period time.Duration) {
 	if period > 0 && d.Duration%period != 0 {
-		at.Warn("not-a-multiple", "", "%v is not a multiple of the signal's period, %v", d, Duration{period})
+		at.Warn("not-a-multiple", "make it "+Duration{(d.Duration/period + 1) * period}.String(), "%v is not a multiple of the signal's period, %v", d, Duration{period})
 	}
 }
 
@@ -76,7 +76,7 @@ func (c *compiler) lintRule(at Checker, s RuleSpec, kind RuleKind) {
 	at.Span("over", s.Over, time.Second, year)
 	at.Span("grace", s.Grace, 0, year)
 	if s.Coverage != nil && s.Coverage.Value == 0 {
-		at.At("coverage").Fail("out-of-range", "", "a rule that needs no data could pass on nothing")
+		at.At("coverage").Fail("out-of-range", `write "80 %" or another share`, "a rule that needs no data could pass on nothing")
 	}
 	if s.MinSamples != nil && !(*s.MinSamples >= 0 && *s.MinSamples <= math.MaxInt32) {
 		at.At("min_samples").Fail("out-of-range", "", "%v: want a count", *s.MinSamples)
@@ -96,7 +96,7 @@ func lintOver(at Checker, s RuleSpec, sig *Signal) {
 	switch {
 	case s.Over == nil:
 	case s.Over.Duration < sig.Period:
-		at.At("over").Fail("short-window", "", "%v is shorter than the period of signal %q, %v", s.Over, sig.Name, Duration{sig.Period})
+		at.At("over").Fail("short-window", "make it at least "+Duration{sig.Period}.String(), "%v is shorter than the period of signal %q, %v", s.Over, sig.Name, Duration{sig.Period})
 	default:
 		multiple(at.At("over"), *s.Over, sig.Period)
 	}
@@ -107,7 +107,7 @@ func lintAggregate(at Checker, s RuleSpec, sig *Signal) {
 	at.Required("min_share", share && s.MinShare == nil, `"90 %"`)
 	at.Excess("min_share", !share && s.MinShare != nil, `it is for aggregate "share"`)
 	if share && s.MinShare != nil && s.MinShare.Value == 0 {
-		at.At("min_share").Fail("out-of-range", "", "a share of nothing is always there")
+		at.At("min_share").Fail("out-of-range", `write "90 %" or another share`, "a share of nothing is always there")
 	}
 	percentile := sig.Kind == Percentile
 	switch {
@@ -132,17 +132,17 @@ func lintCondition(at Checker, when Condition, sig *Signal, kind RuleKind) {
 		at.Fail("unit-mismatch", unitFix(when, sig), "%q is in %s, signal %q is in %s", when, unitName(when.Unit), sig.Name, unitName(sig.Unit))
 		return
 	}
-	low, high := span(sig)
-	never, always := when.extremes(low, high)
+	never, always := when.extremes(span(sig))
+	fix := "choose a threshold that some values meet and others do not"
 	switch {
 	case never && kind == Success:
-		at.Fail("never-holds", "", "%q can never hold of a %v: the phase could never pass", when, sig.Kind)
+		at.Fail("never-holds", fix, "%q can never hold of a %v: the phase could never pass", when, sig.Kind)
 	case never:
-		at.Fail("never-holds", "", "%q can never hold of a %v: the rule could never fire", when, sig.Kind)
+		at.Fail("never-holds", fix, "%q can never hold of a %v: the rule could never fire", when, sig.Kind)
 	case always && kind == RollbackRule:
-		at.Fail("always-holds", "", "%q always holds of a %v: the rule would always fire", when, sig.Kind)
+		at.Fail("always-holds", fix, "%q always holds of a %v: the rule would always fire", when, sig.Kind)
 	case always:
-		at.Warn("always-holds", "", "%q always holds of a %v: the rule checks nothing", when, sig.Kind)
+		at.Warn("always-holds", fix, "%q always holds of a %v: the rule checks nothing", when, sig.Kind)
 	}
 }
 
@@ -159,6 +159,9 @@ func unitName(u Unit) string {
 func unitFix(when Condition, sig *Signal) string {
 	if sig.Kind == Ratio || sig.Kind == Alarm {
 		fixed := Condition{Op: when.Op, Threshold: when.Threshold, Unit: sig.Unit}
+		if sig.Unit == Percent && when.Threshold >= 1 {
+			fixed.Threshold = shifted(when.Threshold, -2) // 3 means 3 %, 0.03 means it too
+		}
 		return `write "` + fixed.String() + `"`
 	}
 	return `give the signal unit = "` + when.Unit.String() + `" or write the condition in its unit`

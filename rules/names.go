@@ -1,6 +1,10 @@
 package rules
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Every enumeration of the language has one spelling, used in TOML, JSON,
 // metrics and on the page. An unknown spelling is an error, never a zero.
@@ -34,7 +38,8 @@ func parse[T ~uint8](what string, names []string, text []byte, into *T) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown %s %q: want one of %q", what, text, names)
+	known := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "" })
+	return fmt.Errorf("unknown %s %q (want %s)", what, text, strings.Join(known, ", "))
 }
 
 func (v Verdict) String() string   { return name(verdictNames, v) }

@@ -1,18 +1,24 @@
 package rules
 
-// DidYouMean is `did you mean "x"?` for the known name that is nearest to a
-// mistyped one, empty when none is near.
+// DidYouMean is `did you mean "x"?` for the nearest known name, empty when none
+// is near.
 func DidYouMean(name string, known []string) string {
+	if best := Nearest(name, known); best != "" {
+		return `did you mean "` + best + `"?`
+	}
+	return ""
+}
+
+// Nearest is the known name that is nearest to a mistyped one, empty when none is
+// near.
+func Nearest(name string, known []string) string {
 	best, distance := "", 1+len(name)/3
 	for _, k := range known {
 		if d := editDistance(name, k); d <= distance && (best == "" || d < distance) {
 			best, distance = k, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return `did you mean "` + best + `"?`
+	return best
 }
 
 // editDistance counts the letters to insert, drop, replace or swap with their neighbour
