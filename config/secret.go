@@ -87,3 +87,7 @@ func (s *Secret) UnmarshalTOML(value any) error {
 	}
 	return errSecret
 }
+
+// Plain is a secret that a program holds already, for configs that are made
+// rather than read.
+func Plain(text string) Secret { return Secret{inline: text} }
