@@ -123,11 +123,7 @@ func (s *Simulator) getMetricData(in getMetricDataInput) (any, *awsError) {
 		if q.ReturnData != nil && !*q.ReturnData {
 			continue
 		}
-		res, e := s.metricData(q, in, now)
-		if e != nil {
-			return nil, e
-		}
-		all = append(all, res)
+		all = append(all, s.metricData(q, in, now))
 	}
 	return in.page(all, now, offset), nil
 }
@@ -177,22 +173,19 @@ func (q metricQuery) check() *awsError {
 	case q.MetricStat.Period < 60 || q.MetricStat.Period%60 != 0:
 		return validation("The value %d for parameter Period is not valid: it must be a multiple of 60.", q.MetricStat.Period)
 	}
-	if _, err := parseStat(q.MetricStat.Stat); err != nil {
-		return validation("%s", err)
+	if parseStat(q.MetricStat.Stat) == nil {
+		return validation("The value %s for parameter Stat is not supported.", q.MetricStat.Stat)
 	}
 	return nil
 }
 
 // metricData computes one whole series, newest first unless asked otherwise.
-func (s *Simulator) metricData(q metricQuery, in getMetricDataInput, now int64) (metricResult, *awsError) {
+func (s *Simulator) metricData(q metricQuery, in getMetricDataInput, now int64) metricResult {
 	res := metricResult{ID: q.ID, Label: q.label(), StatusCode: "Complete", Timestamps: []stamp{}, Values: []float64{}}
-	compute, err := parseStat(q.MetricStat.Stat)
-	if err != nil {
-		return res, validation("%s", err)
-	}
 	m := s.world.metric(q.MetricStat.Metric.Namespace, q.MetricStat.Metric.MetricName, q.dimensions())
+	compute := parseStat(q.MetricStat.Stat) // the question was checked
 	if m == nil || !unitMatches(q.MetricStat) {
-		return res, nil
+		return res
 	}
 	period := q.MetricStat.Period
 	end := min(in.EndTime.Unix(), now)
@@ -208,7 +201,7 @@ func (s *Simulator) metricData(q metricQuery, in getMetricDataInput, now int64) 
 		slices.Reverse(res.Timestamps)
 		slices.Reverse(res.Values)
 	}
-	return res, nil
+	return res
 }
 
 func (q metricQuery) label() string {

@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -53,6 +54,16 @@ func (s *Simulator) sentryLimits(w http.ResponseWriter, remaining int, reset tim
 	h.Set("X-Sentry-Rate-Limit-ConcurrentRemaining", "24")
 }
 
+// refusal is Sentry's answer to a question that it does not take.
+type refusal struct {
+	status int
+	detail string
+}
+
+func refuse(format string, args ...any) *refusal {
+	return &refusal{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
 // sessionsQuery is a checked question to the sessions endpoint.
 type sessionsQuery struct {
 	fields      []string
@@ -67,9 +78,9 @@ type sessionsQuery struct {
 }
 
 func (s *Simulator) sessions(w http.ResponseWriter, r *http.Request) {
-	q, status, err := s.readSessions(r)
-	if err != nil {
-		writeJSON(w, status, map[string]any{"detail": err.Error()})
+	q, no := s.readSessions(r)
+	if no != nil {
+		writeJSON(w, no.status, map[string]any{"detail": no.detail})
 		return
 	}
 	intervals := []string{}
@@ -101,55 +112,52 @@ var sessionFields = []string{
 	"sum(session)", "count_unique(user)", "crash_rate(session)", "crash_free_rate(session)", "crash_rate(user)", "crash_free_rate(user)",
 }
 
-func (s *Simulator) readSessions(r *http.Request) (q sessionsQuery, status int, err error) {
+func (s *Simulator) readSessions(r *http.Request) (q sessionsQuery, no *refusal) {
 	v := r.URL.Query()
 	q = sessionsQuery{
 		fields: v["field"], groupBy: v["groupBy"], query: v.Get("query"), environment: v["environment"],
 		series: v.Get("includeSeries") != "0", totals: v.Get("includeTotals") != "0",
 	}
-	if status, err := s.checkProjects(v["project"]); err != nil {
-		return q, status, err
+	if no = s.checkProjects(v["project"]); no != nil {
+		return q, no
 	}
-	if err := q.checkFields(); err != nil {
-		return q, http.StatusBadRequest, err
+	if no = q.checkFields(); no != nil {
+		return q, no
 	}
-	if err := q.readFilter(); err != nil {
-		return q, http.StatusBadRequest, err
+	if no = q.readFilter(); no != nil {
+		return q, no
 	}
-	if err := q.readRange(v.Get("start"), v.Get("end"), v.Get("statsPeriod"), v.Get("interval"), s.now(), s.world.s.Sentry.Resolution.D); err != nil {
-		return q, http.StatusBadRequest, err
-	}
-	return q, 0, nil
+	return q, q.readRange(v, s.now(), s.world.s.Sentry.Resolution.D)
 }
 
-func (s *Simulator) checkProjects(projects []string) (int, error) {
+func (s *Simulator) checkProjects(projects []string) *refusal {
 	n := s.world.s.Names
 	for _, p := range projects {
 		if p != n.Project && p != n.ProjectID && p != "-1" {
-			return http.StatusForbidden, fmt.Errorf("You do not have permission to perform this action.")
+			return &refusal{http.StatusForbidden, "You do not have permission to perform this action."}
 		}
 	}
-	return 0, nil
+	return nil
 }
 
-func (q sessionsQuery) checkFields() error {
+func (q sessionsQuery) checkFields() *refusal {
 	if len(q.fields) == 0 {
-		return fmt.Errorf("Request is missing a \"field\"")
+		return refuse("Request is missing a \"field\"")
 	}
 	for _, f := range q.fields {
 		if !slices.Contains(sessionFields, f) {
-			return fmt.Errorf("Invalid field: %q", f)
+			return refuse("Invalid field: %q", f)
 		}
 	}
 	for _, g := range q.groupBy {
 		if !slices.Contains([]string{"project", "release", "environment", "session.status"}, g) {
-			return fmt.Errorf("Invalid groupBy: %q", g)
+			return refuse("Invalid groupBy: %q", g)
 		}
 	}
 	if slices.Contains(q.groupBy, "session.status") {
 		for _, f := range q.fields {
 			if strings.HasPrefix(f, "crash") {
-				return fmt.Errorf("Cannot group field %s by session.status", f)
+				return refuse("Cannot group field %s by session.status", f)
 			}
 		}
 	}
@@ -159,16 +167,16 @@ func (q sessionsQuery) checkFields() error {
 var filterTerm = regexp.MustCompile(`^([a-z.]+):(?:"([^"]*)"|(\S+))\s*`)
 
 // readFilter reads the search terms release:"…" and environment:….
-func (q *sessionsQuery) readFilter() error {
+func (q *sessionsQuery) readFilter() *refusal {
 	rest := strings.TrimSpace(q.query)
 	for rest != "" {
 		m := filterTerm.FindStringSubmatch(rest)
 		if m == nil {
-			return fmt.Errorf("Invalid condition: %s", rest)
+			return refuse("Invalid condition: %s", rest)
 		}
 		value := m[2] + m[3]
 		if strings.Contains(value, "*") {
-			return fmt.Errorf("Invalid condition: wildcard search is not supported")
+			return refuse("Invalid condition: wildcard search is not supported")
 		}
 		switch m[1] {
 		case "release":
@@ -176,7 +184,7 @@ func (q *sessionsQuery) readFilter() error {
 		case "environment":
 			q.environment = append(q.environment, value)
 		default:
-			return fmt.Errorf("Invalid search filter: %s", m[1])
+			return refuse("Invalid search filter: %s", m[1])
 		}
 		rest = rest[len(m[0]):]
 	}
@@ -196,16 +204,17 @@ func sentryPeriod(s string) (int64, bool) {
 }
 
 // readRange applies Sentry's rules for intervals, in Sentry's order and words.
-func (q *sessionsQuery) readRange(start, end, statsPeriod, interval string, now time.Time, resolution time.Duration) error {
+func (q *sessionsQuery) readRange(v url.Values, now time.Time, resolution time.Duration) *refusal {
+	interval := v.Get("interval")
 	step, ok := int64(3600), true
 	if interval != "" {
 		if step, ok = sentryPeriod(interval); !ok {
-			return fmt.Errorf("%q is not a valid interval. Use a format such as 1h.", interval)
+			return refuse("%q is not a valid interval. Use a format such as 1h.", interval)
 		}
 	}
-	from, to, err := sentryRange(start, end, statsPeriod, now)
-	if err != nil {
-		return err
+	from, to, no := sentryRange(v.Get("start"), v.Get("end"), v.Get("statsPeriod"), now)
+	if no != nil {
+		return no
 	}
 	smallest, name := seconds(resolution), "one minute"
 	if smallest >= 3600 {
@@ -213,24 +222,24 @@ func (q *sessionsQuery) readRange(start, end, statsPeriod, interval string, now 
 	}
 	switch {
 	case step > 86400:
-		return fmt.Errorf("The interval has to be less than one day.")
+		return refuse("The interval has to be less than one day.")
 	case 86400%step != 0:
-		return fmt.Errorf("The interval should divide one day without a remainder.")
+		return refuse("The interval should divide one day without a remainder.")
 	case step%smallest != 0:
-		return fmt.Errorf("The interval has to be a multiple of the minimum interval of %s.", name)
+		return refuse("The interval has to be a multiple of the minimum interval of %s.", name)
 	}
 	q.step, q.from, q.to = step, floorTo(from, step), -floorTo(-to, step)
 	if (q.to-q.from)/step > 1000 {
-		return fmt.Errorf("Your interval and date range would create too many results. Use a larger interval, or a smaller date range.")
+		return refuse("Your interval and date range would create too many results. Use a larger interval, or a smaller date range.")
 	}
 	return nil
 }
 
-func sentryRange(start, end, statsPeriod string, now time.Time) (from, to int64, err error) {
+func sentryRange(start, end, statsPeriod string, now time.Time) (from, to int64, no *refusal) {
 	if statsPeriod != "" {
 		n, ok := sentryPeriod(statsPeriod)
 		if !ok {
-			return 0, 0, fmt.Errorf("Invalid statsPeriod: %q", statsPeriod)
+			return 0, 0, refuse("Invalid statsPeriod: %q", statsPeriod)
 		}
 		return now.Unix() - n, now.Unix(), nil
 	}
@@ -240,10 +249,10 @@ func sentryRange(start, end, statsPeriod string, now time.Time) (from, to int64,
 	a, okA := sentryTime(start)
 	b, okB := sentryTime(end)
 	if !okA || !okB {
-		return 0, 0, fmt.Errorf("start and end are both required, as ISO 8601 times")
+		return 0, 0, refuse("start and end are both required, as ISO 8601 times")
 	}
 	if a >= b {
-		return 0, 0, fmt.Errorf("start must be before end")
+		return 0, 0, refuse("start must be before end")
 	}
 	return a, b, nil
 }

@@ -29,7 +29,8 @@ type Config struct {
 	// TokenClock is what those tokens' times are checked against; Now if nil.
 	TokenClock func() time.Time
 
-	Log *slog.Logger // each request at debug level; nothing if nil
+	Chaos *Chaos       // random misbehaviour on top of the scenario's; none if nil
+	Log   *slog.Logger // each request at debug level; nothing if nil
 }
 
 // Simulator is the four upstreams of a release plan. Its handlers may be used
@@ -41,8 +42,9 @@ type Simulator struct {
 	queries queries // Athena
 	phased  phased  // App Store
 
-	mu    sync.Mutex
-	stats Stats
+	mu      sync.Mutex
+	stats   Stats
+	answers uint64 // that Chaos has seen
 }
 
 // Stats is what a Simulator was asked. Counts only grow.
@@ -51,6 +53,7 @@ type Stats struct {
 	Metrics  int            // metrics requested from GetMetricData, which is what AWS charges for
 	Queries  int            // Athena queries that ran, which is what AWS charges for
 	Hung     int            // requests that were put to hang
+	Spoilt   int            // answers that Chaos spoilt
 }
 
 // New makes a simulator. The error says which required field is missing.
@@ -135,6 +138,10 @@ func (s *Simulator) serve(w http.ResponseWriter, r *http.Request, up, op string,
 	s.count(func(st *Stats) { st.Requests[up+"/"+op]++ })
 	s.cfg.Log.Debug("request", "upstream", up, "operation", op)
 	if f, ok := s.fault(up, op); ok && s.misbehave(w, r, up, f) {
+		return
+	}
+	if s.cfg.Chaos != nil {
+		s.serveChaos(w, r, up, answer)
 		return
 	}
 	answer(w, r)

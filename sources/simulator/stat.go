@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"strconv"
@@ -16,48 +15,44 @@ var (
 	rangeStat      = regexp.MustCompile(`^(TC|PR)\((-?[0-9.]*(?:[eE][+-]?\d+)?):(-?[0-9.]*(?:[eE][+-]?\d+)?)\)$`)
 )
 
-// parseStat reads "Sum", "p95", "TC(2500:)", "PR(:2500)" and so on.
-func parseStat(name string) (stat, error) {
+// parseStat reads "Sum", "p95", "TC(2500:)", "PR(:2500)" and so on; nil when
+// there is no such statistic.
+func parseStat(name string) stat {
 	switch name {
 	case "Sum":
-		return func(ss samples) float64 { return ss.total(sample.sum) }, nil
+		return func(ss samples) float64 { return ss.total(sample.sum) }
 	case "SampleCount":
-		return samples.count, nil
+		return samples.count
 	case "Average":
-		return func(ss samples) float64 { return ss.total(sample.sum) / ss.count() }, nil
+		return func(ss samples) float64 { return ss.total(sample.sum) / ss.count() }
 	case "Minimum":
-		return samples.minimum, nil
+		return samples.minimum
 	case "Maximum":
-		return samples.maximum, nil
+		return samples.maximum
 	}
 	if m := percentileStat.FindStringSubmatch(name); m != nil {
-		p, err := strconv.ParseFloat(m[1], 64)
-		if err == nil {
-			return func(ss samples) float64 { return ss.percentile(min(p/100, 1-1e-12)) }, nil
+		if p, err := strconv.ParseFloat(m[1], 64); err == nil {
+			return func(ss samples) float64 { return ss.percentile(min(p/100, 1-1e-12)) }
 		}
 	}
 	if m := rangeStat.FindStringSubmatch(name); m != nil {
 		return parseRange(m[1], m[2], m[3])
 	}
-	return nil, fmt.Errorf("The value %s for parameter Stat is not supported.", name)
+	return nil
 }
 
 // parseRange reads the bounds of TC and PR: the lower is excluded, the upper
 // included, and one of them may be left out.
-func parseRange(kind, from, to string) (stat, error) {
-	bad := fmt.Errorf("The value %s(%s:%s) for parameter Stat is not supported.", kind, from, to)
-	if from == "" && to == "" {
-		return nil, bad
-	}
+func parseRange(kind, from, to string) stat {
 	lo, errLo := bound(from, math.Inf(-1))
 	hi, errHi := bound(to, math.Inf(1))
-	if errLo != nil || errHi != nil || lo >= hi {
-		return nil, bad
+	if errLo != nil || errHi != nil || lo >= hi || (from == "" && to == "") {
+		return nil
 	}
 	if kind == "TC" {
-		return func(ss samples) float64 { return ss.between(lo, hi) }, nil
+		return func(ss samples) float64 { return ss.between(lo, hi) }
 	}
-	return func(ss samples) float64 { return 100 * ss.between(lo, hi) / ss.count() }, nil
+	return func(ss samples) float64 { return 100 * ss.between(lo, hi) / ss.count() }
 }
 
 func bound(s string, missing float64) (float64, error) {
