@@ -1,0 +1,174 @@
+package gate_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/rules"
+)
+
+var t0 = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+
+const (
+	planName = "REL-1"
+	now5     = 5 * time.Minute
+)
+
+func samplePlan(name string) *rules.Plan {
+	return &rules.Plan{
+		Name: name, Title: "BioAge v1 Launch", Interval: 30 * time.Second, Start: t0,
+		Signals: []rules.Signal{{Name: "api_5xx_rate", Unit: rules.Percent}, {Name: "crash_free", Unit: rules.Percent}},
+		Rules: []rules.Rule{
+			{Name: "api-5xx", Kind: rules.Success, ShownWhen: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
+			{Name: "api-5xx-high", Kind: rules.RollbackRule, ShownWhen: rules.Condition{Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent}},
+			{Name: "crash-free-low", Kind: rules.RollbackRule, ShownSignal: 1, ShownWhen: rules.Condition{Op: rules.Less, Threshold: 0.98, Unit: rules.Percent}},
+		},
+		Phases: []rules.Phase{{Name: "ten", Window: 15 * time.Minute}, {Name: "all", Window: time.Hour}},
+	}
+}
+
+// view is a run some way into the first of two phases; edit changes it.
+func view(name string, edit ...func(*evaluator.Snapshot)) gate.View {
+	good := evaluator.Evidence{
+		Signal: "api_5xx_rate", Known: true, Value: 0.0038, Op: rules.Less, Threshold: 0.01, Unit: rules.Percent,
+		From: t0, To: t0.Add(15 * time.Minute), Points: 4, Expected: 15, Samples: 1200, Newest: t0.Add(4 * time.Minute),
+	}
+	s := evaluator.Snapshot{
+		Plan: name, Title: "BioAge v1 Launch", Version: "1.0.0", Manager: "Release Manager", Seq: 10, At: t0.Add(now5), Interval: 30 * time.Second,
+		Start: t0, End: t0.Add(2 * time.Hour), Horizon: t0.Add(3 * time.Hour), State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow,
+		Reason: "phase ten is being watched", Generation: 4,
+		Phases: []evaluator.PhaseView{
+			{
+				Name: "ten", Title: "Ten per cent", Traffic: 0.1, Owner: "DevSecOps", State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow,
+				Reason: "window 5m0s of 15m0s", Scheduled: t0, Started: t0, WindowEnd: t0.Add(15 * time.Minute), Deadline: t0.Add(30 * time.Minute),
+				Success:  []evaluator.RuleView{{Name: "api-5xx", Title: "API 5xx rate", Kind: rules.Success, Owner: "Ops", State: evaluator.RuleClear, Verdict: rules.Pending, Cause: rules.CauseWindow, Reason: "0.38 % < 1 %", Evidence: good, Query: "cloudwatch: 5XXError / Count"}},
+				Rollback: []int{0, 1},
+			},
+			{
+				Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: t0.Add(20 * time.Minute), Reason: "planned for later",
+				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleIdle}}, Rollback: []int{0},
+			},
+		},
+		Rollback: []evaluator.RuleView{
+			{Name: "api-5xx-high", Kind: rules.RollbackRule, Owner: "DevSecOps", State: evaluator.RuleBreaching, Verdict: rules.Pending, Cause: rules.CauseThreshold, Action: "pause", Command: "aws lambda update-alias",
+				Evidence: evaluator.Evidence{Signal: "api_5xx_rate", Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent, Held: "4m0s", For: "10m0s", Samples: 600}},
+			{Name: "crash-free-low", Kind: rules.RollbackRule, State: evaluator.RuleSilent, Cause: rules.CauseNoData, Evidence: evaluator.Evidence{Value: math.NaN()}},
+		},
+		Signals: []evaluator.SignalView{
+			{Name: "api_5xx_rate", Source: "cloudwatch", Unit: rules.Percent, Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute), Asked: t0.Add(now5)},
+			{Name: "crash_free", Source: "sentry", Unit: rules.Percent, Value: math.Inf(1), Fault: rules.Throttled, Detail: "429", Failures: 3},
+		},
+	}
+	for _, e := range edit {
+		e(&s)
+	}
+	return gate.View{Plan: samplePlan(name), Snapshot: s}
+}
+
+// decide sets the first phase.
+func decide(state rules.State, v rules.Verdict, c rules.Cause) func(*evaluator.Snapshot) {
+	return func(s *evaluator.Snapshot) {
+		p := &s.Phases[0]
+		p.State, p.Verdict, p.Cause, p.Reason = state, v, c, "it is "+v.String()
+		if state == rules.Passed || state == rules.Failed || state == rules.RolledBack {
+			p.Decided = s.At
+		}
+		if v == rules.Rollback {
+			s.State, s.Verdict, s.Cause, s.Reason = rules.RolledBack, v, c, "api-5xx-high fired"
+			s.Fired = &evaluator.Event{ID: s.Plan + "/4", N: 4, Plan: s.Plan, At: s.At, Kind: evaluator.RuleEvent, Subject: "api-5xx-high", To: "fired",
+				Evidence: &evaluator.Evidence{Value: math.NaN(), Samples: math.Inf(1)}}
+		}
+		s.Generation++
+		s.Seq++
+	}
+}
+
+// situations are the runs that the views are asked about, by the verdict that
+// their first phase has.
+func situations() map[string]func(*evaluator.Snapshot) {
+	return map[string]func(*evaluator.Snapshot){
+		"pass":     decide(rules.Passed, rules.Pass, rules.CauseThreshold),
+		"fail":     decide(rules.Failed, rules.Fail, rules.CauseThreshold),
+		"rollback": decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold),
+		"pending":  decide(rules.Monitoring, rules.Pending, rules.CauseWindow),
+		"unknown":  decide(rules.Monitoring, rules.Unknown, rules.CauseNoData),
+	}
+}
+
+func hash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// clock is a time that tests move.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
+
+func (c *clock) set(t time.Time) { c.mu.Lock(); defer c.mu.Unlock(); c.t = t }
+
+// newGate shows the views; the clock stands at their tick.
+func newGate(t testing.TB, c gate.Config, views ...gate.View) (*gate.Gate, *clock) {
+	t.Helper()
+	ck := &clock{t: t0.Add(now5)}
+	if c.Now == nil {
+		c.Now = ck.now
+	}
+	g, err := gate.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(views) > 0 {
+		g.Update(views)
+	}
+	return g, ck
+}
+
+// ask sends a request to a handler; header is name, value, name, value.
+func ask(h http.Handler, method, target, body string, header ...string) *http.Response {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if body == "" {
+		r = httptest.NewRequest(method, target, nil)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+// commander remembers what it was told and answers as it was told to.
+type commander struct {
+	mu   sync.Mutex
+	got  []evaluator.Command
+	plan string
+	to   string
+	err  error
+}
+
+var errBroken = errors.New("the journal is broken")
+
+func (c *commander) Command(_ context.Context, plan string, cmd evaluator.Command) (evaluator.Event, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plan, c.got = plan, append(c.got, cmd)
+	return evaluator.Event{
+		ID: plan + "/5", N: 5, Plan: plan, At: t0, Kind: evaluator.CommandEvent, Subject: string(cmd.Kind), To: c.to, Reason: "because", By: cmd.By, Why: cmd.Why,
+		Evidence: &evaluator.Evidence{Value: math.NaN()},
+	}, c.err
+}
