@@ -48,14 +48,17 @@ func (w *world) sessionsOf(release string, m, seenAt int64) sessionCounts {
 		users, crash = 1-users, defaultLevels["sessions.crash"]
 	}
 	total := math.Round(w.traffic("sessions", m) * max(0, users))
-	crashed := w.share("crash "+release, m, total, crash)
-	all, known := partly(total, crashed, seen)
-	if seen < 1 {
-		known = math.Floor(known * 0.8)
+	c := sessionCounts{crashed: w.share("crash "+release, m, total, crash)}
+	c.errored = min(total-c.crashed, w.share("errored "+release, m, total, 0.01))
+	c.abnormal = min(total-c.crashed-c.errored, w.share("abnormal "+release, m, total, 0.003))
+	c.healthy = total - c.crashed - c.errored - c.abnormal
+	if seen == 1 {
+		return c
 	}
-	c := sessionCounts{crashed: known, errored: math.Floor((all - known) * 0.01), abnormal: math.Floor((all - known) * 0.002)}
-	c.healthy = all - c.crashed - c.errored - c.abnormal
-	return c
+	return sessionCounts{
+		healthy: math.Floor(c.healthy * seen), errored: math.Floor(c.errored * seen),
+		abnormal: math.Floor(c.abnormal * seen), crashed: math.Floor(c.crashed * seen * 0.8),
+	}
 }
 
 // sessionGroups answers a question: one group for each combination of the

@@ -167,11 +167,12 @@ func (w *world) traffic(signal string, m int64) float64 {
 }
 
 // share draws how many of n have a property of the given rate: the mean, off by
-// at most its own square root, so that a level which a scenario promises never
-// strays far.
+// at most its own square root and never so far that it would have to be cut off
+// at nothing, so that a level which a scenario promises is kept.
 func (w *world) share(what string, m int64, n, rate float64) float64 {
 	mean := n * rate
-	off := math.Sqrt(mean*max(0, 1-rate)) * (2*w.noise(what, m) - 1)
+	reach := min(mean, n-mean, math.Sqrt(mean*max(0, 1-rate)))
+	off := reach * (2*w.noise(what, m) - 1)
 	return min(n, max(0, math.Floor(mean+off+w.noise("round "+what, m))))
 }
 
