@@ -32,8 +32,9 @@ func (r *Runner) ask(ctx context.Context, to chan job, do func(context.Context) 
 
 // Command gives a plan a command, at once, as a tick of its own. It returns when
 // the tick is durable, with the event that says whether the command was applied
-// or refused. It returns ErrUnknownPlan, ErrRepeated, or ErrStopped; after an
-// error of the journal's the command may have been kept or not.
+// or refused; one whose ID was applied before gives an event without an ID of
+// its own that says so. It returns ErrUnknownPlan or ErrStopped; after an error
+// of the journal's the command may have been kept or not.
 func (r *Runner) Command(ctx context.Context, plan string, c evaluator.Command) (event evaluator.Event, err error) {
 	err = r.ask(ctx, r.commands, func(ctx context.Context) error {
 		u := r.byName(plan)
@@ -50,12 +51,22 @@ func (r *Runner) Command(ctx context.Context, plan string, c evaluator.Command) 
 				return nil
 			}
 		}
-		return ErrRepeated
+		event = repeated(plan, s.entry.Tick)
+		return nil
 	})
 	if err != nil {
 		return evaluator.Event{}, fmt.Errorf("command %q for plan %q: %w", c.Kind, plan, err)
 	}
 	return event, nil
+}
+
+// repeated answers a command that the evaluator passed over in silence.
+func repeated(plan string, tick evaluator.Tick) evaluator.Event {
+	c := &tick.Commands[0]
+	return evaluator.Event{
+		Plan: plan, At: tick.At, Kind: evaluator.CommandEvent, Subject: string(c.Kind), Phase: c.Phase, To: "applied",
+		Cause: rules.CauseManual, Reason: "a command with this id was applied before", By: c.By, Why: c.Why,
+	}
 }
 
 func (r *Runner) byName(plan string) *run {

@@ -67,8 +67,6 @@ var (
 	// ErrStopped means that the runner does not run, or stopped before it could
 	// take the command or the plans. Nothing has happened.
 	ErrStopped = errors.New("the runner has stopped")
-	// ErrRepeated means that a command's ID was applied before.
-	ErrRepeated = errors.New("a command with this id was applied before")
 	// ErrDiverged means that this version of relgate decides otherwise on ticks
 	// that are in the journal than the version that decided them.
 	ErrDiverged = errors.New("the journal's ticks give other events than the journal's")

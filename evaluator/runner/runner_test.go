@@ -1,0 +1,235 @@
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/evaluator/journal/journaltest"
+	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/rules"
+)
+
+func TestRunsToItsEnd(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		bad  func(int64) float64
+		want rules.Verdict
+	}{
+		{"healthy", healthy, rules.Pass},
+		{"spike", spike, rules.Rollback},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			j := open(t, journaltest.NewFile(t))
+			r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: j, Fetcher: &world{bad: c.bad}, Clock: newClock(20)})
+			if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
+				t.Fatalf("Run: %v", err)
+			}
+			if got := view(t, r, "p").Verdict; got != c.want {
+				t.Errorf("verdict: got %s, want %s; events:\n%q", got, c.want, said(t, j))
+			}
+			if got, want := replays(t, j, "p"), 2*21+1; got != want {
+				t.Errorf("got %d ticks, want %d", got, want)
+			}
+			if s := r.Stats(); s.Ticks != 43 || s.Missed != 0 || s.Commit.Count != 43 || s.Evaluate.Count != 43 || len(s.Events) == 0 || !s.LastTick.Equal(start.Add(20*time.Minute)) {
+				t.Errorf("stats: %+v", s)
+			}
+			if err := j.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestCrashes ends a run at every commit in every way, starts it again while
+// time stands still, and wants the events of the undisturbed run.
+func TestCrashes(t *testing.T) {
+	const minutes = 14
+	faults := map[string]journaltest.Fault{
+		"failed": journaltest.Failed, "failed but happened": journaltest.Happened,
+		"crashed before": journaltest.Crashed, "crashed after": journaltest.Survived,
+	}
+	for world, w := range map[string]*world{"healthy": {bad: healthy}, "spike": {bad: spike}} {
+		want := undisturbed(t, w, minutes, plan("p", 30*time.Second))
+		for name, fault := range faults {
+			for _, every := range []int{1, 3, 100} {
+				for at := 1; at <= 2*minutes+3; at++ {
+					m := &crash{store: new(journaltest.Memory), world: w, clock: newClock(minutes), every: every}
+					m.run(t, fault, at)
+					if m.run(t, journaltest.Sound, 0); t.Failed() {
+						t.Fatalf("%s, %s at commit %d, a state every %d ticks", world, name, at, every)
+					}
+					sameEvents(t, world+", "+name, events(t, open(t, m.store)), want)
+				}
+			}
+		}
+	}
+}
+
+// crash is a store that runners use one after the other.
+type crash struct {
+	store journaltest.Store
+	world *world
+	clock *clock
+	every int
+}
+
+// run runs until the commit number at meets its fault, or to the end of time.
+func (c *crash) run(t *testing.T, fault journaltest.Fault, at int) {
+	t.Helper()
+	commits := 0
+	under := open(t, c.store)
+	j := &journaltest.Faulty{Journal: under, Fault: func(method string) journaltest.Fault {
+		if method == "Commit" {
+			if commits++; commits == at {
+				return fault
+			}
+		}
+		return journaltest.Sound
+	}}
+	r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: j, Fetcher: c.world, Clock: c.clock, SnapshotEvery: c.every})
+	err := r.Run(t.Context())
+	want := journaltest.ErrInjected
+	if fault == journaltest.Sound {
+		want = errEnd
+	}
+	if !errors.Is(err, want) {
+		t.Errorf("Run: got %v, want %v", err, want)
+	}
+	seq, err := under.Seq(t.Context())
+	if got := r.Published().Seq; err != nil || got > seq {
+		t.Errorf("published sequence %d, the journal has %d (%v)", got, seq, err)
+	}
+	if fault != journaltest.Sound && r.Published().Seq != uint64(at-1) {
+		t.Errorf("published sequence %d after a failure of commit %d", r.Published().Seq, at)
+	}
+}
+
+// TestRestartAtEveryTick stops gracefully after every single tick.
+func TestRestartAtEveryTick(t *testing.T) {
+	const minutes = 14
+	w := &world{bad: spike}
+	want := undisturbed(t, w, minutes, plan("p", 30*time.Second))
+	store := new(journaltest.Memory)
+	c := newClock(minutes)
+	for restarts := 0; ; restarts++ {
+		j := open(t, store)
+		ctx, cancel := context.WithCancel(t.Context())
+		stop := &journaltest.Faulty{Journal: j, Fault: func(method string) journaltest.Fault {
+			if method == "Commit" {
+				cancel()
+			}
+			return journaltest.Sound
+		}}
+		r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: stop, Fetcher: w, Clock: c})
+		err := r.Run(ctx)
+		cancel()
+		if errors.Is(err, errEnd) {
+			if restarts < 2*minutes {
+				t.Fatalf("only %d restarts", restarts)
+			}
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := j.Recover(t.Context(), "p"); err != nil || len(got.Later) != 0 {
+			t.Fatalf("a graceful end left %d ticks to be run again (%v)", len(got.Later), err)
+		}
+	}
+	sameEvents(t, "restarted at every tick", events(t, open(t, store)), want)
+}
+
+// TestMissedRange lets the daemon be down for five minutes: it must decide as if
+// it had been there, later.
+func TestMissedRange(t *testing.T) {
+	store := new(journaltest.Memory)
+	c := newClock(5)
+	w := &world{bad: spike}
+	p := []*rules.Plan{plan("p", 30*time.Second)}
+	for range 2 {
+		r := newRunner(t, runner.Config{Plans: p, Journal: open(t, store), Fetcher: w, Clock: c})
+		if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
+			t.Fatalf("Run: %v", err)
+		}
+		c.now, c.end = start.Add(10*time.Minute), start.Add(12*time.Minute)
+		if r.Stats().Missed != 0 {
+			if got := view(t, r, "p"); got.Verdict != rules.Rollback {
+				t.Errorf("verdict after the outage: got %s (%s), want rollback", got.Verdict, got.Reason)
+			}
+			if got := r.Stats().Missed; got != 9 {
+				t.Errorf("missed: got %d, want 9", got)
+			}
+			return
+		}
+	}
+	t.Error("no slot was missed")
+}
+
+func TestPlansOfDifferentPace(t *testing.T) {
+	j := open(t, new(journaltest.Memory))
+	plans := []*rules.Plan{plan("fast", 30*time.Second), plan("slow", 2*time.Minute)}
+	r := newRunner(t, runner.Config{Plans: plans, Journal: j, Fetcher: &world{bad: healthy}, Clock: newClock(19)})
+	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
+		t.Fatalf("Run: %v", err)
+	}
+	fast, err := j.Entries(t.Context(), "fast", 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow, err := j.Entries(t.Context(), "slow", 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	together := 0
+	for _, s := range slow {
+		if s.Tick.At.Unix()%120 != 0 {
+			t.Errorf("slow ticked at %s, off its grid", s.Tick.At)
+		}
+		together += len(slices.DeleteFunc(slices.Clone(fast), func(f kept) bool { return f.Seq != s.Seq }))
+	}
+	if len(fast) != 41 || len(slow) != 11 || together < 10 {
+		t.Errorf("got %d fast and %d slow ticks, %d in one batch; want 41, 11, at least 10", len(fast), len(slow), together)
+	}
+	for _, name := range []string{"fast", "slow"} {
+		if got := view(t, r, name).Verdict; got != rules.Pass {
+			t.Errorf("plan %q: got %s, want pass", name, got)
+		}
+	}
+}
+
+// TestOddReadings sends what JSON cannot hold. The run must go on, never pass on
+// it, and be the same when it is read back.
+func TestOddReadings(t *testing.T) {
+	for name, odd := range map[string]func(*rules.Reading){
+		"NaN":            func(r *rules.Reading) { setAll(r, nan, 100) },
+		"infinite":       func(r *rules.Reading) { setAll(r, 0, 1/zero) },
+		"invalid UTF-8":  func(r *rules.Reading) { r.Fault, r.Detail, r.Points = rules.Unavailable, "\xff\xfe", nil },
+		"another signal": func(r *rules.Reading) { r.Signal, r.Points = 77, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := open(t, journaltest.NewFile(t))
+			r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: j, Fetcher: &world{bad: healthy, odd: odd}, Clock: newClock(20)})
+			if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
+				t.Fatalf("Run: %v", err)
+			}
+			replays(t, j, "p")
+			if got := view(t, r, "p").Verdict; got == rules.Pass {
+				t.Error("it passed without data")
+			}
+		})
+	}
+}
+
+func TestNoAnswers(t *testing.T) {
+	j := open(t, new(journaltest.Memory))
+	r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: j, Fetcher: mute{}, Clock: newClock(20)})
+	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
+		t.Fatalf("Run: %v", err)
+	}
+	if got := view(t, r, "p"); got.Verdict != rules.Unknown || got.Signals[0].Fault != rules.Unavailable {
+		t.Errorf("got %s, signal %s; want unknown and unavailable", got.Verdict, got.Signals[0].Fault)
+	}
+}
