@@ -1,0 +1,221 @@
+package journal_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/journal"
+)
+
+// path of a journal that is not there yet.
+func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "relgate.db") }
+
+func open(t testing.TB, c journal.Config) *journal.Journal {
+	t.Helper()
+	j, err := journal.Open(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() }) // most tests close it before
+	return j
+}
+
+// entry is a tick with one event and some weight.
+func entry(n int) evaluator.Entry {
+	at := time.Unix(1_750_000_000+int64(n), 0).UTC()
+	return evaluator.Entry{
+		Plan: "p", Digest: "d", Document: []byte("{}"), Tick: evaluator.Tick{At: at},
+		Events: []evaluator.Event{{ID: fmt.Sprintf("p/%d", n), N: uint64(n), Plan: "p", At: at, Reason: strings.Repeat("x", 500)}},
+	}
+}
+
+// fill commits ticks after a sequence until n are there, and returns the first
+// error with the number that were committed.
+func fill(j *journal.Journal, after, n int) (int, error) {
+	for i := after + 1; i <= n; i++ {
+		if _, err := j.Commit(context.Background(), uint64(i-1), evaluator.Batch{entry(i)}); err != nil {
+			return i - 1, err
+		}
+	}
+	return n, nil
+}
+
+func TestSecondOpen(t *testing.T) {
+	path := newPath(t)
+	j := open(t, journal.Config{Path: path})
+	_, err := journal.Open(t.Context(), journal.Config{Path: path})
+	if !errors.Is(err, journal.ErrLocked) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "another relgate") {
+		t.Errorf("second Open: got %v, want ErrLocked with the file's name", err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, journal.Config{Path: path}).Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKilled runs itself as a daemon that commits without end, kills it, and
+// wants every commit that it told of.
+func TestKilled(t *testing.T) {
+	if path := os.Getenv("RELGATE_TEST_JOURNAL"); path != "" {
+		j, err := journal.Open(context.Background(), journal.Config{Path: path})
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		seq, err := j.Seq(context.Background())
+		for i := int(seq) + 1; err == nil; i++ {
+			_, err = j.Commit(context.Background(), uint64(i-1), evaluator.Batch{entry(i)})
+			fmt.Println(i)
+		}
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	path := newPath(t)
+	for round := range 5 {
+		told := killedWriter(t, path, 5+20*round)
+		j := open(t, journal.Config{Path: path}) // the lock died with its holder
+		seq, err := j.Seq(t.Context())
+		if err != nil || seq < told || seq > told+1 {
+			t.Errorf("sequence %d, %v; it told of %d", seq, err, told)
+		}
+		r, err := j.Recover(t.Context(), "p")
+		if err != nil || uint64(len(r.Later)) != seq {
+			t.Errorf("recovered %d ticks of %d: %v", len(r.Later), seq, err)
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// killedWriter kills a writer after it has told of some commits, and returns the
+// last it told of.
+func killedWriter(t *testing.T, path string, commits int) (told uint64) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	cmd.Env = append(os.Environ(), "RELGATE_TEST_JOURNAL="+path)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for n := 0; lines.Scan(); n++ {
+		if n == commits {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := fmt.Sscan(lines.Text(), &told); err != nil {
+			t.Fatalf("the writer said %q", lines.Text())
+		}
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the writer was not killed")
+	}
+	return told
+}
+
+// TestFull: a full disk is named, loses nothing, and is over when there is space.
+func TestFull(t *testing.T) {
+	path := newPath(t)
+	j := open(t, journal.Config{Path: path, Pages: 60, Endpoints: []string{"a"}})
+	n, err := fill(j, 0, 10_000)
+	if !errors.Is(err, journal.ErrFull) || !strings.Contains(err.Error(), path) {
+		t.Fatalf("after %d commits: got %v, want ErrFull with the file's name", n, err)
+	}
+	if n < 10 {
+		t.Fatalf("only %d commits fitted", n)
+	}
+	if seq, err := j.Seq(t.Context()); err != nil || seq != uint64(n) {
+		t.Errorf("sequence %d, %v; want %d", seq, err, n)
+	}
+	if err := j.Delivered(t.Context(), "a", uint64(n)); err != nil {
+		t.Errorf("a cursor needs no space: %v", err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, journal.Config{Path: path, Pages: 120})
+	r, err := j.Recover(t.Context(), "p")
+	if err != nil || len(r.Later) != n {
+		t.Fatalf("recovered %d ticks of %d: %v", len(r.Later), n, err)
+	}
+	if m, _ := fill(j, n, 10_000); m < n+10 {
+		t.Errorf("with more space only %d commits more", m-n)
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	path := newPath(t)
+	if _, err := journal.Open(t.Context(), journal.Config{Path: path, ReadOnly: true}); err == nil {
+		t.Error("a journal that does not exist was opened for reading")
+	}
+	j := open(t, journal.Config{Path: path, Endpoints: []string{"a"}})
+	if _, err := fill(j, 0, 3); err != nil {
+		t.Fatal(err)
+	}
+	r := open(t, journal.Config{Path: path, ReadOnly: true}) // beside the writer
+	if got, err := r.Events(t.Context(), 0, 10); err != nil || len(got) != 3 {
+		t.Errorf("read %d events of 3: %v", len(got), err)
+	}
+	if _, err := fill(j, 3, 4); err != nil {
+		t.Errorf("the writer was disturbed: %v", err)
+	}
+	if got, err := r.Events(t.Context(), 0, 10); err != nil || len(got) != 4 {
+		t.Errorf("read %d events of 4: %v", len(got), err)
+	}
+	if _, err := r.Commit(t.Context(), 4, evaluator.Batch{entry(5)}); err == nil {
+		t.Error("a journal that was opened for reading took a commit")
+	}
+	if err := r.Delivered(t.Context(), "a", 1); err == nil {
+		t.Error("a journal that was opened for reading moved a cursor")
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		config func(t *testing.T) journal.Config
+		want   error
+		says   string
+	}{
+		"no path":   {func(*testing.T) journal.Config { return journal.Config{} }, nil, "no path"},
+		"no folder": {func(t *testing.T) journal.Config { return journal.Config{Path: newPath(t) + "/x/y.db"} }, os.ErrNotExist, "folder"},
+		"text":      {func(t *testing.T) journal.Config { return with(t, []byte(strings.Repeat("hello, world\n", 100))) }, journal.ErrCorrupt, "damaged"},
+		"somebody's database": {
+			func(t *testing.T) journal.Config { return changed(t, "DROP TABLE head") }, journal.ErrCorrupt, "not a relgate journal",
+		},
+		"a newer schema":     {func(t *testing.T) journal.Config { return changed(t, "UPDATE head SET version = 99") }, journal.ErrNewer, "newer"},
+		"a version below":    {func(t *testing.T) journal.Config { return changed(t, "UPDATE head SET version = 0") }, journal.ErrCorrupt, "version"},
+		"no head":            {func(t *testing.T) journal.Config { return changed(t, "DELETE FROM head") }, journal.ErrCorrupt, ""},
+		"a head that lags":   {func(t *testing.T) journal.Config { return changed(t, "UPDATE head SET pos = 1") }, journal.ErrCorrupt, "head"},
+		"a column is missed": {func(t *testing.T) journal.Config { return changed(t, "ALTER TABLE ticks DROP COLUMN tick") }, journal.ErrCorrupt, "tick"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, err := journal.Open(t.Context(), c.config(t))
+			if err == nil {
+				_ = j.Close()
+				t.Fatal("it was opened")
+			}
+			if c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want %v with %q", err, c.want, c.says)
+			}
+		})
+	}
+}

@@ -1,0 +1,119 @@
+package journal_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/journal"
+)
+
+// with is a journal's file with these bytes.
+func with(t testing.TB, b []byte) journal.Config {
+	t.Helper()
+	path := newPath(t)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return journal.Config{Path: path}
+}
+
+// changed is a journal of a few ticks that somebody has changed.
+func changed(t testing.TB, statement string) journal.Config {
+	t.Helper()
+	c := with(t, sample(t))
+	db, err := sql.Open("sqlite", c.Path)
+	if err == nil {
+		_, err = db.Exec(statement)
+	}
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// sample is the bytes of a journal of a few ticks.
+func sample(t testing.TB) []byte {
+	t.Helper()
+	path := newPath(t)
+	j := open(t, journal.Config{Path: path, Endpoints: []string{"a"}})
+	_, err := fill(j, 0, 3)
+	if err == nil {
+		err = j.Bury(context.Background(), "a", 1, entry(1).Tick.At, "gone")
+	}
+	if err == nil {
+		err = j.Save(context.Background(), "p", 2, []byte("state"))
+	}
+	if err == nil {
+		err = j.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// everything reads all that a start reads, and writes.
+func everything(ctx context.Context, j *journal.Journal) error {
+	seq, err := j.Seq(ctx)
+	errs := []error{err}
+	add := func(err error) { errs = append(errs, err) }
+	_, err = j.Recover(ctx, "p")
+	add(err)
+	_, err = j.Origin(ctx, "p")
+	add(err)
+	_, err = j.Plans(ctx)
+	add(err)
+	_, err = j.Events(ctx, 0, 1000)
+	add(err)
+	_, err = j.Deliveries(ctx)
+	add(err)
+	_, err = j.DeadLetters(ctx, "a")
+	add(err)
+	_, err = j.Cursor(ctx, "a")
+	add(err)
+	_, err = j.Commit(ctx, seq, evaluator.Batch{entry(int(seq) + 1)})
+	add(err)
+	return errors.Join(errs...)
+}
+
+// FuzzOpen: any bytes are a journal, or are said not to be one. Nothing panics,
+// and a file that was refused stays as it was.
+func FuzzOpen(f *testing.F) {
+	good := sample(f)
+	f.Add(0, []byte{}, false)
+	f.Add(0, []byte("SQLite format 3\x00"), false)
+	f.Add(0, []byte("hello"), true)
+	for i := 0; i < len(good); i += 997 {
+		f.Add(i, []byte{0xff, 0, 0x80}, true)
+	}
+	f.Fuzz(func(t *testing.T, at int, bytes []byte, patch bool) {
+		b := bytes
+		if patch {
+			b = append([]byte(nil), good...)
+			copy(b[uint(at)%uint(len(b)):], bytes)
+		}
+		c := with(t, b)
+		j, err := journal.Open(t.Context(), c)
+		if err != nil {
+			if !errors.Is(err, journal.ErrCorrupt) && !errors.Is(err, journal.ErrNewer) {
+				t.Errorf("Open: got %v, want ErrCorrupt", err)
+			}
+			return
+		}
+		defer j.Close()
+		if err := everything(t.Context(), j); err != nil {
+			t.Logf("opened, then: %v", err)
+		}
+	})
+}
