@@ -270,7 +270,9 @@ func TestPoolStatsHaveEverySeriesFromTheStart(t *testing.T) {
 
 func TestPoolBelievesNothingImpossible(t *testing.T) {
 	from, to := noon.Unix()-300, noon.Unix()
-	at := func(k int, v, n float64) rules.Point { return rules.Point{At: from + int64(k)*60, Value: v, Samples: n} }
+	at := func(k int, v, n float64) rules.Point {
+		return rules.Point{At: from + int64(k)*60, Value: v, Samples: n}
+	}
 	good := at(0, 1, 10)
 	tests := []struct {
 		name    string
