@@ -64,7 +64,7 @@ func claims(now time.Time, more ...any) map[string]any {
 func TestAppStoreChecksTokensAsAppleDoes(t *testing.T) {
 	clk, base, key := appStore(t)
 	clk.at(time.Hour)
-	now := clk.now
+	now := clk.now()
 	stranger, _, err := simulator.DemoKey()
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ type page struct {
 func TestAppStorePagesThroughReviewsNewestFirst(t *testing.T) {
 	clk, base, key := appStore(t)
 	clk.at(31 * time.Hour)
-	token := sign(t, key, jose.ES256, "KEY", claims(clk.now))
+	token := sign(t, key, jose.ES256, "KEY", claims(clk.now()))
 	var versions page
 	get(t, base+"/v1/apps/6470000001/appStoreVersions?filter[versionString]=1.0.0&filter[platform]=IOS", token, &versions)
 	if len(versions.Data) != 1 {
@@ -131,7 +131,7 @@ func TestAppStorePagesThroughReviewsNewestFirst(t *testing.T) {
 	}
 	q := url.Values{"sort": {"-createdDate"}, "limit": {"50"}, "fields[customerReviews]": {"rating,createdDate"}}
 	next := base + "/v1/appStoreVersions/" + versions.Data[0].ID + "/customerReviews?" + q.Encode()
-	seen, sum, last, total := map[string]bool{}, 0, clk.now, 0
+	seen, sum, last, total := map[string]bool{}, 0, clk.now(), 0
 	for next != "" {
 		var p page
 		get(t, next, token, &p)
@@ -151,7 +151,7 @@ func TestAppStorePagesThroughReviewsNewestFirst(t *testing.T) {
 func TestAppStoreFiltersAndRefuses(t *testing.T) {
 	clk, base, key := appStore(t)
 	clk.at(20 * time.Hour)
-	token := sign(t, key, jose.ES256, "KEY", claims(clk.now))
+	token := sign(t, key, jose.ES256, "KEY", claims(clk.now()))
 	reviews := base + "/v1/apps/6470000001/customerReviews"
 	var p page
 	get(t, reviews+"?filter[territory]=GBR,DEU&limit=200", token, &p)
@@ -184,7 +184,7 @@ func TestAppStoreFiltersAndRefuses(t *testing.T) {
 func TestAppStorePausesThePhasedRelease(t *testing.T) {
 	clk, base, key := appStore(t)
 	clk.at(26 * time.Hour)
-	token := sign(t, key, jose.ES256, "KEY", claims(clk.now))
+	token := sign(t, key, jose.ES256, "KEY", claims(clk.now()))
 	var versions page
 	get(t, base+"/v1/apps/6470000001/appStoreVersions", token, &versions)
 	type release struct {

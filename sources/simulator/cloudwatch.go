@@ -125,6 +125,11 @@ func (s *Simulator) getMetricData(in getMetricDataInput) (any, *awsError) {
 		}
 		all = append(all, s.metricData(q, in, now))
 	}
+	if s.partial("cloudwatch", "GetMetricData") {
+		for i := range all {
+			all[i].halve()
+		}
+	}
 	return in.page(all, now, offset), nil
 }
 
@@ -202,6 +207,14 @@ func (s *Simulator) metricData(q metricQuery, in getMetricDataInput, now int64) 
 		slices.Reverse(res.Values)
 	}
 	return res
+}
+
+// halve is what the service gives when it could not read all in time: some of
+// the points, said to be partial, and no token for the rest.
+func (r *metricResult) halve() {
+	n := len(r.Values) / 2
+	r.Timestamps, r.Values, r.StatusCode = r.Timestamps[:n], r.Values[:n], "PartialData"
+	r.Messages = []message{{"InternalServerError", "Not all datapoints could be read."}}
 }
 
 func (q metricQuery) label() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,9 +26,10 @@ import (
 var start = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 
 // clock is a virtual time that a test moves.
-type clock struct{ now time.Time }
+type clock struct{ since atomic.Int64 }
 
-func (c *clock) at(d time.Duration) { c.now = start.Add(d) }
+func (c *clock) at(d time.Duration) { c.since.Store(int64(d)) }
+func (c *clock) now() time.Time     { return start.Add(time.Duration(c.since.Load())) }
 
 // upstream serves one handler of a simulator of an embedded scenario.
 func upstream(t *testing.T, handler, scenario string) (*simulator.Simulator, *clock, string) {
@@ -41,8 +43,8 @@ func upstream(t *testing.T, handler, scenario string) (*simulator.Simulator, *cl
 
 func serve(t *testing.T, handler string, cfg simulator.Config) (*simulator.Simulator, *clock, string) {
 	t.Helper()
-	c := &clock{start}
-	cfg.Start, cfg.Now = start, func() time.Time { return c.now }
+	c := new(clock)
+	cfg.Start, cfg.Now = start, c.now
 	sim, err := simulator.New(cfg)
 	if err != nil {
 		t.Fatal(err)
