@@ -68,7 +68,13 @@ func (c Checker) OneOf(id, what, name string, known []string) bool {
 		return true
 	}
 	fix := DidYouMean(name, known)
-	if fix == "" && len(known) > 0 && len(known) <= 12 {
+	switch {
+	case fix != "":
+	case len(known) == 0:
+		fix = "there is none yet"
+	case len(known) > 12:
+		fix = "known: " + strings.Join(known[:12], ", ") + ", …"
+	default:
 		fix = "known: " + strings.Join(known, ", ")
 	}
 	c.Fail(id, fix, "unknown %s %q", what, name)

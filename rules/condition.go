@@ -36,36 +36,70 @@ func ParseCondition(text string) (Condition, error) {
 		return Condition{}, fmt.Errorf("condition %q: want an operator (<, <=, >, >=, ==, !=) and a number, such as \"> 3 %%\"", text)
 	}
 	number, unit := splitUnit(strings.TrimSpace(rest))
-	v, err := strconv.ParseFloat(number, 64)
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || strings.ContainsAny(number, "xXpP_") {
-		return Condition{}, fmt.Errorf("condition %q: %q is not a number", text, number)
-	}
 	c := Condition{Op: op}
+	var v float64
+	var err error
 	switch unit {
 	case "":
-		c.Threshold = v
+		v, err = decimal(number, 0)
 	case "%":
-		c.Threshold, c.Unit = shifted(v, -2), Percent
+		c.Unit = Percent
+		v, err = decimal(number, -2)
 	case "s":
-		c.Threshold, c.Unit = v, Seconds
+		c.Unit = Seconds
+		v, err = decimal(number, 0)
 	case "ms":
-		c.Threshold, c.Unit = shifted(v, -3), Seconds
+		c.Unit = Seconds
+		v, err = decimal(number, -3)
 	case "m", "min":
-		c.Threshold, c.Unit = v*60, Seconds
+		c.Unit = Seconds
+		v, err = decimal(number, 0)
+		v *= 60
 	default:
 		return Condition{}, fmt.Errorf("condition %q: unknown unit %q (want %%, s, ms, min or none)", text, unit)
 	}
+	if err != nil || math.IsInf(v, 0) {
+		return Condition{}, fmt.Errorf("condition %q: %q is not a number", text, number)
+	}
+	c.Threshold = v
 	return c, nil
 }
 
-// shifted moves the decimal point of v by exp digits. It goes through the
-// shortest decimal form, because multiplying is not exact: 0.07 % has to be the
+// decimal reads a decimal number and moves its point by shift digits. The point
+// is moved in the text, because multiplying is not exact: 0.07 % has to be the
 // float nearest to 0.0007 and not a neighbour of it.
-func shifted(v float64, exp int) float64 {
-	mantissa, e, _ := strings.Cut(strconv.FormatFloat(v, 'e', -1, 64), "e")
-	was, _ := strconv.Atoi(e)
-	r, _ := strconv.ParseFloat(mantissa+"e"+strconv.Itoa(was+exp), 64)
-	return r
+func decimal(text string, shift int) (float64, error) {
+	mantissa, exponent, has := strings.Cut(strings.ToLower(text), "e")
+	if !has {
+		exponent = "0"
+	}
+	e, err := strconv.Atoi(exponent)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(mantissa+"e"+strconv.Itoa(e+shift), 64)
+}
+
+// written is v in full with its point moved by shift digits, such that decimal
+// reads it back with the point moved the other way.
+func written(v float64, shift int) string {
+	if v == 0 {
+		return "0"
+	}
+	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(math.Abs(v), 'e', -1, 64), "e")
+	e, _ := strconv.Atoi(exponent)
+	digits := strings.Replace(mantissa, ".", "", 1)
+	sign, point := "", 1+e+shift // the point stands before digits[point]
+	if v < 0 {
+		sign = "-"
+	}
+	switch {
+	case point <= 0:
+		return sign + "0." + strings.Repeat("0", -point) + digits
+	case point >= len(digits):
+		return sign + digits + strings.Repeat("0", point-len(digits))
+	}
+	return sign + digits[:point] + "." + digits[point:]
 }
 
 func cutOp(s string) (Op, string) {
@@ -137,11 +171,11 @@ func (c *Condition) UnmarshalText(text []byte) error {
 func (u Unit) Format(v float64) string {
 	switch u {
 	case Percent:
-		return strconv.FormatFloat(shifted(v, 2), 'f', -1, 64) + " %"
+		return written(v, 2) + " %"
 	case Seconds:
-		return strconv.FormatFloat(v, 'f', -1, 64) + " s"
+		return written(v, 0) + " s"
 	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	return written(v, 0)
 }
 
 // Short writes an inner value with three or four significant digits, for

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,7 +24,7 @@ var highResolution = []time.Duration{time.Second, 5 * time.Second, 10 * time.Sec
 
 func lintCloudWatch(at Checker, q *CloudWatchQuery, sig *Signal) {
 	if sig.Period%time.Minute != 0 && !slices.Contains(highResolution, sig.Period) {
-		at.At("period").Fail("bad-period", "", "%v: CloudWatch has 1s, 5s, 10s, 20s, 30s and whole minutes", Duration{sig.Period})
+		at.At("period").Fail("bad-period", "", "%v: want 1s, 5s, 10s, 20s, 30s or whole minutes, as CloudWatch has them", Duration{sig.Period})
 	}
 	at = at.At("cloudwatch")
 	ratio, alarm := sig.Kind == Ratio, sig.Kind == Alarm
@@ -49,7 +48,7 @@ func lintCloudWatch(at Checker, q *CloudWatchQuery, sig *Signal) {
 
 // percentileStat is CloudWatch's name of a quantile: "p95", "p99.9".
 func percentileStat(quantile float64) string {
-	return "p" + strconv.FormatFloat(shifted(quantile, 2), 'f', -1, 64)
+	return "p" + written(quantile, 2)
 }
 
 var (
@@ -86,7 +85,7 @@ func lintSentry(at Checker, q *SentryQuery, sig *Signal) {
 		at.At("kind").Fail("wrong-kind", `write kind = "ratio"`, "Sentry's sessions are a ratio: crashed of all")
 	}
 	if sig.Period%time.Minute != 0 || sig.Period > 0 && day%sig.Period != 0 {
-		at.At("period").Fail("bad-period", "", "%v: Sentry has whole minutes that divide a day", Duration{sig.Period})
+		at.At("period").Fail("bad-period", "", "%v: want whole minutes that divide a day, as Sentry has them", Duration{sig.Period})
 	}
 	at = at.At("sentry")
 	at.Required("project", q.Project == "", `"the project's id or slug"`)
@@ -140,7 +139,7 @@ func lintAthena(at Checker, q *AthenaQuery, sig *Signal) {
 		at.At("output").Fail("bad-url", "", `%q: want "s3://bucket/prefix"`, q.Output)
 	}
 	if q.Reuse.Duration > 7*day {
-		at.At("reuse").Fail("out-of-range", "", "%v: Athena keeps results for at most 7d", q.Reuse)
+		at.At("reuse").Fail("out-of-range", "", "%v: want at most 7d, as Athena has them", q.Reuse)
 	}
 	if marks := placeholders(q.SQL); q.SQL != "" && marks != len(q.Parameters) {
 		at.At("parameters").Fail("wrong-count", "", "want one for each question mark of the query: got %d for %d", len(q.Parameters), marks)

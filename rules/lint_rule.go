@@ -160,7 +160,7 @@ func unitFix(when Condition, sig *Signal) string {
 	if sig.Kind == Ratio || sig.Kind == Alarm {
 		fixed := Condition{Op: when.Op, Threshold: when.Threshold, Unit: sig.Unit}
 		if sig.Unit == Percent && when.Threshold >= 1 {
-			fixed.Threshold = shifted(when.Threshold, -2) // 3 means 3 %, 0.03 means it too
+			fixed.Threshold /= 100 // 3 means 3 %, 0.03 means it too
 		}
 		return `write "` + fixed.String() + `"`
 	}

@@ -101,6 +101,7 @@ func ParseOffset(text string) (Offset, error) {
 	if !ok {
 		return Offset{}, offsetError(text)
 	}
+	rest = strings.TrimSpace(rest)
 	if rest == "" {
 		return Offset{}, nil
 	}
@@ -148,12 +149,13 @@ type Fraction struct{ Value float64 }
 func ParseFraction(text string) (Fraction, error) {
 	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	number = strings.TrimSpace(number)
-	v, err := strconv.ParseFloat(number, 64)
+	shift := 0
+	if percent {
+		shift = -2
+	}
+	v, err := decimal(number, shift)
 	if err != nil || !plainNumber(number) {
 		return Fraction{}, fmt.Errorf(`share %q: want a part of the whole such as "10 %%" or 0.1`, text)
-	}
-	if percent {
-		v = shifted(v, -2)
 	}
 	if v > 1 {
 		return Fraction{}, fmt.Errorf(`share %q: want no more than the whole, "100 %%"`, text)
