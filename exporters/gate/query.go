@@ -2,8 +2,10 @@ package gate
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +33,8 @@ func parseQuestion(rawQuery string, prefer []string) (question, error) {
 	if err != nil {
 		return q, fmt.Errorf("reading the query: %w", err)
 	}
-	for key, vs := range values {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		vs := values[key]
 		if len(vs) != 1 {
 			return q, fmt.Errorf("query key %q is there %d times: want it once", key, len(vs))
 		}

@@ -90,7 +90,7 @@ func TestUnknownPaths(t *testing.T) {
 	g, _ := newGate(t, gate.Config{}, view(planName))
 	for _, path := range []string{
 		"/", "/v1", "/v1/gates", "/v1/gates/", "/v1/gates/REL-1", "/v1/gates/REL-1/ten", "/v1/gates/REL-1/ten/", "/v1/gates/REL-1/ten/open",
-		"/v1/gates//ten/gate", "/v1/gates/REL-1//gate", "/v1/gates/REL-1/ten/x/gate", "/v1/gates/REL-1/ten/gate/", "/v1/gates/../gate/gate/gate",
+		"/v1/gates//ten/gate", "/v1/gates/REL-1//gate", "/v1/gates/REL-1/ten/x/gate", "/v1/gates/REL-1/ten/gate/", "/v1/gates/../gate/gate/gate", "//v1/gates/REL-1/ten/gate", "/v1//gates/REL-1/ten/gate", "/v1/./gates/REL-1/ten/gate", "/x/../v1/gates/REL-1/ten/gate", "/v1/gates/REL-1/ten/..", "/v1/plans//",
 		"/v1/plans/REL-1/commands/x",
 	} {
 		res := ask(g.Handler(), "GET", path, "")

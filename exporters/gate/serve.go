@@ -38,14 +38,27 @@ func (g *Gate) routes() *http.ServeMux {
 // Handler serves the public port: gates, plans, commands and the description of
 // them. Other packages' routes go beside it, behind Require.
 func (g *Gate) Handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The gates go round the mux: they are what is asked all the time, and
-		// a path that needs cleaning must not be answered with a redirect.
+	return straight(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The gates go round the mux: they are what is asked all the time.
 		if rest, ok := strings.CutPrefix(r.URL.Path, gatesPath); ok {
 			g.serveGate(w, r, rest)
 			return
 		}
 		g.mux.ServeHTTP(w, r)
+	}))
+}
+
+// straight refuses paths that a mux would answer with a redirect to their clean
+// form: `curl -f https://gate.example//v1/gates/…/gate` takes a 301 for success.
+func straight(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := r.URL.Path
+		if strings.Contains(p, "//") || strings.Contains(p, "/./") || strings.Contains(p, "/../") ||
+			strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..") || !strings.HasPrefix(p, "/") {
+			problem(w, http.StatusNotFound, "no such page", "the path has an empty step or one of dots")
+			return
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 

@@ -8,11 +8,12 @@ import (
 // Server is an http.Server with the limits of the public port. A request has
 // 5 s for its headers and 16 KiB; its body has 10 s and 64 KiB, which the
 // handlers see to. There is no ReadTimeout: it would end a long poll. An answer
-// must be out 20 s after the longest poll; an idle connection lives for 2 min.
+// must be out 20 s after the longest poll; an idle connection lives for 2 min. A
+// path with an empty step in it is not found, where a mux would redirect.
 func Server(addr string, h http.Handler) *http.Server {
 	return &http.Server{
 		Addr:              addr,
-		Handler:           h,
+		Handler:           straight(h),
 		ReadHeaderTimeout: 5 * time.Second,
 		WriteTimeout:      MaxWait + 20*time.Second,
 		IdleTimeout:       2 * time.Minute,
