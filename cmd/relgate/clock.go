@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// wallClock is the time of this machine.
+type wallClock struct{}
+
+func (wallClock) Now() time.Time { return time.Now().UTC() }
+
+func (wallClock) WaitUntil(ctx context.Context, t time.Time) error {
+	return sleep(ctx, time.Until(t))
+}
+
+// WithTimeout is context.WithTimeout.
+func (wallClock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// virtualClock is time that stands still while anybody works and moves only when
+// the runner waits for its next tick: by jumps, up to speed times faster than
+// the wall clock. So every speed shows the same instants to everybody, and a
+// slow machine changes nothing but the duration.
+type virtualClock struct {
+	speed float64 // virtual seconds in a real one; 0 does not wait at all
+
+	mu       sync.Mutex
+	now      time.Time
+	wallRef  time.Time // the wall clock when now was virtRef
+	virtRef  time.Time
+	inFlight map[*virtualTimeout]struct{}
+	hung     int // requests that an upstream keeps hanging
+
+	over func() bool   // asked before time moves; nil never stops it
+	end  chan struct{} // closed when over said yes
+	stop sync.Once
+}
+
+// virtualTimeout is a deadline that passes when nothing else can happen.
+type virtualTimeout struct{ cancel context.CancelCauseFunc }
+
+func newVirtualClock(start time.Time, speed float64) *virtualClock {
+	return &virtualClock{
+		speed: speed, now: start, virtRef: start, wallRef: time.Now(),
+		inFlight: map[*virtualTimeout]struct{}{}, end: make(chan struct{}),
+	}
+}
+
+// until stops time for good as soon as over says yes. It is asked by the runner
+// between two ticks, so time stops after the same tick in every run.
+func (c *virtualClock) until(over func() bool) { c.over = over }
+
+// finished reports whether time has stopped for good.
+func (c *virtualClock) finished() bool {
+	select {
+	case <-c.end:
+		return true
+	default:
+		return false
+	}
+}
+
+// set moves time before anybody lives by it.
+func (c *virtualClock) set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now, c.virtRef, c.wallRef = t, t, time.Now()
+}
+
+// pause waits for nothing: no virtual time passes while an upstream is asked.
+func (*virtualClock) pause(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+
+// Now is the instant of the current tick.
+func (c *virtualClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// WaitUntil moves time to t, unless time has stopped.
+func (c *virtualClock) WaitUntil(ctx context.Context, t time.Time) error {
+	if c.over != nil && c.over() {
+		c.stop.Do(func() { close(c.end) })
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if err := sleep(ctx, c.owed(t)); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.After(c.now) {
+		c.now = t
+	}
+	return ctx.Err()
+}
+
+// owed is how long the wall clock is ahead of the pace. A run that has fallen
+// behind is not hurried: the reference moves with it.
+func (c *virtualClock) owed(t time.Time) time.Duration {
+	if c.speed == 0 {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	due := c.wallRef.Add(time.Duration(float64(t.Sub(c.virtRef)) / c.speed))
+	wait := time.Until(due)
+	if wait < 0 {
+		c.wallRef, c.virtRef = time.Now(), t
+	}
+	return wait
+}
+
+// WithTimeout gives a context for one question to one upstream. Virtual time
+// stands still while it is asked, so its deadline passes only when every
+// question still open is kept hanging; a generous real deadline guards against
+// an upstream that hangs without saying so.
+func (c *virtualClock) WithTimeout(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+	bounded, stop := context.WithTimeout(ctx, time.Minute)
+	open, cancel := context.WithCancelCause(bounded)
+	timeout := &virtualTimeout{cancel: cancel}
+	c.mu.Lock()
+	c.inFlight[timeout] = struct{}{}
+	c.mu.Unlock()
+	return open, func() {
+		c.mu.Lock()
+		delete(c.inFlight, timeout)
+		c.expireLocked()
+		c.mu.Unlock()
+		cancel(context.Canceled)
+		stop()
+	}
+}
+
+// hangs is called by the simulator when it keeps a request hanging.
+func (c *virtualClock) hangs() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hung++
+	c.expireLocked()
+}
+
+// expireLocked lets the deadlines of the questions pass if all of them hang.
+func (c *virtualClock) expireLocked() {
+	if c.hung == 0 || c.hung < len(c.inFlight) {
+		return
+	}
+	for timeout := range c.inFlight {
+		timeout.cancel(context.DeadlineExceeded)
+	}
+	c.hung = 0
+}

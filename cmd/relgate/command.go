@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// order is what every command to the daemon says: which plan, who, why.
+type order struct {
+	remote `embed:""`
+	Plan   string `help:"Plan id; may be left out when the daemon runs one plan."`
+	By     string `required:"" help:"Who decides: a name that people know."`
+	Why    string `required:"" help:"The reason, for those who read the journal."`
+	ID     string `help:"Idempotency key: the same id is applied once."`
+}
+
+// commandRequest is the body of POST /v1/plans/{plan}/commands.
+type commandRequest struct {
+	ID      string                `json:"id"`
+	Kind    evaluator.CommandKind `json:"kind"`
+	Phase   string                `json:"phase,omitempty"`
+	Verdict string                `json:"verdict,omitempty"`
+	By      string                `json:"by"`
+	Why     string                `json:"why"`
+}
+
+// give sends a command and shows the event that the daemon has committed.
+func (o order) give(ctx context.Context, con console, req commandRequest) error {
+	plan, err := o.plan(ctx, o.Plan)
+	if err != nil {
+		return err
+	}
+	req.ID, req.By, req.Why = o.ID, o.By, o.Why
+	if req.ID == "" {
+		req.ID = rand.Text()
+	}
+	a, err := o.call(ctx, http.MethodPost, "/v1/plans/"+url.PathEscape(plan)+"/commands", req)
+	if err != nil {
+		return unreachable(err)
+	}
+	if a.status != http.StatusOK && a.status != http.StatusConflict {
+		return a.refusal()
+	}
+	var event evaluator.Event
+	if err := json.Unmarshal(a.body, &event); err != nil {
+		return exit(exitUnreachable, fmt.Errorf("reading the daemon's answer: %w", err))
+	}
+	if a.status == http.StatusConflict {
+		return exit(exitFail, fmt.Errorf("%s refused: %s", req.Kind, event.Reason))
+	}
+	fmt.Fprintf(con.out, "%s %s: %s\n", event.Subject, event.To, event.Reason)
+	return nil
+}
+
+type phaseCommand struct {
+	Start phaseStartCommand `cmd:"" help:"Say that a phase has begun: the traffic is moved."`
+}
+
+type phaseStartCommand struct {
+	order `embed:""`
+	Phase string `arg:"" optional:"" help:"Phase name; the next one when left out."`
+}
+
+// Help is printed by --help.
+func (phaseStartCommand) Help() string {
+	return `  relgate phase start lambda-10 --by ci --why "pipeline 4711 moved the alias"`
+}
+
+func (c phaseStartCommand) Run(ctx context.Context, con console) error {
+	return c.give(ctx, con, commandRequest{Kind: evaluator.StartPhase, Phase: c.Phase})
+}
+
+type holdCommand struct {
+	order `embed:""`
+}
+
+func (c holdCommand) Run(ctx context.Context, con console) error {
+	return c.give(ctx, con, commandRequest{Kind: evaluator.Hold})
+}
+
+type resumeCommand struct {
+	order `embed:""`
+}
+
+func (c resumeCommand) Run(ctx context.Context, con console) error {
+	return c.give(ctx, con, commandRequest{Kind: evaluator.Resume})
+}
+
+type overrideCommand struct {
+	order   `embed:""`
+	Verdict string `arg:"" enum:"pass,fail" help:"pass or fail."`
+	Phase   string `arg:"" optional:"" help:"Phase name; left out: the current one, or the whole run when it is rolled back."`
+}
+
+// Help is printed by --help.
+func (overrideCommand) Help() string {
+	return `  relgate override pass mobile-10 --by "R. Manager" --why "crash is in a debug menu"`
+}
+
+func (c overrideCommand) Run(ctx context.Context, con console) error {
+	var v rules.Verdict
+	if err := v.UnmarshalText([]byte(c.Verdict)); err != nil {
+		return exit(exitUsage, err) // unreachable unless the enum above and the language part ways
+	}
+	return c.give(ctx, con, commandRequest{Kind: evaluator.Override, Phase: c.Phase, Verdict: v.String()})
+}
+
+type abortCommand struct {
+	order `embed:""`
+}
+
+func (c abortCommand) Run(ctx context.Context, con console) error {
+	return c.give(ctx, con, commandRequest{Kind: evaluator.Abort})
+}
+
+type rollbackDoneCommand struct {
+	order `embed:""`
+}
+
+func (c rollbackDoneCommand) Run(ctx context.Context, con console) error {
+	return c.give(ctx, con, commandRequest{Kind: evaluator.RollbackDone})
+}

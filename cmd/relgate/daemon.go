@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/prom"
+	"github.com/relgate/relgate/exporters/webhook"
+)
+
+// clock is the time that a daemon lives in.
+type clock interface {
+	runner.Clock
+	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+}
+
+// assembly is what a daemon is made of.
+type assembly struct {
+	config    *config.Config // at the start; a reload replaces its plans, sources and webhooks
+	path      string         // of the config file, for reloading; empty: no reload
+	clock     clock
+	upstreams upstreams
+	transport http.RoundTripper // of webhooks; nil: the network, with its address check
+	log       *slog.Logger
+}
+
+// daemon is the one place where sources, evaluator and exporters meet.
+type daemon struct {
+	assembly
+	journal *journal.Journal
+	asked   fetcher
+	runner  *runner.Runner
+	gate    *gate.Gate
+	metrics *prom.Exporter
+	hooks   atomic.Pointer[webhook.Webhook]
+	reloads *reloads
+	public  net.Listener
+	private net.Listener
+}
+
+// newDaemon opens the journal and the ports and puts the parts together. It
+// starts nothing; close undoes it.
+func newDaemon(ctx context.Context, a assembly) (*daemon, error) {
+	d := &daemon{assembly: a, reloads: newReloads(a.clock.Now())}
+	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *daemon) open(ctx context.Context) error {
+	made, err := d.upstreams.connect(ctx, d.config.Sources)
+	if err != nil {
+		return err
+	}
+	d.asked.use(d.newPool(d.config, made))
+	if d.journal, err = journal.Open(ctx, journal.Config{Path: d.config.Daemon.Journal, Endpoints: endpointNames(d.config)}); err != nil {
+		return fmt.Errorf("opening journal %q: %w", d.config.Daemon.Journal, err)
+	}
+	d.runner, err = runner.New(runner.Config{
+		Plans: d.config.Plans, Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log,
+		SnapshotEvery: *d.config.Daemon.SnapshotEvery,
+	})
+	if err != nil {
+		return err
+	}
+	hooks, err := d.newWebhooks(d.config)
+	if err != nil {
+		return err
+	}
+	d.hooks.Store(hooks)
+	if err := d.newExporters(); err != nil {
+		return err
+	}
+	return d.listen(ctx)
+}
+
+func (d *daemon) newExporters() error {
+	tokens, err := gateTokens(d.config.Daemon.Tokens)
+	if err != nil {
+		return err
+	}
+	d.gate, err = gate.New(gate.Config{
+		Tokens: tokens, OpenCommands: isLoopback(d.config.Daemon.Public), Commander: d.runner,
+		BaseURL: d.config.Daemon.ExternalURL, Now: d.clock.Now, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.metrics = prom.New(d.observed())
+	return nil
+}
+
+func (d *daemon) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	var err error
+	if d.public, err = lc.Listen(ctx, "tcp", d.config.Daemon.Public); err != nil {
+		return fmt.Errorf("listening on daemon.public: %w", err)
+	}
+	if d.private, err = lc.Listen(ctx, "tcp", d.config.Daemon.Private); err != nil {
+		return fmt.Errorf("listening on daemon.private: %w", err)
+	}
+	return nil
+}
+
+// close lets go of what open took. Ports that a server has closed already are
+// no error.
+func (d *daemon) close() error {
+	var errs []error
+	for _, l := range []net.Listener{d.public, d.private} {
+		if l != nil {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	errs = append(errs, d.asked.close(ctx))
+	if d.journal != nil {
+		errs = append(errs, d.journal.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run runs everything until ctx is done or a part fails, and stops it all.
+func (d *daemon) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return d.runner.Run(ctx) })
+	group.Go(func() error { return d.follow(ctx) })
+	group.Go(func() error { return d.deliver(ctx) })
+	group.Go(func() error { return d.prune(ctx) })
+	group.Go(func() error { return d.watchConfig(ctx) })
+	group.Go(func() error { return d.serve(ctx, d.public, d.publicHandler()) })
+	group.Go(func() error { return d.serve(ctx, d.private, d.privateHandler()) })
+	d.log.Info("serving", "public", d.public.Addr().String(), "private", d.private.Addr().String(), "plans", len(d.config.Plans))
+	return group.Wait()
+}
+
+// follow shows every committed tick to the exporters.
+func (d *daemon) follow(ctx context.Context) error {
+	for {
+		changed := d.runner.Watch()
+		published := d.runner.Published()
+		d.gate.Update(gateViews(published))
+		d.metrics.Update(metricViews(published))
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func gateViews(p *runner.Published) []gate.View {
+	views := make([]gate.View, len(p.Plans))
+	for i := range p.Plans {
+		views[i] = gate.View{Plan: p.Plans[i].Plan, Snapshot: p.Plans[i].Snapshot}
+	}
+	return views
+}
+
+func metricViews(p *runner.Published) []prom.View {
+	views := make([]prom.View, len(p.Plans))
+	for i := range p.Plans {
+		views[i] = prom.View{Plan: p.Plans[i].Plan, Snapshot: p.Plans[i].Snapshot}
+	}
+	return views
+}
+
+// prune drops ticks that are older than the retention, once an hour.
+func (d *daemon) prune(ctx context.Context) error {
+	for {
+		if err := sleep(ctx, time.Hour); err != nil {
+			return nil
+		}
+		before := time.Now().Add(-d.config.Daemon.Retention.Duration)
+		if _, err := d.journal.Prune(ctx, before); err != nil && ctx.Err() == nil {
+			d.log.Warn("pruning the journal", "err", err)
+		}
+	}
+}
+
+// serve answers on a listener until ctx is done, then lets requests end.
+func (d *daemon) serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	server := gate.Server(l.Addr().String(), h)
+	server.RegisterOnShutdown(d.gate.Drain)
+	stopped := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			server.Close()
+		}
+	})
+	defer stopped()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+func (d *daemon) publicHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", d.gate.Handler())
+	d.deliveryRoutes(mux)
+	return mux
+}
+
+func (d *daemon) privateHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", d.metrics.Handler())
+	mux.Handle("/-/", gate.Health(func() error { return d.runner.Healthy(d.clock.Now()) }, d.runner.Ready))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

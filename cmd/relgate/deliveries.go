@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/webhook"
+)
+
+// deliveryList is the answer of GET /v1/deliveries.
+type deliveryList struct {
+	Endpoints []endpointBody `json:"endpoints"`
+}
+
+type endpointBody struct {
+	Endpoint    string     `json:"endpoint"`
+	Class       string     `json:"class"`
+	Delivered   uint64     `json:"delivered"` // since the daemon started
+	Failures    uint64     `json:"failures"`
+	Pending     int        `json:"pending"`
+	InARow      int        `json:"failuresInARow"`
+	Next        *time.Time `json:"nextAttemptAt"`
+	LastError   string     `json:"lastError"`
+	DeadLetters []deadBody `json:"deadLetters"`
+}
+
+type deadBody struct {
+	Position uint64    `json:"position"`
+	Event    string    `json:"event"`
+	At       time.Time `json:"at"`
+	Reason   string    `json:"reason"`
+	Again    bool      `json:"again"` // it is going to be sent again
+}
+
+// deliveryRoutes puts the deliveries beside the gate, behind the same tokens.
+func (d *daemon) deliveryRoutes(mux *http.ServeMux) {
+	mux.Handle("GET /v1/deliveries", d.gate.Require(gate.Read, http.HandlerFunc(d.listDeliveries)))
+	mux.Handle("POST /v1/deliveries/{endpoint}/retry", d.gate.Require(gate.Command, http.HandlerFunc(d.retryDeliveries)))
+	mux.Handle("POST /v1/deliveries/{endpoint}/replay", d.gate.Require(gate.Command, http.HandlerFunc(d.replayDeliveries)))
+}
+
+func (d *daemon) listDeliveries(w http.ResponseWriter, r *http.Request) {
+	hooks := d.hooks.Load()
+	list := deliveryList{Endpoints: []endpointBody{}}
+	for _, s := range hooks.Stats() {
+		e := endpointBody{
+			Endpoint: s.Endpoint, Class: string(s.Class), Delivered: s.Delivered, Failures: s.Failures,
+			Pending: s.Pending, InARow: s.InARow, LastError: s.LastErr, DeadLetters: []deadBody{},
+		}
+		if !s.Next.IsZero() {
+			e.Next = &s.Next
+		}
+		letters, err := hooks.DeadLetters(r.Context(), s.Endpoint)
+		if err != nil {
+			deliveryProblem(w, err)
+			return
+		}
+		for _, l := range letters {
+			e.DeadLetters = append(e.DeadLetters, deadBody{Position: l.Pos, Event: l.Event.ID, At: l.At, Reason: l.Reason, Again: l.Again})
+		}
+		list.Endpoints = append(list.Endpoints, e)
+	}
+	writeJSON(w, http.StatusOK, list)
+}
+
+// retryDeliveries sends one dead letter again, or all of them.
+func (d *daemon) retryDeliveries(w http.ResponseWriter, r *http.Request) {
+	hooks, name := d.hooks.Load(), r.PathValue("endpoint")
+	letters, err := hooks.DeadLetters(r.Context(), name)
+	if err != nil {
+		deliveryProblem(w, err)
+		return
+	}
+	only, err := strconv.ParseUint(r.URL.Query().Get("position"), 10, 64)
+	all := r.URL.Query().Get("position") == ""
+	if err != nil && !all {
+		writeJSON(w, http.StatusBadRequest, problem{Title: "bad position", Detail: "want a number from the list of dead letters"})
+		return
+	}
+	again := 0
+	for _, l := range letters {
+		if !all && l.Pos != only {
+			continue
+		}
+		if err := hooks.Retry(r.Context(), name, l.Pos); err != nil {
+			deliveryProblem(w, err)
+			return
+		}
+		again++
+	}
+	writeJSON(w, http.StatusOK, map[string]int{"again": again})
+}
+
+// replayDeliveries sends everything since a time again.
+func (d *daemon) replayDeliveries(w http.ResponseWriter, r *http.Request) {
+	since, err := time.Parse(time.RFC3339, r.URL.Query().Get("since"))
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, problem{Title: "bad since", Detail: "want a time such as 2025-06-04T02:00:00Z"})
+		return
+	}
+	if err := d.hooks.Load().Replay(r.Context(), r.PathValue("endpoint"), since); err != nil {
+		deliveryProblem(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"since": since.Format(time.RFC3339)})
+}
+
+func deliveryProblem(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	if errors.Is(err, webhook.ErrUnknownEndpoint) {
+		status = http.StatusNotFound
+	}
+	writeJSON(w, status, problem{Title: http.StatusText(status), Detail: err.Error()})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	contentType := "application/json"
+	if status >= 400 {
+		contentType = "application/problem+json"
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a client that is gone asks again
+}
+
+type deliveriesCommand struct {
+	List   deliveriesListCommand   `cmd:"" help:"List endpoints, what they wait for, and dead letters."`
+	Retry  deliveriesRetryCommand  `cmd:"" help:"Send dead letters again."`
+	Replay deliveriesReplayCommand `cmd:"" help:"Send every event since a time again, under the same ids."`
+}
+
+type deliveriesListCommand struct {
+	remote `embed:""`
+	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+}
+
+func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
+	var list deliveryList
+	if err := c.read(ctx, "/v1/deliveries", &list); err != nil {
+		return err
+	}
+	if c.Output == "json" {
+		enc := json.NewEncoder(con.out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(list)
+	}
+	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
+	for _, e := range list.Endpoints {
+		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d dead\t%s\n", e.Endpoint, e.Class, e.Delivered, e.Pending, len(e.DeadLetters), e.LastError)
+		for _, l := range e.DeadLetters {
+			fmt.Fprintf(t, "  %d\t%s\t%s\t%s\n", l.Position, l.Event, l.At.Format(time.DateTime), l.Reason)
+		}
+	}
+	return t.Flush()
+}
+
+type deliveriesRetryCommand struct {
+	remote   `embed:""`
+	Endpoint string `arg:"" help:"Name of the webhook."`
+	Position uint64 `arg:"" optional:"" help:"Of one dead letter, as list shows it; all when left out."`
+}
+
+func (c deliveriesRetryCommand) Run(ctx context.Context, con console) error {
+	path := "/v1/deliveries/" + url.PathEscape(c.Endpoint) + "/retry"
+	if c.Position != 0 {
+		path += "?position=" + strconv.FormatUint(c.Position, 10)
+	}
+	return c.order(ctx, con, path)
+}
+
+type deliveriesReplayCommand struct {
+	remote   `embed:""`
+	Endpoint string    `arg:"" help:"Name of the webhook."`
+	Since    time.Time `required:"" help:"By the events' own time, RFC 3339." format:"2006-01-02T15:04:05Z07:00"`
+}
+
+func (c deliveriesReplayCommand) Run(ctx context.Context, con console) error {
+	query := url.Values{"since": {c.Since.Format(time.RFC3339)}}
+	return c.order(ctx, con, "/v1/deliveries/"+url.PathEscape(c.Endpoint)+"/replay?"+query.Encode())
+}
+
+// order posts without a body and shows the answer.
+func (r remote) order(ctx context.Context, con console, path string) error {
+	a, err := r.call(ctx, http.MethodPost, path, nil)
+	if err != nil {
+		return unreachable(err)
+	}
+	if a.status != http.StatusOK {
+		return a.refusal()
+	}
+	_, err = con.out.Write(a.body)
+	return err
+}

@@ -1,0 +1,354 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/relgate/relgate"
+	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources/simulator"
+)
+
+type demoCommand struct {
+	Scenario     string        `default:"healthy" help:"What happens: ${scenarios}, or a scenario file."`
+	Speed        string        `default:"1220" help:"Virtual seconds in a real one, at most; 0 or max: as fast as it goes."`
+	ExitWhenDone bool          `help:"End with the plan; the exit code is its verdict."`
+	Output       string        `short:"o" enum:"text,json" default:"text" help:"text, or json: one event a line and a summary."`
+	Config       string        `type:"path" help:"Config whose plan is run; the one inside the binary when left out."`
+	Dir          string        `type:"path" help:"Keep journal and deliveries here, and go on where an earlier demo stopped."`
+	ResumeAfter  time.Duration `help:"With --dir: virtual time that has passed since the earlier demo stopped."`
+}
+
+// Help is printed by --help.
+func (demoCommand) Help() string {
+	return `Starts four simulated upstreams, a webhook receiver that verifies signatures, and
+the daemon, all on loopback, and lets the release plan run in virtual time.
+
+  relgate demo --exit-when-done
+  relgate demo --exit-when-done --scenario api-5xx --speed 600
+  relgate demo --exit-when-done --scenario no-data --speed max -o json | tail -1
+
+Exit codes with --exit-when-done: 0 passed, 3 rolled back, 1 failed, 8 undecided.`
+}
+
+// demo is a run in virtual time with everything that it needs.
+type demo struct {
+	demoCommand
+	con      console
+	config   *config.Config
+	plan     *rules.Plan
+	scenario *simulator.Scenario
+	clock    *virtualClock
+	world    *world
+	receiver *recorder
+	daemon   *daemon
+	show     presenter
+	log      *slog.Logger
+
+	temporary string // folder to remove at the end; empty when --dir names one
+}
+
+func (c demoCommand) Run(ctx context.Context, con console) error {
+	d := &demo{demoCommand: c, con: con}
+	err := d.prepare(ctx)
+	if err == nil {
+		err = d.run(ctx)
+	}
+	return errors.Join(err, d.close())
+}
+
+// prepare reads what is needed and opens everything; nothing runs yet.
+func (d *demo) prepare(ctx context.Context) error {
+	speed, err := parseSpeed(d.Speed)
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	if err := d.load(); err != nil {
+		return exit(exitUsage, err)
+	}
+	d.show = newPresenter(d.con, d.Output, d.plan)
+	d.log = newLog(d.show.logs(), "warn", "text")
+	d.clock = newVirtualClock(d.plan.Start.Add(-time.Minute), speed)
+	if err := d.directory(); err != nil {
+		return err
+	}
+	if d.world, err = newWorld(ctx, d.scenario, d.plan.Start, d.clock); err != nil {
+		return err
+	}
+	if d.receiver, err = newRecorder(ctx, filepath.Join(d.Dir, "received.jsonl")); err != nil {
+		return err
+	}
+	d.redirect()
+	d.daemon, err = newDaemon(ctx, assembly{
+		config: d.config, clock: d.clock, log: d.log,
+		upstreams: upstreams{
+			credentials: credentials.NewStaticCredentialsProvider("AKIDDEMO", "demo", ""),
+			pause:       d.clock.pause, log: d.log,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return d.resume(ctx)
+}
+
+func parseSpeed(text string) (float64, error) {
+	if text == "max" {
+		return 0, nil
+	}
+	speed, err := strconv.ParseFloat(text, 64)
+	if err != nil || speed < 0 || math.IsInf(speed, 0) || math.IsNaN(speed) {
+		return 0, fmt.Errorf("--speed %q: want a number from 0, or max", text)
+	}
+	return speed, nil
+}
+
+// load reads plan and scenario.
+func (d *demo) load() error {
+	var problems []config.Problem
+	if d.Config != "" {
+		d.config, problems = config.Load(d.Config)
+	} else {
+		text, err := relgate.Files.ReadFile("config.toml")
+		if err != nil {
+			return err // unreachable unless the build lost the file
+		}
+		d.config, problems = config.Decode("config.toml", text, relgate.Files.ReadFile)
+	}
+	if d.config == nil {
+		for _, p := range problems {
+			fmt.Fprintln(d.con.err, p)
+		}
+		return fmt.Errorf("the config has %d problems", config.Errors(problems))
+	}
+	if len(d.config.Plans) != 1 {
+		return fmt.Errorf("the config has %d plans; a demo runs one", len(d.config.Plans))
+	}
+	d.plan = d.config.Plans[0]
+	var err error
+	d.scenario, err = simulator.Load(d.Scenario)
+	return err
+}
+
+// directory is where the demo keeps its files: a temporary one unless told.
+func (d *demo) directory() (err error) {
+	if d.Dir != "" {
+		return os.MkdirAll(d.Dir, 0o755)
+	}
+	d.temporary, err = os.MkdirTemp("", "relgate-demo-")
+	d.Dir = d.temporary
+	return err
+}
+
+// redirect points the config at the simulated world.
+func (d *demo) redirect() {
+	for i := range d.config.Sources {
+		s := &d.config.Sources[i]
+		switch s.Type {
+		case "cloudwatch", "athena":
+			s.URL, s.RoleARN = d.world.url("aws"), ""
+		case "sentry":
+			s.URL, s.Token = d.world.url("sentry"), config.Plain(d.world.sentryToken)
+		case "appstore":
+			s.URL, s.LookupURL, s.Key = d.world.url("appstore"), d.world.url("appstore"), config.Plain(d.world.appStoreKey)
+		}
+		s.CA = ""
+	}
+	for i := range d.config.Webhooks {
+		w := &d.config.Webhooks[i]
+		w.URL, w.URLFrom, w.CA, w.Headers = d.receiver.url(w.Name), config.Secret{}, "", nil
+		w.Secrets = []config.Secret{config.Plain(d.receiver.secret)}
+	}
+	d.config.Daemon.WebhookAllow = []config.Network{{Prefix: netip.MustParsePrefix("127.0.0.1/32")}}
+	d.config.Daemon.Journal = filepath.Join(d.Dir, "relgate.db")
+	d.config.Daemon.Public, d.config.Daemon.Private = "127.0.0.1:0", "127.0.0.1:0"
+	d.config.Daemon.ExternalURL, d.config.Daemon.Tokens = "", nil
+}
+
+// resume sets the clock to where an earlier demo in the same folder stopped.
+func (d *demo) resume(ctx context.Context) error {
+	last, err := d.daemon.lastTick(ctx, d.plan)
+	if err != nil || last.IsZero() {
+		return err
+	}
+	d.clock.set(last.Add(d.ResumeAfter))
+	return nil
+}
+
+// run lets time pass until the plan is decided, tells everybody, and gives the
+// verdict as the exit code.
+func (d *demo) run(ctx context.Context) error {
+	d.clock.until(d.done)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	group, running := errgroup.WithContext(running)
+	group.Go(func() error { return d.world.Run(running) })
+	group.Go(func() error { return d.receiver.Run(running) })
+	group.Go(func() error { return d.daemon.Run(running) })
+	group.Go(func() error {
+		defer stop()
+		return d.present(running)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return d.verdict()
+}
+
+// done reports whether nothing more is to be seen: the run is decided, or its
+// last deadline has passed.
+func (d *demo) done() bool {
+	published, ok := d.daemon.runner.Published().Plan(d.plan.Name)
+	if !ok {
+		return false
+	}
+	s := &published.Snapshot
+	switch s.State {
+	case rules.Passed, rules.Failed, rules.RolledBack:
+		return true
+	}
+	return s.Over || (!s.Horizon.IsZero() && s.At.After(s.Horizon.Add(2*d.plan.Interval)))
+}
+
+// present shows events and frames until the plan is done, then the summary.
+func (d *demo) present(ctx context.Context) error {
+	d.show.begin(d)
+	var pos uint64
+	for {
+		committed, published := d.daemon.journal.Watch(), d.daemon.runner.Watch()
+		finished := d.clock.finished()
+		var err error
+		if pos, err = d.showEvents(ctx, pos); err != nil {
+			return ignoreDone(ctx, err)
+		}
+		if v, ok := d.daemon.runner.Published().Plan(d.plan.Name); ok {
+			d.show.frame(&v.Snapshot, finished)
+		}
+		if finished {
+			return ignoreDone(ctx, d.finish(ctx, pos))
+		}
+		select {
+		case <-committed:
+		case <-published:
+		case <-d.clock.end:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func ignoreDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (d *demo) showEvents(ctx context.Context, pos uint64) (uint64, error) {
+	for {
+		events, err := d.daemon.journal.Events(ctx, pos, 500)
+		if err != nil || len(events) == 0 {
+			return pos, err
+		}
+		for _, e := range events {
+			pos = e.Pos
+			if err := d.show.event(e); err != nil {
+				return pos, err
+			}
+		}
+	}
+}
+
+// finish waits for the deliveries and shows the summary. Without --exit-when-done
+// the daemon then goes on answering.
+func (d *demo) finish(ctx context.Context, pos uint64) error {
+	draining, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	drained := d.daemon.hooks.Load().Drain(draining)
+	if _, err := d.showEvents(ctx, pos); err != nil {
+		return err
+	}
+	s, err := d.summary(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.show.summary(s); err != nil {
+		return err
+	}
+	if drained != nil {
+		return fmt.Errorf("waiting for the deliveries: %w", drained)
+	}
+	if !d.ExitWhenDone {
+		d.show.stay(d)
+		<-ctx.Done()
+	}
+	return nil
+}
+
+func (d *demo) verdict() error {
+	published, _ := d.daemon.runner.Published().Plan(d.plan.Name)
+	switch published.Snapshot.Verdict {
+	case rules.Pass:
+		return nil
+	case rules.Rollback:
+		return exit(exitRollback, nil)
+	case rules.Fail:
+		return exit(exitFail, nil)
+	}
+	return exit(exitPending, nil)
+}
+
+func (d *demo) close() error {
+	var errs []error
+	if d.daemon != nil {
+		errs = append(errs, d.daemon.close())
+	}
+	if d.world != nil {
+		errs = append(errs, d.world.close())
+	}
+	if d.receiver != nil {
+		errs = append(errs, d.receiver.close())
+	}
+	if d.temporary != "" {
+		errs = append(errs, os.RemoveAll(d.temporary))
+	}
+	return errors.Join(errs...)
+}
+
+// lastTick is the time of a plan's newest tick in the journal, zero if none.
+func (d *daemon) lastTick(ctx context.Context, plan *rules.Plan) (time.Time, error) {
+	r, err := d.journal.Recover(ctx, plan.Name)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading where the run stopped: %w", err)
+	}
+	if n := len(r.Later); n > 0 {
+		return r.Later[n-1].Tick.At, nil
+	}
+	if r.Snapshot == nil {
+		return time.Time{}, nil
+	}
+	var state evaluator.State
+	if err := state.UnmarshalBinary(r.Snapshot); err != nil {
+		return time.Time{}, fmt.Errorf("reading where the run stopped: %w", err)
+	}
+	return evaluator.Look(plan, &state).At, nil
+}
+
+func randomSecret() string { return "demo-secret-" + rand.Text() }

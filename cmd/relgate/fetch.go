@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
+)
+
+// fetcher asks the pool of the config that is in force.
+type fetcher struct {
+	pool atomic.Pointer[sources.Pool]
+}
+
+// use puts a pool in force and gives the one before it.
+func (f *fetcher) use(p *sources.Pool) *sources.Pool { return f.pool.Swap(p) }
+
+func (f *fetcher) close(ctx context.Context) error {
+	if p := f.pool.Load(); p != nil {
+		return p.Close(ctx)
+	}
+	return nil
+}
+
+// Fetch passes the runner's questions on.
+func (f *fetcher) Fetch(ctx context.Context, now time.Time, wants []runner.Want) []rules.Reading {
+	questions := make([]sources.Want, len(wants))
+	for i, w := range wants {
+		questions[i] = sources.Want{Plan: w.Plan, Index: w.Index, Signal: w.Signal, From: w.From, To: w.To}
+	}
+	return f.pool.Load().Fetch(ctx, now, questions)
+}
+
+// tickTimeout is how long a tick waits for the sources: an upstream that hangs
+// must not keep the others' rules from being judged for long.
+const tickTimeout = 10 * time.Second
+
+func (d *daemon) newPool(_ *config.Config, made map[string]sources.Source) *sources.Pool {
+	return sources.NewPool(sources.PoolConfig{Sources: made, Timeout: tickTimeout, WithTimeout: d.clock.WithTimeout, Log: d.log})
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes. They are a contract: pipelines branch on them.
+const (
+	exitPass        = 0   // the gate is open; the command succeeded
+	exitFail        = 1   // fail, or rollback without --rollback-exit-code; a test differed
+	exitUsage       = 2   // wrong usage or config
+	exitRollback    = 3   // rollback
+	exitAuth        = 4   // the daemon refused our token
+	exitPending     = 8   // still undecided
+	exitUnreachable = 69  // the daemon cannot be reached, or does not know
+	exitTimeout     = 124 // gave up waiting
+	exitInterrupted = 130 // SIGINT
+)
+
+// commandLine is every command with its flags; kong fills it.
+type commandLine struct {
+	Serve    serveCommand    `cmd:"" help:"Run the daemon."`
+	Demo     demoCommand     `cmd:"" help:"Run the release plan against four simulated upstreams, in fast virtual time."`
+	Check    checkCommand    `cmd:"" help:"Check a config file and print what is wrong and what it costs."`
+	Schema   schemaCommand   `cmd:"" help:"Print the JSON Schema of config files, for editors."`
+	Simulate simulateCommand `cmd:"" help:"Serve the four simulated upstreams, for your own tests."`
+	//Test     testCommand     `cmd:"" help:"Run unit tests for plans."`
+
+	Gate    gateCommand    `cmd:"" help:"Ask a running daemon whether the rollout may go on."`
+	Explain explainCommand `cmd:"" help:"Say why the gate is as it is, with the numbers."`
+
+	Phase        phaseCommand        `cmd:"" help:"Tell the daemon about a phase."`
+	Hold         holdCommand         `cmd:"" help:"Let no phase start or pass until resume."`
+	Resume       resumeCommand       `cmd:"" help:"Go on after a hold."`
+	Override     overrideCommand     `cmd:"" help:"Decide a phase, or a rolled-back run, by hand."`
+	Abort        abortCommand        `cmd:"" help:"Roll the run back now."`
+	RollbackDone rollbackDoneCommand `cmd:"" help:"Report that the rollback has been carried out."`
+
+	//Replay     replayCommand     `cmd:"" help:"Run a journal's ticks again and compare the events."`
+	Deliveries deliveriesCommand `cmd:"" help:"List, retry and replay webhook deliveries."`
+	Health     healthCommand     `cmd:"" help:"Ask a daemon whether it is healthy (used by the container's health check)."`
+	Version    versionCommand    `cmd:"" help:"Print version and build."`
+}
+
+// console is where a command speaks, so that tests can listen.
+type console struct {
+	out io.Writer // results only
+	err io.Writer // everything else
+}
+
+// exitError ends the program with a code; its message, if any, goes to stderr.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func exit(code int, err error) error { return &exitError{code: code, err: err} }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], console{out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process: it gives the exit code.
+func run(ctx context.Context, args []string, con console) int {
+	var cli commandLine
+	var exited *int
+	parser, err := kong.New(&cli,
+		kong.Name("relgate"),
+		kong.Description("A release gate: it watches a staged rollout and decides whether it may go on.\n\n"+
+			"Start with:  relgate demo --exit-when-done\n"+
+			"Then:        relgate check config.toml && relgate serve config.toml"),
+		kong.UsageOnError(),
+		kong.Writers(con.out, con.err),
+		kong.Exit(func(code int) { exited = &code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"scenarios": scenarioNames()},
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(con),
+	)
+	if err != nil {
+		fmt.Fprintln(con.err, "relgate:", err) // unreachable unless a command's tags are wrong
+		return exitUsage
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if exited != nil {
+		return *exited // --help was printed
+	}
+	if err != nil {
+		fmt.Fprintf(con.err, "relgate: %v\nRun `relgate --help` or `relgate COMMAND --help`.\n", err)
+		return exitUsage
+	}
+	return exitCode(ctx, con, parsed.Run())
+}
+
+func exitCode(ctx context.Context, con console, err error) int {
+	var coded *exitError
+	switch {
+	case err == nil:
+		return exitPass
+	case errors.As(err, &coded):
+		if coded.err != nil {
+			fmt.Fprintln(con.err, "relgate:", coded.err)
+		}
+		return coded.code
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return exitInterrupted
+	}
+	fmt.Fprintln(con.err, "relgate:", err)
+	return exitFail
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/relgate/relgate/exporters/webhook"
+)
+
+// recorder is the demo's webhook receiver: it verifies every delivery and writes
+// it down before it says thanks, so that a demo that is killed can be counted.
+type recorder struct {
+	secret   string
+	verifier *webhook.Receiver
+	listener net.Listener
+	server   *http.Server
+
+	mu   sync.Mutex
+	file *os.File
+}
+
+// delivered is one line of the recorder's file.
+type delivered struct {
+	Endpoint string `json:"endpoint"`
+	ID       string `json:"id"`
+	Type     string `json:"type"`
+}
+
+func newRecorder(ctx context.Context, path string) (*recorder, error) {
+	r := &recorder{secret: randomSecret()}
+	var err error
+	if r.verifier, err = webhook.NewReceiver(webhook.ReceiverConfig{Secrets: []string{r.secret}}); err != nil {
+		return nil, err
+	}
+	if r.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644); err != nil {
+		return nil, fmt.Errorf("opening the receiver's record: %w", err)
+	}
+	var lc net.ListenConfig
+	if r.listener, err = lc.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+		return nil, errors.Join(err, r.file.Close())
+	}
+	r.server = &http.Server{Handler: r, ReadHeaderTimeout: 10 * time.Second}
+	return r, nil
+}
+
+func (r *recorder) url(endpoint string) string {
+	return "http://" + r.listener.Addr().String() + "/" + endpoint
+}
+
+// Run serves until ctx is done.
+func (r *recorder) Run(ctx context.Context) error { return serveUntil(ctx, r.server, r.listener) }
+
+// ServeHTTP verifies a delivery and writes it down.
+func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	record := delivered{Endpoint: strings.TrimPrefix(req.URL.Path, "/"), ID: req.Header.Get("webhook-id"), Type: req.Header.Get("ce-type")}
+	r.verifier.ServeHTTP(&afterVerified{ResponseWriter: w, write: func() error { return r.write(record) }}, req)
+}
+
+// afterVerified calls write before a success is answered.
+type afterVerified struct {
+	http.ResponseWriter
+	write func() error
+}
+
+func (a *afterVerified) WriteHeader(status int) {
+	if status/100 == 2 && a.write() != nil {
+		status = http.StatusInternalServerError
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) write(d delivered) error {
+	line, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, err = r.file.Write(append(line, '\n'))
+	return err
+}
+
+// tally is what one endpoint got.
+type tally struct {
+	Endpoint   string `json:"endpoint"`
+	Verified   int    `json:"verified"`     // different events, signatures checked
+	Repeated   int    `json:"repeated"`     // deliveries of events that it had already
+	OutOfOrder int    `json:"out_of_order"` // events that came for the first time after a later one
+}
+
+// tallies counts everything that was ever written down.
+func (r *recorder) tallies(endpoints []string) ([]tally, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err := r.file.Seek(0, 0); err != nil {
+		return nil, err
+	}
+	counts := make(map[string]*counting)
+	lines := bufio.NewScanner(r.file)
+	for lines.Scan() {
+		var d delivered
+		if err := json.Unmarshal(lines.Bytes(), &d); err != nil {
+			continue // a line that a kill cut short was never answered
+		}
+		if counts[d.Endpoint] == nil {
+			counts[d.Endpoint] = &counting{had: map[string]bool{}}
+		}
+		counts[d.Endpoint].add(d.ID)
+	}
+	out := make([]tally, len(endpoints))
+	for i, name := range endpoints {
+		if c := counts[name]; c != nil {
+			out[i] = c.tally
+		}
+		out[i].Endpoint = name
+	}
+	return out, lines.Err()
+}
+
+type counting struct {
+	tally
+	had    map[string]bool
+	newest uint64
+}
+
+func (c *counting) add(id string) {
+	if c.had[id] {
+		c.Repeated++
+		return
+	}
+	c.had[id] = true
+	c.Verified++
+	n := ordinal(id)
+	if n < c.newest {
+		c.OutOfOrder++
+	}
+	c.newest = max(c.newest, n)
+}
+
+// ordinal is the number at the end of an event's id.
+func ordinal(id string) (n uint64) {
+	fmt.Sscanf(id[strings.LastIndexByte(id, '/')+1:], "%d", &n)
+	return n
+}
+
+func (r *recorder) close() error {
+	if err := r.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return r.file.Close()
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"reflect"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/exporters/prom"
+)
+
+// reloads remembers how the config was read last.
+type reloads struct {
+	one     sync.Mutex // held by the reload in progress
+	mu      sync.Mutex
+	state   prom.ReloadStats
+	changed chan struct{} // closed when the webhooks were replaced
+}
+
+func newReloads(now time.Time) *reloads {
+	return &reloads{state: prom.ReloadStats{OK: true, Success: now}, changed: make(chan struct{})}
+}
+
+func (r *reloads) stats() prom.ReloadStats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state
+}
+
+func (r *reloads) done(now time.Time, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.OK = ok
+	if ok {
+		r.state.Success = now
+		close(r.changed)
+		r.changed = make(chan struct{})
+	}
+}
+
+// replaced gives a channel that is closed at the next reload that succeeds.
+func (r *reloads) replaced() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// watchConfig reloads when a file changes or SIGHUP comes.
+func (d *daemon) watchConfig(ctx context.Context) error {
+	if d.path == "" {
+		<-ctx.Done()
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := config.Watch(ctx, d.config, func() *config.Config { return d.reload(ctx) })
+		if ctx.Err() == nil {
+			d.log.Warn("watching the config: only SIGHUP reloads it now", "err", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, hangup...)
+		defer signal.Stop(hup)
+		for {
+			select {
+			case <-hup:
+				d.reload(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+	return group.Wait()
+}
+
+// reload puts a changed config in force, whole or not at all: a bad one leaves
+// the old one running, and says so in the log and in a metric.
+// It gives the config that is in force from now on, or nil.
+func (d *daemon) reload(ctx context.Context) *config.Config {
+	d.reloads.one.Lock()
+	defer d.reloads.one.Unlock()
+	next, problems := config.Load(d.path)
+	for _, p := range problems {
+		d.log.Warn("config", "problem", p.String())
+	}
+	if next == nil {
+		d.log.Error("config not reloaded: the old one stays in force", "path", d.path, "problems", config.Errors(problems))
+		d.reloads.done(d.clock.Now(), false)
+		return nil
+	}
+	if err := d.adopt(ctx, next); err != nil {
+		d.log.Error("config not reloaded: the old one stays in force", "path", d.path, "err", err)
+		d.reloads.done(d.clock.Now(), false)
+		return nil
+	}
+	d.reloads.done(d.clock.Now(), true)
+	d.log.Info("config reloaded", "path", d.path, "plans", len(next.Plans))
+	return next
+}
+
+// adopt makes everything that the new config needs before it replaces anything.
+func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
+	made, err := d.upstreams.connect(ctx, next.Sources)
+	if err != nil {
+		return err
+	}
+	hooks, err := d.newWebhooks(next)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(next.Daemon, d.config.Daemon) {
+		d.log.Warn("changes of [daemon] are taken up at the next start")
+	}
+	if err := d.runner.Reload(ctx, next.Plans); err != nil {
+		return fmt.Errorf("taking up the plans: %w", err)
+	}
+	old := d.asked.use(d.newPool(next, made))
+	d.hooks.Store(hooks)
+	return old.Close(ctx)
+}

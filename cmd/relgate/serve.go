@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/relgate/relgate/config"
+)
+
+type serveCommand struct {
+	File      string `arg:"" optional:"" default:"config.toml" help:"Config file." type:"path"`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"debug, info, warn or error."`
+	LogFormat string `enum:"text,json" default:"text" help:"text or json."`
+}
+
+// Help is printed by --help.
+func (serveCommand) Help() string {
+	return `The config is read again when it changes or on SIGHUP; a bad one leaves the old
+one running. SIGTERM stops gracefully.
+
+  relgate serve config.toml`
+}
+
+func (c serveCommand) Run(ctx context.Context, con console) error {
+	cfg, problems := config.Load(c.File)
+	for _, p := range problems {
+		fmt.Fprintln(con.err, p)
+	}
+	if cfg == nil {
+		return exit(exitUsage, fmt.Errorf("%s: %d problems; nothing was started", c.File, config.Errors(problems)))
+	}
+	log := newLog(con.err, c.LogLevel, c.LogFormat)
+	d, err := newDaemon(ctx, assembly{config: cfg, path: c.File, clock: wallClock{}, upstreams: upstreams{log: log}, log: log})
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	err = d.Run(ctx)
+	if closed := d.close(); err == nil {
+		err = closed
+	}
+	log.Info("stopped")
+	return err
+}
+
+func newLog(w io.Writer, level, format string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo // unreachable unless the flag's enum is wrong
+	}
+	options := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// summary is the last word of a demo.
+type summary struct {
+	Plan       string            `json:"plan"`
+	Scenario   string            `json:"scenario"`
+	State      rules.State       `json:"state"`
+	Verdict    rules.Verdict     `json:"verdict"`
+	Reason     string            `json:"reason"`
+	Ended      time.Time         `json:"ended"`  // virtual
+	Offset     string            `json:"offset"` // of the end, from T
+	Events     uint64            `json:"events"`
+	Phases     []phaseSummary    `json:"phases"`
+	Rollback   []rollbackSummary `json:"rollback"`
+	Deliveries []deliverySummary `json:"deliveries"`
+	Requests   map[string]int    `json:"requests"` // what the upstreams were asked
+}
+
+type phaseSummary struct {
+	Phase   string        `json:"phase"`
+	State   rules.State   `json:"state"`
+	Verdict rules.Verdict `json:"verdict"`
+	Reason  string        `json:"reason"`
+}
+
+// rollbackSummary is the first time that a rollback rule entered each state.
+type rollbackSummary struct {
+	Rule   string               `json:"rule"`
+	State  evaluator.RuleState  `json:"state"`
+	First  map[string]time.Time `json:"first"`  // state → virtual time
+	Offset map[string]string    `json:"offset"` // state → the same, from T
+}
+
+// deliverySummary is what one endpoint was sent and what it verified.
+type deliverySummary struct {
+	tally
+	Made uint64 `json:"made"` // attempts of this process that were answered with 2xx
+}
+
+func (d *demo) summary(ctx context.Context) (*summary, error) {
+	view, _ := d.daemon.runner.Published().Plan(d.plan.Name)
+	snap := &view.Snapshot
+	s := &summary{
+		Plan: snap.Plan, Scenario: d.scenario.Name, State: snap.State, Verdict: snap.Verdict, Reason: snap.Reason,
+		Ended: snap.At, Offset: offset(snap.Start, snap.At), Events: snap.Generation, Requests: d.world.simulator.Stats().Requests,
+	}
+	for _, p := range snap.Phases {
+		s.Phases = append(s.Phases, phaseSummary{Phase: p.Name, State: p.State, Verdict: p.Verdict, Reason: p.Reason})
+	}
+	if err := d.summariseRollback(ctx, s, snap); err != nil {
+		return nil, err
+	}
+	return s, d.summariseDeliveries(s)
+}
+
+func (d *demo) summariseRollback(ctx context.Context, s *summary, snap *evaluator.Snapshot) error {
+	at := map[string]int{} // rule → index in s.Rollback
+	for i, r := range snap.Rollback {
+		at[r.Name] = i
+		s.Rollback = append(s.Rollback, rollbackSummary{Rule: r.Name, State: r.State, First: map[string]time.Time{}, Offset: map[string]string{}})
+	}
+	events, err := d.daemon.journal.Events(ctx, 0, 1<<20)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		i, known := at[e.Event.Subject]
+		if e.Event.Kind != evaluator.RuleEvent || !known {
+			continue
+		}
+		if _, had := s.Rollback[i].First[e.Event.To]; !had {
+			s.Rollback[i].First[e.Event.To] = e.Event.At
+			s.Rollback[i].Offset[e.Event.To] = offset(snap.Start, e.Event.At)
+		}
+	}
+	return nil
+}
+
+func (d *demo) summariseDeliveries(s *summary) error {
+	stats := d.daemon.hooks.Load().Stats()
+	tallies, err := d.receiver.tallies(endpointNames(d.config))
+	if err != nil {
+		return err
+	}
+	for i, t := range tallies {
+		s.Deliveries = append(s.Deliveries, deliverySummary{tally: t, Made: stats[i].Delivered})
+	}
+	return nil
+}

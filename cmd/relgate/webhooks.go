@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/webhook"
+)
+
+// feed is the journal as the webhook exporter reads it.
+type feed struct{ *journal.Journal }
+
+// Cursor is where the endpoint stands.
+func (f feed) Cursor(ctx context.Context, endpoint string) (webhook.Cursor, error) {
+	c, err := f.Journal.Cursor(ctx, endpoint)
+	return webhook.Cursor(c), err
+}
+
+// DeadLetters lists what was buried, in order.
+func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadLetter, error) {
+	letters, err := f.Journal.DeadLetters(ctx, endpoint)
+	out := make([]webhook.DeadLetter, len(letters))
+	for i, l := range letters {
+		out[i] = webhook.DeadLetter(l)
+	}
+	return out, err
+}
+
+func endpointNames(cfg *config.Config) []string {
+	names := make([]string, len(cfg.Webhooks))
+	for i, w := range cfg.Webhooks {
+		names[i] = w.Name
+	}
+	return names
+}
+
+// newWebhooks makes the exporter for a config's endpoints. Secrets are read here,
+// so that a missing one is an error before anything is lost.
+func (d *daemon) newWebhooks(cfg *config.Config) (*webhook.Webhook, error) {
+	c := webhook.Config{Feed: feed{d.journal}, Version: version, Transport: d.transport, Log: d.log}
+	for i := range cfg.Webhooks {
+		e, err := endpoint(&cfg.Webhooks[i])
+		if err != nil {
+			return nil, fmt.Errorf("webhook %q: %w", cfg.Webhooks[i].Name, err)
+		}
+		c.Endpoints = append(c.Endpoints, e)
+	}
+	for _, n := range cfg.Daemon.WebhookAllow {
+		c.Allow = append(c.Allow, n.String())
+	}
+	return webhook.New(c)
+}
+
+func endpoint(w *config.WebhookSpec) (webhook.Endpoint, error) {
+	e := webhook.Endpoint{
+		Name: w.Name, Class: webhook.Class(w.Class), Timeout: w.Timeout.Duration, EscalateTo: w.EscalateTo,
+		Headers: map[string]string{}, Plans: w.Plans,
+	}
+	var err error
+	if e.URL, err = w.Target(); err != nil {
+		return e, err
+	}
+	for _, kind := range w.Events {
+		e.Events = append(e.Events, evaluator.EventKind(kind))
+	}
+	for _, s := range w.Secrets {
+		text, err := s.Value()
+		if err != nil {
+			return e, err
+		}
+		e.Secrets = append(e.Secrets, text)
+	}
+	for name, s := range w.Headers {
+		if e.Headers[name], err = s.Value(); err != nil {
+			return e, fmt.Errorf("header %q: %w", name, err)
+		}
+	}
+	for _, n := range w.Allow {
+		e.Allow = append(e.Allow, n.String())
+	}
+	if e.TLS, err = trust(w.CA); err != nil {
+		return e, err
+	}
+	return e, nil
+}
+
+// trust is TLS that trusts the authorities of a PEM file; nil for no file.
+func trust(ca string) (*tls.Config, error) {
+	if ca == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, fmt.Errorf("reading ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("reading ca %q: no certificate in it", ca)
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+}
+
+// deliver runs the webhooks of the config in force, and again after a reload.
+func (d *daemon) deliver(ctx context.Context) error {
+	for ctx.Err() == nil {
+		current, cancel := context.WithCancel(ctx)
+		replaced := d.reloads.replaced()
+		hooks := d.hooks.Load()
+		var group errgroup.Group
+		group.Go(func() error { defer cancel(); return hooks.Run(current) })
+		group.Go(func() error {
+			select {
+			case <-replaced:
+				cancel()
+			case <-current.Done():
+			}
+			return nil
+		})
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func gateTokens(specs []config.TokenSpec) ([]gate.Token, error) {
+	tokens := make([]gate.Token, len(specs))
+	for i, t := range specs {
+		digest, err := t.Digest()
+		if err != nil {
+			return nil, err
+		}
+		tokens[i] = gate.Token{Name: t.Name, SHA256: fmt.Sprintf("%x", digest), Plans: t.Plans}
+		for _, s := range t.Scopes {
+			tokens[i].Scopes = append(tokens[i].Scopes, gate.Scope(s))
+		}
+	}
+	return tokens, nil
+}
+
+// isLoopback reports whether only this machine can reach an address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && ip.IsLoopback())
+}

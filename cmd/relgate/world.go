@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/relgate/relgate/sources/simulator"
+)
+
+// world is the simulated upstreams, each on a port of its own.
+type world struct {
+	simulator   *simulator.Simulator
+	sentryToken string
+	appStoreKey string // PEM
+	listeners   map[string]net.Listener
+	servers     map[string]*http.Server
+}
+
+// newWorld makes the upstreams of a scenario on free loopback ports; Run serves.
+func newWorld(ctx context.Context, scenario *simulator.Scenario, start time.Time, clock *virtualClock) (*world, error) {
+	private, public, err := simulator.DemoKey()
+	if err != nil {
+		return nil, err
+	}
+	w := &world{sentryToken: randomSecret(), appStoreKey: string(private)}
+	w.simulator, err = simulator.New(simulator.Config{
+		Scenario: scenario, Start: start, Now: clock.Now, OnHang: clock.hangs, Pause: clock.pause,
+		SentryToken: w.sentryToken, AppStorePublicKey: public, TokenClock: time.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w, w.listen(ctx, map[string]string{})
+}
+
+// listen takes the ports: the addresses given, free loopback ports otherwise.
+func (w *world) listen(ctx context.Context, addresses map[string]string) error {
+	w.listeners, w.servers = map[string]net.Listener{}, map[string]*http.Server{}
+	for _, name := range simulator.Handlers() {
+		var lc net.ListenConfig
+		l, err := lc.Listen(ctx, "tcp", either(addresses[name], "127.0.0.1:0"))
+		if err != nil {
+			return errors.Join(fmt.Errorf("listening for the simulated %s: %w", name, err), w.close())
+		}
+		w.listeners[name] = l
+		w.servers[name] = &http.Server{Handler: w.simulator.Handler(name), ReadHeaderTimeout: 10 * time.Second}
+	}
+	return nil
+}
+
+func (w *world) url(name string) string { return "http://" + w.listeners[name].Addr().String() }
+
+// Run serves until ctx is done.
+func (w *world) Run(ctx context.Context) error {
+	var group errgroup.Group
+	for name, server := range w.servers {
+		group.Go(func() error { return serveUntil(ctx, server, w.listeners[name]) })
+	}
+	return group.Wait()
+}
+
+// serveUntil serves until ctx is done, then drops what is left: nobody waits for
+// a simulated upstream.
+func serveUntil(ctx context.Context, server *http.Server, l net.Listener) error {
+	stopped := context.AfterFunc(ctx, func() { server.Close() })
+	defer stopped()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (w *world) close() error {
+	var errs []error
+	for _, l := range w.listeners {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
