@@ -74,8 +74,8 @@ func decimal(text string, shift int) (float64, error) {
 		exponent = "0"
 	}
 	e, err := strconv.Atoi(exponent)
-	if err != nil {
-		return 0, err
+	if err != nil || strings.Contains(text, "_") {
+		return 0, strconv.ErrSyntax
 	}
 	return strconv.ParseFloat(mantissa+"e"+strconv.Itoa(e+shift), 64)
 }
