@@ -1,0 +1,232 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// expected is the events section.
+type expected struct {
+	given  bool
+	line   int
+	subset bool                  // others may come in between
+	kinds  []evaluator.EventKind // only these are compared; empty means all
+	events []event
+}
+
+// event is one expected event.
+type event struct {
+	line           int
+	at             time.Duration
+	kind           evaluator.EventKind
+	subject, phase string // an empty phase is not compared
+	from, to       string
+	cause          *rules.Cause // nil is not compared
+	reason         string       // a part of the reason; empty is not compared
+}
+
+// verdict is one expected answer of a gate.
+type verdict struct {
+	line    int
+	at      time.Duration
+	subject string // a phase, or "run"
+	verdict rules.Verdict
+	state   *rules.State
+	cause   *rules.Cause
+}
+
+var kinds = []evaluator.EventKind{
+	evaluator.RunEvent, evaluator.PhaseEvent, evaluator.VerdictEvent, evaluator.RuleEvent,
+	evaluator.SignalEvent, evaluator.CommunicationEvent, evaluator.CommandEvent,
+}
+
+// event reads "T+10m phase lambda-10: monitoring => passed (threshold): 0.2 %",
+// or one of the lines "subset" and "only run phase".
+func (p *parser) event(n int, line string) {
+	e := &p.file.events
+	e.given = true
+	fields := strings.Fields(line)
+	switch {
+	case line == "subset":
+		e.subset = true
+		return
+	case fields[0] == "only":
+		for _, k := range fields[1:] {
+			if !slices.Contains(kinds, evaluator.EventKind(k)) {
+				p.failf(n, "unknown kind of event %q: want one of %q", k, kinds)
+			}
+			e.kinds = append(e.kinds, evaluator.EventKind(k))
+		}
+		return
+	}
+	ev, err := parseEvent(line)
+	if err != nil {
+		p.failf(n, "%v", err)
+		return
+	}
+	ev.line = n
+	if last := len(e.events) - 1; last >= 0 && ev.at < e.events[last].at {
+		p.failf(n, "%s comes before the line above", formatTime(ev.at))
+	}
+	if len(e.kinds) > 0 && !slices.Contains(e.kinds, ev.kind) {
+		p.failf(n, "events of kind %q are not compared: the section says only %q", ev.kind, e.kinds)
+	}
+	e.events = append(e.events, ev)
+}
+
+const eventForm = `want "T+10m phase NAME: from => to", then perhaps " (cause)" and ": a part of the reason"`
+
+func parseEvent(line string) (event, error) {
+	var e event
+	at, rest, _ := strings.Cut(line, " ")
+	kind, rest, ok := strings.Cut(strings.TrimSpace(rest), " ")
+	subject, change, ok2 := strings.Cut(rest, ": ")
+	from, to, ok3 := strings.Cut(change, "=> ")
+	if !ok || !ok2 || !ok3 {
+		return e, fmt.Errorf("%q: %s", line, eventForm)
+	}
+	var err error
+	if e.at, err = parseTime(at); err != nil {
+		return e, err
+	}
+	if e.kind = evaluator.EventKind(kind); !slices.Contains(kinds, e.kind) {
+		return e, fmt.Errorf("unknown kind of event %q: want one of %q", kind, kinds)
+	}
+	e.subject, e.phase, _ = strings.Cut(strings.TrimSpace(subject), " in ")
+	e.from = strings.TrimSpace(from)
+	to, e.reason, _ = strings.Cut(to, ": ")
+	to, cause, caused := strings.Cut(strings.TrimSpace(to), " (")
+	e.to, e.reason = to, strings.TrimSpace(e.reason)
+	if caused {
+		e.cause = new(rules.Cause)
+		if err := e.cause.UnmarshalText([]byte(strings.TrimSuffix(cause, ")"))); err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// matches reports whether an event is the one that was expected.
+func (e *event) matches(got *evaluator.Event, start time.Time) bool {
+	return got.At.Equal(start.Add(e.at)) && got.Kind == e.kind && got.Subject == e.subject &&
+		(e.phase == "" || got.Phase == e.phase) && got.From == e.from && got.To == e.to &&
+		(e.cause == nil || *e.cause == got.Cause) && strings.Contains(got.Reason, e.reason)
+}
+
+func (e *event) String() string {
+	s := eventHead(e.at, e.kind, e.subject, e.phase, e.from, e.to)
+	if e.cause != nil {
+		s += " (" + e.cause.String() + ")"
+	}
+	if e.reason != "" {
+		s += ": " + e.reason
+	}
+	return s
+}
+
+func eventHead(at time.Duration, kind evaluator.EventKind, subject, phase, from, to string) string {
+	if phase != "" {
+		subject += " in " + phase
+	}
+	if from != "" {
+		from += " "
+	}
+	return fmt.Sprintf("%s %s %s: %s=> %s", formatTime(at), kind, subject, from, to)
+}
+
+// formatEvent writes an event as it would be expected. A phase is named only
+// where it says more than the subject.
+func formatEvent(e *evaluator.Event, start time.Time, reason bool) string {
+	phase := e.Phase
+	if phase == e.Subject || e.Kind == evaluator.RunEvent || e.Kind == evaluator.CommandEvent {
+		phase = ""
+	}
+	s := eventHead(e.At.Sub(start), e.Kind, e.Subject, phase, e.From, e.To)
+	if reason {
+		if e.Cause != rules.CauseNone {
+			s += " (" + e.Cause.String() + ")"
+		}
+		if e.Reason != "" {
+			s += ": " + strings.Join(strings.Fields(e.Reason), " ")
+		}
+	}
+	return s
+}
+
+// verdict reads "T+15m lambda-10 pending monitoring window".
+func (p *parser) verdict(n int, line string) {
+	v, err := parseVerdict(line)
+	if err != nil {
+		p.failf(n, "%v", err)
+		return
+	}
+	v.line = n
+	p.file.verdicts = append(p.file.verdicts, v)
+}
+
+func parseVerdict(line string) (verdict, error) {
+	fields := strings.Fields(line)
+	if len(fields) < 3 {
+		return verdict{}, fmt.Errorf("%q: want \"T+15m PHASE verdict\", then perhaps the state and the cause; PHASE may be run", line)
+	}
+	v := verdict{subject: fields[1]}
+	var err error
+	if v.at, err = parseTime(fields[0]); err != nil {
+		return v, err
+	}
+	if err = v.verdict.UnmarshalText([]byte(fields[2])); err != nil {
+		return v, err
+	}
+	for _, word := range fields[3:] {
+		var s rules.State
+		var c rules.Cause
+		switch {
+		case v.state == nil && s.UnmarshalText([]byte(word)) == nil:
+			v.state = &s
+		case v.cause == nil && word != "" && c.UnmarshalText([]byte(word)) == nil:
+			v.cause = &c
+		default:
+			return v, fmt.Errorf("%q is neither a state, %v, nor a cause", word, rules.States())
+		}
+	}
+	return v, nil
+}
+
+func (v *verdict) String() string {
+	s := fmt.Sprintf("%s %s %s", formatTime(v.at), v.subject, v.verdict)
+	if v.state != nil {
+		s += " " + v.state.String()
+	}
+	if v.cause != nil {
+		s += " " + v.cause.String()
+	}
+	return s
+}
+
+// answered is what a snapshot says of the same subject, in the same form and as
+// exact as was asked; ok is whether it is what was expected.
+func (v *verdict) answered(s *evaluator.Snapshot) (got verdict, ok bool, err error) {
+	got = verdict{at: v.at, subject: v.subject}
+	state, cause := s.State, s.Cause
+	got.verdict = s.Verdict
+	if v.subject != "run" {
+		i := slices.IndexFunc(s.Phases, func(p evaluator.PhaseView) bool { return p.Name == v.subject })
+		if i < 0 {
+			return got, false, fmt.Errorf("unknown phase %q", v.subject)
+		}
+		got.verdict, state, cause = s.Phases[i].Verdict, s.Phases[i].State, s.Phases[i].Cause
+	}
+	ok = got.verdict == v.verdict
+	if v.state != nil {
+		got.state, ok = &state, ok && state == *v.state
+	}
+	if v.cause != nil {
+		got.cause, ok = &cause, ok && cause == *v.cause
+	}
+	return got, ok, nil
+}

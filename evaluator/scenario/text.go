@@ -1,0 +1,180 @@
+package scenario
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// farthest bounds offsets, so that sums of them mean something.
+const farthest = 10 * 365 * 24 * time.Hour
+
+// parseTime reads a time on the plan's clock: "T+20m", or "00:20" and "00:20:30"
+// since T.
+func parseTime(text string) (time.Duration, error) {
+	d, ok := parseClock(text)
+	if !ok {
+		o, err := rules.ParseOffset(text)
+		if err != nil {
+			return 0, err
+		}
+		d = o.Duration
+	}
+	if d%time.Second != 0 || d.Abs() > farthest {
+		return 0, fmt.Errorf("time %q: want whole seconds, within ten years of T", text)
+	}
+	return d, nil
+}
+
+func parseClock(text string) (time.Duration, bool) {
+	parts := strings.Split(text, ":")
+	if len(parts) < 2 || len(parts) > 3 {
+		return 0, false
+	}
+	var d time.Duration
+	units := [...]time.Duration{time.Hour, time.Minute, time.Second}
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 10, 16)
+		if err != nil || len(part) < 2 || i > 0 && n > 59 {
+			return 0, false
+		}
+		d += time.Duration(n) * units[i]
+	}
+	return d, true
+}
+
+func formatTime(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "T"
+	case d < 0:
+		return "T-" + rules.Duration{Duration: -d}.String()
+	}
+	return "T+" + rules.Duration{Duration: d}.String()
+}
+
+// parseSpan reads "T+5m..T+9m".
+func parseSpan(text string) (span, error) {
+	a, b, ok := strings.Cut(text, "..")
+	if !ok {
+		return span{}, fmt.Errorf("%q: want two times such as T+5m..T+9m", text)
+	}
+	from, err := parseTime(strings.TrimSpace(a))
+	if err != nil {
+		return span{}, err
+	}
+	to, err := parseTime(strings.TrimSpace(b))
+	if err == nil && to < from {
+		err = fmt.Errorf("%q ends before it begins", text)
+	}
+	return span{from, to}, err
+}
+
+func (s span) String() string { return formatTime(s.from) + ".." + formatTime(s.to) }
+
+// pair is one key=value of a line.
+type pair struct{ key, value string }
+
+// parsePairs reads words and key="quoted values": a word without "=" is a pair
+// with an empty key.
+func parsePairs(text string) ([]pair, error) {
+	var pairs []pair
+	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
+		end := strings.IndexAny(text, " \t=")
+		if end < 0 || text[end] != '=' {
+			word := text
+			if end >= 0 {
+				word = text[:end]
+			}
+			pairs, text = append(pairs, pair{"", word}), text[len(word):]
+			continue
+		}
+		key, rest := text[:end], text[end+1:]
+		value, rest, err := cutValue(rest)
+		if err != nil {
+			return nil, fmt.Errorf("%s=: %w", key, err)
+		}
+		pairs, text = append(pairs, pair{key, value}), rest
+	}
+	return pairs, nil
+}
+
+func cutValue(text string) (value, rest string, err error) {
+	if !strings.HasPrefix(text, `"`) {
+		end := strings.IndexAny(text, " \t")
+		if end < 0 {
+			end = len(text)
+		}
+		return text[:end], text[end:], nil
+	}
+	quoted, err := strconv.QuotedPrefix(text)
+	if err != nil {
+		return "", "", fmt.Errorf("a quote is not closed in %q", text)
+	}
+	value, err = strconv.Unquote(quoted)
+	return value, text[len(quoted):], err
+}
+
+// quote writes a value as cutValue reads it.
+func quote(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@+") == "" {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// parseCommand reads "override phase=lambda-10 verdict=pass by=ops why=\"checked by hand\" id=7".
+func parseCommand(text string) (evaluator.Command, error) {
+	var c evaluator.Command
+	pairs, err := parsePairs(text)
+	if err != nil {
+		return c, err
+	}
+	for i, p := range pairs {
+		switch {
+		case i == 0 && p.key == "":
+			c.Kind = evaluator.CommandKind(p.value)
+		case p.key == "phase":
+			c.Phase = p.value
+		case p.key == "verdict":
+			err = c.Verdict.UnmarshalText([]byte(p.value))
+		case p.key == "by":
+			c.By = p.value
+		case p.key == "why":
+			c.Why = p.value
+		case p.key == "id":
+			c.ID = p.value
+		default:
+			err = fmt.Errorf("command: %q: want phase=, verdict=, by=, why= or id=", p.key+p.value)
+		}
+		if err != nil {
+			return c, err
+		}
+	}
+	if c.Kind == "" {
+		return c, fmt.Errorf("command %q: want its kind first: start, hold, resume, override, abort or rollback_done", text)
+	}
+	return c, nil
+}
+
+func formatCommand(c evaluator.Command) string {
+	var b strings.Builder
+	b.WriteString(string(c.Kind))
+	for _, p := range []pair{{"phase", c.Phase}, {"verdict", verdictText(c.Verdict)}, {"by", c.By}, {"why", c.Why}, {"id", c.ID}} {
+		if p.value != "" {
+			fmt.Fprintf(&b, " %s=%s", p.key, quote(p.value))
+		}
+	}
+	return b.String()
+}
+
+func verdictText(v rules.Verdict) string {
+	if v == rules.Unknown {
+		return ""
+	}
+	return v.String()
+}

@@ -1,0 +1,212 @@
+package scenario
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// tick is one tick to the letter, as a journal has it.
+type tick struct {
+	line     int
+	at       stamp
+	reads    []read
+	commands []evaluator.Command
+}
+
+// read is one reading to the letter.
+type read struct {
+	line    int
+	signal  string
+	from    stamp
+	to      stamp
+	settled *stamp
+	retry   *stamp
+	points  []point
+	rest    rules.Reading // what needs no plan
+}
+
+type point struct {
+	at   stamp
+	v, n float64
+}
+
+// stamp is a time: an offset from T, or Unix seconds, written "@1749002400".
+type stamp struct {
+	offset time.Duration
+	unix   int64
+	fixed  bool
+}
+
+func parseStamp(text string) (stamp, error) {
+	if digits, ok := strings.CutPrefix(text, "@"); ok {
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil {
+			return stamp{}, fmt.Errorf("time %q: want Unix seconds after @", text)
+		}
+		return stamp{unix: n, fixed: true}, nil
+	}
+	d, err := parseTime(text)
+	return stamp{offset: d}, err
+}
+
+func (s stamp) seconds(start int64) int64 {
+	if s.fixed {
+		return s.unix
+	}
+	return start + int64(s.offset/time.Second)
+}
+
+// formatStamp writes Unix seconds relative to T where that says something.
+func formatStamp(unix, start int64) string {
+	const limit = int64(farthest / time.Second)
+	if d := unix - start; unix > 0 && d <= limit && d >= -limit {
+		return formatTime(time.Duration(d) * time.Second)
+	}
+	return "@" + strconv.FormatInt(unix, 10)
+}
+
+// tick reads a line of the ticks section: "at T+30s", then for that tick
+// "read signal=… from=… to=… settled=… T=0/600 …" and "command hold by=…".
+func (p *parser) tick(n int, line string) {
+	word, rest, _ := strings.Cut(line, " ")
+	var err error
+	var last *tick
+	if len(p.file.ticks) > 0 {
+		last = &p.file.ticks[len(p.file.ticks)-1]
+	}
+	switch {
+	case word == "at":
+		var at stamp
+		if at, err = parseStamp(strings.TrimSpace(rest)); err == nil {
+			p.file.ticks = append(p.file.ticks, tick{line: n, at: at})
+		}
+	case last == nil:
+		err = fmt.Errorf("%q: want \"at\" and a time first", line)
+	case word == "read":
+		var r read
+		if r, err = parseRead(n, rest); err == nil {
+			last.reads = append(last.reads, r)
+		}
+	case word == "command":
+		var c evaluator.Command
+		if c, err = parseCommand(rest); err == nil {
+			last.commands = append(last.commands, c)
+		}
+	default:
+		err = fmt.Errorf("%q: want at, read or command", word)
+	}
+	if err != nil {
+		p.failf(n, "%v", err)
+	}
+}
+
+func parseRead(n int, text string) (read, error) {
+	r := read{line: n}
+	pairs, err := parsePairs(text)
+	if err != nil {
+		return r, err
+	}
+	for _, x := range pairs {
+		if err := r.set(x); err != nil {
+			return r, err
+		}
+	}
+	if r.signal == "" {
+		return r, fmt.Errorf("read: want signal=")
+	}
+	return r, nil
+}
+
+func (r *read) set(x pair) (err error) {
+	switch x.key {
+	case "signal":
+		r.signal = x.value
+	case "from":
+		r.from, err = parseStamp(x.value)
+	case "to":
+		r.to, err = parseStamp(x.value)
+	case "settled", "retry":
+		var s stamp
+		s, err = parseStamp(x.value)
+		if x.key == "settled" {
+			r.settled = &s
+		} else {
+			r.retry = &s
+		}
+	case "fault":
+		err = r.rest.Fault.UnmarshalText([]byte(x.value))
+	case "detail":
+		r.rest.Detail = x.value
+	case "note":
+		r.rest.Note = x.value
+	case "ref":
+		r.rest.Ref = x.value
+	case "width":
+		r.rest.Width, err = strconv.ParseInt(x.value, 10, 64)
+	default:
+		err = r.point(x)
+	}
+	return err
+}
+
+func (r *read) point(x pair) error {
+	at, err := parseStamp(x.key)
+	if err != nil {
+		return fmt.Errorf("read: %q: want signal=, from=, to=, settled=, fault=, retry=, detail=, note=, ref=, width= or a point such as T+1m=0/600", x.key+x.value)
+	}
+	a, b, ok := strings.Cut(x.value, "/")
+	v, errV := strconv.ParseFloat(a, 64)
+	n, errN := strconv.ParseFloat(b, 64)
+	if !ok || errV != nil || errN != nil {
+		return fmt.Errorf("point %s=%s: want value/samples", x.key, x.value)
+	}
+	r.points = append(r.points, point{at, v, n})
+	return nil
+}
+
+// reading is the read as the evaluator gets it.
+func (r *read) reading(signal int, start int64) rules.Reading {
+	rd := r.rest
+	rd.Signal, rd.From, rd.To = signal, r.from.seconds(start), r.to.seconds(start)
+	if r.settled != nil {
+		rd.SettledUntil = r.settled.seconds(start)
+	}
+	if r.retry != nil {
+		rd.RetryAt = r.retry.seconds(start)
+	}
+	for _, p := range r.points {
+		rd.Points = append(rd.Points, rules.Point{At: p.at.seconds(start), Value: p.v, Samples: p.n})
+	}
+	return rd
+}
+
+func formatRead(rd *rules.Reading, signal string, start int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "read signal=%s from=%s to=%s", quote(signal), formatStamp(rd.From, start), formatStamp(rd.To, start))
+	if rd.SettledUntil != 0 {
+		b.WriteString(" settled=" + formatStamp(rd.SettledUntil, start))
+	}
+	if rd.RetryAt != 0 {
+		b.WriteString(" retry=" + formatStamp(rd.RetryAt, start))
+	}
+	if rd.Width != 0 {
+		b.WriteString(" width=" + strconv.FormatInt(rd.Width, 10))
+	}
+	for _, x := range []pair{{"fault", rd.Fault.String()}, {"detail", rd.Detail}, {"note", rd.Note}, {"ref", rd.Ref}} {
+		if x.value != "" {
+			fmt.Fprintf(&b, " %s=%s", x.key, quote(x.value))
+		}
+	}
+	for _, p := range rd.Points {
+		fmt.Fprintf(&b, " %s=%s/%s", formatStamp(p.At, start), number(p.Value), number(p.Samples))
+	}
+	return b.String()
+}
+
+// number writes a float so that it is read back as it is.
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
