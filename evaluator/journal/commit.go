@@ -13,7 +13,8 @@ import (
 // statements are those that run at every tick.
 type statements struct {
 	advance, tick, snapshot, event *sql.Stmt
-	events, mark                   *sql.Stmt
+	events, mark, failed           *sql.Stmt
+	normal, strict                 *sql.Stmt
 }
 
 func (s *statements) prepare(ctx context.Context, j *Journal) error {
@@ -22,11 +23,14 @@ func (s *statements) prepare(ctx context.Context, j *Journal) error {
 		db   *sql.DB
 		text string
 	}{
-		{&s.advance, j.full, `UPDATE head SET seq = seq + 1, pos = pos + $1 WHERE id = 1 AND seq = $2 AND epoch = $3 RETURNING seq, pos`},
-		{&s.tick, j.full, `INSERT INTO ticks (plan, seq, at, digest, tick) VALUES ($1, $2, $3, $4, $5)`},
-		{&s.snapshot, j.full, `INSERT INTO snapshots (plan, seq, at, digest, state) VALUES ($1, $2, $3, $4, $5)`},
-		{&s.event, j.full, `INSERT INTO events (pos, seq, plan, n, at, event) VALUES ($1, $2, $3, $4, $5, $6)`},
-		{&s.mark, j.lazy, `UPDATE cursors SET pos = $1, attempts = 0, next_at = 0, last_error = '' WHERE endpoint = $2 AND pos < $3`},
+		{&s.advance, j.write, `UPDATE head SET seq = seq + 1, pos = pos + $1 WHERE id = 1 AND seq = $2 AND epoch = $3 RETURNING seq, pos`},
+		{&s.tick, j.write, `INSERT INTO ticks (plan, seq, at, digest, pos, events, tick) VALUES ($1, $2, $3, $4, $5, $6, $7)`},
+		{&s.snapshot, j.write, `INSERT INTO snapshots (plan, seq, at, digest, state) VALUES ($1, $2, $3, $4, $5)`},
+		{&s.event, j.write, `INSERT INTO events (pos, seq, plan, n, at, event) VALUES ($1, $2, $3, $4, $5, $6)`},
+		{&s.mark, j.write, `UPDATE cursors SET pos = $1, attempts = 0, next_at = 0, last_error = '' WHERE endpoint = $2 AND pos < $3`},
+		{&s.failed, j.write, `UPDATE cursors SET attempts = $1, next_at = $2, last_error = $3 WHERE endpoint = $4 AND pos < $5`},
+		{&s.normal, j.write, `PRAGMA synchronous = NORMAL`},
+		{&s.strict, j.write, `PRAGMA synchronous = FULL`},
 		{&s.events, j.read, selectEvents},
 	} {
 		if p.db == nil {
@@ -43,7 +47,7 @@ func (s *statements) prepare(ctx context.Context, j *Journal) error {
 
 func (s *statements) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.advance, s.tick, s.snapshot, s.event, s.mark, s.events} {
+	for _, stmt := range []*sql.Stmt{s.advance, s.tick, s.snapshot, s.event, s.events, s.mark, s.failed, s.normal, s.strict} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -70,20 +74,21 @@ func (j *Journal) Commit(ctx context.Context, after uint64, b evaluator.Batch) (
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	err = inTx(ctx, j.full, func(tx *sql.Tx) error {
-		var pos int64
-		err := tx.StmtContext(ctx, j.stmts.advance).QueryRowContext(ctx, events, int64(after), j.epoch).Scan(&seq, &pos)
+	var end int64 // the newest position
+	err = j.inTx(ctx, func(tx *sql.Tx) error {
+		err := tx.StmtContext(ctx, j.stmts.advance).QueryRowContext(ctx, events, int64(after), j.epoch).Scan(&seq, &end)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrFenced
 		}
 		if err != nil {
 			return err
 		}
-		return j.insert(ctx, tx, seq, pos-int64(events), rows)
+		return j.insert(ctx, tx, seq, end-int64(events), rows)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("committing after %d to journal %q: %w", after, j.path, err)
 	}
+	j.tail.add(seq, end, rows)
 	j.changedLocked()
 	return seq, nil
 }
@@ -117,7 +122,7 @@ func (j *Journal) insert(ctx context.Context, tx *sql.Tx, seq uint64, pos int64,
 			}
 		}
 		at := r.Tick.At.Unix()
-		if _, err := tick.ExecContext(ctx, r.Plan, int64(seq), at, r.Digest, string(r.tick)); err != nil {
+		if _, err := tick.ExecContext(ctx, r.Plan, int64(seq), at, r.Digest, pos, len(r.events), string(r.tick)); err != nil {
 			return err
 		}
 		for k := range r.events {
@@ -142,7 +147,7 @@ func (j *Journal) insert(ctx context.Context, tx *sql.Tx, seq uint64, pos int64,
 func (j *Journal) Save(ctx context.Context, plan string, seq uint64, state []byte) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	err := inTx(ctx, j.full, func(tx *sql.Tx) error {
+	err := j.inTx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO snapshots (plan, seq, at, digest, state)
 			SELECT plan, seq, at, digest, $1 FROM ticks WHERE plan = $2 AND seq = $3 ON CONFLICT DO NOTHING`, state, plan, int64(seq))
 		return err

@@ -43,7 +43,7 @@ func addCursors(ctx context.Context, q querier, endpoints []string) error {
 func (j *Journal) Cursor(ctx context.Context, endpoint string) (Cursor, error) {
 	c, err := j.cursor(ctx, endpoint)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = j.update(ctx, j.full, endpoint, func(tx *sql.Tx) error { return addCursors(ctx, tx, []string{endpoint}) })
+		err = j.update(ctx, endpoint, func(tx *sql.Tx) error { return addCursors(ctx, tx, []string{endpoint}) })
 		if err != nil {
 			return Cursor{}, err
 		}
@@ -61,10 +61,15 @@ func (j *Journal) cursor(ctx context.Context, endpoint string) (c Cursor, err er
 }
 
 // update changes something of an endpoint's.
-func (j *Journal) update(ctx context.Context, db *sql.DB, endpoint string, f func(*sql.Tx) error) error {
+func (j *Journal) update(ctx context.Context, endpoint string, f func(*sql.Tx) error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := inTx(ctx, db, f); err != nil {
+	return j.ofCursor(endpoint, j.inTx(ctx, f))
+}
+
+// ofCursor wraps an error; a nil error stays nil.
+func (j *Journal) ofCursor(endpoint string, err error) error {
+	if err != nil {
 		return fmt.Errorf("writing the cursor of endpoint %q to journal %q: %w", endpoint, j.path, err)
 	}
 	return nil
@@ -74,27 +79,24 @@ func (j *Journal) update(ctx context.Context, db *sql.DB, endpoint string, f fun
 // cursor back. It does not wait for the disk: a process that dies loses nothing,
 // a power cut may lose the newest marks, and those events are sent once more.
 func (j *Journal) Delivered(ctx context.Context, endpoint string, pos uint64) error {
-	return j.update(ctx, j.lazy, endpoint, func(tx *sql.Tx) error {
-		_, err := tx.StmtContext(ctx, j.stmts.mark).ExecContext(ctx, int64(pos), endpoint, int64(pos))
-		return err
-	})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.ofCursor(endpoint, j.lazily(ctx, j.stmts.mark, int64(pos), endpoint, int64(pos)))
 }
 
 // Failed says that an attempt to deliver the event at pos went wrong, and when
 // the next one is due. It does not wait for the disk, and is passed over when
 // the cursor has moved beyond pos since.
 func (j *Journal) Failed(ctx context.Context, endpoint string, pos uint64, attempts int, next time.Time, lastError string) error {
-	return j.update(ctx, j.lazy, endpoint, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE cursors SET attempts = $1, next_at = $2, last_error = $3 WHERE endpoint = $4 AND pos < $5`,
-			attempts, millis(next), lastError, endpoint, int64(pos))
-		return err
-	})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.ofCursor(endpoint, j.lazily(ctx, j.stmts.failed, attempts, millis(next), lastError, endpoint, int64(pos)))
 }
 
 // Rewind sets an endpoint's cursor to a position, back or forth, so that
 // everything after it is sent, again where it was sent before.
 func (j *Journal) Rewind(ctx context.Context, endpoint string, pos uint64) error {
-	err := j.update(ctx, j.full, endpoint, func(tx *sql.Tx) error {
+	err := j.update(ctx, endpoint, func(tx *sql.Tx) error {
 		last, err := end(ctx, tx)
 		if err != nil {
 			return err
@@ -110,7 +112,7 @@ func (j *Journal) Rewind(ctx context.Context, endpoint string, pos uint64) error
 // Forget drops an endpoint that is no longer told, with its dead letters, so
 // that it does not keep events from being pruned.
 func (j *Journal) Forget(ctx context.Context, endpoint string) error {
-	return j.update(ctx, j.full, endpoint, func(tx *sql.Tx) error {
+	return j.update(ctx, endpoint, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM dead WHERE endpoint = $1`, endpoint); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type DeadLetter struct {
 // Bury gives up the event at pos for an endpoint: it becomes a dead letter and
 // the cursor moves beyond it, both or neither. now is when.
 func (j *Journal) Bury(ctx context.Context, endpoint string, pos uint64, now time.Time, reason string) error {
-	return j.update(ctx, j.full, endpoint, func(tx *sql.Tx) error {
+	return j.update(ctx, endpoint, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO dead (endpoint, pos, at, reason, again) VALUES ($1, $2, $3, $4, 0)
 			ON CONFLICT (endpoint, pos) DO UPDATE SET at = excluded.at, reason = excluded.reason, again = 0`,
 			endpoint, int64(pos), millis(now), reason)
@@ -50,8 +50,11 @@ func (j *Journal) DeadLetters(ctx context.Context, endpoint string) ([]DeadLette
 			return err
 		}
 		d.At = fromMillis(at)
+		if err := json.Unmarshal(d.Raw, &d.Event); err != nil {
+			return soup("event at position %d: %w", d.Pos, err)
+		}
 		letters = append(letters, d)
-		return json.Unmarshal(d.Raw, &letters[len(letters)-1].Event)
+		return nil
 	})
 	return letters, j.reading(fmt.Sprintf("dead letters of endpoint %q", endpoint), err)
 }
@@ -59,7 +62,7 @@ func (j *Journal) DeadLetters(ctx context.Context, endpoint string) ([]DeadLette
 // RetryDead asks for a dead letter to be sent again; it stays one until it is
 // Resolved. It returns ErrNotFound when there is none at pos.
 func (j *Journal) RetryDead(ctx context.Context, endpoint string, pos uint64) error {
-	err := j.update(ctx, j.full, endpoint, func(tx *sql.Tx) error {
+	err := j.update(ctx, endpoint, func(tx *sql.Tx) error {
 		return affected(tx.ExecContext(ctx, `UPDATE dead SET again = 1 WHERE endpoint = $1 AND pos = $2`, endpoint, int64(pos)))
 	})
 	j.wake(err)
@@ -68,7 +71,7 @@ func (j *Journal) RetryDead(ctx context.Context, endpoint string, pos uint64) er
 
 // Resolved removes a dead letter: it was delivered after all, or nobody needs it.
 func (j *Journal) Resolved(ctx context.Context, endpoint string, pos uint64) error {
-	return j.update(ctx, j.full, endpoint, func(tx *sql.Tx) error {
+	return j.update(ctx, endpoint, func(tx *sql.Tx) error {
 		return affected(tx.ExecContext(ctx, `DELETE FROM dead WHERE endpoint = $1 AND pos = $2`, endpoint, int64(pos)))
 	})
 }

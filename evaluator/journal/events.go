@@ -15,6 +15,9 @@ const selectEvents = `SELECT pos, seq, event FROM events WHERE pos > $1 ORDER BY
 // Events returns the events of all plans after a position, in order, at most
 // limit of them.
 func (j *Journal) Events(ctx context.Context, after uint64, limit int) ([]evaluator.Stored, error) {
+	if stored, ok := j.tail.after(after, limit); ok {
+		return stored, nil
+	}
 	rows, err := j.stmts.events.QueryContext(ctx, int64(after), limit)
 	if err != nil {
 		return nil, j.reading("events", err)

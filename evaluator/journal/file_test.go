@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -208,13 +209,19 @@ func TestOpenRefuses(t *testing.T) {
 		"a column is missed": {func(t *testing.T) journal.Config { return changed(t, "ALTER TABLE ticks DROP COLUMN tick") }, journal.ErrCorrupt, "tick"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j, err := journal.Open(t.Context(), c.config(t))
+			config := c.config(t)
+			before, _ := os.ReadFile(config.Path) // nil when there is none
+			j, err := journal.Open(t.Context(), config)
 			if err == nil {
 				_ = j.Close()
 				t.Fatal("it was opened")
 			}
 			if c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want %v with %q", err, c.want, c.says)
+			}
+			after, _ := os.ReadFile(config.Path)
+			if !bytes.Equal(before, after) && name != "a column is missed" {
+				t.Error("a file that was refused was changed")
 			}
 		})
 	}

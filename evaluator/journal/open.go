@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -35,17 +36,19 @@ type Config struct {
 
 // Journal is an open journal. Its methods may be called from several goroutines.
 type Journal struct {
-	path string
-	lock *os.File // nil when read only
-	full *sql.DB  // the one writer, on disk when it returns
-	lazy *sql.DB  // the same without waiting for the disk: for what may be repeated
-	read *sql.DB  // any number of readers
+	path  string
+	lock  *os.File // nil when read only
+	write *sql.DB  // one connection; nil when read only
+	read  *sql.DB  // any number of readers
 
 	epoch int64
 	stmts statements
 
-	mu    sync.Mutex // held while writing
-	watch chan struct{}
+	mu     sync.Mutex // held while writing
+	watch  chan struct{}
+	unsafe error // why nothing can be committed any more
+
+	tail tail
 }
 
 // Open opens the journal, creates it when there is none, and takes it for this
@@ -113,15 +116,10 @@ func (j *Journal) connect(c Config) error {
 	if j.read, err = sql.Open("sqlite", dsn(c.Path, reader)); err != nil || c.ReadOnly {
 		return err
 	}
-	if j.full, err = sql.Open("sqlite", dsn(c.Path, writer)); err != nil {
+	if j.write, err = sql.Open("sqlite", dsn(c.Path, writer)); err != nil {
 		return err
 	}
-	j.full.SetMaxOpenConns(1)
-	writer["_pragma"][2] = "synchronous(NORMAL)"
-	if j.lazy, err = sql.Open("sqlite", dsn(c.Path, writer)); err != nil {
-		return err
-	}
-	j.lazy.SetMaxOpenConns(1)
+	j.write.SetMaxOpenConns(1)
 	return nil
 }
 
@@ -144,7 +142,7 @@ func (j *Journal) prepare(ctx context.Context, c Config) error {
 		}
 		return j.stmts.prepare(ctx, j)
 	}
-	err := inTx(ctx, j.full, func(tx *sql.Tx) error {
+	err := j.inTx(ctx, func(tx *sql.Tx) error {
 		if err := migrate(ctx, tx); err != nil {
 			return err
 		}
@@ -185,8 +183,11 @@ func (j *Journal) check(ctx context.Context, c Config) error {
 		}
 	}
 	v, err := schemaVersion(ctx, j.read)
-	if err != nil || v == 0 || v > version {
-		return err // migrate says what is wrong with a newer one
+	if err != nil || v == 0 {
+		return err
+	}
+	if v > version {
+		return fmt.Errorf("%w (schema %d, this one knows %d)", ErrNewer, v, version)
 	}
 	var heads int
 	err = j.read.QueryRowContext(ctx, `SELECT count(*) FROM head WHERE seq >= (SELECT coalesce(max(seq), 0) FROM events)
@@ -201,7 +202,7 @@ func (j *Journal) check(ctx context.Context, c Config) error {
 // first error.
 func (j *Journal) Close() error {
 	errs := []error{j.stmts.close()}
-	for _, db := range []*sql.DB{j.read, j.lazy, j.full} {
+	for _, db := range []*sql.DB{j.read, j.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
@@ -218,16 +219,16 @@ func (j *Journal) Close() error {
 // inTx runs f in one transaction. When Commit itself fails, the transaction may
 // be on disk all the same: the caller cannot know and must not go on as if it
 // did.
-func inTx(ctx context.Context, db *sql.DB, f func(*sql.Tx) error) error {
-	if db == nil {
+func (j *Journal) inTx(ctx context.Context, f func(*sql.Tx) error) error {
+	if j.write == nil {
 		return errors.New("it is open for reading only")
 	}
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(ctx.Err(), j.unsafe); err != nil {
 		return err
 	}
 	// Once begun it takes milliseconds; cutting it off in the middle would only
 	// leave it open whether it happened.
-	tx, err := db.BeginTx(context.WithoutCancel(ctx), nil)
+	tx, err := j.write.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return classify(err)
 	}
@@ -236,6 +237,28 @@ func inTx(ctx context.Context, db *sql.DB, f func(*sql.Tx) error) error {
 		return classify(err)
 	}
 	return classify(tx.Commit())
+}
+
+// lazily runs one statement without waiting for the disk: a process that dies
+// loses nothing of it, a power cut may take it back. It is for what may be
+// repeated. The connection is the writer's own, because a second one would make
+// each of the two read anew what the other has written.
+func (j *Journal) lazily(ctx context.Context, stmt *sql.Stmt, args ...any) error {
+	if j.write == nil {
+		return errors.New("it is open for reading only")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if _, err := j.stmts.normal.ExecContext(ctx); err != nil {
+		return classify(err)
+	}
+	_, err := stmt.ExecContext(ctx, args...)
+	if _, back := j.stmts.strict.ExecContext(ctx); back != nil {
+		j.unsafe = back // commits would no longer be on disk when they return
+	}
+	return classify(err)
 }
 
 // changedLocked wakes everybody who watches.

@@ -19,7 +19,7 @@ func (j *Journal) Prune(ctx context.Context, olderThan time.Time) (Pruned, error
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	var p Pruned
-	err := inTx(ctx, j.full, func(tx *sql.Tx) error {
+	err := j.inTx(ctx, func(tx *sql.Tx) error {
 		// :: plan name → sequence of the state that becomes its origin
 		const origins = `(SELECT max(s.seq) FROM snapshots s WHERE s.plan = %s.plan AND s.at < $1)`
 		for _, step := range []struct {
@@ -46,5 +46,6 @@ func (j *Journal) Prune(ctx context.Context, olderThan time.Time) (Pruned, error
 	if err != nil {
 		return Pruned{}, fmt.Errorf("pruning journal %q: %w", j.path, err)
 	}
+	j.tail.clear()
 	return p, nil
 }

@@ -100,57 +100,62 @@ func (j *Journal) Entries(ctx context.Context, plan string, after uint64, limit 
 }
 
 func (j *Journal) entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error) {
-	rows, err := j.read.QueryContext(ctx, `SELECT seq, digest, tick FROM ticks WHERE plan = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
+	rows, err := j.read.QueryContext(ctx, `SELECT seq, digest, pos, events, tick FROM ticks WHERE plan = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
 		plan, int64(after), limit)
 	if err != nil {
 		return nil, err
 	}
 	var kept []evaluator.Kept
+	var spans []span
 	err = each(rows, func() error {
 		k := evaluator.Kept{Entry: evaluator.Entry{Plan: plan}}
+		var s span
 		var tick sql.RawBytes
-		if err := rows.Scan(&k.Seq, &k.Digest, &tick); err != nil {
+		if err := rows.Scan(&k.Seq, &k.Digest, &s.pos, &s.events, &tick); err != nil {
 			return err
 		}
 		if err := json.Unmarshal(tick, &k.Tick); err != nil {
 			return soup("tick of sequence %d: %w", k.Seq, err)
 		}
-		kept = append(kept, k)
+		kept, spans = append(kept, k), append(spans, s)
 		return nil
 	})
 	if err != nil || len(kept) == 0 {
 		return nil, err
 	}
-	return kept, j.attach(ctx, plan, kept)
+	return kept, j.attach(ctx, kept, spans)
 }
 
+// span is where the events of a tick are.
+type span struct{ pos, events int64 }
+
 // attach gives the entries their events. Entries and events are both in the
-// order of their sequence.
-func (j *Journal) attach(ctx context.Context, plan string, kept []evaluator.Kept) error {
-	rows, err := j.read.QueryContext(ctx, `SELECT seq, event FROM events WHERE plan = $1 AND seq BETWEEN $2 AND $3 ORDER BY pos`,
-		plan, int64(kept[0].Seq), int64(kept[len(kept)-1].Seq))
+// order of their positions; between them may be events of other plans.
+func (j *Journal) attach(ctx context.Context, kept []evaluator.Kept, spans []span) error {
+	last := spans[len(spans)-1]
+	rows, err := j.read.QueryContext(ctx, `SELECT pos, seq, event FROM events WHERE pos > $1 AND pos <= $2 AND plan = $3 ORDER BY pos`,
+		spans[0].pos, last.pos+last.events, kept[0].Plan)
 	if err != nil {
 		return err
 	}
-	i := 0
-	return each(rows, func() error {
-		var seq uint64
-		var raw []byte
-		if err := rows.Scan(&seq, &raw); err != nil {
-			return err
+	stored, err := scanEvents(rows)
+	if err != nil {
+		return err
+	}
+	for i := range kept {
+		n := spans[i].events
+		if n < 0 || n > int64(len(stored)) {
+			return soup("sequence %d had %d events, %d are left", kept[i].Seq, n, len(stored))
 		}
-		for kept[i].Seq < seq {
-			if i++; i == len(kept) {
-				return soup("an event of sequence %d has no tick", seq)
+		for _, s := range stored[:n] {
+			if s.Seq != kept[i].Seq {
+				return soup("event at position %d is of sequence %d, not %d", s.Pos, s.Seq, kept[i].Seq)
 			}
+			kept[i].Events, kept[i].Raw = append(kept[i].Events, s.Event), append(kept[i].Raw, s.Raw)
 		}
-		var e evaluator.Event
-		if err := json.Unmarshal(raw, &e); err != nil {
-			return soup("event of sequence %d: %w", seq, err)
-		}
-		kept[i].Events, kept[i].Raw = append(kept[i].Events, e), append(kept[i].Raw, raw)
-		return nil
-	})
+		stored = stored[n:]
+	}
+	return nil
 }
 
 // each calls f for every row and closes the rows.
