@@ -55,7 +55,7 @@ func running(j *job) bool { return !j.done }
 // If the answer is lost, so is the id: the query runs on, and asking again in
 // the slot finds it by its token.
 func (s *Source) start(ctx context.Context, now time.Time, j *job) {
-	out, err := s.client.StartQueryExecution(amazon.WithRetries(ctx), j.input())
+	out, err := amazon.Call(ctx, s.client.StartQueryExecution, j.input())
 	if err != nil {
 		j.fail(amazon.Explain("StartQueryExecution", err, now))
 		return
@@ -75,7 +75,7 @@ func (s *Source) start(ctx context.Context, now time.Time, j *job) {
 // poll looks how far a query is. A failure to look leaves the query running:
 // asking again in the slot finds it.
 func (s *Source) poll(ctx context.Context, now time.Time, j *job) {
-	out, err := s.client.GetQueryExecution(amazon.WithRetries(ctx), &athena.GetQueryExecutionInput{QueryExecutionId: &j.id})
+	out, err := amazon.Call(ctx, s.client.GetQueryExecution, &athena.GetQueryExecutionInput{QueryExecutionId: &j.id})
 	switch {
 	case ctx.Err() != nil:
 		return // run stops it
@@ -172,7 +172,7 @@ func (s *Source) stop(ctx context.Context, jobs []*job, why string) {
 			continue
 		}
 		detail := fmt.Sprintf("query %s: %s", j.id, why)
-		_, err := s.client.StopQueryExecution(amazon.WithRetries(fresh), &athena.StopQueryExecutionInput{QueryExecutionId: &j.id})
+		_, err := amazon.Call(fresh, s.client.StopQueryExecution, &athena.StopQueryExecutionInput{QueryExecutionId: &j.id})
 		if err != nil {
 			// It runs on; asking again in the slot finds it by its token.
 			detail = fmt.Sprintf("query %s: not finished in time, and stopping it failed", j.id)
@@ -187,7 +187,7 @@ func (s *Source) results(ctx context.Context, now time.Time, j *job) {
 	input := &athena.GetQueryResultsInput{QueryExecutionId: &j.id, MaxResults: aws.Int32(maxRows)}
 	tokens := make(map[string]bool) // :: token → already followed
 	for page := 0; ; page++ {
-		out, err := s.client.GetQueryResults(amazon.WithRetries(ctx), input)
+		out, err := amazon.Call(ctx, s.client.GetQueryResults, input)
 		if err != nil {
 			j.fail(amazon.Explain("GetQueryResults", err, now))
 			return

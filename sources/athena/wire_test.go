@@ -277,11 +277,13 @@ func TestManyWants(t *testing.T) {
 	strict.Query.Athena.MinGroup = 5000
 	other := signal()
 	other.Query.Athena.SQL = "SELECT 2"
+	early := want(signal())
+	early.To = bucket()
 	late := want(signal())
 	late.From = bucket() + 3600
 	late.To = late.From + 3600
-	got := s.Fetch(t.Context(), now(), []sources.Want{want(signal()), want(signal()), want(strict), want(other), late})
-	faults := []rules.Fault{rules.OK, rules.OK, rules.NoData, rules.OK, rules.NoData}
+	got := s.Fetch(t.Context(), now(), []sources.Want{want(signal()), want(signal()), want(strict), want(other), late, early})
+	faults := []rules.Fault{rules.OK, rules.OK, rules.NoData, rules.OK, rules.NoData, rules.NoData}
 	for i, r := range got {
 		if r.Fault != faults[i] {
 			t.Errorf("want %d: fault %d %q, want %d", i, r.Fault, r.Detail, faults[i])

@@ -71,10 +71,9 @@ func missing(name string, composite bool) *alarmState {
 // describe reads the states of at most 100 alarms, page by page.
 func (s *Source) describe(ctx context.Context, now time.Time, names []string, kinds []types.AlarmType, states map[string]*alarmState) amazon.Failure {
 	input := &cloudwatch.DescribeAlarmsInput{AlarmNames: names, AlarmTypes: kinds, MaxRecords: aws.Int32(maxAlarms)}
-	ctx = amazon.WithRetries(ctx)
 	tokens := make(map[string]bool) // :: token → already followed
 	for page := 0; ; page++ {
-		out, err := s.client.DescribeAlarms(ctx, input)
+		out, err := amazon.Call(ctx, s.client.DescribeAlarms, input)
 		if err != nil {
 			return amazon.Explain("DescribeAlarms", err, now)
 		}

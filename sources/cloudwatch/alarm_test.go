@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/relgate/relgate/rules"
@@ -47,6 +48,7 @@ func TestAlarms(t *testing.T) {
 		{"OK since long ago", state("a", "OK", t0-86400), level(0, 5, 6, 7, 8, 9), rules.OK, "", ""},
 		{"ALARM since a bucket's start", state("a", "ALARM", t0+420), level(1, 7, 8, 9), rules.OK, "", "a: Threshold Crossed"},
 		{"ALARM since within a bucket", state("a", "ALARM", t0+421), level(1, 8, 9), rules.OK, "", "a: "},
+		{"ALARM since a fraction of a second into a bucket", state("a", "ALARM", t0, m{"StateTransitionedTimestamp": cbor.Tag{Number: 1, Content: float64(t0) + 480.25}}), level(1, 9), rules.OK, "", "a: "},
 		{"OK only since this minute", state("a", "OK", t0+590), nil, rules.NoData, "only since 2025-06-04T00:09:50Z", ""},
 		{"OK from the future", state("a", "OK", t0+7200), nil, rules.NoData, "only since", ""},
 		{"a new alarm", state("a", "INSUFFICIENT_DATA", t0), nil, rules.NoData, "INSUFFICIENT_DATA", ""},

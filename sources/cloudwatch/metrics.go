@@ -136,12 +136,11 @@ func refusesTrimmedCount(b batch, detail string) bool {
 // pages reads a batch to its last page. A failure is one of the whole batch.
 func (s *Source) pages(ctx context.Context, now time.Time, b batch, rank bool, answers map[statistic]*series) amazon.Failure {
 	input, byID := request(b, rank)
-	got := newAnswer(byID, rank)
-	ctx = amazon.WithRetries(ctx)
+	got := newAnswer(b, byID, rank)
 	tokens := make(map[string]bool) // :: token → already followed
 	for page := 0; ; page++ {
 		s.counters.Billed.Add(uint64(len(b.stats)))
-		out, err := s.client.GetMetricData(ctx, input)
+		out, err := amazon.Call(ctx, s.client.GetMetricData, input)
 		if err != nil {
 			return amazon.Explain("GetMetricData", err, now)
 		}

@@ -47,15 +47,21 @@ func severity(f rules.Fault) int {
 	return 5
 }
 
+// slack is how far before the range a bucket may begin: CloudWatch rounds the
+// start of a question about old data down, by up to an hour.
+const slack = 3600
+
 // answer is one GetMetricData while its pages come in.
 type answer struct {
 	byID map[string]statistic
 	got  map[string]*series // :: Id → what came
 	ref  string
+
+	from, to int64 // the range that was asked for
 }
 
-func newAnswer(byID map[string]statistic, rank bool) *answer {
-	a := &answer{byID: byID, got: make(map[string]*series, len(byID))}
+func newAnswer(b batch, byID map[string]statistic, rank bool) *answer {
+	a := &answer{from: b.from, to: b.to, byID: byID, got: make(map[string]*series, len(byID))}
 	for id := range byID {
 		a.got[id] = &series{at: make(map[int64]float64), rank: rank}
 	}
@@ -68,7 +74,7 @@ func (a *answer) add(out *cloudwatch.GetMetricDataOutput) {
 	for _, r := range out.MetricDataResults {
 		id := aws.ToString(r.Id)
 		if s := a.got[id]; s != nil {
-			s.add(r, a.byID[id])
+			s.add(r, a.byID[id], a.from, a.to)
 		}
 	}
 	for _, m := range out.Messages {
@@ -83,7 +89,7 @@ func (a *answer) cut(why string) {
 	}
 }
 
-func (s *series) add(r types.MetricDataResult, st statistic) {
+func (s *series) add(r types.MetricDataResult, st statistic, from, to int64) {
 	s.seen, s.status = true, r.StatusCode
 	for _, m := range r.Messages {
 		code, text := aws.ToString(m.Code), aws.ToString(m.Value)
@@ -102,6 +108,11 @@ func (s *series) add(r types.MetricDataResult, st statistic) {
 		return
 	}
 	for i, t := range r.Timestamps {
+		if at := t.Unix(); at < from-slack || at >= to {
+			// A null reads as a time of long ago. Whose value it was, nobody knows.
+			s.blame(rules.PartialData, fmt.Sprintf("%v: a bucket at %d was not asked for", st, at))
+			continue
+		}
 		s.put(t.Unix(), r.Values[i], st)
 	}
 }

@@ -55,6 +55,7 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 		if base := amazon.Endpoint(cfg.BaseURL); base != nil {
 			o.BaseEndpoint = base
 		}
+		o.APIOptions = append(o.APIOptions, refuseNulls)
 	})
 	return &Source{
 		name: cfg.Name, client: client, counters: counters,

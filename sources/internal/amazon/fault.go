@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -72,8 +73,13 @@ func describe(err error) (code, message string) {
 	case errors.Is(err, context.Canceled):
 		return "", "cancelled"
 	}
+	// Without URL and addresses: they are in the configuration, and a local port
+	// would make every detail another one.
+	if o, ok := errors.AsType[*net.OpError](err); ok {
+		return "", o.Op + ": " + firstLine(o.Err.Error())
+	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		return "", firstLine(u.Err.Error()) // without the URL
+		return "", firstLine(u.Err.Error())
 	}
 	if d, ok := errors.AsType[*smithy.DeserializationError](err); ok {
 		return "", "unreadable answer: " + firstLine(d.Err.Error())

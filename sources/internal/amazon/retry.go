@@ -2,6 +2,7 @@ package amazon
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -70,10 +71,18 @@ func (r *retryer) RetryDelay(int, error) (time.Duration, error) { return 0, nil 
 
 type retriesKey struct{}
 
-// WithRetries is the context for one call: it carries the number of retries
+// Call makes one call of a client. Its context carries the number of retries
 // made, so that the waits between them grow.
-func WithRetries(ctx context.Context) context.Context {
-	return context.WithValue(ctx, retriesKey{}, new(int))
+//
+// A panic of the SDK is an error: it panics on some answers, such as a
+// timestamp in JSON that is no number.
+func Call[In, Out, Options any](ctx context.Context, call func(context.Context, *In, ...func(*Options)) (*Out, error), in *In) (out *Out, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			out, err = nil, fmt.Errorf("unreadable answer: the SDK panicked: %v", v)
+		}
+	}()
+	return call(context.WithValue(ctx, retriesKey{}, new(int)), in)
 }
 
 // Sleep is the Pause of real time.

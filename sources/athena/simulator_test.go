@@ -1,0 +1,100 @@
+package athena_test
+
+import (
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/athena"
+	"github.com/relgate/relgate/sources/simulator"
+)
+
+// launch is the T of the simulated release.
+var launch = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+
+func simulated(t *testing.T, scenario string, at time.Time, chaos *simulator.Chaos) (*athena.Source, *simulator.Simulator) {
+	t.Helper()
+	sc, err := simulator.Load(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sim, err := simulator.New(simulator.Config{Scenario: sc, Start: launch, Now: func() time.Time { return at }, Chaos: chaos})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim.Handler("aws"))
+	t.Cleanup(server.Close)
+	s, _ := sourceAt(t, server.URL)
+	return s, sim
+}
+
+// planned is a want for config.toml's signal, with the SQL that is shipped.
+func planned(t *testing.T, at time.Time) sources.Want {
+	t.Helper()
+	text, err := os.ReadFile("../../sql/bias_by_age_decile.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := signal()
+	s.Query.Athena.SQL = string(text)
+	return sources.Want{Plan: "p", Index: 5, Signal: s, From: at.Add(-3 * time.Hour).Unix(), To: at.Unix()}
+}
+
+func TestAgainstTheSimulator(t *testing.T) {
+	at := launch.Add(26*time.Hour + 3*time.Minute)
+	for scenario, want := range map[string]float64{"healthy": 0.03, "bias": 0.12} {
+		s, sim := simulated(t, scenario, at, nil)
+		w := planned(t, at)
+		got := s.Fetch(t.Context(), at, []sources.Want{w, w})
+		for _, r := range got {
+			if r.Fault != rules.OK || len(r.Points) != 1 || r.SettledUntil != launch.Add(26*time.Hour).Unix() {
+				t.Fatalf("%s: got %+v", scenario, r)
+			}
+			if v := r.Points[0].Value; v < want-0.035 || v > want+0.035 {
+				t.Errorf("%s: gap %.4f, want about %.2f (%s)", scenario, v, want, r.Note)
+			}
+		}
+		again := s.Fetch(t.Context(), at, []sources.Want{w})
+		if diff := cmp.Diff(got[0], again[0]); diff != "" {
+			t.Errorf("%s: asked again in the slot (-first +again):\n%s", scenario, diff)
+		}
+		if n := sim.Stats().Queries; n != 1 || s.Stats().Billed != 1 || s.Stats().BytesScanned < 10_000_000 {
+			t.Errorf("%s: %d queries ran; stats %+v", scenario, n, s.Stats())
+		}
+	}
+}
+
+// However an answer is spoilt, a reading without a fault is the whole truth, and
+// one with a fault holds nothing.
+func TestSpoiltAnswers(t *testing.T) {
+	at := launch.Add(26*time.Hour + 3*time.Minute)
+	honest, _ := simulated(t, "bias", at, nil)
+	w := planned(t, at)
+	truth := honest.Fetch(t.Context(), at, []sources.Want{w})[0]
+	faults := make(map[rules.Fault]int)
+	for _, kind := range simulator.ChaosKinds() {
+		for seed := range uint64(20) {
+			s, _ := simulated(t, "bias", at, &simulator.Chaos{Seed: seed, Rate: 0.3, Kinds: []string{kind}})
+			r := s.Fetch(t.Context(), at, []sources.Want{w})[0]
+			faults[r.Fault]++
+			if r.Fault == rules.OK {
+				if diff := cmp.Diff(truth.Points, r.Points); diff != "" || strings.TrimSuffix(r.Note, "; reused result") != truth.Note {
+					t.Errorf("%s, seed %d: no fault, but note %q and points (-want +got):\n%s", kind, seed, r.Note, diff)
+				}
+			} else if len(r.Points) != 0 || r.Detail == "" || len(r.Detail) > 300 {
+				t.Errorf("%s, seed %d: %+v", kind, seed, r)
+			}
+		}
+	}
+	for _, f := range []rules.Fault{rules.OK, rules.NoData, rules.ConfigFault, rules.Unavailable} {
+		if faults[f] == 0 {
+			t.Errorf("no reading with fault %d among %v: the test does not see what it is for", f, faults)
+		}
+	}
+}
