@@ -113,7 +113,7 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 			ph.rollback[i] = rollback[k]
 			continue
 		}
-		ph.rollback[i].mark = int32(a.to.countBefore(lay, a.plan.Rules[r].Signal, ph.started))
+		ph.rollback[i].mark = a.to.mark(lay, a.plan.Rules[r].Signal, ph.started)
 		if rs := &a.to.rules[r]; !rs.active {
 			*rs = ruleState{active: true, since: max(ph.started, a.to.at)}
 		}

@@ -143,14 +143,11 @@ func (s *stepper) override(k int, to rules.State, c *Command) {
 	ph.manual, ph.by, ph.why = true, c.By, c.Why
 	s.decide(k, to, c.Verdict, rules.CauseManual, fmt.Sprintf("overridden with %s by %s: %s", c.Verdict, c.By, c.Why))
 	if s.settledRun() {
-		// judgeRun decides again at the end of this tick.
-		s.reopen()
+		// The run was decided by what has just been overridden: it is judged
+		// again at the end of this tick.
+		s.setRun(rules.Monitoring, rules.Pending, Event{Cause: rules.CauseManual, By: c.By, Why: c.Why,
+			Reason: fmt.Sprintf("phase %s is overridden by %s: %s", s.plan.Phases[k].Name, c.By, c.Why)})
 	}
-}
-
-// reopen lets a run that was decided be judged again after an override.
-func (s *stepper) reopen() {
-	s.st.run.state = rules.Monitoring
 }
 
 // goOn takes a rollback back: the run is watched on, and the rules that fired
@@ -183,9 +180,9 @@ func (s *stepper) phaseGoesOn(k int, reason string, c *Command) {
 		s.verdict(k, rules.Fail, rules.CauseManual, reason)
 		return
 	}
-	to := rules.Waiting
+	to, cause := rules.Waiting, freshPhase(p).cause
 	if ph.begun {
-		to = rules.Monitoring
+		to, cause = rules.Monitoring, rules.CauseWindow
 		ph.success = slices.Clone(ph.success)
 		for i := range ph.success {
 			ss := &ph.success[i]
@@ -198,7 +195,7 @@ func (s *stepper) phaseGoesOn(k int, reason string, c *Command) {
 		Kind: PhaseEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: to.String(),
 		Cause: rules.CauseManual, Reason: reason, Owner: p.Owner, By: c.By, Why: c.Why,
 	})
-	s.verdict(k, rules.Pending, freshPhase(p).cause, reason)
+	s.verdict(k, rules.Pending, cause, reason)
 }
 
 func (s *stepper) abortCommand(c *Command) (func(), string) {
@@ -209,12 +206,6 @@ func (s *stepper) abortCommand(c *Command) (func(), string) {
 		reason := fmt.Sprintf("aborted by %s: %s", c.By, c.Why)
 		e := Event{Cause: rules.CauseManual, Reason: reason, By: c.By, Why: c.Why}
 		s.takeBack(rules.CauseManual, reason, &e)
-		for i := range s.events {
-			if s.events[i].Kind == RunEvent && s.st.fired == nil && s.events[i].To == rules.RolledBack.String() {
-				f := s.events[i]
-				s.st.fired = &f
-			}
-		}
 	}, ""
 }
 

@@ -12,9 +12,8 @@ import (
 func (s *stepper) startDue() {
 	for k := range s.plan.Phases {
 		p, ph := &s.plan.Phases[k], &s.st.phases[k]
-		scheduled := p.Advance == rules.Scheduled || p.Advance == rules.OnPass && k == 0
 		due := s.lay.start + secs(p.Start)
-		if !scheduled || ph.begun || ph.state != rules.Waiting || s.at < due {
+		if !clocked(s.plan, k) || ph.begun || ph.state != rules.Waiting || s.at < due {
 			continue
 		}
 		if s.obstacle(k) != "" {
@@ -27,6 +26,13 @@ func (s *stepper) startDue() {
 		}
 		s.start(k, started, fmt.Sprintf("its time has come: %s", when(due).Format(clock)))
 	}
+}
+
+// clocked reports whether the plan's clock starts a phase. The first phase has
+// none before it whose pass it could wait for.
+func clocked(plan *rules.Plan, k int) bool {
+	a := plan.Phases[k].Advance
+	return a == rules.Scheduled || a == rules.OnPass && k == 0
 }
 
 // startOnPass starts a phase that waits for the one before.
@@ -87,7 +93,7 @@ func (s *stepper) start(k int, started int64, reason string) {
 	}
 	ph.rollback = make([]windowCount, len(p.Rollback))
 	for i, r := range p.Rollback {
-		ph.rollback[i].mark = int32(s.st.countBefore(s.lay, s.plan.Rules[r].Signal, started))
+		ph.rollback[i].mark = s.st.mark(s.lay, s.plan.Rules[r].Signal, started)
 		if rs := &s.st.rules[r]; !rs.active {
 			rs = s.rule(r)
 			rs.active, rs.since, rs.next = true, started, 0
@@ -100,18 +106,28 @@ func (s *stepper) start(k int, started int64, reason string) {
 	})
 }
 
-// countBefore counts the buckets with a value that begin before a time.
+// mark counts the buckets with a value that come before a window.
+func (st *State) mark(lay *layout, signal int, started int64) int32 {
+	sr, sl := &st.signals[signal], &lay.signals[signal]
+	w := sr.bucket(sl)
+	return int32(st.countBefore(lay, signal, alignUp(started, w)))
+}
+
+// countBefore counts the buckets with a value that begin before a time, the
+// forgotten ones included.
 func (st *State) countBefore(lay *layout, signal int, t int64) int {
 	sr, sl := &st.signals[signal], &lay.signals[signal]
 	p := sr.whole(sl, false, 0)
-	w := sr.bucket(sl)
-	return int(sr.gone) + valued(p[:before(p, alignUp(t, w))], w, sl)
+	return int(sr.gone) + valued(p[:before(p, t)], sr.bucket(sl), sl)
 }
 
 // judgePhases judges what is watched until nothing follows any more: a phase
 // that passes may start the next.
 func (s *stepper) judgePhases() {
 	s.rollbackAll()
+	if s.settledRun() {
+		return
+	}
 	for again := true; again; {
 		for k := range s.st.phases {
 			if s.st.phases[k].state == rules.Monitoring {
@@ -186,8 +202,8 @@ func (s *stepper) windowResult(k int, r *rules.Rule, mark int32) uint8 {
 	if sr.settled < to {
 		return windowOpen
 	}
-	got := stretch{points: s.st.countBefore(s.lay, r.Signal, to) - int(mark), expected: int((to - from) / w)}
-	if sr.gone > mark && (len(sr.points) == 0 || sr.points[0].At > to) {
+	got := stretch{points: s.st.countBefore(s.lay, r.Signal, to-w+1) - int(mark), expected: int((to - from) / w)}
+	if sr.gone > mark && (len(sr.points) == 0 || sr.points[0].At > to-w) {
 		return windowThin // what was forgotten may lie beyond the window
 	}
 	if got.points < 1 || got.expected < 1 || !got.covered(r.Coverage) {
@@ -210,19 +226,15 @@ func (s *stepper) phaseVerdict(k int) opinion {
 	judged := 0
 	var missing *opinion
 	for i := range ph.success {
-		ss, r := &ph.success[i], &s.plan.Rules[p.Success[i]]
+		ss := &ph.success[i]
 		switch {
 		case ss.verdict == rules.Fail:
 			return opinion{rules.Fail, ss.cause, s.successReason(k, i)}
 		case ss.ignored:
 		case ss.verdict == rules.Pass:
 			judged++
-		case missing == nil:
-			missing = &opinion{rules.Pending, ss.cause, ""}
-			if s.at >= s.windowEnd(k) {
-				missing.reason = s.successReason(k, i)
-			}
-			_ = r
+		case missing == nil && s.at >= s.windowEnd(k):
+			missing = &opinion{rules.Pending, ss.cause, s.successReason(k, i)}
 		}
 	}
 	if s.at < s.windowEnd(k) {

@@ -80,8 +80,11 @@ func (j *judged) code() ruleCode {
 	return codeClear
 }
 
-// lookback is the event time that a rollback rule's newest answer rests on.
-func lookback(r *rules.Rule) int64 { return secs(r.For) + secs(r.Over) }
+// lookback is how long a gap in the data a rollback rule puts up with: the share
+// of its stretch that its coverage does not demand.
+func lookback(r *rules.Rule) int64 {
+	return int64((1 - r.Coverage) * float64(secs(r.For)+secs(r.Over)))
+}
 
 // silence is whether a signal can be judged, and when that may change by
 // itself.
@@ -113,7 +116,7 @@ func (l *layout) silence(signal int, s *series, since, lookback int64, newest st
 		return silence{rules.CauseNoData, math.MaxInt64}
 	case at > old:
 		return silence{rules.CauseStale, math.MaxInt64}
-	case at > thin && newest.points == 0:
+	case at > thin && s.newest(sl)+allowed+lookback < at:
 		return silence{rules.CauseNoData, math.MaxInt64}
 	case at > thin:
 		return silence{rules.CauseInsufficientSamples, math.MaxInt64}
@@ -144,9 +147,9 @@ func (s *stepper) policy(i int, rs *ruleState) {
 		s.fire(i, rs.cause, stretch{}, reason)
 		return
 	}
-	for k := range s.plan.Phases {
-		if s.st.phases[k].state == rules.Monitoring && slices.Contains(s.plan.Phases[k].Rollback, i) {
-			s.decide(k, rules.Failed, rules.Fail, rs.cause, reason)
+	for _, k := range s.lay.phases(i) {
+		if s.st.phases[k].state == rules.Monitoring {
+			s.decide(int(k), rules.Failed, rules.Fail, rs.cause, reason)
 		}
 	}
 	// A phase that begins later is judged by the same policy.
@@ -173,19 +176,20 @@ func (s *stepper) fire(i int, cause rules.Cause, v stretch, reason string) {
 		Evidence: &ev, Owner: r.Owner, Action: r.Action, Command: r.Command, Notify: r.Notify, Phase: s.phaseOfRule(i),
 	})
 	if s.st.fired == nil {
-		c := *e
-		s.st.fired = &c
+		fired := *e
+		s.st.fired = &fired
 	}
 }
 
 // phaseOfRule names the newest phase that has begun and names the rule.
 func (s *stepper) phaseOfRule(i int) string {
-	for k := len(s.plan.Phases) - 1; k >= 0; k-- {
-		if s.st.phases[k].begun && slices.Contains(s.plan.Phases[k].Rollback, i) {
-			return s.plan.Phases[k].Name
+	name := ""
+	for _, k := range s.lay.phases(i) {
+		if s.st.phases[k].begun {
+			name = s.plan.Phases[k].Name
 		}
 	}
-	return ""
+	return name
 }
 
 func (s *stepper) ruleEvent(i int, from ruleCode, rs ruleState, j *judged) Event {

@@ -24,7 +24,10 @@ func (s *stepper) takeBack(c rules.Cause, reason string, fired *Event) {
 		e.Phase, e.Evidence, e.Owner, e.Action, e.Command = fired.Phase, fired.Evidence, fired.Owner, fired.Action, fired.Command
 		e.Notify, e.By, e.Why = fired.Notify, fired.By, fired.Why
 	}
-	s.setRun(rules.RolledBack, rules.Rollback, e)
+	if e := s.setRun(rules.RolledBack, rules.Rollback, e); s.st.fired == nil && e != nil {
+		c := *e // a person took it back: that is the event of the rollback
+		s.st.fired = &c
+	}
 	for k := range s.st.phases {
 		ph := &s.st.phases[k]
 		if ph.state == rules.Waiting || ph.state == rules.Monitoring {
@@ -36,16 +39,16 @@ func (s *stepper) takeBack(c rules.Cause, reason string, fired *Event) {
 }
 
 // setRun moves the run. The event is made only if the state that people see
-// changes.
-func (s *stepper) setRun(to rules.State, v rules.Verdict, e Event) {
+// changes; nil when not.
+func (s *stepper) setRun(to rules.State, v rules.Verdict, e Event) *Event {
 	run := &s.st.run
 	from := run.shown()
 	run.state, run.verdict, run.cause, run.reason = to, v, e.Cause, e.Reason
 	if run.shown() == from {
-		return
+		return nil
 	}
 	e.Kind, e.Subject, e.From, e.To = RunEvent, s.plan.Name, from.String(), run.shown().String()
-	s.emit(e)
+	return s.emit(e)
 }
 
 // shown is the state with the hold in it.
@@ -58,8 +61,7 @@ func (r *runState) shown() rules.State {
 
 // judgeRun puts the phases together.
 func (s *stepper) judgeRun() {
-	run := &s.st.run
-	if run.done || run.state == rules.RolledBack {
+	if s.settledRun() {
 		return
 	}
 	state, o := s.runOpinion()
@@ -107,7 +109,12 @@ func (s *stepper) runVerdict(passed, begun, open int, last int64, failed, unknow
 	case begun == 0 && s.at < s.lay.start:
 		return rules.Waiting, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("the release begins at %s", when(s.lay.start).Format(clock))}
 	}
-	return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("%d of %d phases have passed", passed, len(s.st.phases))}
+	if begun == 0 {
+		return running, opinion{rules.Pending, rules.CauseWindow, "no phase has begun"}
+	}
+	k := s.st.current()
+	return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("%d of %d phases have passed, phase %s is %s",
+		passed, len(s.st.phases), s.plan.Phases[k].Name, s.st.phases[k].state)}
 }
 
 // communications that come more than this late are not sent any more.

@@ -77,10 +77,10 @@ func (s series) merge(sig *rules.Signal, lay *signalLayout, rd *rules.Reading, a
 // health notes what the reading says of the source, and when to ask again.
 func (s *series) health(lay *signalLayout, rd *rules.Reading, at int64, good bool) {
 	s.asked, s.fault = at, rd.Fault
-	if w := (words{rd.Detail, rd.Note, rd.Ref}); w == (words{}) {
+	if rd.Detail == "" && rd.Note == "" && rd.Ref == "" {
 		s.words = nil
-	} else if s.words == nil || *s.words != w {
-		s.words = &w
+	} else if w := s.words; w == nil || w.detail != rd.Detail || w.note != rd.Note || w.ref != rd.Ref {
+		s.words = &words{rd.Detail, rd.Note, rd.Ref}
 	}
 	if good {
 		s.fails = 0
@@ -188,8 +188,11 @@ func finite(v float64) bool { return v-v == 0 }
 
 // before gives the number of points that lie before a time.
 func before(points []rules.Point, at int64) int {
-	// Mostly the time is near the end.
+	// Mostly the time is near an end.
 	i := len(points)
+	if i == 0 || points[0].At >= at {
+		return 0
+	}
 	for n := 0; i > 0 && points[i-1].At >= at; n++ {
 		if n == 16 {
 			return sort.Search(i, func(k int) bool { return points[k].At >= at })

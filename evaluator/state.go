@@ -193,13 +193,39 @@ type layout struct {
 	plan    *rules.Plan
 	start   int64 // T
 	signals []signalLayout
-	roll    []int32 // indexes of the rollback rules
+	roll    []int32    // indexes of the rollback rules
+	named   [][2]int32 // :: rule → its stretch of naming
+	naming  []int32    // phases that name a rollback rule, in order
+}
+
+// phases lists the phases that name a rollback rule.
+func (l *layout) phases(rule int) []int32 { return l.naming[l.named[rule][0]:l.named[rule][1]] }
+
+func (l *layout) nameRules() {
+	l.named = make([][2]int32, len(l.plan.Rules))
+	for k := range l.plan.Phases {
+		for _, r := range l.plan.Phases[k].Rollback {
+			l.named[r][1]++
+		}
+	}
+	var n int32
+	for r := range l.named {
+		n, l.named[r] = n+l.named[r][1], [2]int32{n, n}
+	}
+	l.naming = make([]int32, n)
+	for k := range l.plan.Phases {
+		for _, r := range l.plan.Phases[k].Rollback {
+			l.naming[l.named[r][1]] = int32(k)
+			l.named[r][1]++
+		}
+	}
 }
 
 type signalLayout struct {
 	period int64 // seconds, at least 1
 	every  int64
 	settle int64
+	judged int64 // seconds of event time that a rollback rule may judge at once: read again each time
 	keep   int32 // points that the rollback rules and Signal.Keep need, with slack
 	level  bool  // a point is a level, whole as soon as it is known
 }
@@ -223,13 +249,15 @@ func newLayout(plan *rules.Plan) *layout {
 		}
 		l.roll = append(l.roll, int32(i))
 		sig := &l.signals[r.Signal]
-		need := (secs(r.For)+secs(r.Over))/sig.period + 1
+		sig.judged = max(sig.judged, secs(r.For)+secs(r.Over))
+		need := (secs(r.For) + secs(r.Over)) / sig.period
 		sig.keep = max(sig.keep, int32(min(need, maxKeep)))
 	}
 	for i := range l.signals {
 		sig := &l.signals[i]
-		sig.keep += int32(min(sig.settle/sig.period, maxKeep)) + 2
+		sig.keep += int32(min(sig.settle/sig.period, maxKeep)) + 1
 	}
+	l.nameRules()
 	return l
 }
 

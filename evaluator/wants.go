@@ -71,7 +71,7 @@ func (s *State) needs(lay *layout, at int64) []int64 {
 		switch {
 		case ph.state == rules.Monitoring || ph.state == rules.RolledBack && ph.begun:
 			s.needSuccess(plan, k, needs)
-		case ph.state == rules.Waiting && p.Advance == rules.Scheduled && at >= start-lead && !s.doomed(k):
+		case ph.state == rules.Waiting && clocked(plan, k) && at >= start-lead && !s.doomed(k):
 			needSoon(plan, p, min(start, at), needs)
 		}
 	}
@@ -104,8 +104,9 @@ func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 }
 
 // askFrom is where a question begins: at the oldest bucket that has not settled,
-// once more as far back as a bucket may still be corrected, and at what is
-// needed if that was never answered.
+// once more as far back as a bucket may still be corrected, and as far as a
+// rollback rule judges, so that it never fires on a peak that its source has
+// taken back; and at what is needed if that was never answered.
 func (s *State) askFrom(lay *layout, i int, need, at int64) int64 {
 	sr, sl := &s.signals[i], &lay.signals[i]
 	w := sr.bucket(sl)
@@ -116,7 +117,7 @@ func (s *State) askFrom(lay *layout, i int, need, at int64) int64 {
 	if sr.from == 0 || sr.settled == 0 || sr.from > need+w {
 		return max(need, 0)
 	}
-	return max(need, alignDown(sr.settled-sl.settle, w), 0)
+	return max(need, alignDown(sr.settled-sl.settle-sl.judged, w), 0)
 }
 
 // windowStarts is the earliest event time that undecided phases need of each

@@ -1,0 +1,235 @@
+package evaluator
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/relgate/relgate/rules"
+)
+
+func minutes(t *rapid.T, label string, from, to int) time.Duration {
+	return time.Duration(rapid.IntRange(from, to).Draw(t, label)) * time.Minute
+}
+
+func genSignal(t *rapid.T, i int) rules.Signal {
+	s := rules.Signal{
+		Name: fmt.Sprintf("s%d", i), Source: "src", Of: -1,
+		Kind:   rapid.SampledFrom([]rules.Kind{rules.Ratio, rules.Ratio, rules.Mean, rules.Gauge, rules.Percentile, rules.Alarm}).Draw(t, "kind"),
+		Unit:   rapid.SampledFrom([]rules.Unit{rules.Number, rules.Percent, rules.Seconds}).Draw(t, "unit"),
+		Period: minutes(t, "period", 1, 3),
+		Settle: minutes(t, "settle", 0, 4),
+		Keep:   200,
+	}
+	s.Every = s.Period * time.Duration(rapid.IntRange(1, 2).Draw(t, "every"))
+	s.Good = s.Kind == rules.Ratio && rapid.Bool().Draw(t, "good")
+	return s
+}
+
+func genRule(t *rapid.T, i int, kind rules.RuleKind, plan *rules.Plan) rules.Rule {
+	policy := rapid.SampledFrom([]rules.Policy{rules.PolicyHold, rules.PolicyHold, rules.PolicyHold, rules.PolicyFail, rules.PolicyRollback, rules.PolicyIgnore})
+	r := rules.Rule{
+		Name: fmt.Sprintf("r%d", i), Title: "rule", Kind: kind, Alarm: -1,
+		Signal:     rapid.IntRange(0, len(plan.Signals)-1).Draw(t, "signal"),
+		Coverage:   rapid.SampledFrom([]float64{.5, .8, 1}).Draw(t, "coverage"),
+		MinSamples: rapid.SampledFrom([]float64{0, 0, 10}).Draw(t, "min"),
+		OnNoData:   policy.Draw(t, "nodata"), OnError: policy.Draw(t, "onerror"),
+		Grace: minutes(t, "grace", 0, 5),
+	}
+	r.ShownSignal = r.Signal
+	r.Aggregate = rapid.SampledFrom([]rules.Aggregate{rules.Pooled, rules.Worst, rules.Share}).Draw(t, "aggregate")
+	r.MinShare = .5
+	ops := []rules.Op{rules.Less, rules.LessOrEqual}
+	if kind == rules.RollbackRule {
+		ops = []rules.Op{rules.Greater, rules.GreaterOrEqual}
+		r.For = minutes(t, "for", 0, 6)
+	}
+	if rapid.IntRange(0, 9).Draw(t, "odd") == 0 {
+		ops = []rules.Op{rules.Less, rules.Greater, rules.Equal, rules.NotEqual}
+	}
+	r.When = rules.Condition{Op: rapid.SampledFrom(ops).Draw(t, "op"), Threshold: .5}
+	if rapid.IntRange(0, 2).Draw(t, "hasover") == 0 {
+		r.Over = minutes(t, "over", 1, 8)
+	}
+	if kind == rules.Success {
+		for i := range plan.Signals {
+			if plan.Signals[i].Kind == rules.Alarm && rapid.Bool().Draw(t, "companion") {
+				r.Alarm = i
+			}
+		}
+	}
+	return r
+}
+
+func genPlan(t *rapid.T) *rules.Plan {
+	p := &rules.Plan{Name: "P", Start: T, Interval: 30 * time.Second}
+	for i := range rapid.IntRange(1, 3).Draw(t, "signals") {
+		p.Signals = append(p.Signals, genSignal(t, i))
+	}
+	success := rapid.IntRange(1, 3).Draw(t, "success")
+	for i := range success + rapid.IntRange(0, 3).Draw(t, "rollback") {
+		kind := rules.Success
+		if i >= success {
+			kind = rules.RollbackRule
+		}
+		p.Rules = append(p.Rules, genRule(t, i, kind, p))
+	}
+	for i := range rapid.IntRange(1, 3).Draw(t, "phases") {
+		ph := rules.Phase{
+			Name: fmt.Sprintf("p%d", i), Start: minutes(t, "start", 12*i, 12*i+10), Window: minutes(t, "window", 4, 15),
+			Extend:  minutes(t, "extend", 0, 10),
+			Advance: rapid.SampledFrom([]rules.Advance{rules.Scheduled, rules.Scheduled, rules.Signalled, rules.OnPass}).Draw(t, "advance"),
+		}
+		for r := range p.Rules {
+			if rapid.IntRange(0, 2).Draw(t, "names") == 0 && len(ph.Success)+len(ph.Rollback) > 0 {
+				continue
+			}
+			if p.Rules[r].Kind == rules.Success {
+				ph.Success = append(ph.Success, r)
+			} else {
+				ph.Rollback = append(ph.Rollback, r)
+			}
+		}
+		p.Phases = append(p.Phases, ph)
+	}
+	p.Communications = []rules.Communication{{Name: "m", At: minutes(t, "message", -90, 30), Channel: "c", Text: "x"}}
+	return p
+}
+
+// truth is what really happens to the signals of a generated run.
+type truth struct {
+	bad     [4]bool // a signal is bad all along, mostly good otherwise
+	missing int     // one in so many buckets is missing; zero for none
+	wild    bool    // readings hold absurd points, faults, early and late watermarks
+}
+
+func genTruth(t *rapid.T) truth {
+	w := truth{
+		missing: rapid.SampledFrom([]int{0, 0, 0, 4, 10}).Draw(t, "missing"),
+		wild:    rapid.Bool().Draw(t, "wild"),
+	}
+	for i := range w.bad {
+		w.bad[i] = rapid.IntRange(0, 3).Draw(t, "bad") == 0
+	}
+	return w
+}
+
+func genPoint(t *rapid.T, w *truth, sig *rules.Signal, signal int, at int64) rules.Point {
+	p := rules.Point{At: at, Samples: 100}
+	high := w.bad[signal] != (rapid.IntRange(0, 19).Draw(t, "flip") == 0)
+	switch {
+	case sig.Kind == rules.Alarm && high:
+		p.Value = 1
+	case sig.Kind == rules.Alarm:
+	case sig.Kind == rules.Ratio && high != sig.Good, sig.Kind == rules.Mean && high:
+		p.Value = 90
+	case sig.Kind == rules.Ratio, sig.Kind == rules.Mean:
+		p.Value = 10
+	case high:
+		p.Value = .9
+	default:
+		p.Value = .1
+	}
+	if !w.wild {
+		return p
+	}
+	odd := rapid.SampledFrom([]float64{math.NaN(), math.Inf(1), -1, 1e9, 0}).Draw(t, "oddity")
+	switch rapid.IntRange(0, 30).Draw(t, "absurd") {
+	case 0:
+		p.Value = odd
+	case 1:
+		p.Samples = odd
+	case 2:
+		p.At += int64(rapid.IntRange(-100, 10_000).Draw(t, "shift"))
+	}
+	return p
+}
+
+func genReading(t *rapid.T, w *truth, plan *rules.Plan, q Want, now int64) (rules.Reading, bool) {
+	sig := &plan.Signals[q.Signal]
+	period := secs(sig.Period)
+	rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: alignDown(now-secs(sig.Settle), period)}
+	for at := alignDown(q.From, period); at < q.To; at += period {
+		if w.missing > 0 && rapid.IntRange(1, w.missing).Draw(t, "gap") == 1 {
+			continue
+		}
+		rd.Points = append(rd.Points, genPoint(t, w, sig, q.Signal, at))
+	}
+	if !w.wild {
+		return rd, true
+	}
+	switch rapid.IntRange(0, 12).Draw(t, "mishap") {
+	case 0:
+		return rd, false
+	case 1:
+		rd.Fault = rapid.SampledFrom(rules.Faults()[1:]).Draw(t, "fault")
+		rd.Detail = "as drawn"
+		rd.RetryAt = now + int64(rapid.IntRange(0, 200).Draw(t, "retry"))
+	case 2:
+		rd.Points, rd.Fault = nil, rules.NoData
+	case 3:
+		rd.SettledUntil += int64(rapid.IntRange(-1000, 1000).Draw(t, "watermark"))
+	case 4:
+		for i := range rd.Points {
+			j := rapid.IntRange(0, i).Draw(t, "shuffle")
+			rd.Points[i], rd.Points[j] = rd.Points[j], rd.Points[i]
+		}
+	case 5:
+		rd.Note = "noted"
+	}
+	return rd, true
+}
+
+func genCommand(t *rapid.T, plan *rules.Plan) Command {
+	c := Command{
+		ID:      rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "id"),
+		Kind:    rapid.SampledFrom([]CommandKind{StartPhase, StartPhase, StartPhase, Hold, Resume, Resume, Override, Abort, RollbackDone, "dance"}).Draw(t, "command"),
+		Verdict: rapid.SampledFrom([]rules.Verdict{rules.Pass, rules.Fail, rules.Unknown}).Draw(t, "verdict"),
+		By:      rapid.SampledFrom([]string{"ann", "ann", "ann", ""}).Draw(t, "by"),
+		Why:     rapid.SampledFrom([]string{"because", "because", "because", " "}).Draw(t, "why"),
+	}
+	if i := rapid.IntRange(0, len(plan.Phases)+1).Draw(t, "which"); i < len(plan.Phases) {
+		c.Phase = plan.Phases[i].Name
+	} else if i > len(plan.Phases) {
+		c.Phase = "nowhere"
+	}
+	return c
+}
+
+// drawnRun is a run of generated ticks.
+type drawnRun struct {
+	plan  *rules.Plan
+	truth truth
+	state *State
+	now   time.Time
+}
+
+func newDrawnRun(t *rapid.T) *drawnRun {
+	p := genPlan(t)
+	return &drawnRun{plan: p, truth: genTruth(t), state: Begin(p), now: T.Add(-3 * time.Minute)}
+}
+
+// next draws the next tick: mostly every half minute, sometimes after a gap,
+// rarely back in time.
+func (r *drawnRun) next(t *rapid.T, commands bool) Tick {
+	switch rapid.IntRange(0, 40).Draw(t, "step") {
+	case 0:
+		r.now = r.now.Add(minutes(t, "gap", 1, 12))
+	case 1:
+		r.now = r.now.Add(-time.Minute)
+	default:
+		r.now = r.now.Add(time.Duration(rapid.SampledFrom([]int{30, 30, 60}).Draw(t, "seconds")) * time.Second)
+	}
+	tick := Tick{At: r.now}
+	for _, q := range Wants(r.plan, r.state, r.now) {
+		if rd, ok := genReading(t, &r.truth, r.plan, q, r.now.Unix()); ok {
+			tick.Readings = append(tick.Readings, rd)
+		}
+	}
+	if commands && rapid.IntRange(0, 12).Draw(t, "commands") == 0 {
+		tick.Commands = append(tick.Commands, genCommand(t, r.plan))
+	}
+	return tick
+}
