@@ -15,11 +15,7 @@ var update = flag.Bool("update", false, "rewrite what tests expect, and what is 
 // Each file in testdata/broken is a config with something wrong, and the lines
 // that say so: all of them, in file order.
 func TestBrokenConfigs(t *testing.T) {
-	paths, err := filepath.Glob("testdata/broken/*.txtar")
-	if err != nil || len(paths) < 50 {
-		t.Fatalf("got %d broken configs (%v), want at least 50", len(paths), err)
-	}
-	for _, path := range paths {
+	for _, path := range brokenConfigs(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
 			ar, err := txtar.ParseFile(path)
 			if err != nil {
@@ -41,6 +37,15 @@ func TestBrokenConfigs(t *testing.T) {
 			}
 		})
 	}
+}
+
+func brokenConfigs(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/broken/*.txtar")
+	if err != nil || len(paths) < 50 {
+		t.Fatalf("got %d broken configs (%v), want at least 50", len(paths), err)
+	}
+	return paths
 }
 
 // problemsOf loads the config of an archive from a directory, and gives its

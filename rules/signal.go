@@ -62,57 +62,51 @@ type Query struct {
 	Athena     *AthenaQuery     `json:"athena,omitempty"`
 }
 
-// CloudWatchQuery names metrics, or one alarm. A ratio has Bad and Total, a
-// percentile has Metric with Stat "p95" and so on (its sample count and its
-// exceedance counts are asked for with it), a gauge has Metric, an alarm has
-// Alarm.
+// CloudWatchQuery names metrics, or one alarm. A ratio has bad and total, a
+// percentile has a metric (its sample count and its exceedance counts are asked
+// for with it), a mean and a gauge have a metric, an alarm has alarm.
 type CloudWatchQuery struct {
-	Namespace  string            `json:"namespace,omitempty" toml:"namespace"`
-	Dimensions map[string]string `json:"dimensions,omitempty" toml:"dimensions"`
-	Bad        string            `json:"bad,omitempty" toml:"bad"`       // metric name, Sum is asked
-	Total      string            `json:"total,omitempty" toml:"total"`   // metric name, Sum is asked
-	Metric     string            `json:"metric,omitempty" toml:"metric"` // metric name
-	Stat       string            `json:"stat,omitempty" toml:"stat"`     // "p95", "Average", "Maximum", …
-	Unit       string            `json:"unit,omitempty" toml:"unit"`     // CloudWatch's unit of Metric: "Milliseconds", "Seconds", "Percent", "None"
-	Alarm      string            `json:"alarm,omitempty" toml:"alarm"`   // alarm name; DescribeAlarms is asked
-	Composite  bool              `json:"composite,omitempty" toml:"composite"`
-	// MissingBadIsZero reads a bucket that has Total but no Bad as no bad ones:
-	// true of metrics that are only sent when something fails.
-	MissingBadIsZero bool `json:"missing_bad_is_zero,omitempty" toml:"missing_bad_is_zero"`
+	Namespace        string            `json:"namespace,omitempty" toml:"namespace"`                     // The metric's namespace: "AWS/Lambda". Required, but for alarms.
+	Dimensions       map[string]string `json:"dimensions,omitempty" toml:"dimensions"`                   // All of the metric's dimensions: { FunctionName = "f", Resource = "f:live" }.
+	Bad              string            `json:"bad,omitempty" toml:"bad"`                                 // A ratio's metric of what went wrong; its sum is asked.
+	Total            string            `json:"total,omitempty" toml:"total"`                             // A ratio's metric of all there was; its sum is asked.
+	Metric           string            `json:"metric,omitempty" toml:"metric"`                           // The metric of a percentile, a mean or a gauge.
+	Stat             string            `json:"stat,omitempty" toml:"stat"`                               // Statistic of the metric. Default: the quantile's for a percentile ("p95"), "Average" for a gauge.
+	Unit             string            `json:"unit,omitempty" toml:"unit"`                               // What CloudWatch counts the metric in: "Milliseconds", "Percent", "None". Required where the signal is in seconds or per cent.
+	Alarm            string            `json:"alarm,omitempty" toml:"alarm"`                             // Name of the alarm whose state is asked.
+	Composite        bool              `json:"composite,omitempty" toml:"composite"`                     // The alarm is a composite one. Default: false.
+	MissingBadIsZero bool              `json:"missing_bad_is_zero,omitempty" toml:"missing_bad_is_zero"` // A period that has total but no bad had no bad ones: true of metrics that are only sent when something fails. Default: false.
 }
 
 // SentryQuery asks for sessions by status: crashed of all.
 type SentryQuery struct {
-	Project     string `json:"project" toml:"project"`         // numeric id or slug
-	Release     string `json:"release" toml:"release"`         // exact, package@version+build
-	Environment string `json:"environment" toml:"environment"` // empty asks for all
+	Project     string `json:"project" toml:"project"`         // Numeric id or slug of the project. Required.
+	Release     string `json:"release" toml:"release"`         // The release, exactly: "com.example.app@1.0.0+100". Required.
+	Environment string `json:"environment" toml:"environment"` // The environment. Default: all.
 }
 
 // AppStoreQuery asks for one fact of one app.
 type AppStoreQuery struct {
-	// Fact is "reviews" (Mean: stars of this version's customer reviews),
-	// "phased_release_day" (Gauge: 1..7, 0 when not active) or "lookup" (Mean:
-	// new stars between two snapshots of the public storefront figures).
-	Fact      string   `json:"fact" toml:"fact"`
-	App       string   `json:"app,omitempty" toml:"app"`               // numeric app id
-	Version   string   `json:"version,omitempty" toml:"version"`       // version string, looked up once; or
-	VersionID string   `json:"version_id,omitempty" toml:"version_id"` // the appStoreVersion id itself
-	Countries []string `json:"countries,omitempty" toml:"countries"`   // lookup: two-letter storefronts; reviews: three-letter territories
+	Fact      string   `json:"fact" toml:"fact"`                       // "reviews" (a mean: stars of this version's customer reviews), "phased_release_day" (a gauge: 1 to 7, 0 when not active) or "lookup" (a mean: new stars between two looks at the public storefront). Required.
+	App       string   `json:"app,omitempty" toml:"app"`               // Numeric id of the app. Required.
+	Version   string   `json:"version,omitempty" toml:"version"`       // The version: "1.0.0". This or version_id is required, but for lookup.
+	VersionID string   `json:"version_id,omitempty" toml:"version_id"` // The id of the App Store version itself.
+	Countries []string `json:"countries,omitempty" toml:"countries"`   // lookup: storefronts by two letters ("de"), required there; reviews: territories by three ("DEU"), all by default.
 }
 
-// AthenaQuery runs SQL that returns one row per group with the columns named
-// here, and takes the largest gap between two groups' rates as its value.
+// AthenaQuery runs SQL that returns one row per group, and takes the largest gap
+// between two groups' rates as its value.
 type AthenaQuery struct {
 	SQL        string   `json:"sql" toml:"-"`                           // the text of File, read when the config is
-	File       string   `json:"file" toml:"file"`                       // path beside the config file
-	Parameters []string `json:"parameters,omitempty" toml:"parameters"` // positional execution parameters, strings with their own quotes
-	Database   string   `json:"database,omitempty" toml:"database"`
-	Catalog    string   `json:"catalog,omitempty" toml:"catalog"`
-	Workgroup  string   `json:"workgroup,omitempty" toml:"workgroup"`
-	Output     string   `json:"output,omitempty" toml:"output"` // s3://bucket/prefix, empty when the workgroup says
-	Groups     int      `json:"groups" toml:"groups"`           // groups that must be present, 10 for deciles
-	MinGroup   int      `json:"min_group" toml:"min_group"`     // samples that every group must have
-	Reuse      Duration `json:"reuse,omitempty" toml:"reuse"`   // how old a reused result may be; zero runs afresh
+	File       string   `json:"file" toml:"file"`                       // File with the query, beside the config file. Required.
+	Parameters []string `json:"parameters,omitempty" toml:"parameters"` // One for each question mark of the query, strings with their own quotes: ["'1.0.0'"].
+	Database   string   `json:"database,omitempty" toml:"database"`     // The database. Required.
+	Catalog    string   `json:"catalog,omitempty" toml:"catalog"`       // The data catalog. Default: AwsDataCatalog.
+	Workgroup  string   `json:"workgroup,omitempty" toml:"workgroup"`   // The workgroup. Default: primary.
+	Output     string   `json:"output,omitempty" toml:"output"`         // Where results go, "s3://bucket/prefix". Default: what the workgroup says.
+	Groups     int      `json:"groups" toml:"groups"`                   // How many groups must be present, 10 for deciles; fewer are no data. Required.
+	MinGroup   int      `json:"min_group" toml:"min_group"`             // How many samples every group must have; fewer are no data. Required.
+	Reuse      Duration `json:"reuse,omitempty" toml:"reuse"`           // How old a result of the same query may be, up to 7d. Default: 0s, each is run afresh.
 }
 
 // Point is what one bucket of event time said. What Value and Samples hold is

@@ -1,0 +1,373 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/doc/comment"
+	"go/parser"
+	"go/token"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/invopop/jsonschema"
+	"github.com/relgate/relgate/rules"
+)
+
+// The manual and the schema are made from the comments of the types that a
+// config is decoded into. `go test ./config -run Generated -update` rewrites
+// them.
+func TestGeneratedFilesAreFresh(t *testing.T) {
+	c := readComments(t, "spec.go", "../rules/spec.go", "../rules/signal.go")
+	for path, want := range map[string][]byte{
+		"../docs/configuration.md": manual(t, c),
+		"schema.json":              schema(t, c),
+	} {
+		if *update {
+			if err := os.MkdirAll("../docs", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what the comments say (%v): run go test ./config -run Generated -update", path, err)
+		}
+	}
+}
+
+// comments are the comments of types and fields, by "Type" and "Type.Field".
+type comments map[string]string
+
+func readComments(t *testing.T, paths ...string) comments {
+	t.Helper()
+	c := comments{}
+	for _, path := range paths {
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range f.Decls {
+			g, ok := decl.(*ast.GenDecl)
+			if !ok || g.Tok != token.TYPE {
+				continue
+			}
+			for _, spec := range g.Specs {
+				c.add(g, spec.(*ast.TypeSpec))
+			}
+		}
+	}
+	return c
+}
+
+func (c comments) add(g *ast.GenDecl, ts *ast.TypeSpec) {
+	c[ts.Name.Name] = strings.TrimSpace(g.Doc.Text())
+	st, ok := ts.Type.(*ast.StructType)
+	if !ok {
+		return
+	}
+	for _, f := range st.Fields.List {
+		for _, n := range f.Names {
+			c[ts.Name.Name+"."+n.Name] = strings.TrimSpace(f.Comment.Text())
+		}
+	}
+}
+
+// of is the comment of a key; a key without one would be a hole in the manual.
+func (c comments) of(t *testing.T, owner reflect.Type, f reflect.StructField) string {
+	t.Helper()
+	// A field of an embedded struct has its comment there.
+	for i := 1; i < len(f.Index); i++ {
+		owner = owner.FieldByIndex(f.Index[:i]).Type
+	}
+	text := c[owner.Name()+"."+f.Name]
+	if !regexp.MustCompile(`^["\x60\pL].*\.$`).MatchString(text) {
+		t.Errorf("%s.%s: comment %q is no sentence", owner, f.Name, text)
+	}
+	return text
+}
+
+// keys lists the fields of a struct that have keys, in order, with those of
+// embedded structs.
+func keys(t reflect.Type) []reflect.StructField {
+	var list []reflect.StructField
+	for _, f := range reflect.VisibleFields(t) {
+		if key := f.Tag.Get("toml"); key != "" && key != "-" {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// tableOf is the struct that a key's table is decoded into, and whether there
+// are several with names.
+func tableOf(t reflect.Type) (table reflect.Type, named bool) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.Slice && nameField(t.Elem()) != nil {
+		return t.Elem(), true
+	}
+	if t.Kind() == reflect.Struct && len(keys(t)) > 0 {
+		return t, false
+	}
+	return nil, false
+}
+
+func manual(t *testing.T, c comments) []byte {
+	var b bytes.Buffer
+	intro, err := os.ReadFile("testdata/configuration.intro.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Write(intro)
+	root := reflect.TypeFor[document]()
+	manualKeys(t, &b, c, root, "The file")
+	manualTables(t, &b, c, root, "")
+	b.WriteString("## What `relgate check` reports\n\nThe id stands in brackets behind each message.\n\n| id | |\n|---|---|\n")
+	for _, l := range Lints() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", l.ID, l.Meaning)
+	}
+	return b.Bytes()
+}
+
+func manualTables(t *testing.T, b *bytes.Buffer, c comments, owner reflect.Type, path string) {
+	for _, f := range keys(owner) {
+		table, named := tableOf(f.Type)
+		if table == nil {
+			continue
+		}
+		name := strings.TrimPrefix(path+"."+f.Tag.Get("toml"), ".")
+		if named {
+			name += ".NAME"
+		}
+		manualKeys(t, b, c, table, "`["+name+"]`")
+		manualTables(t, b, c, table, name)
+	}
+}
+
+func manualKeys(t *testing.T, b *bytes.Buffer, c comments, table reflect.Type, heading string) {
+	fmt.Fprintf(b, "## %s\n\n%s\n\n| key | value | |\n|---|---|---|\n", heading, paragraph(c[table.Name()], table.Name()))
+	for _, f := range keys(table) {
+		text := strings.ReplaceAll(c.of(t, table, f), "|", "\\|")
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Tag.Get("toml"), form(f.Type), text)
+	}
+	b.WriteString("\n")
+}
+
+// paragraph is a type's comment as the manual has it: without the Go name in
+// front.
+func paragraph(text, name string) string {
+	if name == "document" {
+		return "These tables may stand in a file."
+	}
+	parsed := new(comment.Parser).Parse(text)
+	text = string(new(comment.Printer).Text(parsed))
+	text = strings.Join(strings.Fields(text), " ")
+	for _, verb := range []string{" is ", " names ", " asks ", " runs ", " declares "} {
+		if rest, ok := strings.CutPrefix(text, name+verb); ok {
+			if verb == " is " {
+				return strings.ToUpper(rest[:1]) + rest[1:]
+			}
+			return strings.ToUpper(verb[1:2]) + verb[2:] + rest
+		}
+	}
+	return text
+}
+
+// form says how a value is written.
+func form(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if table, _ := tableOf(t); table != nil {
+		return "table"
+	}
+	switch t {
+	case reflect.TypeFor[rules.Duration]():
+		return "duration"
+	case reflect.TypeFor[rules.Offset]():
+		return "offset"
+	case reflect.TypeFor[rules.Fraction]():
+		return "share"
+	case reflect.TypeFor[rules.Condition]():
+		return "condition"
+	case reflect.TypeFor[rules.Date]():
+		return "date"
+	case reflect.TypeFor[time.Time]():
+		return "date and time"
+	case reflect.TypeFor[Secret]():
+		return "secret"
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		return form(t.Elem()) + "s"
+	case reflect.Map:
+		return "table of " + form(t.Elem()) + "s"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float64:
+		return "number"
+	case reflect.Int:
+		return "whole number"
+	}
+	return "string"
+}
+
+func schema(t *testing.T, c comments) []byte {
+	r := &jsonschema.Reflector{Anonymous: true, DoNotReference: true, FieldNameTag: "toml", RequiredFromJSONSchemaTags: true}
+	r.Mapper = func(typ reflect.Type) *jsonschema.Schema { return special(r, typ) }
+	r.LookupComment = func(typ reflect.Type, field string) string {
+		if field == "" {
+			return ""
+		}
+		f, _ := typ.FieldByName(field)
+		return c.of(t, typ, f)
+	}
+	s := r.Reflect(document{})
+	s.Title = "relgate's config"
+	require(s)
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(text, '\n')
+}
+
+// special gives the schema of types that are not written as Go has them.
+func special(r *jsonschema.Reflector, typ reflect.Type) *jsonschema.Schema {
+	text := func(pattern string, examples ...any) *jsonschema.Schema {
+		return &jsonschema.Schema{Type: "string", Pattern: pattern, Examples: examples}
+	}
+	switch typ {
+	case reflect.TypeFor[rules.Duration]():
+		return text(`^\s*([0-9.]+d)?([0-9.]+(h|m|s|ms|us|µs|ns))*\s*$`, "90s", "2.5h", "1d12h")
+	case reflect.TypeFor[rules.Offset]():
+		return text(`^\s*T\s*([+-].+)?$`, "T", "T+20m", "T-24h")
+	case reflect.TypeFor[rules.Condition]():
+		return text(`^\s*(<=|>=|==|!=|<|>)\s*[-+.0-9eE]+\s*(%|s|ms|m|min)?\s*$`, "> 3 %", "<= 2.5 s", ">= 4.5")
+	case reflect.TypeFor[rules.Fraction]():
+		return anyOf(text(`^\s*[0-9.]+\s*%?\s*$`, "10 %"), &jsonschema.Schema{Type: "number", Minimum: "0", Maximum: "1"})
+	case reflect.TypeFor[rules.Date]():
+		return text(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$|^$`, "2025-05-30")
+	case reflect.TypeFor[time.Time]():
+		return &jsonschema.Schema{Type: "string", Format: "date-time"}
+	case reflect.TypeFor[Network]():
+		return text("", "10.0.0.0/8")
+	case reflect.TypeFor[Secret]():
+		return secretSchema()
+	}
+	if enum := spellings(typ); enum != nil {
+		return &jsonschema.Schema{Type: "string", Enum: enum}
+	}
+	if typ.Kind() == reflect.Slice && nameField(typ.Elem()) != nil {
+		entry := r.ReflectFromType(typ.Elem())
+		entry.Version = ""
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: entry}
+	}
+	return nil
+}
+
+func anyOf(schemas ...*jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: schemas}
+}
+
+func secretSchema() *jsonschema.Schema {
+	one := uint64(1)
+	place := &jsonschema.Schema{Type: "object", MinProperties: &one, MaxProperties: &one, Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema}
+	place.Properties.Set("env", &jsonschema.Schema{Type: "string", Description: "Name of an environment variable."})
+	place.Properties.Set("file", &jsonschema.Schema{Type: "string", Description: "File that holds the secret, beside the config file."})
+	return anyOf(place, &jsonschema.Schema{Type: "string", Description: "The secret itself: better kept elsewhere."})
+}
+
+// spellings lists the values of an enumeration of package rules, which reads its
+// own spellings and no others.
+func spellings(typ reflect.Type) []any {
+	if typ.Kind() != reflect.Uint8 {
+		return nil
+	}
+	var list []any
+	for i := range uint64(32) {
+		v := reflect.New(typ).Elem()
+		v.SetUint(i)
+		if s := fmt.Sprint(v.Interface()); !strings.HasPrefix(s, "invalid(") {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// require marks the keys whose comment says so. The top is left alone: a main
+// file may go without a plan of its own.
+func require(s *jsonschema.Schema) {
+	if s.AdditionalProperties != nil {
+		require(s.AdditionalProperties)
+	}
+	if s.Properties == nil {
+		return
+	}
+	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
+		require(p.Value)
+		if strings.HasSuffix(p.Value.Description, " Required.") {
+			s.Required = append(s.Required, p.Key)
+		}
+	}
+}
+
+// The schema takes the project's own config, and knows the spellings.
+func TestSchemaIsJSON(t *testing.T) {
+	var s jsonschema.Schema
+	if err := json.Unmarshal(Schema(), &s); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"release", "phases", "success", "rollback", "signals", "sources", "webhooks", "daemon", "include"} {
+		if _, ok := s.Properties.Get(key); !ok {
+			t.Errorf("the schema lacks %q", key)
+		}
+	}
+}
+
+// Every kind of problem that the broken configs show is in the manual, and every
+// kind in the manual is shown.
+func TestLintsAreThoseThatAreReported(t *testing.T) {
+	var known []string
+	for _, l := range Lints() {
+		known = append(known, l.ID)
+		if !strings.HasSuffix(l.Meaning, ".") {
+			t.Errorf("%s: %q is no sentence", l.ID, l.Meaning)
+		}
+	}
+	if !slices.IsSorted(known) {
+		t.Error("the lints are not sorted")
+	}
+	shown := map[string]bool{}
+	id := regexp.MustCompile(`(?m) \[([a-z-]+)\]$`)
+	for _, path := range brokenConfigs(t) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, want, _ := bytes.Cut(text, []byte("-- want --\n"))
+		for _, m := range id.FindAllSubmatch(want, -1) {
+			shown[string(m[1])] = true
+		}
+	}
+	for id := range shown {
+		if !slices.Contains(known, id) {
+			t.Errorf("%s is reported and not in Lints", id)
+		}
+	}
+	for _, id := range known {
+		if !shown[id] {
+			t.Errorf("%s is in Lints, and no broken config shows it", id)
+		}
+	}
+}
