@@ -79,34 +79,7 @@ func (b *builder) count(d *desc, n uint64, values ...string) {
 	b.metric(d, values).Counter = &dto.Counter{Value: new(float64(n))}
 }
 
-func (b *builder) histogram(d *desc, h *histogram, values ...string) {
-	out := &dto.Histogram{SampleCount: new(h.count), SampleSum: new(h.sum)}
-	var sum uint64
-	for i, n := range h.buckets {
-		sum += n
-		out.Bucket = append(out.Bucket, &dto.Bucket{CumulativeCount: new(sum), UpperBound: new(bounds[i])})
-	}
-	b.metric(d, values).Histogram = out
-}
-
-// bounds are the upper bounds of the histograms' buckets, in seconds.
-var bounds = [...]float64{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5}
-
-// histogram counts durations. It is not safe for concurrent use.
-type histogram struct {
-	buckets [len(bounds)]uint64 // what lies above the last bound is in count only
-	count   uint64
-	sum     float64
-}
-
-func (h *histogram) observe(d time.Duration) {
-	v := d.Seconds()
-	h.count++
-	h.sum += v
-	for i, b := range bounds {
-		if v <= b {
-			h.buckets[i]++
-			return
-		}
-	}
+// took adds a summary without quantiles: how often and how long in all.
+func (b *builder) took(d *desc, t Took, values ...string) {
+	b.metric(d, values).Summary = &dto.Summary{SampleCount: &t.Count, SampleSum: &t.Seconds}
 }

@@ -12,6 +12,7 @@ import (
 type Config struct {
 	Now      func() time.Time       // the clock that ages a verdict; nil: time.Now
 	Build    Build                  // of this binary; empty fields are shown as "unknown"
+	Runner   func() RunnerStats     // what the ticks took and gave
 	Sources  func() []SourceStats   // what was asked of the sources
 	Webhooks func() []EndpointStats // what was delivered
 	Reload   func() ReloadStats     // the newest reading of the config
@@ -25,13 +26,30 @@ type View struct {
 	Snapshot evaluator.Snapshot
 }
 
-// Tick is what one committed tick took and gave; see [Exporter.Ticked].
-type Tick struct {
-	Plan       string
-	Evaluation time.Duration // Step
-	Commit     time.Duration // making it durable
-	Missed     int           // ticks that fell out before it, because the one before took too long
-	Events     []evaluator.Event
+// RunnerStats is what the ticks took and gave. Counters only grow.
+type RunnerStats struct {
+	Ticks    uint64 // committed, one for every plan that ticked
+	Missed   uint64 // that fell out, because the one before took too long
+	Commands uint64 // committed, refused ones included
+	Events   []EventCount
+	Evaluate Took // one Step
+	Commit   Took // making a batch of ticks durable
+	Fetch    Took // all sources of one tick
+}
+
+// EventCount counts the events of one kind. What it names and the plans shown
+// do not hold is left out; what it does not name is 0.
+type EventCount struct {
+	Plan  string
+	Kind  evaluator.EventKind
+	Count uint64
+}
+
+// Took is how often something was done, how long it took in all, and the last
+// time, in seconds.
+type Took struct {
+	Count         uint64
+	Seconds, Last float64
 }
 
 // Build names a binary.

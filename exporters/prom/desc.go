@@ -9,7 +9,7 @@ import (
 // Metric describes one metric, for docs/metrics.md.
 type Metric struct {
 	Name   string
-	Type   string // gauge, counter, histogram
+	Type   string // gauge, counter, summary
 	Help   string
 	Labels []string // in alphabetical order
 }
@@ -26,7 +26,7 @@ func Metrics() []Metric {
 }
 
 var typeNames = map[dto.MetricType]string{
-	dto.MetricType_GAUGE: "gauge", dto.MetricType_COUNTER: "counter", dto.MetricType_HISTOGRAM: "histogram",
+	dto.MetricType_GAUGE: "gauge", dto.MetricType_COUNTER: "counter", dto.MetricType_SUMMARY: "summary",
 }
 
 // desc is one metric's name, and how its label values are put in order.
@@ -87,8 +87,8 @@ func (c *catalog) counter(name, help string, labels ...string) *desc {
 	return c.add(dto.MetricType_COUNTER, name, help, labels)
 }
 
-func (c *catalog) histogram(name, help string, labels ...string) *desc {
-	return c.add(dto.MetricType_HISTOGRAM, name, help, labels)
+func (c *catalog) summary(name, help string, labels ...string) *desc {
+	return c.add(dto.MetricType_SUMMARY, name, help, labels)
 }
 
 type runDescs struct {
@@ -149,15 +149,21 @@ func (c *catalog) addSignal() {
 }
 
 type tickDescs struct {
-	ticks, missed, events, evaluation, commit *desc
+	ticks, missed, commands, events, evaluation, commit, fetch *desc
+	lastEvaluation, lastCommit, lastFetch                      *desc
 }
 
 func (c *catalog) addTick() {
-	c.ticks = c.counter("relgate_ticks_total", "Ticks that were committed since the daemon began.", "plan")
-	c.missed = c.counter("relgate_ticks_missed_total", "Ticks that fell out because the one before took too long.", "plan")
+	c.ticks = c.counter("relgate_ticks_total", "Ticks that were committed since the daemon began, one for every plan that ticked.")
+	c.missed = c.counter("relgate_ticks_missed_total", "Ticks that fell out because the one before took too long.")
+	c.commands = c.counter("relgate_commands_total", "Commands that were committed since the daemon began, refused ones included.")
 	c.events = c.counter("relgate_events_total", "Events that were committed since the daemon began, by kind.", "plan", "kind")
-	c.evaluation = c.histogram("relgate_tick_evaluation_duration_seconds", "Time that the evaluation of a tick took.", "plan")
-	c.commit = c.histogram("relgate_tick_commit_duration_seconds", "Time that it took to make a tick durable.", "plan")
+	c.evaluation = c.summary("relgate_evaluation_duration_seconds", "Time that evaluating a tick took.")
+	c.commit = c.summary("relgate_commit_duration_seconds", "Time that it took to make a batch of ticks durable.")
+	c.fetch = c.summary("relgate_fetch_duration_seconds", "Time that asking all sources of a tick took.")
+	c.lastEvaluation = c.gauge("relgate_evaluation_last_duration_seconds", "Time that the newest evaluation took.")
+	c.lastCommit = c.gauge("relgate_commit_last_duration_seconds", "Time that the newest commit took.")
+	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest asking of all sources took.")
 }
 
 type sourceDescs struct {

@@ -2,7 +2,6 @@ package prom
 
 import (
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,14 +16,11 @@ type Exporter struct {
 	catalog *catalog
 	process prometheus.Gatherer // nil: not asked for
 	page    atomic.Pointer[page]
-
-	mu      sync.Mutex
-	tallies map[string]*tally // :: plan name → what its ticks took and gave
 }
 
 // New makes an Exporter. It starts nothing.
 func New(c Config) *Exporter {
-	e := &Exporter{config: c, now: c.Now, catalog: newCatalog(), tallies: map[string]*tally{}}
+	e := &Exporter{config: c, now: c.Now, catalog: newCatalog()}
 	if e.now == nil {
 		e.now = time.Now
 	}
@@ -37,23 +33,8 @@ func New(c Config) *Exporter {
 	return e
 }
 
-// Update shows the snapshots of a committed tick: all plans that there are. The
-// counters of a plan that is not among them any more are dropped.
+// Update shows the snapshots of a committed tick: all plans that there are.
 func (e *Exporter) Update(views []View) {
-	names := make([]string, len(views))
-	for i := range views {
-		names[i] = views[i].Snapshot.Plan
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, plan := range names {
-		e.tallyLocked(plan)
-	}
-	for plan := range e.tallies {
-		if !slices.Contains(names, plan) {
-			delete(e.tallies, plan)
-		}
-	}
 	e.page.Store(newPage(e.catalog, slices.Clone(views), e.now()))
 }
 

@@ -55,6 +55,13 @@ func config(now *time.Time) prom.Config {
 	return prom.Config{
 		Now:   func() time.Time { return *now },
 		Build: prom.Build{Version: "1.2.3"},
+		Runner: func() prom.RunnerStats {
+			return prom.RunnerStats{
+				Ticks: 7, Missed: 2, Commands: 1,
+				Events:   []prom.EventCount{{Plan: "REL-1", Kind: evaluator.RuleEvent, Count: 2}, {Plan: "gone", Kind: evaluator.RuleEvent, Count: 9}},
+				Evaluate: prom.Took{Count: 7, Seconds: 0.014, Last: 0.002}, Commit: prom.Took{Count: 5, Seconds: 60, Last: 30},
+			}
+		},
 		Sources: func() []prom.SourceStats {
 			return []prom.SourceStats{{Source: "cloudwatch", Fetches: 7, Readings: map[rules.Fault]uint64{rules.OK: 5, rules.Throttled: 2}, RateRemaining: -1, Took: 1500 * time.Millisecond}, {Source: "sentry", RateRemaining: 12, LastSuccess: t0}}
 		},

@@ -110,11 +110,12 @@ func (e *Exporter) Handler() http.Handler {
 // serve answers, or returns an error with nothing written.
 func (e *Exporter) serve(w http.ResponseWriter, r *http.Request, s *scrape) error {
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	f, err := e.current().form(format)
+	p := e.current()
+	f, err := p.form(format)
 	if err != nil {
 		return err
 	}
-	self, err := e.self()
+	self, err := e.self(p)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,6 @@ func newExporter(now *time.Time, views ...prom.View) *prom.Exporter {
 func TestPage(t *testing.T) {
 	now := t0.Add(5 * time.Minute)
 	e := newExporter(&now, view("REL-1"))
-	e.Ticked(prom.Tick{Plan: "REL-1", Evaluation: 2 * time.Millisecond, Commit: time.Minute, Missed: 2, Events: []evaluator.Event{{Kind: evaluator.RuleEvent}, {Kind: evaluator.RuleEvent}}})
 	_, page := get(t, e.Handler())
 	wantLines(t, page,
 		`relgate_run_state{plan="REL-1",state="monitoring"} 1`,
@@ -99,13 +98,14 @@ func TestPage(t *testing.T) {
 		`relgate_signal_fault{fault="throttled",plan="REL-1",signal="crash_free"} 1`,
 		`relgate_events_total{kind="rule",plan="REL-1"} 2`,
 		`relgate_events_total{kind="phase",plan="REL-1"} 0`,
-		`relgate_ticks_total{plan="REL-1"} 1`,
-		`relgate_ticks_missed_total{plan="REL-1"} 2`,
-		`relgate_tick_evaluation_duration_seconds_bucket{plan="REL-1",le="0.005"} 1`,
-		`relgate_tick_evaluation_duration_seconds_bucket{plan="REL-1",le="0.001"} 0`,
-		`relgate_tick_commit_duration_seconds_bucket{plan="REL-1",le="5"} 0`,
-		`relgate_tick_commit_duration_seconds_bucket{plan="REL-1",le="+Inf"} 1`,
-		`relgate_tick_commit_duration_seconds_sum{plan="REL-1"} 60`,
+		`relgate_ticks_total 7`,
+		`relgate_ticks_missed_total 2`,
+		`relgate_commands_total 1`,
+		`relgate_evaluation_duration_seconds_sum 0.014`,
+		`relgate_evaluation_duration_seconds_count 7`,
+		`relgate_evaluation_last_duration_seconds 0.002`,
+		`relgate_commit_duration_seconds_sum 60`,
+		`relgate_fetch_duration_seconds_count 0`,
 		`relgate_source_readings_total{fault="throttled",source="cloudwatch"} 2`,
 		`relgate_source_readings_total{fault="auth",source="cloudwatch"} 0`,
 		`relgate_source_fetch_seconds_total{source="cloudwatch"} 1.5`,
@@ -134,10 +134,8 @@ func TestFirstScrape(t *testing.T) {
 	v.Snapshot.At, v.Snapshot.Seq = time.Time{}, 0
 	_, page := get(t, newExporter(&now, v).Handler())
 	wantLines(t, page,
-		`relgate_ticks_total{plan="REL-1"} 0`,
 		`relgate_events_total{kind="command",plan="REL-1"} 0`,
 		`relgate_last_tick_timestamp_seconds{plan="REL-1"} 0`,
-		`relgate_tick_commit_duration_seconds_count{plan="REL-1"} 0`,
 		`relgate_gate_open{phase="ten",plan="REL-1"} 0`,
 	)
 }
@@ -146,19 +144,18 @@ func TestNoPlan(t *testing.T) {
 	now := t0
 	_, page := get(t, prom.New(config(&now)).Handler())
 	wantLines(t, page, `relgate_config_last_reload_successful 1`)
-	wantNone(t, page, "relgate_ticks_total{")
+	wantNone(t, page, "relgate_run_state{", "relgate_events_total{")
 }
 
 func TestPlanLeaves(t *testing.T) {
 	now := t0
 	e := newExporter(&now, view("a"), view("b"))
-	e.Ticked(prom.Tick{Plan: "b"})
 	e.Update([]prom.View{view("a")})
 	_, page := get(t, e.Handler())
-	if strings.Contains(page, `plan="b"`) {
+	if strings.Contains(page, `plan="b"`) || strings.Contains(page, `plan="gone"`) {
 		t.Error("a plan that is gone still has series")
 	}
-	wantLines(t, page, `relgate_ticks_total{plan="a"} 0`)
+	wantLines(t, page, `relgate_events_total{kind="rule",plan="a"} 0`)
 }
 
 func TestVerdictOfGate(t *testing.T) {
@@ -356,7 +353,6 @@ func TestUpdatesWhileScraped(t *testing.T) {
 			v := view("a")
 			v.Snapshot.Generation = uint64(i)
 			e.Update([]prom.View{v})
-			e.Ticked(prom.Tick{Plan: "a"})
 		}
 	}()
 	for range 20 {
@@ -364,5 +360,5 @@ func TestUpdatesWhileScraped(t *testing.T) {
 	}
 	<-done
 	_, page := get(t, e.Handler())
-	wantLines(t, page, `relgate_run_generation{plan="a"} 199`, `relgate_ticks_total{plan="a"} 200`)
+	wantLines(t, page, `relgate_run_generation{plan="a"} 199`)
 }

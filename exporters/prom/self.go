@@ -1,8 +1,6 @@
 package prom
 
 import (
-	"maps"
-	"slices"
 	"strconv"
 
 	dto "github.com/prometheus/client_model/go"
@@ -17,42 +15,12 @@ var eventKinds = [...]evaluator.EventKind{
 	evaluator.SignalEvent, evaluator.CommunicationEvent, evaluator.CommandEvent,
 }
 
-// tally is what the ticks of one plan took and gave.
-type tally struct {
-	ticks, missed      uint64
-	events             [len(eventKinds)]uint64
-	evaluation, commit histogram
-}
-
-// Ticked counts a committed tick.
-func (e *Exporter) Ticked(t Tick) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	c := e.tallyLocked(t.Plan)
-	c.ticks++
-	c.missed += uint64(max(0, t.Missed))
-	for i := range t.Events {
-		if k := slices.Index(eventKinds[:], t.Events[i].Kind); k >= 0 {
-			c.events[k]++
-		}
-	}
-	c.evaluation.observe(t.Evaluation)
-	c.commit.observe(t.Commit)
-}
-
-func (e *Exporter) tallyLocked(plan string) *tally {
-	c := e.tallies[plan]
-	if c == nil {
-		c = &tally{}
-		e.tallies[plan] = c
-	}
-	return c
-}
-
 // self is the page's part that is gathered at each scrape.
-func (e *Exporter) self() ([]*dto.MetricFamily, error) {
+func (e *Exporter) self(p *page) ([]*dto.MetricFamily, error) {
 	b := newBuilder(e.catalog)
-	e.ticks(b)
+	if e.config.Runner != nil {
+		b.runner(e.config.Runner(), p.views)
+	}
 	if e.config.Sources != nil {
 		for _, s := range e.config.Sources() {
 			b.source(&s)
@@ -81,19 +49,26 @@ func (e *Exporter) self() ([]*dto.MetricFamily, error) {
 	return append(out, process...), err
 }
 
-func (e *Exporter) ticks(b *builder) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, plan := range slices.Sorted(maps.Keys(e.tallies)) {
-		t := e.tallies[plan]
-		b.count(b.c.ticks, t.ticks, plan)
-		b.count(b.c.missed, t.missed, plan)
-		for i, k := range eventKinds {
-			b.count(b.c.events, t.events[i], plan, string(k))
-		}
-		b.histogram(b.c.evaluation, &t.evaluation, plan)
-		b.histogram(b.c.commit, &t.commit, plan)
+func (b *builder) runner(s RunnerStats, views []View) {
+	b.count(b.c.ticks, s.Ticks)
+	b.count(b.c.missed, s.Missed)
+	b.count(b.c.commands, s.Commands)
+	counts := map[EventCount]uint64{} // :: plan and kind → events
+	for _, c := range s.Events {
+		counts[EventCount{Plan: c.Plan, Kind: c.Kind}] += c.Count
 	}
+	for i := range views {
+		for _, k := range eventKinds {
+			plan := views[i].Snapshot.Plan
+			b.count(b.c.events, counts[EventCount{Plan: plan, Kind: k}], plan, string(k))
+		}
+	}
+	b.took(b.c.evaluation, s.Evaluate)
+	b.took(b.c.commit, s.Commit)
+	b.took(b.c.fetch, s.Fetch)
+	b.set(b.c.lastEvaluation, s.Evaluate.Last)
+	b.set(b.c.lastCommit, s.Commit.Last)
+	b.set(b.c.lastFetch, s.Fetch.Last)
 }
 
 func (b *builder) source(s *SourceStats) {
