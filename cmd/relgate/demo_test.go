@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// demoRun is what one demo printed with -o json, and how it ended.
+type demoRun struct {
+	events  []string
+	summary summary
+	code    int
+}
+
+// runDemo runs the real binary to the end of the plan.
+func runDemo(t *testing.T, args ...string) demoRun {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary(t), append([]string{"demo", "--exit-when-done", "-o", "json"}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("demo %q: %v", args, err)
+	}
+	run, err := readDemo(out)
+	if err != nil {
+		t.Fatalf("demo %q: %v\nstderr: %s", args, err, &stderr)
+	}
+	run.code = cmd.ProcessState.ExitCode()
+	return run
+}
+
+// readDemo reads the events and the summary; every line must be JSON.
+func readDemo(out []byte) (demoRun, error) {
+	var run demoRun
+	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	for i, line := range lines {
+		if !json.Valid([]byte(line)) {
+			return run, fmt.Errorf("line %d is not JSON: %s", i+1, line)
+		}
+		if i < len(lines)-1 {
+			run.events = append(run.events, line)
+			continue
+		}
+		var last struct{ Summary *summary }
+		if err := json.Unmarshal([]byte(line), &last); err != nil || last.Summary == nil {
+			return run, fmt.Errorf("the last line is no summary: %s", line)
+		}
+		run.summary = *last.Summary
+	}
+	return run, nil
+}
+
+func TestDemoScenariosEndAsTheyMust(t *testing.T) {
+	for _, tt := range []struct {
+		scenario string
+		code     int
+		verdict  rules.Verdict
+		fired    string        // the rollback rule that fires
+		rise     time.Duration // when its signal goes bad, from T
+		from, to time.Duration // and how long after that it fires
+	}{
+		{scenario: "healthy", code: 0, verdict: rules.Pass},
+		{scenario: "api-5xx", code: 3, verdict: rules.Rollback, fired: "api-5xx-high", rise: time.Hour, from: 10 * time.Minute, to: 13 * time.Minute},
+		{scenario: "crash", code: 3, verdict: rules.Rollback, fired: "crash-free-low"},
+		{scenario: "latency", code: 3, verdict: rules.Rollback, fired: "lambda-p95-high"},
+		{scenario: "bias", code: 3, verdict: rules.Rollback, fired: "bias-high"},
+		{scenario: "ratings", code: 1, verdict: rules.Fail},
+		{scenario: "blip", code: 0, verdict: rules.Pass},
+		{scenario: "no-data", code: 8, verdict: rules.Unknown},
+		{scenario: "outage", code: 0, verdict: rules.Pass},
+		{scenario: "late-data", code: 0, verdict: rules.Pass},
+	} {
+		t.Run(tt.scenario, func(t *testing.T) {
+			t.Parallel()
+			run := runDemo(t, "--speed", "max", "--scenario", tt.scenario)
+			if run.code != tt.code || run.summary.Verdict != tt.verdict {
+				t.Errorf("exit %d, verdict %s; want %d, %s: %s", run.code, run.summary.Verdict, tt.code, tt.verdict, run.summary.Reason)
+			}
+			for _, r := range run.summary.Rollback {
+				at, fired := r.First["fired"]
+				if fired != (r.Rule == tt.fired) {
+					t.Errorf("rollback rule %s: fired is %t, want %t", r.Rule, fired, !fired)
+				}
+				if after := at.Sub(planStart(t)) - tt.rise; fired && tt.to > 0 && (after < tt.from || after > tt.to) {
+					t.Errorf("rollback rule %s fired %s after the rise, want %s to %s", r.Rule, after, tt.from, tt.to)
+				}
+			}
+			for _, d := range run.summary.Deliveries {
+				if d.Verified == 0 || d.OutOfOrder != 0 {
+					t.Errorf("webhook %s: %d verified, %d out of order", d.Endpoint, d.Verified, d.OutOfOrder)
+				}
+			}
+			if all := run.summary.Deliveries[1]; all.Verified != len(run.events) {
+				t.Errorf("webhook %s verified %d of %d events", all.Endpoint, all.Verified, len(run.events))
+			}
+		})
+	}
+}
+
+func planStart(t *testing.T) time.Time {
+	t.Helper()
+	return time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+}
+
+func TestDemoGivesTheSameEventsAtEverySpeed(t *testing.T) {
+	t.Parallel()
+	want := runDemo(t, "--speed", "max", "--scenario", "api-5xx")
+	for _, speed := range []string{"600", "3600"} {
+		got := runDemo(t, "--speed", speed, "--scenario", "api-5xx")
+		if diff := cmp.Diff(want.events, got.events); diff != "" {
+			t.Errorf("--speed %s gives other events than --speed max (-max +%s):\n%s", speed, speed, diff)
+		}
+	}
+}

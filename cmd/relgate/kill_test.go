@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math/rand/v2"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/relgate/relgate/evaluator"
+)
+
+// killAndRestart runs a demo in dir, kills it at random moments the given number
+// of times, and then lets it end.
+func killAndRestart(t *testing.T, dir string, kills int, random *rand.Rand, args ...string) demoRun {
+	t.Helper()
+	args = append([]string{"--dir", dir}, args...)
+	killed := 0
+	for killed < kills {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(20+random.IntN(150))*time.Millisecond)
+		cmd := exec.CommandContext(ctx, binary(t), append([]string{"demo", "--exit-when-done"}, args...)...)
+		_ = cmd.Run() // CommandContext kills with SIGKILL
+		cancel()
+		if cmd.ProcessState.Exited() {
+			break // it was done before its time
+		}
+		killed++
+	}
+	t.Logf("killed %d times", killed)
+	if killed < kills/2 {
+		t.Errorf("killed %d times only, want about %d: is the run too short?", killed, kills)
+	}
+	return runDemo(t, args...)
+}
+
+func TestKilledAHundredTimesTheJournalIsTheSame(t *testing.T) {
+	t.Parallel()
+	undisturbed := runDemo(t, "--speed", "max", "--scenario", "healthy")
+	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+	run := killAndRestart(t, t.TempDir(), 100, random, "--speed", "max", "--scenario", "healthy")
+	if diff := cmp.Diff(undisturbed.events, run.events); diff != "" {
+		t.Errorf("events after kills (-undisturbed +killed):\n%s", diff)
+	}
+	allDelivered(t, run)
+}
+
+func TestKilledWhileTimeRunsOnTheVerdictsAreTheSame(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		scenario, speed string
+		kills           int
+	}{
+		{"healthy", "max", 20},
+		{"api-5xx", "1800", 6},
+		{"crash", "1800", 6},
+	} {
+		scenario := tt.scenario
+		undisturbed := runDemo(t, "--speed", "max", "--scenario", scenario)
+		random := rand.New(rand.NewPCG(2, uint64(time.Now().UnixNano())))
+		run := killAndRestart(t, t.TempDir(), tt.kills, random, "--speed", tt.speed, "--scenario", scenario, "--resume-after", "3m")
+		if run.code != undisturbed.code || run.summary.Verdict != undisturbed.summary.Verdict {
+			t.Errorf("%s: exit %d, verdict %s; undisturbed %d, %s", scenario, run.code, run.summary.Verdict, undisturbed.code, undisturbed.summary.Verdict)
+		}
+		allDelivered(t, run)
+	}
+}
+
+// allDelivered checks that every event reached the endpoint that wants all, and
+// none out of order.
+func allDelivered(t *testing.T, run demoRun) {
+	t.Helper()
+	for _, d := range run.summary.Deliveries {
+		if d.OutOfOrder != 0 {
+			t.Errorf("webhook %s: %d out of order", d.Endpoint, d.OutOfOrder)
+		}
+		if d.Endpoint == "ops" && d.Verified != len(run.events) {
+			t.Errorf("webhook %s verified %d of %d events", d.Endpoint, d.Verified, len(run.events))
+		}
+	}
+	var last evaluator.Event
+	if err := json.NewDecoder(bytes.NewBufferString(run.events[len(run.events)-1])).Decode(&last); err != nil {
+		t.Fatal(err)
+	}
+	if last.N != uint64(len(run.events)) {
+		t.Errorf("the last event is number %d of %d", last.N, len(run.events))
+	}
+}
