@@ -18,6 +18,9 @@
 --
 -- An empty decile gives a row with n = 0, and kpi is NULL in every row: no data.
 --
+-- Table. predictions (user_id, age number, predicted_label 0 or 1, event_time
+-- timestamp in UTC, event_date date and partition, release_version varchar).
+--
 -- Parameter 1: the release's version, a string with its own quotes, '1.0.0'.
 -- The date bounds what is scanned: two days hold the whole rollout.
 WITH edges (decile, lo, hi) AS (

@@ -68,11 +68,7 @@ func findNull(body []byte) error {
 	return nil
 }
 
-// isNull knows null and undefined, also behind a tag, which is how a missing
-// timestamp may be written.
+// isNull knows null and undefined.
 func isNull(v cbor.RawMessage) bool {
-	if len(v) == 2 && v[0]>>5 == 6 {
-		v = v[1:]
-	}
 	return len(v) == 1 && (v[0] == 0xf6 || v[0] == 0xf7)
 }

@@ -96,7 +96,7 @@ func TestAnswers(t *testing.T) {
 		{"a bucket behind the range", each(with("Timestamps", []any{stamp(t0 + 600)})), rules.PartialData, nil, 1, "not asked for"},
 		{"a value is null", each(with("Values", []any{nil})), rules.Unavailable, nil, 1, "a null among the values"},
 		{"a timestamp is null", each(with("Timestamps", []any{nil})), rules.Unavailable, nil, 1, "a null among the values"},
-		{"a timestamp is a tagged null", each(with("Timestamps", []any{cbor.Tag{Number: 1}})), rules.Unavailable, nil, 1, "a null among the values"},
+		{"a timestamp is a tagged null", each(with("Timestamps", []any{cbor.Tag{Number: 1}})), rules.Unavailable, nil, 1, "unreadable answer"},
 		{"an integer that ends like a null", each(with("Values", []any{246})), rules.OK, []rules.Point{{At: t0 + 60, Value: 246, Samples: 246}}, 1, ""},
 		{"all values are null", each(with("Values", nil)), rules.Unavailable, nil, 1, "1 timestamps for 0"},
 		{"a bucket twice", each(func(id string) m { return result(id, "Complete", at(1), 4, at(1), 5) }), rules.PartialData, five, 1, "two values"},

@@ -84,15 +84,13 @@ func describe(err error) (code, message string) {
 	if d, ok := errors.AsType[*smithy.DeserializationError](err); ok {
 		return "", "unreadable answer: " + firstLine(d.Err.Error())
 	}
-	inner := err
-	for {
-		op, ok := errors.AsType[*smithy.OperationError](inner)
-		if !ok {
-			break
-		}
-		inner = op.Err
+	if r, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && r.Err != nil {
+		return "", firstLine(r.Err.Error())
 	}
-	return "", firstLine(inner.Error())
+	if op, ok := errors.AsType[*smithy.OperationError](err); ok && op.Err != nil {
+		return "", firstLine(op.Err.Error())
+	}
+	return "", firstLine(err.Error())
 }
 
 func response(err error) (status int, header http.Header) {
@@ -182,7 +180,7 @@ const MaxDetail = 300
 
 // secretish matches what an AWS error may quote of the signed request: the
 // canonical string of a refused signature holds the session token.
-var secretish = regexp.MustCompile(`(?i)((x-amz-security-token|x-amz-credential|authorization|signature|secret|token|password)\s*[:=]\s*)("[^"]*"|[^\s,;&]+)|\b(AKIA|ASIA)[A-Z0-9]{12,}\b|\b(FwoG|FQoG|IQoJ)[A-Za-z0-9+/=_-]{16,}`)
+var secretish = regexp.MustCompile(`(?i)((x-amz-security-token|x-amz-credential|authorization|signature|secret|token|password)[a-z_-]*"?\s*[:=]\s*)("[^"]*"|[^\s,;&]+)|\b(AKIA|ASIA)[A-Z0-9]{12,}\b|\b(FwoG|FQoG|IQoJ)[A-Za-z0-9+/=_-]{16,}`)
 
 // Scrub makes a text fit for a reading: no secret, no control character, at
 // most MaxDetail bytes.
