@@ -49,7 +49,11 @@ func (s *stepper) judgeRule(i int, from int64) {
 		return
 	}
 	rs := old
-	silent := s.lay.silence(r.Signal, sr, old.since, lookback(r), j.newest, s.at)
+	gap := lookback(r)
+	if !j.newest.known && sr.newest(sl) > old.since {
+		gap = max(gap, secs(r.Over)) // its data comes; its first stretch may still fill up
+	}
+	silent := s.lay.silence(r.Signal, sr, old.since, gap, j.newest, s.at)
 	rs.state, rs.cause = j.code(), silent.cause
 	if silent.cause != rules.CauseNone {
 		rs.state = codeSilent

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "rewrite the events and verdicts of the 
 // written down tick by tick, holds as a scenario too.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("../testdata/scenario/*.txtar")
-	if err != nil || len(files) < 2 {
+	if err != nil || len(files) < 20 {
 		t.Fatalf("%d golden scenarios, %v; want at least 20", len(files), err)
 	}
 	for _, path := range files {
