@@ -1,0 +1,112 @@
+// Package simulatortest is what every source must stand: upstreams that
+// misbehave at random. A source's test calls [Honest] with a way to make it.
+package simulatortest
+
+import (
+	"context"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/simulator"
+)
+
+// Start is the T of the simulated plan.
+var Start = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+
+// Suite says which source is tried, and what it is asked.
+type Suite struct {
+	Handler string // the simulated upstreams it asks, as simulator.Handler names them
+	// Open makes a new source that asks at base, does not wait between retries,
+	// and has now for its clock.
+	Open func(base string, now time.Time) (sources.Source, error)
+	// Wants is what is asked at a time; an undisturbed upstream must give points
+	// for each of them.
+	Wants func(now time.Time) []sources.Want
+	// Kinds of chaos; all of simulator.ChaosKinds if empty.
+	Kinds []string
+}
+
+// Honest checks that whatever the upstream answers, the source gives one reading
+// for each want, does not panic, and gives no reading that is clean (points and
+// no fault) unless each of its points is the one that an undisturbed upstream
+// leads to. It may have fewer: a bucket that is not known counts for nothing.
+func Honest(t *testing.T, s Suite) {
+	t.Helper()
+	scenario, err := simulator.Load("healthy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := s.Kinds
+	if len(kinds) == 0 {
+		kinds = simulator.ChaosKinds()
+	}
+	clean, spoilt := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		now := Start.Add(time.Duration(rapid.IntRange(9*3600, 30*3600).Draw(t, "now")) * time.Second)
+		chaos := &simulator.Chaos{
+			Seed: rapid.Uint64().Draw(t, "seed"), Rate: rapid.SampledFrom([]float64{0.3, 0.7, 1}).Draw(t, "rate"),
+			Kinds: []string{rapid.SampledFrom(kinds).Draw(t, "kind")},
+		}
+		want, _ := s.fetch(t, scenario, now, nil)
+		got, n := s.fetch(t, scenario, now, chaos)
+		spoilt += n
+		for i, r := range got {
+			if want[i].Fault != rules.OK || len(want[i].Points) == 0 {
+				t.Fatalf("undisturbed, want %d at %v has fault %v %q and %d points", i, now, want[i].Fault, want[i].Detail, len(want[i].Points))
+			}
+			if r.Fault != rules.OK || len(r.Points) == 0 {
+				continue
+			}
+			clean++
+			if !within(r.Points, want[i].Points) || r.Width != want[i].Width || r.SettledUntil > want[i].SettledUntil {
+				t.Fatalf("want %d at %v: a clean reading that is not the truth:\n got %+v\nwant %+v", i, now, r, want[i])
+			}
+		}
+	})
+	if clean == 0 || spoilt == 0 {
+		t.Errorf("%d clean readings, %d spoilt answers: the check has seen nothing", clean, spoilt)
+	}
+}
+
+// within says whether every point is one of the true ones, in their order.
+func within(points, truth []rules.Point) bool {
+	for _, p := range points {
+		i := slices.Index(truth, p)
+		if i < 0 {
+			return false
+		}
+		truth = truth[i+1:]
+	}
+	return true
+}
+
+// fetch asks a new source at a new simulator, and counts the answers spoilt.
+func (s Suite) fetch(t *rapid.T, scenario *simulator.Scenario, now time.Time, chaos *simulator.Chaos) ([]rules.Reading, int) {
+	sim, err := simulator.New(simulator.Config{Scenario: scenario, Start: Start, Now: func() time.Time { return now }, Chaos: chaos})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim.Handler(s.Handler))
+	defer server.Close()
+	source, err := s.Open(server.URL, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if idle, ok := source.(interface{ CloseIdleConnections() }); ok {
+		defer idle.CloseIdleConnections()
+	}
+	wants := s.Wants(now)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	got := source.Fetch(ctx, now, wants)
+	if len(got) != len(wants) {
+		t.Fatalf("%d readings for %d wants", len(got), len(wants))
+	}
+	return got, sim.Stats().Spoilt
+}
