@@ -1,6 +1,7 @@
 package appstore
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -103,6 +104,10 @@ func (wk *walk) take(p page, ids map[string]bool, territories []string) (done bo
 	found, wrong := p.reviews()
 	if wrong != "" {
 		return wk.spoilt(wrong)
+	}
+	// The whole page, before an old review ends the walk: newer ones may follow it.
+	if !slices.IsSortedFunc(found, func(x, y review) int { return cmp.Compare(y.at, x.at) }) {
+		return wk.spoilt("the reviews are not sorted by date")
 	}
 	for _, r := range found {
 		if ids[r.id] {
