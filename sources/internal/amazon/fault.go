@@ -180,7 +180,7 @@ const MaxDetail = 300
 
 // secretish matches what an AWS error may quote of the signed request: the
 // canonical string of a refused signature holds the session token.
-var secretish = regexp.MustCompile(`(?i)((x-amz-security-token|x-amz-credential|authorization|signature|secret|token|password)[a-z_-]*"?\s*[:=]\s*)("[^"]*"|[^\s,;&]+)|\b(AKIA|ASIA)[A-Z0-9]{12,}\b|\b(FwoG|FQoG|IQoJ)[A-Za-z0-9+/=_-]{16,}`)
+var secretish = regexp.MustCompile(`(?i)\b((x-amz-security-token|x-amz-credential|x-amz-signature|authorization|signature|credential|secret[a-z_]*|(session|security|access|auth)[_-]?token|token|password)"?\s*[:=]\s*)("[^"]*"|[^\s,;&]+)|\b(AKIA|ASIA)[A-Z0-9]{12,}\b|\b(FwoG|FQoG|IQoJ)[A-Za-z0-9+/=_-]{16,}`)
 
 // Scrub makes a text fit for a reading: no secret, no control character, at
 // most MaxDetail bytes.
