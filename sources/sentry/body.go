@@ -16,9 +16,13 @@ import (
 
 const field = "sum(session)"
 
-// statuses are those that sessions may have. A new one could be a new kind of
-// crash, so an answer that holds one is not understood.
-var statuses = []string{"healthy", "errored", "unhandled", "abnormal", "crashed"}
+// always are the statuses that an answer has if it has any, with zeros where
+// there were none: an answer without crashed does not say that nothing crashed.
+var always = []string{"healthy", "errored", "abnormal", "crashed"}
+
+// known are the statuses that sessions may have. A new one could be a new kind
+// of crash, so an answer that holds one is not understood.
+var known = []string{"healthy", "errored", "abnormal", "crashed", "unhandled"}
 
 // body is an answer of the sessions endpoint.
 type body struct {
@@ -94,7 +98,7 @@ func (s *sessions) add(g group) (wrong string) {
 	switch {
 	case !ok:
 		return "the answer has sessions without a status"
-	case !slices.Contains(statuses, status):
+	case !slices.Contains(known, status):
 		return fmt.Sprintf("the answer has sessions of an unknown status, %q", status)
 	case slices.Contains(s.seen, status):
 		return fmt.Sprintf("the answer has status %q twice", status)
@@ -141,6 +145,16 @@ func (s *sessions) join(page *sessions) (wrong string) {
 		s.crashed[i] += page.crashed[i]
 		s.total[i] += page.total[i]
 		s.unknown[i] = s.unknown[i] || page.unknown[i]
+	}
+	return ""
+}
+
+// whole says which status is missing, "" when none is.
+func (s *sessions) whole() (wrong string) {
+	for _, status := range always {
+		if len(s.seen) > 0 && !slices.Contains(s.seen, status) {
+			return fmt.Sprintf("the answer lacks the sessions of status %q", status)
+		}
 	}
 	return ""
 }

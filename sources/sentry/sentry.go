@@ -203,6 +203,9 @@ func (s *Source) request(ctx context.Context, now time.Time, q question, from, t
 		}
 		cursor := nextCursor(got.Header.Values("Link"))
 		if cursor == "" {
+			if wrong = all.whole(); wrong != "" {
+				return nil, partial("%s", wrong)
+			}
 			return all, nil
 		}
 		query.Set("cursor", cursor)
