@@ -138,8 +138,21 @@ func (j *Journal) insert(ctx context.Context, tx *sql.Tx, seq uint64, pos int64,
 		if _, err := tx.StmtContext(ctx, j.stmts.snapshot).ExecContext(ctx, r.Plan, int64(seq), at, r.Digest, r.Snapshot); err != nil {
 			return err
 		}
+		if err := thin(ctx, tx, r.Plan); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// thin drops a plan's second newest state when the third is less than an hour
+// older: states are large, recovery needs the newest only, and pruning is content
+// with one an hour.
+func thin(ctx context.Context, tx *sql.Tx, plan string) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM snapshots WHERE plan = $1
+		AND seq = (SELECT seq FROM snapshots WHERE plan = $2 ORDER BY seq DESC LIMIT 1 OFFSET 1)
+		AND at - (SELECT at FROM snapshots WHERE plan = $3 ORDER BY seq DESC LIMIT 1 OFFSET 2) < 3600`, plan, plan, plan)
+	return err
 }
 
 // Save keeps the state of a plan after the tick of a sequence, which must be in
@@ -150,7 +163,10 @@ func (j *Journal) Save(ctx context.Context, plan string, seq uint64, state []byt
 	err := j.inTx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO snapshots (plan, seq, at, digest, state)
 			SELECT plan, seq, at, digest, $1 FROM ticks WHERE plan = $2 AND seq = $3 ON CONFLICT DO NOTHING`, state, plan, int64(seq))
-		return err
+		if err != nil {
+			return err
+		}
+		return thin(ctx, tx, plan)
 	})
 	if err != nil {
 		return fmt.Errorf("saving the state of plan %q: %w", plan, err)

@@ -226,3 +226,24 @@ func TestOpenRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestStatesAreThinned: many states close together do not fill the file.
+func TestStatesAreThinned(t *testing.T) {
+	j := open(t, journal.Config{Path: newPath(t)})
+	const size, states = 1 << 20, 40
+	for i := 1; i <= states; i++ {
+		e := entry(i)
+		e.Snapshot = bytes.Repeat([]byte{byte(i)}, size)
+		if _, err := j.Commit(t.Context(), uint64(i-1), evaluator.Batch{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := j.Recover(t.Context(), "p")
+	if err != nil || r.Seq != states || !bytes.Equal(r.Snapshot, bytes.Repeat([]byte{states}, size)) {
+		t.Errorf("recovered the state of %d, %v; want the newest", r.Seq, err)
+	}
+	p, err := j.Prune(t.Context(), entry(states+1).Tick.At)
+	if err != nil || p.Snapshots > 2 {
+		t.Errorf("pruned %+v, %v: want at most two states beside the newest", p, err)
+	}
+}

@@ -54,7 +54,7 @@ func (r *Runner) resume(ctx context.Context, p *rules.Plan) (*run, error) {
 			return nil, fmt.Errorf("%w: sequence %d, event %d: it was %s, now it is %s; start the former version once and stop it gracefully",
 				ErrDiverged, k.Seq, diff.N+1, quote(diff.Was), quote(diff.Gave))
 		}
-		u.seq, u.at, u.unsaved = k.Seq, k.Tick.At, u.unsaved+1
+		u.seq, u.at, u.unsaved, u.weight = k.Seq, k.Tick.At, u.unsaved+1, u.weight+len(k.Tick.Readings)
 	}
 	u.Load = nil // all that is needed is there, and ctx ends
 	u.next = r.firstSlot(p, u.at)

@@ -54,7 +54,8 @@ type Config struct {
 	Log     *slog.Logger  // none if nil
 
 	// SnapshotEvery is the number of ticks between two stored states of a plan,
-	// which is the most that a restart has to run again. Zero means 64.
+	// which is the most that a restart has to run again. Zero means 64. A plan
+	// with very many signals has its state stored earlier, see heavy.
 	SnapshotEvery int
 	// FetchTimeout is how long a tick waits for its readings. Zero means 80 % of
 	// the shortest interval of the plans that tick.
@@ -98,8 +99,13 @@ type run struct {
 	next     time.Time // slot of the next tick
 	seq      uint64    // of the newest tick
 	unsaved  int       // ticks since the newest stored state
+	weight   int       // readings in those ticks
 	changed  bool      // the plan was changed and no tick says so yet
 }
+
+// heavy is the number of readings after which a state is stored however few the
+// ticks: reading them back takes about a fifth of a second.
+const heavy = 16_384
 
 // New checks the configuration and makes a runner. It starts nothing.
 func New(c Config) (*Runner, error) {

@@ -91,7 +91,7 @@ func (r *Runner) stage(u *run, tick evaluator.Tick) staged {
 	s := staged{run: u, state: state, entry: evaluator.Entry{
 		Plan: u.Plan.Name, Digest: u.Digest, Document: u.document, Tick: tick, Events: events,
 	}}
-	if u.changed || u.unsaved+1 >= r.SnapshotEvery {
+	if u.changed || u.unsaved+1 >= r.SnapshotEvery || u.weight+len(tick.Readings) > heavy {
 		s.entry.Snapshot, s.err = state.MarshalBinary()
 	}
 	return s
@@ -133,9 +133,9 @@ func (r *Runner) commit(ctx context.Context, batch []staged) {
 func (u *run) settle(s staged, seq uint64) {
 	u.State, u.at, u.seq = s.state, s.entry.Tick.At, seq
 	u.document, u.changed = nil, false
-	u.unsaved++
+	u.unsaved, u.weight = u.unsaved+1, u.weight+len(s.entry.Tick.Readings)
 	if s.entry.Snapshot != nil {
-		u.unsaved = 0
+		u.unsaved, u.weight = 0, 0
 	}
 }
 

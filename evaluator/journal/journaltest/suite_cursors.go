@@ -114,18 +114,21 @@ func testDead(b *bench) {
 	}
 }
 
+const hour = 3600
+
 // ticksForPruning are ten ticks of p, one event each, with states after the
-// third, the sixth and the ninth; and of q without any state.
+// third, the sixth and the ninth; and of q without any state. They are an hour
+// apart: a journal need not keep states that are closer.
 func (b *bench) ticksForPruning() {
 	for i := range 10 {
-		e := b.entry("p", i, 1)
+		e := b.entry("p", i*hour, 1)
 		if i%3 == 2 {
 			e.Snapshot = []byte{byte(i)}
 		}
 		if i < 2 {
 			e.Digest, e.Document = "old", []byte("{}")
 		}
-		b.commit(e, b.entry("q", i, 0))
+		b.commit(e, b.entry("q", i*hour, 0))
 	}
 }
 
@@ -133,7 +136,7 @@ func testPrune(b *bench) {
 	ctx := b.Context()
 	b.ticksForPruning()
 	before := must[evaluator.Recovery](b)(b.j.Recover(ctx, "p"))
-	p := must[journal.Pruned](b)(b.j.Prune(ctx, at(7)))
+	p := must[journal.Pruned](b)(b.j.Prune(ctx, at(7*hour)))
 	if want := (journal.Pruned{Ticks: 6, Snapshots: 1, Events: 6, Plans: 1}); p != want {
 		b.Errorf("got %+v, want %+v", p, want)
 	}
@@ -151,8 +154,8 @@ func testPrune(b *bench) {
 	if got := b.positions(0); !slices.Equal(got, []uint64{7, 8, 9, 10}) {
 		b.Errorf("events at %v, want 7 to 10", got)
 	}
-	must[journal.Pruned](b)(b.j.Prune(ctx, at(1000)))
-	b.commit(b.entry("p", 11, 1))
+	must[journal.Pruned](b)(b.j.Prune(ctx, at(1000*hour)))
+	b.commit(b.entry("p", 11*hour, 1))
 	if got := b.positions(9); !slices.Equal(got, []uint64{10, 11}) {
 		b.Errorf("events at %v, want 10 and 11: a position was used twice", got)
 	}
@@ -164,7 +167,7 @@ func testPruneUndelivered(b *bench) {
 	b.ticksForPruning()
 	b.ok("Bury", b.j.Bury(ctx, "slow", 2, at(20), "no"))
 	b.ok("Delivered", b.j.Delivered(ctx, "slow", 4))
-	must[journal.Pruned](b)(b.j.Prune(ctx, at(7)))
+	must[journal.Pruned](b)(b.j.Prune(ctx, at(7*hour)))
 	if got, want := b.positions(0), []uint64{2, 5, 6, 7, 8, 9, 10}; !slices.Equal(got, want) {
 		b.Errorf("events at %v, want %v: the dead one and those to be told", got, want)
 	}
