@@ -107,13 +107,12 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 		}
 	}
 	ph.rollback = make([]windowCount, len(n.Rollback))
-	lay := newLayout(a.plan)
+	ph.marked = false
 	for i, r := range n.Rollback {
 		if k := a.place(o.Rollback, r); k >= 0 && a.to.signals[a.plan.Rules[r].Signal].asked != 0 {
 			ph.rollback[i] = rollback[k]
 			continue
 		}
-		ph.rollback[i].mark = a.to.mark(lay, a.plan.Rules[r].Signal, ph.started)
 		if rs := &a.to.rules[r]; !rs.active {
 			*rs = ruleState{active: true, since: max(ph.started, a.to.at)}
 		}

@@ -129,7 +129,7 @@ func (w *writer) series(v *series) {
 	w.int(v.next)
 	w.int(v.width)
 	w.int(v.partial)
-	w.uint(uint64(v.gone))
+	w.int(int64(v.gone))
 	w.uint(uint64(v.fails))
 	w.byte(byte(v.fault))
 	w.bool(v.words != nil)
@@ -165,6 +165,7 @@ func (w *writer) phase(v *phaseState) {
 	w.bool(v.begun)
 	w.bool(v.blocked)
 	w.bool(v.manual)
+	w.bool(v.marked)
 	w.int(v.started)
 	w.int(v.decided)
 	w.str(v.reason)
@@ -172,7 +173,7 @@ func (w *writer) phase(v *phaseState) {
 	w.str(v.why)
 	list(w, v.success, (*writer).success)
 	list(w, v.rollback, func(w *writer, c *windowCount) {
-		w.uint(uint64(c.mark))
+		w.int(int64(c.mark))
 		w.byte(c.result)
 	})
 }
@@ -271,6 +272,15 @@ func (r *reader) size(n uint64, most int) int {
 	return int(n)
 }
 
+// int32 reads a count that may be negative.
+func (r *reader) int32() int32 {
+	v := r.int()
+	if !r.check(v > -math.MaxInt32 && v < math.MaxInt32, "a count is out of range") {
+		return 0
+	}
+	return int32(v)
+}
+
 func (r *reader) float() float64 { return math.Float64frombits(bits.ReverseBytes64(r.uint())) }
 
 func (r *reader) str() string {
@@ -323,7 +333,7 @@ func (r *reader) series(v *series) {
 	v.settled, v.from, v.asked, v.next = r.time(), r.time(), r.time(), r.time()
 	v.width, v.partial = r.time(), r.time()
 	r.check(v.width >= 0 && v.width < farthest, "a width is out of range")
-	v.gone = int32(r.size(r.uint(), math.MaxInt32))
+	v.gone = r.int32()
 	v.fails = int32(r.size(r.uint(), maxFails))
 	v.fault = rules.Fault(r.enum(len(rules.Faults())))
 	if r.bool() {
@@ -352,13 +362,13 @@ func (r *reader) rule(v *ruleState) {
 
 func (r *reader) phase(v *phaseState) {
 	v.state, v.verdict, v.cause = r.state(), r.verdict(), r.cause()
-	v.begun, v.blocked, v.manual = r.bool(), r.bool(), r.bool()
+	v.begun, v.blocked, v.manual, v.marked = r.bool(), r.bool(), r.bool(), r.bool()
 	v.started, v.decided = r.time(), r.time()
 	v.reason, v.by, v.why = r.str(), r.str(), r.str()
 	v.success = readList(r, 7, (*reader).success)
 	v.rollback = readList(r, 2, func(r *reader, c *windowCount) {
-		c.mark = int32(r.size(r.uint(), math.MaxInt32))
-		c.result = r.enum(3)
+		c.mark = r.int32()
+		c.result = r.enum(int(windowThin) + 1)
 	})
 }
 

@@ -26,7 +26,7 @@ func (s *stretch) covered(share float64) bool {
 func aggregate(r *rules.Rule, sig *rules.Signal, points []rules.Point, from, to, w int64) stretch {
 	s := stretch{from: alignUp(from, w), to: alignDown(to, w)}
 	s.expected = int(max(0, (s.to-s.from)/w))
-	lo, hi := before(points, from), before(points, to-w+1)
+	lo, hi := before(points, s.from), before(points, s.to-w+1)
 	if lo >= hi {
 		return s
 	}
@@ -213,11 +213,8 @@ func (t *tracer) at(k int) stretch {
 	p := &t.points[k]
 	end := p.At + t.w
 	if over := secs(t.rule.Over); over > t.w {
-		from := max(end-over, t.since)
-		s := aggregate(t.rule, t.sig, t.points[:k+1], from, end, t.w)
-		if end%t.w != 0 { // a level with a time of its own
-			s.to = end
-		}
+		from := max(alignUp(end, t.w)-over, t.since)
+		s := aggregate(t.rule, t.sig, t.points[:k+1], from, alignUp(end, t.w), t.w)
 		s.known = s.known && s.samples >= t.rule.MinSamples && s.covered(t.rule.Coverage)
 		return s
 	}

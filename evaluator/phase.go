@@ -92,8 +92,7 @@ func (s *stepper) start(k int, started int64, reason string) {
 		ph.success[i].cause = rules.CauseWindow
 	}
 	ph.rollback = make([]windowCount, len(p.Rollback))
-	for i, r := range p.Rollback {
-		ph.rollback[i].mark = s.st.mark(s.lay, s.plan.Rules[r].Signal, started)
+	for _, r := range p.Rollback {
 		if rs := &s.st.rules[r]; !rs.active {
 			rs = s.rule(r)
 			rs.active, rs.since, rs.next = true, started, 0
@@ -104,13 +103,6 @@ func (s *stepper) start(k int, started int64, reason string) {
 		Cause: rules.CauseWindow, Owner: p.Owner,
 		Reason: fmt.Sprintf("%s: watched until %s", reason, when(s.windowEnd(k)).Format(clock)),
 	})
-}
-
-// mark counts the buckets with a value that come before a window.
-func (st *State) mark(lay *layout, signal int, started int64) int32 {
-	sr, sl := &st.signals[signal], &lay.signals[signal]
-	w := sr.bucket(sl)
-	return int32(st.countBefore(lay, signal, alignUp(started, w)))
 }
 
 // countBefore counts the buckets with a value that begin before a time, the
@@ -171,45 +163,48 @@ func (s *stepper) judgePhase(k int) {
 	}
 }
 
-// countWindow closes the books of the rollback rules whose signals have settled
-// beyond the phase's window.
+// countWindow keeps the books of the rollback rules: how many buckets each has
+// seen before the phase's window, once that has settled, and in it.
 func (s *stepper) countWindow(k int) {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
-	end := s.windowEnd(k)
-	if s.at < end {
+	if ph.marked && s.at < s.windowEnd(k) {
 		return
 	}
 	owned := false
+	ph.marked = true
 	for i, r := range p.Rollback {
-		if ph.rollback[i].result != windowOpen {
-			continue
-		}
-		result := s.windowResult(k, &s.plan.Rules[r], ph.rollback[i].mark)
-		if result == windowOpen {
+		was := ph.rollback[i]
+		now := s.windowCount(k, &s.plan.Rules[r], was)
+		ph.marked = ph.marked && now.result != windowUnmarked
+		if now == was {
 			continue
 		}
 		if !owned {
 			ph.rollback, owned = slices.Clone(ph.rollback), true
 		}
-		ph.rollback[i].result = result
+		ph.rollback[i] = now
 	}
 }
 
-func (s *stepper) windowResult(k int, r *rules.Rule, mark int32) uint8 {
+func (s *stepper) windowCount(k int, r *rules.Rule, c windowCount) windowCount {
 	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
 	w := sr.bucket(sl)
 	from, to := alignUp(s.st.phases[k].started, w), alignDown(s.windowEnd(k), w)
-	if sr.settled < to {
-		return windowOpen
+	if c.result == windowUnmarked && sr.settled >= from {
+		c.mark, c.result = int32(s.st.countBefore(s.lay, r.Signal, from)), windowOpen
 	}
-	got := stretch{points: s.st.countBefore(s.lay, r.Signal, to-w+1) - int(mark), expected: int((to - from) / w)}
-	if sr.gone > mark && (len(sr.points) == 0 || sr.points[0].At > to-w) {
-		return windowThin // what was forgotten may lie beyond the window
+	if c.result != windowOpen || sr.settled < to {
+		return c
 	}
-	if got.points < 1 || got.expected < 1 || !got.covered(r.Coverage) {
-		return windowThin
+	seen := stretch{points: s.st.countBefore(s.lay, r.Signal, to-w+1) - int(c.mark), expected: int((to - from) / w)}
+	c.result = windowCovered
+	if len(sr.points) == 0 || sr.points[0].At > to-w { // what was forgotten may lie beyond the window
+		c.result = windowThin
 	}
-	return windowCovered
+	if seen.points < 1 || seen.expected < 1 || !seen.covered(r.Coverage) {
+		c.result = windowThin
+	}
+	return c
 }
 
 // opinion is a verdict with its grounds.

@@ -18,7 +18,7 @@ type series struct {
 	next    int64         // when the source is to be asked again
 	width   int64         // of the buckets, seconds; zero for the signal's own period
 	partial int64         // At of the first point that was read before its bucket ended; zero when there is none
-	gone    int32         // buckets with a value that were forgotten
+	gone    int32         // buckets with a value that were forgotten, less those that came after they had settled
 	fails   int32         // readings in a row that failed
 	fault   rules.Fault
 	words   *words
@@ -128,7 +128,12 @@ func (s *series) put(fresh []rules.Point, lay *signalLayout, asOf int64, good bo
 	cut := max(0, len(old)-int(lay.keep))
 	cut = min(cut, before(old, needed))
 	s.gone += int32(valued(old[:cut], w, lay))
-	s.points = join(old[cut:], fresh)
+	joined := join(old[cut:], fresh)
+	// A bucket that comes after it was said to stay absent is judged, but it does
+	// not count as seen.
+	settled := s.settled - w + 1
+	s.gone -= int32(valued(joined[:before(joined, settled)], w, lay) - valued(old[cut:cut+before(old[cut:], settled)], w, lay))
+	s.points = joined
 	return changed
 }
 

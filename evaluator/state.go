@@ -44,6 +44,7 @@ type phaseState struct {
 	begun    bool
 	blocked  bool // its time came while something stood in its way
 	manual   bool // decided by an override
+	marked   bool // no count is windowUnmarked
 	started  int64
 	decided  int64
 	reason   string // of the decision
@@ -66,14 +67,15 @@ type successState struct {
 // windowCount follows how many buckets of a phase's window a rollback rule has
 // seen: the points themselves are forgotten long before the window ends.
 type windowCount struct {
-	mark   int32 // buckets counted before the window began
-	result uint8 // windowOpen until the watermark has passed the window's end
+	mark   int32 // buckets counted before the window
+	result uint8 // windowUnmarked until the watermark has passed the window's start, then windowOpen until its end
 }
 
 const (
-	windowOpen    uint8 = iota
-	windowCovered       // enough of its buckets were seen
-	windowThin          // too few
+	windowUnmarked uint8 = iota
+	windowOpen           // mark is known
+	windowCovered        // enough of its buckets were seen
+	windowThin           // too few
 )
 
 // ruleState is where a rollback rule stands. It is small because there may be

@@ -15,9 +15,10 @@ import (
 )
 
 // Compile makes a plan of a config. For a plan inside the scenario, toml is its
-// text, moved down so that lines count as in the file, and name is the file's;
-// its signals may lack sources and queries. For a section config, toml is nil
-// and name is the path of the file to read.
+// text, moved down so that lines count as in the file, and name is the file's
+// base name; its signals may lack sources and queries. For a section config,
+// toml is nil and name is the path of the file to read, relative to the
+// scenario's folder.
 type Compile func(name string, toml []byte) (*rules.Plan, error)
 
 // Result is what came of a run.
@@ -85,9 +86,9 @@ func (f *File) compile(compile Compile) (*rules.Plan, error) {
 		}
 	case "config":
 		path := strings.TrimSpace(f.plan.text)
-		plan, err = compile(filepath.Join(filepath.Dir(f.Name), filepath.FromSlash(path)), nil)
+		plan, err = compile(filepath.FromSlash(path), nil)
 	default:
-		plan, err = compile(f.Name, []byte(strings.Repeat("\n", f.plan.line-1)+f.plan.text))
+		plan, err = compile(filepath.Base(f.Name), []byte(strings.Repeat("\n", f.plan.line-1)+f.plan.text))
 	}
 	if err != nil {
 		return nil, err
