@@ -86,6 +86,6 @@ func (schemaCommand) Help() string {
 }
 
 func (schemaCommand) Run(con console) error {
-	_, err := con.out.Write(nil)
+	_, err := con.out.Write(config.Schema())
 	return err
 }

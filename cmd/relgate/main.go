@@ -32,7 +32,7 @@ type commandLine struct {
 	Check    checkCommand    `cmd:"" help:"Check a config file and print what is wrong and what it costs."`
 	Schema   schemaCommand   `cmd:"" help:"Print the JSON Schema of config files, for editors."`
 	Simulate simulateCommand `cmd:"" help:"Serve the four simulated upstreams, for your own tests."`
-	//Test     testCommand     `cmd:"" help:"Run unit tests for plans."`
+	Test     testCommand     `cmd:"" help:"Run unit tests for plans."`
 
 	Gate    gateCommand    `cmd:"" help:"Ask a running daemon whether the rollout may go on."`
 	Explain explainCommand `cmd:"" help:"Say why the gate is as it is, with the numbers."`
@@ -44,7 +44,7 @@ type commandLine struct {
 	Abort        abortCommand        `cmd:"" help:"Roll the run back now."`
 	RollbackDone rollbackDoneCommand `cmd:"" help:"Report that the rollback has been carried out."`
 
-	//Replay     replayCommand     `cmd:"" help:"Run a journal's ticks again and compare the events."`
+	Replay     replayCommand     `cmd:"" help:"Run a journal's ticks again and compare the events."`
 	Deliveries deliveriesCommand `cmd:"" help:"List, retry and replay webhook deliveries."`
 	Health     healthCommand     `cmd:"" help:"Ask a daemon whether it is healthy (used by the container's health check)."`
 	Version    versionCommand    `cmd:"" help:"Print version and build."`

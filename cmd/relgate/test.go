@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator/scenario"
+	"github.com/relgate/relgate/rules"
+)
+
+type testCommand struct {
+	Files  []string `arg:"" help:"Scenario files." type:"path"`
+	Update bool     `help:"Write what came out into the files as what is expected. Read the difference before you commit it."`
+}
+
+// Help is printed by --help.
+func (testCommand) Help() string {
+	return `A file holds a plan, what its signals did over time, commands, and the events and
+verdicts that must come of it. Exit 0 when all files agree, 1 when one differs,
+2 when one cannot be read.
+
+  relgate test plans/*.txtar`
+}
+
+func (c testCommand) Run(con console) error {
+	differ, broken := 0, 0
+	for _, path := range c.Files {
+		same, err := c.file(con, path)
+		switch {
+		case err != nil:
+			broken++
+			fmt.Fprintf(con.err, "%v\n", err)
+		case !same:
+			differ++
+		}
+	}
+	switch {
+	case broken > 0:
+		return exit(exitUsage, fmt.Errorf("%d of %d files cannot be run", broken, len(c.Files)))
+	case differ > 0:
+		return exit(exitFail, fmt.Errorf("%d of %d files differ", differ, len(c.Files)))
+	}
+	return nil
+}
+
+func (c testCommand) file(con console, path string) (same bool, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false, err
+	}
+	f, err := scenario.Parse(path, text)
+	if err != nil {
+		return false, err
+	}
+	result, err := f.Run(compilePlan(path))
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case result.OK():
+		fmt.Fprintf(con.out, "ok    %s\n", path)
+		return true, nil
+	case c.Update:
+		text, err := scenario.Update(text, result)
+		if err != nil {
+			return false, err
+		}
+		fmt.Fprintf(con.out, "wrote %s\n", path)
+		return true, os.WriteFile(path, text, 0o644)
+	}
+	fmt.Fprintf(con.out, "FAIL  %s\n", path)
+	for _, d := range result.Differences {
+		fmt.Fprintln(con.out, d)
+	}
+	return false, nil
+}
+
+// compilePlan reads a scenario's plan as a config is read; files that it names
+// are looked for beside the scenario.
+func compilePlan(path string) scenario.Compile {
+	return func(name string, text []byte) (*rules.Plan, error) {
+		if text == nil {
+			return onlyPlan(config.Load(filepath.Join(filepath.Dir(path), name)))
+		}
+		return onlyPlan(config.Decode(filepath.Join(filepath.Dir(path), name), text, os.ReadFile))
+	}
+}
+
+func onlyPlan(cfg *config.Config, problems []config.Problem) (*rules.Plan, error) {
+	if cfg == nil {
+		errs := make([]error, len(problems))
+		for i, p := range problems {
+			errs[i] = errors.New(p.String())
+		}
+		return nil, errors.Join(errs...)
+	}
+	if len(cfg.Plans) != 1 {
+		return nil, fmt.Errorf("the config has %d plans: a scenario tests one", len(cfg.Plans))
+	}
+	return cfg.Plans[0], nil
+}
