@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -80,6 +82,27 @@ func withoutUnused(problems []Problem) []Problem {
 	return slices.DeleteFunc(problems, func(p Problem) bool { return strings.HasPrefix(p.ID, "unused-") })
 }
 
+// DecodePlan reads a plan alone, as a scenario holds it: it gives the readings
+// itself, so that signals need no source and no query. Sources and webhooks that
+// the plan names are not looked for.
+func DecodePlan(name string, data []byte, readFile func(string) ([]byte, error)) (*rules.Plan, []Problem) {
+	l := &loader{readFile: readFile, order: map[string]int{}}
+	f := l.parse(name, data)
+	var plan *rules.Plan
+	if !f.broken {
+		l.queries(f)
+		f.doc.Bare = true
+		var found rules.Problems
+		plan, found = rules.Compile(f.doc.Spec)
+		l.judge(f, found)
+	}
+	problems := sortProblems(withoutUnused(l.problems), l.order)
+	if Errors(problems) > 0 {
+		return nil, problems
+	}
+	return plan, problems
+}
+
 // loader is one run of Decode.
 type loader struct {
 	readFile func(string) ([]byte, error)
@@ -110,7 +133,14 @@ func unreadable(path, key string, err error) Problem {
 // parse reads one file's TOML into a document, as far as it goes.
 func (l *loader) parse(name string, data []byte) *file {
 	l.order[name] = len(l.order)
-	f := &file{name: name, bad: map[string]bool{}, places: positions(data)}
+	places, twice := positions(data)
+	f := &file{name: name, bad: map[string]bool{}, places: places}
+	data = bytes.Clone(data)
+	for _, d := range twice {
+		l.twice(f, d)
+		f.bad[d.path] = true
+		d.blank(data)
+	}
 	var table map[string]any
 	if _, err := toml.Decode(string(data), &table); err != nil {
 		f.broken = true
@@ -127,6 +157,15 @@ func (l *loader) parse(name string, data []byte) *file {
 		f.bad[path] = true
 	}
 	return f
+}
+
+// twice reports what is written a second time. It is a problem of its own, not
+// one of TOML's, so that it hides no others.
+func (l *loader) twice(f *file, d duplicate) {
+	l.problems = append(l.problems, Problem{
+		File: f.name, Line: d.at.line, Col: d.at.col, Path: d.path, ID: "duplicate",
+		Message: fmt.Sprintf("written in line %d already", d.first), Fix: "leave one out or rename it",
+	})
 }
 
 func syntax(name string, err error) Problem {
@@ -160,7 +199,7 @@ func (l *loader) judge(f *file, found []rules.Problem) {
 
 // read reads a file that a config names, and notes it as one to watch.
 func (l *loader) read(f *file, key, path string) ([]byte, bool) {
-	data, err := l.readFile(path)
+	data, err := l.readFile(filepath.ToSlash(path))
 	if err != nil {
 		p := unreadable(path, key, err)
 		l.add(f, rules.Problem{Path: key, ID: p.ID, Message: "reading " + path + ": " + strings.TrimPrefix(p.Message, "reading the file: ")})

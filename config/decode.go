@@ -146,9 +146,9 @@ func (d *decoder) named(path string, v any, dst reflect.Value, name []int) bool 
 	for _, key := range d.order(path, table) {
 		entry := reflect.New(dst.Type().Elem()).Elem()
 		entry.FieldByIndex(name).SetString(key)
-		if d.decode(join(path, key), table[key], entry) {
-			dst.Set(reflect.Append(dst, entry))
-		}
+		// What is no table still has its name, which others may refer to.
+		d.decode(join(path, key), table[key], entry)
+		dst.Set(reflect.Append(dst, entry))
 	}
 	return true
 }

@@ -21,12 +21,13 @@ type place struct {
 
 // positions finds where every key of a TOML document is written, by key path.
 // It keeps what it has found when the document is not TOML: the decoder says so.
-// A key that is written twice has its first place here.
+// A key or table that is written twice has its first place there; the others are
+// told apart.
 //
 // This is the only use of go-toml, whose parser is the one that tells; the
 // decoder keeps no positions.
-func positions(data []byte) map[string]place {
-	l := &locator{data: data, found: map[string]place{}, arrays: map[string]int{}}
+func positions(data []byte) (found map[string]place, twice []duplicate) {
+	l := &locator{data: data, found: map[string]place{}, arrays: map[string]int{}, defined: map[string]int{}}
 	l.lines = append(l.lines, 0)
 	for i, b := range data {
 		if b == '\n' {
@@ -37,7 +38,8 @@ func positions(data []byte) map[string]place {
 	for l.parser.NextExpression() {
 		l.expression(l.parser.Expression())
 	}
-	return l.found
+	l.endDuplicate(len(data))
+	return l.found, l.twice
 }
 
 type locator struct {
@@ -47,6 +49,10 @@ type locator struct {
 	found  map[string]place // :: key path → place
 	arrays map[string]int   // :: key path of an array of tables → tables so far
 	table  string           // key path of the table that we are in
+
+	defined map[string]int // :: key path of a table's header or a key → line
+	twice   []duplicate
+	within  bool // we are in a table that has been written before
 }
 
 func (l *locator) at(offset int) position {
@@ -64,14 +70,58 @@ func (l *locator) at(offset int) position {
 func (l *locator) expression(n *unstable.Node) {
 	switch n.Kind {
 	case unstable.Table:
-		l.table, _ = l.keys("", n.Key())
+		path, at := l.keys("", n.Key())
+		l.table = path
+		l.endDuplicate(l.lines[at.line-1])
+		l.within = l.define(path, at, l.lines[at.line-1], len(l.data))
 	case unstable.ArrayTable:
 		path, at := l.keys("", n.Key())
+		l.endDuplicate(l.lines[at.line-1])
 		l.table = path + index(l.arrays[path])
 		l.arrays[path]++
 		l.note(l.table, place{at, at})
 	case unstable.KeyValue:
-		l.keyValue(l.table, n)
+		if path, at := l.keyValue(l.table, n); !l.within {
+			l.define(path, at, int(n.Raw.Offset), int(n.Raw.Offset+n.Raw.Length))
+		}
+	}
+}
+
+// define notes that a table or a key is written from start to end, and reports
+// whether it has been before.
+func (l *locator) define(path string, at position, start, end int) bool {
+	first, ok := l.defined[path]
+	if ok {
+		l.twice = append(l.twice, duplicate{path: path, at: at, first: first, start: start, end: end})
+	} else {
+		l.defined[path] = at.line
+	}
+	return ok
+}
+
+// endDuplicate ends the table that we are in, if it was a duplicate.
+func (l *locator) endDuplicate(at int) {
+	if l.within {
+		l.twice[len(l.twice)-1].end = at
+	}
+	l.within = false
+}
+
+// duplicate is a key, or a whole table, that has been written before.
+type duplicate struct {
+	path       string
+	at         position
+	first      int // line in which it was written before
+	start, end int // offsets of what is written again
+}
+
+// blank puts spaces where the duplicate stands, so that every other place stays
+// what it is.
+func (d duplicate) blank(data []byte) {
+	for i := d.start; i < d.end; i++ {
+		if data[i] != '\n' && data[i] != '\r' {
+			data[i] = ' '
+		}
 	}
 }
 
@@ -107,13 +157,14 @@ func (l *locator) note(path string, p place) {
 	}
 }
 
-func (l *locator) keyValue(under string, n *unstable.Node) {
-	path, key := l.keys(under, n.Key())
+func (l *locator) keyValue(under string, n *unstable.Node) (path string, key position) {
+	path, key = l.keys(under, n.Key())
 	p := place{key, l.value(n)}
 	if l.found[path].key == key {
 		l.found[path] = p
 	}
 	l.inside(path, n.Value(), p.value)
+	return path, key
 }
 
 // value is where the value of a key begins: behind the equals sign, which is the

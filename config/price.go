@@ -153,7 +153,7 @@ func (l *loader) budgets(main *file) {
 		cost[item.Source] += item.USD
 	}
 	for _, s := range main.doc.Sources {
-		if s.Budget != nil && cost[s.Name] > *s.Budget {
+		if s.Budget != nil && *s.Budget >= 0 && cost[s.Name] > *s.Budget {
 			rules.Check("sources", &found).At(s.Name, "budget").Fail("over-budget", "ask less often, or raise it",
 				"the questions to this source cost $%.2f a month, the budget is $%.2f", cost[s.Name], *s.Budget)
 		}

@@ -58,11 +58,8 @@ func (l *loader) planName(f *file, found *rules.Problems) {
 }
 
 // references reports names of sources and webhooks that the main file does not
-// have. A main file that is not TOML says nothing of what it has.
+// have.
 func (l *loader) references(f, main *file, found *rules.Problems) {
-	if main.broken {
-		return
-	}
 	top := rules.Check("", found)
 	for _, s := range f.doc.Signals {
 		checkSignalSource(top.At("signals", s.Name), s, main.doc.Sources)

@@ -61,7 +61,7 @@ type DaemonSpec struct {
 	Journal       string          `toml:"journal"`        // File of the journal, beside the config file. Default: relgate.db.
 	Public        string          `toml:"public"`         // Address of the gate and of commands. Default: 127.0.0.1:8080.
 	Private       string          `toml:"private"`        // Address of metrics, health and pprof. Default: 127.0.0.1:9091.
-	Tokens        []TokenSpec     `toml:"tokens"`         // Bearer tokens of the HTTP API, `[daemon.tokens.ci]`. Without any, reading is open and commands are refused.
+	Tokens        []TokenSpec     `toml:"tokens"`         // Bearer tokens of the HTTP API, `[daemon.tokens.ci]`. Without any, reading is open, and commands are on a loopback address only.
 	Retention     *rules.Duration `toml:"retention"`      // How long ticks are kept; events are kept for good. Default: 90d.
 	SnapshotEvery *int            `toml:"snapshot_every"` // Ticks between two snapshots of the state. Default: 100.
 	WebhookAllow  []Network       `toml:"webhook_allow"`  // Networks beside the public internet that webhooks may be in. Default: none; loopback, private and link-local targets are refused.

@@ -34,7 +34,7 @@ func Watch(ctx context.Context, c *Config, changed func() *Config) error {
 	if err := watchDirs(w, watched, c); err != nil {
 		return err
 	}
-	settled := time.NewTimer(0) // look once at the start: the files may have changed since they were read
+	settled := time.NewTimer(settleTime) // look once at the start: the files may have changed since they were read
 	defer settled.Stop()
 	for {
 		select {
