@@ -1,6 +1,7 @@
 package config
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,21 +14,15 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// minimal is the smallest config with nothing wrong.
-func minimal(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile("testdata/minimal.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
+// minimalText is the smallest config with nothing wrong.
+//
+//go:embed testdata/minimal.toml
+var minimalText string
 
 // planNamed is minimal's plan under another name, without what only a main file
 // may have.
-func planNamed(t *testing.T, name string) string {
-	t.Helper()
-	plan, _, _ := strings.Cut(minimal(t), "[sources.cw]")
+func planNamed(name string) string {
+	plan, _, _ := strings.Cut(minimalText, "[sources.cw]")
 	return strings.Replace(plan, `"launch"`, `"`+name+`"`, 1)
 }
 
@@ -57,7 +52,7 @@ func TestTheProjectsOwnConfigHasNoProblems(t *testing.T) {
 }
 
 func TestMinimalConfigAndDefaults(t *testing.T) {
-	c, problems := Decode("dir/config.toml", []byte(minimal(t)+`
+	c, problems := Decode("dir/config.toml", []byte(minimalText+`
 [webhooks.ci]
 url_from = { file = "url" }
 secrets  = [{ env = "A" }, { file = "b" }]
@@ -105,10 +100,10 @@ func TestLoadOfAMissingFile(t *testing.T) {
 func TestIncludedPlansComeByName(t *testing.T) {
 	dir := t.TempDir()
 	f := &watching{t: t, dir: dir}
-	main := minimal(t)
+	main := minimalText
 	f.write("config.toml", `include = ["b.toml", "*.toml", "./b.toml"]`+"\n"+main)
-	f.write("b.toml", planNamed(t, "b"))
-	f.write("a.toml", planNamed(t, "a"))
+	f.write("b.toml", planNamed("b"))
+	f.write("a.toml", planNamed("a"))
 	c, problems := Load(filepath.Join(dir, "config.toml"))
 	if c == nil || len(problems) > 0 {
 		t.Fatal(problems)
@@ -129,7 +124,7 @@ func TestIncludedPlansComeByName(t *testing.T) {
 func TestIncludedPlansShareSignals(t *testing.T) {
 	dir := t.TempDir()
 	f := &watching{t: t, dir: dir}
-	main := minimal(t)
+	main := minimalText
 	at := strings.Index(main, "[signals.error_rate]")
 	f.write("config.toml", "include = [\"plans/*\"]\n"+main[at:])
 	defer func() {
@@ -215,7 +210,7 @@ kind = "ratio"
 // What a broken pattern or an unreadable file is told as, without a file system.
 func TestFilesThatCannotBeRead(t *testing.T) {
 	gone := func(string) ([]byte, error) { return nil, &os.PathError{Op: "open", Path: "x", Err: fs.ErrPermission} }
-	_, problems := Decode("config.toml", []byte("include = [\"[\", \"config_test.go\"]\n"+minimal(t)), gone)
+	_, problems := Decode("config.toml", []byte("include = [\"[\", \"config_test.go\"]\n"+minimalText), gone)
 	var got []string
 	for _, p := range problems {
 		got = append(got, p.Path+" "+p.ID)
@@ -252,11 +247,7 @@ func TestParent(t *testing.T) {
 // Whatever the text: no panic, and every problem has a place and a path. A
 // config comes only without errors.
 func FuzzDecode(f *testing.F) {
-	text, err := os.ReadFile("testdata/minimal.toml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(text))
+	f.Add(minimalText)
 	paths, err := filepath.Glob("testdata/broken/*.txtar")
 	if err != nil {
 		f.Fatal(err)

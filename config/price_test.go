@@ -43,7 +43,7 @@ func TestPriceOfTheProjectsOwnPlan(t *testing.T) {
 }
 
 func TestPriceOfOtherKinds(t *testing.T) {
-	c, problems := Decode("config.toml", []byte(minimal(t)+`
+	c, problems := Decode("config.toml", []byte(minimalText+`
 [signals.memory]
 source = "cw"
 kind   = "gauge"

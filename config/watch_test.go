@@ -67,7 +67,7 @@ const twoWebhooks = "\n[webhooks.a]\nurl = \"https://a.example.com/\"\n\n[webhoo
 func TestWatchTellsOfAChangedFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.toml")
-	good := minimal(t)
+	good := minimalText
 	(&watching{t: t, dir: dir}).write("config.toml", good)
 	w := watch(t, path)
 	defer w.stop()
@@ -96,12 +96,12 @@ func TestWatchLooksAtTheStart(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.toml")
 	f := &watching{t: t, dir: dir}
-	f.write("config.toml", minimal(t))
+	f.write("config.toml", minimalText)
 	c, problems := Load(path)
 	if c == nil {
 		t.Fatal(problems)
 	}
-	f.write("config.toml", minimal(t)+twoWebhooks)
+	f.write("config.toml", minimalText+twoWebhooks)
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
 	err := Watch(ctx, c, func() *Config { calls++; cancel(); return nil })
@@ -114,8 +114,8 @@ func TestWatchLooksAtTheStart(t *testing.T) {
 func TestWatchTellsOfASwappedLink(t *testing.T) {
 	dir := t.TempDir()
 	f := &watching{t: t, dir: dir}
-	f.write("v1/config.toml", minimal(t))
-	f.write("v2/config.toml", minimal(t)+twoWebhooks)
+	f.write("v1/config.toml", minimalText)
+	f.write("v2/config.toml", minimalText+twoWebhooks)
 	link := func(target, name string) {
 		t.Helper()
 		if err := os.Symlink(target, filepath.Join(dir, name+".new")); err != nil {
@@ -138,13 +138,13 @@ func TestWatchTellsOfASwappedLink(t *testing.T) {
 func TestWatchTellsOfANewIncludedFile(t *testing.T) {
 	dir := t.TempDir()
 	f := &watching{t: t, dir: dir}
-	f.write("config.toml", "include = [\"plans/*.toml\"]\n"+minimal(t))
+	f.write("config.toml", "include = [\"plans/*.toml\"]\n"+minimalText)
 	if err := os.Mkdir(filepath.Join(dir, "plans"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	w := watch(t, filepath.Join(dir, "config.toml"))
 	defer w.stop()
-	w.write("plans/b.toml", planNamed(t, "b"))
+	w.write("plans/b.toml", planNamed("b"))
 	if c := <-w.seen; c == nil || len(c.Plans) != 2 || c.Plans[1].Name != "b" {
 		t.Errorf("got %v, want two plans", c)
 	}
@@ -152,7 +152,7 @@ func TestWatchTellsOfANewIncludedFile(t *testing.T) {
 	if c := <-w.seen; c != nil {
 		t.Error("got a config of a broken plan")
 	}
-	w.write("plans/c.toml", planNamed(t, "c"))
+	w.write("plans/c.toml", planNamed("c"))
 	if c := <-w.seen; c != nil {
 		t.Error("got a config although one plan is broken")
 	}

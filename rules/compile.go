@@ -38,11 +38,12 @@ func Compile(spec Spec) (*Plan, Problems) {
 type compiler struct {
 	spec     Spec
 	plan     Plan
-	specs    []SignalSpec   // of plan.Signals as far as they are declared
-	shared   int            // index of the first shared signal
-	signals  map[string]int // :: signal name → index in plan.Signals
-	success  map[string]int // :: success rule's name → index in plan.Rules
-	rollback map[string]int // :: rollback rule's name → index in plan.Rules
+	specs    []SignalSpec    // of plan.Signals as far as they are declared
+	shared   int             // index of the first shared signal
+	named    map[string]bool // :: signal name → whether a rule names it
+	signals  map[string]int  // :: signal name → index in plan.Signals
+	success  map[string]int  // :: success rule's name → index in plan.Rules
+	rollback map[string]int  // :: rollback rule's name → index in plan.Rules
 	problems Problems
 }
 
@@ -79,8 +80,9 @@ func orName(title, name string) string {
 func (c *compiler) declareSignals() {
 	c.shared = len(c.spec.Signals)
 	c.specs = append(c.specs, c.spec.Signals...)
+	c.named = c.namedSignals()
 	for _, s := range c.spec.Shared {
-		if c.named(s.Name) {
+		if c.named[s.Name] {
 			c.specs = append(c.specs, s)
 		}
 	}
@@ -90,19 +92,16 @@ func (c *compiler) declareSignals() {
 	}
 }
 
-// named reports whether a rule of the plan names the signal.
-func (c *compiler) named(signal string) bool {
+// namedSignals says which signals the plan's rules name.
+func (c *compiler) namedSignals() map[string]bool {
+	named := map[string]bool{}
 	for _, r := range c.spec.Success {
-		if r.Signal == signal || r.Alarm == signal {
-			return true
-		}
+		named[r.Signal], named[r.Alarm] = true, true
 	}
 	for _, r := range c.spec.Rollback {
-		if r.Signal == signal {
-			return true
-		}
+		named[r.Signal] = true
 	}
-	return false
+	return named
 }
 
 func compileSignal(s SignalSpec) Signal {

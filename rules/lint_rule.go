@@ -11,7 +11,7 @@ func (c *compiler) lintRules(top Checker) {
 	for _, s := range c.spec.Success {
 		at := top.At("success", s.Name)
 		c.lintRule(at, s.RuleSpec, Success)
-		if s.Alarm != "" && at.At("alarm").OneOf("unknown-signal", "signal", s.Alarm, c.signalNames()) {
+		if s.Alarm != "" && c.knownSignal(at.At("alarm"), s.Alarm) {
 			if k := c.specs[c.signals[s.Alarm]].Kind; k != nil && *k != Alarm {
 				at.At("alarm").Fail("wrong-kind", `name a signal of kind "alarm"`, "signal %q is a %v", s.Alarm, *k)
 			}
@@ -81,7 +81,7 @@ func (c *compiler) lintRule(at Checker, s RuleSpec, kind RuleKind) {
 	if s.MinSamples != nil && !(*s.MinSamples >= 0 && *s.MinSamples <= math.MaxInt32) {
 		at.At("min_samples").Fail("out-of-range", "", "%v: want a count", *s.MinSamples)
 	}
-	if s.Signal == "" || !at.At("signal").OneOf("unknown-signal", "signal", s.Signal, c.signalNames()) {
+	if s.Signal == "" || !c.knownSignal(at.At("signal"), s.Signal) {
 		return
 	}
 	spec, sig := c.specs[c.signals[s.Signal]], &c.plan.Signals[c.signals[s.Signal]]

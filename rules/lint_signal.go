@@ -14,20 +14,23 @@ func sortedKeys(m map[string]int) []string {
 	return keys
 }
 
-// signalNames lists the signals that a rule may name, the derived ones not
-// among them.
-func (c *compiler) signalNames() []string {
+// knownSignal reports a name that no signal has, and whether one has it. A derived
+// signal has no name that a rule could use.
+func (c *compiler) knownSignal(at Checker, name string) bool {
+	if i, ok := c.signals[name]; ok && i < len(c.specs) {
+		return true
+	}
 	names := make([]string, 0, len(c.specs))
 	for _, s := range c.specs {
 		names = append(names, s.Name)
 	}
-	return names
+	return at.OneOf("unknown-signal", "signal", name, names)
 }
 
 func (c *compiler) lintSignals(at Checker) {
 	for i, s := range c.specs {
 		lintSignal(at.At(s.Name), s, &c.plan.Signals[i], c.spec.Bare)
-		if i < c.shared && !c.named(s.Name) {
+		if i < c.shared && !c.named[s.Name] {
 			at.At(s.Name).Warn("unused-signal", "name it in a rule or leave it out", "no rule judges this signal")
 		}
 	}
