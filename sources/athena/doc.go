@@ -21,5 +21,6 @@
 // bills it once. A query that is still running when the context ends is
 // stopped; asking again in the slot starts it anew under the next token, at
 // most three times. The point of a query stands in the last bucket that ended
-// before it was asked.
+// before it was asked. Whoever asks only for what came after that bucket gets
+// no points and no fault, and no query is started.
 package athena

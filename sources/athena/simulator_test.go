@@ -79,7 +79,7 @@ func TestSpoiltAnswers(t *testing.T) {
 	truth := honest.Fetch(t.Context(), at, []sources.Want{w})[0]
 	faults := make(map[rules.Fault]int)
 	for _, kind := range simulator.ChaosKinds() {
-		for seed := range uint64(20) {
+		for seed := range uint64(10) {
 			s, _ := simulated(t, "bias", at, &simulator.Chaos{Seed: seed, Rate: 0.3, Kinds: []string{kind}})
 			r := s.Fetch(t.Context(), at, []sources.Want{w})[0]
 			faults[r.Fault]++

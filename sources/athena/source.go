@@ -84,9 +84,13 @@ func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want)
 	var jobs []*job
 	for i, w := range wants {
 		readings[i] = rules.Reading{Signal: w.Index, From: w.From, To: w.To}
-		f := check(w, now)
-		if f.Fault != rules.OK {
+		if f := check(w, now); f.Fault != rules.OK {
 			readings[i].Fault, readings[i].Detail = f.Fault, f.Detail
+			continue
+		}
+		if bucket(w.Signal, now) < w.From {
+			// Whoever asks has the newest bucket that has ended: nothing to pay for.
+			readings[i].SettledUntil = slot(now, w.Signal.Period)
 			continue
 		}
 		j := newJob(s.name, w.Signal, now)
@@ -106,7 +110,7 @@ func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want)
 	return readings
 }
 
-// check says what keeps a want from being asked at all.
+// check says what keeps a want from being answered at all.
 func check(w sources.Want, now time.Time) amazon.Failure {
 	wrong := func(detail string) amazon.Failure {
 		return amazon.Failure{Fault: rules.ConfigFault, Detail: detail}
@@ -120,11 +124,9 @@ func check(w sources.Want, now time.Time) amazon.Failure {
 		return wrong(fmt.Sprintf("groups = %d: a gap needs at least two groups", s.Query.Athena.Groups))
 	case s.Period < time.Second || s.Every < 0:
 		return wrong("the signal has no period")
-	default:
-		if at := bucket(s, now); at < w.From || at >= w.To {
-			// Asking would cost money and answer for another time than the asked one.
-			return amazon.Failure{Fault: rules.NoData, Detail: "no bucket of the range asked for is the newest one that has ended"}
-		}
+	case bucket(s, now) >= w.To:
+		// A query now would answer for another time than the asked one.
+		return amazon.Failure{Fault: rules.NoData, Detail: "the range asked for is over: its rates cannot be had any more"}
 	}
 	return amazon.Failure{}
 }

@@ -3,6 +3,7 @@ package athena
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ const (
 // table is a result as Athena gives it: every value a string, or nil for NULL.
 type table struct {
 	names []string // in lower case, as Athena keeps them
-	types []string // of the columns, without precision
+	types []string // of the columns, up to a precision: "timestamp(3) with time zone" is a timestamp
 	rows  [][]*string
 }
 
@@ -94,7 +95,7 @@ func (t *table) columns() (columns, error) {
 				return c, fmt.Errorf("the SQL gives two columns %q", want.name)
 			}
 			*want.at = i
-			if !contains(want.types, t.types[i]) {
+			if !slices.Contains(want.types, t.types[i]) {
 				return c, fmt.Errorf("column %q is a %s: want one of %s", want.name, t.types[i], strings.Join(want.types, ", "))
 			}
 		}
@@ -103,17 +104,6 @@ func (t *table) columns() (columns, error) {
 		}
 	}
 	return c, nil
-}
-
-// contains reports whether kind is in the list. "timestamp(3) with time zone"
-// has lost what follows the parenthesis, and is a timestamp all the same.
-func contains(list []string, kind string) bool {
-	for _, s := range list {
-		if s == kind {
-			return true
-		}
-	}
-	return false
 }
 
 // group is one row, read.

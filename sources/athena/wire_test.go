@@ -269,7 +269,8 @@ func TestResultReuse(t *testing.T) {
 	}
 }
 
-// Two plans with one question share the query; another range answers nothing.
+// Two plans with one question share the query. Nothing is asked for a range
+// whose newest bucket is not the one that has just ended.
 func TestManyWants(t *testing.T) {
 	f := &fake{pages: []m{page(shipped, ten()...)}}
 	s, p := newSource(t, f)
@@ -283,11 +284,14 @@ func TestManyWants(t *testing.T) {
 	late.From = bucket() + 3600
 	late.To = late.From + 3600
 	got := s.Fetch(t.Context(), now(), []sources.Want{want(signal()), want(signal()), want(strict), want(other), late, early})
-	faults := []rules.Fault{rules.OK, rules.OK, rules.NoData, rules.OK, rules.NoData, rules.NoData}
+	faults := []rules.Fault{rules.OK, rules.OK, rules.NoData, rules.OK, rules.OK, rules.NoData}
 	for i, r := range got {
 		if r.Fault != faults[i] {
 			t.Errorf("want %d: fault %d %q, want %d", i, r.Fault, r.Detail, faults[i])
 		}
+	}
+	if late := got[4]; len(late.Points) != 0 || late.SettledUntil != bucket()+3600 {
+		t.Errorf("asked for what has not ended: %+v", late)
 	}
 	if len(f.queries) != 2 || len(p.slept) != 1 {
 		t.Errorf("%d queries and %d pauses, want two queries side by side", len(f.queries), len(p.slept))

@@ -76,8 +76,8 @@ func askFor(w sources.Want) (ask, error) {
 // baseOf is what all statistics of a query share, checked.
 func baseOf(q *rules.CloudWatchQuery, period int64) (statistic, error) {
 	switch {
-	case q.Namespace == "":
-		return statistic{}, errors.New("namespace: a name is needed")
+	case !plain(q.Namespace, 255) || q.Namespace[0] == ':':
+		return statistic{}, fmt.Errorf("namespace %q: want a name of at most 255 ASCII characters, without a colon before it", q.Namespace)
 	case period%60 != 0 && !slices.Contains([]int64{1, 5, 10, 20, 30}, period):
 		return statistic{}, fmt.Errorf("period %d s: want 1, 5, 10, 20, 30 s or whole minutes", period)
 	case len(q.Dimensions) > 30:
@@ -86,8 +86,8 @@ func baseOf(q *rules.CloudWatchQuery, period int64) (statistic, error) {
 		return statistic{}, fmt.Errorf("unit %q: not a unit of CloudWatch", q.Unit)
 	}
 	for name, value := range q.Dimensions {
-		if name == "" || value == "" {
-			return statistic{}, errors.New("dimensions: neither name nor value may be empty")
+		if !plain(name, 255) || !plain(value, 1024) || name[0] == ':' {
+			return statistic{}, fmt.Errorf("dimensions: %q = %q: want ASCII, and neither empty", name, value)
 		}
 	}
 	return statistic{
@@ -95,8 +95,17 @@ func baseOf(q *rules.CloudWatchQuery, period int64) (statistic, error) {
 	}, nil
 }
 
+// plain reports whether s may be a name in CloudWatch: printable ASCII that is
+// not all blank.
+func plain(s string, most int) bool {
+	if len(s) > most || strings.TrimSpace(s) == "" {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+}
+
 func (a ask) ratio(q *rules.CloudWatchQuery, base statistic) (ask, error) {
-	if q.Bad == "" || q.Total == "" {
+	if !plain(q.Bad, 255) || !plain(q.Total, 255) {
 		return ask{}, errors.New("a ratio needs bad and total")
 	}
 	base.stat = "Sum"
@@ -106,8 +115,8 @@ func (a ask) ratio(q *rules.CloudWatchQuery, base statistic) (ask, error) {
 }
 
 func (a ask) metric(s *rules.Signal, q *rules.CloudWatchQuery, base statistic) (ask, error) {
-	if q.Metric == "" {
-		return ask{}, errors.New("metric: a name is needed")
+	if !plain(q.Metric, 255) {
+		return ask{}, fmt.Errorf("metric %q: want a name of at most 255 ASCII characters", q.Metric)
 	}
 	var err error
 	if a.factor, err = factor(s, q.Unit); err != nil {
@@ -196,7 +205,7 @@ func gauge(stat string) (string, error) {
 }
 
 // joinDimensions makes a map comparable. Names and values hold no NUL: they
-// are ASCII without control characters by CloudWatch's own rule.
+// have been found plain.
 func joinDimensions(m map[string]string) string {
 	pairs := make([]string, 0, len(m))
 	for name, value := range m {

@@ -108,7 +108,7 @@ func TestSpoiltAnswers(t *testing.T) {
 	faults := make(map[rules.Fault]int)
 	for _, kind := range simulator.ChaosKinds() {
 		s, _ := simulated(t, "api-5xx", at.Sub(launch), &simulator.Chaos{Seed: 7, Rate: 1, Kinds: []string{kind}})
-		for range 25 {
+		for range 12 {
 			for i, r := range s.Fetch(t.Context(), at, wants) {
 				sound(t, wants[i], r)
 				faults[r.Fault]++
