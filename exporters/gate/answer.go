@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -84,13 +85,15 @@ func newPayload(contentType string, body []byte) payload {
 }
 
 func jsonPayload(v any) payload {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // "0.38 % < 1 %" is for people, and no page of HTML
+	if err := enc.Encode(v); err != nil {
 		// unreachable: the bodies hold no number that is not finite. An empty
 		// object is a pass for nobody.
-		b = []byte("{}")
+		return newPayload(jsonType, []byte("{}\n"))
 	}
-	return newPayload(jsonType, append(b, '\n'))
+	return newPayload(jsonType, b.Bytes())
 }
 
 func newPlanBoard(v View, digest string) *planBoard {

@@ -138,7 +138,7 @@ type signalDescs struct {
 
 func (c *catalog) addSignal() {
 	labels := []string{"plan", "signal"}
-	c.signalKnown = c.gauge("relgate_signal_known", "Whether the signal has a value (1) or not (0).", labels...)
+	c.signalKnown = c.gauge("relgate_signal_known", "Whether the signal has a value (1) or not (0). A percentile that is judged by the share of samples above a threshold is shown as that share.", labels...)
 	c.signalValue = c.gauge("relgate_signal_value", "Newest value of the signal, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
 	c.signalSamples = c.gauge("relgate_signal_samples", "Samples behind the newest value.", labels...)
 	c.signalNewest = c.gauge("relgate_signal_newest_timestamp_seconds", "Unix time at which the signal's newest bucket ends; 0 when there is none.", labels...)

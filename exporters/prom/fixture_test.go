@@ -15,11 +15,11 @@ var t0 = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 func view(plan string) prom.View {
 	p := &rules.Plan{
 		Name: plan, Interval: 30 * time.Second,
-		Signals: []rules.Signal{{Name: "api_5xx_rate"}, {Name: "crash_free"}},
+		Signals: []rules.Signal{{Name: "api_5xx_rate", Of: -1}, {Name: "crash_free", Of: -1}, {Name: "p95", Of: -1}, {Name: "p95 > 3 s", Of: 2}},
 		Rules: []rules.Rule{
-			{Name: "api-5xx", Kind: rules.Success, ShownWhen: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
-			{Name: "api-5xx", Kind: rules.RollbackRule, ShownWhen: rules.Condition{Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent}},
-			{Name: "crash-free-low", Kind: rules.RollbackRule, ShownWhen: rules.Condition{Op: rules.Less, Threshold: 0.98, Unit: rules.Percent}},
+			{Name: "api-5xx", Kind: rules.Success, Alarm: -1, When: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
+			{Name: "api-5xx", Kind: rules.RollbackRule, Alarm: -1, When: rules.Condition{Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent}},
+			{Name: "crash-free-low", Kind: rules.RollbackRule, Signal: 1, Alarm: -1, When: rules.Condition{Op: rules.Less, Threshold: 0.98, Unit: rules.Percent}},
 		},
 		Phases: []rules.Phase{{Name: "ten", Window: 15 * time.Minute}, {Name: "all", Window: time.Hour}},
 	}
@@ -44,7 +44,8 @@ func view(plan string) prom.View {
 		Signals: []evaluator.SignalView{
 			{Name: "api_5xx_rate", Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute)},
 			{Name: "crash_free", Fault: rules.Throttled, Failures: 3},
-			{Name: "p95>3", Derived: true, Known: true, Value: 1},
+			{Name: "p95"},
+			{Name: "p95 > 3 s", Derived: true, Known: true, Value: 0.5},
 		},
 	}
 	return prom.View{Plan: p, Snapshot: s}

@@ -94,6 +94,7 @@ func TestPage(t *testing.T) {
 		`relgate_rule_threshold{kind="rollback",phase="",plan="REL-1",rule="crash-free-low"} 0.98`,
 		`relgate_signal_value{plan="REL-1",signal="api_5xx_rate"} 0.05`,
 		`relgate_signal_known{plan="REL-1",signal="crash_free"} 0`,
+		`relgate_signal_value{plan="REL-1",signal="p95 > 3 s"} 0.5`,
 		`relgate_signal_fault{fault="ok",plan="REL-1",signal="api_5xx_rate"} 1`,
 		`relgate_signal_fault{fault="throttled",plan="REL-1",signal="crash_free"} 1`,
 		`relgate_events_total{kind="rule",plan="REL-1"} 2`,
@@ -121,7 +122,7 @@ func TestPage(t *testing.T) {
 	wantNone(t, page,
 		`relgate_rule_value{kind="success",phase="all"`,
 		`relgate_signal_value{plan="REL-1",signal="crash_free"}`,
-		`relgate_signal_known{plan="REL-1",signal="p95>3"}`,
+		`relgate_signal_known{plan="REL-1",signal="p95"}`,
 		`relgate_source_rate_remaining{source="cloudwatch"}`,
 		`ALERTS{alertname="crash-free-low"`,
 	)

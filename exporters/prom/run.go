@@ -25,8 +25,11 @@ func (c *catalog) families(views []View, now time.Time) []*dto.MetricFamily {
 		for j := range v.Snapshot.Rollback {
 			b.rule(v, "", &v.Snapshot.Rollback[j])
 		}
+		shown := asked(v.Plan)
 		for j := range v.Snapshot.Signals {
-			b.signal(v.Snapshot.Plan, &v.Snapshot.Signals[j])
+			if j >= len(shown) || shown[j] {
+				b.signal(v.Snapshot.Plan, &v.Snapshot.Signals[j])
+			}
 		}
 	}
 	return b.done()
@@ -113,14 +116,14 @@ func (b *builder) rule(v *View, phase string, r *evaluator.RuleView) {
 	b.alert(&v.Snapshot, phase, r)
 }
 
-// threshold is the one that the plan's author wrote, judged or not.
+// threshold is what the value is compared with, judged or not.
 func threshold(plan *rules.Plan, r *evaluator.RuleView) float64 {
 	if r.Evidence.Op != rules.NoOp {
 		return r.Evidence.Threshold
 	}
 	for i := range plan.Rules {
 		if p := &plan.Rules[i]; p.Name == r.Name && p.Kind == r.Kind {
-			return p.ShownWhen.Threshold
+			return p.When.Threshold
 		}
 	}
 	return r.Evidence.Threshold
@@ -157,10 +160,30 @@ func since(s *evaluator.Snapshot, r *evaluator.RuleView) time.Time {
 	return s.At
 }
 
-func (b *builder) signal(plan string, v *evaluator.SignalView) {
-	if v.Derived {
-		return // counted for a rule on a percentile, which has a series of its own
+// asked tells the signals that are asked for: not those of which the rules judge
+// what was derived from them, as those on a percentile do. "No fault" would be
+// said of a question that nobody asked.
+func asked(plan *rules.Plan) []bool {
+	out := make([]bool, len(plan.Signals))
+	for i := range out {
+		out[i] = true
 	}
+	set := func(i int, to bool) {
+		if i >= 0 && i < len(out) {
+			out[i] = to
+		}
+	}
+	for i := range plan.Signals {
+		set(plan.Signals[i].Of, false)
+	}
+	for i := range plan.Rules {
+		set(plan.Rules[i].Signal, true)
+		set(plan.Rules[i].Alarm, true)
+	}
+	return out
+}
+
+func (b *builder) signal(plan string, v *evaluator.SignalView) {
 	b.flag(b.c.signalKnown, v.Known, plan, v.Name)
 	if v.Known {
 		b.set(b.c.signalValue, v.Value, plan, v.Name)
