@@ -51,6 +51,9 @@ func (r *Result) compare(f *File) {
 		if g != nil {
 			d.Got = formatEvent(g, r.Plan.Start, true)
 		}
+		if e != nil && g != nil && e.matches(g, r.Plan.Start) {
+			d.Got += "   (it came, but not in this order)"
+		}
 		differences = append(differences, d)
 	}
 	align(want, got, r, differ)
