@@ -121,11 +121,9 @@ func (s *stepper) judgePhases() {
 		return
 	}
 	for again := true; again; {
-		for k := range s.st.phases {
-			if s.st.phases[k].state == rules.Monitoring {
-				s.judgePhase(k)
-			}
-		}
+		s.eachWatched(s.judgeWindow)
+		s.rollbackAll() // a policy may want it; then nothing passes
+		s.eachWatched(s.conclude)
 		again = s.startOnPass()
 		if again {
 			s.judgeRollback()
@@ -134,7 +132,16 @@ func (s *stepper) judgePhases() {
 	}
 }
 
-func (s *stepper) judgePhase(k int) {
+func (s *stepper) eachWatched(do func(k int)) {
+	for k := range s.st.phases {
+		if s.st.phases[k].state == rules.Monitoring {
+			do(k)
+		}
+	}
+}
+
+// judgeWindow judges the success rules of a phase.
+func (s *stepper) judgeWindow(k int) {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
 	s.countWindow(k)
 	owned := false
@@ -148,10 +155,10 @@ func (s *stepper) judgePhase(k int) {
 		}
 		ph.success[i] = next
 	}
-	s.rollbackAll() // a policy may want it
-	if s.settledRun() {
-		return
-	}
+}
+
+// conclude puts what the rules of a phase say together.
+func (s *stepper) conclude(k int) {
 	v := s.phaseVerdict(k)
 	switch v.verdict {
 	case rules.Pass:

@@ -85,6 +85,13 @@ func TestKilled(t *testing.T) {
 	path := newPath(t)
 	for round := range 5 {
 		told := killedWriter(t, path, 5+20*round)
+		r0 := open(t, journal.Config{Path: path, ReadOnly: true}) // what is left can be looked at as it is
+		if seq, err := r0.Seq(t.Context()); err != nil || seq < told || seq > told+1 {
+			t.Errorf("read only: sequence %d, %v; it told of %d", seq, err, told)
+		}
+		if err := r0.Close(); err != nil {
+			t.Error(err)
+		}
 		j := open(t, journal.Config{Path: path}) // the lock died with its holder
 		seq, err := j.Seq(t.Context())
 		if err != nil || seq < told || seq > told+1 {

@@ -171,20 +171,15 @@ type doctored struct{ journaltest.Journal }
 func (d doctored) Recover(ctx context.Context, plan string) (evaluator.Recovery, error) {
 	rec, err := d.Journal.Recover(ctx, plan)
 	for i := range rec.Later {
-		for k := range rec.Later[i].Raw {
-			var e evaluator.Event
-			if err := json.Unmarshal(rec.Later[i].Raw[k], &e); err != nil {
-				return rec, err
-			}
-			e.To = "passed"
-			raw, err := json.Marshal(e)
-			if err != nil {
-				return rec, err
-			}
-			rec.Later[i].Raw = slices.Clone(rec.Later[i].Raw)
-			rec.Later[i].Raw[k] = raw
-			return rec, nil
+		if len(rec.Later[i].Raw) == 0 {
+			continue
 		}
+		e := rec.Later[i].Events[0]
+		e.To = "passed"
+		raw, err := json.Marshal(e)
+		rec.Later[i].Raw = slices.Clone(rec.Later[i].Raw)
+		rec.Later[i].Raw[0] = raw
+		return rec, err
 	}
 	return rec, err
 }
