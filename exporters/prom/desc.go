@@ -129,7 +129,7 @@ func (c *catalog) addRule() {
 	c.ruleThreshold = c.gauge("relgate_rule_threshold", "Number that the value is compared with, in base units.", labels...)
 	c.ruleSamples = c.gauge("relgate_rule_samples", "Samples behind the value.", labels...)
 	c.alerts = c.gauge("ALERTS", "Rules that speak against the release, in the shape of Prometheus' own alerts: pending while it has not lasted, firing when it is decided. Absent otherwise.", "alertname", "alertstate", "plan", "phase", "severity")
-	c.alertsForState = c.gauge("ALERTS_FOR_STATE", "Unix time since when the alert is pending or firing.", "alertname", "plan", "phase", "severity")
+	c.alertsForState = c.gauge("ALERTS_FOR_STATE", "Unix time since when the alert is pending or firing: for a success rule the start of the stretch that it judges.", "alertname", "plan", "phase", "severity")
 }
 
 type signalDescs struct {
