@@ -284,7 +284,7 @@ func TestAFalsePeakNeverLastsTenMinutes(t *testing.T) {
 			run++
 			peak = max(peak, run)
 		}
-		if m := int(at / time.Minute); m > 62 && m <= 100 && len(rates) > m-30-3 {
+		if m := int(at / time.Minute); m > 62 && m <= 80 && len(rates) > m-30-3 {
 			t.Fatalf("T+%v: %d minutes are visible, want the last three to be late", at, len(rates))
 		}
 	}
