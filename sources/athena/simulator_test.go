@@ -13,6 +13,7 @@ import (
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/athena"
 	"github.com/relgate/relgate/sources/simulator"
+	"github.com/relgate/relgate/sources/simulator/simulatortest"
 )
 
 // launch is the T of the simulated release.
@@ -97,4 +98,19 @@ func TestSpoiltAnswers(t *testing.T) {
 			t.Errorf("no reading with fault %d among %v: the test does not see what it is for", f, faults)
 		}
 	}
+}
+
+func TestHonest(t *testing.T) {
+	w := planned(t, launch)
+	simulatortest.Honest(t, simulatortest.Suite{
+		Handler: "aws",
+		Open: func(base string, _ time.Time) (sources.Source, error) {
+			s, _ := sourceAt(t, base)
+			return s, nil
+		},
+		Wants: func(now time.Time) []sources.Want {
+			w.From, w.To = now.Add(-3*time.Hour).Unix(), now.Unix()
+			return []sources.Want{w}
+		},
+	})
 }

@@ -35,6 +35,7 @@ type Source struct {
 	name     string
 	client   *athena.Client
 	counters *amazon.Counters
+	idle     func() // closes idle connections
 	pause    sources.Pause
 	log      *slog.Logger
 
@@ -63,7 +64,7 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 		}
 	})
 	s := &Source{
-		name: cfg.Name, client: client, counters: counters, pause: cfg.Pause,
+		name: cfg.Name, client: client, counters: counters, idle: func() { amazon.CloseIdle(loaded) }, pause: cfg.Pause,
 		log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 	}
 	if s.pause == nil {
@@ -74,6 +75,10 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 
 // Stats is what the source has done since it was made. Billed counts queries.
 func (s *Source) Stats() sources.Stats { return s.counters.Stats() }
+
+// CloseIdleConnections closes the connections that no request uses. The source
+// may be used again.
+func (s *Source) CloseIdleConnections() { s.idle() }
 
 // Fetch answers every want, in order. Wants with the same question share a
 // query, and all queries of a Fetch run side by side.

@@ -144,14 +144,18 @@ func newSource(t tb, f http.Handler) (*cloudwatch.Source, *pauses) {
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	p := new(pauses)
-	s, err := cloudwatch.New(context.Background(), cloudwatch.Config{
-		Name: "cloudwatch", Region: "eu-central-1", BaseURL: server.URL, Pause: p.pause,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "hidden-key-material", "hidden-session"),
-	})
+	s, err := sourceAt(server.URL, p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, p
+}
+
+func sourceAt(url string, p *pauses) (*cloudwatch.Source, error) {
+	return cloudwatch.New(context.Background(), cloudwatch.Config{
+		Name: "cloudwatch", Region: "eu-central-1", BaseURL: url, Pause: p.pause,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "hidden-key-material", "hidden-session"),
+	})
 }
 
 const t0 = int64(1748995200) // 2025-06-04T00:00:00Z

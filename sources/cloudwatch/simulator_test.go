@@ -11,6 +11,7 @@ import (
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/cloudwatch"
 	"github.com/relgate/relgate/sources/simulator"
+	"github.com/relgate/relgate/sources/simulator/simulatortest"
 )
 
 // launch is the T of the simulated release.
@@ -142,4 +143,12 @@ func stranger(points, others []rules.Point) (rules.Point, bool) {
 		}
 	}
 	return rules.Point{}, false
+}
+
+func TestHonest(t *testing.T) {
+	simulatortest.Honest(t, simulatortest.Suite{
+		Handler: "aws",
+		Open:    func(base string, _ time.Time) (sources.Source, error) { return sourceAt(base, new(pauses)) },
+		Wants:   planned,
+	})
 }

@@ -34,6 +34,7 @@ type Source struct {
 	name     string
 	client   *cloudwatch.Client
 	counters *amazon.Counters
+	idle     func() // closes idle connections
 	log      *slog.Logger
 
 	// rank is set once the endpoint has refused a trimmed count.
@@ -58,7 +59,7 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 		o.APIOptions = append(o.APIOptions, refuseNulls)
 	})
 	return &Source{
-		name: cfg.Name, client: client, counters: counters,
+		name: cfg.Name, client: client, counters: counters, idle: func() { amazon.CloseIdle(loaded) },
 		log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 	}, nil
 }
@@ -66,6 +67,10 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 // Stats is what the source has done since it was made. Billed counts the metric
 // statistics that were asked for.
 func (s *Source) Stats() sources.Stats { return s.counters.Stats() }
+
+// CloseIdleConnections closes the connections that no request uses. The source
+// may be used again.
+func (s *Source) CloseIdleConnections() { s.idle() }
 
 // Fetch answers every want, in order.
 func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want) []rules.Reading {

@@ -55,6 +55,9 @@ func TestAnswers(t *testing.T) {
 		requests uint64
 		detail   string
 	}{
+		{"a redirect", func(call) (int, map[string]string, any) {
+			return 307, map[string]string{"Location": "http://elsewhere.invalid/"}, ""
+		}, rules.Unavailable, nil, 1, "HTTP 307"},
 		{"a plain answer", each(with("Label", "x")), rules.OK, five, 1, ""},
 		{"values as CBOR integers", each(with("Values", []any{5})), rules.OK, five, 1, ""},
 		{"values as float32", each(with("Values", []any{float32(5)})), rules.OK, five, 1, ""},

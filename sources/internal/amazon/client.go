@@ -61,7 +61,7 @@ func Load(ctx context.Context, cfg Config, c *Counters) (aws.Config, error) {
 		loaded.Credentials = aws.NewCredentialsCache(assume)
 	}
 	// Only now, so that calls for credentials are not counted as questions.
-	loaded.HTTPClient = &countingClient{next: loaded.HTTPClient, counters: c}
+	loaded.HTTPClient = newCountingClient(loaded.HTTPClient, c)
 	loaded.Retryer = func() aws.Retryer { return newRetryer(cfg.MaxAttempts, cfg.Pause, c) }
 	return loaded, nil
 }

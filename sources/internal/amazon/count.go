@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"github.com/relgate/relgate/sources"
 )
@@ -33,8 +34,19 @@ func (c *Counters) Stats() sources.Stats {
 
 // countingClient counts what goes over the wire.
 type countingClient struct {
-	next     aws.HTTPClient
+	next     *http.Client
 	counters *Counters
+}
+
+// newCountingClient takes over the transport of the SDK's client, and with it
+// the certificates that the environment may name. It follows no redirect: a
+// signed request is for one host.
+func newCountingClient(sdk aws.HTTPClient, c *Counters) *countingClient {
+	next := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if b, ok := sdk.(*awshttp.BuildableClient); ok {
+		next.Transport, next.Timeout = b.GetTransport(), b.GetTimeout()
+	}
+	return &countingClient{next: next, counters: c}
 }
 
 func (c *countingClient) Do(r *http.Request) (*http.Response, error) {
@@ -44,4 +56,12 @@ func (c *countingClient) Do(r *http.Request) (*http.Response, error) {
 		c.counters.retries.Add(1)
 	}
 	return c.next.Do(r)
+}
+
+// CloseIdle closes the connections of a loaded configuration that no request
+// uses.
+func CloseIdle(cfg aws.Config) {
+	if c, ok := cfg.HTTPClient.(*countingClient); ok {
+		c.next.CloseIdleConnections()
+	}
 }
