@@ -147,7 +147,7 @@ func (l *loader) parse(name string, data []byte) *file {
 		l.problems = append(l.problems, syntax(name, err))
 		return f
 	}
-	d := &decoder{places: f.places}
+	d := &decoder{places: f.places, fields: map[reflect.Type]map[string][]int{}}
 	d.decode("", table, reflect.ValueOf(&f.doc).Elem())
 	for _, p := range d.problems {
 		f.bad[p.Path] = true

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -18,6 +20,8 @@ type decoder struct {
 	places   map[string]place
 	problems rules.Problems
 	meant    []string // key paths that unknown keys were probably meant to be
+
+	fields map[reflect.Type]map[string][]int // :: struct → its keys → their fields; filled as types are met
 }
 
 // tomlDecoder is a type that has more than one form in TOML.
@@ -110,7 +114,11 @@ func (d *decoder) table(path string, v any, dst reflect.Value) bool {
 	if !ok {
 		return d.wrongType(path, v, dst.Type())
 	}
-	fields := fieldsOf(dst.Type())
+	fields, ok := d.fields[dst.Type()]
+	if !ok {
+		fields = fieldsOf(dst.Type())
+		d.fields[dst.Type()] = fields
+	}
 	for _, key := range d.order(path, table) {
 		index, ok := fields[key]
 		if !ok {
@@ -189,16 +197,15 @@ func (d *decoder) mapping(path string, v any, dst reflect.Value) bool {
 
 // order lists a table's keys as the file has them.
 func (d *decoder) order(path string, table map[string]any) []string {
+	offset := make(map[string]int, len(table))
 	keys := make([]string, 0, len(table))
 	for k := range table {
 		keys = append(keys, k)
+		offset[k] = d.places[join(path, k)].key.offset
 	}
-	sort.Slice(keys, func(i, j int) bool {
-		a, b := d.places[join(path, keys[i])].key, d.places[join(path, keys[j])].key
-		if a.offset != b.offset {
-			return a.offset < b.offset
-		}
-		return keys[i] < keys[j]
+	// Two keys never have one offset, unless the two TOML parsers disagree.
+	slices.SortFunc(keys, func(a, b string) int {
+		return cmp.Or(cmp.Compare(offset[a], offset[b]), strings.Compare(a, b))
 	})
 	return keys
 }
