@@ -322,7 +322,7 @@ func require(s *jsonschema.Schema) {
 	}
 }
 
-// The schema takes the project's own config, and knows the spellings.
+// The schema knows every table.
 func TestSchemaIsJSON(t *testing.T) {
 	var s jsonschema.Schema
 	if err := json.Unmarshal(Schema(), &s); err != nil {
