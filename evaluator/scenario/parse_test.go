@@ -176,3 +176,10 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func parse(t *testing.T, text string) {
+	t.Helper()
+	if _, err := scenario.Parse("snippet", []byte(plan+text)); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
