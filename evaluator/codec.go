@@ -370,6 +370,7 @@ func (r *reader) phase(v *phaseState) {
 		c.mark = r.int32()
 		c.result = r.enum(int(windowThin) + 1)
 	})
+	r.check(v.begun || v.state != rules.Monitoring && v.success == nil && v.rollback == nil, "a phase is watched that never began")
 }
 
 func (r *reader) success(v *successState) {
