@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -252,5 +253,28 @@ func TestStatesAreThinned(t *testing.T) {
 	p, err := j.Prune(t.Context(), entry(states+1).Tick.At)
 	if err != nil || p.Snapshots > 2 {
 		t.Errorf("pruned %+v, %v: want at most two states beside the newest", p, err)
+	}
+}
+
+// TestLockLost: where the lock does not hold, as when somebody has removed its
+// file, the former writer is fenced all the same.
+func TestLockLost(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a file that is held cannot be removed")
+	}
+	path := newPath(t)
+	j := open(t, journal.Config{Path: path})
+	if _, err := fill(j, 0, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path + ".lock"); err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, journal.Config{Path: path})
+	if _, err := fill(j, 2, 3); !errors.Is(err, journal.ErrFenced) {
+		t.Errorf("the former writer: got %v, want ErrFenced", err)
+	}
+	if _, err := fill(second, 2, 3); err != nil {
+		t.Errorf("the new writer: %v", err)
 	}
 }
