@@ -44,6 +44,7 @@ func Lints() []Lint {
 		{"short-window", "A window is shorter than the interval between evaluations, or than a period of what it is to judge."},
 		{"syntax", "The file is not TOML."},
 		{"thin-window", "A window holds a single period of what it is to judge."},
+		{"too-many-buckets", "The rules look back on more periods of a signal than relgate keeps."},
 		{"unit-mismatch", "A condition, a signal and its metric are not in the same unit."},
 		{"unknown-class", "A webhook's class is neither action nor notify."},
 		{"unknown-event", "There is no such kind of event."},

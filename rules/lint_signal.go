@@ -27,9 +27,16 @@ func (c *compiler) knownSignal(at Checker, name string) bool {
 	return at.OneOf("unknown-signal", "signal", name, names)
 }
 
+// mostBuckets is how many buckets a signal may keep: ten weeks of minutes.
+const mostBuckets = 100_000
+
 func (c *compiler) lintSignals(at Checker) {
 	for i, s := range c.specs {
 		lintSignal(at.At(s.Name), s, &c.plan.Signals[i], c.spec.Bare)
+		if keep := c.plan.Signals[i].Keep; keep > mostBuckets {
+			at.At(s.Name, "period").Fail("too-many-buckets", "make the period longer or the windows shorter",
+				"the rules look back on %d periods of %v: want at most %d", keep, Duration{c.plan.Signals[i].Period}, mostBuckets)
+		}
 		if i < c.shared && !c.named[s.Name] {
 			at.At(s.Name).Warn("unused-signal", "name it in a rule or leave it out", "no rule judges this signal")
 		}
