@@ -13,7 +13,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,7 +32,8 @@ const token = "very-secret-token"
 // one is repeated.
 type upstream struct {
 	*httptest.Server
-	asked   []*http.Request
+	mu      sync.Mutex
+	asked   []*http.Request // guarded by mu
 	slept   []time.Duration
 	answers []func(w http.ResponseWriter)
 }
@@ -38,12 +41,21 @@ type upstream struct {
 func serve(t *testing.T, answers ...func(http.ResponseWriter)) *upstream {
 	u := &upstream{answers: answers}
 	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u.mu.Lock()
 		i := min(len(u.asked), len(u.answers)-1)
 		u.asked = append(u.asked, r)
+		u.mu.Unlock()
 		u.answers[i](w)
 	}))
 	t.Cleanup(u.Close)
 	return u
+}
+
+// requests is what was asked so far.
+func (u *upstream) requests() []*http.Request {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.asked)
 }
 
 // pause remembers how long it was asked to wait, and does not.
@@ -151,8 +163,8 @@ func TestClientClassifiesAnswers(t *testing.T) {
 			if !got.RetryAt.Equal(at) {
 				t.Errorf("retry at %v, want %v", got.RetryAt, at)
 			}
-			if s := c.Stats(); int(s.Requests) != len(u.asked) || int(s.Retries) != len(u.asked)-1 {
-				t.Errorf("got %+v, want %d requests", s, len(u.asked))
+			if s := c.Stats(); int(s.Requests) != len(u.requests()) || int(s.Retries) != len(u.requests())-1 {
+				t.Errorf("got %+v, want %d requests", s, len(u.requests()))
 			}
 		})
 	}
@@ -198,7 +210,7 @@ func TestClientSendsItsCredentialsNowhereElse(t *testing.T) {
 	if _, err := c.Get(t.Context(), noon, "/x", nil); err == nil || err.Fault != rules.ConfigFault {
 		t.Errorf("a redirect: got %v, want a config fault", err)
 	}
-	before := len(u.asked)
+	before := len(u.requests())
 	for _, ref := range []string{
 		elsewhere.URL + "/x", "//evil.example.com/x", "https://" + strings.TrimPrefix(u.URL, "http://") + "/x",
 		strings.Replace(u.URL, "http://", "http://user@", 1) + "/x", "mailto:a@b", "file:///etc/passwd", "http://%zz", "http://" + token + ".example.com/",
@@ -208,8 +220,8 @@ func TestClientSendsItsCredentialsNowhereElse(t *testing.T) {
 			t.Errorf("%s: got %v, want partial data", ref, err)
 		}
 	}
-	if len(elsewhere.asked) != 0 || len(u.asked) != before {
-		t.Errorf("%d requests went elsewhere and %d more here, want none", len(elsewhere.asked), len(u.asked)-before)
+	if len(elsewhere.requests()) != 0 || len(u.requests()) != before {
+		t.Errorf("%d requests went elsewhere and %d more here, want none", len(elsewhere.requests()), len(u.requests())-before)
 	}
 }
 
@@ -225,7 +237,8 @@ func TestClientFollowsLinksOnItsOwnHostVerbatim(t *testing.T) {
 			t.Errorf("%s: %v", tt.ref, err)
 			continue
 		}
-		r := u.asked[len(u.asked)-1]
+		all := u.requests()
+		r := all[len(all)-1]
 		if r.RequestURI != tt.want || r.Header.Get("Authorization") != "Bearer "+token {
 			t.Errorf("%s: asked %s, want %s", tt.ref, r.RequestURI, tt.want)
 		}

@@ -117,7 +117,7 @@ func TestAKeyThatIsRefusedStopsTheBatch(t *testing.T) {
 	f.refused = func(int) bool { return true }
 	other := byID
 	other.VersionID = "v2"
-	f.clock = time.Now().Add(10 * time.Minute) // the fake's Date header is of now
+	f.clock = noon.Add(10 * time.Minute) // it is noon where the answers come from
 	got := f.source(t).Fetch(t.Context(), noon, []sources.Want{hourly(0, byID), hourly(1, other)})
 	for _, r := range got {
 		if r.Fault != rules.AuthFault || !strings.Contains(r.Detail, "NOT_AUTHORIZED") || !strings.Contains(r.Detail, "our clock is 10m0s ahead") {

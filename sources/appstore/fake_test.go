@@ -56,6 +56,7 @@ func newFake(t testing.TB, answer http.HandlerFunc) *fake {
 	f := &fake{answer: answer, clock: noon}
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.asked = append(f.asked, r.RequestURI)
+		w.Header().Set("Date", noon.Format(http.TimeFormat))
 		bearer := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if strings.HasPrefix(r.URL.Path, "/lookup") {
 			if bearer != "" {
