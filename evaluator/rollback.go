@@ -45,7 +45,7 @@ func (s *stepper) judgeRule(i int, from int64) {
 	}
 	j := trace(s.lay, r, sr, old.since, from, s.at)
 	if j.fired {
-		s.fire(i, rules.CauseThreshold, j.fire, s.firedReason(r, &j))
+		s.fire(i, old.state, rules.CauseThreshold, j.fire, s.firedReason(r, &j))
 		return
 	}
 	rs := old
@@ -62,15 +62,19 @@ func (s *stepper) judgeRule(i int, from int64) {
 	if j.open > s.at {
 		rs.next = min(rs.next, j.open)
 	}
-	s.policy(i, &rs)
-	if s.st.rules[i].state == codeFired {
+	p := s.policy(r, &rs)
+	if rs != old {
+		*s.rule(i) = rs
+	}
+	if p == rules.PolicyRollback {
+		s.fire(i, old.state, rs.cause, stretch{}, s.silentReason(r, rs.silent, rs.cause))
 		return
 	}
 	if rs.state != old.state {
 		s.emit(s.ruleEvent(i, old.state, rs, &j))
 	}
-	if rs != old {
-		*s.rule(i) = rs
+	if p == rules.PolicyFail {
+		s.failPhases(i, &rs)
 	}
 }
 
@@ -128,36 +132,35 @@ func (l *layout) silence(signal int, s *series, since, lookback int64, newest st
 	return silence{rules.CauseNone, min(old, thin) + 1}
 }
 
-// policy does what the rule wants done about silence: rs is the rule's new state.
-func (s *stepper) policy(i int, rs *ruleState) {
-	r := &s.plan.Rules[i]
+// policy gives what is to be done about silence now, PolicyHold while there is
+// nothing to do. rs is the rule's new state.
+func (s *stepper) policy(r *rules.Rule, rs *ruleState) rules.Policy {
 	if rs.state != codeSilent {
 		rs.silent = 0
-		return
+		return rules.PolicyHold
 	}
 	if rs.silent == 0 {
 		rs.silent = s.at
 	}
 	p := policyFor(r, rs.cause)
-	if p == rules.PolicyHold || p == rules.PolicyIgnore {
-		return
+	if p != rules.PolicyFail && p != rules.PolicyRollback {
+		return rules.PolicyHold
 	}
 	if due := rs.silent + secs(r.Grace); s.at < due {
 		rs.next = min(rs.next, due)
-		return
+		return rules.PolicyHold
 	}
-	reason := s.silentReason(r, rs.silent, rs.cause)
-	if p == rules.PolicyRollback {
-		s.fire(i, rs.cause, stretch{}, reason)
-		return
-	}
+	rs.next = s.at + 1 // a phase that begins later is judged by the same policy
+	return p
+}
+
+// failPhases fails the phases that name a rule.
+func (s *stepper) failPhases(i int, rs *ruleState) {
 	for _, k := range s.lay.phases(i) {
 		if s.st.phases[k].state == rules.Monitoring {
-			s.decide(int(k), rules.Failed, rules.Fail, rs.cause, reason)
+			s.decide(int(k), rules.Failed, rules.Fail, rs.cause, s.silentReason(&s.plan.Rules[i], rs.silent, rs.cause))
 		}
 	}
-	// A phase that begins later is judged by the same policy.
-	rs.next = s.at + 1
 }
 
 // policyFor is the policy for a cause of silence.
@@ -169,9 +172,8 @@ func policyFor(r *rules.Rule, c rules.Cause) rules.Policy {
 }
 
 // fire makes a rollback rule fire and rolls the run back.
-func (s *stepper) fire(i int, cause rules.Cause, v stretch, reason string) {
+func (s *stepper) fire(i int, from ruleCode, cause rules.Cause, v stretch, reason string) {
 	r, rs := &s.plan.Rules[i], s.rule(i)
-	from := rs.state
 	rs.state, rs.cause, rs.silent = codeFired, cause, 0
 	ev := s.evidence(r, v)
 	s.st.frozen = append(slices.Clone(s.st.frozen), frozenRule{rule: i, reason: reason, evidence: ev})

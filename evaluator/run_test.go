@@ -1,0 +1,295 @@
+package evaluator
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+const minute = int64(60)
+
+// minuteOf gives a bucket's place after T.
+func minuteOf(at int64) int64 { return (at - T.Unix()) / minute }
+
+func (w *world) want(lines ...string) {
+	w.t.Helper()
+	got := w.lines()
+	rest := got
+	for _, l := range lines {
+		i := strings.Index(rest, l)
+		if i < 0 {
+			w.t.Fatalf("want in this order: %q, got\n%s", l, got)
+		}
+		rest = rest[i+len(l):]
+	}
+}
+
+func (w *world) never(line string) {
+	w.t.Helper()
+	if got := w.lines(); strings.Contains(got, line) {
+		w.t.Fatalf("want never: %q, got\n%s", line, got)
+	}
+}
+
+func (w *world) command(c Command) string {
+	w.t.Helper()
+	c.By, c.Why = "ann", "drill"
+	for _, e := range w.tick(c) {
+		if e.Kind == CommandEvent {
+			if e.To == "refused" {
+				return e.Reason
+			}
+			return e.To
+		}
+	}
+	return "silence"
+}
+
+func TestRuns(t *testing.T) {
+	bad := func(signal int, from, to int64) func(int, int64) (float64, float64, bool) {
+		return func(s int, at int64) (float64, float64, bool) {
+			if m := minuteOf(at); s == signal && m >= from && m < to {
+				return 50, 1000, true
+			}
+			return healthy(s, at)
+		}
+	}
+	tests := []struct {
+		name  string
+		plan  func(*rules.Plan)
+		value func(int, int64) (float64, float64, bool)
+		bend  func(*world, *rules.Reading) bool
+		want  []string
+		never []string
+	}{
+		{name: "all is well", want: []string{
+			"02:17:00 phase ten: monitoring => passed (threshold) API 5xx 0.1 % < 1 % (15 of 15 points, 15,000 samples, newest 2m0s old); 2 rollback rules clear",
+			"02:20:00 phase all: waiting => monitoring", "02:25:00 communication live: waiting => due",
+			"02:52:00 run REL: monitoring => passed (threshold) all 2 phases have passed",
+		}},
+		{name: "errors for ten minutes roll back", value: bad(0, 5, 99), want: []string{
+			"02:06:00 rule high: clear => breaching (threshold) API 5xx 5 % > 3 % for 1m0s of 10m0s (1 of 1 points, 1,000 samples, newest 0 s old)",
+			"02:15:00 rule high: breaching => fired (threshold) API 5xx 5 % > 3 % for 10m0s (10 of 10 points, 10,000 samples, newest 0 s old)",
+			"run REL: monitoring => rolled_back", "phase ten: monitoring => rolled_back", "verdict ten: pending => rollback", "phase all: waiting => rolled_back",
+			"communication live: waiting => skipped",
+		}},
+		{name: "a blip of a minute does nothing", value: bad(0, 5, 6), want: []string{"breaching => clear", "run REL: monitoring => passed"}, never: []string{"fired"}},
+		{name: "nine minutes are not ten", value: bad(0, 5, 14), want: []string{"rule few: pending => fail", "verdict ten: pending => fail", "run REL: monitoring => failed"}, never: []string{"fired"}},
+		{name: "a trailing share fires by itself", value: bad(1, 5, 99), want: []string{"rule crashy: clear => fired (threshold) Crashes 2.", "over 10m0s"}},
+		{name: "silence is pending, then unknown, never a pass",
+			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 || minuteOf(at) < 5 },
+			want:  []string{"rule high: clear => silent (no_data)", "02:25:00 verdict ten: pending => unknown (insufficient_samples)"}, never: []string{"phase ten: monitoring => passed", "phase all: waiting => monitoring"}},
+		{name: "an outage is asked again and passes",
+			bend: func(w *world, rd *rules.Reading) bool {
+				if m := minuteOf(w.now.Unix()); m >= 8 && m < 19 {
+					*rd = rules.Reading{Signal: rd.Signal, From: rd.From, To: rd.To, Fault: rules.Unavailable, Detail: "500"}
+				}
+				return true
+			},
+			want: []string{"signal errors: ok => unavailable (source_error) errors: unavailable: 500", "silent", "signal errors: unavailable => ok", "phase ten: monitoring => passed", "run REL: monitoring => passed"}},
+		{name: "a breach inside an outage is found", value: bad(0, 3, 13),
+			bend: func(w *world, rd *rules.Reading) bool { m := minuteOf(w.now.Unix()); return m < 3 || m >= 16 },
+			want: []string{"02:16:00 rule high: silent => fired (threshold) API 5xx 5 % > 3 % for 10m0s (10 of 10 points, 10,000 samples, newest 3m0s old)"}},
+		{name: "a peak that is taken back never was",
+			bend: func(w *world, rd *rules.Reading) bool {
+				for i := range rd.Points {
+					if p := &rd.Points[i]; rd.Signal == 0 && w.now.Unix()-p.At < 3*minute && minuteOf(p.At) >= 4 && minuteOf(p.At) < 20 {
+						p.Value = 100
+					}
+				}
+				return true
+			},
+			want: []string{"rule high: clear => breaching", "breaching => clear", "run REL: monitoring => passed"}, never: []string{"fired"}},
+		{name: "a pass that comes late still comes",
+			bend: func(w *world, rd *rules.Reading) bool { m := minuteOf(w.now.Unix()); return m < 10 || m >= 27 },
+			want: []string{"02:25:00 verdict ten: pending => unknown (stale)", "02:27:00 phase ten: monitoring => passed", "verdict ten: unknown => pass", "02:27:30 phase all: waiting => monitoring"}},
+		{name: "no data by policy fails the phase",
+			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData, p.Rules[0].Grace = rules.PolicyFail, 2*time.Minute },
+			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
+			want:  []string{"rule few: pending => fail (no_data) API 5xx cannot be judged for 2m0s: no data, and its policy is fail", "phase ten: monitoring => failed (no_data)"}},
+		{name: "no data by policy rolls back, for a success rule too",
+			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData = rules.PolicyRollback },
+			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
+			want:  []string{"rule few: pending => rollback (no_data)", "run REL: monitoring => rolled_back (no_data)"}},
+		{name: "an error by policy fires the rollback rule",
+			plan: func(p *rules.Plan) { p.Rules[1].OnError, p.Rules[1].Grace = rules.PolicyRollback, time.Minute },
+			bend: func(w *world, rd *rules.Reading) bool { rd.Points, rd.Fault = nil, rules.AuthFault; return true },
+			want: []string{"rule high: idle => silent (source_error)", "rule high: silent => fired (source_error)", "run REL: monitoring => rolled_back"}},
+		{name: "an error by policy fails the phases that name the rule",
+			plan: func(p *rules.Plan) { p.Rules[1].OnError = rules.PolicyFail },
+			bend: func(w *world, rd *rules.Reading) bool { rd.Points, rd.Fault = nil, rules.ConfigFault; return true },
+			want: []string{"rule high: idle => silent (config)", "phase ten: monitoring => failed (config)"}},
+		{name: "silence that is ignored is not counted, and something must still be judged",
+			plan: func(p *rules.Plan) {
+				for i := range p.Rules {
+					p.Rules[i].OnNoData = rules.PolicyIgnore
+				}
+			},
+			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, false },
+			want:  []string{"verdict ten: pending => unknown (no_data)"}, never: []string{"=> passed"}},
+		{name: "one rule is ignored, the other passes",
+			plan:  func(p *rules.Plan) { p.Rules[2].OnNoData = rules.PolicyIgnore },
+			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 0 },
+			want:  []string{"phase ten: monitoring => passed", "run REL: monitoring => passed"}},
+		{name: "a thin window is not a pass",
+			value: func(s int, at int64) (float64, float64, bool) { return 0, 3, true },
+			want:  []string{"verdict ten: pending => unknown (insufficient_samples) API 5xx 0 % < 1 % (15 of 15 points, 45 samples, newest 10m0s old): wants 100 samples and 80 % of the points"}},
+		{name: "numbers that are none are missing",
+			bend: func(w *world, rd *rules.Reading) bool {
+				for i := range rd.Points {
+					rd.Points[i].Value = math.NaN()
+				}
+				return true
+			},
+			want: []string{"verdict ten: pending => unknown"}, never: []string{"=> passed", "=> clear"}},
+		{name: "the next starts when the one before passes",
+			plan: func(p *rules.Plan) { p.Phases[1].Advance = rules.OnPass },
+			want: []string{"02:17:00 phase ten: monitoring => passed", "02:17:00 phase all: waiting => monitoring (window) phase ten has passed", "02:49:00 phase all: monitoring => passed"}},
+		{name: "wider buckets are judged in their own width",
+			plan: func(p *rules.Plan) { p.Phases[0].Window, p.Phases[1].Start = 30*time.Minute, 50*time.Minute },
+			bend: func(w *world, rd *rules.Reading) bool {
+				if rd.Signal == 0 && minuteOf(w.now.Unix()) >= 3 {
+					rd.Width, rd.Points = 600, nil
+					rd.SettledUntil = alignDown(rd.SettledUntil, 600)
+					for at := alignDown(rd.From, 600); at < rd.To; at += 600 {
+						rd.Points = append(rd.Points, rules.Point{At: at, Value: 1, Samples: 1000})
+					}
+				}
+				return true
+			},
+			want: []string{"rule few: pending => pass (threshold) API 5xx 0.1 % < 1 % (3 of 3 points"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := smallPlan()
+			if tt.plan != nil {
+				tt.plan(p)
+			}
+			w := newWorld(t, p)
+			if tt.value != nil {
+				w.value = tt.value
+			}
+			if tt.bend != nil {
+				w.bend = func(rd *rules.Reading) bool { return tt.bend(w, rd) }
+			}
+			w.run(T.Add(70 * time.Minute))
+			w.want(tt.want...)
+			for _, l := range tt.never {
+				w.never(l)
+			}
+		})
+	}
+}
+
+func TestCommands(t *testing.T) {
+	t.Run("refusals", func(t *testing.T) {
+		w := newWorld(t, smallPlan())
+		w.run(T.Add(2 * time.Minute))
+		for _, tt := range []struct {
+			c    Command
+			want string
+		}{
+			{Command{Kind: "dance"}, `unknown command "dance"`},
+			{Command{Kind: StartPhase, Phase: "ten"}, "phase ten is monitoring"},
+			{Command{Kind: StartPhase, Phase: "none"}, `there is no phase "none"`},
+			{Command{Kind: Resume}, "the run is not held"},
+			{Command{Kind: RollbackDone}, "the run is not rolled back"},
+			{Command{Kind: Override, Phase: "ten", Verdict: rules.Rollback}, "a phase is overridden with pass or fail, not with rollback"},
+			{Command{Kind: Override, Phase: "none", Verdict: rules.Pass}, `there is no phase "none"`},
+			{Command{ID: "1", Kind: Hold}, "applied"},
+			{Command{ID: "1", Kind: Hold}, "silence"},
+			{Command{ID: "2", Kind: Hold}, "the run is held already"},
+			{Command{Kind: StartPhase}, "the run is held"},
+			{Command{Kind: Resume}, "applied"},
+			{Command{Kind: StartPhase}, "applied"},
+			{Command{Kind: StartPhase}, "no phase is waiting"},
+			{Command{Kind: Override, Verdict: rules.Fail}, "applied"},
+			{Command{Kind: Override, Phase: "all", Verdict: rules.Fail}, "phase all is failed already"},
+			{Command{Kind: Override, Phase: "all", Verdict: rules.Pass}, "applied"},
+			{Command{Kind: Abort}, "applied"},
+			{Command{Kind: Abort}, "the run is rolled back already"},
+			{Command{Kind: Hold}, "the run is rolled_back"},
+			{Command{Kind: StartPhase}, "no phase is waiting"},
+			{Command{Kind: Override, Phase: "ten", Verdict: rules.Pass}, "the run is rolled back: override the run, without a phase, or report that the rollback is done"},
+			{Command{Kind: Override, Verdict: rules.Fail}, "the run is rolled back: it can only be overridden with pass"},
+			{Command{Kind: RollbackDone}, "applied"},
+			{Command{Kind: Abort}, "the run is over: its rollback has been carried out"},
+		} {
+			if got := w.command(tt.c); got != tt.want {
+				t.Errorf("%+v: got %q, want %q", tt.c, got, tt.want)
+			}
+			w.now = w.now.Add(time.Second)
+		}
+		v := Look(w.plan, w.state)
+		if !v.Over || !v.RolledBack || v.State != rules.RolledBack || v.Verdict != rules.Fail || v.Cause != rules.CauseManual || v.Fired == nil || v.Fired.By != "ann" {
+			t.Errorf("after all: %+v", v)
+		}
+		if got := Wants(w.plan, w.state, w.now); got != nil {
+			t.Errorf("a run that is over asks %v", got)
+		}
+		_, events := Step(w.plan, w.state, Tick{At: w.now, Commands: []Command{{Kind: Hold, Why: "x"}, {Kind: Hold, By: "x"}}})
+		if len(events) != 2 || events[0].Reason != "it does not say by whom" || events[1].Reason != "it does not say why" {
+			t.Errorf("nameless commands: %v", events)
+		}
+	})
+	t.Run("hold keeps from passing and starting, not from firing", func(t *testing.T) {
+		w := newWorld(t, smallPlan())
+		w.run(T.Add(3 * time.Minute))
+		w.command(Command{Kind: Hold})
+		w.run(T.Add(40 * time.Minute))
+		w.never("=> passed")
+		if v := Look(w.plan, w.state); v.State != rules.Held || v.Phases[0].Verdict != rules.Pending || v.Phases[0].Cause != rules.CauseManual || v.Phases[0].Reason != "the run is held" {
+			t.Errorf("held: %v, phase %v %v %q", v.State, v.Phases[0].Verdict, v.Phases[0].Cause, v.Phases[0].Reason)
+		}
+		w.command(Command{Kind: Resume})
+		w.run(T.Add(43 * time.Minute))
+		w.want("run REL: monitoring => held (manual)", "run REL: held => monitoring", "02:40:00 phase ten: monitoring => passed", "02:40:00 phase all: waiting => monitoring")
+	})
+	t.Run("a signalled phase waits for its signal", func(t *testing.T) {
+		p := smallPlan()
+		p.Phases[1].Advance = rules.Signalled
+		w := newWorld(t, p)
+		w.run(T.Add(30 * time.Minute))
+		if v := Look(p, w.state).Phases[1]; v.State != rules.Waiting || v.Cause != rules.CauseApproval || v.Verdict != rules.Pending {
+			t.Errorf("before: %v %v %v", v.State, v.Cause, v.Verdict)
+		}
+		w.command(Command{Kind: StartPhase, Phase: "all"})
+		w.run(T.Add(70 * time.Minute))
+		w.want("02:30:00 command start:  => applied", "02:30:00 phase all: waiting => monitoring", "03:02:00 run REL: monitoring => passed")
+	})
+	t.Run("a rollback that is overridden goes on, and fires only on what is new", func(t *testing.T) {
+		w := newWorld(t, smallPlan())
+		w.value = func(s int, at int64) (float64, float64, bool) {
+			if m := minuteOf(at); s == 0 && m >= 2 && m < 16 {
+				return 50, 1000, true
+			}
+			return healthy(s, at)
+		}
+		w.run(T.Add(14 * time.Minute))
+		w.command(Command{Kind: Override, Verdict: rules.Pass})
+		w.run(T.Add(16 * time.Minute))
+		w.want("rule high: breaching => fired", "run REL: monitoring => rolled_back", "rule high: fired => idle (manual)", "run REL: rolled_back => monitoring", "phase ten: rolled_back => monitoring", "verdict ten: rollback => pending", "phase all: rolled_back => waiting", "rule high: idle => breaching")
+		if v := Look(w.plan, w.state); v.Fired != nil || v.Over {
+			t.Errorf("still fired: %v", v.Fired)
+		}
+		w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Pass})
+		w.run(T.Add(70 * time.Minute))
+		w.want("command override:  => applied", "phase ten: monitoring => passed (manual) overridden with pass by ann: drill", "verdict ten: pending => pass", "run REL: monitoring => passed")
+	})
+	t.Run("a failure that is overridden opens the run again", func(t *testing.T) {
+		w := newWorld(t, smallPlan())
+		w.value = func(s int, at int64) (float64, float64, bool) { return 20, 1000, true }
+		w.run(T.Add(20 * time.Minute))
+		w.want("run REL: monitoring => failed")
+		if v := Look(w.plan, w.state); !v.Over || v.Verdict != rules.Fail {
+			t.Errorf("failed: over %v, verdict %v", v.Over, v.Verdict)
+		}
+		w.value = healthy
+		w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Pass})
+		w.run(T.Add(70 * time.Minute))
+		w.want("run REL: failed => monitoring (manual)", "phase all: waiting => monitoring", "run REL: monitoring => passed")
+	})
+}
