@@ -82,21 +82,9 @@ func main() {
 
 // run is main without the process: it gives the exit code.
 func run(ctx context.Context, args []string, con console) int {
-	var cli commandLine
-	var exited *int
-	parser, err := kong.New(&cli,
-		kong.Name("relgate"),
-		kong.Description("A release gate: it watches a staged rollout and decides whether it may go on.\n\n"+
-			"Start with:  relgate demo --exit-when-done\n"+
-			"Then:        relgate check config.toml && relgate serve config.toml"),
-		kong.UsageOnError(),
-		kong.Writers(con.out, con.err),
-		kong.Exit(func(code int) { exited = &code }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Vars{"scenarios": scenarioNames()},
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(con),
-	)
+	var helped *int
+	parser, err := newParser(&commandLine{}, con, kong.Exit(func(code int) { helped = &code }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(con))
 	if err != nil {
 		fmt.Fprintln(con.err, "relgate:", err) // unreachable unless a command's tags are wrong
 		return exitUsage
@@ -105,14 +93,25 @@ func run(ctx context.Context, args []string, con console) int {
 		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
-	if exited != nil {
-		return *exited // --help was printed
+	if helped != nil {
+		return *helped
 	}
 	if err != nil {
 		fmt.Fprintf(con.err, "relgate: %v\nRun `relgate --help` or `relgate COMMAND --help`.\n", err)
 		return exitUsage
 	}
 	return exitCode(ctx, con, parsed.Run())
+}
+
+func newParser(cli *commandLine, con console, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(cli, append([]kong.Option{
+		kong.Name("relgate"),
+		kong.Description("A release gate: it watches a staged rollout and decides whether it may go on.\n\n" +
+			"First: relgate demo --exit-when-done"),
+		kong.Writers(con.out, con.err),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Vars{"scenarios": scenarioNames()},
+	}, more...)...)
 }
 
 func exitCode(ctx context.Context, con console, err error) int {

@@ -12,7 +12,7 @@ import (
 func (d *daemon) observed() prom.Config {
 	return prom.Config{
 		Now: d.clock.Now, Build: build(), Process: true,
-		Sources: d.sourceStats, Webhooks: d.webhookStats, Reload: d.reloads.stats, Gate: d.gateStats,
+		Runner: d.runnerStats, Sources: d.sourceStats, Webhooks: d.webhookStats, Reload: d.reloads.stats, Gate: d.gateStats,
 	}
 }
 
@@ -26,6 +26,18 @@ func build() prom.Build {
 		}
 	}
 	return b
+}
+
+func (d *daemon) runnerStats() prom.RunnerStats {
+	s := d.runner.Stats()
+	out := prom.RunnerStats{
+		Ticks: s.Ticks, Missed: s.Missed, Commands: s.Commands,
+		Evaluate: prom.Took(s.Evaluate), Commit: prom.Took(s.Commit), Fetch: prom.Took(s.Fetch),
+	}
+	for of, n := range s.Events {
+		out.Events = append(out.Events, prom.EventCount{Plan: of.Plan, Kind: of.Kind, Count: n})
+	}
+	return out
 }
 
 func (d *daemon) sourceStats() []prom.SourceStats {

@@ -82,23 +82,34 @@ func (c testCommand) file(con console, path string) (same bool, err error) {
 // are looked for beside the scenario.
 func compilePlan(path string) scenario.Compile {
 	return func(name string, text []byte) (*rules.Plan, error) {
-		if text == nil {
-			return onlyPlan(config.Load(filepath.Join(filepath.Dir(path), name)))
+		if text != nil {
+			plan, problems := config.DecodePlan(name, text, os.ReadFile)
+			if plan == nil {
+				return nil, joined(problems)
+			}
+			return plan, nil
 		}
-		return onlyPlan(config.Decode(filepath.Join(filepath.Dir(path), name), text, os.ReadFile))
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		cfg, problems := config.Load(name)
+		if cfg == nil {
+			return nil, joined(problems)
+		}
+		if len(cfg.Plans) != 1 {
+			return nil, fmt.Errorf("%s has %d plans: a scenario tests one", name, len(cfg.Plans))
+		}
+		return cfg.Plans[0], nil
 	}
 }
 
-func onlyPlan(cfg *config.Config, problems []config.Problem) (*rules.Plan, error) {
-	if cfg == nil {
-		errs := make([]error, len(problems))
-		for i, p := range problems {
-			errs[i] = errors.New(p.String())
+// joined makes one error of the problems that keep a plan from being used.
+func joined(problems []config.Problem) error {
+	var errs []error
+	for _, p := range problems {
+		if p.Severity == rules.SeverityError {
+			errs = append(errs, errors.New(p.String()))
 		}
-		return nil, errors.Join(errs...)
 	}
-	if len(cfg.Plans) != 1 {
-		return nil, fmt.Errorf("the config has %d plans: a scenario tests one", len(cfg.Plans))
-	}
-	return cfg.Plans[0], nil
+	return errors.Join(errs...)
 }

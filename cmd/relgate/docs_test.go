@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+var update = flag.Bool("update", false, "write the generated documents anew")
+
+// commandReference is docs/cli.md: the help texts themselves.
+func commandReference(t *testing.T) string {
+	t.Helper()
+	var doc strings.Builder
+	doc.WriteString("# Command line\n\nThis page is what `relgate COMMAND --help` prints.\n\n" +
+		"Exit codes: 0 pass or success, 1 fail (or rollback), 2 usage or config, 3 rollback, 4 the daemon refused\n" +
+		"the token, 8 pending or undecided, 69 unreachable or unknown, 124 timeout, 130 interrupted.\n")
+	parser, err := newParser(&commandLine{}, console{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, leaf := range parser.Model.Leaves(true) {
+		var out bytes.Buffer
+		words := strings.Fields(commandName(leaf))
+		if code := run(t.Context(), append(words[1:], "--help"), console{out: &out, err: &out}); code != exitPass {
+			t.Fatalf("%s --help: exit %d: %s", words, code, &out)
+		}
+		doc.WriteString("\n## " + commandName(leaf) + "\n\n```\n" + strings.TrimSpace(out.String()) + "\n```\n")
+	}
+	return doc.String()
+}
+
+// commandName is a command without its arguments.
+func commandName(leaf *kong.Node) string {
+	var words []string
+	for n := leaf; n != nil; n = n.Parent {
+		words = append([]string{n.Name}, words...)
+	}
+	return strings.Join(words, " ")
+}
+
+func TestDocsOfTheCommandLineAreFresh(t *testing.T) {
+	path := filepath.Join(root, "docs", "cli.md")
+	want := commandReference(t)
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is stale: run `make docs`", path)
+	}
+}
+
+// TestDocsLinksLeadSomewhere follows every link of our documents within the
+// project.
+func TestDocsLinksLeadSomewhere(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, _ := filepath.Glob(filepath.Join(root, "*.md"))
+	links := 0
+	for _, page := range append(pages, top...) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Split(string(text), "](")[1:] {
+			target, _, _ := strings.Cut(part, ")")
+			target, _, _ = strings.Cut(target, "#")
+			if target == "" || strings.Contains(target, "://") {
+				continue
+			}
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), target)); err != nil {
+				t.Errorf("%s: link to %q leads nowhere", page, target)
+			}
+		}
+	}
+	if links < 10 {
+		t.Errorf("followed %d links only", links)
+	}
+}
