@@ -47,8 +47,8 @@ type question struct {
 }
 
 // Price says what the questions of some plans cost a month, by source. A
-// metric's price is by statistic: a percentile costs its series, its sample
-// count and one count for each threshold that a rule has.
+// metric's price is by statistic: a percentile or a gauge costs its series and its
+// sample count, and a percentile one count more for each threshold of a rule.
 func Price(plans []*rules.Plan) []LineItem {
 	asked := map[question]bool{}
 	for _, p := range plans {
@@ -111,12 +111,10 @@ func metrics(s *rules.Signal, q *rules.CloudWatchQuery) []string {
 		return []string{fmt.Sprintf("%q TC(%v:)", q.Metric, s.Above)}
 	case s.Kind == rules.Ratio:
 		return []string{fmt.Sprintf("%q Sum", q.Bad), fmt.Sprintf("%q Sum", q.Total)}
-	case s.Kind == rules.Percentile:
-		return []string{fmt.Sprintf("%q %s", q.Metric, q.Stat), fmt.Sprintf("%q SampleCount", q.Metric)}
 	case s.Kind == rules.Mean:
 		return []string{fmt.Sprintf("%q Sum", q.Metric), fmt.Sprintf("%q SampleCount", q.Metric)}
 	}
-	return []string{fmt.Sprintf("%q %s", q.Metric, q.Stat)}
+	return []string{fmt.Sprintf("%q %s", q.Metric, q.Stat), fmt.Sprintf("%q SampleCount", q.Metric)}
 }
 
 // item is what n questions of one kind cost.

@@ -79,7 +79,7 @@ release = "p@1"
 	for _, item := range Price(c.Plans) {
 		lines = append(lines, item.String())
 	}
-	want := "cw: GetMetricData, 2 metrics every 1m: $0.88 a month\ncw: GetMetricData, 3 metrics every 5m: $0.26 a month"
+	want := "cw: GetMetricData, 2 metrics every 1m: $0.88 a month\ncw: GetMetricData, 4 metrics every 5m: $0.35 a month"
 	if got := strings.Join(lines, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
