@@ -123,6 +123,7 @@ func (c Config) transport(a allowed, host string, trust *tls.Config) *http.Trans
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		DisableCompression:    true,
-		ResponseHeaderTimeout: 0, // the attempt's own deadline covers it
+		WriteBufferSize:       32 << 10, // a request is one packet to the kernel
+		ResponseHeaderTimeout: 0,        // the attempt's own deadline covers it
 	}
 }

@@ -16,10 +16,11 @@ import (
 var ErrUnknownEndpoint = errors.New("no such endpoint")
 
 const (
-	batch      = 512                    // entries read at once
-	queueLimit = 4096                   // entries kept in memory; more stay in the feed
-	saveEvery  = 256                    // deliveries that a crash may repeat
-	saveWithin = 100 * time.Millisecond // and how old the oldest of them may be
+	batch      = 512                   // events read at once
+	queueLimit = 4096                  // events kept in memory; more stay in the feed
+	saveEvery  = 32                    // deliveries that a crash may repeat
+	saveWithin = 20 * time.Millisecond // and how old the oldest of them may be
+	skipEvery  = 256                   // events passed over, nothing delivered, that a restart reads again
 )
 
 // worker brings the feed to one endpoint, one request at a time, in order.
@@ -145,7 +146,7 @@ func (w *worker) prepare(ctx context.Context) (head *pending, moved int, wait ti
 		w.waiting = false
 		return head, w.moved, wait, nil
 	}
-	if w.unsaved > 0 || w.done-w.saved >= saveEvery {
+	if w.unsaved > 0 || w.done-w.saved >= skipEvery {
 		if err := w.saveLocked(ctx); err != nil {
 			return nil, 0, 0, err
 		}
