@@ -22,6 +22,9 @@ type review struct {
 // reviewCell is the grain in which reviews are spread, seconds.
 const reviewCell = 300
 
+// maxReviews is how many a cell holds at most.
+const maxReviews = 1000
+
 var territories = []string{"USA", "USA", "USA", "GBR", "DEU"}
 
 // reviewsIn are the reviews that were written in a cell of time.
@@ -31,10 +34,10 @@ func (w *world) reviewsIn(cell int64) []review {
 		return nil
 	}
 	mean := w.level("reviews.per_hour", from) * w.level("traffic.mobile", from) * reviewCell / 3600
-	count := int(math.Floor(mean + w.noise("reviews", cell)))
+	count := int(min(maxReviews, math.Floor(mean+w.noise("reviews", cell))))
 	var out []review
 	for i := range count {
-		k := cell*64 + int64(i)
+		k := cell*maxReviews + int64(i)
 		out = append(out, review{
 			id: uuid(fmt.Sprintf("review %d", k)), at: from + int64(w.noise("review time", k)*reviewCell),
 			stars: starsOf(w.level("reviews.stars", from), w.noise("stars", k)), territory: territories[int(w.noise("territory", k)*float64(len(territories)))],

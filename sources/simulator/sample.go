@@ -19,7 +19,8 @@ const z95 = 1.6448536269514722
 
 // latency is n durations whose 95th percentile is p95, in p95's own unit.
 func latency(n, p95 float64) sample {
-	return sample{n: n, mu: math.Log(p95) - latencySigma*z95, sigma: latencySigma}
+	// A duration of nothing has no logarithm.
+	return sample{n: n, mu: math.Log(max(p95, 1e-6)) - latencySigma*z95, sigma: latencySigma}
 }
 
 // below is how many of the values are at most x, a whole number.

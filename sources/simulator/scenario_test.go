@@ -78,6 +78,7 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
+	f.Add("[levels]\n\"lambda.p95\" = 0\n\"traffic.lambda\" = 7\n\"api.5xx\" = \"300 %\"\n")
 	f.Add("[levels]\n\"api.5xx\" = \"5 %\"\n[[rollout]]\nat = \"T-1h\"\nsignal = \"traffic.lambda\"\nvalue = \"1e3 ms\"\n[alarm]\nof = 9\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := simulator.Parse("fuzz", text)
@@ -90,5 +91,7 @@ func FuzzParse(f *testing.F) {
 		// A scenario that is accepted can be served.
 		d := newDesk(t, s)
 		d.metric(t, 3600e9, "5XXError", apiDims, "Sum", 0, 600e9)
+		d.metric(t, 3600e9, "Duration", canaryDims, "p95", 0, 600e9)
+		d.metric(t, 3600e9, "Duration", canaryDims, "TC(2500:)", 0, 600e9)
 	})
 }
