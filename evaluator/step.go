@@ -58,8 +58,8 @@ func newStepper(plan *rules.Plan, old *State, tick Tick) *stepper {
 	return &stepper{plan: plan, lay: next.lay, st: &next, at: at, prev: old.at}
 }
 
-// Replay, the law: the part of an event that says what changed is filled by the
-// caller, the rest here.
+// emit makes an event of what the caller says has changed. The pointer is good
+// until the next event.
 func (s *stepper) emit(e Event) *Event {
 	s.st.n++
 	e.N = s.st.n

@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/relgate/relgate/evaluator"
@@ -25,6 +26,12 @@ func clean(wants []Want, answers []rules.Reading) []rules.Reading {
 		readings[i] = reading
 	}
 	return readings
+}
+
+// answered leaves out the readings of questions that are still open: the plan
+// goes on wanting them.
+func answered(readings []rules.Reading) []rules.Reading {
+	return slices.DeleteFunc(readings, func(r rules.Reading) bool { return r.Asking })
 }
 
 // dropOdd takes away points that are not numbers. JSON has none, and a verdict

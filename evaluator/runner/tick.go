@@ -25,7 +25,7 @@ func (r *Runner) tick(ctx context.Context) {
 	}
 	batch := make([]staged, 0, len(dues))
 	for _, d := range dues {
-		mine := readings[:len(d.wants)]
+		mine := answered(readings[:len(d.wants)])
 		readings = readings[len(d.wants):]
 		// A command may have ticked while the sources were asked.
 		at := later(d.slot, d.at)

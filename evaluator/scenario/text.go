@@ -74,8 +74,6 @@ func parseSpan(text string) (span, error) {
 	return span{from, to}, err
 }
 
-func (s span) String() string { return formatTime(s.from) + ".." + formatTime(s.to) }
-
 // pair is one key=value of a line.
 type pair struct{ key, value string }
 
