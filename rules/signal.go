@@ -149,4 +149,7 @@ type Reading struct {
 	// Width is the width of the buckets in seconds when the source could not give
 	// the signal's own Period (Sentry falls back to one hour); zero means Period.
 	Width int64 `json:"width,omitempty"`
+	// Asking says that this is no answer yet: the question is still open and the
+	// same want is to be asked again. It never reaches a tick.
+	Asking bool `json:"-"`
 }

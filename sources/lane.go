@@ -34,7 +34,10 @@ type lane struct {
 	src  Source
 	slot chan struct{} // holds a token while a batch is being asked
 
+	patience time.Duration // how long a question may take in all; zero: as long as a tick waits
+
 	mu    sync.Mutex
+	open  *call // a patient lane's question that outlived its tick
 	stuck *call // the batch that nobody waits for any more
 	stats SourceStats
 }

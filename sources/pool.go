@@ -23,6 +23,11 @@ type PoolConfig struct {
 	Sources map[string]Source // source name → source; required
 	Timeout time.Duration     // for one source in one tick; 10 s if zero
 
+	// Patience is how long a question to a source may take in all, by source name,
+	// where that is longer than Timeout: the question then stays open over several
+	// ticks, whose readings say that it is.
+	Patience map[string]time.Duration
+
 	// WithTimeout makes the context of one source's question; context.WithTimeout
 	// if nil. A run in virtual time brings its own.
 	WithTimeout func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
@@ -56,6 +61,7 @@ func NewPool(cfg PoolConfig) *Pool {
 	}
 	for name, src := range cfg.Sources {
 		p.lanes[name] = newLane(name, src)
+		p.lanes[name].patience = cfg.Patience[name]
 	}
 	return p
 }
@@ -65,16 +71,23 @@ func NewPool(cfg PoolConfig) *Pool {
 // reading's Fault. now is the time of the tick.
 func (p *Pool) Fetch(ctx context.Context, now time.Time, wants []Want) []rules.Reading {
 	out := make([]rules.Reading, len(wants))
-	var calls []*call
+	tick, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	var calls, open []*call
+	var openPlaces [][]int
 	for name, places := range bySource(wants) {
 		l := p.lanes[name]
-		if l == nil {
+		switch {
+		case l == nil:
 			for _, i := range places {
 				out[i] = Faulty(wants[i], rules.ConfigFault, fmt.Sprintf("unknown source %q", name))
 			}
-			continue
+		case p.patient(l):
+			open = append(open, p.resume(ctx, l, now, wants, places))
+			openPlaces = append(openPlaces, places)
+		default:
+			calls = append(calls, p.start(ctx, l, now, wants, places, p.timeout))
 		}
-		calls = append(calls, p.start(ctx, l, now, wants, places))
 	}
 	p.collect(ctx, calls)
 	for _, c := range calls {
@@ -82,6 +95,7 @@ func (p *Pool) Fetch(ctx context.Context, now time.Time, wants []Want) []rules.R
 			out[c.places[i]] = r
 		}
 	}
+	p.patiently(tick, open, wants, out, openPlaces)
 	return out
 }
 
@@ -92,6 +106,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	p.abandonOpen()
 	defer func() {
 		for _, l := range p.lanes {
 			if idle, ok := l.src.(interface{ CloseIdleConnections() }); ok {
@@ -147,6 +162,7 @@ type call struct {
 	err     error // why there are none
 	took    time.Duration
 	gaveUp  bool // written and read by the collector only
+	resumed bool // an earlier tick asked; the same
 }
 
 var (
@@ -155,12 +171,12 @@ var (
 	errClosed = errors.New("the pool is closed")
 )
 
-func (p *Pool) start(ctx context.Context, l *lane, now time.Time, wants []Want, places []int) *call {
+func (p *Pool) start(ctx context.Context, l *lane, now time.Time, wants []Want, places []int, limit time.Duration) *call {
 	c := &call{lane: l, now: now, places: places, done: make(chan struct{})}
 	for _, i := range places {
 		c.wants = append(c.wants, wants[i])
 	}
-	c.ctx, c.cancel = p.withTimeout(ctx, p.timeout)
+	c.ctx, c.cancel = p.withTimeout(ctx, limit)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || l.isStuck() {
@@ -198,9 +214,13 @@ func (p *Pool) collect(ctx context.Context, calls []*call) {
 			late = append(late, c)
 		}
 	}
-	if len(late) == 0 {
-		return
+	if len(late) > 0 {
+		p.lastChance(ctx, late)
 	}
+}
+
+// lastChance lets calls whose time is over hand over what they have.
+func (p *Pool) lastChance(ctx context.Context, late []*call) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	for _, c := range late {

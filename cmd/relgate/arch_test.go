@@ -109,7 +109,7 @@ func TestImportsRunDownwards(t *testing.T) {
 // types and arithmetic are used, which TestPurePackagesHaveNoClock checks.
 var pure = []string{
 	"bytes", "cmp", "encoding", "encoding/binary", "encoding/json", "errors", "fmt", "hash/crc32", "hash/fnv",
-	"iter", "maps", "math", "math/bits", "net/url", "regexp", "slices", "sort", "strconv", "strings", "time", "unicode", "unicode/utf8",
+	"iter", "maps", "math", "math/bits", "net/url", "reflect", "regexp", "slices", "sort", "strconv", "strings", "time", "unicode", "unicode/utf8",
 }
 
 func TestPurePackagesImportNoEffects(t *testing.T) {

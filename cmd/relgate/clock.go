@@ -4,16 +4,14 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/relgate/relgate/evaluator/runner"
 )
 
 // wallClock is the time of this machine.
-type wallClock struct{}
+type wallClock struct{ runner.Wall }
 
-func (wallClock) Now() time.Time { return time.Now().UTC() }
-
-func (wallClock) WaitUntil(ctx context.Context, t time.Time) error {
-	return sleep(ctx, time.Until(t))
-}
+func (wallClock) tickTimeout() time.Duration { return tickTimeout }
 
 // WithTimeout is context.WithTimeout.
 func (wallClock) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
@@ -83,6 +81,9 @@ func (c *virtualClock) set(t time.Time) {
 	defer c.mu.Unlock()
 	c.now, c.virtRef, c.wallRef = t, t, time.Now()
 }
+
+// tickTimeout is real time, and only guards: what is slow in virtual time says so.
+func (*virtualClock) tickTimeout() time.Duration { return time.Minute }
 
 // pause waits for nothing: no virtual time passes while an upstream is asked.
 func (*virtualClock) pause(ctx context.Context, _ time.Duration) error { return ctx.Err() }

@@ -25,6 +25,7 @@ import (
 type clock interface {
 	runner.Clock
 	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+	tickTimeout() time.Duration // how long a tick waits for the sources
 }
 
 // assembly is what a daemon is made of.

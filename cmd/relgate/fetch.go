@@ -35,10 +35,17 @@ func (f *fetcher) Fetch(ctx context.Context, now time.Time, wants []runner.Want)
 	return f.pool.Load().Fetch(ctx, now, questions)
 }
 
-// tickTimeout is how long a tick waits for the sources: an upstream that hangs
-// must not keep the others' rules from being judged for long.
+// tickTimeout is how long a tick waits for the sources: an upstream that is slow
+// must not keep the others' rules from being judged. Its question stays open, for
+// as long as the source's own timeout says.
 const tickTimeout = 10 * time.Second
 
-func (d *daemon) newPool(_ *config.Config, made map[string]sources.Source) *sources.Pool {
-	return sources.NewPool(sources.PoolConfig{Sources: made, Timeout: tickTimeout, WithTimeout: d.clock.WithTimeout, Log: d.log})
+func (d *daemon) newPool(cfg *config.Config, made map[string]sources.Source) *sources.Pool {
+	patience := make(map[string]time.Duration, len(cfg.Sources))
+	for _, s := range cfg.Sources {
+		patience[s.Name] = s.Timeout.Duration
+	}
+	return sources.NewPool(sources.PoolConfig{
+		Sources: made, Timeout: d.clock.tickTimeout(), Patience: patience, WithTimeout: d.clock.WithTimeout, Log: d.log,
+	})
 }
