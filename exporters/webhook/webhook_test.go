@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,126 +18,6 @@ import (
 )
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-// handler is a transport that gives requests to an http.Handler without a
-// network, so that virtual time can pass.
-type handler struct{ http.Handler }
-
-func (h handler) RoundTrip(req *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		h.ServeHTTP(w, req)
-	}()
-	select {
-	case <-served:
-		return w.Result(), nil
-	case <-req.Context().Done():
-		<-served // a handler of ours ends with its request
-		return nil, req.Context().Err()
-	}
-}
-
-// attempt is one request that a test's receiver saw.
-type attempt struct {
-	after time.Duration // since the script was made
-	id    string
-	kind  string
-	host  string
-}
-
-// script is a receiver that answers as it is told.
-type script struct {
-	mu       sync.Mutex
-	began    time.Time
-	attempts []attempt
-	answer   func(n int, r *http.Request, w http.ResponseWriter) // n counts from 1; nil answers 204
-}
-
-func newScript(answer func(n int, r *http.Request, w http.ResponseWriter)) *script {
-	return &script{began: time.Now(), answer: answer}
-}
-
-func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	s.attempts = append(s.attempts, attempt{time.Since(s.began), r.Header.Get("webhook-id"), r.Header.Get("ce-type"), r.URL.Host})
-	n := len(s.attempts)
-	s.mu.Unlock()
-	if s.answer == nil {
-		w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	s.answer(n, r, w)
-}
-
-func (s *script) seen() []attempt {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]attempt(nil), s.attempts...)
-}
-
-func (s *script) ids() string {
-	var ids []string
-	for _, a := range s.seen() {
-		ids = append(ids, a.id[strings.LastIndex(a.id, "/")+1:])
-	}
-	return strings.Join(ids, " ")
-}
-
-func status(code int) func(int, *http.Request, http.ResponseWriter) {
-	return func(_ int, _ *http.Request, w http.ResponseWriter) { w.WriteHeader(code) }
-}
-
-func failing(times, code int) func(int, *http.Request, http.ResponseWriter) {
-	return func(n int, _ *http.Request, w http.ResponseWriter) {
-		if n <= times {
-			w.WriteHeader(code)
-		}
-	}
-}
-
-func endpoint(class Class) Endpoint {
-	return Endpoint{Name: "a", URL: "http://a.example/hook", Class: class, Secrets: []string{secret}}
-}
-
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
-
-func mustNew(t testing.TB, c Config) *Webhook {
-	t.Helper()
-	if c.Log == nil {
-		c.Log = quiet()
-	}
-	h, err := New(c)
-	if err != nil {
-		t.Fatalf("New: %v", err)
-	}
-	return h
-}
-
-// start runs h until stop is called, which checks that Run ends well.
-func start(t testing.TB, h *Webhook) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- h.Run(ctx) }()
-	return func() {
-		t.Helper()
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v, want nil", err)
-		}
-	}
-}
-
-func drain(t testing.TB, h *Webhook) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 48*time.Hour)
-	defer cancel()
-	if err := h.Drain(ctx); err != nil {
-		t.Fatalf("Drain: %v; stats %+v", err, h.Stats())
-	}
-}
 
 // The request is right by the specification's own library, by GitHub's scheme
 // and by CloudEvents' binary mode, for every secret that signs.
@@ -469,6 +347,40 @@ func TestEscalation(t *testing.T) {
 	})
 }
 
+// The second channel may fail as well: it is tried until it is told, and holds
+// up nothing.
+func TestEscalationIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		toB := 0
+		s := newScript(func(_ int, r *http.Request, w http.ResponseWriter) {
+			if r.URL.Host == "b.example" {
+				toB++
+			}
+			if r.URL.Host == "a.example" || toB <= 2 {
+				w.WriteHeader(500)
+			}
+		})
+		f := newMemFeed()
+		a, b := endpoint(Action), endpoint(Notify)
+		a.EscalateTo, b.Name, b.URL = "b", "b", "http://b.example/"
+		b.Plans = []string{"another"}
+		h := mustNew(t, Config{Endpoints: []Endpoint{a, b}, Feed: f, Transport: handler{s}})
+		f.commitN(t, 1)
+		stop := start(t, h)
+		time.Sleep(time.Hour)
+		stop()
+		var told []time.Duration
+		for _, x := range s.seen() {
+			if x.host == "b.example" {
+				told = append(told, x.after)
+			}
+		}
+		if want := []time.Duration{3e9, 4e9, 6e9}; !slices.Equal(told, want) {
+			t.Errorf("told after %v, want %v and no more", told, want)
+		}
+	})
+}
+
 // A restart goes on where it stopped: what was delivered is not sent again, the
 // number of attempts and the time of the next are kept.
 func TestRestart(t *testing.T) {
@@ -532,79 +444,6 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
-func TestDeadLettersCanBeSentAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(func(n int, _ *http.Request, w http.ResponseWriter) {
-			if n == 1 || n == 4 {
-				w.WriteHeader(410)
-			}
-		}), newMemFeed()
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
-		f.commitN(t, 3)
-		stop := start(t, h)
-		drain(t, h)
-		letters, err := h.DeadLetters(t.Context(), "a")
-		if err != nil || len(letters) != 1 || letters[0].Pos != 1 || letters[0].Reason != "answered 410 Gone" {
-			t.Fatalf("dead letters %+v, %v, want event 1, answered 410 Gone", letters, err)
-		}
-		if err := h.Retry(t.Context(), "a", 2); !errors.Is(err, errNoLetter) {
-			t.Errorf("retrying what is not dead: %v, want %v", err, errNoLetter)
-		}
-		if err := h.Retry(t.Context(), "b", 1); !errors.Is(err, ErrUnknownEndpoint) {
-			t.Errorf("retrying for nobody: %v, want %v", err, ErrUnknownEndpoint)
-		}
-		for range 2 { // refused once more, then taken
-			if err := h.Retry(t.Context(), "a", 1); err != nil {
-				t.Fatalf("Retry: %v", err)
-			}
-			drain(t, h)
-		}
-		stop()
-		if got, want := s.ids(), "1 2 3 1 1"; got != want || len(f.dead) != 0 {
-			t.Errorf("attempts at %s with %d dead letters left, want %s with none", got, len(f.dead), want)
-		}
-	})
-}
-
-// What was asked for survives a restart.
-func TestRetryOfADeadLetterSurvivesARestart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(nil), newMemFeed()
-		f.commitN(t, 2)
-		f.cursors["a"] = Cursor{Pos: 2}
-		f.dead = []DeadLetter{{Endpoint: "a", Again: true, Stored: f.events[0]}, {Endpoint: "a", Stored: f.events[1]}}
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
-		stop := start(t, h)
-		drain(t, h)
-		stop()
-		if got, want := s.ids(), "1"; got != want || len(f.dead) != 1 {
-			t.Errorf("sent %q with %d dead letters left, want %q with 1", got, len(f.dead), want)
-		}
-	})
-}
-
-func TestReplay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(nil), newMemFeed()
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
-		f.commitN(t, 5)
-		stop := start(t, h)
-		drain(t, h)
-		if err := h.Replay(t.Context(), "a", f.events[3].Event.At); err != nil {
-			t.Fatalf("Replay: %v", err)
-		}
-		drain(t, h)
-		if err := h.Replay(t.Context(), "a", f.events[4].Event.At.Add(time.Hour)); err != nil {
-			t.Fatalf("Replay of nothing: %v", err)
-		}
-		drain(t, h)
-		stop()
-		if got, want := s.ids(), "1 2 3 4 5 4 5"; got != want {
-			t.Errorf("sent %s, want %s", got, want)
-		}
-	})
-}
-
 // A burst costs few writes of the cursor, and they never run ahead.
 func TestBurstCoalescesCursorWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -620,14 +459,17 @@ func TestBurstCoalescesCursorWrites(t *testing.T) {
 	})
 }
 
-// A feed that fails stops Run, with a reason that names the endpoint.
+// A feed that fails stops Run, with a reason that names the endpoint, whatever it
+// was that could not be recorded.
 func TestBrokenFeedStopsRun(t *testing.T) {
-	f := newMemFeed()
-	f.broken = errors.New("disk full")
-	h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{newScript(nil)}})
-	f.commitN(t, 1)
-	err := h.Run(context.Background())
-	if !errors.Is(err, f.broken) || !strings.Contains(err.Error(), `"a"`) {
-		t.Errorf("Run: %v, want %v, and the endpoint's name", err, f.broken)
+	for _, code := range []int{204, 410, 500} { // delivered, buried, failed
+		f := newMemFeed()
+		f.broken = errors.New("disk full")
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{newScript(status(code))}})
+		f.commitN(t, 1)
+		err := h.Run(context.Background())
+		if !errors.Is(err, f.broken) || !strings.Contains(err.Error(), `"a"`) {
+			t.Errorf("answered %d: Run: %v, want %v, and the endpoint's name", code, err, f.broken)
+		}
 	}
 }
