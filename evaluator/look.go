@@ -158,7 +158,7 @@ func (s *State) undecided(lay *layout, k int, success []RuleView) string {
 	if s.run.held {
 		return "the run is held"
 	}
-	return "waiting for the next tick"
+	return "waiting for the next tick" // unreachable unless the plan was changed since the last tick
 }
 
 func (s *State) blockedBy(plan *rules.Plan, k int) string {
@@ -224,7 +224,7 @@ func (s *State) rollbackView(lay *layout, i int) RuleView {
 func ruleView(plan *rules.Plan, r *rules.Rule) RuleView {
 	return RuleView{
 		Name: r.Name, Title: r.Title, Kind: r.Kind, Owner: r.Owner, Action: r.Action, Command: r.Command,
-		Query: queryLine(&plan.Signals[r.Signal]),
+		Query: queryLine(plan, &plan.Signals[r.Signal]),
 	}
 }
 
@@ -284,7 +284,7 @@ func (s *State) signalView(lay *layout, i int) SignalView {
 }
 
 // queryLine writes a signal's question in a line.
-func queryLine(sig *rules.Signal) string {
+func queryLine(plan *rules.Plan, sig *rules.Signal) string {
 	q := &sig.Query
 	var what string
 	switch {
@@ -303,8 +303,8 @@ func queryLine(sig *rules.Signal) string {
 	default:
 		what = sig.Name
 	}
-	if sig.Of >= 0 {
-		what += ", above " + rules.Number.Format(sig.Above)
+	if sig.Of >= 0 && sig.Of < len(plan.Signals) {
+		what += ", above " + plan.Signals[sig.Of].Unit.Format(sig.Above)
 	}
 	return sig.Source + ": " + what
 }

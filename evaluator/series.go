@@ -209,7 +209,7 @@ func before(points []rules.Point, at int64) int {
 
 // same reports whether the fresh points say nothing new.
 func same(old, fresh []rules.Point) bool {
-	if len(fresh) == 0 {
+	if len(fresh) == 0 { // unreachable unless a stored state says partial and holds no such point
 		return true
 	}
 	i := before(old, fresh[0].At)
