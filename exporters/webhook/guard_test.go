@@ -2,7 +2,11 @@ package webhook
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -187,5 +191,27 @@ func TestRebinding(t *testing.T) {
 	}
 	if got := hits.Load(); got != 1 {
 		t.Errorf("%d requests arrived, want 1", got)
+	}
+}
+
+// A receiver behind an authority of its own is reached with that one only.
+func TestTLS(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer server.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	for _, tt := range []struct {
+		trust *tls.Config
+		want  bool
+	}{{nil, false}, {&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, true}} {
+		e := endpoint(Action)
+		e.URL, e.TLS, e.Allow = server.URL, tt.trust, []string{"127.0.0.1"}
+		h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: newMemFeed()})
+		o := h.workers[0].sender.post(t.Context(), message{id: "1", body: []byte("{}")})
+		if o.ok != tt.want {
+			t.Errorf("trusting %v: %+v, want delivered: %v", tt.trust != nil, o, tt.want)
+		}
+		h.workers[0].sender.client.CloseIdleConnections()
 	}
 }
