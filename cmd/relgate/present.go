@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/rules"
@@ -29,9 +30,19 @@ func newPresenter(con console, format string, plan *rules.Plan) presenter {
 	}
 	lines := linePresenter{out: con.out, err: con.err, plan: plan}
 	if f, ok := con.out.(*os.File); ok && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" {
-		return &screenPresenter{linePresenter: lines, screen: screen{w: con.out, colour: os.Getenv("NO_COLOR") == "", start: plan.Start}}
+		return &screenPresenter{linePresenter: lines, screen: screen{w: con.out, width: columns(f), colour: os.Getenv("NO_COLOR") == "", start: plan.Start}}
 	}
 	return &lines
+}
+
+// columns gives the width of a terminal, also after it was resized.
+func columns(f *os.File) func() int {
+	return func() int {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
+			return w
+		}
+		return 80
+	}
 }
 
 // jsonPresenter writes one event a line and the summary, and nothing else.

@@ -14,6 +14,7 @@ import (
 // rollback rules with their values, the newest events.
 type screen struct {
 	w      io.Writer
+	width  func() int // columns of the terminal now
 	colour bool
 	start  time.Time
 	recent []string // newest last
@@ -22,7 +23,7 @@ type screen struct {
 }
 
 const (
-	recentEvents  = 8
+	recentEvents  = 12
 	frameInterval = 80 * time.Millisecond
 	barWidth      = 24
 )
@@ -32,11 +33,7 @@ func (s *screen) event(e evaluator.Event) {
 	if e.Kind == evaluator.SignalEvent {
 		return
 	}
-	line := eventLine(s.start, e)
-	if r := []rune(line); len(r) > 150 {
-		line = string(r[:149]) + "…"
-	}
-	s.recent = append(s.recent, line)
+	s.recent = append(s.recent, eventLine(s.start, e))
 	if extra := len(s.recent) - recentEvents; extra > 0 {
 		s.recent = s.recent[extra:]
 	}
@@ -53,12 +50,32 @@ func (s *screen) draw(snap *evaluator.Snapshot, force bool) {
 	if s.lines > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", s.lines)
 	}
+	width := s.width()
 	for _, line := range frame {
-		b.WriteString("\x1b[2K" + line + "\n")
+		b.WriteString("\x1b[2K" + clip(line, width) + "\n")
 	}
 	b.WriteString("\x1b[J")
 	s.lines = len(frame)
 	io.WriteString(s.w, b.String())
+}
+
+// clip cuts a line to a number of columns: a line that wrapped would be counted
+// as one and drawn as two. Escape sequences take no column.
+func clip(line string, width int) string {
+	columns, escape := 0, false
+	for i, r := range line {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		case columns == width-1:
+			return line[:i] + "…\x1b[0m"
+		default:
+			columns++
+		}
+	}
+	return line
 }
 
 func (s *screen) frame(snap *evaluator.Snapshot) []string {
