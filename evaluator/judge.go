@@ -175,7 +175,7 @@ func trace(lay *layout, r *rules.Rule, s *series, since, from, at int64) judged 
 			break
 		}
 	}
-	var buf [32]breach
+	var buf [12]breach // most runs are short
 	run := buf[:0]
 	for ; k < len(t.points); k++ {
 		v := t.at(k)

@@ -131,8 +131,9 @@ func (s *series) put(fresh []rules.Point, lay *signalLayout, asOf int64, good bo
 	joined := join(old[cut:], fresh)
 	// A bucket that comes after it was said to stay absent is judged, but it does
 	// not count as seen.
-	settled := s.settled - w + 1
-	s.gone -= int32(valued(joined[:before(joined, settled)], w, lay) - valued(old[cut:cut+before(old[cut:], settled)], w, lay))
+	if settled := s.settled - w + 1; changed < settled {
+		s.gone -= int32(valued(joined[:before(joined, settled)], w, lay) - valued(old[cut:cut+before(old[cut:], settled)], w, lay))
+	}
 	s.points = joined
 	return changed
 }
