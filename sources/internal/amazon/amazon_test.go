@@ -51,6 +51,7 @@ func TestExplain(t *testing.T) {
 		{&aws.RequestCanceledError{Err: context.Canceled}, rules.Unavailable, "Op: cancelled"},
 		{&url.Error{Op: "Post", URL: "https://hidden@host/", Err: errors.New("EOF")}, rules.Unavailable, "Op: EOF"},
 		{&url.Error{Op: "Post", URL: "http://h", Err: &net.OpError{Op: "dial", Addr: &net.TCPAddr{Port: 9}, Err: errors.New("refused")}}, rules.Unavailable, "Op: dial: refused"},
+		{&net.OpError{Op: "readfrom", Err: &net.OpError{Op: "write", Addr: &net.TCPAddr{Port: 9}, Err: net.ErrClosed}}, rules.Unavailable, "Op: readfrom: use of closed network connection"},
 		{errors.New("anything"), rules.Unavailable, "Op: anything"},
 	}
 	for _, tt := range tests {

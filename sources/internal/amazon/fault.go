@@ -76,7 +76,11 @@ func describe(err error) (code, message string) {
 	// Without URL and addresses: they are in the configuration, and a local port
 	// would make every detail another one.
 	if o, ok := errors.AsType[*net.OpError](err); ok {
-		return "", o.Op + ": " + firstLine(o.Err.Error())
+		inner := o
+		for in, ok := o.Err.(*net.OpError); ok; in, ok = in.Err.(*net.OpError) {
+			inner = in // sending a body wraps one in another
+		}
+		return "", o.Op + ": " + firstLine(inner.Err.Error())
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return "", firstLine(u.Err.Error())
