@@ -68,7 +68,14 @@ func (c demoCommand) Run(ctx context.Context, con console) error {
 	if err == nil {
 		err = d.run(ctx)
 	}
-	return errors.Join(err, d.close())
+	if closed := d.close(); err == nil {
+		err = closed
+	}
+	var coded *exitError
+	if err != nil && ctx.Err() == nil && !errors.As(err, &coded) {
+		return exit(exitUnreachable, err) // no verdict: not to be mistaken for the plan's failure
+	}
+	return err
 }
 
 // prepare reads what is needed and opens everything; nothing runs yet.
