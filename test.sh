@@ -35,6 +35,14 @@ go tool staticcheck ./...
 step "go test -race -shuffle=on"
 go test -race -shuffle=on -count=1 -timeout 20m ./...
 
+step "coverage of rules and evaluator: every line, or it says why not"
+profile=$(mktemp)
+go test -coverprofile="$profile" ./rules ./evaluator >/dev/null
+uncovered=$(awk '/ 0$/ { sub("github.com/relgate/relgate/", ""); split($0, p, ":"); split(p[2], r, "[,.]"); print p[1], r[1], r[3] }' "$profile" |
+  while read -r file from to; do sed -n "${from},${to}p" "$file" | grep -q unreachable || echo "$file:$from"; done)
+rm -f "$profile"
+[ -z "$uncovered" ] || { echo "not covered, and not said to be unreachable:"; echo "$uncovered"; exit 1; }
+
 step "benchmarks build and run once"
 (cd bench && go vet ./... && go test -count=1 ./...)
 
