@@ -1,5 +1,6 @@
 # Build:  docker build -t relgate .
 # Run:    docker run --rm relgate demo --exit-when-done
+#         (to be reached from outside, daemon.public in the config must be "0.0.0.0:8080")
 #         docker run -v $PWD/config.toml:/etc/relgate/config.toml -v relgate:/var/lib/relgate -p 8080:8080 relgate
 FROM golang:1.26 AS build
 WORKDIR /src
@@ -8,12 +9,13 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 RUN CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /relgate ./cmd/relgate \
- && mkdir -p /var/lib/relgate
+ && mkdir -p /var/lib/relgate /empty
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /relgate /relgate
 COPY --from=build --chown=65532:65532 /var/lib/relgate /var/lib/relgate
+COPY --from=build --chown=65532:65532 /empty /tmp
 USER 65532:65532
 WORKDIR /var/lib/relgate
 VOLUME /var/lib/relgate

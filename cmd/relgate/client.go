@@ -35,7 +35,7 @@ type problem struct {
 }
 
 // errUnreachable marks an error on the way to the daemon, or a daemon that
-// cannot answer.
+// cannot answer now. Who waits may try again.
 var errUnreachable = errors.New("the daemon cannot be reached")
 
 // call sends one request. Any HTTP status is an answer; what never got one is
@@ -135,7 +135,7 @@ func (a *answer) refusal() error {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity:
 		return exit(exitUsage, fmt.Errorf("the daemon says (%d): %s", a.status, said))
 	}
-	return exit(exitUnreachable, fmt.Errorf("the daemon answered %d: %s", a.status, said))
+	return exit(exitUnreachable, fmt.Errorf("%w: it answered %d: %s", errUnreachable, a.status, said))
 }
 
 func (a *answer) said() string {

@@ -113,6 +113,36 @@ func TestAnUnreachableDaemonIsNoPass(t *testing.T) {
 	}
 }
 
+func TestGateWaitOutlastsADaemonThatStarts(t *testing.T) {
+	asked := 0
+	starting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 1 {
+			http.Error(w, "no tick yet", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte(`{"plan":"P","phase":"one","verdict":"pass","generation":3}`))
+	}))
+	defer starting.Close()
+	if code, out, errs := command(t, "gate", "wait", "P", "--url", starting.URL); code != exitPass || asked != 2 {
+		t.Errorf("exit %d after %d questions, %q%q; want 0 after 2", code, asked, out, errs)
+	}
+}
+
+func TestGateWaitGivesUpInTime(t *testing.T) {
+	pending := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("wait") != "" {
+			<-r.Context().Done() // a long poll
+			return
+		}
+		_, _ = w.Write([]byte(`{"plan":"P","phase":"one","verdict":"pending","summary":"12m left","generation":3}`))
+	}))
+	defer pending.Close()
+	code, _, errs := command(t, "gate", "wait", "P", "--timeout", "200ms", "--url", pending.URL)
+	if code != exitTimeout || !strings.Contains(errs, "12m left") {
+		t.Errorf("exit %d, %q; want %d and the last summary", code, errs, exitTimeout)
+	}
+}
+
 func TestGitHubOutputIsEscapedAndWrittenToItsFiles(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("GITHUB_OUTPUT", filepath.Join(dir, "output"))

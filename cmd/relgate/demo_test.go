@@ -89,11 +89,14 @@ func TestDemoScenariosEndAsTheyMust(t *testing.T) {
 				t.Errorf("exit %d, verdict %s; want %d, %s: %s", run.code, run.summary.Verdict, tt.code, tt.verdict, run.summary.Reason)
 			}
 			for _, r := range run.summary.Rollback {
-				at, fired := r.First["fired"]
+				fired := r.Fired != nil
 				if fired != (r.Rule == tt.fired) {
 					t.Errorf("rollback rule %s: fired is %t, want %t", r.Rule, fired, !fired)
 				}
-				if after := at.Sub(planStart(t)) - tt.rise; fired && tt.to > 0 && (after < tt.from || after > tt.to) {
+				if !fired || tt.to == 0 {
+					continue
+				}
+				if after := r.Fired.At.Sub(planStart(t)) - tt.rise; after < tt.from || after > tt.to {
 					t.Errorf("rollback rule %s fired %s after the rise, want %s to %s", r.Rule, after, tt.from, tt.to)
 				}
 			}

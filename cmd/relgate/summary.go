@@ -31,12 +31,21 @@ type phaseSummary struct {
 	Reason  string        `json:"reason"`
 }
 
-// rollbackSummary is the first time that a rollback rule entered each state.
+// rollbackSummary is what became of a rollback rule.
 type rollbackSummary struct {
-	Rule   string               `json:"rule"`
-	State  evaluator.RuleState  `json:"state"`
-	First  map[string]time.Time `json:"first"`  // state → virtual time
-	Offset map[string]string    `json:"offset"` // state → the same, from T
+	Rule       string              `json:"rule"`
+	State      evaluator.RuleState `json:"state"`
+	FirstEvent *moment             `json:"first_event"` // null when nothing ever changed
+	Fired      *moment             `json:"fired"`       // null when it did not
+}
+
+// moment is an event in virtual time.
+type moment struct {
+	At     time.Time `json:"at"`
+	Offset string    `json:"offset"` // from T
+	From   string    `json:"from"`
+	To     string    `json:"to"`
+	Reason string    `json:"reason"`
 }
 
 // deliverySummary is what one endpoint was sent and what it verified.
@@ -65,20 +74,24 @@ func (d *demo) summariseRollback(ctx context.Context, s *summary, snap *evaluato
 	at := map[string]int{} // rule → index in s.Rollback
 	for i, r := range snap.Rollback {
 		at[r.Name] = i
-		s.Rollback = append(s.Rollback, rollbackSummary{Rule: r.Name, State: r.State, First: map[string]time.Time{}, Offset: map[string]string{}})
+		s.Rollback = append(s.Rollback, rollbackSummary{Rule: r.Name, State: r.State})
 	}
 	events, err := d.daemon.journal.Events(ctx, 0, 1<<20)
 	if err != nil {
 		return err
 	}
-	for _, e := range events {
-		i, known := at[e.Event.Subject]
-		if e.Event.Kind != evaluator.RuleEvent || !known {
+	for i := range events {
+		e := &events[i].Event
+		k, known := at[e.Subject]
+		if e.Kind != evaluator.RuleEvent || !known {
 			continue
 		}
-		if _, had := s.Rollback[i].First[e.Event.To]; !had {
-			s.Rollback[i].First[e.Event.To] = e.Event.At
-			s.Rollback[i].Offset[e.Event.To] = offset(snap.Start, e.Event.At)
+		r, m := &s.Rollback[k], &moment{At: e.At, Offset: offset(snap.Start, e.At), From: e.From, To: e.To, Reason: e.Reason}
+		if r.FirstEvent == nil {
+			r.FirstEvent = m
+		}
+		if r.Fired == nil && e.To == string(evaluator.RuleFired) {
+			r.Fired = m
 		}
 	}
 	return nil
