@@ -1,0 +1,220 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/rules"
+)
+
+// post is a request as it came in.
+type post struct {
+	at time.Time
+	n  uint64 // the event's ordinal; zero of what is not ours
+}
+
+// receiver takes everything, and says when.
+func receiver(tb testing.TB) (url string, arrived chan post) {
+	tb.Helper()
+	arrived = make(chan post, 1<<14)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := post{at: time.Now()}
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, ordinal, _ := strings.Cut(r.Header.Get("Webhook-Id"), "/")
+		p.n, _ = strconv.ParseUint(ordinal, 10, 64)
+		w.WriteHeader(http.StatusNoContent)
+		arrived <- p
+	}))
+	tb.Cleanup(s.Close)
+	return s.URL, arrived
+}
+
+// feed is the journal as the webhook exporter reads it.
+type feed struct{ *journal.Journal }
+
+func (f feed) Cursor(ctx context.Context, endpoint string) (webhook.Cursor, error) {
+	c, err := f.Journal.Cursor(ctx, endpoint)
+	return webhook.Cursor(c), err
+}
+
+func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadLetter, error) {
+	letters, err := f.Journal.DeadLetters(ctx, endpoint)
+	out := make([]webhook.DeadLetter, len(letters))
+	for i, l := range letters {
+		out[i] = webhook.DeadLetter(l)
+	}
+	return out, err
+}
+
+// store is a journal with the webhooks of a daemon behind it.
+type store struct {
+	*journal.Journal
+	hooks *webhook.Webhook
+	seq   uint64
+	n     uint64 // events so far
+}
+
+// newStore delivers what is committed to url, signed, until the benchmark ends.
+func newStore(tb testing.TB, url string) *store {
+	tb.Helper()
+	j, err := journal.Open(tb.Context(), journal.Config{Path: filepath.Join(tb.TempDir(), "relgate.db"), Endpoints: []string{"pipeline"}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = j.Close() })
+	h, err := webhook.New(webhook.Config{
+		Endpoints: []webhook.Endpoint{{Name: "pipeline", URL: url, Class: webhook.Action, Secrets: []string{"a secret of the benchmark"}}},
+		Feed:      feed{j}, Allow: []string{"127.0.0.1/32"}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	running(tb, h.Run)
+	return &store{Journal: j, hooks: h}
+}
+
+// running runs something until the benchmark ends.
+func running(tb testing.TB, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- run(ctx) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			tb.Error(err)
+		}
+	})
+}
+
+// fired is the event of a rollback rule.
+func fired(n uint64) evaluator.Event {
+	at := epoch.Add(time.Duration(n) * time.Second)
+	return evaluator.Event{
+		ID: "REL-2025-06-04/" + strconv.FormatUint(n, 10), N: n, Plan: "REL-2025-06-04", At: at, Kind: evaluator.RuleEvent,
+		Subject: "api-5xx-high", From: "breaching", To: "fired", Reason: "5.03 % > 3 % for 10m", Owner: "DevSecOps", Cause: rules.CauseThreshold,
+		Evidence: &evaluator.Evidence{Signal: "api_5xx_rate", Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
+		Action:   "pause the rollout, revert the alias", Command: "aws lambda update-alias --function-name bioage-inference --name live",
+	}
+}
+
+// commit makes a tick of so many events durable.
+func (s *store) commit(tb testing.TB, events int) {
+	tb.Helper()
+	e := evaluator.Entry{Plan: "REL-2025-06-04", Digest: "d", Document: []byte("{}"), Tick: evaluator.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)}}
+	for range events {
+		s.n++
+		e.Events = append(e.Events, fired(s.n))
+	}
+	var err error
+	if s.seq, err = s.Commit(tb.Context(), s.seq, evaluator.Batch{e}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// settle waits until the endpoint is done, cursor and all.
+func (s *store) settle(tb testing.TB) {
+	tb.Helper()
+	if err := s.hooks.Drain(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// byHand is what anybody would do at least: insert into SQLite with
+// synchronous=FULL, then post.
+type byHand struct {
+	insert *sql.Stmt
+	url    string
+	n      uint64
+}
+
+func newByHand(tb testing.TB, url string) *byHand {
+	tb.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(tb.TempDir(), "hand.db")+"?_txlock=immediate&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	tb.Cleanup(func() { _ = db.Close() })
+	if _, err := db.Exec("CREATE TABLE events (pos INTEGER PRIMARY KEY, event TEXT NOT NULL)"); err != nil {
+		tb.Fatal(err)
+	}
+	h := &byHand{url: url}
+	if h.insert, err = db.Prepare("INSERT INTO events (event) VALUES ($1)"); err != nil {
+		tb.Fatal(err)
+	}
+	return h
+}
+
+func (h *byHand) send(tb testing.TB) {
+	tb.Helper()
+	h.n++
+	raw, err := json.Marshal(fired(h.n))
+	if err == nil {
+		_, err = h.insert.Exec(string(raw))
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	res, err := http.Post(h.url, "application/json", bytes.NewReader(raw))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_ = res.Body.Close()
+}
+
+// BenchmarkCommittedEvent is one event from before its commit to the journal
+// until the receiver has it, against insert and post by hand. The goal is 1.3.
+func BenchmarkCommittedEvent(b *testing.B) {
+	url, arrived := receiver(b)
+	s, h := newStore(b, url), newByHand(b, url)
+	var ours, hand took
+	for b.Loop() {
+		began := time.Now()
+		s.commit(b, 1)
+		ours = append(ours, (<-arrived).at.Sub(began))
+		s.settle(b)
+		began = time.Now()
+		h.send(b)
+		hand = append(hand, (<-arrived).at.Sub(began))
+	}
+	b.ReportMetric(millis(ours.median()), "ms")
+	b.ReportMetric(millis(hand.median()), "by-hand-ms")
+	b.ReportMetric(ratio(ours, hand), "x_by-hand")
+	noOp(b)
+}
+
+// The receiver of the benchmarks sees what was committed, once and in order.
+func TestEventsArrive(t *testing.T) {
+	url, arrived := receiver(t)
+	s := newStore(t, url)
+	s.commit(t, 3)
+	s.settle(t)
+	for n := uint64(1); n <= 3; n++ {
+		if got := (<-arrived).n; got != n {
+			t.Errorf("event %d arrived in place %d", got, n)
+		}
+	}
+	newByHand(t, url).send(t)
+	if got := (<-arrived).n; got != 0 {
+		t.Errorf("by hand: got ordinal %d, want none", got)
+	}
+	if len(arrived) > 0 {
+		t.Errorf("%d requests too many", len(arrived))
+	}
+}
