@@ -12,7 +12,19 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"relgate": main})
+	testscript.Main(tidy{m}, map[string]func(){"relgate": main})
+}
+
+// tidy removes the binary that the tests have built.
+type tidy struct{ *testing.M }
+
+// Run runs the tests.
+func (m tidy) Run() int {
+	code := m.M.Run()
+	if builtDir != "" {
+		os.RemoveAll(builtDir)
+	}
+	return code
 }
 
 // TestScripts runs the command line as users do: testdata/script/*.txtar.
@@ -36,14 +48,17 @@ func repository(t testing.TB) string {
 	return dir
 }
 
+// builtDir is where it lies; empty before it is built.
+var builtDir string
+
 // built is the binary that the long tests run: as it is shipped, without the
 // race detector, which the tests within the process have.
 var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "relgate-test-")
-	if err != nil {
+	var err error
+	if builtDir, err = os.MkdirTemp("", "relgate-test-"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "relgate")
+	path := filepath.Join(builtDir, "relgate")
 	if runtime.GOOS == "windows" {
 		path += ".exe"
 	}

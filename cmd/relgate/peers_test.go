@@ -67,7 +67,7 @@ func start(t *testing.T, name string, args ...string) io.Reader {
 // public and private port.
 func startDemo(t *testing.T, args ...string) (public, private string) {
 	t.Helper()
-	out := bufio.NewReader(start(t, binary(t), append([]string{"demo"}, args...)...))
+	out := bufio.NewReader(start(t, binary(t), append([]string{"demo", "--dir", t.TempDir()}, args...)...))
 	addresses := regexp.MustCompile(`gate http://([^/]+)/.*metrics http://([^/]+)/`)
 	for {
 		line, err := out.ReadString('\n')
