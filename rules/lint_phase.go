@@ -108,7 +108,9 @@ func (c *compiler) lintEnoughData(at Checker, s PhaseSpec, r *Rule) {
 	switch {
 	case window < sig.Period:
 		at.At("window").Fail("short-window", "make it at least "+Duration{2 * sig.Period}.String(), "%v is shorter than the period of signal %q, %v, which rule %q judges", s.Window, sig.Name, Duration{sig.Period}, r.Name)
-	case window < 2*sig.Period && sig.Kind != Gauge && r.Over == 0:
+	case window < 2*sig.Period && sig.Kind != Gauge && sig.Kind != Percentile && r.Over == 0:
+		// A percentile whose period is the window is meant so: the source then
+		// gives the percentile of the whole window.
 		at.At("window").Warn("thin-window", "make it at least "+Duration{2 * sig.Period}.String(), "%v holds a single period of signal %q, %v, which rule %q judges", s.Window, sig.Name, Duration{sig.Period}, r.Name)
 	}
 	if sig.Settle > extend.Duration {

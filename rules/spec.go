@@ -93,7 +93,7 @@ type SignalSpec struct {
 	Unit   *Unit     `toml:"unit"`     // What conditions on it are written in: "%", "s" or "" for plain numbers. Default: "%" for a ratio, plain numbers for others.
 	Good   bool      `toml:"good"`     // A ratio's value is the good share, one minus bad of total. Default: false.
 	Quant  *Fraction `toml:"quantile"` // A percentile's quantile: 0.95. Required of a percentile.
-	Period *Duration `toml:"period"`   // Width of one bucket of event time. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
+	Period *Duration `toml:"period"`   // Width of one bucket of event time. A percentile with the window's own length and aggregate "worst" is asked as one period over the window. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
 	Every  *Duration `toml:"every"`    // How often the source is asked. Default: the period; 1h for Athena, 15m for the App Store.
 	Settle *Duration `toml:"settle"`   // How long after its end a bucket may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
 
