@@ -45,6 +45,8 @@ func New(c Config) (*Webhook, error) {
 // may be called again after it has returned, but not twice at once.
 func (h *Webhook) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	// Without any endpoint there is nothing else that would wait.
+	group.Go(func() error { <-ctx.Done(); return nil })
 	for _, w := range h.workers {
 		group.Go(func() error { return w.run(ctx) })
 		if w.second != nil {
