@@ -144,8 +144,9 @@ func (p place) history(tb testing.TB, n int) {
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan error)
 	go func() { done <- r.Run(ctx) }()
+	w := &watcher{clock: clock, runner: r}
 	for range 2 * n {
-		clock.ring <- struct{}{}
+		w.pass()
 	}
 	cancel()
 	if err := <-done; !errors.Is(err, errKilled) {
