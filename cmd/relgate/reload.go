@@ -13,6 +13,7 @@ import (
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/exporters/prom"
+	"github.com/relgate/relgate/sources"
 )
 
 // reloads remembers how the config was read last.
@@ -124,5 +125,16 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 	}
 	old := d.asked.use(d.newPool(next, made))
 	d.hooks.Store(hooks)
-	return old.Close(ctx)
+	d.retire(ctx, old)
+	return nil
+}
+
+// retire lets a pool end its questions. One that does not is left behind: the
+// new one is in force already.
+func (d *daemon) retire(ctx context.Context, old *sources.Pool) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := old.Close(ctx); err != nil {
+		d.log.Warn("ending the questions of the old config", "err", err)
+	}
 }
