@@ -106,8 +106,11 @@ func TestBatches(t *testing.T) {
 		}
 	}
 	calls := f.seen()
-	if len(calls) != 2 || len(calls[0].Queries) != 500 || len(calls[1].Queries) != 100 || s.Stats().Billed != 600 {
-		t.Errorf("%d requests, %d billed; want 600 statistics in two", len(calls), s.Stats().Billed)
+	first, last := calls[0], calls[len(calls)-1]
+	// A machine that is very busy may break a connection, and the SDK asks again.
+	asked := len(calls) - int(s.Stats().Retries)
+	if asked != 2 || len(first.Queries) != 500 || len(last.Queries) != 100 || s.Stats().Billed != 600 {
+		t.Errorf("%d requests, retries aside, %d billed; want 600 statistics in two", asked, s.Stats().Billed)
 	}
 }
 
