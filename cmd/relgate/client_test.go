@@ -88,7 +88,7 @@ func TestCommandsAreRecordedWithWhoAndWhy(t *testing.T) {
 }
 
 func TestAnUnreachableDaemonIsNoPass(t *testing.T) {
-	nobody := "http://" + freePort(t)
+	nobody := "http://127.0.0.1:1" // nothing listens there; a port that was free might be taken by another test
 	captive := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("<html>Please log in</html>"))
 	}))
