@@ -49,7 +49,7 @@ step "benchmarks build and run once"
 [ "$mode" = all ] || exit 0
 
 # The fuzzer sometimes reports its own deadline as a failure when its time is up
-# (golang/go#48591). That is tried again; an input that fails is never one of those.
+# (golang/go#75804). That is tried again; an input that fails is never one of those.
 fuzz() {
   local package=$1 target=$2 log
   log=$(mktemp)
