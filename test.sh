@@ -66,11 +66,10 @@ fuzz() {
 }
 
 step "fuzz targets, a few seconds each"
-git ls-files '*_test.go' | xargs grep -oHE '^func Fuzz[A-Za-z0-9_]+' | sed 's/func //' >"${fuzzlist:=$(mktemp)}"
+targets=$(git ls-files '*_test.go' | xargs grep -oHE '^func Fuzz[A-Za-z0-9_]+' | sed 's/func //')
 while IFS=: read -r file target; do
   fuzz "./$(dirname "$file")" "$target"
-done <"$fuzzlist"
-rm -f "$fuzzlist"
+done <<<"$targets"
 
 step "builds without cgo for every platform"
 for os in linux darwin windows; do
