@@ -23,16 +23,10 @@ const (
 	lookupURL   = "https://itunes.apple.com"
 )
 
-// upstreams makes sources. Its fields replace what a config says, for runs
-// against simulated upstreams; the zero value replaces nothing.
+// upstreams makes sources of what a config says.
 type upstreams struct {
-	awsURL      string                  // base URL of CloudWatch and Athena
-	credentials aws.CredentialsProvider // of AWS
-	sentryURL   string
-	sentryToken string
-	appStoreURL string // of App Store Connect and the lookup
-	appStoreKey []byte // PEM
-	pause       sources.Pause
+	credentials aws.CredentialsProvider // of AWS; nil: the SDK's chain
+	pause       sources.Pause           // what retries wait through; nil: real time
 	log         *slog.Logger
 }
 
@@ -53,13 +47,21 @@ func (u upstreams) connect(ctx context.Context, specs []config.SourceSpec) (map[
 func (u upstreams) source(ctx context.Context, s *config.SourceSpec) (sources.Source, error) {
 	switch s.Type {
 	case "cloudwatch":
+		external, err := optional(s.ExternalID)
+		if err != nil {
+			return nil, err
+		}
 		return cloudwatch.New(ctx, cloudwatch.Config{
-			Name: s.Name, Region: s.Region, BaseURL: either(u.awsURL, s.URL), CAFile: s.CA, RoleARN: s.RoleARN,
+			Name: s.Name, Region: s.Region, BaseURL: s.URL, CAFile: s.CA, RoleARN: s.RoleARN, ExternalID: external,
 			Credentials: u.credentials, MaxAttempts: *s.MaxAttempts, Pause: u.pause, Log: u.log,
 		})
 	case "athena":
+		external, err := optional(s.ExternalID)
+		if err != nil {
+			return nil, err
+		}
 		return athena.New(ctx, athena.Config{
-			Name: s.Name, Region: s.Region, BaseURL: either(u.awsURL, s.URL), CAFile: s.CA, RoleARN: s.RoleARN,
+			Name: s.Name, Region: s.Region, BaseURL: s.URL, CAFile: s.CA, RoleARN: s.RoleARN, ExternalID: external,
 			Credentials: u.credentials, MaxAttempts: *s.MaxAttempts, Pause: u.pause, Log: u.log,
 		})
 	case "sentry":
@@ -71,33 +73,34 @@ func (u upstreams) source(ctx context.Context, s *config.SourceSpec) (sources.So
 }
 
 func (u upstreams) sentry(s *config.SourceSpec) (sources.Source, error) {
-	token := u.sentryToken
-	if token == "" {
-		var err error
-		if token, err = s.Token.Value(); err != nil {
-			return nil, err
-		}
+	token, err := s.Token.Value()
+	if err != nil {
+		return nil, err
 	}
 	return sentry.New(sentry.Config{
-		Name: s.Name, BaseURL: either(u.sentryURL, s.URL, sentryURL), Org: s.Org, Token: token, CAFile: s.CA,
+		Name: s.Name, BaseURL: either(s.URL, sentryURL), Org: s.Org, Token: token, CAFile: s.CA,
 		MaxAttempts: *s.MaxAttempts, Pause: u.pause, Log: u.log,
 	})
 }
 
 func (u upstreams) appStore(s *config.SourceSpec) (sources.Source, error) {
-	key := u.appStoreKey
-	if key == nil {
-		text, err := s.Key.Value()
-		if err != nil {
-			return nil, err
-		}
-		key = []byte(text)
+	key, err := s.Key.Value()
+	if err != nil {
+		return nil, err
 	}
 	return appstore.New(appstore.Config{
-		Name: s.Name, BaseURL: either(u.appStoreURL, s.URL, appStoreURL), LookupURL: either(u.appStoreURL, s.LookupURL, lookupURL),
-		Issuer: s.Issuer, KeyID: s.KeyID, KeyPEM: key, CAFile: s.CA,
+		Name: s.Name, BaseURL: either(s.URL, appStoreURL), LookupURL: either(s.LookupURL, lookupURL),
+		Issuer: s.Issuer, KeyID: s.KeyID, KeyPEM: []byte(key), CAFile: s.CA,
 		MaxAttempts: *s.MaxAttempts, Pause: u.pause, Log: u.log,
 	})
+}
+
+// optional reads a secret that need not be there.
+func optional(s config.Secret) (string, error) {
+	if s.IsZero() {
+		return "", nil
+	}
+	return s.Value()
 }
 
 // either is the first text that is not empty.

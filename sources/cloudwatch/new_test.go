@@ -89,6 +89,9 @@ func TestRole(t *testing.T) {
 			return
 		}
 		sts++
+		if body, _ := io.ReadAll(r.Body); !strings.Contains(string(body), "ExternalId=between-us") {
+			t.Errorf("STS was asked without the external id: %s", body)
+		}
 		w.Header().Set("Content-Type", "text/xml")
 		_, _ = w.Write([]byte(`<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>` +
 			`<AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>hidden</SecretAccessKey><SessionToken>hidden</SessionToken>` +
@@ -97,7 +100,7 @@ func TestRole(t *testing.T) {
 	defer server.Close()
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
 	for _, role := range []string{"", "arn:aws:iam::123456789012:role/relgate"} {
-		s, err := cloudwatch.New(t.Context(), cloudwatch.Config{Name: "cloudwatch", Region: "eu-central-1", RoleARN: role})
+		s, err := cloudwatch.New(t.Context(), cloudwatch.Config{Name: "cloudwatch", Region: "eu-central-1", RoleARN: role, ExternalID: "between-us"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,7 @@ type Config struct {
 	BaseURL     string                  // empty: the SDK's default, so AWS_ENDPOINT_URL is honoured
 	CAFile      string                  // PEM certificates trusted besides the system's; empty: none
 	RoleARN     string                  // role to assume; empty: none, and STS is never called
+	ExternalID  string                  // to assume it with; a secret; empty: none
 	Credentials aws.CredentialsProvider // nil: the SDK's chain
 	MaxAttempts int                     // tries of one call, the first included; 3 if zero
 	Pause       sources.Pause           // what retries wait through; nil: real sleeping
@@ -46,7 +47,7 @@ type Source struct {
 func New(ctx context.Context, cfg Config) (*Source, error) {
 	counters := new(amazon.Counters)
 	loaded, err := amazon.Load(ctx, amazon.Config{
-		Region: cfg.Region, BaseURL: cfg.BaseURL, CAFile: cfg.CAFile, RoleARN: cfg.RoleARN,
+		Region: cfg.Region, BaseURL: cfg.BaseURL, CAFile: cfg.CAFile, RoleARN: cfg.RoleARN, ExternalID: cfg.ExternalID,
 		Credentials: cfg.Credentials, MaxAttempts: cfg.MaxAttempts, Pause: cfg.Pause,
 	}, counters)
 	if err != nil {

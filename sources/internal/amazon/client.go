@@ -25,6 +25,7 @@ type Config struct {
 	BaseURL     string                  // empty: the SDK's default, so AWS_ENDPOINT_URL is honoured
 	CAFile      string                  // PEM certificates trusted besides the system's; empty: none
 	RoleARN     string                  // role to assume; empty: none, and STS is never called
+	ExternalID  string                  // to assume it with; a secret; empty: none
 	Credentials aws.CredentialsProvider // nil: the SDK's chain
 	MaxAttempts int                     // tries of one call, the first included; 3 if zero
 	Pause       sources.Pause           // nil: real sleeping
@@ -57,6 +58,9 @@ func Load(ctx context.Context, cfg Config, c *Counters) (aws.Config, error) {
 	if cfg.RoleARN != "" {
 		assume := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(loaded), cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 			o.RoleSessionName = "relgate"
+			if cfg.ExternalID != "" {
+				o.ExternalID = aws.String(cfg.ExternalID)
+			}
 		})
 		loaded.Credentials = aws.NewCredentialsCache(assume)
 	}
