@@ -106,3 +106,19 @@ func TestPoolEndsOpenQuestionsWhenItIsClosed(t *testing.T) {
 		}
 	})
 }
+
+func TestPoolHasNoMorePatienceThanTheSourceAsksFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		p := sources.NewPool(sources.PoolConfig{
+			Timeout: 10 * time.Second, Patience: map[string]time.Duration{"slow": 2 * time.Second},
+			Sources: map[string]sources.Source{"slow": slow(time.Hour, &asked)},
+		})
+		defer closed(t, p)
+		begun := time.Now()
+		got := p.Fetch(t.Context(), noon, []sources.Want{want("slow", 0)})
+		if took := time.Since(begun); took != 2*time.Second || got[0].Fault != rules.Unavailable {
+			t.Errorf("took %s, %+v; want unavailable after 2s", took, got)
+		}
+	})
+}

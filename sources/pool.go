@@ -23,9 +23,9 @@ type PoolConfig struct {
 	Sources map[string]Source // source name → source; required
 	Timeout time.Duration     // for one source in one tick; 10 s if zero
 
-	// Patience is how long a question to a source may take in all, by source name,
-	// where that is longer than Timeout: the question then stays open over several
-	// ticks, whose readings say that it is.
+	// Patience is how long a question to a source may take in all, by source name;
+	// Timeout where it is zero. Where it is longer than Timeout the question stays
+	// open over several ticks, whose readings say that it is.
 	Patience map[string]time.Duration
 
 	// WithTimeout makes the context of one source's question; context.WithTimeout
@@ -86,17 +86,25 @@ func (p *Pool) Fetch(ctx context.Context, now time.Time, wants []Want) []rules.R
 			open = append(open, p.resume(ctx, l, now, wants, places))
 			openPlaces = append(openPlaces, places)
 		default:
-			calls = append(calls, p.start(ctx, l, now, wants, places, p.timeout))
+			calls = append(calls, p.start(ctx, l, now, wants, places, p.limit(l)))
 		}
 	}
 	p.collect(ctx, calls)
 	for _, c := range calls {
-		for i, r := range c.lane.settle(c, p.timeout) {
+		for i, r := range c.lane.settle(c, p.limit(c.lane)) {
 			out[c.places[i]] = r
 		}
 	}
 	p.patiently(tick, open, wants, out, openPlaces)
 	return out
+}
+
+// limit is how long a question that does not outlive its tick may take.
+func (p *Pool) limit(l *lane) time.Duration {
+	if l.patience > 0 {
+		return min(l.patience, p.timeout)
+	}
+	return p.timeout
 }
 
 // Close waits until every question that was ever started has come back, or
