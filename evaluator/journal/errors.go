@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -34,6 +35,12 @@ func classify(err error) error {
 	switch e.Code() & 0xff { // the low byte is the primary code
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT:
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	case sqlite3.SQLITE_ERROR:
+		// SQLite has no code of its own for a header that names a schema format
+		// which does not exist.
+		if strings.Contains(e.Error(), "unsupported file format") {
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
