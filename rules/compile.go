@@ -24,6 +24,7 @@ func Compile(spec Spec) (*Plan, Problems) {
 	c.release()
 	c.declareSignals()
 	c.declareRules()
+	c.weigh()
 	c.phases()
 	c.remainder()
 	c.keep()
@@ -123,6 +124,8 @@ func compileSignal(s SignalSpec) Signal {
 		sig.Every = sig.Period
 	}
 	sig.Settle = or(s.Settle, settle)
+	sig.Maturity, sig.Cluster = maturity(s), value(s.Cluster)
+	sig.Rate, _ = ParseRate(s.Rate)
 	sig.Query.CloudWatch = withStat(s.CloudWatch, &sig)
 	return sig
 }
@@ -172,6 +175,7 @@ func (c *compiler) declareRules() {
 	for _, s := range c.spec.Rollback {
 		r := c.rule(RollbackRule, s.RuleSpec)
 		r.For, r.Action, r.Command = or(s.For, 0), s.Action, s.Command
+		r.KeepFiring = or(s.KeepFiring, 0)
 		c.rollback[s.Name] = len(c.plan.Rules)
 		c.plan.Rules = append(c.plan.Rules, r)
 	}
@@ -200,6 +204,10 @@ func (c *compiler) rule(kind RuleKind, s RuleSpec) Rule {
 	if sig.Kind == Percentile && r.Aggregate == Exceedance {
 		r.Signal = c.exceedance(i, s.When)
 		r.When = exceeds(s.When.Op, sig.Quant)
+	}
+	r.Method = c.method(s, &c.plan.Signals[r.Signal])
+	if r.Method == Sequential && s.Coverage == nil {
+		r.Coverage = evidenceCoverage
 	}
 	return r
 }

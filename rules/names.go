@@ -11,7 +11,7 @@ import (
 
 var (
 	verdictNames   = []string{"unknown", "pending", "pass", "fail", "rollback"}
-	causeNames     = []string{"", "threshold", "window", "no_data", "stale", "source_error", "insufficient_samples", "approval", "manual", "config"}
+	causeNames     = []string{"", "threshold", "window", "no_data", "stale", "source_error", "insufficient_samples", "approval", "manual", "config", "evidence", "baseline"}
 	stateNames     = []string{"waiting", "monitoring", "held", "passed", "failed", "rolled_back"}
 	unitNames      = []string{"", "%", "s"}
 	kindNames      = []string{"ratio", "mean", "gauge", "percentile", "alarm"}
@@ -20,6 +20,9 @@ var (
 	ruleKindNames  = []string{"success", "rollback"}
 	aggregateNames = []string{"pooled", "exceedance", "worst", "share"}
 	advanceNames   = []string{"scheduled", "signalled", "on_pass"}
+	methodNames    = []string{"threshold", "sequential"}
+	gateNames      = []string{"required", "veto", "advisory"}
+	proofNames     = []string{"by_traffic", "weak", "strong"}
 	severityNames  = []string{"error", "warning"}
 	opNames        = []string{"", "<", "<=", ">", ">=", "==", "!="}
 )
@@ -53,6 +56,9 @@ func (k RuleKind) String() string  { return name(ruleKindNames, k) }
 func (a Aggregate) String() string { return name(aggregateNames, a) }
 func (a Advance) String() string   { return name(advanceNames, a) }
 func (o Op) String() string        { return name(opNames, o) }
+func (m Method) String() string    { return name(methodNames, m) }
+func (g Gate) String() string      { return name(gateNames, g) }
+func (p Proof) String() string     { return name(proofNames, p) }
 func (s Severity) String() string  { return name(severityNames, s) }
 
 func (v Verdict) MarshalText() ([]byte, error)   { return []byte(v.String()), nil }
@@ -66,6 +72,9 @@ func (k RuleKind) MarshalText() ([]byte, error)  { return []byte(k.String()), ni
 func (a Aggregate) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 func (a Advance) MarshalText() ([]byte, error)   { return []byte(a.String()), nil }
 func (o Op) MarshalText() ([]byte, error)        { return []byte(o.String()), nil }
+func (m Method) MarshalText() ([]byte, error)    { return []byte(m.String()), nil }
+func (g Gate) MarshalText() ([]byte, error)      { return []byte(g.String()), nil }
+func (p Proof) MarshalText() ([]byte, error)     { return []byte(p.String()), nil }
 func (s Severity) MarshalText() ([]byte, error)  { return []byte(s.String()), nil }
 
 func (v *Verdict) UnmarshalText(b []byte) error   { return parse("verdict", verdictNames, b, v) }
@@ -79,6 +88,9 @@ func (k *RuleKind) UnmarshalText(b []byte) error  { return parse("rule kind", ru
 func (a *Aggregate) UnmarshalText(b []byte) error { return parse("aggregate", aggregateNames, b, a) }
 func (a *Advance) UnmarshalText(b []byte) error   { return parse("advance", advanceNames, b, a) }
 func (o *Op) UnmarshalText(b []byte) error        { return parse("operator", opNames, b, o) }
+func (m *Method) UnmarshalText(b []byte) error    { return parse("evidence", methodNames, b, m) }
+func (g *Gate) UnmarshalText(b []byte) error      { return parse("gate", gateNames, b, g) }
+func (p *Proof) UnmarshalText(b []byte) error     { return parse("proof", proofNames, b, p) }
 func (s *Severity) UnmarshalText(b []byte) error  { return parse("severity", severityNames, b, s) }
 
 // Verdicts, States, Faults and Causes list every value in order, for metrics

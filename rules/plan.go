@@ -31,6 +31,45 @@ const (
 	Share                       // share of buckets that satisfy the condition
 )
 
+// Method is how a rule turns numbers into a verdict.
+type Method uint8
+
+const (
+	// ByThreshold compares the value with the threshold.
+	ByThreshold Method = iota
+	// Sequential weighs counts: how strongly they speak against the limit, at any
+	// look and on any number of samples.
+	Sequential
+)
+
+// Gate is what a success rule may do to a phase.
+type Gate uint8
+
+const (
+	Required Gate = iota // the phase passes only if the rule does
+	Veto                 // a known failure fails the phase; not knowing does not keep it from passing
+	Advisory             // it is shown and decides nothing
+)
+
+// Proof is how much a success rule that weighs evidence wants before it passes.
+type Proof uint8
+
+const (
+	// ProofByTraffic is weak below half of the traffic and strong from there on,
+	// and in the last phase.
+	ProofByTraffic Proof = iota
+	ProofWeak            // the value meets the limit, and the trigger is excluded
+	ProofStrong          // the limit itself is proven
+)
+
+// Datapoints is CloudWatch's "M out of N": M of the newest N buckets breach.
+// The zero value is not used.
+type Datapoints struct {
+	M       int    `json:"m"`
+	N       int    `json:"n"`
+	Missing string `json:"missing"` // what a missing bucket counts as: missing, ignore, breaching, notBreaching
+}
+
 // Rule is one line of the plan: a condition on a signal, and what follows.
 type Rule struct {
 	Name   string    `json:"name"`
@@ -54,6 +93,21 @@ type Rule struct {
 	OnNoData   Policy        `json:"on_no_data"`
 	OnError    Policy        `json:"on_error"`
 	Grace      time.Duration `json:"grace"` // how long data may be missing before a policy other than hold acts
+
+	Datapoints Datapoints    `json:"datapoints,omitzero"`  // rollback: M of N buckets, in place of For
+	KeepFiring time.Duration `json:"keep_firing,omitzero"` // rollback: how long a breach still counts as one after its last breaching bucket
+
+	// A rule that weighs evidence has two bounds on the share of bad ones, 0..1 (on
+	// the mean for a Mean, on the gap for a Gauge with groups): what a good release
+	// keeps, and what is to be taken back. Between them the rollout waits. They are
+	// equal where the plan has only one of the two on this signal.
+	Method  Method  `json:"method,omitempty"`
+	Limit   float64 `json:"limit,omitempty"`
+	Trigger float64 `json:"trigger,omitempty"`
+	Alpha   float64 `json:"alpha,omitempty"`  // rollback, and failing a success rule: how likely it may be on a release that keeps its limit, over the whole run
+	Weight  float64 `json:"weight,omitempty"` // rollback: share of Plan.FalseRollback, as written; Alpha follows from it
+	Gate    Gate    `json:"gate,omitempty"`   // success
+	Proof   Proof   `json:"proof,omitempty"`  // success
 
 	Owner   string   `json:"owner"`
 	Action  string   `json:"action,omitempty"`  // rollback: what is to be done, for people
@@ -119,6 +173,9 @@ type Plan struct {
 	Completion time.Time     `json:"completion"`        // expected
 	Manager    string        `json:"manager"`
 	Interval   time.Duration `json:"interval"` // between ticks
+
+	FalseRollback float64 `json:"false_rollback,omitempty"` // how likely a good release may be rolled back by the rules that weigh evidence, 0..1
+	FalsePass     float64 `json:"false_pass,omitempty"`     // how likely one such rule may pass a release that misses its bound, 0..1
 
 	Signals        []Signal        `json:"signals"`
 	Rules          []Rule          `json:"rules"`                    // in file order, success rules before rollback rules

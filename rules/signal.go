@@ -51,6 +51,15 @@ type Signal struct {
 	// index of the percentile's own signal, -1 when the signal is not derived.
 	Of    int     `json:"of"`
 	Above float64 `json:"above,omitempty"`
+
+	// Baseline is the index of the signal that measures the same of what runs
+	// beside the release, 0 when there is none: a baseline comes after all
+	// declared signals, so that it is never the first.
+	Baseline   int           `json:"baseline,omitempty"`
+	BaselineOf string        `json:"baseline_of,omitempty"` // name of the signal that this one is the baseline of
+	Maturity   time.Duration `json:"maturity,omitempty"`    // how old a bucket must be before it may help to pass: crashes are told late
+	Cluster    float64       `json:"cluster,omitempty"`     // how many samples carry the information of one, at least 1; 0 means 1
+	Rate       float64       `json:"rate,omitempty"`        // samples a second that the whole service is expected to have; 0 when unknown
 }
 
 // Query is what a source is asked for a signal. Exactly one field is set, the
@@ -117,6 +126,20 @@ type Point struct {
 	Samples float64 `json:"n"`
 }
 
+// Group is one of the groups that a bucket consists of: a decile, a number of
+// stars.
+type Group struct {
+	Name    string  `json:"name"`
+	Value   float64 `json:"v"` // how many of Samples are positive; for stars it is Samples itself
+	Samples float64 `json:"n"`
+}
+
+// Parts says of what groups a bucket consists.
+type Parts struct {
+	At     int64   `json:"t"` // start of the bucket, as its Point's
+	Groups []Group `json:"groups"`
+}
+
 // Fault is why a reading has no points, or fewer than were asked for.
 type Fault uint8
 
@@ -138,6 +161,9 @@ type Reading struct {
 	From   int64   `json:"from"`   // range asked for, Unix seconds, From inclusive
 	To     int64   `json:"to"`
 	Points []Point `json:"points,omitempty"` // ascending; a bucket replaces what was known of it
+	// Parts are the groups of those of Points that have any, ascending: the
+	// deciles behind a gap, the stars behind a mean ("1" to "5").
+	Parts []Parts `json:"parts,omitempty"`
 	// SettledUntil is the watermark: every bucket that ends at or before it is
 	// complete, and one that is absent will stay absent. Zero when unknown.
 	SettledUntil int64  `json:"settled_until,omitempty"`

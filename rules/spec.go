@@ -35,6 +35,10 @@ type ReleaseSpec struct {
 	Completion time.Time `toml:"expected_completion"` // When the release should be over. Default: the end of the last phase's window.
 	Manager    string    `toml:"manager"`             // Who leads the release. Required.
 	Interval   *Duration `toml:"interval"`            // How often the rules are evaluated, from 1s to 1h. Default: 30s.
+
+	Evidence      *Method   `toml:"evidence"`       // How rules on counts are judged unless they say otherwise: "threshold" compares the value with the threshold, "sequential" weighs the counts. Default: threshold.
+	FalseRollback *Fraction `toml:"false_rollback"` // How likely a release that keeps all its limits may be rolled back by the rules that weigh evidence. It is split over them by their weights. Default: 1 %.
+	FalsePass     *Fraction `toml:"false_pass"`     // How likely a rule that weighs evidence may pass a release that misses what it proves. Default: 5 %.
 }
 
 // PhaseSpec is one step of the rollout with its monitoring window.
@@ -66,6 +70,7 @@ type RuleSpec struct {
 	OnNoData   *Policy    `toml:"on_no_data"`  // When the source has nothing: "hold" waits and never passes, "fail" fails the phase, "rollback" rolls back, "ignore" judges without the rule. Default: hold.
 	OnError    *Policy    `toml:"on_error"`    // When the source cannot be asked: as on_no_data. Default: hold.
 	Grace      *Duration  `toml:"grace"`       // How long data may be missing before on_no_data and on_error act. Default: the signal's settle plus three periods.
+	Evidence   *Method    `toml:"evidence"`    // "threshold" compares the value with the threshold; "sequential" weighs the counts, is right on few samples and says how sure it is. Default: release.evidence where the signal has counts, else threshold.
 	Owner      string     `toml:"owner"`       // Who answers for it. Required.
 	Notify     []string   `toml:"notify"`      // Names of the webhooks that are told. Default: all.
 }
@@ -73,16 +78,24 @@ type RuleSpec struct {
 // SuccessSpec is a rule that must hold for a phase to pass.
 type SuccessSpec struct {
 	RuleSpec
-	Alarm string `toml:"alarm"` // Name of an alarm signal that must stay OK all through the window as well.
+	Alarm   string     `toml:"alarm"`   // Name of an alarm signal that must stay OK all through the window as well.
+	Gate    *Gate      `toml:"gate"`    // What it may do: "required" must pass, "veto" counts only when it is known to fail, "advisory" is shown and decides nothing. Default: required.
+	Proof   *Proof     `toml:"proof"`   // With evidence "sequential", what it takes to pass: "strong" proves the limit, "weak" wants the value to meet the limit and the trigger excluded, "by_traffic" is weak below 50 % of the traffic and strong from there on and in the last phase. Default: by_traffic.
+	Trigger *Condition `toml:"trigger"` // With evidence "sequential", what is bad enough to be taken back: "> 3 %". Default: the condition of a rollback rule on this signal, else the limit itself.
 }
 
 // RollbackSpec is a rule that takes the release back. relgate never runs the
 // command: it sends the event to those who do.
 type RollbackSpec struct {
 	RuleSpec
-	For     *Duration `toml:"for"`     // How long the condition must hold without a break, at least two periods. Default: one judged value is enough.
-	Action  string    `toml:"action"`  // What is to be done, for people. Required.
-	Command string    `toml:"command"` // The command that was rehearsed.
+	For        *Duration  `toml:"for"`             // How long the condition must hold without a break, at least two periods; with evidence "sequential", how long the suspect stretch must last at least. Default: one judged value is enough.
+	KeepFiring *Duration  `toml:"keep_firing_for"` // How long a breach still counts as one after its last breaching value, so that nothing passes in a lull. Default: 0s.
+	Datapoints string     `toml:"datapoints"`      // CloudWatch's form, in place of for: "3 of 5" of the newest periods breach.
+	Missing    string     `toml:"missing"`         // With datapoints, what a missing period counts as: "missing", "ignore", "breaching" or "notBreaching". Default: missing.
+	Limit      *Condition `toml:"limit"`           // With evidence "sequential", what a good release keeps: "<= 1 %". Default: the condition of a success rule on this signal, else the rule's own threshold.
+	Weight     *float64   `toml:"weight"`          // With evidence "sequential", its part of release.false_rollback beside the other rules' weights. Default: 1.
+	Action     string     `toml:"action"`          // What is to be done, for people. Required.
+	Command    string     `toml:"command"`         // The command that was rehearsed.
 }
 
 // SignalSpec declares a measurement: where it comes from and what it counts.
@@ -97,10 +110,21 @@ type SignalSpec struct {
 	Every  *Duration `toml:"every"`    // How often the source is asked. Default: the period; 1h for Athena, 15m for the App Store.
 	Settle *Duration `toml:"settle"`   // How long after its end a bucket may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
 
+	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence.
+	Maturity *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass. Default: 2h for Sentry, 0s for others.
+	Cluster  *float64      `toml:"cluster"`       // How many samples carry the information of one, because they come from the same user: at least 1. Default: 1.
+	Rate     string        `toml:"expected_rate"` // How many samples the whole service is expected to have, "2/s", "120/min", "5000/h": with it `relgate check` says whether a rule can decide in its window.
+
 	CloudWatch *CloudWatchQuery `toml:"cloudwatch"` // What CloudWatch is asked.
 	Sentry     *SentryQuery     `toml:"sentry"`     // What Sentry is asked.
 	AppStore   *AppStoreQuery   `toml:"appstore"`   // What App Store Connect is asked.
 	Athena     *AthenaQuery     `toml:"athena"`     // What Athena is asked.
+}
+
+// BaselineSpec names what runs beside the release.
+type BaselineSpec struct {
+	Dimension string `toml:"dimension"` // What tells the two apart: a dimension of the CloudWatch metric ("ExecutedVersion"), or "release" for Sentry. Required.
+	Value     string `toml:"value"`     // Its value for what runs beside the release: the version before. Required.
 }
 
 // CommunicationSpec is a message that falls due on the plan's clock.

@@ -26,6 +26,8 @@ const (
 	CauseApproval                         // an approval or a signal from CI is awaited
 	CauseManual                           // a person decided
 	CauseConfig                           // the plan itself is at fault
+	CauseEvidence                         // the counts were weighed, and they are enough to decide
+	CauseBaseline                         // what runs beside the release is as bad: taking it back would not help
 )
 
 // State is where a phase, or a whole run, stands.

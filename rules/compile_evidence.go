@@ -1,0 +1,189 @@
+package rules
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	defaultFalseRollback = 0.01
+	defaultFalsePass     = 0.05
+	// evidenceCoverage is the share of the periods that a rule which weighs
+	// evidence demands: where nothing happened in a period there is none, and the
+	// evidence itself asks for samples.
+	evidenceCoverage = 0.5
+)
+
+// weighable reports whether a signal's points are counts that can be weighed.
+func (c *compiler) weighable(sig *Signal) bool {
+	switch sig.Kind {
+	case Ratio:
+		return true
+	case Mean:
+		return c.spec.Bare || sig.Query.AppStore != nil && sig.Query.AppStore.Fact == "reviews"
+	case Gauge:
+		return c.spec.Bare && sig.Unit != Seconds || sig.Query.Athena != nil
+	}
+	return false
+}
+
+// method is how a rule is judged: as it says, else as the release says where its
+// signal has counts. A gauge or a mean of a plan without queries weighs only when
+// it says so itself.
+func (c *compiler) method(s RuleSpec, sig *Signal) Method {
+	switch {
+	case s.Evidence != nil:
+		return *s.Evidence
+	case value(c.spec.Release.Evidence) == Sequential && c.weighable(sig) && (!c.spec.Bare || sig.Kind == Ratio):
+		return Sequential
+	}
+	return ByThreshold
+}
+
+// weigh gives every rule that weighs evidence its two bounds and its share of the
+// budget: the success rules' limits and the rollback rules' triggers on the same
+// signal belong together.
+func (c *compiler) weigh() {
+	c.plan.FalseRollback, c.plan.FalsePass = defaultFalseRollback, defaultFalsePass
+	if f := c.spec.Release.FalseRollback; f != nil {
+		c.plan.FalseRollback = f.Value
+	}
+	if f := c.spec.Release.FalsePass; f != nil {
+		c.plan.FalsePass = f.Value
+	}
+	var weights float64
+	for _, s := range c.spec.Rollback {
+		if r := &c.plan.Rules[c.rollback[s.Name]]; r.Method == Sequential {
+			r.Weight = 1
+			if s.Weight != nil {
+				r.Weight = *s.Weight
+			}
+			weights += r.Weight
+		}
+	}
+	for _, s := range c.spec.Rollback {
+		if r := &c.plan.Rules[c.rollback[s.Name]]; r.Method == Sequential {
+			c.weighRollback(r, s, weights)
+		}
+	}
+	for _, s := range c.spec.Success {
+		if r := &c.plan.Rules[c.success[s.Name]]; r.Method == Sequential {
+			c.weighSuccess(r, s)
+		}
+	}
+}
+
+func (c *compiler) weighRollback(r *Rule, s RollbackSpec, weights float64) {
+	if r.Signal < 0 {
+		return
+	}
+	sig := &c.plan.Signals[r.Signal]
+	r.Trigger = sig.badBound(r.When)
+	r.Limit = r.Trigger
+	if s.Limit != nil {
+		r.Limit = sig.badBound(*s.Limit)
+	} else if limit, ok := c.partner(r, Success); ok {
+		r.Limit = limit
+	}
+	if !sig.beyond(r.Trigger, r.Limit) {
+		r.Limit = r.Trigger
+	}
+	if weights > 0 {
+		r.Alpha = c.plan.FalseRollback * r.Weight / weights
+	}
+}
+
+func (c *compiler) weighSuccess(r *Rule, s SuccessSpec) {
+	if r.Signal < 0 {
+		return
+	}
+	sig := &c.plan.Signals[r.Signal]
+	r.Limit = sig.badBound(r.When)
+	r.Trigger = r.Limit
+	if s.Trigger != nil {
+		r.Trigger = sig.badBound(*s.Trigger)
+	} else if trigger, ok := c.partner(r, RollbackRule); ok {
+		r.Trigger = trigger
+	}
+	if !sig.beyond(r.Trigger, r.Limit) {
+		r.Trigger = r.Limit
+	}
+	r.Alpha = c.plan.FalseRollback
+	for i := range c.plan.Rules {
+		if o := &c.plan.Rules[i]; o.Kind == RollbackRule && o.Method == Sequential && o.Signal == r.Signal && o.Alpha > 0 {
+			r.Alpha = min(r.Alpha, o.Alpha)
+		}
+	}
+	r.Gate, r.Proof = value(s.Gate), value(s.Proof)
+}
+
+// partner gives the bound of the rules of the other kind on a rule's signal that
+// favours the release: of several limits the widest, of several triggers the
+// nearest.
+func (c *compiler) partner(r *Rule, kind RuleKind) (bound float64, found bool) {
+	sig := &c.plan.Signals[r.Signal]
+	for i := range c.plan.Rules {
+		o := &c.plan.Rules[i]
+		if o.Kind != kind || o.Signal != r.Signal {
+			continue
+		}
+		b := sig.badBound(o.When)
+		wider := !found || sig.beyond(b, bound)
+		if kind == RollbackRule {
+			wider = !found || sig.beyond(bound, b)
+		}
+		if wider {
+			bound, found = b, true
+		}
+	}
+	return bound, found
+}
+
+// badBound is a condition's threshold as a bound on what is bad: for a ratio the
+// share of bad ones, also where the condition is on the good share.
+func (s *Signal) badBound(when Condition) float64 {
+	if s.Kind == Ratio && s.Good {
+		return rest(when.Threshold)
+	}
+	return when.Threshold
+}
+
+// beyond reports whether bound a is as bad as b, or worse.
+func (s *Signal) beyond(a, b float64) bool {
+	if s.Kind == Mean {
+		return a <= b
+	}
+	return a >= b
+}
+
+// maturity is how old sessions must be before they count in favour of a release:
+// a crash is told at the next start of the app.
+func maturity(s SignalSpec) time.Duration {
+	if s.Sentry != nil {
+		return or(s.Maturity, 2*time.Hour)
+	}
+	return or(s.Maturity, 0)
+}
+
+// ParseRate reads a number of samples in a time: "2/s", "120/min", "5000/h",
+// "90000/d". It gives samples a second.
+func ParseRate(text string) (float64, bool) {
+	number, unit, ok := strings.Cut(strings.ReplaceAll(text, " ", ""), "/")
+	v, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || !(v > 0) || math.IsInf(v, 0) {
+		return 0, false
+	}
+	switch unit {
+	case "s":
+		return v, true
+	case "m", "min":
+		return v / 60, true
+	case "h":
+		return v / 3600, true
+	case "d":
+		return v / 86400, true
+	}
+	return 0, false
+}
