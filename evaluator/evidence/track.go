@@ -1,0 +1,277 @@
+package evidence
+
+import "math"
+
+// alternatives and bets are the sizes of the mixtures of a Test. Four rates
+// and three fractions cost little against the best one in hindsight (log 10
+// nats at most) and need no tuning to a service.
+const (
+	alternatives = 4
+	bets         = 3
+)
+
+// The weights of the mixtures: most of the wealth on what is hardest to see.
+var (
+	rateWeights = [alternatives]float64{.4, .3, .2, .1}
+	betFracs    = [bets]float64{.06, .30, .95}
+	betWeights  = [bets]float64{.4, .3, .3}
+)
+
+// Minute is what one bucket of event time counted.
+type Minute struct {
+	N   float64 // events
+	Bad float64 // how many of them were bad; fractional where the source interpolates
+}
+
+// counted returns the minute as a valid pair, and false for one that tells
+// nothing: no events, or counts that cannot be.
+func (m Minute) counted() (Minute, bool) {
+	x, n, ok := counts(m.Bad, m.N)
+	return Minute{N: n, Bad: x}, ok
+}
+
+// Test is the sequential test of one rule on counts, fixed for a release: its
+// null hypothesis is "the bad rate is at most Limit", its alternatives lie
+// above Trigger. Between the two is Wald's zone of indifference (Wald 1945,
+// "Sequential tests of statistical hypotheses"), which is what makes the test
+// fast: a release that meets its limit is protected, one beyond its trigger is
+// found, and one in between may go either way.
+//
+// A Test has no state; it may be shared.
+type Test struct {
+	limit, trigger, mid float64
+
+	rates    [alternatives]float64
+	logW     [alternatives]float64
+	bad      [alternatives]float64 // log(p_j/limit): what a bad event adds
+	good     [alternatives]float64 // log((1-p_j)/(1-limit)): what a good event adds
+	badMid   [alternatives]float64 // the same against mid
+	goodMid  [alternatives]float64
+	fracs    [bets]float64
+	logB     [bets]float64
+	perLimit float64 // 1/limit
+}
+
+// Segment is a stretch of buckets that ends at the last look: the restart of
+// one alternative's cumulative sum (Page 1954, "Continuous inspection
+// schemes"). The one with the greatest LLR says best since when, and at what
+// rate, a release fails.
+type Segment struct {
+	LLR      float64 // sum of the log likelihood ratio, nats
+	N, Bad   float64 // events and bad events
+	Start    int64   // time of its first bucket, as given to Look
+	BadLooks uint32  // buckets with at least one whole bad event
+}
+
+// Track is the running evidence of one Test. It has a fixed size whatever the
+// length of the window, is comparable with ==, and its zero value has seen
+// nothing. Its numbers are finite, so that any encoding can keep them; those
+// in LR, MB and Mid are meaningless while Looks is 0.
+type Track struct {
+	Looks    uint32                // buckets with events
+	BadLooks uint32                // buckets with at least one whole bad event
+	N, Bad   float64               // events and bad events, as counted
+	Square   float64               // sum of Bad²/N over the buckets, for Dispersion
+	LR       [alternatives]float64 // log S_j of the likelihood ratio against Limit
+	MB       [bets]float64         // log S_j of the betting on minutes
+	Mid      [alternatives]float64 // log S_j of the likelihood ratio against Mid
+	Segments [alternatives]Segment
+}
+
+// NewTest returns the test of a rule whose target is a bad rate of at most
+// limit and whose roll back is at trigger, 0 < limit <= trigger < 1.
+//
+// Out of range, a limit or trigger is moved to the nearest rate of
+// [1e-9, 0.999], and a trigger below the limit is the limit. If one is NaN the
+// test is inert: it never has evidence for anything.
+func NewTest(limit, trigger float64) *Test {
+	if math.IsNaN(limit) || math.IsNaN(trigger) {
+		return inert()
+	}
+	limit = clamp(limit, 1e-9, .999)
+	trigger = clamp(trigger, limit, .999)
+	t := &Test{limit: limit, trigger: trigger, mid: limit + (trigger-limit)/2}
+	t.rates, t.fracs, t.perLimit = Alternatives(trigger), betFracs, 1/limit
+	for j, p := range t.rates {
+		t.logW[j] = math.Log(rateWeights[j])
+		t.bad[j], t.good[j] = steps(p, t.limit)
+		t.badMid[j], t.goodMid[j] = steps(p, t.mid)
+	}
+	for j, w := range betWeights {
+		t.logB[j] = math.Log(w)
+	}
+	return t
+}
+
+// inert returns a test whose factors are all 1.
+func inert() *Test {
+	t := &Test{limit: 1, trigger: 1, mid: 1}
+	for j, w := range rateWeights {
+		t.logW[j] = math.Log(w)
+	}
+	for j, w := range betWeights {
+		t.logB[j] = math.Log(w)
+	}
+	return t
+}
+
+// steps returns what a bad and a good event add to the log likelihood ratio of
+// p against p0.
+func steps(p, p0 float64) (bad, good float64) {
+	return math.Log(p / p0), math.Log1p(-p) - math.Log1p(-p0)
+}
+
+// Alternatives returns the rates that a Test bets on for a trigger T: 7/6 T,
+// 2 T, the smaller of 5 T and 40 %, and 50 %. Above T = 15 %, where these
+// would meet, the same distances are kept as shares of what is left up to 1:
+// T + (1-T)·{1/34, 6/34, 10/34, 14/34}, which is the same at 15 %. So they
+// are strictly increasing, above T and below 1 for every T in (0, 1).
+func Alternatives(trigger float64) [alternatives]float64 {
+	t := clamp(trigger, 1e-12, .9999)
+	if t <= .15 {
+		return [alternatives]float64{7 * t / 6, 2 * t, min(5*t, .4), .5}
+	}
+	left := (1 - t) / 34
+	return [alternatives]float64{t + left, t + 6*left, t + 10*left, t + 14*left}
+}
+
+// Limit is the greatest bad rate of a release that meets its target.
+func (t *Test) Limit() float64 { return t.limit }
+
+// Trigger is the bad rate from which a release should be rolled back.
+func (t *Test) Trigger() float64 { return t.trigger }
+
+// Mid is the middle of Limit and Trigger, the null hypothesis of Midpoint.
+func (t *Test) Mid() float64 { return t.mid }
+
+// Look adds one bucket to tr. omega is the part of the prior probability, one
+// for a whole window, that the fault begins with this bucket; it may be 0, and
+// is not negative. at is the bucket's time in any unit, and only kept.
+//
+// A bucket without events changes nothing at all, and neither does one whose
+// counts cannot be (NaN, negative, above 2^53). A fractional Bad counts as the
+// whole number below. The cost is constant and nothing is allocated.
+func (t *Test) Look(tr *Track, at int64, m Minute, omega float64) {
+	m, ok := m.counted()
+	if !ok {
+		return
+	}
+	tr.begin()
+	bad := wholeDown(m.Bad)
+	good, start := m.N-bad, logWeight(omega)
+	for j := range tr.LR {
+		llr := bad*t.bad[j] + good*t.good[j]
+		tr.LR[j] = logAdd(tr.LR[j], start) + llr
+		tr.Mid[j] = logAdd(tr.Mid[j], start) + bad*t.badMid[j] + good*t.goodMid[j]
+		tr.Segments[j].add(at, m, bad, llr)
+	}
+	edge := bad/m.N*t.perLimit - 1
+	for j := range tr.MB {
+		tr.MB[j] = logAdd(tr.MB[j], start) + math.Log1p(t.fracs[j]*edge)
+	}
+	tr.count(m, bad)
+}
+
+// begin gives the logarithms of a track that has seen nothing their meaning.
+func (tr *Track) begin() {
+	if tr.Looks > 0 {
+		return
+	}
+	for j := range tr.LR {
+		tr.LR[j], tr.Mid[j] = logZero, logZero
+	}
+	for j := range tr.MB {
+		tr.MB[j] = logZero
+	}
+}
+
+// count adds a bucket to the sums.
+func (tr *Track) count(m Minute, bad float64) {
+	tr.Looks++
+	tr.N += m.N
+	tr.Bad += m.Bad
+	tr.Square += m.Bad * m.Bad / m.N
+	if bad >= 1 {
+		tr.BadLooks++
+	}
+}
+
+// add continues the segment with a bucket, or begins it anew there if what it
+// has seen so far speaks against its alternative.
+func (s *Segment) add(at int64, m Minute, bad, llr float64) {
+	if !(s.LLR > 0) {
+		*s = Segment{Start: at}
+	}
+	s.LLR += llr
+	s.N += m.N
+	s.Bad += m.Bad
+	if bad >= 1 {
+		s.BadLooks++
+	}
+}
+
+// logWeight is the logarithm of a start weight.
+func logWeight(omega float64) float64 {
+	if !(omega > 0) {
+		return logZero
+	}
+	return math.Log(min(omega, 1))
+}
+
+// Warn is the log e-value against "the rate is at most Limit" that takes the
+// events as independent: the mixture of likelihood ratios over the rates of
+// Alternatives, each with an unknown start (Shiryaev 1963, Roberts 1966,
+// Pollak 1985; with weights that sum to at most 1 it is an e-process, and
+// Ville's inequality of 1939 bounds it at all times). It is the fastest of the
+// three and the least robust: bursts of failures look like evidence to it.
+//
+// Before the first look it is 0.
+func (t *Test) Warn(tr *Track) (logE float64) { return mixed(tr.Looks, t.logW[:], tr.LR[:]) }
+
+// Hold is the log e-value against "in every minute the mean of the bad share
+// is at most Limit": betting on the share of each minute (Waudby-Smith and
+// Ramdas 2024, "Estimating means of bounded random variables by betting"),
+// with three sizes of bet and an unknown start. It holds whatever the
+// dependence inside a minute is; one minute can multiply it by at most
+// 1 + .95(1-Limit)/Limit, so that one burst is no evidence.
+//
+// Before the first look it is 0.
+func (t *Test) Hold(tr *Track) (logE float64) { return mixed(tr.Looks, t.logB[:], tr.MB[:]) }
+
+// Midpoint is as Warn, but against "the rate is at most Mid": whether a
+// release that misses its target does so by enough to be rolled back.
+//
+// Before the first look it is 0.
+func (t *Test) Midpoint(tr *Track) (logE float64) { return mixed(tr.Looks, t.logW[:], tr.Mid[:]) }
+
+// mixed is the log of the weighted sum of e^s, at least logZero.
+func mixed(looks uint32, logW, s []float64) float64 {
+	if looks == 0 {
+		return 0
+	}
+	var terms [alternatives]float64
+	for j := range s {
+		terms[j] = logW[j] + s[j]
+	}
+	return max(logSum(terms[:len(s)]), logZero)
+}
+
+// Suspect is the segment with the greatest log likelihood ratio: the stretch
+// of buckets that speaks most clearly of a failing release. Its rate is
+// chosen because it is high, so it is for telling and not for deciding. It is
+// the zero Segment before the first look.
+func (t *Test) Suspect(tr *Track) Segment {
+	best := tr.Segments[0]
+	for _, s := range tr.Segments[1:] {
+		if s.LLR > best.LLR {
+			best = s
+		}
+	}
+	return best
+}
+
+// Phi is the factor by which bad events come in clusters, at least 1: the
+// Dispersion of the buckets that tr has seen.
+func (tr *Track) Phi() float64 {
+	return Spread{N: tr.N, Bad: tr.Bad, Square: tr.Square, Looks: int(tr.Looks)}.Phi()
+}

@@ -1,0 +1,188 @@
+package evidence
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// vector is one known value of one function.
+type vector struct {
+	ID     string          `json:"id"`
+	Fn     string          `json:"fn"`
+	In     json.RawMessage `json:"in"`
+	Out    map[string]any  `json:"out"`
+	RelTol float64         `json:"rel_tol"`
+}
+
+// arguments are all names that an input of a vector may have.
+type arguments struct {
+	X, N, P, W, Frac, Ratings, Counts, LogE list
+
+	P0, P1, Conf, A, B, Alpha, Beta, W1 float64
+	Pi, Q, SLO, Bad, Total, Delta, Mu0  float64
+	BudgetFraction                      float64 `json:"budget_fraction"`
+	WindowH                             float64 `json:"window_h"`
+	PeriodH                             float64 `json:"period_h"`
+	PcAlt                               float64 `json:"pc_alt"`
+	PbAlt                               float64 `json:"pb_alt"`
+	PriorMean                           float64 `json:"prior_mean"`
+	PriorWeight                         float64 `json:"prior_weight"`
+	Window, K                           int
+	Drop                                bool `json:"drop_worst_minute"`
+	Y                                   []float64
+	Blocks                              []struct{ NC, XC, NB, XB float64 }
+}
+
+// list is one number or several.
+type list []float64
+
+func (l *list) UnmarshalJSON(b []byte) error {
+	var one float64
+	if json.Unmarshal(b, &one) == nil {
+		*l = list{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]float64)(l))
+}
+
+// TestVectors runs every vector of every testdata/vectors*.json.
+func TestVectors(t *testing.T) {
+	files, err := filepath.Glob("testdata/vectors*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no vectors: %v", err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all struct{ Vectors []vector }
+		if err := json.Unmarshal(b, &all); err != nil || len(all.Vectors) == 0 {
+			t.Fatalf("%s: %d vectors, %v", file, len(all.Vectors), err)
+		}
+		for _, v := range all.Vectors {
+			t.Run(v.ID, func(t *testing.T) { v.run(t) })
+		}
+	}
+}
+
+func (v vector) run(t *testing.T) {
+	fn := functions[v.Fn]
+	if fn == nil {
+		t.Fatalf("no function %q", v.Fn)
+	}
+	in, err := v.arguments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fn(in)
+	for name, want := range v.Out {
+		if err := near(got[name], want, v.RelTol); err != nil {
+			t.Errorf("%s(%s): %s: %v", v.Fn, v.In, name, err)
+		}
+	}
+}
+
+// arguments decodes the input; W is a list of weights in one spelling and the
+// window in another, which encoding/json would not tell apart.
+func (v vector) arguments() (arguments, error) {
+	raw := map[string]json.RawMessage{}
+	if err := json.Unmarshal(v.In, &raw); err != nil {
+		return arguments{}, err
+	}
+	rename := map[string]string{"W": "window", "log_e": "loge"}
+	for from, to := range rename {
+		if b, ok := raw[from]; ok {
+			raw[to] = b
+			delete(raw, from)
+		}
+	}
+	b, err := json.Marshal(raw)
+	if err != nil {
+		return arguments{}, err
+	}
+	var in arguments
+	return in, json.Unmarshal(b, &in)
+}
+
+// near compares two JSON values; numbers may differ by tol of their size, and
+// by a rounding error where they are zero.
+func near(got, want any, tol float64) error {
+	switch want := want.(type) {
+	case float64:
+		g, ok := number(got)
+		if !ok || math.IsNaN(g) || math.Abs(g-want) > tol*math.Abs(want)+1e-15 {
+			return fmt.Errorf("got %v, want %v (rel. tolerance %g)", got, want, tol)
+		}
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(want) {
+			return fmt.Errorf("got %v, want %v", got, want)
+		}
+		for i := range want {
+			if err := near(g[i], want[i], tol); err != nil {
+				return fmt.Errorf("[%d]: %w", i, err)
+			}
+		}
+	case map[string]any:
+		g, _ := got.(map[string]any)
+		for k := range want {
+			if err := near(g[k], want[k], tol); err != nil {
+				return fmt.Errorf("%s: %w", k, err)
+			}
+		}
+	default:
+		return fmt.Errorf("do not know how to compare %T", want)
+	}
+	return nil
+}
+
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, true
+	case int:
+		return float64(v), true
+	}
+	return 0, false
+}
+
+// series is a slice as JSON has it.
+func series(v []float64) []any {
+	out := make([]any, len(v))
+	for i := range v {
+		out[i] = v[i]
+	}
+	return out
+}
+
+type results = map[string]any
+
+// functions dispatches a vector's function by its name.
+var functions = map[string]func(in arguments) results{
+	"log_e_grid": func(in arguments) results {
+		return results{"log_e": LogGrid(in.X[0], in.N[0], in.P0, in.P, in.W)}
+	},
+	"log_e_bet_minutes": func(in arguments) results {
+		return results{"log_e": MinuteBets(in.N, in.X, in.P0, in.Frac)}
+	},
+	"log_e_sr_path": func(in arguments) results {
+		start := Start{Window: in.Window, First: in.W1}
+		return results{"log_e": series(LRPath(in.N, in.X, in.P0, in.P, in.W, start, in.Drop))}
+	},
+	"log_e_mb_path": func(in arguments) results {
+		start := Start{Window: in.Window, First: in.W1}
+		return results{"log_e": series(MBPath(in.N, in.X, in.P0, in.Frac, in.W, start))}
+	},
+	"pearson_dispersion": func(in arguments) results {
+		raw, phi := Dispersion(in.N, in.X)
+		return results{"raw": raw, "phi": phi}
+	},
+	"merge_e": func(in arguments) results {
+		return results{"log_e": Merge(in.LogE, in.W)}
+	},
+}
