@@ -175,7 +175,7 @@ func (c *compiler) declareRules() {
 	for _, s := range c.spec.Rollback {
 		r := c.rule(RollbackRule, s.RuleSpec)
 		r.For, r.Action, r.Command = or(s.For, 0), s.Action, s.Command
-		r.KeepFiring = or(s.KeepFiring, 0)
+		r.KeepFiring, r.Datapoints = or(s.KeepFiring, 0), datapoints(s)
 		c.rollback[s.Name] = len(c.plan.Rules)
 		c.plan.Rules = append(c.plan.Rules, r)
 	}
@@ -300,8 +300,11 @@ func (c *compiler) keep() {
 		}
 	}
 	for _, r := range c.plan.Rules {
-		need(r.Signal, r.Over+r.For)
-		need(r.ShownSignal, r.Over+r.For)
+		for _, s := range []int{r.Signal, r.ShownSignal} {
+			if s >= 0 {
+				need(s, r.Over+r.For+r.KeepFiring+r.Datapoints.span(c.plan.Signals[s].Period))
+			}
+		}
 	}
 	for _, p := range c.plan.Phases {
 		for _, i := range p.Success {

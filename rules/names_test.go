@@ -42,7 +42,7 @@ func every[T ~uint8, P interface {
 
 func TestSpellings(t *testing.T) {
 	every[Verdict](t, "unknown", "pending", "pass", "fail", "rollback")
-	every[Cause](t, "", "threshold", "window", "no_data", "stale", "source_error", "insufficient_samples", "approval", "manual", "config")
+	every[Cause](t, "", "threshold", "window", "no_data", "stale", "source_error", "insufficient_samples", "approval", "manual", "config", "evidence", "baseline")
 	every[State](t, "waiting", "monitoring", "held", "passed", "failed", "rolled_back")
 	every[Unit](t, "", "%", "s")
 	every[Kind](t, "ratio", "mean", "gauge", "percentile", "alarm")
@@ -51,6 +51,9 @@ func TestSpellings(t *testing.T) {
 	every[RuleKind](t, "success", "rollback")
 	every[Aggregate](t, "pooled", "exceedance", "worst", "share")
 	every[Advance](t, "scheduled", "signalled", "on_pass")
+	every[Method](t, "threshold", "sequential")
+	every[Gate](t, "required", "veto", "advisory")
+	every[Proof](t, "by_traffic", "weak", "strong")
 	every[Op](t, "", "<", "<=", ">", ">=", "==", "!=")
 	every[Severity](t, "error", "warning")
 }
