@@ -30,7 +30,7 @@ func TestDocumentedSnippets(t *testing.T) {
 		t.Fatal(err)
 	}
 	snippets := 0
-	for _, name := range []string{"readings", "commands", "run", "events", "verdicts", "ticks"} {
+	for _, name := range []string{"readings", "commands", "run", "events", "verdicts", "datapoints", "ticks"} {
 		_, section, ok := strings.Cut(string(text), "\n## "+name+"\n")
 		if !ok {
 			t.Fatalf("docs/testing-plans.md does not describe %q", name)
@@ -44,7 +44,7 @@ func TestDocumentedSnippets(t *testing.T) {
 			parse(t, "-- "+name+" --"+part)
 		}
 	}
-	if snippets < 9 {
+	if snippets < 11 {
 		t.Errorf("found %d snippets only", snippets)
 	}
 }

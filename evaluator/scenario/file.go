@@ -25,6 +25,7 @@ type File struct {
 	ticks    []tick // exact ones; then readings, commands and run are empty
 	events   expected
 	verdicts []verdict
+	alarms   []alarm // of the datapoints section
 }
 
 // section is one part of the archive.
@@ -69,7 +70,7 @@ func Parse(name string, data []byte) (*File, error) {
 		seen[s.name] = true
 		p.section(s)
 	}
-	if p.file.plan.name == "" {
+	if p.file.plan.name == "" && !(len(seen) == 1 && seen["datapoints"]) {
 		p.failf(1, "there is no plan: want a section plan.toml, plan.json or config")
 	}
 	if len(p.file.ticks) > 0 && (seen["readings"] || seen["commands"] || seen["run"]) {
@@ -151,8 +152,10 @@ func (p *parser) section(s section) {
 		p.lines(s, p.event)
 	case "verdicts":
 		p.lines(s, p.verdict)
+	case "datapoints":
+		p.lines(s, p.alarm)
 	default:
-		p.failf(s.line-1, "unknown section %q: want plan.toml, plan.json, config, run, readings, commands, ticks, events or verdicts", s.name)
+		p.failf(s.line-1, "unknown section %q: want plan.toml, plan.json, config, run, readings, commands, ticks, events, verdicts or datapoints", s.name)
 	}
 }
 

@@ -89,6 +89,20 @@ func TestMistakes(t *testing.T) {
 		{"a reading before its tick", "-- ticks --\nread signal=errors\n", 2, `want "at" and a time first`},
 		{"a reading of nothing", "-- ticks --\nat T\nread from=T\n", 3, `want signal=`},
 		{"a point without samples", "-- ticks --\nat T\nread signal=errors T=3\n", 3, `point T=3: want value/samples`},
+		{"datapoints without an arrow", "-- datapoints --\n3 of 3, missing=ignore: 0 X\n", 2, `want "3 of 3, missing=ignore, was ALARM: 0 - X - X => OK"`},
+		{"datapoints of no rule", "-- datapoints --\n# one\nthree of 3, missing=ignore: 0 X => OK\n", 3, `datapoints "three of 3": want whole numbers`},
+		{"more datapoints than periods", "-- datapoints --\n4 of 3, missing=ignore: 0 X => OK\n", 2, `3 periods cannot have 4 breaching ones`},
+		{"datapoints without a mode", "-- datapoints --\n3 of 3, was OK: 0 X => OK\n", 2, `does not say how missing periods are treated`},
+		{"an unknown mode", "-- datapoints --\n3 of 3, missing=notbreaching: 0 X => OK\n", 2, `unknown treatment of missing data "notbreaching"`},
+		{"two modes", "-- datapoints --\n3 of 3, missing=ignore, missing=missing: 0 X => OK\n", 2, `"missing=missing": want missing=, was STATE or sliding, each once`},
+		{"an unknown state", "-- datapoints --\n3 of 3, missing=ignore, was ok: 0 X => OK\n", 2, `unknown alarm state "ok"`},
+		{"an unknown point", "-- datapoints --\n3 of 3, missing=ignore: 0 x => OK\n", 2, `unknown point "x" (want -, 0, X)`},
+		{"no periods", "-- datapoints --\n3 of 3, missing=ignore: => OK\n", 2, `has no periods`},
+		{"no state", "-- datapoints --\n3 of 3, missing=ignore: 0 X =>\n", 2, `has 0 states, want one`},
+		{"too many states", "-- datapoints --\n3 of 3, missing=ignore: 0 X => OK OK\n", 2, `has 2 states, want one`},
+		{"too few states", "-- datapoints --\n3 of 3, missing=ignore, sliding: 0 X => OK\n", 2, `has 1 states for 2 periods`},
+		{"gaps of a slide", "-- datapoints --\n3 of 3, missing=ignore, sliding: 0 X => OK OK, 1 filled\n", 2, `is not said of a sliding range`},
+		{"gaps without a number", "-- datapoints --\n3 of 3, missing=ignore: 0 X => OK, some filled\n", 2, `"some filled": want how many gaps are filled`},
 		{"ticks out of order", "-- ticks --\nat T+1m\nat T\n", 3, `the tick comes before the one above`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -156,6 +170,7 @@ func FuzzParse(f *testing.F) {
 		_, rest, _ := strings.Cut(string(data), "-- readings --")
 		f.Add("-- readings --" + rest)
 	}
+	f.Add("-- datapoints --\n3 of 5, missing=ignore, was ALARM: 0 - X => OK, 3 filled # why\n2 of 3, missing=breaching, sliding: - X => OK ALARM\n")
 	f.Add("-- ticks --\nat T\nread signal=errors from=T-5m to=T settled=@5 fault=throttled retry=T+1m detail=\"a # \\\"b\\\\\" T-1m=3/600\ncommand hold by=ada\n")
 	f.Add("-- readings --\nerrors @-00:01: 1/2~1m^2/3~2m!stalex3 _ -x2\n! no_data T..T+1m # all\n-- run --\ndown T+1m..T+2m\n")
 	f.Fuzz(func(t *testing.T, text string) {
@@ -175,6 +190,15 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
 
 func parse(t *testing.T, text string) {

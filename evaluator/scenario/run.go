@@ -24,7 +24,7 @@ type Compile func(name string, toml []byte) (*rules.Plan, error)
 // Result is what came of a run.
 type Result struct {
 	File        string
-	Plan        *rules.Plan
+	Plan        *rules.Plan       // nil for a file without one
 	Ticks       []evaluator.Tick  // as they were given to the evaluator
 	Events      []evaluator.Event // as they came
 	Differences []Difference      // none when the scenario holds
@@ -42,7 +42,15 @@ const maxTicks = 1_000_000
 // every interval of the plan, in which the signals that are due are asked, and a
 // tick for each command at its time. The error says why it could not be run; it
 // joins an [Error] for each mistake that has a place in the file.
+//
+// A file that holds nothing but datapoints needs no plan: its Result has none,
+// and no ticks and events.
 func (f *File) Run(compile Compile) (Result, error) {
+	if f.plan.name == "" {
+		r := Result{File: f.Name}
+		r.compareAlarms(f)
+		return r, nil
+	}
 	plan, err := f.compile(compile)
 	if err != nil {
 		return Result{}, err
@@ -72,6 +80,7 @@ func (f *File) Run(compile Compile) (Result, error) {
 		}
 	}
 	r.compare(f)
+	r.compareAlarms(f)
 	return r, nil
 }
 

@@ -55,8 +55,8 @@ func writeTick(b *bytes.Buffer, plan *rules.Plan, t *evaluator.Tick, start int64
 	return nil
 }
 
-// Update gives the text of a scenario with its events and verdicts as they came,
-// for -update. What the file says of the reasons stays where it is still true;
+// Update gives the text of a scenario with its events, verdicts and alarm states
+// as they came, for -update. What the file says of the reasons stays where it is still true;
 // comments at the head of a section stay.
 func Update(data []byte, r Result) ([]byte, error) {
 	f, err := Parse(r.File, data)
@@ -76,6 +76,8 @@ func Update(data []byte, r Result) ([]byte, error) {
 			for i := range r.answers {
 				b.WriteString(r.answers[i].String() + "\n")
 			}
+		case "datapoints":
+			b.WriteString(updateAlarms(f, s))
 		default:
 			b.WriteString(s.text)
 		}
