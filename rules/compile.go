@@ -18,12 +18,13 @@ const (
 // Signals, rules and phases keep the order of the Spec, and success rules come
 // before rollback rules. A rule that counts a percentile's exceedances is judged
 // on a derived signal, which comes after the declared ones and is shared by all
-// rules with that threshold.
+// rules with that threshold. Baselines come last.
 func Compile(spec Spec) (*Plan, Problems) {
 	c := &compiler{spec: spec, signals: map[string]int{}, success: map[string]int{}, rollback: map[string]int{}}
 	c.release()
 	c.declareSignals()
 	c.declareRules()
+	c.baselines()
 	c.weigh()
 	c.phases()
 	c.remainder()
@@ -173,6 +174,9 @@ func (c *compiler) declareRules() {
 		c.plan.Rules = append(c.plan.Rules, r)
 	}
 	for _, s := range c.spec.Rollback {
+		if s.Datapoints != "" && s.Evidence == nil {
+			s.Evidence = new(Method) // it counts periods, whatever the release's other rules do
+		}
 		r := c.rule(RollbackRule, s.RuleSpec)
 		r.For, r.Action, r.Command = or(s.For, 0), s.Action, s.Command
 		r.KeepFiring, r.Datapoints = or(s.KeepFiring, 0), datapoints(s)
@@ -206,8 +210,11 @@ func (c *compiler) rule(kind RuleKind, s RuleSpec) Rule {
 		r.When = exceeds(s.When.Op, sig.Quant)
 	}
 	r.Method = c.method(s, &c.plan.Signals[r.Signal])
-	if r.Method == Sequential && s.Coverage == nil {
-		r.Coverage = evidenceCoverage
+	if r.Method == Sequential {
+		r.Over = 0 // evidence is weighed for as long as there is any
+		if s.Coverage == nil {
+			r.Coverage = evidenceCoverage
+		}
 	}
 	return r
 }
@@ -287,37 +294,4 @@ func (c *compiler) remainder() {
 	r := c.spec.Rehearsal
 	c.plan.Rehearsal = Rehearsal{Date: r.Date.Text, Environment: r.Environment, Note: r.Note}
 	c.plan.PassCriteria = c.spec.Review.PassCriteria
-}
-
-// keep says for every signal how many buckets its rules look back on: the
-// longest window, and what may go by until that window has settled or is given
-// up.
-func (c *compiler) keep() {
-	back := make([]time.Duration, len(c.plan.Signals)) // what each signal's rules look back on
-	need := func(i int, d time.Duration) {
-		if i >= 0 {
-			back[i] = max(back[i], d)
-		}
-	}
-	for _, r := range c.plan.Rules {
-		for _, s := range []int{r.Signal, r.ShownSignal} {
-			if s >= 0 {
-				need(s, r.Over+r.For+r.KeepFiring+r.Datapoints.span(c.plan.Signals[s].Period))
-			}
-		}
-	}
-	for _, p := range c.plan.Phases {
-		for _, i := range p.Success {
-			r := c.plan.Rules[i]
-			for _, s := range []int{r.Signal, r.ShownSignal, r.Alarm} {
-				need(s, max(r.Over, p.Window)+p.Extend)
-			}
-		}
-	}
-	for i := range c.plan.Signals {
-		s := &c.plan.Signals[i]
-		if s.Period > 0 {
-			s.Keep = int((back[i]+s.Settle+s.Period-1)/s.Period) + 1
-		}
-	}
 }

@@ -1,0 +1,107 @@
+package rules
+
+import (
+	"maps"
+	"strings"
+)
+
+// baselines adds the signals that measure what runs beside the release, where a
+// rule that weighs evidence can use them. They come after all others, named
+// "NAME@VALUE", and are asked as the release's own signal is, but for what tells
+// the two apart.
+func (c *compiler) baselines() {
+	for _, r := range c.plan.Rules {
+		if r.Method != Sequential || r.Signal < 0 || c.specs[r.ShownSignal].Baseline == nil {
+			continue
+		}
+		shown := c.baseline(r.ShownSignal)
+		c.plan.Signals[r.ShownSignal].Baseline = shown
+		if own := c.plan.Signals[r.Signal]; own.Of >= 0 {
+			b := c.exceedance(shown, Condition{Threshold: own.Above})
+			c.plan.Signals[b].BaselineOf = own.Name
+			c.plan.Signals[r.Signal].Baseline = b
+		}
+	}
+}
+
+// baseline is the index of a declared signal's baseline.
+func (c *compiler) baseline(of int) int {
+	b, spec := c.plan.Signals[of], c.specs[of]
+	b.Name, b.BaselineOf, b.Baseline = spec.Name+"@"+spec.Baseline.Value, spec.Name, 0
+	if i, ok := c.signals[b.Name]; ok {
+		return i
+	}
+	b.Query = beside(b.Query, *spec.Baseline)
+	c.signals[b.Name] = len(c.plan.Signals)
+	c.plan.Signals = append(c.plan.Signals, b)
+	return c.signals[b.Name]
+}
+
+// beside is a query for what runs beside the release.
+func beside(q Query, b BaselineSpec) Query {
+	if q.CloudWatch != nil {
+		changed := *q.CloudWatch
+		changed.Dimensions = map[string]string{}
+		maps.Copy(changed.Dimensions, q.CloudWatch.Dimensions)
+		changed.Dimensions[b.Dimension] = b.Value
+		q.CloudWatch = &changed
+	}
+	if q.Sentry != nil {
+		changed := *q.Sentry
+		changed.Release = b.Value
+		q.Sentry = &changed
+	}
+	return q
+}
+
+// mostOfAValue is how long a baseline's value may be: Sentry's releases are no
+// longer, and CloudWatch's dimensions hold more.
+const mostOfAValue = 250
+
+// lintBaseline checks what a signal says of its baseline.
+func lintBaseline(at Checker, s SignalSpec, sig *Signal) {
+	b := s.Baseline
+	if b == nil {
+		return
+	}
+	at = at.At("baseline")
+	at.Required("dimension", b.Dimension == "", `"`+baselineDimension(s)+`"`)
+	at.Required("value", b.Value == "", `"the version before"`)
+	if len(b.Value) > mostOfAValue || strings.ContainsFunc(b.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		at.At("value").Fail("bad-value", "", "want at most %d characters in one line", mostOfAValue)
+	}
+	if sig.Kind != Ratio && sig.Kind != Percentile {
+		at.Fail("bad-baseline", "leave it out", "two %ss cannot be weighed against each other, only ratios and percentiles", sig.Kind)
+		return
+	}
+	if b.Dimension == "" || b.Value == "" {
+		return
+	}
+	switch {
+	case s.CloudWatch != nil:
+		lintDimension(at, *b, s.CloudWatch.Dimensions)
+	case s.Sentry != nil:
+		lintDimension(at, *b, map[string]string{"release": s.Sentry.Release})
+	case s.AppStore != nil || s.Athena != nil:
+		at.Fail("bad-baseline", "leave it out", "this source cannot measure what runs beside the release")
+	}
+}
+
+func baselineDimension(s SignalSpec) string {
+	if s.Sentry != nil {
+		return "release"
+	}
+	return "ExecutedVersion"
+}
+
+// lintDimension reports a baseline that does not differ from the release in one
+// of the dimensions that its query has.
+func lintDimension(at Checker, b BaselineSpec, dimensions map[string]string) {
+	known := sortedKeys(dimensions)
+	if !at.At("dimension").OneOf("bad-baseline", "dimension of this query", b.Dimension, known) {
+		return
+	}
+	if dimensions[b.Dimension] == b.Value {
+		at.At("value").Fail("bad-baseline", "write the value of what runs beside the release", "%q is the release's own %s", b.Value, b.Dimension)
+	}
+}
