@@ -31,12 +31,28 @@ func FuzzReviews(f *testing.F) {
 		if !wk.take(p, ids, nil) {
 			wk.take(p, ids, nil)
 		}
-		for _, q := range wk.points(w, fuzzNoon) {
+		points, parts := wk.points(w, fuzzNoon)
+		if len(parts) != len(points) {
+			t.Fatalf("%q: %d points, %d parts", b, len(points), len(parts))
+		}
+		for i, q := range points {
+			if stars, n := counted(parts[i]); parts[i].At != q.At || stars != q.Value || n != q.Samples {
+				t.Errorf("%q: the parts %+v are not those of point %+v", b, parts[i], q)
+			}
 			if q.At < w.From || q.At >= w.To || q.Value < q.Samples || q.Value > 5*q.Samples {
 				t.Errorf("%q: impossible point %+v", b, q)
 			}
 		}
 	})
+}
+
+// counted gives the stars and the reviews of all groups.
+func counted(p rules.Parts) (stars, n float64) {
+	for i, g := range p.Groups {
+		stars += float64(i+1) * g.Samples
+		n += g.Samples
+	}
+	return stars, n
 }
 
 // FuzzBodies reads any bytes as each of the other answers.

@@ -26,7 +26,8 @@ type walk struct {
 
 // reviews answers a want with the stars of each bucket. A bucket without reviews
 // is a point without samples: it is known to hold nothing, and takes back what
-// it may have held before a review was deleted.
+// it may have held before a review was deleted. Each point's parts are how many
+// reviews gave one star to five.
 func (b *batch) reviews(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	id, err := b.version(q)
 	if err != nil {
@@ -43,7 +44,7 @@ func (b *batch) reviews(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	if wk.err != nil {
 		r = wk.err.Reading(w)
 	}
-	r.Points = wk.points(w, b.now)
+	r.Points, r.Parts = wk.points(w, b.now)
 	if wk.err == nil {
 		r.Note = "written reviews only: stars without a text are not in them"
 		r.SettledUntil = settledUntil(w, b.now)
@@ -143,27 +144,36 @@ func (wk *walk) spoilt(why string) bool {
 	return true
 }
 
-// points sums the stars in the buckets of which every review was read.
-func (wk *walk) points(w sources.Want, now time.Time) []rules.Point {
+// points sums the stars in the buckets of which every review was read, and
+// counts how many reviews gave how many.
+func (wk *walk) points(w sources.Want, now time.Time) (points []rules.Point, parts []rules.Parts) {
 	width := int64(w.Signal.Period / time.Second)
 	first := ceil(w.From, width)
 	if wk.err != nil {
 		first = max(first, ceil(min(wk.since, 1<<61)+1, width)) // more may be in the very second where it was cut
 	}
 	end := min(w.To, now.Unix()+1)
-	var points []rules.Point
 	at := map[int64]int{} // bucket → its index
 	for t := first; t < end; t += width {
 		at[t] = len(points)
 		points = append(points, rules.Point{At: t})
+		parts = append(parts, rules.Parts{At: t, Groups: noStars()})
 	}
 	for _, r := range wk.reviews {
 		if i, ok := at[floor(r.at, width)]; ok && r.at < end {
 			points[i].Value += r.stars
 			points[i].Samples++
+			g := &parts[i].Groups[int(r.stars)-1] // 1 to 5: the page was checked
+			g.Value++
+			g.Samples++
 		}
 	}
-	return points
+	return points, parts
+}
+
+// noStars are the groups of a bucket without reviews.
+func noStars() []rules.Group {
+	return []rules.Group{{Name: "1"}, {Name: "2"}, {Name: "3"}, {Name: "4"}, {Name: "5"}}
 }
 
 // settledUntil is the watermark of an answer in full.

@@ -44,7 +44,11 @@ func TestReviewsAreSummedInBuckets(t *testing.T) {
 	w := rules.Reading{
 		Signal: 4, From: noon.Add(-time.Hour).Unix(), To: noon.Add(time.Hour).Unix(), SettledUntil: noon.Unix(),
 		Points: []rules.Point{{At: quarter(4), Value: 2, Samples: 1}, {At: quarter(3)}, {At: quarter(2), Value: 3, Samples: 1}, {At: quarter(1), Value: 9, Samples: 2}, {At: quarter(0)}},
-		Note:   got.Note,
+		Parts: []rules.Parts{
+			{At: quarter(4), Groups: starred(0, 1, 0, 0, 0)}, {At: quarter(3), Groups: starred(0, 0, 0, 0, 0)},
+			{At: quarter(2), Groups: starred(0, 0, 1, 0, 0)}, {At: quarter(1), Groups: starred(0, 0, 0, 1, 1)}, {At: quarter(0), Groups: starred(0, 0, 0, 0, 0)},
+		},
+		Note: got.Note,
 	}
 	if !reflect.DeepEqual(got, w) || got.Note == "" {
 		t.Errorf("got %+v, want %+v", got, w)
@@ -52,6 +56,14 @@ func TestReviewsAreSummedInBuckets(t *testing.T) {
 	if len(f.asked) != 3 || !strings.Contains(f.asked[0], "sort=-createdDate") || !strings.Contains(f.asked[0], "limit=200") || f.asked[1] != "/v1/appStoreVersions/v1/customerReviews?cursor=1" {
 		t.Errorf("asked %q, want three pages, newest first, and none beyond the range", f.asked)
 	}
+}
+
+// starred are the groups of a bucket: how many gave one star, two, and so on.
+func starred(counts ...float64) (groups []rules.Group) {
+	for i, n := range counts {
+		groups = append(groups, rules.Group{Name: strconv.Itoa(i + 1), Value: n, Samples: n})
+	}
+	return groups
 }
 
 func TestReviewsSettleAfterTheirTime(t *testing.T) {

@@ -16,6 +16,7 @@ func TestGap(t *testing.T) {
 	w := rules.Reading{
 		Signal: 5, From: bucket() - 3600, To: bucket() + 3600,
 		Points:       []rules.Point{{At: bucket(), Value: 0.431 - 0.31, Samples: 10000}},
+		Parts:        []rules.Parts{{At: bucket(), Groups: tenGroups()}},
 		SettledUntil: bucket() + 3600,
 		Note:         "decile 3: 31.0 % of 1,000; decile 9: 43.1 % of 1,000",
 		Ref:          "query-1",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -184,6 +185,21 @@ func ten() [][]string {
 		rows = append(rows, decile(i, 1000, positives, "0.121"))
 	}
 	return rows
+}
+
+// tenGroups are the rows of ten as a reading has them.
+func tenGroups() (groups []rules.Group) {
+	for _, row := range ten()[1:] {
+		groups = append(groups, groupOf(row))
+	}
+	return groups
+}
+
+// groupOf is a row as a reading has it.
+func groupOf(row []string) rules.Group {
+	n, _ := strconv.ParseFloat(row[1], 64)
+	positives, _ := strconv.ParseFloat(row[2], 64)
+	return rules.Group{Name: row[0], Value: positives, Samples: n}
 }
 
 // now is 03:00:20 on the day of the release: the newest bucket that has ended

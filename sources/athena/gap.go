@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
@@ -24,22 +25,26 @@ func fill(r *rules.Reading, s *rules.Signal, j *job, now time.Time) {
 		r.Fault, r.Detail, r.RetryAt = j.failure.Fault, j.failure.Detail, j.failure.RetryAt
 		return
 	}
-	groups, f := j.table.groups(s.Query.Athena)
-	if f.Fault == rules.OK {
-		f = fresh(groups, max(s.Every, s.Period), now)
-	}
+	list, f := j.table.groups(s.Query.Athena)
 	at := bucket(s, now)
 	until := at + int64(s.Period/time.Second)
+	if len(list) > 0 {
+		if old := fresh(list, max(s.Every, s.Period), now); old.Fault == rules.OK {
+			r.Parts = []rules.Parts{{At: at, Groups: parts(list)}}
+		} else if f.Fault == rules.OK {
+			f = old
+		}
+	}
 	if f.Fault != rules.OK {
 		r.Fault, r.Detail = f.Fault, amazon.Scrub(f.Detail)
 		if f.Fault == rules.NoData {
-			r.SettledUntil = until // the answer of the slot is: nothing
+			r.SettledUntil = until // the answer of the slot is: no gap
 		}
 		return
 	}
-	low, high := extremes(groups)
+	low, high := extremes(list)
 	total := 0.0
-	for _, g := range groups {
+	for _, g := range list {
 		total += g.n
 	}
 	r.Points = []rules.Point{{At: at, Value: high.rate() - low.rate(), Samples: total}}
@@ -50,8 +55,18 @@ func fill(r *rules.Reading, s *rules.Signal, j *job, now time.Time) {
 	}
 }
 
-// groups reads the table, and demands that it is whole: every group once, with
-// enough samples, and nothing that is not a number.
+// parts are the groups as a reading holds them.
+func parts(list []group) []rules.Group {
+	out := make([]rules.Group, len(list))
+	for i, g := range list {
+		out[i] = rules.Group{Name: sources.Clip(g.name), Value: g.positives, Samples: g.n}
+	}
+	return out
+}
+
+// groups reads the table, and demands that it is whole: every group once, and
+// nothing that is not a number. A list with a failure is whole and true, but one
+// of its groups is too small for a gap.
 func (t *table) groups(q *rules.AthenaQuery) ([]group, amazon.Failure) {
 	none := func(format string, args ...any) ([]group, amazon.Failure) {
 		return nil, amazon.Failure{Fault: rules.NoData, Detail: fmt.Sprintf(format, args...)}
@@ -72,8 +87,8 @@ func (t *table) groups(q *rules.AthenaQuery) ([]group, amazon.Failure) {
 			return none("%v", err)
 		case seen[g.name]:
 			return none("%s %s is there twice", colGroup, g.name)
-		case g.n < 1 || g.n < float64(q.MinGroup):
-			return none("%s %s has %s samples, needs %s", colGroup, g.name, thousands(g.n), thousands(float64(max(q.MinGroup, 1))))
+		case g.n < 0:
+			return none("%s %s has %v samples", colGroup, g.name, g.n)
 		case g.positives < 0 || g.positives > g.n:
 			return none("%s %s has %v positives of %v", colGroup, g.name, g.positives, g.n)
 		}
@@ -84,7 +99,24 @@ func (t *table) groups(q *rules.AthenaQuery) ([]group, amazon.Failure) {
 		return none("%d of %d groups%s", len(list), q.Groups, oddOnes(seen, q.Groups))
 	}
 	slices.SortFunc(list, byName)
-	return list, crossCheck(list, c.kpi >= 0)
+	if f := crossCheck(list, c.kpi >= 0); f.Fault != rules.OK {
+		return nil, f
+	}
+	return list, small(list, q.MinGroup)
+}
+
+// small says which is the first group that is too small for its rate to count.
+func small(list []group, least int) amazon.Failure {
+	for _, g := range list {
+		switch {
+		case g.n == 0:
+			return amazon.Failure{Fault: rules.NoData, Detail: fmt.Sprintf("%s %s has no samples", colGroup, g.name)}
+		case g.n < max(float64(least), 1):
+			return amazon.Failure{Fault: rules.NoData, Detail: fmt.Sprintf(
+				"%s %s has %s samples, needs %s", colGroup, g.name, thousands(g.n), thousands(float64(max(least, 1))))}
+		}
+	}
+	return amazon.Failure{}
 }
 
 // oddOnes names the groups that are missing or too many, when they are numbered
@@ -110,14 +142,18 @@ func oddOnes(seen map[string]bool, want int) string {
 	return text.String()
 }
 
-// crossCheck compares the SQL's own gap, where it gives one, with ours.
+// crossCheck compares the SQL's own gap, where it gives one, with ours. There is
+// none to compare while a group is empty.
 func crossCheck(list []group, given bool) amazon.Failure {
-	if !given {
+	if !given || slices.ContainsFunc(list, func(g group) bool { return g.n == 0 }) {
 		return amazon.Failure{}
 	}
 	low, high := extremes(list)
 	gap := high.rate() - low.rate()
 	for _, g := range list {
+		if math.IsNaN(g.kpi) {
+			return amazon.Failure{Fault: rules.NoData, Detail: fmt.Sprintf("%s %s: %s: NULL", colGroup, g.name, colKPI)}
+		}
 		if math.Abs(g.kpi-gap) > kpiSlack {
 			return amazon.Failure{
 				Fault:  rules.ConfigFault,
@@ -138,6 +174,8 @@ func fresh(list []group, every time.Duration, now time.Time) amazon.Failure {
 		}
 	}
 	switch age := now.Sub(newest); {
+	case newest.IsZero():
+		return amazon.Failure{Fault: rules.NoData, Detail: "no group has a sample"}
 	case age > 2*every:
 		return amazon.Failure{Fault: rules.StaleData, Detail: fmt.Sprintf("newest event at %s, %s old", newest.Format(time.RFC3339), age.Truncate(time.Second))}
 	case age < -every:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,6 +31,24 @@ func sound(t failer, r rules.Reading) {
 	if r.SettledUntil != 0 && r.Fault != rules.OK && r.Fault != rules.NoData {
 		t.Errorf("fault %d settled until %d", r.Fault, r.SettledUntil)
 	}
+	for _, p := range r.Parts {
+		if p.At != bucket() || r.Fault != rules.OK && r.Fault != rules.NoData {
+			t.Errorf("fault %d with parts at %d", r.Fault, p.At)
+		}
+		total, low, high := 0.0, math.Inf(1), math.Inf(-1)
+		for _, g := range p.Groups {
+			if !(g.Value >= 0 && g.Value <= g.Samples) || math.IsInf(g.Samples, 0) {
+				t.Errorf("group %+v", g)
+			}
+			total, low, high = total+g.Samples, min(low, g.Value/g.Samples), max(high, g.Value/g.Samples)
+		}
+		if len(r.Points) == 1 && (r.Points[0].Samples != total || r.Points[0].Value != high-low) {
+			t.Errorf("point %+v of groups %+v", r.Points[0], p.Groups)
+		}
+	}
+	if (r.Fault == rules.OK) != (len(r.Points) == 1 && len(r.Parts) == 1) {
+		t.Errorf("fault %d with %d points and %d parts", r.Fault, len(r.Points), len(r.Parts))
+	}
 	for _, p := range r.Points {
 		if p.At != bucket() || !(p.Value >= 0 && p.Value <= 1) || !(p.Samples >= 1000) || math.IsInf(p.Samples, 0) {
 			t.Errorf("point %+v", p)
@@ -51,6 +70,7 @@ func TestNoRowsWithoutNumbersGiveAPoint(t *testing.T) {
 			return rapid.SampledFrom(odd).Draw(t, label)
 		}
 		rows := [][]string{header()[:4]}
+		var groups []rules.Group
 		good, low, high := 0, math.Inf(1), math.Inf(-1)
 		seen := map[string]bool{}
 		count := rapid.SampledFrom([]int{10, 10, 10, 10, 9, 11, 0}).Draw(t, "rows")
@@ -63,6 +83,7 @@ func TestNoRowsWithoutNumbersGiveAPoint(t *testing.T) {
 				seen[row[0]] = true
 				a, _ := strconv.ParseFloat(row[2], 64)
 				b, _ := strconv.ParseFloat(row[1], 64)
+				groups = append(groups, groupOf(row))
 				good, low, high = good+1, min(low, a/b), max(high, a/b)
 			}
 		}
@@ -76,6 +97,9 @@ func TestNoRowsWithoutNumbersGiveAPoint(t *testing.T) {
 		}
 		if r.Fault == rules.OK && r.Points[0].Value != high-low {
 			t.Errorf("gap %v, want %v", r.Points[0].Value, high-low)
+		}
+		if r.Fault == rules.OK && !slices.Equal(r.Parts[0].Groups, groups) {
+			t.Errorf("groups %+v, want %+v", r.Parts[0].Groups, groups)
 		}
 	})
 }

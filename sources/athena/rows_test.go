@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/relgate/relgate/rules"
 )
 
@@ -55,7 +57,10 @@ func TestRows(t *testing.T) {
 			r[7] = []string{"7", "0", "0", "NULL", "NULL"}
 			return r
 		}), rules.NoData, "decile 7 has no samples"},
-		{"a decile with too few", set(7, 1, "99"), rules.NoData, "decile 7 has 99 samples, needs 100"},
+		{"a decile with too few", edit(func(r [][]string) [][]string {
+			r[7] = decile(7, 99, 35, "0.121")
+			return r
+		}), rules.NoData, "decile 7 has 99 samples, needs 100"},
 		{"the decile is NULL", set(2, 0, "NULL"), rules.NoData, "no decile"},
 		{"the decile is empty", set(2, 0, ""), rules.NoData, "no decile"},
 		{"n is NULL", set(2, 1, "NULL"), rules.NoData, "decile 2: n: NULL"},
@@ -109,6 +114,72 @@ func TestRows(t *testing.T) {
 				t.Errorf("fault %d: settled until %d", got.Fault, got.SettledUntil)
 			}
 		})
+	}
+}
+
+// A group that is too small for a gap is reported, not hidden: no point, so that
+// no threshold is judged by it, but the counts of all groups.
+func TestSmallGroupsAreReported(t *testing.T) {
+	empty := []string{"7", "0", "0", "NULL", "NULL"}
+	nulls := func(r [][]string) [][]string { // as the shipped SQL writes it
+		r[7] = empty
+		for _, row := range r[1:] {
+			row[4] = "NULL"
+		}
+		return r
+	}
+	old := "2025-06-01 00:00:00.000"
+	tests := []struct {
+		name   string
+		pages  []m
+		detail string
+		seven  rules.Group
+		parts  int
+	}{
+		{"fewer than min_group", edit(func(r [][]string) [][]string {
+			r[7] = decile(7, 99, 35, "0.121")
+			return r
+		}), "decile 7 has 99 samples, needs 100", rules.Group{Name: "7", Value: 35, Samples: 99}, 1},
+		{"none", edit(nulls), "decile 7 has no samples", rules.Group{Name: "7"}, 1},
+		{"none, and the rest is old", edit(func(r [][]string) [][]string {
+			for _, row := range nulls(r)[1:] {
+				if row[0] != "7" {
+					row[3] = old
+				}
+			}
+			return r
+		}), "decile 7 has no samples", rules.Group{}, 0},
+		{"none in any", edit(func(r [][]string) [][]string {
+			for i := range r[1:] {
+				r[i+1] = []string{fmt.Sprint(i + 1), "0", "0", "NULL", "NULL"}
+			}
+			return r
+		}), "decile 1 has no samples", rules.Group{}, 0},
+		{"one is missing", edit(func(r [][]string) [][]string { return append(r[:4], r[5:]...) }), "decile 4 is missing", rules.Group{}, 0},
+		{"one has more positives than samples", set(7, 1, "349"), "decile 7 has 350 positives of 349", rules.Group{}, 0},
+		{"fewer than none", edit(func(r [][]string) [][]string {
+			r[7] = []string{"7", "-1", "-1", "NULL", "NULL"}
+			return r
+		}), "decile 7", rules.Group{}, 0},
+	}
+	for _, tt := range tests {
+		s, _ := newSource(t, &fake{pages: tt.pages})
+		got := fetchOne(t, s, want(signal()))
+		sound(t, got)
+		if got.Fault != rules.NoData || !strings.Contains(got.Detail, tt.detail) || len(got.Points) != 0 || got.SettledUntil != bucket()+3600 {
+			t.Errorf("%s: got %+v, want no data with %q", tt.name, got, tt.detail)
+		}
+		if len(got.Parts) != tt.parts {
+			t.Errorf("%s: %d parts, want %d", tt.name, len(got.Parts), tt.parts)
+			continue
+		}
+		for _, p := range got.Parts {
+			want := tenGroups()
+			want[6] = tt.seven
+			if diff := cmp.Diff(want, p.Groups); diff != "" || p.At != bucket() {
+				t.Errorf("%s: at %d, groups (-want +got):\n%s", tt.name, p.At, diff)
+			}
+		}
 	}
 }
 

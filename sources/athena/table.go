@@ -110,8 +110,8 @@ func (t *table) columns() (columns, error) {
 type group struct {
 	name         string
 	n, positives float64
-	newest       time.Time
-	kpi          float64 // NaN when the SQL gives none
+	newest       time.Time // zero where n is
+	kpi          float64   // NaN when the SQL gives none, or NULL
 }
 
 // rate is the share of positives.
@@ -133,15 +133,13 @@ func (c columns) read(row []*string) (group, error) {
 	if g.positives, err = number(cell(row, c.positives)); err != nil {
 		return g, fmt.Errorf("%s %s: %s: %w", colGroup, g.name, colPositives, err)
 	}
-	if g.newest, err = timestamp(cell(row, c.newest)); err != nil {
-		// A group without samples has no newest event: say what matters.
-		if g.n == 0 {
-			return g, fmt.Errorf("%s %s has no samples", colGroup, g.name)
+	if newest := cell(row, c.newest); newest != nil || g.n != 0 { // nothing is the newest of none
+		if g.newest, err = timestamp(newest); err != nil {
+			return g, fmt.Errorf("%s %s: %s: %w", colGroup, g.name, colNewest, err)
 		}
-		return g, fmt.Errorf("%s %s: %s: %w", colGroup, g.name, colNewest, err)
 	}
-	if c.kpi >= 0 {
-		if g.kpi, err = number(cell(row, c.kpi)); err != nil {
+	if kpi := cell(row, c.kpi); kpi != nil {
+		if g.kpi, err = number(kpi); err != nil {
 			return g, fmt.Errorf("%s %s: %s: %w", colGroup, g.name, colKPI, err)
 		}
 	}
