@@ -185,4 +185,78 @@ var functions = map[string]func(in arguments) results{
 	"merge_e": func(in arguments) results {
 		return results{"log_e": Merge(in.LogE, in.W)}
 	},
+	"wilson":          func(in arguments) results { return interval(Wilson(in.X[0], in.N[0], in.Conf)) },
+	"clopper_pearson": func(in arguments) results { return interval(ClopperPearson(in.X[0], in.N[0], in.Conf)) },
+	"jeffreys":        func(in arguments) results { return interval(Jeffreys(in.X[0], in.N[0], in.Conf)) },
+	"cs_beta_binomial": func(in arguments) results {
+		return interval(ConfidenceSequence(in.X[0], in.N[0], in.Alpha, in.A, in.B))
+	},
+	"log_e_beta_trunc": func(in arguments) results {
+		return results{"log_e": LogBetaTruncated(in.X[0], in.N[0], in.P0, in.A, in.B)}
+	},
+	"wald_bound": func(in arguments) results {
+		kl, n := WaldBound(in.P1, in.P0, in.Alpha)
+		return results{"kl": kl, "min_mean_samples": n}
+	},
+	"sprt": func(in arguments) results {
+		p := SPRT(in.P0, in.P1, in.Alpha, in.Beta)
+		return results{"log_A": p.LogA, "log_B": p.LogB, "inc_bad": p.IncBad, "inc_good": p.IncGood,
+			"asn_p0": p.MeanP0, "asn_p1": p.MeanP1, "break_even_rate": p.BreakEven}
+	},
+	"min_n_zero_failures":  func(in arguments) results { return results{"n": MinZeroFailures(in.P0, in.Alpha)} },
+	"min_n_upper_quantile": func(in arguments) results { return results{"n": MinUpperQuantile(in.Q, in.Alpha)} },
+	"log_e_two_sample":     twoSample,
+	"mann_whitney": func(in arguments) results {
+		t := MannWhitney(in.X, in.Y)
+		return results{"U_x": t.U, "p_exact_greater": t.Greater, "p_exact_two_sided_by_distance": t.TwoSided,
+			"p_normal_two_sided": t.NormalTwoSided, "p_normal_greater": t.NormalGreater, "cles": t.CLES,
+			"cliffs_delta": t.Delta, "hodges_lehmann": t.Shift}
+	},
+	"burn_rate": func(in arguments) results { return results{"burn": BurnRate(in.Bad, in.Total, in.SLO)} },
+	"burn_threshold": func(in arguments) results {
+		return results{"factor": BurnThreshold(in.BudgetFraction, in.WindowH, in.PeriodH)}
+	},
+	"quantile_order_ci": func(in arguments) results {
+		q := QuantileOrder(int(in.N[0]), in.Q, in.Conf)
+		return results{"lo_order": q.Lo, "hi_order": q.Hi, "coverage": q.Coverage}
+	},
+	"p95_minute_breach_prob": func(in arguments) results {
+		need, prob := BreachProbability(int(in.N[0]), .95, in.Pi)
+		return results{"need": need, "prob": prob}
+	},
+	"decile_gap": func(in arguments) results {
+		d := Deciles(in.X, in.N, in.Alpha, in.Alpha)
+		return results{"gap": d.Gap, "lower_fail": d.LowerFail, "upper_pass": d.UpperPass,
+			"chi2": d.Chi2, "chi2_p": d.Chi2P, "tau_dl": d.Tau}
+	},
+	"expected_normal_range": func(in arguments) results { return results{"range": ExpectedNormalRange(in.K)} },
+	"bayesian_average": func(in arguments) results {
+		avg, raw := BayesianAverage(Stars(in.Counts), in.PriorMean, in.PriorWeight)
+		return results{"avg": avg, "raw": raw}
+	},
+	"log_e_rating_below": func(in arguments) results {
+		return results{"log_e": RatingBelow(starsOf(in.Ratings), in.Mu0, in.Frac)}
+	},
+	"log_e_rating_above": func(in arguments) results {
+		return results{"log_e": RatingAbove(starsOf(in.Ratings), in.Mu0, in.Frac)}
+	},
+}
+
+func interval(lo, hi float64) results { return results{"lo": lo, "hi": hi} }
+
+func starsOf(ratings []float64) (s Stars) {
+	for _, r := range ratings {
+		s[int(r)-1]++
+	}
+	return s
+}
+
+func twoSample(in arguments) results {
+	sum, proj := 0.0, []any{}
+	for _, b := range in.Blocks {
+		logE, c, d := LogTwoSample(Minute{N: b.NC, Bad: b.XC}, Minute{N: b.NB, Bad: b.XB}, in.PcAlt, in.PbAlt, in.Delta)
+		sum += logE
+		proj = append(proj, results{"c": c, "b": d})
+	}
+	return results{"log_e": sum, "proj": proj}
 }

@@ -1,0 +1,79 @@
+package evidence
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+)
+
+// The intervals below hold for one look that was planned, such as the end of a
+// window. For one that is watched take ConfidenceSequence. All are two-sided
+// with conf/2 on each side's complement, for x bad among n events, and are
+// [0, 1] (nothing is known) for n = 0, counts that cannot be, or a conf
+// outside (0, 1).
+
+// Wilson is the score interval, without correction for continuity (Wilson
+// 1927, "Probable inference, the law of succession, and statistical
+// inference"). Its coverage is near conf on average.
+func Wilson(x, n, conf float64) (lo, hi float64) {
+	if !inside(conf) {
+		return 0, 1
+	}
+	return wilsonZ(x, n, normalQuantile((1+conf)/2))
+}
+
+// wilsonZ is Wilson's interval at z standard errors. The lower end comes from
+// the product of the two roots, which does not cancel.
+func wilsonZ(x, n, z float64) (lo, hi float64) {
+	x, n, ok := counts(x, n)
+	if !ok {
+		return 0, 1
+	}
+	p, k := x/n, z*z/n
+	if x < n {
+		hi = min((p+k/2+math.Sqrt(k*(p*(1-p)+k/4)))/(1+k), 1)
+	} else {
+		hi = 1
+	}
+	return p * p / ((1 + k) * hi), hi
+}
+
+// ClopperPearson is the exact interval: its coverage is at least conf for
+// every true rate (Clopper and Pearson 1934).
+func ClopperPearson(x, n, conf float64) (lo, hi float64) {
+	x, n, ok := counts(x, n)
+	if !ok || !inside(conf) {
+		return 0, 1
+	}
+	hi = 1
+	tail := (1 - conf) / 2
+	if x > 0 {
+		lo = betaQuantile(x, n-x+1, tail, false)
+	}
+	if x < n {
+		hi = betaQuantile(x+1, n-x, tail, true)
+	}
+	return lo, hi
+}
+
+// Jeffreys is the equal-tailed credible interval of Beta(x+1/2, n-x+1/2)
+// (Brown, Cai and DasGupta 2001, "Interval estimation for a binomial
+// proportion"), without their change at x = 0 and x = n, so that its ends are
+// never 0 or 1.
+func Jeffreys(x, n, conf float64) (lo, hi float64) {
+	x, n, ok := counts(x, n)
+	if !ok || !inside(conf) {
+		return 0, 1
+	}
+	tail := (1 - conf) / 2
+	return betaQuantile(x+.5, n-x+.5, tail, false), betaQuantile(x+.5, n-x+.5, tail, true)
+}
+
+// normalQuantile is the quantile of the standard normal distribution, with
+// p moved into what float64 can tell from 0 and 1.
+func normalQuantile(p float64) float64 {
+	return mathext.NormalQuantile(clamp(p, 1e-300, 1-1e-16))
+}
+
+// normalTail is the probability that a standard normal exceeds z.
+func normalTail(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }

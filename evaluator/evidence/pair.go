@@ -1,0 +1,164 @@
+package evidence
+
+import "math"
+
+// pairBets is the number of bets of a Pair.
+const pairBets = 3
+
+// How many times the baseline's rate the canary's is bet to be, and the
+// weights of the bets.
+var (
+	pairRatios  = [pairBets]float64{2, 5, 15}
+	pairWeights = [pairBets]float64{.4, .35, .25}
+)
+
+const (
+	// pairFloor times half the ratio is the least rate that is bet on: below
+	// half a per cent a difference is not worth finding.
+	pairFloor = .005
+
+	// pairPrior is the number of events, half a bad one among them, that the
+	// estimate of the baseline begins with: the bets of the first minutes are
+	// on rates of some per cent, and an hour of any traffic outweighs it.
+	pairPrior = 100.0
+)
+
+// pairKeep is what a look leaves of the earlier ones in the estimate of the
+// baseline: a half-life of 60 looks.
+var pairKeep = math.Exp2(-1. / 60)
+
+// Pair is the sequential test of a canary against the baseline beside it: its
+// null hypothesis is "in every minute the canary's bad rate is at most Delta
+// above the baseline's", whatever that rate is and however it changes. What
+// hits both, such as an outage of something they share, is no evidence.
+//
+// It is the two-sample e-variable of Turner, Ly and Grünwald (2024, "Generic
+// e-variables for exact sequential k-sample tests that allow for optional
+// stopping"), with bets that follow the baseline of earlier minutes and an
+// unknown start. A Pair has no state; it may be shared.
+type Pair struct {
+	delta float64
+	logW  [pairBets]float64
+}
+
+// PairTrack is the running evidence of one Pair. It has a fixed size, is
+// comparable with ==, and its zero value has seen nothing. Its numbers are
+// finite; those in LR are meaningless while Looks is 0.
+type PairTrack struct {
+	Looks            uint32            // minutes in which both sides had events
+	LR               [pairBets]float64 // log S_j of each bet
+	BaseN, BaseBad   float64           // baseline, leaky: halved in 60 looks
+	CanaryN, CanaryX float64           // canary's events and bad events over the looks
+	BaselineN, BaseX float64           // baseline's over the same looks
+}
+
+// NewPair returns the test against a difference of rates of at most delta,
+// which is 0 for "no worse" and positive for "worse by no more than". It is
+// moved into [-0.99, 0.99]; NaN is 0.99, which hardly ever has evidence.
+func NewPair(delta float64) *Pair {
+	if math.IsNaN(delta) {
+		delta = 1
+	}
+	p := &Pair{delta: clamp(delta, -.99, .99)}
+	for j, w := range pairWeights {
+		p.logW[j] = math.Log(w)
+	}
+	return p
+}
+
+// Delta is the difference that is tolerated.
+func (p *Pair) Delta() float64 { return p.delta }
+
+// Look adds one minute of both sides. omega is the part of the prior
+// probability that the fault begins with it, as in [Test.Look]. A minute in
+// which either side has no events, or counts that cannot be, changes nothing.
+// The canary's fractional count is rounded down and the baseline's up, against
+// the evidence.
+func (p *Pair) Look(tr *PairTrack, canary, baseline Minute, omega float64) {
+	c, okC := canary.counted()
+	b, okB := baseline.counted()
+	if !okC || !okB {
+		return
+	}
+	if tr.Looks == 0 {
+		tr.LR = [pairBets]float64{logZero, logZero, logZero}
+	}
+	c.Bad, b.Bad = wholeDown(c.Bad), min(wholeUp(b.Bad), b.N)
+	start := logWeight(omega)
+	for j, bet := range p.bets(tr) {
+		logE, _, _ := LogTwoSample(c, b, bet.canary, bet.baseline, p.delta)
+		tr.LR[j] = logAdd(tr.LR[j], start) + logE
+	}
+	tr.learn(c, b)
+}
+
+// learn adds a minute to the counts, for the bets of later ones.
+func (tr *PairTrack) learn(c, b Minute) {
+	tr.Looks++
+	tr.BaseN = tr.BaseN*pairKeep + b.N
+	tr.BaseBad = tr.BaseBad*pairKeep + b.Bad
+	tr.CanaryN += c.N
+	tr.CanaryX += c.Bad
+	tr.BaselineN += b.N
+	tr.BaseX += b.Bad
+}
+
+// bet is a pair of rates.
+type bet struct{ canary, baseline float64 }
+
+// bets are the rates that the next minute is bet on, from earlier minutes
+// only: that is what makes the product of the minutes an e-process.
+func (p *Pair) bets(tr *PairTrack) [pairBets]bet {
+	base := clamp((tr.BaseBad+.5)/(tr.BaseN+pairPrior), 1e-9, 1-1e-9)
+	var out [pairBets]bet
+	for j, ratio := range pairRatios {
+		rate := max(min(ratio*base, 1-(1-base)/ratio), pairFloor*ratio/2)
+		out[j] = bet{canary: min(rate+max(p.delta, 0), 1-1e-9), baseline: base}
+	}
+	return out
+}
+
+// LogE is the log e-value against the null hypothesis, 0 before the first look.
+func (p *Pair) LogE(tr *PairTrack) float64 { return mixed(tr.Looks, p.logW[:], tr.LR[:]) }
+
+// LogTwoSample is the log e-value of one block of a canary and a baseline
+// against "the canary's rate is at most delta above the baseline's", betting on
+// the rates pcAlt and pbAlt: the likelihood ratio of the bet against its
+// projection (a, b) in Kullback-Leibler divergence, weighted by the numbers of
+// events, on the line a - b = delta (Turner, Ly and Grünwald 2024, with delta
+// in Turner and Grünwald 2023, "Exact anytime-valid confidence intervals for
+// contingency tables and beyond"). The product of blocks is an e-value, if
+// each block's bet was chosen before it.
+//
+// A bet that does not claim a difference above delta is its own projection and
+// gives 0, and so do a bet that is not two rates in (0, 1) and a block without
+// events on both sides together. A side with counts that cannot be counts as
+// without events.
+func LogTwoSample(canary, baseline Minute, pcAlt, pbAlt, delta float64) (logE, a, b float64) {
+	c, okC := canary.counted()
+	d, okD := baseline.counted()
+	if !inside(pcAlt) || !inside(pbAlt) || !(pcAlt-pbAlt > delta) || (!okC && !okD) {
+		return 0, pcAlt, pbAlt
+	}
+	if delta == 0 {
+		a = (c.N*pcAlt + d.N*pbAlt) / (c.N + d.N)
+		b = a
+	} else {
+		a, b = project(c.N, d.N, pcAlt, pbAlt, delta)
+	}
+	if !inside(a) || !inside(b) { // the bet is at the very edge
+		return 0, pcAlt, pbAlt
+	}
+	return logRatio(c.Bad, c.N, pcAlt, a) + logRatio(d.Bad, d.N, pbAlt, b), a, b
+}
+
+// project returns the point with a - b = delta that is nearest to the bet. The
+// divergence is convex along the line, and its slope changes its sign between
+// where b, and where a, is the bet's own rate.
+func project(nc, nb, pc, pb, delta float64) (a, b float64) {
+	b = bisect(max(pb, -delta), min(pc-delta, 1), func(b float64) bool {
+		a := b + delta
+		return nc*(a-pc)*b*(1-b)+nb*(b-pb)*a*(1-a) >= 0
+	})
+	return b + delta, b
+}
