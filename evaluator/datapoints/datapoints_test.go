@@ -302,7 +302,7 @@ func TestParseSpec(t *testing.T) {
 	}{
 		{"3 of 5", datapoints.Spec{M: 3, N: 5}, ""},
 		{" 1  of 1 ", datapoints.Spec{M: 1, N: 1}, ""},
-		{"8640 of 8640", datapoints.Spec{M: 8640, N: 8640}, ""},
+		{"1440 of 1440", datapoints.Spec{M: 1440, N: 1440}, ""},
 		{"", datapoints.Spec{}, "want how many of how many"},
 		{"3/5", datapoints.Spec{}, "want how many of how many"},
 		{"3 out of 5", datapoints.Spec{}, "want how many of how many"},
@@ -311,7 +311,7 @@ func TestParseSpec(t *testing.T) {
 		{"3 of 99999999999999999999", datapoints.Spec{}, "want whole numbers"},
 		{"0 of 5", datapoints.Spec{}, "want at least 1 of at least 1"},
 		{"6 of 5", datapoints.Spec{}, "5 periods cannot have 6 breaching ones"},
-		{"1 of 8641", datapoints.Spec{}, "want at most 8640 periods"},
+		{"1 of 1441", datapoints.Spec{}, "want at most 1440 periods"},
 	} {
 		got, err := datapoints.ParseSpec(tt.text)
 		if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// MaxPeriods bounds N: a day of CloudWatch's shortest period, ten seconds.
-const MaxPeriods = 8640
+// MaxPeriods bounds N: a day of minutes.
+const MaxPeriods = 1440
 
 // Spec says how many of how many periods breach, written "3 of 5". The zero Spec
 // is not valid.
