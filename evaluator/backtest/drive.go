@@ -1,0 +1,74 @@
+package backtest
+
+import (
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// lead is how long before its start a release begins to tick: the daemon asks
+// for the signals of a phase a little before it begins.
+const lead = 3 * 60
+
+// driven is what came of one plan over the history.
+type driven struct {
+	plan   *rules.Plan
+	state  *evaluator.State
+	events []evaluator.Event
+	at     int64 // the last tick
+	ticks  int
+	cut    bool // the range ended before the run was over
+}
+
+// drive runs a plan tick by tick, until it is decided, its last deadline has
+// passed, or the range ends.
+func (r *run) drive(plan *rules.Plan) driven {
+	step := max(seconds(plan.Interval), 1)
+	start := plan.Start.Unix()
+	d := driven{plan: plan, state: evaluator.Begin(plan)}
+	limit := start + seconds(Length(plan))
+	var readings []rules.Reading
+	for at := floor(start-lead, step); ; at += step {
+		if at > r.to {
+			d.cut = true
+			return d
+		}
+		if at >= limit {
+			s := evaluator.Look(plan, d.state)
+			horizon := s.Horizon.Unix() + 2*step
+			if s.Over || at > horizon {
+				return d
+			}
+			limit = max(horizon, at+step)
+		}
+		readings = readings[:0]
+		for _, w := range evaluator.Wants(plan, d.state, when(at)) {
+			if s := r.series[w.Signal]; s != nil && s.None == "" {
+				readings = append(readings, s.answer(&plan.Signals[w.Signal], w, at))
+			}
+		}
+		var events []evaluator.Event
+		d.state, events = evaluator.Step(plan, d.state, evaluator.Tick{At: when(at), Readings: readings})
+		d.events, d.at, d.ticks = append(d.events, events...), at, d.ticks+1
+		if decided(events) {
+			return d
+		}
+	}
+}
+
+// decided reports whether events end a run.
+func decided(events []evaluator.Event) bool {
+	for i := range events {
+		if e := &events[i]; e.Kind == evaluator.RunEvent {
+			switch e.To {
+			case rules.Passed.String(), rules.Failed.String(), rules.RolledBack.String():
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// since is a duration between two times in whole seconds.
+func since(from, to int64) time.Duration { return time.Duration(to-from) * time.Second }

@@ -1,0 +1,208 @@
+package backtest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// Config says what is tried on what.
+type Config struct {
+	Plan    *rules.Plan   // required
+	History *History      // required
+	From    time.Time     // start of the first release; required
+	To      time.Time     // no tick comes after it; required
+	Every   time.Duration // between the starts of two releases; the plan's length, at least an hour, if zero
+	Marks   []Mark        // periods in which the service was bad; without any no firing is called right or false
+
+	// Tolerance is how long after a marked period a firing still counts as right;
+	// zero is none.
+	Tolerance time.Duration
+
+	// Each is asked between two releases whether to go on; nil always goes on. Its
+	// error ends the backtest.
+	Each func(done, of int) error
+}
+
+// maxReleases bounds a run.
+const maxReleases = 100_000
+
+// run is a backtest under way.
+type run struct {
+	plan    *rules.Plan
+	history *History
+	series  []*Series // as Plan.Signals; nil where nothing was fetched
+	from    int64
+	to      int64
+	every   int64
+	length  int64
+	marks   marked
+	watched []int // the rollback rules that a phase names
+}
+
+// Run tries a plan on a history. The error says what is missing, or is that of
+// Each.
+func Run(cfg Config) (*Report, error) {
+	r, err := newRun(cfg)
+	if err != nil {
+		return nil, err
+	}
+	report := r.begin()
+	n := int((r.to - r.from + r.every - 1) / r.every)
+	for i := range n {
+		if cfg.Each != nil {
+			if err := cfg.Each(i, n); err != nil {
+				return nil, err
+			}
+		}
+		r.release(report, r.from+int64(i)*r.every)
+	}
+	r.finish(report)
+	return report, nil
+}
+
+func newRun(cfg Config) (*run, error) {
+	if cfg.Plan == nil || cfg.History == nil {
+		return nil, errors.New("a backtest needs a plan and a history")
+	}
+	r := &run{plan: cfg.Plan, history: cfg.History, from: cfg.From.Unix(), to: cfg.To.Unix()}
+	r.length = seconds(Length(r.plan))
+	r.every = seconds(cfg.Every)
+	if r.every == 0 {
+		r.every = max(r.length, 3600)
+	}
+	switch {
+	case r.from >= r.to:
+		return nil, fmt.Errorf("the range ends at %s, which is not after its start %s", when(r.to).Format(time.RFC3339), when(r.from).Format(time.RFC3339))
+	case len(r.plan.Phases) == 0 || r.length == 0:
+		return nil, fmt.Errorf("plan %q has no phase with a window", r.plan.Name)
+	case (r.to-r.from)/r.every >= maxReleases:
+		return nil, fmt.Errorf("a release every %s over %s are more than %d", since(0, r.every), since(r.from, r.to), maxReleases)
+	}
+	for i := range cfg.Marks {
+		if err := cfg.Marks[i].Check(r.plan); err != nil {
+			return nil, fmt.Errorf("bad period %d: %w", i+1, err)
+		}
+	}
+	r.marks = newMarked(cfg.Marks, cfg.Tolerance)
+	r.series = make([]*Series, len(r.plan.Signals))
+	for i := range r.plan.Signals {
+		r.series[i] = r.history.find(&r.plan.Signals[i])
+	}
+	for i := range r.plan.Rules {
+		if r.plan.Rules[i].Kind == rules.RollbackRule && firstPhase(r.plan, i) < len(r.plan.Phases) {
+			r.watched = append(r.watched, i)
+		}
+	}
+	return r, nil
+}
+
+// release runs one virtual release: whole, and each rollback rule alone.
+func (r *run) release(report *Report, start int64) {
+	n := len(report.Releases) + 1
+	end := min(start+r.length, r.to)
+	of := make([]coverage, len(r.plan.Rules))
+	for i := range r.plan.Rules {
+		of[i] = r.ruleCoverage(i, start, end)
+	}
+	d := r.drive(r.judged(start, of))
+	report.Ticks += d.ticks
+	rel := r.told(n, start, &d, of)
+	for _, i := range r.watched {
+		w, fired := r.watch(report, start, i, of[i])
+		if fired != nil {
+			fired.Release = n
+			report.Firings = append(report.Firings, *fired)
+		}
+		rel.Watches = append(rel.Watches, w)
+	}
+	report.Releases = append(report.Releases, rel)
+}
+
+// ruleCoverage is what the history holds for a rule in a release: from the start
+// of what it judges to the end of the run.
+func (r *run) ruleCoverage(rule int, start, end int64) coverage {
+	k := firstPhase(r.plan, rule)
+	if k == len(r.plan.Phases) {
+		return coverage{extent: Whole} // nothing names it
+	}
+	p := &r.plan.Phases[k]
+	from := start + seconds(p.Start)
+	if r.plan.Rules[rule].Kind == rules.Success {
+		from = min(from, from+seconds(p.Window)-seconds(r.plan.Rules[rule].Over))
+	}
+	return r.covers(rule, from, max(end, from+1))
+}
+
+// watch runs one rollback rule alone over a release.
+func (r *run) watch(report *Report, start int64, rule int, c coverage) (Watch, *Firing) {
+	rl := &r.plan.Rules[rule]
+	from := start + seconds(r.plan.Phases[firstPhase(r.plan, rule)].Start)
+	w := Watch{Rule: rl.Name, Extent: c.extent, Why: c.why, From: when(from), To: when(max(from, min(start+r.length, r.to)))}
+	if c.extent == None || from >= r.to {
+		return w, nil
+	}
+	d := r.drive(r.alone(rule, start, c))
+	report.Ticks += d.ticks
+	w.follow(d.events, min(d.at, w.To.Unix()))
+	var f *Firing
+	mark := -1
+	if e := fired(d.events, rl.Name); e != nil {
+		f = &Firing{
+			Rule: rl.Name, At: e.At, After: e.At.Unix() - start, Cause: e.Cause, Reason: e.Reason, Evidence: e.Evidence,
+		}
+		f.Judgement, mark = r.marks.judge(rl.Name, e.At.Unix())
+		if mark >= 0 {
+			f.Mark = mark + 1
+			f.Delay = e.At.Unix() - max(from, r.marks.list[mark].From.Unix())
+		}
+		w.To, w.Fired = e.At, true
+	}
+	for i := range r.marks.list {
+		m := &r.marks.list[i]
+		if i != mark && m.concerns(rl.Name) && m.From.Before(w.To) && m.To.After(w.From) {
+			w.Missed = append(w.Missed, i+1)
+		}
+	}
+	return w, f
+}
+
+// fired finds the event of a rule that fired.
+func fired(events []evaluator.Event, rule string) *evaluator.Event {
+	i := slices.IndexFunc(events, func(e evaluator.Event) bool {
+		return e.Kind == evaluator.RuleEvent && e.Subject == rule && e.To == string(evaluator.RuleFired)
+	})
+	if i < 0 {
+		return nil
+	}
+	return &events[i]
+}
+
+// follow notes when a rule was first in each state, and how long it was silent.
+func (w *Watch) follow(events []evaluator.Event, end int64) {
+	w.First = map[string]time.Time{}
+	silent := int64(-1)
+	for i := range events {
+		e := &events[i]
+		if e.Kind != evaluator.RuleEvent || e.Subject != w.Rule {
+			continue
+		}
+		if _, seen := w.First[e.To]; !seen {
+			w.First[e.To] = e.At
+		}
+		if silent >= 0 {
+			w.Silent += e.At.Unix() - silent
+			silent = -1
+		}
+		if e.To == string(evaluator.RuleSilent) {
+			silent = e.At.Unix()
+		}
+	}
+	if silent >= 0 && end > silent {
+		w.Silent += end - silent
+	}
+}
