@@ -1,0 +1,150 @@
+package simulation
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+)
+
+// Sequential is a rule that weighs evidence, with its three rungs, as the
+// evaluator judges it.
+type Sequential struct {
+	Label   string  // its name in tables
+	Limit   float64 // bad share that a good release keeps, in (0, 1)
+	Trigger float64 // bad share from which it is rolled back; at least Limit
+	Alpha   float64 // how likely a good release may be held; in (0, 1)
+	Looks   int     // looks that its evidence is spread over: the window
+
+	MinEvents float64 // events that there must be in the suspect stretch for a rollback
+	MinLooks  int     // how many looks long the suspect stretch must be for a rollback
+	Beside    bool    // there is a baseline, and it must confirm a rollback
+	NoFloors  bool    // without the operational floors, to see what they cost
+}
+
+const (
+	// confirmAt is the log e-value that the baseline must give before a
+	// rollback: that of 1 in 20.
+	confirmAt = 2.995732273553991
+	// midAt is the log e-value against the middle of limit and trigger that a
+	// rollback wants: that of 1 in 5.
+	midAt = 1.6094379124341003
+	// leastBad bad events in leastBuckets looks must be seen before anything is
+	// held or rolled back.
+	leastBad, leastBuckets = 3, 2
+)
+
+// Name is the rule in a few words.
+func (r *Sequential) Name() string {
+	if r.Label != "" {
+		return r.Label
+	}
+	return fmt.Sprintf("evidence (limit %g, trigger %g, alpha %g)", r.Limit, r.Trigger, r.Alpha)
+}
+
+// Knows is all rungs.
+func (r *Sequential) Knows() Reached {
+	return Reached(0).With(Warned).With(Held).With(RolledBack)
+}
+
+// Watch gives the rule before a release.
+func (r *Sequential) Watch() Watcher {
+	w := &weigher{rule: r, test: evidence.NewTest(r.Limit, r.Trigger), bound: -math.Log(r.Alpha)}
+	if r.Beside {
+		w.pair = evidence.NewPair(0)
+	}
+	return w
+}
+
+// weigher is the running evidence against one release.
+type weigher struct {
+	rule     *Sequential
+	test     *evidence.Test
+	pair     *evidence.Pair // nil without a baseline
+	bound    float64
+	track    evidence.Track
+	beside   evidence.PairTrack
+	compared int // looks until the newest that had a baseline too
+}
+
+// Reset forgets all.
+func (w *weigher) Reset() {
+	w.track, w.beside, w.compared = evidence.Track{}, evidence.PairTrack{}, 0
+}
+
+// omega is the prior probability that the fault begins with the next look that
+// has events: half of it with the first, the rest spread evenly.
+func (w *weigher) omega() float64 {
+	spread := float64(max(w.rule.Looks, 2) - 1)
+	switch n := w.track.Looks; {
+	case n == 0:
+		return .5
+	case float64(n) <= spread:
+		return .5 / spread
+	}
+	return 0
+}
+
+// Look takes in a look. One without events changes nothing.
+func (w *weigher) Look(t int, canary, baseline evidence.Minute) Reached {
+	if !(canary.N > 0) {
+		return 0
+	}
+	omega := w.omega()
+	w.test.Look(&w.track, int64(t), canary, omega)
+	if w.pair != nil && baseline.N > 0 {
+		w.pair.Look(&w.beside, canary, baseline, omega)
+		w.compared = t + 1
+	}
+	return w.rungs(t + 1)
+}
+
+// rungs is where the rule stands after so many looks. An e-value is a mean of
+// its parts, so that it cannot reach the bound when none of them does: most
+// looks need no more than that.
+func (w *weigher) rungs(looks int) Reached {
+	var now Reached
+	if some(w.track.LR[:], w.bound) && w.test.Warn(&w.track) >= w.bound || w.pair != nil && w.pair.LogE(&w.beside) >= w.bound {
+		now = now.With(Warned)
+	}
+	if !some(w.track.MB[:], w.bound) || w.test.Hold(&w.track) < w.bound {
+		return now
+	}
+	s := w.test.Suspect(&w.track)
+	if !w.rule.NoFloors && (s.Bad < leastBad || s.BadLooks < leastBuckets) {
+		return now
+	}
+	now = now.With(Warned).With(Held)
+	if w.long(&s, looks) && w.confirmed(&s, looks) && w.test.Midpoint(&w.track) >= midAt {
+		now = now.With(RolledBack)
+	}
+	return now
+}
+
+// long reports whether what is suspect is as much as the plan wants to see; where
+// no stretch is, it is all that was seen.
+func (w *weigher) long(s *evidence.Segment, looks int) bool {
+	n, start := w.track.N, 0
+	if s.LLR > 0 {
+		n, start = s.N, int(s.Start)
+	}
+	return n >= w.rule.MinEvents && looks-start >= w.rule.MinLooks
+}
+
+// confirmed reports whether the baseline says that it is the release, or has
+// nothing to say: there is none, or none over most of the suspect stretch.
+func (w *weigher) confirmed(s *evidence.Segment, looks int) bool {
+	if w.pair == nil || w.compared <= int(s.Start)+(looks-int(s.Start))/2 {
+		return true
+	}
+	return w.pair.LogE(&w.beside) >= confirmAt
+}
+
+func some(parts []float64, bound float64) bool {
+	for _, v := range parts {
+		if v >= bound-1e-9 {
+			return true
+		}
+	}
+	return false
+}
