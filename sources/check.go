@@ -67,7 +67,7 @@ func checked(now time.Time, wants []Want, answers []rules.Reading) (out []rules.
 	return out, dropped
 }
 
-// sanitised drops the points that cannot be true. A reading that lost one, or
+// sanitised drops the points and parts that cannot be true. A reading that lost one, or
 // that has a fault, vouches for nothing: it has no watermark. (One that says
 // "nothing there" is an answer in full and may have one.)
 func sanitised(now time.Time, w Want, r rules.Reading) (clean rules.Reading, dropped int) {
@@ -81,18 +81,29 @@ func sanitised(now time.Time, w Want, r rules.Reading) (clean rules.Reading, dro
 	}
 	points, why := possible(w, r)
 	if dropped = len(r.Points) - len(points); dropped > 0 {
-		if r.Fault == rules.OK || r.Fault == rules.NoData {
-			r.Fault = rules.PartialData
-		}
+		r.Fault = worse(r.Fault)
 		r.Detail = Clip(fmt.Sprintf("%d of %d points dropped: %s; %s", dropped, len(r.Points), why, r.Detail))
 		r.Detail = strings.TrimSuffix(r.Detail, "; ")
 	}
-	r.Points = points
+	parts, why := consistent(w, r, points)
+	if len(parts) < len(r.Parts) && dropped == 0 {
+		// Where a point was dropped it is said already, and its parts go with it.
+		r.Fault, r.Detail = worse(r.Fault), Clip(why)
+	}
+	r.Points, r.Parts = points, parts
 	r.SettledUntil = max(0, min(r.SettledUntil, r.To, now.Unix()))
 	if r.Fault != rules.OK && r.Fault != rules.NoData {
 		r.SettledUntil = 0
 	}
 	return r, dropped
+}
+
+// worse is the fault of a reading of which something was dropped.
+func worse(f rules.Fault) rules.Fault {
+	if f == rules.OK || f == rules.NoData {
+		return rules.PartialData
+	}
+	return f
 }
 
 // possible gives the points that can be true, and why the first of the others

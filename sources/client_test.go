@@ -356,7 +356,16 @@ func TestPoolAnswersAreAlwaysPossible(t *testing.T) {
 				Value: odd.Draw(t, "value"), Samples: odd.Draw(t, "samples"),
 			}
 		}), 0, 10).Draw(t, "points")
+		groups := rapid.Custom(func(t *rapid.T) rules.Group {
+			return rules.Group{Name: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"), Value: odd.Draw(t, "value"), Samples: odd.Draw(t, "samples")}
+		})
+		var parts []rules.Parts
+		for _, p := range points {
+			whole := []rules.Group{{Name: "a", Value: 0, Samples: p.Samples}}
+			parts = append(parts, rules.Parts{At: p.At, Groups: rapid.OneOf(rapid.Just(whole), rapid.SliceOfN(groups, 0, 3)).Draw(t, "groups")})
+		}
 		answered := rules.Reading{
+			Parts:  parts,
 			Signal: rapid.IntRange(0, 1).Draw(t, "signal"), Points: points,
 			Fault:        rules.Fault(rapid.IntRange(0, 9).Draw(t, "fault")),
 			SettledUntil: noon.Unix() + rapid.Int64Range(-9, 9).Draw(t, "settled")*60,
@@ -379,6 +388,24 @@ func TestPoolAnswersAreAlwaysPossible(t *testing.T) {
 				t.Fatalf("impossible point %+v in %+v", q, r)
 			}
 			last = q.At
+		}
+		if len(r.Parts) < len(parts) && r.Fault == rules.OK {
+			t.Fatalf("parts were dropped without a fault: %+v of %+v", r, answered)
+		}
+		for _, q := range r.Parts {
+			n, has := 0.0, false
+			for _, g := range q.Groups {
+				n += g.Samples
+				if !(g.Value >= 0 && g.Value <= g.Samples) || math.IsInf(g.Samples, 1) {
+					t.Fatalf("impossible group %+v in %+v", g, r)
+				}
+			}
+			for _, p := range r.Points {
+				has = has || p.At == q.At && math.Abs(p.Samples-n) < 1e-6
+			}
+			if !has && (r.Fault != rules.NoData || slices.ContainsFunc(r.Points, func(p rules.Point) bool { return p.At == q.At })) {
+				t.Fatalf("parts %+v are not those of a point in %+v", q, r)
+			}
 		}
 	})
 }

@@ -322,6 +322,56 @@ func TestPoolBelievesNothingImpossible(t *testing.T) {
 	}
 }
 
+func TestPoolBelievesNoPartsThatAreNotOfTheirPoint(t *testing.T) {
+	from := noon.Unix() - 300
+	parts := func(k int, groups ...rules.Group) rules.Parts {
+		return rules.Parts{At: from + int64(k)*60, Groups: groups}
+	}
+	g := func(name string, v, n float64) rules.Group { return rules.Group{Name: name, Value: v, Samples: n} }
+	good := parts(0, g("a", 1, 4), g("b", 2, 6))
+	tests := []struct {
+		name  string
+		fault rules.Fault
+		parts []rules.Parts
+		keep  int
+		why   string // "" where nothing is dropped
+	}{
+		{"all is well", rules.OK, []rules.Parts{good}, 1, ""},
+		{"none", rules.OK, nil, 0, ""},
+		{"too few samples", rules.OK, []rules.Parts{parts(0, g("a", 1, 4), g("b", 2, 5))}, 0, "9 samples in groups of 10"},
+		{"a group twice", rules.OK, []rules.Parts{parts(0, g("a", 1, 4), g("a", 2, 6))}, 0, `"a" twice`},
+		{"more than all", rules.OK, []rules.Parts{parts(0, g("a", 5, 4), g("b", 2, 6))}, 0, "5 of 4"},
+		{"negative", rules.OK, []rules.Parts{parts(0, g("a", -1, 4), g("b", 2, 6))}, 0, "-1 of 4"},
+		{"NaN", rules.OK, []rules.Parts{parts(0, g("a", math.NaN(), 4), g("b", 2, 6))}, 0, "not finite"},
+		{"outside", rules.OK, []rules.Parts{good, parts(5)}, 1, "outside"},
+		{"a bucket twice", rules.OK, []rules.Parts{good, good}, 1, "ascending"},
+		{"of no point", rules.OK, []rules.Parts{good, parts(1, g("a", 1, 1))}, 1, "of no point"},
+		{"of no point where nothing is there", rules.NoData, []rules.Parts{parts(1, g("a", 1, 1))}, 1, ""},
+		{"of a fault", rules.Unavailable, []rules.Parts{parts(1, g("a", 1, 1))}, 0, "of no point"},
+	}
+	for _, tt := range tests {
+		p := sources.NewPool(sources.PoolConfig{Sources: map[string]sources.Source{"s": each(func(w sources.Want) rules.Reading {
+			r := rules.Reading{Signal: w.Index, Parts: tt.parts, SettledUntil: noon.Unix(), Fault: tt.fault, Detail: "x"}
+			if tt.fault == rules.OK {
+				r.Points, r.Detail = []rules.Point{{At: from, Value: 3, Samples: 10}, {At: from + 120, Value: 1, Samples: 1}}, ""
+			}
+			return r
+		})}})
+		got := p.Fetch(t.Context(), noon, []sources.Want{want("s", 3)})[0]
+		closed(t, p)
+		if len(got.Parts) != tt.keep || tt.keep > 0 && !reflect.DeepEqual(got.Parts, tt.parts[:tt.keep]) {
+			t.Errorf("%s: got parts %+v of %+v", tt.name, got.Parts, tt.parts)
+		}
+		fault := tt.fault
+		if tt.why != "" && fault == rules.OK {
+			fault = rules.PartialData
+		}
+		if got.Fault != fault || !strings.Contains(got.Detail, tt.why) || (got.SettledUntil == 0) != (fault == rules.PartialData || fault == rules.Unavailable) {
+			t.Errorf("%s: got fault %q %q, settled %d; want %q with %q", tt.name, got.Fault, got.Detail, got.SettledUntil, fault, tt.why)
+		}
+	}
+}
+
 func TestPoolTakesABucketThatReachesIntoTheRange(t *testing.T) {
 	p := sources.NewPool(sources.PoolConfig{Sources: map[string]sources.Source{"s": each(func(w sources.Want) rules.Reading {
 		return rules.Reading{Signal: w.Index, Width: 3600, Points: []rules.Point{
