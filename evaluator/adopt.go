@@ -64,6 +64,9 @@ func (a *adoption) rules() {
 		if rs.state != codeFired {
 			rs.next = 0 // what is known is judged afresh, under the new words
 		}
+		if !a.sameWeighing(&a.old.Rules[k], n) {
+			rs.ev = nil
+		}
 		a.to.rules[i] = rs
 		for _, f := range a.from.frozen {
 			if f.rule == k {
@@ -99,6 +102,9 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 		ph.success[i] = successState{verdict: rules.Pending, cause: rules.CauseWindow}
 		if k := a.place(o.Success, r); k >= 0 {
 			ph.success[i] = success[k]
+			if !a.sameWeighing(&a.old.Rules[o.Success[k]], &a.plan.Rules[r]) {
+				ph.success[i].ev = nil
+			}
 		}
 		if ph.state == rules.Monitoring {
 			ph.success[i].next = 0
@@ -118,6 +124,21 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 		}
 	}
 	return ph
+}
+
+// sameWeighing reports whether what a rule has weighed means what it meant: its
+// signal and its two bounds are the same.
+func (a *adoption) sameWeighing(o, n *rules.Rule) bool {
+	was, is := &a.old.Signals[o.Signal], &a.plan.Signals[n.Signal]
+	return o.Method == n.Method && o.Limit == n.Limit && o.Trigger == n.Trigger && was.Name == is.Name &&
+		sameQuestion(was, is) && was.Cluster == is.Cluster && a.sameBaseline(was, is)
+}
+
+func (a *adoption) sameBaseline(was, is *rules.Signal) bool {
+	if was.Baseline <= 0 || is.Baseline <= 0 {
+		return was.Baseline <= 0 && is.Baseline <= 0
+	}
+	return sameQuestion(&a.old.Signals[was.Baseline], &a.plan.Signals[is.Baseline])
 }
 
 // place finds where the old phase named what the new plan knows as rule r.

@@ -14,8 +14,12 @@ import (
 )
 
 // The stored form: four bytes that name it and its version, the state's parts in
-// a fixed order as varints, floats and strings, and a CRC-32 of all of it.
-const storedForm = "RGs\x01"
+// a fixed order as varints, floats and strings, and a CRC-32 of all of it. The
+// first version, which has nothing weighed, is read too.
+const (
+	storedForm = "RGs\x02"
+	firstForm  = 1
+)
 
 // MarshalBinary is the stored form: the same bytes for equal states.
 func (s *State) MarshalBinary() ([]byte, error) {
@@ -32,6 +36,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	list(w, s.applied, func(w *writer, id *string) { w.str(*id) })
 	list(w, s.frozen, (*writer).frozen)
 	w.json(s.fired)
+	w.evidence(s)
 	if w.err != nil { // unreachable unless evidence holds a number that is not finite
 		return nil, fmt.Errorf("storing a state: %w", w.err)
 	}
@@ -44,7 +49,7 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	if len(b) < len(storedForm)+4 || string(b[:len(storedForm)-1]) != storedForm[:len(storedForm)-1] {
 		return errors.New("reading a stored state: not a stored state")
 	}
-	if b[3] != storedForm[3] {
+	if b[3] != storedForm[3] && b[3] != firstForm {
 		return fmt.Errorf("reading a stored state: form %d, this program reads form %d", b[3], storedForm[3])
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
@@ -62,6 +67,9 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	n.applied = readList(r, 1, func(r *reader, id *string) { *id = r.str() })
 	n.frozen = readList(r, 3, (*reader).frozen)
 	n.fired = readJSON[Event](r)
+	if b[3] != firstForm {
+		r.evidence(&n)
+	}
 	r.check(len(r.b) == 0, "bytes are left over")
 	if r.err != nil {
 		return fmt.Errorf("reading a stored state: %w", r.err)
@@ -321,7 +329,7 @@ func readList[T any](r *reader, least int, each func(*reader, *T)) []T {
 
 func (r *reader) state() rules.State     { return rules.State(r.enum(len(rules.States()))) }
 func (r *reader) verdict() rules.Verdict { return rules.Verdict(r.enum(len(rules.Verdicts()))) }
-func (r *reader) cause() rules.Cause     { return rules.Cause(r.enum(int(rules.CauseConfig) + 1)) }
+func (r *reader) cause() rules.Cause     { return rules.Cause(r.enum(int(rules.CauseBaseline) + 1)) }
 func (r *reader) code() ruleCode         { return ruleCode(r.enum(len(RuleStates()))) }
 
 func (r *reader) run(v *runState) {

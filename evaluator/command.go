@@ -100,11 +100,14 @@ func (s *stepper) holdCommand(c *Command, held bool) (func(), string) {
 	}
 	return func() {
 		from := run.shown()
-		run.held = held
+		run.held, run.heldFor, run.heldWhy = held, rules.CauseNone, ""
 		s.emit(Event{
 			Kind: RunEvent, Subject: s.plan.Name, From: from.String(), To: run.shown().String(), Cause: rules.CauseManual,
 			Reason: fmt.Sprintf("%s by %s: %s", c.Kind, c.By, c.Why), By: c.By, Why: c.Why,
 		})
+		if !held {
+			s.acknowledge(c)
+		}
 	}, ""
 }
 

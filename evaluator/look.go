@@ -186,7 +186,7 @@ func (s *State) successRuleView(lay *layout, k, i int) RuleView {
 		return v
 	}
 	now := s.successView(lay, k, i, s.at)
-	v.Reason, v.Evidence = now.reason, s.evidence(lay, r, now.stretch)
+	v.Reason, v.Evidence = now.reason, s.successEvidence(lay, k, i, &now)
 	return v
 }
 
@@ -207,10 +207,18 @@ func (s *State) rollbackView(lay *layout, i int) RuleView {
 		v.Verdict, v.Cause = rules.Pass, rules.CauseThreshold
 	case codeBreaching:
 		v.Verdict, v.Cause = rules.Pending, rules.CauseThreshold
+	case codeWarning:
+		v.Verdict = rules.Pass
+	case codeHolding:
+		v.Verdict = rules.Pending
 	case codeSilent:
 		v.Verdict = rules.Unknown
 	default:
 		v.Verdict = rules.Pending
+	}
+	if lay.weigh[i] != nil {
+		s.weighedView(lay, i, &v)
+		return v
 	}
 	var j judged
 	if rs.active {
@@ -219,6 +227,21 @@ func (s *State) rollbackView(lay *layout, i int) RuleView {
 	v.Reason = rollbackWords(lay, r, rs, &j, s.at)
 	v.Evidence = s.evidence(lay, r, j.shown())
 	return v
+}
+
+// weighedView fills in what a rollback rule has weighed.
+func (s *State) weighedView(lay *layout, i int, v *RuleView) {
+	rs := &s.rules[i]
+	w := s.rollbackWatch(lay, i)
+	var z weighed
+	if rs.active {
+		z = s.now(&w, rs.ev, 0)
+	}
+	now := s.weigh(&w, &z)
+	if v.Cause == rules.CauseThreshold {
+		v.Cause = rules.CauseEvidence
+	}
+	v.Reason, v.Evidence = s.evidenceWords(lay, &w, rs, &now, s.at), s.weighedEvidence(lay, &w, &now)
 }
 
 func ruleView(plan *rules.Plan, r *rules.Rule) RuleView {

@@ -255,9 +255,17 @@ func (s *stepper) phaseVerdict(k int) opinion {
 	case missing != nil:
 		return *missing
 	case s.st.run.held:
-		return opinion{rules.Pending, rules.CauseManual, "the run is held"}
+		return s.st.heldOpinion()
 	}
 	return opinion{rules.Pass, rules.CauseThreshold, s.passReason(k)}
+}
+
+// heldOpinion says who holds the run.
+func (st *State) heldOpinion() opinion {
+	if st.run.heldWhy == "" {
+		return opinion{rules.Pending, rules.CauseManual, "the run is held"}
+	}
+	return opinion{rules.Pending, st.run.heldFor, "the run is held: " + st.run.heldWhy}
 }
 
 // unclear gives the first rollback rule that is not known to have been quiet
@@ -267,7 +275,7 @@ func (s *stepper) unclear(k int, judged *int) *opinion {
 	for i, ri := range p.Rollback {
 		r, rs := &s.plan.Rules[ri], &s.st.rules[ri]
 		covered := ph.rollback[i].result == windowCovered
-		if covered && rs.state == codeClear {
+		if covered && (rs.state == codeClear || rs.state == codeWarning) {
 			*judged++
 			continue
 		}
@@ -276,7 +284,7 @@ func (s *stepper) unclear(k int, judged *int) *opinion {
 		if rs.silent != 0 {
 			silentSince = min(silentSince, rs.silent)
 		}
-		if rs.state != codeBreaching && policyFor(r, o.cause) == rules.PolicyIgnore && s.at >= silentSince+secs(r.Grace) {
+		if rs.state != codeBreaching && rs.state != codeHolding && policyFor(r, o.cause) == rules.PolicyIgnore && s.at >= silentSince+secs(r.Grace) {
 			continue
 		}
 		return &o
@@ -289,6 +297,8 @@ func (s *stepper) whyUnclear(k, i int) opinion {
 	rs := &s.st.rules[s.plan.Phases[k].Rollback[i]]
 	o := opinion{verdict: rules.Pending}
 	switch {
+	case rs.state == codeHolding:
+		o.cause, o.reason = rs.cause, fmt.Sprintf("rollback rule %s holds the run", r.Name)
 	case rs.state == codeBreaching:
 		o.cause, o.reason = rules.CauseThreshold, fmt.Sprintf("rollback rule %s is breaching", r.Name)
 	case rs.state == codeSilent:
@@ -339,7 +349,7 @@ func (s *stepper) freeze(k int) {
 	for i := range ph.success {
 		if ph.success[i].frozen == nil {
 			v := s.st.successView(s.lay, k, i, s.at)
-			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], reason: v.reason, evidence: s.evidence(v.rule, v.stretch)}
+			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], reason: v.reason, evidence: s.st.successEvidence(s.lay, k, i, &v)}
 		}
 		ph.success[i].next = math.MaxInt64
 	}
@@ -362,7 +372,7 @@ func (s *stepper) leading(k int) *Evidence {
 		return &f.evidence
 	}
 	v := s.st.successView(s.lay, k, best, s.at)
-	ev := s.evidence(v.rule, v.stretch)
+	ev := s.st.successEvidence(s.lay, k, best, &v)
 	return &ev
 }
 

@@ -19,7 +19,12 @@ func (s *stepper) judgeRollback() {
 			continue
 		}
 		from, news := s.touched(s.plan.Rules[i].Signal)
-		if news || s.at >= rs.next {
+		news = news || s.besideTouched(int(i))
+		switch {
+		case !news && s.at < rs.next:
+		case s.lay.weigh[i] != nil:
+			s.judgeEvidence(int(i))
+		default:
 			s.judgeRule(int(i), from)
 		}
 	}
@@ -45,7 +50,7 @@ func (s *stepper) judgeRule(i int, from int64) {
 	}
 	j := trace(s.lay, r, sr, old.since, from, s.at)
 	if j.fired {
-		s.fire(i, old.state, rules.CauseThreshold, j.fire, s.firedReason(r, &j))
+		s.fire(i, old.state, rules.CauseThreshold, s.evidence(r, j.fire), s.firedReason(r, &j))
 		return
 	}
 	rs := old
@@ -67,7 +72,7 @@ func (s *stepper) judgeRule(i int, from int64) {
 		*s.rule(i) = rs
 	}
 	if p == rules.PolicyRollback {
-		s.fire(i, old.state, rs.cause, stretch{}, s.silentReason(r, rs.silent, rs.cause))
+		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), s.silentReason(r, rs.silent, rs.cause))
 		return
 	}
 	if rs.state != old.state {
@@ -172,10 +177,9 @@ func policyFor(r *rules.Rule, c rules.Cause) rules.Policy {
 }
 
 // fire makes a rollback rule fire and rolls the run back.
-func (s *stepper) fire(i int, from ruleCode, cause rules.Cause, v stretch, reason string) {
+func (s *stepper) fire(i int, from ruleCode, cause rules.Cause, ev Evidence, reason string) {
 	r, rs := &s.plan.Rules[i], s.rule(i)
 	rs.state, rs.cause, rs.silent = codeFired, cause, 0
-	ev := s.evidence(r, v)
 	s.st.frozen = append(slices.Clone(s.st.frozen), frozenRule{rule: i, reason: reason, evidence: ev})
 	e := s.emit(Event{
 		Kind: RuleEvent, Subject: r.Name, From: string(from.name()), To: string(RuleFired), Cause: cause, Reason: reason,

@@ -109,6 +109,9 @@ func (s *stepper) runVerdict(passed, begun, open int, last int64, failed, unknow
 	case begun == 0 && s.at < s.lay.start:
 		return rules.Waiting, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("the release begins at %s", when(s.lay.start).Format(clock))}
 	}
+	if s.st.run.held && s.st.run.heldWhy != "" {
+		return running, s.st.heldOpinion()
+	}
 	if begun == 0 {
 		return running, opinion{rules.Pending, rules.CauseWindow, "no phase has begun"}
 	}

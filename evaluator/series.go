@@ -22,6 +22,7 @@ type series struct {
 	fails   int32         // readings in a row that failed
 	fault   rules.Fault
 	words   *words
+	parts   []rules.Parts // of the points that have any, ascending; the newest is kept even when its point is not
 }
 
 // words is what people may want to know of the newest reading.
@@ -55,6 +56,7 @@ func (s series) merge(sig *rules.Signal, lay *signalLayout, rd *rules.Reading, a
 			changed = s.points[0].At
 		}
 		n.points, n.settled, n.from, n.partial, n.gone = nil, 0, 0, 0, 0
+		n.parts = nil
 		n.width = rd.Width
 		if n.width == lay.period {
 			n.width = 0
@@ -68,6 +70,9 @@ func (s series) merge(sig *rules.Signal, lay *signalLayout, rd *rules.Reading, a
 	}
 	fresh := clean(sig, rd.Points, at)
 	changed = min(changed, n.put(fresh, lay, asOf, good, needed))
+	if len(rd.Parts) > 0 {
+		changed = min(changed, n.putParts(rd.Parts, at))
+	}
 	if good {
 		n.advance(rd, at)
 	}
@@ -137,6 +142,54 @@ func (s *series) put(fresh []rules.Point, lay *signalLayout, asOf int64, good bo
 	s.points = joined
 	return changed
 }
+
+// putParts merges the groups of buckets and gives the first bucket whose groups
+// changed. Groups are kept as long as the points are; the newest stay.
+func (s *series) putParts(parts []rules.Parts, at int64) int64 {
+	changed := int64(healthOnly)
+	next := slices.Clone(s.parts)
+	for i := range parts {
+		p := &parts[i]
+		if !saneParts(p, at) {
+			continue
+		}
+		k := sort.Search(len(next), func(k int) bool { return next[k].At >= p.At })
+		switch {
+		case k == len(next) || next[k].At != p.At:
+			next = slices.Insert(next, k, *p)
+		case slices.Equal(next[k].Groups, p.Groups):
+			continue
+		default:
+			next[k] = *p
+		}
+		changed = min(changed, p.At)
+	}
+	if changed == healthOnly {
+		return changed
+	}
+	if len(s.points) > 0 {
+		old := sort.Search(len(next), func(k int) bool { return next[k].At >= s.points[0].At })
+		next = next[min(old, len(next)-1):]
+	}
+	s.parts = next
+	return changed
+}
+
+// saneParts reports whether groups can be true.
+func saneParts(p *rules.Parts, at int64) bool {
+	if p.At <= 0 || p.At > at || len(p.Groups) == 0 || len(p.Groups) > mostGroups {
+		return false
+	}
+	for _, g := range p.Groups {
+		if !(g.Value >= 0 && g.Value <= g.Samples) || !finite(g.Samples) {
+			return false
+		}
+	}
+	return true
+}
+
+// mostGroups bounds the groups of a bucket against an absurd answer.
+const mostGroups = 1000
 
 // clean gives the points that can be true, ascending, one for each time. It
 // returns its argument when all of them are.

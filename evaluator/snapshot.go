@@ -15,11 +15,13 @@ const (
 	RuleBreaching RuleState = "breaching" // breached, but not yet for long enough, or its window has not ended
 	RuleFired     RuleState = "fired"     // decided against the release
 	RuleSilent    RuleState = "silent"    // cannot be judged: no data, stale, error, too few samples
+	RuleWarning   RuleState = "warning"   // weighed: there is some evidence against the release; nobody is kept from going on
+	RuleHolding   RuleState = "holding"   // weighed: the release misses its limit; the run is held
 )
 
 // RuleStates lists every RuleState in order, for metrics.
 func RuleStates() []RuleState {
-	return []RuleState{RuleIdle, RuleClear, RuleBreaching, RuleFired, RuleSilent}
+	return []RuleState{RuleIdle, RuleClear, RuleBreaching, RuleFired, RuleSilent, RuleWarning, RuleHolding}
 }
 
 // Snapshot is a run as it stands after a tick: complete, immutable, made from

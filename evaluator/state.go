@@ -30,7 +30,9 @@ type State struct {
 type runState struct {
 	state   rules.State
 	held    bool
-	done    bool // the rollback has been reported as carried out
+	heldFor rules.Cause // why a rule holds it; CauseNone when a person does
+	heldWhy string      // in words
+	done    bool        // the rollback has been reported as carried out
 	verdict rules.Verdict
 	cause   rules.Cause
 	reason  string
@@ -62,6 +64,7 @@ type successState struct {
 	silent  int64 // since when it could not be judged, zero when it can
 	next    int64 // from when it has to be looked at again even if nothing arrives
 	frozen  *frozenRule
+	ev      *weighed // of a rule that weighs evidence
 }
 
 // windowCount follows how many buckets of a phase's window a rollback rule has
@@ -84,9 +87,11 @@ type ruleState struct {
 	since  int64 // judged on buckets that begin at or after
 	silent int64 // since when it could not be judged, zero when it can
 	next   int64 // from when it has to be looked at again even if nothing arrives
+	ev     *weighed // of a rule that weighs evidence
 	state  ruleCode
 	cause  rules.Cause
 	active bool
+	acked  bool // a person let the run go on although it held it
 }
 
 // ruleCode is a RuleState in a byte.
@@ -98,6 +103,8 @@ const (
 	codeBreaching
 	codeFired
 	codeSilent
+	codeWarning
+	codeHolding
 )
 
 func (c ruleCode) name() RuleState { return RuleStates()[c] }
@@ -198,6 +205,9 @@ type layout struct {
 	roll    []int32    // indexes of the rollback rules
 	named   [][2]int32 // :: rule → its stretch of naming
 	naming  []int32    // phases that name a rollback rule, in order
+
+	weigh    []*weighLayout // :: rule → what it weighs with, nil for those that do not weigh
+	weighing []int32        // the rollback rules that weigh evidence
 }
 
 // phases lists the phases that name a rollback rule.
@@ -260,7 +270,30 @@ func newLayout(plan *rules.Plan) *layout {
 		sig.keep += int32(min(sig.settle/sig.period, maxKeep)) + 1
 	}
 	l.nameRules()
+	l.weighRules()
 	return l
+}
+
+// weighRules sees to the rules that weigh evidence: a bucket is taken in for good
+// when no correction reaches it any more, and must be kept until then.
+func (l *layout) weighRules() {
+	l.weigh = make([]*weighLayout, len(l.plan.Rules))
+	for i := range l.plan.Rules {
+		r := &l.plan.Rules[i]
+		if r.Method != rules.Sequential {
+			continue
+		}
+		l.weigh[i] = newWeighLayout(l.plan, i)
+		if r.Kind == rules.RollbackRule {
+			l.weighing = append(l.weighing, int32(i))
+		}
+		for _, s := range [...]int{r.Signal, l.plan.Signals[r.Signal].Baseline} {
+			if sig := &l.signals[s]; s > 0 || s == r.Signal {
+				sig.judged = max(sig.judged, sig.settle)
+				sig.keep = max(sig.keep, int32(min(3*sig.settle/sig.period+5, maxKeep)))
+			}
+		}
+	}
 }
 
 // maxKeep bounds the points of one series against an absurd plan.

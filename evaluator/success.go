@@ -14,12 +14,18 @@ type successView struct {
 	silence silence
 	opinion opinion // Pending with its cause while it cannot be judged
 	alarm   bool    // the companion decided
+
+	weigh *weighing // of a rule that weighs evidence
+	proof *proof
 }
 
 // successView judges a success rule of a phase that has begun, from its points.
 func (st *State) successView(lay *layout, k, i int, at int64) successView {
 	plan := lay.plan
 	p := &plan.Phases[k]
+	if lay.weigh[p.Success[i]] != nil {
+		return st.provenView(lay, k, i, at)
+	}
 	r := &plan.Rules[p.Success[i]]
 	sr, sl := &st.signals[r.Signal], &lay.signals[r.Signal]
 	sig := &plan.Signals[r.Signal]
@@ -106,8 +112,9 @@ func (s *stepper) judgeSuccess(k, i int) (successState, bool) {
 	if !news && s.at < old.next {
 		return old, false
 	}
-	v := s.st.successView(s.lay, k, i, s.at)
 	ss := old
+	ss.ev = s.foldSuccess(k, i, old.ev)
+	v := s.st.successView(s.lay, k, i, s.at)
 	ss.verdict, ss.cause = v.opinion.verdict, v.opinion.cause
 	ss.state = v.code(&s.plan.Signals[r.Signal])
 	ss.next = s.nextLook(k, &v)
@@ -116,7 +123,7 @@ func (s *stepper) judgeSuccess(k, i int) (successState, bool) {
 	}
 	s.successPolicy(k, p.Success[i], &ss, &v)
 	if ss.verdict != old.verdict {
-		ev := s.evidence(r, v.stretch)
+		ev := s.st.successEvidence(s.lay, k, i, &v)
 		e := s.emit(Event{
 			Kind: RuleEvent, Subject: r.Name, Phase: p.Name, From: old.verdict.String(), To: ss.verdict.String(),
 			Cause: ss.cause, Reason: v.reason, Evidence: &ev, Owner: r.Owner,
@@ -128,6 +135,14 @@ func (s *stepper) judgeSuccess(k, i int) (successState, bool) {
 		}
 	}
 	return ss, ss != old
+}
+
+// successEvidence is what a success rule judged by.
+func (st *State) successEvidence(lay *layout, k, i int, v *successView) Evidence {
+	if v.weigh != nil {
+		return st.provenEvidence(lay, k, i, v)
+	}
+	return st.evidence(lay, v.rule, v.stretch)
 }
 
 func (v *successView) code(sig *rules.Signal) ruleCode {

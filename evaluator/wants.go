@@ -61,8 +61,7 @@ func (s *State) needs(lay *layout, at int64) []int64 {
 	}
 	for _, i := range lay.roll {
 		if rs := &s.rules[i]; rs.active {
-			sig := plan.Rules[i].Signal
-			needs[sig] = min(needs[sig], rs.since)
+			needBeside(plan, plan.Rules[i].Signal, rs.since, needs)
 		}
 	}
 	for k := range plan.Phases {
@@ -78,12 +77,20 @@ func (s *State) needs(lay *layout, at int64) []int64 {
 	return needs
 }
 
+// needBeside needs a signal, and with it what runs beside the release.
+func needBeside(plan *rules.Plan, signal int, from int64, needs []int64) {
+	needs[signal] = min(needs[signal], from)
+	if b := plan.Signals[signal].Baseline; b > 0 && b < len(needs) {
+		needs[b] = min(needs[b], from)
+	}
+}
+
 func (s *State) needSuccess(plan *rules.Plan, k int, needs []int64) {
 	for _, i := range plan.Phases[k].Success {
 		r := &plan.Rules[i]
 		from, _ := s.judgedWindow(plan, k, r)
 		from = min(from, s.phases[k].started)
-		needs[r.Signal] = min(needs[r.Signal], from)
+		needBeside(plan, r.Signal, from, needs)
 		if r.Alarm >= 0 && r.Alarm < len(needs) {
 			needs[r.Alarm] = min(needs[r.Alarm], from)
 		}
@@ -95,7 +102,7 @@ func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 	for _, list := range [...][]int{p.Success, p.Rollback} {
 		for _, i := range list {
 			r := &plan.Rules[i]
-			needs[r.Signal] = min(needs[r.Signal], from)
+			needBeside(plan, r.Signal, from, needs)
 			if r.Kind == rules.Success && r.Alarm >= 0 && r.Alarm < len(needs) {
 				needs[r.Alarm] = min(needs[r.Alarm], from)
 			}
@@ -131,21 +138,75 @@ func (n windowStarts) of(signal int) int64 {
 	return n[signal]
 }
 
-// windowNeeds looks at the success rules of the phases that are not decided.
+// windowNeeds looks at the success rules of the phases that are not decided, and
+// at what rules that weigh evidence have not taken in yet.
 func (s *State) windowNeeds(lay *layout) windowStarts {
-	var n windowStarts
+	n := s.evidenceNeeds(lay)
 	for k := range s.phases {
 		ph := &s.phases[k]
 		if !ph.begun || ph.state != rules.Monitoring && ph.state != rules.RolledBack || len(ph.success) == 0 {
 			continue
 		}
 		if n == nil {
-			n = make(windowStarts, len(s.signals))
-			for i := range n {
-				n[i] = unneeded
-			}
+			n = s.noNeeds()
 		}
-		s.needSuccess(lay.plan, k, n)
+		s.keepSuccess(lay, k, n)
 	}
 	return n
+}
+
+func (s *State) noNeeds() windowStarts {
+	n := make(windowStarts, len(s.signals))
+	for i := range n {
+		n[i] = unneeded
+	}
+	return n
+}
+
+// evidenceNeeds is what rollback rules that weigh evidence have not taken in; nil
+// when there are none.
+func (s *State) evidenceNeeds(lay *layout) windowStarts {
+	if len(lay.weighing) == 0 {
+		return nil
+	}
+	n := s.noNeeds()
+	for _, i := range lay.weighing {
+		if rs := &s.rules[i]; rs.active && rs.state != codeFired {
+			n.weigh(&lay.plan.Signals[lay.plan.Rules[i].Signal], lay.plan.Rules[i].Signal, rs.since, rs.ev)
+		}
+	}
+	return n
+}
+
+// weigh says what a rule that weighs evidence has not taken in.
+func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *weighed) {
+	from := since
+	if z != nil {
+		from = max(from, z.until)
+		if sig.Maturity > 0 {
+			from = max(since, min(z.until, z.ripe))
+		}
+	}
+	n[i] = min(n[i], from)
+	if b := sig.Baseline; b > 0 && b < len(n) {
+		n[b] = min(n[b], from)
+	}
+}
+
+// keepSuccess is needSuccess, but for what has been taken in for good.
+func (s *State) keepSuccess(lay *layout, k int, n windowStarts) {
+	plan, ph := lay.plan, &s.phases[k]
+	for i, ri := range plan.Phases[k].Success {
+		r := &plan.Rules[ri]
+		from, _ := s.judgedWindow(plan, k, r)
+		from = min(from, ph.started)
+		if lay.weigh[ri] != nil {
+			n.weigh(&plan.Signals[r.Signal], r.Signal, ph.started, ph.success[i].ev)
+		} else {
+			n[r.Signal] = min(n[r.Signal], from)
+		}
+		if r.Alarm >= 0 && r.Alarm < len(n) {
+			n[r.Alarm] = min(n[r.Alarm], from)
+		}
+	}
 }

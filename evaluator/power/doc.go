@@ -1,0 +1,29 @@
+// Package power says before a release what its plan will be able to decide: from
+// the traffic that is expected, the share of each phase and the length of its
+// window it forecasts for every rule whether a healthy release can pass it, and
+// whether it notices a fault that is as bad as its trigger.
+//
+// [Forecast] gives the numbers and [Lint] the warnings. Both are functions of the
+// plan alone: the few simulations behind them are seeded and give the same for the
+// same plan, always.
+//
+// How the numbers come about, and how far they can be trusted:
+//
+//   - Samples come as a Poisson stream at the signal's expected rate times the
+//     phase's traffic, each bad with the same probability. Real failures come in
+//     clusters, which makes everything slower.
+//   - To pass by evidence: exact (evidence.SamplesToPass), but for limits below
+//     0.1 %, which are scaled from 0.1 %; that is off by less than 1 %.
+//   - A ratio against a threshold at the window's end, and rollback rules that judge
+//     single buckets: exact.
+//   - Rollback rules that look back over several buckets, or want several in a row,
+//     and those that weigh evidence: by simulation of at least 40 and at most a few
+//     hundred runs, so that a probability is good to about 8 percentage points near
+//     50 %, and better towards 0 and 100 %. Late in a long run it looks less often
+//     than the evaluator does. That a baseline has to confirm is left out: it costs
+//     next to nothing at small shares.
+//   - Ratings: the size of sample at which the mean drift of the evidence arrives,
+//     for ratings that are mostly fives and ones. No more than a rule of thumb.
+//   - Gaps between groups: normal approximation at a rate of one half, the worst
+//     case, and no gap at all in truth.
+package power

@@ -1,0 +1,241 @@
+package evaluator
+
+import (
+	"math"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/rules"
+)
+
+// proof is what a success rule that weighs evidence knows in favour of a release.
+type proof struct {
+	keeps, spared float64 // log e-values for "the limit is kept" and "the trigger is not reached"
+	need          float64 // from which one of them counts
+	weak          bool    // excluding the trigger is enough here
+	bad, n        float64 // old enough to count in favour
+	phi           float64
+	more          float64 // samples without a bad one that would let it pass; 0 when it does, or when none would
+	seconds       int64   // and how long those take at the present traffic; 0 when unknown
+	futile        bool    // not even without another bad one before the phase gives up
+}
+
+// besideTouched reports whether anything came for what runs beside a rule's
+// signal.
+func (s *stepper) besideTouched(i int) bool {
+	if s.lay.weigh[i] == nil {
+		return false
+	}
+	b := s.plan.Signals[s.plan.Rules[i].Signal].Baseline
+	if b <= 0 {
+		return false
+	}
+	_, news := s.touched(b)
+	return news
+}
+
+// ripeUntil is the event time up to which a watch's buckets are settled and old
+// enough to count in favour.
+func (st *State) ripeUntil(w *watch, at int64) int64 {
+	return alignDown(min(st.signals[w.rule.Signal].settled, at-secs(w.sig.Maturity)), w.w)
+}
+
+// foldSuccess takes in what a success rule may take in for good.
+func (s *stepper) foldSuccess(k, i int, old *weighed) *weighed {
+	if s.lay.weigh[s.plan.Phases[k].Success[i]] == nil {
+		return nil
+	}
+	w := s.st.successWatch(s.lay, k, i)
+	upto := s.st.foldedUntil(s.lay, &w, s.at)
+	return s.st.fold(&w, s.st.look(&w, old), upto, min(upto, s.st.ripeUntil(&w, s.at)))
+}
+
+// provenView judges a success rule that weighs evidence.
+func (st *State) provenView(lay *layout, k, i int, at int64) successView {
+	plan := lay.plan
+	p := &plan.Phases[k]
+	w := st.successWatch(lay, k, i)
+	sr := &st.signals[w.rule.Signal]
+	z := st.now(&w, st.phases[k].success[i].ev, st.ripeUntil(&w, at))
+	v := successView{rule: w.rule, weigh: new(weighing), proof: new(proof)}
+	*v.weigh = st.weighSuccess(&w, &z)
+	*v.proof = w.prove(&z, plan, k)
+	v.stretch = w.stretch(v.weigh)
+	end := st.windowEnd(plan, k)
+	v.stretch.expected = max(int((min(max(sr.settled, w.from), w.to)-w.from)/w.w), v.stretch.points)
+	v.silence = lay.silence(w.rule.Signal, sr, w.from, w.to-w.from, stretch{known: z.points > 0, newest: z.newest}, at)
+	v.opinion.verdict, v.opinion.cause = st.provenVerdict(&w, &v, sr, end)
+	w.forecast(&v, end+secs(p.Extend), at)
+	if at < end {
+		v.opinion = opinion{verdict: rules.Pending, cause: rules.CauseWindow}
+	} else if w.rule.Alarm >= 0 && w.rule.Alarm < len(plan.Signals) && v.opinion.verdict != rules.Fail {
+		st.companion(lay, &v, k, at)
+	}
+	v.reason = st.provenWords(lay, &w, &v, k, at)
+	return v
+}
+
+// weighSuccess is what speaks against the release in a phase's window: all that
+// was seen, not the worst stretch of it.
+func (st *State) weighSuccess(w *watch, z *weighed) weighing {
+	switch w.sig.Kind {
+	case rules.Mean:
+		return w.weighStars(z)
+	case rules.Gauge:
+		return st.weighGap(w, z, 1)
+	}
+	v := w.weighCounts(z)
+	v.bad, v.n, v.from = z.track.Bad, z.track.N, w.from
+	return v
+}
+
+func (w *watch) prove(z *weighed, plan *rules.Plan, k int) proof {
+	p := &plan.Phases[k]
+	f := proof{need: w.lay.pass, weak: p.Traffic < .5 && k < len(plan.Phases)-1}
+	switch w.rule.Proof {
+	case rules.ProofWeak:
+		f.weak = true
+	case rules.ProofStrong:
+		f.weak = false
+	}
+	switch w.sig.Kind {
+	case rules.Ratio:
+		f.bad, f.n = z.favour.Bad, z.favour.N
+		f.phi = max(z.favour.Phi(), w.sig.Cluster)
+		f.keeps = evidence.PassLogE(f.bad, f.n, w.rule.Limit, f.phi)
+		f.spared = evidence.PassLogE(f.bad, f.n, w.rule.Trigger, f.phi)
+	case rules.Mean:
+		f.n = evidence.Stars(z.stars).N()
+		f.keeps = evidence.RatingAbove(z.stars, w.rule.Limit, evidence.RatingFracs[:])
+		f.spared = evidence.RatingAbove(z.stars, w.rule.Trigger, evidence.RatingFracs[:])
+	}
+	return f
+}
+
+// provenVerdict judges the window: on data that is settled up to its end.
+func (st *State) provenVerdict(w *watch, v *successView, s *series, end int64) (rules.Verdict, rules.Cause) {
+	f := v.proof
+	switch {
+	case s.settled < alignDown(end, w.w) && s.fails > 0:
+		return rules.Pending, faultCause(s.fault)
+	case s.settled < alignDown(end, w.w):
+		return rules.Pending, rules.CauseStale
+	case v.weigh.gap == nil && v.stretch.points == 0 && w.sig.Kind != rules.Mean:
+		return rules.Pending, rules.CauseNoData
+	case v.weigh.rung >= rungHold:
+		return rules.Fail, rules.CauseEvidence
+	case !v.stretch.covered(w.rule.Coverage) || v.stretch.samples < w.rule.MinSamples:
+		return rules.Pending, rules.CauseInsufficientSamples
+	case v.weigh.gap != nil && v.weigh.gap.UpperPass <= w.rule.Limit:
+		return rules.Pass, rules.CauseEvidence
+	case f.keeps >= f.need:
+		return rules.Pass, rules.CauseEvidence
+	case f.weak && f.spared >= f.need && v.stretch.known && meets(w.rule, w.sig, v.stretch.value):
+		return rules.Pass, rules.CauseEvidence
+	}
+	return rules.Pending, rules.CauseInsufficientSamples
+}
+
+// forecast says what it would take to pass, and whether it can be had in time.
+func (w *watch) forecast(v *successView, deadline, at int64) {
+	f := v.proof
+	if w.sig.Kind != rules.Ratio || v.opinion.verdict == rules.Pass || v.opinion.verdict == rules.Fail {
+		return
+	}
+	p0 := w.rule.Limit
+	if f.weak {
+		p0 = w.rule.Trigger
+	}
+	more, ok := evidence.NeedCleanToPass(p0, f.n, f.bad, math.Exp(-f.need), f.phi)
+	if ok {
+		f.more = more
+	}
+	seen := v.stretch.newest - w.from
+	if v.weigh.n <= 0 || seen <= 0 {
+		return
+	}
+	rate := v.weigh.n / float64(seen) // samples a second
+	f.seconds = int64(f.more / rate)
+	left := rate*float64(max(deadline-secs(w.sig.Maturity)-at, 0)) + max(v.weigh.n-f.n, 0)
+	f.futile = !ok || f.more > left
+}
+
+// groups are the newest groups of a watch's signal.
+func (st *State) groups(w *watch) *rules.Parts {
+	p := st.signals[w.rule.Signal].parts
+	if len(p) == 0 || p[len(p)-1].At+w.w <= w.from {
+		return nil
+	}
+	return &p[len(p)-1]
+}
+
+// look counts the answers with groups: each later one is judged more strictly.
+func (st *State) look(w *watch, z *weighed) *weighed {
+	if w.sig.Kind != rules.Gauge {
+		return z
+	}
+	g := st.groups(w)
+	if g == nil || z != nil && z.looked == g.At {
+		return z
+	}
+	var next weighed
+	if z != nil {
+		next = *z
+	}
+	next.looks, next.looked = next.looks+1, g.At
+	return &next
+}
+
+// weighGap judges the gap between groups: simultaneous intervals for all pairs.
+// The k-th answer may fail with alpha·6/(π²k²), which sums to alpha.
+func (st *State) weighGap(w *watch, z *weighed, looks int) weighing {
+	v := weighing{bound: w.lay.bound, points: int(z.points), from: w.from, to: max(z.newest, w.from)}
+	g := st.groups(w)
+	if g == nil {
+		return v
+	}
+	x, n := make([]float64, len(g.Groups)), make([]float64, len(g.Groups))
+	for i := range g.Groups {
+		x[i], n[i] = g.Groups[i].Value, g.Groups[i].Samples
+		v.n += n[i]
+	}
+	v.points, v.to = max(v.points, 1), g.At+w.w
+	k := float64(max(looks, 1))
+	gap := evidence.Deciles(x, n, w.rule.Alpha*6/(9.869604401089358*k*k), math.Exp(-w.lay.pass))
+	v.gap, v.small = &gap, smallGroups(g, &gap)
+	v.names = [2]string{g.Groups[gap.High].Name, g.Groups[gap.Low].Name}
+	v.looks = int(z.looks)
+	bound := w.rule.Trigger
+	if w.rule.Kind == rules.Success {
+		bound = w.rule.Limit
+	}
+	if gap.LowerFail > bound {
+		v.rung, v.cause = rungRollback, rules.CauseEvidence
+	}
+	return v
+}
+
+// smallGroups names the groups that hardly have anything in them.
+func smallGroups(g *rules.Parts, gap *evidence.Disparity) []string {
+	var names []string
+	for _, list := range [...][]int{gap.Silent, gap.Small} {
+		for _, i := range list {
+			names = append(names, g.Groups[i].Name)
+		}
+	}
+	return names
+}
+
+// weighStars judges a mean of stars: betting on each review.
+func (w *watch) weighStars(z *weighed) weighing {
+	s := evidence.Stars(z.stars)
+	v := weighing{bound: w.lay.bound, points: int(z.points), from: w.from, to: max(z.newest, w.from), n: s.N()}
+	for i, n := range s {
+		v.bad += float64(i+1) * n // the sum: a mean's bad is what its samples add up to
+	}
+	v.stars = z.stars
+	v.hold = evidence.RatingBelow(s, w.rule.Limit, evidence.RatingFracs[:])
+	if v.hold >= v.bound {
+		v.rung, v.cause = rungRollback, rules.CauseEvidence
+	}
+	return v
+}

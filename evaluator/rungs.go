@@ -1,0 +1,236 @@
+package evaluator
+
+import (
+	"fmt"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/rules"
+)
+
+// rung is how far the evidence against a release has come.
+type rung uint8
+
+const (
+	rungNone     rung = iota
+	rungWarn          // worth a message: it may be a burst
+	rungHold          // the release misses its limit: nothing goes on
+	rungRollback      // and by so much that it is to be taken back
+)
+
+// weighing is what the evidence of a rule says at one look.
+type weighing struct {
+	rung  rung
+	cause rules.Cause
+
+	bad, n   float64 // of the suspect stretch; of all where nothing is suspect
+	from, to int64   // its event time
+	points   int     // buckets with a value, of all
+
+	warn, hold, mid, pair float64 // log e-values; hold is the one that is shown
+	bound                 float64 // at which it acts
+	base                  tally   // the baseline over the same minutes
+	compared              bool    // there is one
+	stars                 [5]float64
+	gap                   *evidence.Disparity
+	names                 [2]string // the groups between which the gap lies
+	small                 []string  // the groups with hardly anything in them
+	looks                 int       // answers with groups so far
+}
+
+// weigh judges what a rollback rule has seen.
+func (st *State) weigh(w *watch, z *weighed) weighing {
+	switch w.sig.Kind {
+	case rules.Ratio:
+		return w.weighCounts(z)
+	case rules.Mean:
+		return w.weighStars(z)
+	}
+	return st.weighGap(w, z, int(z.looks))
+}
+
+// weighCounts climbs the rungs: see docs/deciding.md.
+func (w *watch) weighCounts(z *weighed) weighing {
+	v := w.suspect(z)
+	t := w.lay.test
+	v.warn, v.hold, v.mid = t.Warn(&z.track), t.Hold(&z.track), t.Midpoint(&z.track)
+	if v.compared {
+		v.pair = w.lay.pair.LogE(&z.pair)
+	}
+	seg := best(&z.track)
+	seen := seg.Bad >= leastBad && seg.BadLooks >= leastBuckets
+	long := v.to-v.from >= w.lay.floor && v.n >= w.rule.MinSamples
+	held := seen && v.hold >= v.bound
+	confirmed := !v.compared || v.pair >= confirmAt
+	switch {
+	case held && long && confirmed && v.mid >= midAt:
+		v.rung, v.cause = rungRollback, rules.CauseEvidence
+	case held && !confirmed && v.base.bad > w.rule.Limit*v.base.n:
+		v.rung, v.cause = rungHold, rules.CauseBaseline
+	case held:
+		v.rung, v.cause = rungHold, rules.CauseEvidence
+	case v.warn >= v.bound || v.compared && v.pair >= v.bound:
+		v.rung, v.cause = rungWarn, rules.CauseEvidence
+	}
+	return v
+}
+
+// suspect fills in the stretch that speaks most clearly of a fault, or all that
+// was seen where none does.
+func (w *watch) suspect(z *weighed) weighing {
+	v := weighing{bound: w.lay.bound, points: int(z.points), from: w.from, to: max(z.newest, w.from)}
+	v.bad, v.n = z.track.Bad, z.track.N
+	j := bestOf(&z.track)
+	seg := &z.track.Segments[j]
+	v.base = z.beside[j]
+	v.compared = z.compared > seg.Start+(z.newest-seg.Start)/2
+	if seg.LLR > 0 {
+		v.bad, v.n, v.from = seg.Bad, seg.N, seg.Start
+	}
+	return v
+}
+
+func best(t *evidence.Track) *evidence.Segment { return &t.Segments[bestOf(t)] }
+
+func bestOf(t *evidence.Track) int {
+	j := 0
+	for i := range t.Segments {
+		if t.Segments[i].LLR > t.Segments[j].LLR {
+			j = i
+		}
+	}
+	return j
+}
+
+// value is the weighed value in the signal's own terms.
+func (v *weighing) value(sig *rules.Signal) (float64, bool) {
+	switch {
+	case v.gap != nil:
+		return v.gap.Gap, true
+	case v.n <= 0:
+		return 0, false
+	case sig.Kind == rules.Ratio && sig.Good:
+		return 1 - v.bad/v.n, true
+	}
+	return v.bad / v.n, true
+}
+
+// judgeEvidence judges a rollback rule by what it has weighed.
+func (s *stepper) judgeEvidence(i int) {
+	r, old := &s.plan.Rules[i], s.st.rules[i]
+	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
+	w := s.st.rollbackWatch(s.lay, i)
+	rs := old
+	rs.ev = s.st.fold(&w, s.st.look(&w, old.ev), s.st.foldedUntil(s.lay, &w, s.at), 0)
+	z := s.st.now(&w, rs.ev, 0)
+	v := s.st.weigh(&w, &z)
+	newest := stretch{known: v.points > 0, newest: v.to}
+	silent := s.lay.silence(r.Signal, sr, old.since, s.evidenceGap(i, sr.bucket(sl)), newest, s.at)
+	rs.state, rs.cause = old.climb(&v, silent.cause)
+	rs.next = silent.next
+	p := s.policy(r, &rs)
+	if rs != old {
+		*s.rule(i) = rs
+	}
+	switch {
+	case v.rung == rungRollback:
+		s.fire(i, old.state, v.cause, s.st.weighedEvidence(s.lay, &w, &v), s.st.evidenceWords(s.lay, &w, &rs, &v, s.at))
+		return
+	case p == rules.PolicyRollback:
+		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), s.silentReason(r, rs.silent, rs.cause))
+		return
+	}
+	if rs.state != old.state {
+		e := s.evidenceEvent(i, old.state, &rs, &w, &v)
+		s.emit(e)
+		if rs.state == codeHolding {
+			s.holdRun(e)
+		}
+	}
+	if p == rules.PolicyFail {
+		s.failPhases(i, &rs)
+	}
+}
+
+// evidenceGap is how long a rule that weighs evidence puts up with a stretch in
+// which nothing happened.
+func (s *stepper) evidenceGap(i int, width int64) int64 {
+	return max(secs(s.plan.Rules[i].For), 5*width)
+}
+
+// climb gives the state of a rule at a rung. What holds stays so until a command
+// says otherwise; a warning passes when the evidence has gone.
+func (old *ruleState) climb(v *weighing, silent rules.Cause) (ruleCode, rules.Cause) {
+	switch {
+	case old.state == codeHolding:
+		return codeHolding, old.cause
+	case v.rung == rungHold && !old.acked:
+		return codeHolding, v.cause
+	case silent != rules.CauseNone:
+		return codeSilent, silent
+	case v.rung >= rungWarn, old.state == codeWarning && v.warn > 0:
+		return codeWarning, rules.CauseEvidence
+	case v.points == 0:
+		return codeIdle, rules.CauseNone
+	}
+	return codeClear, rules.CauseNone
+}
+
+// holdRun keeps the run from going on until a person resumes it.
+func (s *stepper) holdRun(rule Event) {
+	run := &s.st.run
+	if s.settledRun() || run.held {
+		return
+	}
+	from := run.shown()
+	run.held, run.heldFor = true, rule.Cause
+	run.heldWhy = fmt.Sprintf("rollback rule %s: %s", rule.Subject, rule.Reason)
+	s.emit(Event{
+		Kind: RunEvent, Subject: s.plan.Name, Phase: rule.Phase, From: from.String(), To: run.shown().String(),
+		Cause: rule.Cause, Reason: run.heldWhy, Evidence: rule.Evidence, Owner: rule.Owner, Action: rule.Action,
+		Notify: rule.Notify,
+	})
+}
+
+// acknowledge lets a run go on that rules have held: each of them may still take
+// it back, but holds it no more.
+func (s *stepper) acknowledge(c *Command) {
+	for _, i := range s.lay.weighing {
+		if s.st.rules[i].state != codeHolding {
+			continue
+		}
+		rs := s.rule(int(i))
+		rs.acked, rs.state, rs.next = true, codeWarning, 0
+		r := &s.plan.Rules[i]
+		s.emit(Event{
+			Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(int(i)), From: string(RuleHolding), To: string(RuleWarning),
+			Cause: rules.CauseManual, Reason: fmt.Sprintf("%s by %s: %s", c.Kind, c.By, c.Why), Owner: r.Owner, By: c.By, Why: c.Why,
+		})
+	}
+}
+
+func (s *stepper) evidenceEvent(i int, from ruleCode, rs *ruleState, w *watch, v *weighing) Event {
+	r := w.rule
+	ev := s.st.weighedEvidence(s.lay, w, v)
+	e := Event{
+		Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(i), From: string(from.name()), To: string(rs.state.name()),
+		Cause: rs.cause, Reason: s.st.evidenceWords(s.lay, w, rs, v, s.at), Evidence: &ev, Owner: r.Owner, Notify: r.Notify,
+	}
+	if rs.state == codeClear {
+		e.Cause = rules.CauseEvidence
+	}
+	return e
+}
+
+// stretch is what a weighing judged, in the form that all evidence has.
+func (w *watch) stretch(v *weighing) stretch {
+	s := stretch{from: w.from, to: v.to, points: v.points, samples: v.n, newest: v.to}
+	s.expected = max(int((v.to-w.from)/w.w), v.points)
+	if v.from > w.from {
+		s.from = v.from
+		s.expected = int((v.to - v.from) / w.w)
+		s.points = min(s.points, s.expected)
+	}
+	s.value, s.known = v.value(w.sig)
+	s.known = s.known && finite(s.value)
+	return s
+}

@@ -1,0 +1,305 @@
+package evaluator
+
+import (
+	"math"
+	"slices"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/rules"
+)
+
+// weighed is what a rule that weighs evidence has taken in for good. Its size
+// does not depend on how long the rule watches: buckets that have settled are
+// folded into it, the few that may still change are weighed afresh at each look.
+type weighed struct {
+	until  int64 // buckets that begin before it are taken in
+	ripe   int64 // success: and those before it count in favour as well
+	points int32 // buckets with a value
+	newest int64 // end of the newest of them
+	begun  int32 // phase starts whose weight has been given
+
+	track  evidence.Track
+	favour evidence.Spread // success: the buckets old enough to help to pass
+
+	pair     evidence.PairTrack                // beside the baseline
+	beside   [4]tally // :: segment of the track → the baseline over the minutes of each segment
+	compared int64                             // end of the newest bucket with a baseline
+
+	stars  [5]float64 // reviews by their stars
+	looks  int32      // answers with groups
+	looked int64      // bucket of the newest of them
+}
+
+// tally is two counts.
+type tally struct{ bad, n float64 }
+
+// watch is what a rule weighs: the buckets of a stretch of event time.
+type watch struct {
+	rule   *rules.Rule
+	sig    *rules.Signal
+	lay    *weighLayout
+	w      int64   // width of a bucket
+	from   int64   // buckets begin at or after
+	to     int64   // and end at or before
+	looks  int64   // how many buckets it may come to
+	starts []int64 // when later phases have begun, ascending
+	later  int     // how many later phases there are
+}
+
+// weighLayout is what the plan alone says of a rule that weighs evidence.
+type weighLayout struct {
+	test    *evidence.Test
+	pair    *evidence.Pair
+	horizon int64 // seconds from the start of the first phase that names it to the end of the last
+	floor   int64 // how long its stretch must be before it rolls back
+	bound   float64
+	pass    float64
+}
+
+const (
+	// confirm is the log e-value that the baseline must give before a rollback: 20.
+	confirmAt = 2.995732273553991
+	// midAt is the log e-value against the middle of limit and trigger that a
+	// rollback wants: 5.
+	midAt = 1.6094379124341003
+	// leastBad and leastBuckets are what there must be to see before anything is
+	// held or taken back, whatever the evidence says.
+	leastBad     = 3
+	leastBuckets = 2
+)
+
+func newWeighLayout(plan *rules.Plan, i int) *weighLayout {
+	r := &plan.Rules[i]
+	l := &weighLayout{floor: secs(r.For), bound: -math.Log(r.Alpha), pass: -math.Log(plan.FalsePass)}
+	sig := &plan.Signals[r.Signal]
+	if sig.Kind == rules.Ratio {
+		l.test = evidence.NewTest(r.Limit, r.Trigger).Clustered(sig.Cluster)
+		l.pair = evidence.NewPair(0)
+	}
+	first, last := int64(math.MaxInt64), int64(0)
+	for k := range plan.Phases {
+		p := &plan.Phases[k]
+		if slices.Contains(p.Rollback, i) || slices.Contains(p.Success, i) {
+			first = min(first, secs(p.Start))
+		}
+		last = max(last, secs(p.Start)+secs(p.Window))
+	}
+	l.horizon = max(last-first, 0)
+	return l
+}
+
+// weight is the prior probability that a fault begins with a bucket: half of it
+// at the first, the rest spread evenly; where phases follow, part of it at their
+// starts. The weights of all buckets sum to at most one. Only buckets with a
+// value count, so that a missing one changes nothing.
+func (w *watch) weight(z *weighed, at int64) float64 {
+	spread := float64(max(w.looks, 2) - 1)
+	first, rest, atStart := .5, .5, 0.
+	if w.later > 0 {
+		first, rest, atStart = .4, .3, .3/float64(w.later)
+	}
+	var omega float64
+	switch n := z.track.Looks; {
+	case n == 0:
+		omega = first
+	case float64(n) <= spread:
+		omega = rest / spread
+	}
+	for int(z.begun) < len(w.starts) && w.starts[z.begun] <= at {
+		if z.begun < int32(w.later) {
+			omega += atStart
+		}
+		z.begun++
+	}
+	return omega
+}
+
+// take adds the buckets that begin in [from, upto) to z.
+func (w *watch) take(z *weighed, points, base []rules.Point, upto int64) {
+	upto = min(upto, w.to-w.w+1)
+	lo, hi := before(points, max(z.until, w.from)), before(points, upto)
+	k := before(base, max(z.until, w.from))
+	for i := lo; i < hi; i++ {
+		p := &points[i]
+		if p.Samples <= 0 {
+			continue
+		}
+		for k < len(base) && base[k].At < p.At {
+			k++
+		}
+		var b rules.Point
+		if k < len(base) && base[k].At == p.At {
+			b = base[k]
+		}
+		w.add(z, p, &b)
+	}
+	z.until = max(z.until, upto)
+}
+
+func (w *watch) add(z *weighed, p, b *rules.Point) {
+	z.points++
+	z.newest = p.At + w.w
+	if w.lay.test == nil {
+		return
+	}
+	omega := w.weight(z, p.At)
+	canary := evidence.Minute{N: p.Samples, Bad: p.Value}
+	w.lay.test.Look(&z.track, p.At, canary, omega)
+	for j := range z.beside {
+		if z.track.Segments[j].Start == p.At {
+			z.beside[j] = tally{}
+		}
+	}
+	if b.Samples <= 0 {
+		return
+	}
+	w.lay.pair.Look(&z.pair, canary, evidence.Minute{N: b.Samples, Bad: b.Value}, omega)
+	z.compared = p.At + w.w
+	for j := range z.beside {
+		z.beside[j].bad += b.Value
+		z.beside[j].n += b.Samples
+	}
+}
+
+// ripen adds the buckets that begin in [z.ripe, upto) to what counts in favour.
+func (w *watch) ripen(z *weighed, points []rules.Point, upto int64) {
+	upto = min(upto, w.to-w.w+1)
+	from := max(z.ripe, w.from)
+	for _, p := range points[before(points, from):max(before(points, upto), before(points, from))] {
+		z.favour.Add(evidence.Minute{N: p.Samples, Bad: p.Value})
+	}
+	z.ripe = max(z.ripe, upto)
+}
+
+// count adds the stars of the buckets that begin in [z.until, upto).
+func (w *watch) count(z *weighed, parts []rules.Parts, upto int64) {
+	upto = min(upto, w.to-w.w+1)
+	for i := range parts {
+		if at := parts[i].At; at < max(z.until, w.from) || at >= upto {
+			continue
+		}
+		for _, g := range parts[i].Groups {
+			if s := starsOf(g.Name); s > 0 {
+				z.stars[s-1] += g.Samples
+			}
+		}
+	}
+}
+
+func starsOf(name string) int {
+	if len(name) == 1 && name[0] >= '1' && name[0] <= '5' {
+		return int(name[0] - '0')
+	}
+	return 0
+}
+
+// fold gives what a watch has taken in once all buckets that begin before upto
+// are in it. It returns z itself when nothing is new.
+func (st *State) fold(w *watch, z *weighed, upto, ripe int64) *weighed {
+	var next weighed
+	if z != nil {
+		next = *z
+	}
+	st.advance(w, &next, upto, ripe)
+	if z != nil && next == *z {
+		return z
+	}
+	return &next
+}
+
+func (st *State) advance(w *watch, z *weighed, upto, ripe int64) {
+	points := st.wholePoints(w)
+	if w.sig.Kind == rules.Mean {
+		w.count(z, st.signals[w.rule.Signal].parts, upto)
+	}
+	if w.rule.Kind == rules.Success {
+		w.ripen(z, points, min(ripe, upto))
+	}
+	w.take(z, points, st.basePoints(w), upto)
+}
+
+func (st *State) wholePoints(w *watch) []rules.Point {
+	s := &st.signals[w.rule.Signal]
+	if s.partial == 0 {
+		return s.points
+	}
+	return s.points[:before(s.points, s.partial)]
+}
+
+// basePoints are the points of what runs beside the release.
+func (st *State) basePoints(w *watch) []rules.Point {
+	b := w.sig.Baseline
+	if b <= 0 || b >= len(st.signals) {
+		return nil
+	}
+	s := &st.signals[b]
+	if s.partial == 0 {
+		return s.points
+	}
+	return s.points[:before(s.points, s.partial)]
+}
+
+// foldedUntil is the event time before which nothing of a watch will change any
+// more: the watermark, less as far as a correction may still reach. A baseline
+// that is behind is waited for, unless it has fallen silent.
+func (st *State) foldedUntil(lay *layout, w *watch, at int64) int64 {
+	s, sl := &st.signals[w.rule.Signal], &lay.signals[w.rule.Signal]
+	upto := s.settled - sl.settle
+	if b := w.sig.Baseline; b > 0 && b < len(st.signals) {
+		bs, bl := &st.signals[b], &lay.signals[b]
+		if bs.settled > 0 && bs.settled+lay.allowance(b, bs.bucket(bl)) > at {
+			upto = min(upto, bs.settled-bl.settle)
+		}
+	}
+	return alignDown(upto, w.w)
+}
+
+// now is what a watch says with the buckets that have not settled.
+func (st *State) now(w *watch, z *weighed, ripe int64) weighed {
+	var all weighed
+	if z != nil {
+		all = *z
+	}
+	st.advance(w, &all, math.MaxInt64, ripe)
+	return all
+}
+
+// rollbackWatch is what a rollback rule watches: from the start of the first
+// phase that names it to the end of the run.
+func (st *State) rollbackWatch(lay *layout, i int) watch {
+	plan := lay.plan
+	r := &plan.Rules[i]
+	bw := st.signals[r.Signal].bucket(&lay.signals[r.Signal])
+	w := watch{
+		rule: r, sig: &plan.Signals[r.Signal], lay: lay.weigh[i], w: bw,
+		from: alignUp(st.rules[i].since, bw), to: math.MaxInt64 / 2,
+	}
+	w.looks = w.lay.horizon / bw
+	named := lay.phases(i)
+	w.later = max(len(named)-1, 0)
+	if w.later == 0 {
+		return w
+	}
+	for _, k := range named {
+		if ph := &st.phases[k]; ph.begun && ph.started > st.rules[i].since {
+			w.starts = append(w.starts, ph.started)
+		}
+	}
+	slices.Sort(w.starts)
+	return w
+}
+
+// successWatch is what a success rule watches in a phase: its window, and as
+// long as the phase waits for it.
+func (st *State) successWatch(lay *layout, k, i int) watch {
+	plan := lay.plan
+	p := &plan.Phases[k]
+	r := &plan.Rules[p.Success[i]]
+	bw := st.signals[r.Signal].bucket(&lay.signals[r.Signal])
+	w := watch{
+		rule: r, sig: &plan.Signals[r.Signal], lay: lay.weigh[p.Success[i]], w: bw,
+		from: alignUp(st.phases[k].started, bw), to: st.windowEnd(plan, k) + secs(p.Extend),
+	}
+	w.looks = (secs(p.Window) + secs(p.Extend)) / bw
+	return w
+}

@@ -1,0 +1,446 @@
+package evaluator
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/rules"
+)
+
+// counted says what a signal counts, in words: so many of so many requests
+// failed.
+type counted struct {
+	noun string // "requests"
+	verb string // "failed"
+	good string // what one is called that is not bad: "crash-free sessions"
+	bad  string // what a bad one is called: "crashes"
+}
+
+func countedAs(plan *rules.Plan, sig *rules.Signal) counted {
+	q := &sig.Query
+	switch {
+	case sig.Of >= 0 && sig.Of < len(plan.Signals) && plan.Signals[sig.Of].Unit == rules.Seconds:
+		slow := "took longer than " + rules.Seconds.Format(sig.Above)
+		return counted{"requests", slow, "requests that are faster", "slow ones"}
+	case sig.Of >= 0 && sig.Of < len(plan.Signals):
+		return counted{"samples", "lay above " + plan.Signals[sig.Of].Unit.Format(sig.Above), "samples below it", "above it"}
+	case q.Sentry != nil:
+		return counted{"sessions", "crashed", "crash-free sessions", "crashes"}
+	case q.CloudWatch != nil:
+		return counted{"requests", "failed", "requests without a failure", "failures"}
+	case sig.Kind == rules.Mean:
+		return counted{"reviews", "", "", ""}
+	}
+	return counted{"samples", "were bad", "good samples", "bad ones"}
+}
+
+// hour writes a time as people say it beside another: without its day where that
+// is the same.
+func hour(t, at int64) string {
+	if at-t < 20*60*60 && t-at < 20*60*60 {
+		return when(t).Format("15:04")
+	}
+	return when(t).Format("2006-01-02 15:04")
+}
+
+// in writes how long something takes, roughly: "40 s", "25 min", "3.5 h".
+func in(seconds int64) string {
+	switch {
+	case seconds < 60:
+		return strconv.FormatInt(max(seconds, 0), 10) + " s"
+	case seconds < 3*3600:
+		return strconv.FormatInt((seconds+59)/60, 10) + " min"
+	case seconds < 48*3600:
+		return trimmed(float64(seconds)/3600) + " h"
+	}
+	return trimmed(float64(seconds)/86400) + " days"
+}
+
+func trimmed(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
+
+// share writes a rate with the digits that it deserves.
+func share(v float64) string {
+	p := v * 100
+	switch {
+	case p >= 10:
+		return strconv.FormatFloat(p, 'f', 0, 64) + " %"
+	case p >= 1:
+		return strconv.FormatFloat(p, 'f', 1, 64) + " %"
+	case p >= .005:
+		return strconv.FormatFloat(p, 'f', 2, 64) + " %"
+	case p <= 0:
+		return "0 %"
+	}
+	return strconv.FormatFloat(p, 'g', 2, 64) + " %"
+}
+
+// span of an interval: "0.9 %–15 %".
+func between(low, high float64, u rules.Unit) string {
+	if u == rules.Percent {
+		return share(low) + " to " + share(high)
+	}
+	return u.Short(low) + " to " + u.Short(high)
+}
+
+// oneIn writes a log e-value: how few releases would show as much.
+func oneIn(logE float64) string {
+	e := math.Exp(min(logE, 700))
+	switch {
+	case e >= 1e6:
+		return "a million"
+	case e >= 1000:
+		return count(math.Floor(e/100) * 100)
+	}
+	return count(math.Floor(e))
+}
+
+// target writes the limit as the plan's author did: "<= 1 %", ">= 99.5 %".
+func target(w *watch) string {
+	op, bound := "<=", w.rule.Limit
+	switch {
+	case w.sig.Kind == rules.Mean:
+		op = ">="
+	case w.sig.Good:
+		op, bound = ">=", goodShare(bound)
+	}
+	return op + " " + w.sig.Unit.Format(round(bound))
+}
+
+func goodShare(bad float64) float64 { return round(1 - bad) }
+
+// round takes away what subtracting has added.
+func round(v float64) float64 { return math.Round(v*1e9) / 1e9 }
+
+// canary is what the samples belong to: all of them, or those of the part of the
+// traffic that a release has.
+func (st *State) canary(lay *layout) string {
+	for k := len(st.phases) - 1; k >= 0; k-- {
+		if st.phases[k].begun {
+			if lay.plan.Phases[k].Traffic < 1 {
+				return "canary "
+			}
+			break
+		}
+	}
+	return ""
+}
+
+// rungNames lead a sentence.
+var rungNames = [...]string{"", "WARN", "HOLD", "ROLLBACK"}
+
+// evidenceWords says where a rollback rule stands that weighs evidence.
+func (st *State) evidenceWords(lay *layout, w *watch, rs *ruleState, v *weighing, at int64) string {
+	switch {
+	case rs.state == codeSilent:
+		return silentWords(w.rule, rs.cause, v, at)
+	case rs.state == codeIdle && !rs.active:
+		return fmt.Sprintf("%s: no phase that names it has begun", plainTitle(w.rule))
+	case v.points == 0:
+		return fmt.Sprintf("%s: waiting for the first data", plainTitle(w.rule))
+	}
+	rung := v.rung
+	switch rs.state {
+	case codeHolding:
+		rung = max(rung, rungHold)
+	case codeWarning:
+		rung = rungWarn
+	}
+	switch w.sig.Kind {
+	case rules.Mean:
+		return starWords(w, v, rungNames[rung], at)
+	case rules.Gauge:
+		return gapWords(w, v, rungNames[rung], false)
+	}
+	if rung == rungNone {
+		return plainTitle(w.rule) + ": " + st.facts(lay, w, v, at) + againstWords(w, v)
+	}
+	text := rungNames[rung] + ": " + st.facts(lay, w, v, at) + againstWords(w, v)
+	return text + besideWords(v, rs.cause)
+}
+
+func silentWords(r *rules.Rule, c rules.Cause, v *weighing, at int64) string {
+	last := "nothing known yet"
+	if v.points > 0 {
+		last = "newest point " + span(max(0, at-v.to)) + " old"
+	}
+	return fmt.Sprintf("%s cannot be judged: %s, %s", plainTitle(r), causeWords(c), last)
+}
+
+// facts writes the counts: "6 of 112 canary requests failed since 14:07 (5.4 %;
+// likely 0.9 % to 15 %)".
+func (st *State) facts(lay *layout, w *watch, v *weighing, at int64) string {
+	c := countedAs(lay.plan, w.sig)
+	value, known := v.value(w.sig)
+	if !known {
+		return fmt.Sprintf("no %s yet", c.noun)
+	}
+	low, high := v.interval(w.sig)
+	return fmt.Sprintf("%s of %s %s%s %s since %s (%s; likely %s)", count(v.bad), count(v.n), st.canary(lay), c.noun, c.verb,
+		hour(v.from, at), share(value), between(low, high, rules.Percent))
+}
+
+// interval is where the value lies, 95 %, at any time.
+func (v *weighing) interval(sig *rules.Signal) (low, high float64) {
+	low, high = evidence.ConfidenceSequence(v.bad, v.n, .05, 1, 1)
+	if sig.Good {
+		return 1 - high, 1 - low
+	}
+	return low, high
+}
+
+// againstWords says how strong the evidence against a release is. Below one it
+// says nothing.
+func againstWords(w *watch, v *weighing) string {
+	e := v.hold
+	if v.rung == rungWarn && v.warn > e {
+		e = v.warn
+	}
+	if e < math.Ln2 {
+		return ""
+	}
+	return fmt.Sprintf("; if the release met its %s target, evidence this strong would appear at any time in fewer than 1 of %s releases (limit 1 in %s)",
+		target(w), oneIn(e), oneIn(v.bound+1e-9))
+}
+
+func besideWords(v *weighing, c rules.Cause) string {
+	if !v.compared {
+		return ""
+	}
+	text := fmt.Sprintf("; baseline over the same minutes %s/%s", count(v.base.bad), count(v.base.n))
+	if c == rules.CauseBaseline {
+		return text + ": it is as bad, rolling back will not help"
+	}
+	return text
+}
+
+// provenWords says where a success rule stands that weighs evidence.
+func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at int64) string {
+	if v.alarm {
+		return alarmWords(lay, v)
+	}
+	var text string
+	switch w.sig.Kind {
+	case rules.Mean:
+		text = starWords(w, v.weigh, verdictWord(v.opinion.verdict), at)
+	case rules.Gauge:
+		text = gapWords(w, v.weigh, verdictWord(v.opinion.verdict), true)
+	default:
+		text = st.countWords(lay, w, v, at)
+	}
+	switch c := v.opinion.cause; {
+	case v.opinion.verdict == rules.Pass || v.opinion.verdict == rules.Fail || c == rules.CauseInsufficientSamples:
+		return text
+	case v.silence.cause != rules.CauseNone:
+		return text + "; " + causeWords(v.silence.cause)
+	}
+	return text + "; " + causeWords(v.opinion.cause)
+}
+
+func verdictWord(v rules.Verdict) string {
+	switch v {
+	case rules.Pass:
+		return "PASS"
+	case rules.Fail:
+		return "FAIL"
+	}
+	return "No verdict"
+}
+
+func (st *State) countWords(lay *layout, w *watch, v *successView, at int64) string {
+	f, facts := v.proof, st.facts(lay, w, v.weigh, at)
+	switch v.opinion.verdict {
+	case rules.Pass:
+		return "PASS: " + facts + passWords(w, f)
+	case rules.Fail:
+		return "FAIL: " + facts + againstWords(w, v.weigh) + besideWords(v.weigh, v.weigh.cause)
+	}
+	if v.weigh.n <= 0 {
+		return "No verdict: " + facts
+	}
+	return "No verdict: " + facts + fitWords(w, v.weigh) + "; " + st.moreWords(lay, w, v)
+}
+
+// passWords says what has been proven, and how surely.
+func passWords(w *watch, f *proof) string {
+	odds := oneIn(f.need + 1e-9)
+	if f.keeps >= f.need {
+		return fmt.Sprintf("; a release that missed its %s target would look this good in fewer than 1 of %s", target(w), odds)
+	}
+	return fmt.Sprintf("; its %s target is met and the %s trigger excluded (it would look this good in fewer than 1 of %s), the target itself is not proven",
+		target(w), triggerWords(w), odds)
+}
+
+func triggerWords(w *watch) string {
+	if w.sig.Good {
+		return rules.Percent.Format(goodShare(w.rule.Trigger))
+	}
+	return w.sig.Unit.Format(w.rule.Trigger)
+}
+
+// fitWords says how ordinary the counts are for a healthy release.
+func fitWords(w *watch, v *weighing) string {
+	p := evidence.AtLeast(math.Floor(v.bad), v.n, w.rule.Limit)
+	switch {
+	case v.bad < 1:
+		return ""
+	case p >= .005:
+		return fmt.Sprintf(" fits a release at its %s target (%s of those show as many) and perhaps a bad one", target(w), share(p))
+	}
+	return fmt.Sprintf(" is rare for a release at its %s target (%s of those show as many)", target(w), share(p))
+}
+
+// moreWords says what would decide.
+func (st *State) moreWords(lay *layout, w *watch, v *successView) string {
+	f, c := v.proof, countedAs(lay.plan, w.sig)
+	var parts []string
+	rate := 0.
+	if f.more > 0 && f.seconds > 0 {
+		rate = f.more / float64(f.seconds)
+	}
+	say := func(p0 float64, what string) {
+		more, ok := evidence.NeedCleanToPass(p0, f.n, f.bad, math.Exp(-f.need), f.phi)
+		switch {
+		case !ok:
+			parts = append(parts, fmt.Sprintf("no number of them would %s", what))
+		case more <= 0:
+			parts = append(parts, fmt.Sprintf("these %s", what))
+		default:
+			parts = append(parts, fmt.Sprintf("about %s more %s would %s%s", about(more), c.good, what, atPresent(more, rate)))
+		}
+	}
+	if w.rule.Trigger != w.rule.Limit {
+		say(w.rule.Trigger, "exclude the "+triggerWords(w)+" trigger")
+	}
+	say(w.rule.Limit, "prove "+target(w))
+	if bad, ok := evidence.NeedBadToFire(w.rule.Limit, w.rule.Trigger, v.weigh.n, v.weigh.bad, math.Max(40, math.Ceil(v.weigh.n/10)), w.rule.Alpha); ok && bad > 0 {
+		parts = append(parts, fmt.Sprintf("%s more %s in the next %s would hold it", count(bad), c.bad, count(math.Max(40, math.Ceil(v.weigh.n/10)))))
+	}
+	text := strings.Join(parts, ", ")
+	if f.futile {
+		text += "; it cannot pass in the time it has, not even without one more: extend the window or send it more traffic"
+	}
+	return text
+}
+
+// atPresent says how long so many samples take.
+func atPresent(more, rate float64) string {
+	if rate <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s at the present traffic)", in(int64(more/rate)))
+}
+
+// about writes a number with two digits: nobody counts sessions to the last one.
+func about(n float64) string {
+	if n < 100 {
+		return count(math.Ceil(n))
+	}
+	step := math.Pow(10, math.Floor(math.Log10(n))-1)
+	return count(math.Ceil(n/step) * step)
+}
+
+func alarmWords(lay *layout, v *successView) string {
+	name := lay.plan.Signals[v.rule.Alarm].Name
+	if v.opinion.verdict == rules.Fail {
+		return fmt.Sprintf("%s: alarm %s went off in the window", plainTitle(v.rule), name)
+	}
+	return fmt.Sprintf("%s: alarm %s is not known for the whole window: %s", plainTitle(v.rule), name, causeWords(v.opinion.cause))
+}
+
+// starWords says where a mean of stars stands.
+func starWords(w *watch, v *weighing, lead string, at int64) string {
+	s := evidence.Stars(v.stars)
+	if s.N() == 0 {
+		return fmt.Sprintf("%s: no reviews yet", orTitle(lead, w.rule))
+	}
+	low, high := evidence.RatingInterval(s, evidence.Stars{.5, .5, .5, .5, .5}, .95)
+	avg, raw := evidence.BayesianAverage(s, w.rule.Limit, priorReviews)
+	text := fmt.Sprintf("%s: %s stars on average in %s reviews since %s (likely %s to %s; %s when weighed with %d reviews at the target)",
+		orTitle(lead, w.rule), rules.Number.Short(raw), count(s.N()), hour(v.from, at), rules.Number.Short(low), rules.Number.Short(high),
+		rules.Number.Short(avg), priorReviews)
+	return text + againstWords(w, v)
+}
+
+// priorReviews is the weight of the Bayesian average that people are shown.
+const priorReviews = 50
+
+// gapWords says where a gap between groups stands.
+func gapWords(w *watch, v *weighing, lead string, success bool) string {
+	g := v.gap
+	if g == nil {
+		return fmt.Sprintf("%s: no groups to compare yet", orTitle(lead, w.rule))
+	}
+	text := fmt.Sprintf("%s: the gap between %s and %s is %s (surely %s to %s, wanted <= %s); chance alone would show %s in groups of this size",
+		orTitle(lead, w.rule), v.names[0], v.names[1], rules.Number.Short(g.Gap), rules.Number.Short(max(g.LowerFail, 0)),
+		rules.Number.Short(g.UpperPass), rules.Number.Format(w.rule.Limit), rules.Number.Short(g.Expected))
+	if len(v.small) > 0 {
+		text += fmt.Sprintf("; too few in %s", strings.Join(v.small, ", "))
+	}
+	return text
+}
+
+func orTitle(lead string, r *rules.Rule) string {
+	if lead == "" {
+		return plainTitle(r)
+	}
+	return lead
+}
+
+// weighedEvidence is what a rule has weighed, with everything that it was judged by.
+func (st *State) weighedEvidence(lay *layout, w *watch, v *weighing) Evidence {
+	e := st.evidence(lay, w.rule, w.stretch(v))
+	e.Held = ""
+	if w.rule.For > 0 && v.rung > rungNone {
+		e.Held = (time.Duration(v.to-v.from) * time.Second).String()
+	}
+	d := &Weighed{
+		Bad: v.bad, Limit: w.rule.Limit, Trigger: w.rule.Trigger,
+		Against: v.hold, Bound: v.bound, Warning: v.warn, Middle: v.mid, Proof: w.lay.pass,
+	}
+	if w.sig.Kind == rules.Ratio {
+		d.Low, d.High = v.interval(w.sig)
+	}
+	if v.compared {
+		d.Baseline = &Beside{Signal: lay.plan.Signals[w.sig.Baseline].Name, Bad: v.base.bad, Samples: v.base.n, Worse: v.pair}
+	}
+	st.describeGap(d, v)
+	describeStars(d, w, v)
+	e.Weighed = d
+	return e
+}
+
+func (st *State) describeGap(d *Weighed, v *weighing) {
+	g := v.gap
+	if g == nil {
+		return
+	}
+	d.Bad, d.Low, d.High = 0, max(g.LowerFail, 0), g.UpperPass
+	d.Groups = &Gap{
+		Highest: v.names[0], Lowest: v.names[1], AtLeast: max(g.LowerFail, 0), AtMost: g.UpperPass,
+		ByChance: g.Expected, Shrunken: g.Shrunken, Small: v.small, Looks: v.looks,
+	}
+}
+
+func describeStars(d *Weighed, w *watch, v *weighing) {
+	if w.sig.Kind != rules.Mean {
+		return
+	}
+	s := evidence.Stars(v.stars)
+	low, high := evidence.RatingInterval(s, evidence.Stars{.5, .5, .5, .5, .5}, .95)
+	avg, _ := evidence.BayesianAverage(s, w.rule.Limit, priorReviews)
+	d.Low, d.High = low, high
+	d.Rating = &Ratings{Stars: v.stars, Average: avg, Low: low, High: high}
+}
+
+// provenEvidence adds what speaks in favour.
+func (st *State) provenEvidence(lay *layout, k, i int, v *successView) Evidence {
+	w := st.successWatch(lay, k, i)
+	e := st.weighedEvidence(lay, &w, v.weigh)
+	e.Points, e.Expected = v.stretch.points, v.stretch.expected
+	e.Weighed.Keeps, e.Weighed.Spared, e.Weighed.More = v.proof.keeps, v.proof.spared, v.proof.more
+	return e
+}
