@@ -15,25 +15,29 @@ var faultKinds = []string{
 }
 
 // defaultLevels is a healthy world: the name of each signal and its base level.
+// It is busy enough for a rule that weighs evidence: in the first window of each
+// phase there are as many requests, sessions and predictions as a proof takes.
 var defaultLevels = map[string]float64{
-	"api.requests":     1200,  // API requests a minute
-	"api.5xx":          0.002, // share of them that end in 5xx
-	"api.4xx":          0.01,  // share of them that end in 4xx
-	"api.latency_p95":  1.8,   // seconds
-	"lambda.requests":  900,   // invocations through the alias a minute, both versions
-	"lambda.errors":    0.001, // share of them that fail
-	"lambda.p95":       1.6,   // seconds, of the released version
-	"lambda.p95_old":   1.5,   // seconds, of the version before it
-	"sessions":         400,   // app sessions a minute when the release is at 100 %
-	"sessions.crash":   0.002, // share of them that crash
-	"reviews.per_hour": 8,     // when the release is at 100 %
-	"reviews.stars":    4.7,   // their mean
-	"bias.gap":         0.03,  // between the highest and the lowest decile's rate
-	"bias.rate":        0.3,   // of positive outcomes, over all deciles
-	"bias.n":           500,   // predictions in each decile
-	"day.swing":        0.2,   // how far traffic goes up and down over a day
-	"traffic.lambda":   0,     // share of invocations that the released version gets
-	"traffic.mobile":   0.02,  // share of users who have the release: testers at first
+	"api.requests":            1200,  // API requests a minute
+	"api.5xx":                 0.002, // share of them that end in 5xx
+	"api.4xx":                 0.01,  // share of them that end in 4xx
+	"api.latency_p95":         1.8,   // seconds
+	"lambda.requests":         900,   // invocations through the alias a minute, both versions
+	"lambda.errors":           0.001, // share of the released version's that fail
+	"lambda.p95":              1.6,   // seconds, of the released version
+	"lambda.stable.errors":    0.001, // share of those of the version before it that fail
+	"lambda.stable.p95":       1.5,   // seconds, of the version before it
+	"sessions":                1000,  // app sessions a minute, both releases
+	"sessions.crash":          0.001, // share of the new release's that crash
+	"sessions.previous.crash": 0.002, // share of those of the release before it that crash
+	"reviews.per_hour":        8,     // when the release is at 100 %
+	"reviews.stars":           4.7,   // their mean
+	"bias.gap":                0.03,  // between the highest and the lowest decile's rate
+	"bias.rate":               0.3,   // of positive outcomes, over all deciles
+	"bias.n":                  6000,  // predictions in each decile at T
+	"day.swing":               0.2,   // how far traffic goes up and down over a day
+	"traffic.lambda":          0,     // share of invocations that the released version gets
+	"traffic.mobile":          0.02,  // share of users who have the release: testers at first
 }
 
 // correctable are the signals whose published value may be false at first.

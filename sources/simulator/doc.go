@@ -79,11 +79,14 @@
 //	api.5xx, api.4xx  share of them that end so
 //	api.latency_p95   seconds
 //	lambda.requests   invocations through the alias a minute, of both versions
-//	lambda.errors     share of them that fail
+//	lambda.errors     share of the released version's that fail
 //	lambda.p95        seconds, of the released version
-//	lambda.p95_old    seconds, of the version before it
+//	lambda.stable.errors, lambda.stable.p95
+//	                  the same of the version before it
 //	sessions          app sessions a minute, of both releases
 //	sessions.crash    share of the new release's that crash
+//	sessions.previous.crash
+//	                  share of those of the release before it that crash
 //	reviews.per_hour  at 100 %
 //	reviews.stars     their mean, 1 to 5
 //	bias.gap          between the highest and the lowest decile's rate
@@ -104,6 +107,11 @@
 //	partial             an answer with parts missing that says so, or shows it
 //	garbage             a captive portal's page with status 200
 //	empty200            status 200 and nothing else
+//
+// API Gateway does not know versions: api.5xx is of all traffic. Each version of
+// the function has its own share of the invocations, errors and durations, by the
+// alias's weights of the moment; of at most 150 durations in a minute every one is
+// drawn, so that little traffic looks as uneven as it is.
 //
 // What an alarm says comes from what is true once a minute is complete: late
 // and false values do not move it.

@@ -62,7 +62,7 @@ func (w *world) apiMetric(name string, dims map[string]string) part {
 	case "Latency", "IntegrationLatency":
 		return func(m, at int64) sample {
 			all, _ := w.api5xx(m, at)
-			return latency(all, 1000*w.level("api.latency_p95", m*60)*(0.97+0.06*w.noise("latency", m)))
+			return w.latency("drawn api", m, all, 1000*w.level("api.latency_p95", m*60)*(0.97+0.06*w.noise("latency", m)))
 		}
 	}
 	return nil
@@ -116,9 +116,9 @@ func (w *world) lambdaMetric(name string, dims map[string]string) metric {
 }
 
 func (w *world) lambdaVersion(name, version string) part {
-	p95 := "lambda.p95"
-	if version == w.s.Names.Stable && version != w.s.Names.Canary {
-		p95 = "lambda.p95_old"
+	p95, errors := "lambda.p95", "lambda.errors"
+	if version != w.s.Names.Canary {
+		p95, errors = "lambda.stable.p95", "lambda.stable.errors"
 	}
 	switch name {
 	case "Invocations":
@@ -126,28 +126,31 @@ func (w *world) lambdaVersion(name, version string) part {
 	case "Errors":
 		return func(m, at int64) sample {
 			n := w.invocations(version, m, at)
-			return sample{n: n, ones: w.share("lambda.errors "+version, m, n, w.level("lambda.errors", m*60))}
+			return sample{n: n, ones: w.share("lambda.errors "+version, m, n, w.level(errors, m*60))}
 		}
 	case "Throttles":
 		return func(m, at int64) sample { return sample{n: w.invocations(version, m, at)} }
 	case "Duration":
 		return func(m, at int64) sample {
 			jitter := 0.97 + 0.06*w.noise("duration "+version, m)
-			return latency(w.invocations(version, m, at), 1000*w.shown(p95, m, at)*jitter)
+			return w.latency("drawn "+version, m, w.invocations(version, m, at), 1000*w.shown(p95, m, at)*jitter)
 		}
 	}
 	return nil
 }
 
 // invocations is how many calls of minute m are known at seenAt that the alias
-// sent to a version.
+// sent to a version. What the released version does not get, the other gets.
 func (w *world) invocations(version string, m, seenAt int64) float64 {
 	seen := w.visible("cloudwatch", m, seenAt)
 	if seen == 0 {
 		return 0
 	}
-	total := w.traffic("lambda.requests", m)
-	n := w.share("lambda.weight "+version, m, total, w.weight(version, m*60))
+	total, canary := w.traffic("lambda.requests", m), w.s.Names.Canary
+	n := w.share("lambda.weight "+canary, m, total, w.weight(canary, m*60))
+	if version != canary {
+		n = total - n
+	}
 	all, _ := partly(n, 0, seen)
 	return all
 }

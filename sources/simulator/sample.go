@@ -1,14 +1,19 @@
 package simulator
 
-import "math"
+import (
+	"math"
+	"slices"
+	"sort"
+)
 
 // sample is what CloudWatch got of one metric in one minute: n values, either
-// zeros and ones, or drawn from a lognormal distribution.
+// zeros and ones, or drawn one by one, or spread as a lognormal distribution is.
 type sample struct {
 	n     float64
-	ones  float64 // how many of n are 1, the others 0
-	mu    float64 // lognormal: of ln x
-	sigma float64 // lognormal if above 0
+	ones  float64   // how many of n are 1, the others 0
+	drawn []float64 // the n values themselves, sorted
+	mu    float64   // lognormal: of ln x
+	sigma float64   // lognormal if above 0
 }
 
 // latencySigma is the spread of ln(duration) of every latency.
@@ -17,22 +22,41 @@ const latencySigma = 0.4
 // z95 is the 95th percentile of the standard normal distribution.
 const z95 = 1.6448536269514722
 
-// latency is n durations whose 95th percentile is p95, in p95's own unit.
-func latency(n, p95 float64) sample {
+// drawMost is how many durations a minute may have for each to be drawn. Of few,
+// chance decides how many are slow; of many, their distribution says it well
+// enough.
+const drawMost = 150
+
+// latency is n durations whose 95th percentile is p95, in p95's own unit. The
+// first of them are the same however many are seen.
+func (w *world) latency(what string, m int64, n, p95 float64) sample {
 	// A duration of nothing has no logarithm.
-	return sample{n: n, mu: math.Log(max(p95, 1e-6)) - latencySigma*z95, sigma: latencySigma}
+	s := sample{n: n, mu: math.Log(max(p95, 1e-6)) - latencySigma*z95, sigma: latencySigma}
+	if n == 0 || n > drawMost || n != math.Trunc(n) {
+		return s
+	}
+	s.drawn = make([]float64, int(n))
+	for i := range s.drawn {
+		u := w.noise(what, m*drawMost+int64(i))
+		s.drawn[i] = math.Exp(s.mu + s.sigma*math.Sqrt2*math.Erfinv(2*max(u, 1e-12)-1))
+	}
+	slices.Sort(s.drawn)
+	return s
 }
 
 // below is how many of the values are at most x, a whole number.
-func (s sample) below(x float64) float64 {
-	if s.sigma > 0 {
-		if x <= 0 {
-			return 0
-		}
-		z := (math.Log(x) - s.mu) / s.sigma
-		return math.Round(s.n * 0.5 * math.Erfc(-z/math.Sqrt2))
-	}
+func (s sample) below(x float64) float64 { return math.Round(s.upTo(x)) }
+
+// upTo is how many of the values are at most x, by their distribution if they
+// were not drawn.
+func (s sample) upTo(x float64) float64 {
 	switch {
+	case s.drawn != nil:
+		return float64(sort.SearchFloat64s(s.drawn, math.Nextafter(x, math.Inf(1))))
+	case s.sigma > 0 && x <= 0:
+		return 0
+	case s.sigma > 0:
+		return s.n * 0.5 * math.Erfc(-(math.Log(x)-s.mu)/s.sigma/math.Sqrt2)
 	case x < 0:
 		return 0
 	case x < 1:
@@ -43,17 +67,27 @@ func (s sample) below(x float64) float64 {
 
 // at is the value below which a share p of the values lies.
 func (s sample) at(p float64) float64 {
-	if s.sigma > 0 {
+	switch {
+	case s.drawn != nil:
+		i := int(math.Ceil(p*s.n)) - 1
+		return s.drawn[min(max(i, 0), len(s.drawn)-1)]
+	case s.sigma > 0:
 		return math.Exp(s.mu + s.sigma*math.Sqrt2*math.Erfinv(2*p-1))
-	}
-	if p*s.n > s.n-s.ones {
+	case p*s.n > s.n-s.ones:
 		return 1
 	}
 	return 0
 }
 
 func (s sample) sum() float64 {
-	if s.sigma > 0 {
+	switch {
+	case s.drawn != nil:
+		total := 0.0
+		for _, v := range s.drawn {
+			total += v
+		}
+		return total
+	case s.sigma > 0:
 		return s.n * math.Exp(s.mu+s.sigma*s.sigma/2)
 	}
 	return s.ones
@@ -99,7 +133,7 @@ func (ss samples) percentile(p float64) float64 {
 	n := ss.count()
 	for range 60 {
 		mid := (lo + hi) / 2
-		if ss.total(func(s sample) float64 { return s.n * 0.5 * math.Erfc(-(math.Log(mid)-s.mu)/s.sigma/math.Sqrt2) }) < p*n {
+		if ss.total(func(s sample) float64 { return s.upTo(mid) }) < p*n {
 			lo = mid
 		} else {
 			hi = mid

@@ -45,7 +45,7 @@ func (w *world) sessionsOf(release string, m, seenAt int64) sessionCounts {
 	n := w.s.Names
 	users, crash := w.level("traffic.mobile", m*60), w.shown("sessions.crash", m, seenAt)
 	if release != n.Release {
-		users, crash = 1-users, defaultLevels["sessions.crash"]
+		users, crash = 1-users, w.level("sessions.previous.crash", m*60)
 	}
 	total := math.Round(w.traffic("sessions", m) * max(0, users))
 	c := sessionCounts{crashed: w.share("crash "+release, m, total, crash)}
