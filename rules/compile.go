@@ -170,6 +170,7 @@ func (c *compiler) declareRules() {
 		if i, ok := c.signals[s.Alarm]; ok {
 			r.Alarm = i
 		}
+		r.Gate = value(s.Gate)
 		c.success[s.Name] = len(c.plan.Rules)
 		c.plan.Rules = append(c.plan.Rules, r)
 	}

@@ -1,11 +1,6 @@
 package rules
 
-import (
-	"math"
-	"strconv"
-	"strings"
-	"time"
-)
+import "time"
 
 const (
 	defaultFalseRollback = 0.01
@@ -116,7 +111,7 @@ func (c *compiler) weighSuccess(r *Rule, s SuccessSpec) {
 			r.Alpha = min(r.Alpha, o.Alpha)
 		}
 	}
-	r.Gate, r.Proof = value(s.Gate), value(s.Proof)
+	r.Proof = value(s.Proof)
 }
 
 // partner gives the bound of the rules of the other kind on a rule's signal that
@@ -165,25 +160,4 @@ func maturity(s SignalSpec) time.Duration {
 		return or(s.Maturity, 2*time.Hour)
 	}
 	return or(s.Maturity, 0)
-}
-
-// ParseRate reads a number of samples in a time: "2/s", "120/min", "5000/h",
-// "90000/d". It gives samples a second.
-func ParseRate(text string) (float64, bool) {
-	number, unit, ok := strings.Cut(strings.ReplaceAll(text, " ", ""), "/")
-	v, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil || !(v > 0) || math.IsInf(v, 0) {
-		return 0, false
-	}
-	switch unit {
-	case "s":
-		return v, true
-	case "m", "min":
-		return v / 60, true
-	case "h":
-		return v / 3600, true
-	case "d":
-		return v / 86400, true
-	}
-	return 0, false
 }

@@ -23,6 +23,7 @@ func (c *compiler) lint() {
 		at.Required("role", a.Role == "", `"CTO"`)
 		at.Required("name", a.Date.Text != "" && a.Name == "", `"who signed"`)
 	}
+	c.lintIdle(top)
 }
 
 func (c *compiler) lintRelease(at Checker) {
@@ -35,6 +36,7 @@ func (c *compiler) lintRelease(at Checker) {
 		at.At("plan").Name(r.Plan)
 	}
 	at.Span("interval", r.Interval, time.Second, time.Hour)
+	c.lintBudget(at)
 	if r.Start.IsZero() || r.Completion.IsZero() {
 		return
 	}

@@ -62,19 +62,13 @@ func (c *compiler) lintPhaseRules(at Checker, i int) {
 	}
 	lintNames(at.At("success"), "success", s.Success, c.success, "rollback", c.rollback)
 	lintNames(at.At("rollback"), "rollback", s.Rollback, c.rollback, "success", c.success)
-	ignored := 0
 	for _, r := range p.Success {
 		c.lintEnoughData(at, s, &c.plan.Rules[r])
-		if c.plan.Rules[r].OnNoData == PolicyIgnore || c.plan.Rules[r].OnError == PolicyIgnore {
-			ignored++
-		}
 		for _, b := range p.Rollback {
 			c.contradiction(at.At("success"), &c.plan.Rules[r], &c.plan.Rules[b])
 		}
 	}
-	if ignored > 0 && ignored == len(s.Success) {
-		at.At("success").Fail("all-ignored", "let one rule hold on missing data", "every rule ignores missing data, so the phase could pass on nothing")
-	}
+	c.lintDecided(at.At("success"), s, p)
 }
 
 // lintNames reports rules that do not exist, and rules named twice.
@@ -115,6 +109,10 @@ func (c *compiler) lintEnoughData(at Checker, s PhaseSpec, r *Rule) {
 	}
 	if sig.Settle > extend.Duration {
 		at.At("extend").Fail("short-extend", "make it at least "+Duration{sig.Settle}.String(), "%v: signal %q, which rule %q judges, takes %v to settle: the phase could never pass", extend, sig.Name, r.Name, Duration{sig.Settle})
+	}
+	if old := sig.Settle + sig.Maturity; r.Method == Sequential && r.Gate == Required && sig.Settle <= extend.Duration && old >= window+extend.Duration {
+		at.At("extend").Fail("short-extend", "make it at least "+Duration{old}.String()+" or give the signal a shorter maturity",
+			"%v: only what is %v old helps rule %q to pass: the phase could never pass", extend, Duration{old}, r.Name)
 	}
 	if r.Over > window {
 		at.At("window").Warn("looks-back", "make it at least "+Duration{r.Over}.String(), "%v: rule %q looks back %v, on data from before the phase began", s.Window, r.Name, Duration{r.Over})

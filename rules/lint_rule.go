@@ -16,6 +16,7 @@ func (c *compiler) lintRules(top Checker) {
 				at.At("alarm").Fail("wrong-kind", `name a signal of kind "alarm"`, "signal %q is a %v", s.Alarm, *k)
 			}
 		}
+		c.lintSuccess(at, s)
 		if !used[c.success[s.Name]] {
 			at.Warn("unused-rule", "name it in a phase's success", "no phase is judged by this rule")
 		}
@@ -24,10 +25,12 @@ func (c *compiler) lintRules(top Checker) {
 		at := top.At("rollback", s.Name)
 		c.lintRule(at, s.RuleSpec, RollbackRule)
 		c.lintRollback(at, s)
+		c.lintRung(at, s)
 		if !used[c.rollback[s.Name]] {
 			at.Warn("unused-rule", "name it in a phase's rollback", "no phase watches this rule")
 		}
 	}
+	c.lintPairs(top)
 }
 
 // usedRules says which rules the phases name.

@@ -85,6 +85,7 @@ func lintSignal(at Checker, s SignalSpec, sig *Signal, bare bool) {
 	}
 	lintKind(at, s, sig)
 	lintQuery(at, s, sig)
+	lintWeighed(at, s, sig)
 }
 
 // lintKind checks the keys that go with a signal's kind.
