@@ -84,10 +84,10 @@ func (p *Pair) Look(tr *PairTrack, canary, baseline Minute, omega float64) {
 		tr.LR = [pairBets]float64{logZero, logZero, logZero}
 	}
 	c.Bad, b.Bad = wholeDown(c.Bad), min(wholeUp(b.Bad), b.N)
-	start := weigh(omega)
+	start := logWeight(omega)
 	for j, bet := range p.bets(tr) {
 		logE, _, _ := LogTwoSample(c, b, bet.canary, bet.baseline, p.delta)
-		tr.LR[j] = start.join(tr.LR[j], 1) + logE
+		tr.LR[j] = logAdd(tr.LR[j], start) + logE
 	}
 	tr.learn(c, b)
 }

@@ -66,16 +66,16 @@ func path(n, x, w []float64, start Start, dropWorst bool, factor func(j int, bad
 	terms := make([]float64, len(w))
 	out := make([]float64, min(len(n), len(x)))
 	for t := range out {
-		omega := weigh(start.Weight(t))
+		omega := logWeight(start.Weight(t))
 		bad, all, ok := counts(x[t], n[t])
 		for j := range w {
 			llr := 0.0
 			if ok {
 				llr = factor(j, bad, all)
 			}
-			before := omega.join(s[j], 1)
+			before := logAdd(s[j], omega)
 			s[j] = floor(before + llr)
-			d[j] = floor(min(omega.join(d[j], 1)+llr, before))
+			d[j] = floor(min(logAdd(d[j], omega)+llr, before))
 			terms[j] = math.Log(max(w[j], 0)) + s[j]
 			if dropWorst {
 				terms[j] = math.Log(max(w[j], 0)) + min(s[j], d[j])

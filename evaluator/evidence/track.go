@@ -158,16 +158,16 @@ func (t *Test) Look(tr *Track, at int64, m Minute, omega float64) {
 	}
 	tr.begin()
 	bad := wholeDown(m.Bad)
-	good, start := m.N-bad, weigh(omega)
+	good, start := m.N-bad, logWeight(omega)
 	for j := range tr.LR {
 		llr := bad*t.bad[j] + good*t.good[j]
-		tr.LR[j] = start.join(tr.LR[j], 1) + llr
-		tr.Mid[j] = start.join(tr.Mid[j], 1) + bad*t.badMid[j] + good*t.goodMid[j]
+		tr.LR[j] = logAdd(tr.LR[j], start) + llr
+		tr.Mid[j] = logAdd(tr.Mid[j], start) + bad*t.badMid[j] + good*t.goodMid[j]
 		tr.Segments[j].add(at, m, bad, llr)
 	}
 	edge := bad/m.N*t.perLimit - 1
 	for j := range tr.MB {
-		tr.MB[j] = start.join(tr.MB[j], 1+t.fracs[j]*edge)
+		tr.MB[j] = logAdd(tr.MB[j], start) + math.Log1p(t.fracs[j]*edge)
 	}
 	tr.count(m, bad)
 }
@@ -210,26 +210,12 @@ func (s *Segment) add(at int64, m Minute, bad, llr float64) {
 	}
 }
 
-// weight is a start weight and its logarithm.
-type weight struct{ omega, log float64 }
-
-// weigh returns omega, moved into [0, 1], as a weight.
-func weigh(omega float64) weight {
+// logWeight is the logarithm of a start weight.
+func logWeight(omega float64) float64 {
 	if !(omega > 0) {
-		return weight{log: logZero}
+		return logZero
 	}
-	omega = min(omega, 1)
-	return weight{omega: omega, log: math.Log(omega)}
-}
-
-// join is log((e^logS + omega) factor). In the range where neither power
-// leaves float64 it takes one exponential and one logarithm, which is half the
-// cost of a look.
-func (w weight) join(logS, factor float64) float64 {
-	if logS > -600 && logS < 600 {
-		return math.Log((math.Exp(logS) + w.omega) * factor)
-	}
-	return logAdd(logS, w.log) + math.Log(factor)
+	return math.Log(min(omega, 1))
 }
 
 // Warn is the log e-value against "the rate is at most Limit" that takes the
