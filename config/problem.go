@@ -24,8 +24,8 @@ type Problem struct {
 func (p Problem) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s:%d:%d: ", p.File, p.Line, p.Col)
-	if p.Severity == rules.SeverityWarning {
-		b.WriteString("warning: ")
+	if p.Severity != rules.SeverityError {
+		b.WriteString(p.Severity.String() + ": ")
 	}
 	if p.Path != "" {
 		b.WriteString(p.Path + ": ")

@@ -41,6 +41,14 @@ func (c Checker) Warn(id, fix, format string, args ...any) {
 	c.report(SeverityWarning, id, fix, format, args...)
 }
 
+// Note reports what is worth knowing and no fault.
+func (c Checker) Note(id, fix, format string, args ...any) {
+	c.report(SeverityNote, id, fix, format, args...)
+}
+
+// Where is the key path that the Checker reports.
+func (c Checker) Where() string { return c.path }
+
 func (c Checker) report(severity Severity, id, fix, format string, args ...any) {
 	*c.found = append(*c.found, Problem{
 		Path: c.path, ID: id, Severity: severity, Message: fmt.Sprintf(format, args...), Fix: fix,

@@ -23,7 +23,7 @@ var (
 	methodNames    = []string{"threshold", "sequential"}
 	gateNames      = []string{"required", "veto", "advisory"}
 	proofNames     = []string{"by_traffic", "weak", "strong"}
-	severityNames  = []string{"error", "warning"}
+	severityNames  = []string{"error", "warning", "note"}
 	opNames        = []string{"", "<", "<=", ">", ">=", "==", "!="}
 )
 

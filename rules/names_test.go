@@ -55,7 +55,7 @@ func TestSpellings(t *testing.T) {
 	every[Gate](t, "required", "veto", "advisory")
 	every[Proof](t, "by_traffic", "weak", "strong")
 	every[Op](t, "", "<", "<=", ">", ">=", "==", "!=")
-	every[Severity](t, "error", "warning")
+	every[Severity](t, "error", "warning", "note")
 }
 
 // The lists that metrics are made of hold every value once, in order.

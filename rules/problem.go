@@ -11,6 +11,7 @@ type Severity uint8
 const (
 	SeverityError   Severity = iota // the plan cannot run
 	SeverityWarning                 // it can, and is probably not what was meant
+	SeverityNote                    // something that could be known and is not
 )
 
 // Problem is one thing that is wrong with a plan.
