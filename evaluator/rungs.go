@@ -85,6 +85,8 @@ func (w *watch) suspect(z *weighed) weighing {
 	v.compared = z.compared > seg.Start+(z.newest-seg.Start)/2
 	if seg.LLR > 0 {
 		v.bad, v.n, v.from = seg.Bad, seg.N, seg.Start
+	} else {
+		v.base = tally{bad: z.pair.BaseX, n: z.pair.BaselineN}
 	}
 	return v
 }

@@ -143,10 +143,11 @@ func (st *State) evidenceWords(lay *layout, w *watch, rs *ruleState, v *weighing
 		return fmt.Sprintf("%s: waiting for the first data", plainTitle(w.rule))
 	}
 	rung := v.rung
-	switch rs.state {
-	case codeHolding:
-		rung = max(rung, rungHold)
-	case codeWarning:
+	switch {
+	case rung == rungRollback:
+	case rs.state == codeHolding:
+		rung = rungHold
+	case rs.state == codeWarning:
 		rung = rungWarn
 	}
 	switch w.sig.Kind {
@@ -158,8 +159,11 @@ func (st *State) evidenceWords(lay *layout, w *watch, rs *ruleState, v *weighing
 	if rung == rungNone {
 		return plainTitle(w.rule) + ": " + st.facts(lay, w, v, at) + againstWords(w, v)
 	}
-	text := rungNames[rung] + ": " + st.facts(lay, w, v, at) + againstWords(w, v)
-	return text + besideWords(v, rs.cause)
+	text := rungNames[rung] + ": " + st.facts(lay, w, v, at) + againstWords(w, v) + besideWords(v)
+	if rung == rungHold {
+		text += "; the run is held until it is resumed"
+	}
+	return text
 }
 
 func silentWords(r *rules.Rule, c rules.Cause, v *weighing, at int64) string {
@@ -206,13 +210,13 @@ func againstWords(w *watch, v *weighing) string {
 		target(w), oneIn(e), oneIn(v.bound+1e-9))
 }
 
-func besideWords(v *weighing, c rules.Cause) string {
+func besideWords(v *weighing) string {
 	if !v.compared {
 		return ""
 	}
 	text := fmt.Sprintf("; baseline over the same minutes %s/%s", count(v.base.bad), count(v.base.n))
-	if c == rules.CauseBaseline {
-		return text + ": it is as bad, rolling back will not help"
+	if v.cause == rules.CauseBaseline {
+		return text + ": the baseline is bad as well and nothing shows the release to be worse, so rolling back will not help"
 	}
 	return text
 }
@@ -256,7 +260,7 @@ func (st *State) countWords(lay *layout, w *watch, v *successView, at int64) str
 	case rules.Pass:
 		return "PASS: " + facts + passWords(w, f)
 	case rules.Fail:
-		return "FAIL: " + facts + againstWords(w, v.weigh) + besideWords(v.weigh, v.weigh.cause)
+		return "FAIL: " + facts + againstWords(w, v.weigh) + besideWords(v.weigh)
 	}
 	if v.weigh.n <= 0 {
 		return "No verdict: " + facts
@@ -283,15 +287,22 @@ func triggerWords(w *watch) string {
 
 // fitWords says how ordinary the counts are for a healthy release.
 func fitWords(w *watch, v *weighing) string {
-	p := evidence.AtLeast(math.Floor(v.bad), v.n, w.rule.Limit)
+	bad := math.Floor(v.bad)
+	healthy, sick := evidence.AtLeast(bad, v.n, w.rule.Limit), 1-evidence.AtLeast(bad+1, v.n, w.rule.Trigger)
 	switch {
 	case v.bad < 1:
 		return ""
-	case p >= .005:
-		return fmt.Sprintf(" fits a release at its %s target (%s of those show as many) and perhaps a bad one", target(w), share(p))
+	case healthy >= rare && sick >= rare:
+		return fmt.Sprintf(" fits both a healthy release (%s of those at %s show this) and a bad one (%s of those at %s)",
+			share(healthy), target(w), share(sick), triggerWords(w))
+	case healthy >= rare:
+		return fmt.Sprintf(" fits a healthy release (%s of those at %s show this)", share(healthy), target(w))
 	}
-	return fmt.Sprintf(" is rare for a release at its %s target (%s of those show as many)", target(w), share(p))
+	return fmt.Sprintf(" is rare for a healthy release (%s of those at %s show this)", share(healthy), target(w))
 }
+
+// rare is the chance below which counts do not count as fitting.
+const rare = .01
 
 // moreWords says what would decide.
 func (st *State) moreWords(lay *layout, w *watch, v *successView) string {

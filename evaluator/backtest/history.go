@@ -14,8 +14,8 @@ import (
 // History is what sources said of a range of the past. It is not changed by a
 // run.
 type History struct {
-	From    time.Time // event time that was asked for, inclusive
-	To      time.Time // exclusive
+	From    time.Time // start of the range in which releases may begin; series begin a little earlier
+	To      time.Time // exclusive; no tick may come after it
 	Fetched time.Time // when they were asked
 	Series  []Series  // of one question each
 }
@@ -26,6 +26,8 @@ type Series struct {
 	Signal string        `json:"signal"` // name in the plan that it was fetched for, for people
 	Source string        `json:"source"`
 	None   string        `json:"none,omitempty"`  // why the source cannot answer for the past at all; empty when it can
+	From   int64         `json:"from,omitempty"`  // event time that was asked for, Unix seconds
+	To     int64         `json:"to,omitempty"`    // exclusive
 	Width  int64         `json:"width,omitempty"` // of the buckets in seconds where it is not the signal's period
 	Gaps   []Gap         `json:"gaps,omitempty"`  // what was not answered, ascending, apart
 	Note   string        `json:"note,omitempty"`  // the newest reading's
@@ -128,7 +130,7 @@ func KeyOf(s *rules.Signal) string {
 	return key + " " + string(query)
 }
 
-// Series gives the series of a signal, nil when it was never fetched.
+// find gives the series of a signal, nil when it was never fetched.
 func (h *History) find(s *rules.Signal) *Series {
 	key := KeyOf(s)
 	for i := range h.Series {
@@ -159,6 +161,10 @@ func Assemble(s *rules.Signal, readings []rules.Reading) Series {
 		}
 	}
 	for i := range readings {
+		if i == 0 || readings[i].From < out.From {
+			out.From = readings[i].From
+		}
+		out.To = max(out.To, readings[i].To)
 		out.add(s, &readings[i])
 	}
 	out.sort()
@@ -234,6 +240,12 @@ func (s *Series) sort() {
 
 // hole gives the first gap that touches a stretch.
 func (s *Series) hole(from, to int64) (Gap, bool) {
+	if from < s.From {
+		return Gap{From: from, To: s.From, Detail: "the history begins later"}, true
+	}
+	if to > s.To {
+		return Gap{From: max(from, s.To), To: to, Detail: "the history ends earlier"}, true
+	}
 	for _, g := range s.Gaps {
 		if g.From < to && g.To > from {
 			return g, true

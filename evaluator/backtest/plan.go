@@ -67,9 +67,6 @@ func (r *run) holds(signal int, from, to int64) coverage {
 	case s.None != "":
 		return coverage{extent: None, why: name + ": " + s.None}
 	}
-	if from < r.history.From.Unix() {
-		from = r.history.From.Unix()
-	}
 	g, holed := s.hole(from, to)
 	switch {
 	case !holed:

@@ -83,6 +83,10 @@ func newRun(cfg Config) (*run, error) {
 	case (r.to-r.from)/r.every >= maxReleases:
 		return nil, fmt.Errorf("a release every %s over %s are more than %d", since(0, r.every), since(r.from, r.to), maxReleases)
 	}
+	if h := r.history; r.from < h.From.Unix() || r.to > h.To.Unix() {
+		return nil, fmt.Errorf("the history goes from %s to %s, asked for is %s to %s", h.From.UTC().Format(time.RFC3339),
+			h.To.UTC().Format(time.RFC3339), when(r.from).Format(time.RFC3339), when(r.to).Format(time.RFC3339))
+	}
 	for i := range cfg.Marks {
 		if err := cfg.Marks[i].Check(r.plan); err != nil {
 			return nil, fmt.Errorf("bad period %d: %w", i+1, err)

@@ -89,13 +89,13 @@ func long() *rules.Plan {
 
 // past is a history in which everything was healthy, with some noise.
 func past(p *rules.Plan, from time.Time, d time.Duration) *History {
-	h := &History{From: from.Add(-time.Hour), To: from.Add(d), Fetched: from.Add(d)}
+	h := &History{From: from, To: from.Add(d), Fetched: from.Add(d)}
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range p.Signals {
 		sig := &p.Signals[i]
-		s := Series{Key: KeyOf(sig), Signal: sig.Name, Source: sig.Source}
+		s := Series{Key: KeyOf(sig), Signal: sig.Name, Source: sig.Source, From: h.From.Unix() - 3600, To: h.To.Unix()}
 		width := seconds(sig.Period)
-		for at := floor(h.From.Unix(), width); at < h.To.Unix(); at += width {
+		for at := floor(s.From, width); at < h.To.Unix(); at += width {
 			n := float64(1000 + r.IntN(200))
 			v := float64(r.IntN(4))
 			switch sig.Kind {

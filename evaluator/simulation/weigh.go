@@ -16,6 +16,10 @@ type Sequential struct {
 	Alpha   float64 // how likely a good release may be held; in (0, 1)
 	Looks   int     // looks that its evidence is spread over: the window
 
+	First   float64 // part of its prior that the fault begins with the first look; 0.5 if zero
+	Rest    float64 // part that is spread evenly over the other looks; 1 - First if zero
+	Cluster float64 // how many events carry the information of one; 1 if zero
+
 	MinEvents float64 // events that there must be in the suspect stretch for a rollback
 	MinLooks  int     // how many looks long the suspect stretch must be for a rollback
 	Beside    bool    // there is a baseline, and it must confirm a rollback
@@ -49,7 +53,15 @@ func (r *Sequential) Knows() Reached {
 
 // Watch gives the rule before a release.
 func (r *Sequential) Watch() Watcher {
-	w := &weigher{rule: r, test: evidence.NewTest(r.Limit, r.Trigger), bound: -math.Log(r.Alpha)}
+	w := &weigher{rule: r, test: evidence.NewTest(r.Limit, r.Trigger).Clustered(r.Cluster), bound: -math.Log(r.Alpha)}
+	w.first, w.rest = r.First, r.Rest
+	if w.first == 0 {
+		w.first = .5
+	}
+	if w.rest == 0 {
+		w.rest = 1 - w.first
+	}
+	w.rest /= float64(max(r.Looks, 2) - 1)
 	if r.Beside {
 		w.pair = evidence.NewPair(0)
 	}
@@ -58,13 +70,14 @@ func (r *Sequential) Watch() Watcher {
 
 // weigher is the running evidence against one release.
 type weigher struct {
-	rule     *Sequential
-	test     *evidence.Test
-	pair     *evidence.Pair // nil without a baseline
-	bound    float64
-	track    evidence.Track
-	beside   evidence.PairTrack
-	compared int // looks until the newest that had a baseline too
+	rule        *Sequential
+	test        *evidence.Test
+	pair        *evidence.Pair // nil without a baseline
+	bound       float64
+	first, rest float64 // start weights of the first look and of each other one
+	track       evidence.Track
+	beside      evidence.PairTrack
+	compared    int // looks until the newest that had a baseline too
 }
 
 // Reset forgets all.
@@ -73,14 +86,13 @@ func (w *weigher) Reset() {
 }
 
 // omega is the prior probability that the fault begins with the next look that
-// has events: half of it with the first, the rest spread evenly.
+// has events.
 func (w *weigher) omega() float64 {
-	spread := float64(max(w.rule.Looks, 2) - 1)
-	switch n := w.track.Looks; {
+	switch n := int(w.track.Looks); {
 	case n == 0:
-		return .5
-	case float64(n) <= spread:
-		return .5 / spread
+		return w.first
+	case n < max(w.rule.Looks, 2):
+		return w.rest
 	}
 	return 0
 }

@@ -1,0 +1,314 @@
+package evaluator
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/relgate/relgate/evaluator/datapoints"
+	"github.com/relgate/relgate/rules"
+)
+
+// periods is a signal's event time as a rule with datapoints sees it: cut into
+// periods on the clock's grid, each with a point that breaches, one that does
+// not, or none.
+type periods struct {
+	rule *rules.Rule
+	sig  *rules.Signal
+	spec datapoints.Spec
+	mode datapoints.Mode
+
+	points  []rules.Point // of the periods in [first, end)
+	w       int64         // a period
+	first   int64         // start of the first one that counts
+	end     int64         // of the newest that is known: it has a point, or is known to have none
+	settled int64         // up to here a period without a point is known to have none
+	open    int64         // end of a period that is not over and has a point already; zero when there is none
+}
+
+func periodsOf(lay *layout, r *rules.Rule, s *series, since, at int64) periods {
+	sl := &lay.signals[r.Signal]
+	q := periods{
+		rule: r, sig: &lay.plan.Signals[r.Signal], w: s.bucket(sl),
+		spec: datapoints.Spec{M: r.Datapoints.M, N: r.Datapoints.N},
+	}
+	if q.mode.UnmarshalText([]byte(r.Datapoints.Missing)) != nil {
+		q.mode = datapoints.Missing // what is not said, or not known, fills nothing
+	}
+	q.first = alignUp(since, q.w)
+	if sl.level {
+		q.first = alignDown(since, q.w)
+	}
+	if s.from > q.first { // what lies before was never answered: nobody knows what is missing there
+		q.first = alignUp(s.from, q.w)
+	}
+	over := alignDown(at, q.w)
+	p := s.whole(sl, false, at)
+	p = p[before(p, max(since, q.first)):]
+	if n := before(p, over); n < len(p) {
+		q.open, p = alignDown(p[n].At, q.w)+q.w, p[:n]
+	}
+	q.points = p
+	q.settled = alignDown(min(s.settled, at), q.w)
+	last := q.first // end of the newest point
+	if n := len(p); n > 0 {
+		last = alignDown(p[n-1].At, q.w) + q.w
+	}
+	// A range further on has no point at all, as this one has not: it says the same.
+	far := last + int64(q.spec.Range())*q.w
+	q.end = max(q.first, last, min(q.settled, far))
+	return q
+}
+
+// slots gives the periods from one to another. Those without a point that may
+// still get one are holes.
+func (q *periods) slots(from, to int64, hole datapoints.Slot) (slots []datapoints.Slot, holes bool) {
+	slots = make([]datapoints.Slot, max(0, (to-from)/q.w))
+	i := before(q.points, from)
+	for k := range slots {
+		start := from + int64(k)*q.w
+		a := accumulator{rule: q.rule, kind: q.sig.Kind, last: -1}
+		for ; i < len(q.points) && q.points[i].At < start+q.w; i++ {
+			a.add(&q.points[i], q.w)
+		}
+		switch v, known := q.judge(&a); {
+		case known && meets(q.rule, q.sig, v):
+			slots[k] = datapoints.Breach
+		case known:
+			slots[k] = datapoints.Good
+		case start+q.w > q.settled:
+			slots[k], holes = hole, true
+		}
+	}
+	return slots, holes
+}
+
+// judge gives the value of a period, if it is one that can be judged.
+func (q *periods) judge(a *accumulator) (v float64, known bool) {
+	v, known = a.value(q.sig)
+	return v, known && finite(v) && a.samples >= q.rule.MinSamples
+}
+
+// evaluation is what the rule says at the end of one period after the other.
+type evaluation struct {
+	spec   datapoints.Spec
+	mode   datapoints.Mode
+	slots  []datapoints.Slot
+	strict []datapoints.Slot // with every hole as a good point; nil when there is none
+}
+
+func (q *periods) evaluation(from, to int64) evaluation {
+	e := evaluation{spec: q.spec, mode: q.mode}
+	holes := false
+	if e.slots, holes = q.slots(from, to, datapoints.Absent); holes {
+		e.strict, _ = q.slots(from, to, datapoints.Good)
+	}
+	return e
+}
+
+// at evaluates the range that ends with slot k. An alarm that rests on gaps rests
+// on those only that are known to be some: a bucket that is late is none, whatever
+// the plan says that missing ones are.
+func (e *evaluation) at(k int, previous datapoints.State) datapoints.Result {
+	from := max(0, k+1-e.spec.Range())
+	r := datapoints.Evaluate(e.slots[from:k+1], e.spec, e.mode, previous)
+	if e.strict != nil && r.State == datapoints.Alarm && r.Breaching < e.spec.M {
+		return datapoints.Evaluate(e.strict[from:k+1], e.spec, e.mode, previous)
+	}
+	return r
+}
+
+// before gives the state at the end of a period, worked out from as far back as it
+// was kept on and on: INSUFFICIENT_DATA before anything.
+func (q *periods) before(end int64) datapoints.State {
+	back := int64(q.spec.Range()) * q.w
+	for end > q.first {
+		e := q.evaluation(max(q.first, end-back), end)
+		r := e.at(len(e.slots)-1, datapoints.InsufficientData)
+		if !r.Retained {
+			return r.State
+		}
+		if r.Real > 0 {
+			end -= q.w
+			continue
+		}
+		i := before(q.points, end-back)
+		if i == 0 {
+			break
+		}
+		end = alignDown(q.points[i-1].At, q.w) + back // where it was last in the range
+	}
+	return datapoints.InsufficientData
+}
+
+// traceDatapoints is trace for a rule with datapoints. It fires at the end of the
+// first period from which on something changed that is an ALARM. As CloudWatch
+// does, it evaluates at every period, with real points from further back in place
+// of missing ones; unlike it, it counts nothing that was before the watch began.
+func traceDatapoints(lay *layout, r *rules.Rule, s *series, since, from, at int64) judged {
+	q := periodsOf(lay, r, s, since, at)
+	j := judged{open: q.open}
+	if q.end <= q.first {
+		return j
+	}
+	begin := q.end - q.w // of the first period that is examined
+	if from < begin {
+		begin = max(q.first, alignDown(from, q.w))
+	}
+	lo := max(q.first, begin-int64(q.spec.Range()-1)*q.w)
+	e := q.evaluation(lo, q.end)
+	k := int((begin - lo) / q.w)
+	var was datapoints.State
+	if q.mode == datapoints.Ignore {
+		was = q.before(begin)
+	}
+	for ; k < len(e.slots); k++ {
+		j.alarm = e.at(k, was)
+		was = j.alarm.State
+		start := lo + int64(k)*q.w
+		if was == datapoints.Alarm && start >= alignDown(from, q.w) {
+			j.fired, j.fire = true, q.stretch(start+q.w, &j.alarm)
+			return j
+		}
+	}
+	j.newest = q.stretch(q.end, &j.alarm)
+	j.count(&q, &e)
+	return j
+}
+
+// count says where a rule with datapoints stands that does not fire.
+func (j *judged) count(q *periods, e *evaluation) {
+	switch {
+	case j.alarm.State == datapoints.InsufficientData:
+		j.newest.known = false
+		if q.end-q.first >= int64(q.spec.N)*q.w {
+			j.silent = rules.CauseNoData
+		}
+	case e.breaching(&j.alarm), q.lately():
+		j.state = codeBreaching
+	default:
+		j.state = codeClear
+	}
+}
+
+// breaching reports whether the newest period that counts is a breach, so that it
+// may come to an alarm.
+func (e *evaluation) breaching(r *datapoints.Result) bool {
+	for k := len(e.slots) - 1; k >= max(0, len(e.slots)-e.spec.Range()); k-- {
+		switch e.slots[k] {
+		case datapoints.Breach:
+			return true
+		case datapoints.Good:
+			return false
+		}
+		if e.mode == datapoints.Breaching && r.Filled > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// lately reports whether a period breached that is still to count as a breach.
+func (q *periods) lately() bool {
+	from := q.end - secs(q.rule.KeepFiring)
+	if q.rule.KeepFiring == 0 {
+		return false
+	}
+	slots, _ := q.slots(max(q.first, alignDown(from, q.w)), q.end, datapoints.Absent)
+	for _, s := range slots {
+		if s == datapoints.Breach {
+			return true
+		}
+	}
+	return false
+}
+
+// stretch is what a range that ends at a time rests on: its newest N periods, with
+// the newest value.
+func (q *periods) stretch(end int64, r *datapoints.Result) stretch {
+	s := stretch{from: max(q.first, end-int64(q.spec.N)*q.w), to: end, points: r.Real, expected: q.spec.N}
+	oldest := max(q.first, end-int64(q.spec.Range())*q.w)
+	for real := 0; end > oldest && real < r.Real; end -= q.w {
+		a := accumulator{rule: q.rule, kind: q.sig.Kind, last: -1}
+		for i := before(q.points, end-q.w); i < len(q.points) && q.points[i].At < end; i++ {
+			a.add(&q.points[i], q.w)
+		}
+		v, known := q.judge(&a)
+		if !known {
+			continue
+		}
+		real++
+		s.samples += a.samples
+		s.from = min(s.from, end-q.w)
+		if !s.known {
+			s.value, s.known, s.newest = v, true, end
+		}
+	}
+	return s
+}
+
+// keptBreach fills in that a rule which is clear still counts as breaching: so
+// little event time has gone by since its last breaching value.
+func (t *tracer) keptBreach(j *judged) {
+	keep := secs(t.rule.KeepFiring)
+	if keep == 0 || !j.newest.known || len(t.points) == 0 {
+		return
+	}
+	end := t.points[len(t.points)-1].At + t.w
+	for k := len(t.points) - 1; k >= 0; k-- {
+		p := &t.points[k]
+		if p.At < t.since || end-(p.At+t.w) >= keep {
+			return
+		}
+		if v := t.at(k); v.known && meets(t.rule, t.sig, v.value) {
+			j.state, j.last = codeBreaching, p.At+t.w
+			return
+		}
+	}
+}
+
+// reach is how much of a signal a rollback rule looks at: the event time that it
+// judges at once, and how many buckets must be kept for that.
+func reach(r *rules.Rule, period int64) (judged, keep int64) {
+	judged = secs(r.For) + secs(r.Over)
+	if n := int64(r.Datapoints.N); r.Datapoints.M > 0 {
+		all := n + 2
+		judged = all * period
+		return judged, 2*all + secs(r.KeepFiring)/period
+	}
+	return judged, (judged + secs(r.KeepFiring)) / period
+}
+
+// datapointsWords says what a rule with datapoints has counted: "API 5xx 5 % > 3 %:
+// 3 of 5 periods breach, wanted 3 (5 of 5 points, …)".
+func datapointsWords(plan *rules.Plan, r *rules.Rule, j *judged, v *stretch, at int64) string {
+	var b strings.Builder
+	b.WriteString(what(plan, r))
+	if v.known {
+		b.WriteString(" " + compared(plan, r, v.value))
+	}
+	breaching, missing := j.alarm.Breaching, 0
+	if r.Datapoints.Missing == rules.MissingIsBreaching {
+		missing = j.alarm.Filled
+	}
+	fmt.Fprintf(&b, ": %d of %d periods breach", breaching+missing, r.Datapoints.N)
+	if missing > 0 {
+		fmt.Fprintf(&b, ", the %d missing ones among them", missing)
+	}
+	switch {
+	case j.alarm.Premature:
+		b.WriteString(", none that is known is good, and the breach is old enough")
+	default:
+		fmt.Fprintf(&b, ", wanted %d", r.Datapoints.M)
+	}
+	return b.String() + " " + numbers(v, at)
+}
+
+// keptWords says of a rule that its breach is over but still counts.
+func keptWords(plan *rules.Plan, r *rules.Rule, j *judged, at int64) string {
+	return fmt.Sprintf("%s %s; it breached until %s, which counts for %s %s", what(plan, r), compared(plan, r, j.newest.value),
+		when(j.last).Format(clock), r.KeepFiring, numbers(&j.newest, at))
+}
+
+// forever is a gap that every rule puts up with.
+const forever = math.MaxInt32

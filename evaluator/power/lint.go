@@ -1,0 +1,213 @@
+package power
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// tolerable is how likely a rule may be wrong about a healthy release before that is
+// worth a warning.
+const tolerable = 0.05
+
+// Lint warns of what a plan's rules cannot decide, and says what would help. It
+// never keeps a plan from running. Of rules that weigh evidence and whose signal has
+// no expected rate it gives notes.
+func Lint(plan *rules.Plan) rules.Problems { return LintLines(plan, Forecast(plan)) }
+
+// LintLines is Lint for a forecast that is there already.
+func LintLines(plan *rules.Plan, lines []Line) rules.Problems {
+	ln := linter{seen: map[string]int{}}
+	top := rules.Check("", &ln.found)
+	for i := range lines {
+		l := &lines[i]
+		table := top.At(l.Kind.String(), l.Rule)
+		window := top.At("phases", l.Phase, "window")
+		switch {
+		case l.Blind != "":
+			ln.blind(table, l)
+		case l.Pass != nil && l.rule.Gate == rules.Required:
+			ln.pass(window, l)
+		case l.Single != nil && l.Single.Fails > tolerable && l.rule.Gate != rules.Advisory:
+			ln.single(window, l)
+		case len(l.Detect) > 0:
+			ln.detect(window, l)
+			ln.alarms(table.At("when"), l)
+		}
+	}
+	ln.rates(top, plan)
+	return ln.found
+}
+
+type linter struct {
+	found rules.Problems
+	seen  map[string]int // :: what a problem is of → its index in found
+}
+
+// once reports whether nothing was said of a thing yet. To what was said the phase
+// is added.
+func (ln *linter) once(what string, l *Line) bool {
+	i, ok := ln.seen[what]
+	if !ok {
+		ln.seen[what] = len(ln.found)
+		return true
+	}
+	p := &ln.found[i]
+	p.Message += fmt.Sprintf("; phase %q too", l.Phase)
+	return false
+}
+
+// holds begins a message: what a window has.
+func (l *Line) holds() string {
+	return fmt.Sprintf("%v at %s has %s samples of %q", rules.Duration{Duration: l.phase.Window}, perTime(l.PerMinute), number(l.Samples), l.Signal)
+}
+
+func (ln *linter) blind(at rules.Checker, l *Line) {
+	if !ln.once(at.At(l.Blind).Where(), l) {
+		return
+	}
+	if l.Blind == "coverage" {
+		at.At("coverage").Warn("thin-traffic", "make it smaller, or the signal's period longer",
+			"phase %q: at %s fewer than %s of the periods of %v have any samples: the rule could never pass",
+			l.Phase, perTime(l.PerMinute), rules.Percent.Short(l.rule.Coverage), rules.Duration{Duration: l.traffic.period})
+		return
+	}
+	of, samples := "the window", l.Samples
+	if l.Kind == rules.RollbackRule && l.Method == rules.ByThreshold {
+		d := max(l.rule.Over, l.rule.For, l.traffic.period)
+		of, samples = rules.Duration{Duration: d}.String(), l.traffic.in(d)
+	}
+	result := "the rule could never pass"
+	if l.Kind == rules.RollbackRule {
+		result = "the rule could never fire"
+	}
+	at.At("min_samples").Warn("min-samples-out-of-reach", "make it smaller or the stretch longer",
+		"phase %q: at %s %s has %s samples: %s", l.Phase, perTime(l.PerMinute), of, number(samples), result)
+}
+
+// pass warns of a window that is too short for its rule to pass a healthy release.
+func (ln *linter) pass(at rules.Checker, l *Line) {
+	need := l.Pass.Needed()
+	if need.By == InWindow {
+		return
+	}
+	can := ""
+	if w := l.Pass.Weak; w != nil && need != w && w.By == InWindow {
+		can = "it can exclude " + l.shown(w.Bound) + ", "
+	}
+	what := "prove " + l.claim()
+	if need != &l.Pass.Strong {
+		what = "exclude " + l.shown(need.Bound)
+	}
+	extend := rules.Duration{Duration: l.phase.Extend}
+	switch {
+	case need.AtBest == Never:
+		at.Warn("cannot-pass", ln.longer(l, need), "%s: for rule %q %sit cannot %s, nor with %v more", l.holds(), l.Rule, can, what, extend)
+	case need.By == Never:
+		at.Warn("seldom-passes", ln.longer(l, need), "%s: for rule %q %sit can %s only if hardly any is bad; most healthy releases (%s) stay undecided, with %v more too", l.holds(), l.Rule, can, what, l.shown(l.Pass.Healthy), extend)
+	default:
+		at.Warn("passes-late", ln.longer(l, need), "%s: for rule %q %sit cannot %s: a healthy release (%s) passes late, when it has gone on for longer", l.holds(), l.Rule, can, what, l.shown(l.Pass.Healthy))
+	}
+}
+
+// longer says which window would do.
+func (ln *linter) longer(l *Line, need *Proof) string {
+	if need.Minutes <= 0 {
+		return `give it gate = "veto" or "advisory": no practical window can prove this`
+	}
+	fix := span(need.Minutes) + " would"
+	if d, ok := l.traffic.until(need.Most); ok && need.Most > need.Typical {
+		fix += ", for 95 % of healthy releases " + span(d.Minutes())
+	}
+	if l.signal.Kind == rules.Gauge || need.Minutes > 7*24*60 {
+		fix += `; else give it gate = "veto" or "advisory"`
+	} else if need == &l.Pass.Strong && l.Pass.Weak != nil && l.Pass.Weak.By == InWindow {
+		fix += fmt.Sprintf(`; or let success.%s have proof = "weak"`, rules.Path(l.Rule))
+	}
+	return fix
+}
+
+func (ln *linter) single(at rules.Checker, l *Line) {
+	fix := `let the rule weigh evidence = "sequential"`
+	if d, ok := l.enough(); ok {
+		fix = span(d.Minutes()) + " would do, or " + fix
+	}
+	at.Warn("false-failures", fix, "%s: rule %q fails a healthy release (%s, half of its limit) in %s of all cases",
+		l.holds(), l.Rule, l.shown(l.Single.Healthy), percent(l.Single.Fails))
+}
+
+// enough is a window in which a single look is seldom wrong about a healthy release.
+func (l *Line) enough() (time.Duration, bool) {
+	b, _ := breachOf(l.rule, l.signal)
+	for d := l.traffic.window; d < 60*24*time.Hour; d += d/4/l.traffic.period*l.traffic.period + l.traffic.period {
+		if fails, _ := b.chance(l.traffic.in(d)/l.traffic.cluster, l.Single.Healthy, 0); fails <= tolerable {
+			return d, true
+		}
+	}
+	return 0, false
+}
+
+// detect warns of a window in which its rollback rule would miss even a fault that
+// is twice as bad as the trigger.
+func (ln *linter) detect(at rules.Checker, l *Line) {
+	worst := l.Detect[len(l.Detect)-1]
+	missed := worst.Minutes <= 0 || worst.Minutes > l.phase.Window.Minutes()
+	if worst.Power != nil {
+		missed = *worst.Power < .5
+	}
+	if !missed {
+		return
+	}
+	fix := "make it longer or the share larger"
+	if worst.Minutes > 0 {
+		fix = span(worst.Minutes) + " would find it in every second release"
+	}
+	how := ""
+	if worst.Power != nil {
+		how = " in " + percent(*worst.Power) + " of all cases"
+	} else {
+		how = " seldom or never"
+	}
+	at.Warn("slow-to-detect", fix, "%s: rollback rule %q finds a fault that is there from its start (%s)%s before the window ends",
+		l.holds(), l.Rule, l.shown(worst.Rate), how)
+}
+
+// alarms warns of a rule that fires on healthy releases.
+func (ln *linter) alarms(at rules.Checker, l *Line) {
+	if l.False == nil || l.False.Window <= tolerable || !ln.once(at.Where(), l) {
+		return
+	}
+	at.Warn("false-alarms", `let the rule weigh evidence = "sequential", or judge more samples at once with over`,
+		"phase %q: at %s the rule fires on a healthy release (%s) in %s of all cases within %v",
+		l.Phase, perTime(l.PerMinute), l.shown(l.False.Healthy), percent(l.False.Window), rules.Duration{Duration: l.phase.Window})
+}
+
+// rates notes signals of which nothing could be said for want of a rate.
+func (ln *linter) rates(top rules.Checker, plan *rules.Plan) {
+	told := map[string]bool{}
+	for k := range plan.Phases {
+		p := &plan.Phases[k]
+		for _, i := range append(append([]int{}, p.Success...), p.Rollback...) {
+			r := &plan.Rules[i]
+			s := &plan.Signals[r.ShownSignal]
+			if r.Method != rules.Sequential || s.Rate > 0 || told[s.Name] {
+				continue
+			}
+			told[s.Name] = true
+			top.At("signals", s.Name, "expected_rate").Note("no-rate", `write expected_rate = "2/s", or what it is`,
+				"unknown: it takes that to learn whether its rules can decide in their windows")
+		}
+	}
+}
+
+// Table is a forecast as lines of columns, for people.
+func Table(lines []Line) [][]string {
+	var rows [][]string
+	for i := range lines {
+		l := &lines[i]
+		rows = append(rows, []string{l.Phase, l.Rule, perTime(l.PerMinute), number(l.Samples), strings.TrimSpace(l.String())})
+	}
+	return rows
+}

@@ -1,0 +1,146 @@
+package power
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// span writes a length of time in minutes for people, rounded up to what is worth
+// telling.
+func span(minutes float64) string {
+	unit := time.Minute
+	switch {
+	case minutes >= 3*1440:
+		unit = 6 * time.Hour
+	case minutes >= 720:
+		unit = 30 * time.Minute
+	case minutes >= 180:
+		unit = 5 * time.Minute
+	case minutes < 2:
+		unit = 10 * time.Second
+	}
+	d := time.Duration(minutes * float64(time.Minute))
+	return rules.Duration{Duration: (d + unit - 1) / unit * unit}.String()
+}
+
+// number writes a number of samples for people.
+func number(n float64) string {
+	if n < 10 && n != math.Trunc(n) {
+		return strconv.FormatFloat(n, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(math.Round(n), 'f', -1, 64)
+}
+
+// percent writes a probability that was simulated: no more digits than it has.
+func percent(p float64) string {
+	switch {
+	case p <= 0:
+		return "0 %"
+	case p < .01:
+		return "< 1 %"
+	case p > .99 && p < 1:
+		return "> 99 %"
+	}
+	return strconv.FormatFloat(math.Round(p*100), 'f', -1, 64) + " %"
+}
+
+// perTime writes a rate in the unit that gives it a readable size.
+func perTime(perMinute float64) string {
+	switch {
+	case perMinute >= 60:
+		return number(perMinute/60) + "/s"
+	case perMinute >= 1:
+		return number(perMinute) + "/min"
+	case perMinute >= 1./60:
+		return number(perMinute*60) + "/h"
+	}
+	return number(perMinute*1440) + "/d"
+}
+
+// shown writes a bound or a true rate as the plan's author would: the good share
+// where the signal is one, and what is counted where it is derived.
+func (l *Line) shown(rate float64) string {
+	switch {
+	case l.signal.Kind != rules.Ratio:
+		return l.unit.Short(rate)
+	case l.signal.Of >= 0:
+		return l.unit.Short(rate) + " above " + rules.Seconds.Short(l.signal.Above)
+	case l.signal.Good:
+		return l.unit.Short(1 - rate)
+	}
+	return l.unit.Short(rate)
+}
+
+// claim is what a success rule says, as it is written.
+func (l *Line) claim() string { return l.rule.ShownWhen.String() }
+
+// String says in one line what can be expected.
+func (l Line) String() string {
+	switch {
+	case l.Blind == "min_samples":
+		return fmt.Sprintf("blind: seldom has its %s samples", number(l.rule.MinSamples))
+	case l.Blind == "coverage":
+		return fmt.Sprintf("blind: too many periods are empty for coverage %s", rules.Percent.Short(l.rule.Coverage))
+	case l.Pass != nil:
+		return l.Pass.words(&l)
+	case l.Single != nil:
+		return "one look: a release at " + l.shown(l.Single.Healthy) + " fails in " + percent(l.Single.Fails)
+	case len(l.Detect) > 0:
+		return l.finds()
+	}
+	return "nothing to forecast"
+}
+
+// words says what a rule can prove, and when.
+func (p *Pass) words(l *Line) string {
+	var parts []string
+	if p.Weak != nil {
+		parts = append(parts, "excludes "+l.shown(p.Weak.Bound)+" "+p.Weak.when())
+	}
+	parts = append(parts, "proves "+l.claim()+" "+p.Strong.when())
+	end := "passes in its window"
+	switch n := p.Needed(); {
+	case n.AtBest == Never:
+		end = "cannot pass"
+	case n.By == Never:
+		end = "seldom passes"
+	case n.By == InExtension:
+		end = "passes late"
+	}
+	if l.rule.Gate != rules.Required {
+		end += ", which it need not (" + l.rule.Gate.String() + ")"
+	}
+	return strings.Join(parts, ", ") + ": " + end
+}
+
+func (p *Proof) when() string {
+	if p.Minutes <= 0 {
+		return "never"
+	}
+	return "in " + span(p.Minutes)
+}
+
+// finds says which faults a rollback rule finds, and when.
+func (l *Line) finds() string {
+	var parts []string
+	for _, d := range l.Detect {
+		text := l.shown(d.Rate) + " in " + span(d.Minutes)
+		if d.Minutes <= 0 {
+			text = l.shown(d.Rate) + " late or never"
+		}
+		if d.Power != nil {
+			text += " (" + percent(*d.Power) + ")"
+		}
+		parts = append(parts, text)
+	}
+	text := "finds " + strings.Join(parts, ", ")
+	if l.False != nil {
+		text += "; false alarms at " + l.shown(l.False.Healthy) + ": " + percent(l.False.Window)
+	}
+	return text
+}
