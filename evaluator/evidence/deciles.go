@@ -135,7 +135,7 @@ func (c cell) variance() float64 {
 	if !inside(p) {
 		p = (c.x + .5) / (c.n + 1)
 	}
-	return p * (1 - p) / c.n
+	return max(p*(1-p), 1e-18) / c.n
 }
 
 // between estimates the spread of the true rates and shrinks the gap to it.

@@ -11,6 +11,8 @@ import (
 // of mixtures (Robbins 1970, "Statistical methods related to the law of the
 // iterated logarithm") on a grid. For a true rate q on the null's side each
 // event multiplies the e-value by a mean of 1 + (q-p0)(p-p0)/(p0(1-p0)) <= 1.
+// With all alternatives above p0 a bad event more, in place of a good one or
+// besides, never lowers it; with alternatives on both sides nothing is promised.
 //
 // It is 0 (no evidence) for n = 0 or counts that cannot be, and where p0 is
 // not in (0, 1). An alternative outside [0, 1] or a weight that is not

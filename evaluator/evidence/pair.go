@@ -35,7 +35,10 @@ var pairKeep = math.Exp2(-1. / 60)
 // It is the two-sample e-variable of Turner, Ly and Grünwald (2024, "Generic
 // e-variables for exact sequential k-sample tests that allow for optional
 // stopping"), with bets that follow the baseline of earlier minutes and an
-// unknown start. A Pair has no state; it may be shared.
+// unknown start. More bad events of the canary never lower the evidence; more
+// of the baseline lower that of their minute, but the bets of later minutes
+// follow them, so nothing is promised then. A Pair has no state; it may be
+// shared.
 type Pair struct {
 	delta float64
 	logW  [pairBets]float64

@@ -16,12 +16,13 @@ var (
 // phi is the factor by which bad events come in clusters (see Dispersion), by
 // which the log e-value is divided: E^(1/phi) is a supermartingale too (Jensen
 // 1906), and wins no more than independent clusters of phi would. A phi below
-// 1 or NaN is 1.
+// 1 is 1. At a given n each further bad event lowers it.
 //
-// It is 0 (no evidence) for n = 0, counts that cannot be, or p0 outside (0, 1).
+// It is 0 (no evidence) for n = 0, counts that cannot be, p0 outside (0, 1) or
+// a phi that is NaN.
 func PassLogE(x, n, p0, phi float64) float64 {
 	x, n, ok := counts(x, n)
-	if !ok || !inside(p0) {
+	if !ok || !inside(p0) || math.IsNaN(phi) {
 		return 0
 	}
 	x = min(wholeUp(x), n)

@@ -37,6 +37,9 @@ func (m Minute) counted() (Minute, bool) {
 // fast: a release that meets its limit is protected, one beyond its trigger is
 // found, and one in between may go either way.
 //
+// More bad events, in place of good ones or besides, in any bucket, never
+// lower Warn, Hold, Midpoint or the LLR of Suspect at that look or a later one.
+//
 // A Test has no state; it may be shared.
 type Test struct {
 	limit, trigger, mid float64

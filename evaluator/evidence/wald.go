@@ -79,7 +79,7 @@ func BurnRate(bad, total, slo float64) float64 {
 // days in an hour is 14.4. It is +Inf, which never fires, where a length is
 // not positive or the fraction is negative.
 func BurnThreshold(fraction, window, period float64) float64 {
-	if !(fraction >= 0) || !(window > 0) || !(period > 0) || math.IsInf(window, 1) {
+	if !(fraction >= 0) || !(window > 0) || !(period > 0) || math.IsInf(window, 1) || math.IsInf(period, 1) {
 		return math.Inf(1)
 	}
 	return fraction * period / window
