@@ -3,6 +3,7 @@ package evaluator
 import (
 	"math"
 
+	"github.com/relgate/relgate/evaluator/datapoints"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -148,6 +149,11 @@ type judged struct {
 	newest stretch // the newest value
 	run    stretch // the unbroken breach up to it; no points when there is none
 	open   int64   // end of the bucket that is not over yet, for a level with For; zero when there is none
+
+	state  ruleCode          // where it stands, codeIdle when newest and run say so
+	last   int64             // end of its last breaching bucket, which still counts; zero when it is not that
+	alarm  datapoints.Result // of a rule with datapoints
+	silent rules.Cause       // why it cannot be judged although its signal is there
 }
 
 // breach is one breaching bucket of a run, with the sums up to it.
@@ -160,6 +166,9 @@ type breach struct {
 // trace judges a rollback rule. Ends of buckets that begin at or after from are
 // examined for firing: what lies before was examined by earlier ticks.
 func trace(lay *layout, r *rules.Rule, s *series, since, from, at int64) judged {
+	if r.Datapoints.M > 0 {
+		return traceDatapoints(lay, r, s, since, from, at)
+	}
 	sig, sl := &lay.plan.Signals[r.Signal], &lay.signals[r.Signal]
 	t := tracer{rule: r, sig: sig, w: s.bucket(sl), since: since}
 	t.points = s.whole(sl, r.For > 0, at)
@@ -194,6 +203,8 @@ func trace(lay *layout, r *rules.Rule, s *series, since, from, at int64) judged 
 	}
 	if len(run) > 0 {
 		j.run = t.stretch(run, 0)
+	} else {
+		t.keptBreach(&j)
 	}
 	return j
 }

@@ -184,8 +184,10 @@ func (j *judged) count(q *periods, e *evaluation) {
 		if q.end-q.first >= int64(q.spec.N)*q.w {
 			j.silent = rules.CauseNoData
 		}
-	case e.breaching(&j.alarm), q.lately():
+	case e.breaching(&j.alarm):
 		j.state = codeBreaching
+	case q.lately() != 0:
+		j.state, j.last = codeBreaching, q.lately()
 	default:
 		j.state = codeClear
 	}
@@ -208,19 +210,21 @@ func (e *evaluation) breaching(r *datapoints.Result) bool {
 	return false
 }
 
-// lately reports whether a period breached that is still to count as a breach.
-func (q *periods) lately() bool {
-	from := q.end - secs(q.rule.KeepFiring)
-	if q.rule.KeepFiring == 0 {
-		return false
+// lately gives the end of the last period that breached and still counts as a
+// breach, zero when there is none.
+func (q *periods) lately() int64 {
+	keep := secs(q.rule.KeepFiring)
+	if keep == 0 {
+		return 0
 	}
-	slots, _ := q.slots(max(q.first, alignDown(from, q.w)), q.end, datapoints.Absent)
-	for _, s := range slots {
-		if s == datapoints.Breach {
-			return true
+	from := max(q.first, alignDown(q.end-keep, q.w))
+	slots, _ := q.slots(from, q.end, datapoints.Absent)
+	for k := len(slots) - 1; k >= 0; k-- {
+		if end := from + int64(k+1)*q.w; slots[k] == datapoints.Breach && q.end-end < keep {
+			return end
 		}
 	}
-	return false
+	return 0
 }
 
 // stretch is what a range that ends at a time rests on: its newest N periods, with
@@ -269,14 +273,26 @@ func (t *tracer) keptBreach(j *judged) {
 
 // reach is how much of a signal a rollback rule looks at: the event time that it
 // judges at once, and how many buckets must be kept for that.
-func reach(r *rules.Rule, period int64) (judged, keep int64) {
-	judged = secs(r.For) + secs(r.Over)
-	if n := int64(r.Datapoints.N); r.Datapoints.M > 0 {
-		all := n + 2
-		judged = all * period
-		return judged, 2*all + secs(r.KeepFiring)/period
+func reach(r *rules.Rule, sl *signalLayout) (judged, keep int64) {
+	if r.Datapoints.M == 0 {
+		judged = secs(r.For) + secs(r.Over)
+		return judged, (judged + secs(r.KeepFiring)) / sl.period
 	}
-	return judged, (judged + secs(r.KeepFiring)) / period
+	spec := datapoints.Spec{M: r.Datapoints.M, N: r.Datapoints.N}
+	judged = int64(spec.Range()) * sl.period
+	// The oldest range that is evaluated again ends where the newest one begins.
+	keep = (2*judged + secs(r.KeepFiring)) / sl.period
+	if sl.level && sl.every < sl.period { // several are read in a period
+		keep *= sl.period/sl.every + 1
+	}
+	return judged, keep
+}
+
+// gapsSpeak reports whether a rule's plan says what a missing bucket is: then
+// the rule has seen its window as soon as it is known what is missing in it.
+func gapsSpeak(r *rules.Rule) bool {
+	missing := r.Datapoints.Missing
+	return r.Datapoints.M > 0 && (missing == rules.MissingIsBreaching || missing == rules.MissingIsNotBreaching)
 }
 
 // datapointsWords says what a rule with datapoints has counted: "API 5xx 5 % > 3 %:
@@ -306,7 +322,11 @@ func datapointsWords(plan *rules.Plan, r *rules.Rule, j *judged, v *stretch, at 
 
 // keptWords says of a rule that its breach is over but still counts.
 func keptWords(plan *rules.Plan, r *rules.Rule, j *judged, at int64) string {
-	return fmt.Sprintf("%s %s; it breached until %s, which counts for %s %s", what(plan, r), compared(plan, r, j.newest.value),
+	value := "no value"
+	if j.newest.known {
+		value = compared(plan, r, j.newest.value)
+	}
+	return fmt.Sprintf("%s %s; it breached until %s, and that counts for %s %s", what(plan, r), value,
 		when(j.last).Format(clock), r.KeepFiring, numbers(&j.newest, at))
 }
 

@@ -208,7 +208,13 @@ func (s *stepper) windowCount(k int, r *rules.Rule, c windowCount) windowCount {
 	if len(sr.points) == 0 || sr.points[0].At > to-w { // what was forgotten may lie beyond the window
 		c.result = windowThin
 	}
-	if seen.points < 1 || seen.expected < 1 || !seen.covered(r.Coverage) {
+	if seen.points < 1 || !seen.covered(r.Coverage) {
+		c.result = windowThin
+	}
+	if gapsSpeak(r) {
+		c.result = windowCovered
+	}
+	if seen.expected < 1 {
 		c.result = windowThin
 	}
 	return c

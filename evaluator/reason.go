@@ -102,6 +102,9 @@ func numbers(v *stretch, at int64) string {
 }
 
 func (s *stepper) firedReason(r *rules.Rule, j *judged) string {
+	if r.Datapoints.M > 0 {
+		return datapointsWords(s.plan, r, j, &j.fire, s.at)
+	}
 	forWhat := ""
 	if r.For > 0 {
 		forWhat = " for " + r.For.String()
@@ -132,7 +135,16 @@ func rollbackWords(lay *layout, r *rules.Rule, rs *ruleState, j *judged, at int6
 		}
 		return fmt.Sprintf("%s cannot be judged: %s, %s", plainTitle(r), causeWords(rs.cause), last)
 	case codeBreaching:
+		if j.last != 0 {
+			return keptWords(plan, r, j, at)
+		}
+		if r.Datapoints.M > 0 {
+			return datapointsWords(plan, r, j, &v, at)
+		}
 		return fmt.Sprintf("%s %s for %s of %s %s", what(plan, r), compared(plan, r, v.value), span(v.to-v.from), r.For, numbers(&v, at))
+	}
+	if r.Datapoints.M > 0 {
+		return datapointsWords(plan, r, j, &v, at)
 	}
 	return fmt.Sprintf("%s %s %s", what(plan, r), compared(plan, r, v.value), numbers(&v, at))
 }

@@ -44,7 +44,7 @@ func (s *stepper) judgeRule(i int, from int64) {
 	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
 	if old.next == 0 {
 		from = old.since
-	} else if sl.level && r.For > 0 {
+	} else if sl.level && (r.For > 0 || r.Datapoints.M > 0) {
 		// Its newest bucket counts when it is over, without any news.
 		from = min(from, s.prev-sr.bucket(sl)+1)
 	}
@@ -59,6 +59,9 @@ func (s *stepper) judgeRule(i int, from int64) {
 		gap = max(gap, secs(r.Over)) // its data comes; its first stretch may still fill up
 	}
 	silent := s.lay.silence(r.Signal, sr, old.since, gap, j.newest, s.at)
+	if silent.cause == rules.CauseNone {
+		silent.cause = j.silent
+	}
 	rs.state, rs.cause = j.code(), silent.cause
 	if silent.cause != rules.CauseNone {
 		rs.state = codeSilent
@@ -85,6 +88,8 @@ func (s *stepper) judgeRule(i int, from int64) {
 
 func (j *judged) code() ruleCode {
 	switch {
+	case j.state != codeIdle:
+		return j.state
 	case !j.newest.known:
 		return codeIdle
 	case j.run.points > 0:
@@ -94,8 +99,12 @@ func (j *judged) code() ruleCode {
 }
 
 // lookback is how long a gap in the data a rollback rule puts up with: the share
-// of its stretch that its coverage does not demand.
+// of its stretch that its coverage does not demand. One with datapoints says
+// itself what a gap is.
 func lookback(r *rules.Rule) int64 {
+	if r.Datapoints.M > 0 {
+		return forever
+	}
 	return int64((1 - r.Coverage) * float64(secs(r.For)+secs(r.Over)))
 }
 

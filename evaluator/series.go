@@ -76,6 +76,9 @@ func (s series) merge(sig *rules.Signal, lay *signalLayout, rd *rules.Reading, a
 	if good {
 		n.advance(rd, at)
 	}
+	if lay.gaps && n.settled > s.settled { // what is missing since then is known to be
+		changed = min(changed, s.settled)
+	}
 	return n, changed
 }
 

@@ -240,6 +240,7 @@ type signalLayout struct {
 	judged int64 // seconds of event time that a rollback rule may judge at once: read again each time
 	keep   int32 // points that the rollback rules and Signal.Keep need, with slack
 	level  bool  // a point is a level, whole as soon as it is known
+	gaps   bool  // a rule counts the buckets that are known to be missing
 }
 
 func (s *State) layoutOf(plan *rules.Plan) *layout {
@@ -261,9 +262,10 @@ func newLayout(plan *rules.Plan) *layout {
 		}
 		l.roll = append(l.roll, int32(i))
 		sig := &l.signals[r.Signal]
-		sig.judged = max(sig.judged, secs(r.For)+secs(r.Over))
-		need := (secs(r.For) + secs(r.Over)) / sig.period
+		judged, need := reach(r, sig)
+		sig.judged = max(sig.judged, judged)
 		sig.keep = max(sig.keep, int32(min(need, maxKeep)))
+		sig.gaps = sig.gaps || r.Datapoints.M > 0
 	}
 	for i := range l.signals {
 		sig := &l.signals[i]
