@@ -11,7 +11,7 @@ import (
 // the two apart.
 func (c *compiler) baselines() {
 	for _, r := range c.plan.Rules {
-		if r.Method != Sequential || r.Signal < 0 || c.specs[r.ShownSignal].Baseline == nil {
+		if r.Method != Sequential || c.specs[r.ShownSignal].Baseline == nil {
 			continue
 		}
 		shown := c.baseline(r.ShownSignal)

@@ -71,9 +71,6 @@ func (c *compiler) weigh() {
 }
 
 func (c *compiler) weighRollback(r *Rule, s RollbackSpec, weights float64) {
-	if r.Signal < 0 {
-		return
-	}
 	sig := &c.plan.Signals[r.Signal]
 	r.Trigger = sig.badBound(r.When)
 	r.Limit = r.Trigger
@@ -91,9 +88,6 @@ func (c *compiler) weighRollback(r *Rule, s RollbackSpec, weights float64) {
 }
 
 func (c *compiler) weighSuccess(r *Rule, s SuccessSpec) {
-	if r.Signal < 0 {
-		return
-	}
 	sig := &c.plan.Signals[r.Signal]
 	r.Limit = sig.badBound(r.When)
 	r.Trigger = r.Limit
@@ -116,12 +110,12 @@ func (c *compiler) weighSuccess(r *Rule, s SuccessSpec) {
 
 // partner gives the bound of the rules of the other kind on a rule's signal that
 // favours the release: of several limits the widest, of several triggers the
-// nearest.
+// nearest. A rule that says no bound to weigh against has no part in it.
 func (c *compiler) partner(r *Rule, kind RuleKind) (bound float64, found bool) {
 	sig := &c.plan.Signals[r.Signal]
 	for i := range c.plan.Rules {
 		o := &c.plan.Rules[i]
-		if o.Kind != kind || o.Signal != r.Signal {
+		if o.Kind != kind || o.Signal != r.Signal || !sig.bounded(o) {
 			continue
 		}
 		b := sig.badBound(o.When)
@@ -134,6 +128,14 @@ func (c *compiler) partner(r *Rule, kind RuleKind) (bound float64, found bool) {
 		}
 	}
 	return bound, found
+}
+
+// bounded reports whether a rule's condition is a bound on the side of its kind
+// that evidence can be weighed against.
+func (s *Signal) bounded(r *Rule) bool {
+	low, high := s.extent()
+	return r.When.bound() && r.When.Unit == s.Unit && r.When.Threshold > low && r.When.Threshold < high &&
+		r.When.upper() == (s.lowIsGood() == (r.Kind == Success))
 }
 
 // badBound is a condition's threshold as a bound on what is bad: for a ratio the

@@ -4,7 +4,7 @@ package rules
 // weigh, and bounds to weigh them against. other is the bound that the plan may
 // give beside the condition: a rollback rule's limit, a success rule's trigger.
 func (c *compiler) lintEvidence(at Checker, r *Rule, s RuleSpec, otherKey string, other *Condition) {
-	if r.Signal < 0 || c.specs[r.ShownSignal].Kind == nil {
+	if c.specs[r.ShownSignal].Kind == nil {
 		return // reported
 	}
 	sig := &c.plan.Signals[r.Signal]
@@ -30,11 +30,12 @@ func noCountsFix(sig *Signal) string {
 }
 
 // lintWhen checks the condition as a bound, and reports whether it is one.
-// Conditions that no value or every value meets are reported elsewhere.
+// A condition that no value meets, and a rollback rule's that every value meets,
+// are reported elsewhere.
 func (c *compiler) lintWhen(at Checker, r *Rule, sig *Signal, good bool) bool {
 	when, shown := r.ShownWhen, &c.plan.Signals[r.ShownSignal]
 	never, always := when.extremes(span(shown))
-	if when.Op == NoOp || when.Unit != shown.Unit || never || always {
+	if when.Op == NoOp || when.Unit != shown.Unit || never || always && !good {
 		return false
 	}
 	if sig.Of < 0 {
@@ -166,17 +167,17 @@ func (c *compiler) lintPairs(top Checker) {
 }
 
 func (c *compiler) lintPair(at Checker, r *Rule, kind RuleKind, key string) bool {
-	if r.Method != Sequential || r.Signal < 0 || !c.sound(r) {
+	if r.Method != Sequential {
 		return false
 	}
 	sig := &c.plan.Signals[r.Signal]
-	if !c.weighable(sig) {
+	if !c.weighable(sig) || !sig.bounded(r) {
 		return false
 	}
 	own := sig.badBound(r.When)
 	for i := range c.plan.Rules {
 		o := &c.plan.Rules[i]
-		if o.Kind != kind || o.Signal != r.Signal || !c.sound(o) || !sig.onSide(o) || !sig.onSide(r) {
+		if o.Kind != kind || o.Signal != r.Signal || !sig.bounded(o) {
 			continue
 		}
 		limit, trigger := own, sig.badBound(o.When)
@@ -190,9 +191,4 @@ func (c *compiler) lintPair(at Checker, r *Rule, kind RuleKind, key string) bool
 		}
 	}
 	return false
-}
-
-// onSide reports whether a rule's condition is on the side that its kind has.
-func (s *Signal) onSide(r *Rule) bool {
-	return r.When.upper() == (s.lowIsGood() == (r.Kind == Success))
 }

@@ -42,7 +42,10 @@ func TestLintOfEvidence(t *testing.T) {
 			s.Success[4].Evidence = ptr(Sequential)
 		}, "no-counts success.stars.evidence"},
 		{"a signal of no kind", func(s *Spec) { s.Signals[3].Kind, s.Success[2].Evidence = nil, ptr(Sequential) }, "missing signals.gap.kind"},
-		{"an unknown signal", func(s *Spec) { s.Success[2].Signal, s.Success[2].Evidence = "gab", ptr(Sequential) }, "unknown-signal success.gap.signal; ~unused-signal signals.gap"},
+		{"an unknown signal's weight", func(s *Spec) { s.Rollback[0].Signal, s.Rollback[0].Weight = "x", ptr(2.0) }, "unknown-signal rollback.errors-high.signal"},
+		{"an unknown signal", func(s *Spec) {
+			s.Success[2].Signal, s.Success[2].Evidence, s.Success[2].Proof = "gab", ptr(Sequential), ptr(ProofWeak)
+		}, "unknown-signal success.gap.signal; ~unused-signal signals.gap"},
 		{"over", func(s *Spec) { s.Rollback[1].Over = dur(5 * time.Minute) }, "~no-effect rollback.slow-high.over"},
 
 		// The side of a bound.
@@ -61,12 +64,13 @@ func TestLintOfEvidence(t *testing.T) {
 		// Where a bound may lie.
 		{"no errors at all", success(0, "<= 0 %"), "no-test success.errors.when"},
 		{"no crashes at all", success(3, ">= 100 %"), "no-test success.crashes.when"},
-		{"any error", func(s *Spec) { s.Rollback[0].When = when("> 0 %") }, "no-test rollback.errors-high.when; limit-beyond-trigger rollback.errors-high.when; ~overlap phases.canary.success; ~overlap phases.all.success"},
+		{"any error", func(s *Spec) { s.Rollback[0].When = when("> 0 %") }, "no-test rollback.errors-high.when; ~overlap phases.canary.success; ~overlap phases.all.success"},
 		{"six stars", success(4, ">= 6"), "no-test success.stars.when"},
 		{"no stars", trigger(4, "< 1"), "no-test success.stars.trigger"},
 		{"no gap", success(2, "<= 0"), "no-test success.gap.when"},
 		{"a limit of nothing", limit(0, "<= 0 %"), "no-test rollback.errors-high.limit"},
 		{"a trigger of all", trigger(0, "> 100 %"), "no-test success.errors.trigger"},
+		{"a condition that always holds", success(0, "<= 250 %"), "no-test success.errors.when; ~always-holds success.errors.when"},
 		{"a condition that never holds", success(0, "< 0 %"), "never-holds success.errors.when"},
 		{"an empty limit", func(s *Spec) { s.Rollback[0].Limit = &Condition{} }, "missing rollback.errors-high.limit"},
 		{"an empty trigger", func(s *Spec) { s.Success[4].Trigger = &Condition{} }, "missing success.stars.trigger"},

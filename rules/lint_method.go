@@ -29,6 +29,9 @@ func (c *compiler) lintBudget(at Checker) {
 
 func (c *compiler) lintSuccess(at Checker, s SuccessSpec) {
 	r := &c.plan.Rules[c.success[s.Name]]
+	if r.Signal < 0 {
+		return // reported
+	}
 	if r.Method != Sequential {
 		at.Excess("trigger", s.Trigger != nil, onlyEvidence)
 		at.Excess("proof", s.Proof != nil, onlyEvidence)
@@ -42,6 +45,9 @@ func (c *compiler) lintRung(at Checker, s RollbackSpec) {
 	r := &c.plan.Rules[c.rollback[s.Name]]
 	at.Span("keep_firing_for", s.KeepFiring, 0, mostKeeping)
 	c.lintDatapoints(at, s, r)
+	if r.Signal < 0 {
+		return // reported
+	}
 	if r.Method != Sequential {
 		at.Excess("limit", s.Limit != nil, onlyEvidence)
 		at.Excess("weight", s.Weight != nil, onlyEvidence)

@@ -335,3 +335,16 @@ func TestProblemsAsAnError(t *testing.T) {
 		t.Errorf("got %d errors, want 1", got)
 	}
 }
+
+func TestNotes(t *testing.T) {
+	var found Problems
+	at := Check("", &found).At("a", "b c")
+	at.Note("id", "fix", "%d things", 2)
+	if got, want := at.Where(), `a."b c"`; got != want {
+		t.Errorf("got path %s, want %s", got, want)
+	}
+	want := Problem{Path: `a."b c"`, ID: "id", Severity: SeverityNote, Message: "2 things", Fix: "fix"}
+	if len(found) != 1 || found[0] != want || found.Errors() != 0 {
+		t.Errorf("got %+v, want %+v, which is no error", found, want)
+	}
+}
