@@ -203,8 +203,8 @@ func (e *evaluation) breaching(r *datapoints.Result) bool {
 		case datapoints.Good:
 			return false
 		}
-		if e.mode == datapoints.Breaching && r.Filled > 0 {
-			return true
+		if r.Filled > 0 && (e.mode == datapoints.Breaching || e.mode == datapoints.NotBreaching) {
+			return e.mode == datapoints.Breaching
 		}
 	}
 	return false
