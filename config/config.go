@@ -25,6 +25,9 @@ type Config struct {
 	Daemon   DaemonSpec
 	Files    []File   // what was read: the main file, included files, SQL
 	Patterns []string // what include said, as paths: a file that comes to match changes the config
+
+	main    *file
+	origins map[*rules.Plan]*file
 }
 
 // File is one file that a config was read from.
@@ -51,6 +54,7 @@ func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*C
 	l.config.Files = append(l.config.Files, File{name, sha256.Sum256(data)})
 	main := l.parse(name, data)
 	l.files = []*file{main}
+	l.config.main, l.config.origins = main, map[*rules.Plan]*file{}
 	for _, path := range l.included(main) {
 		data, ok := l.read(main, "include", path)
 		if ok {
@@ -70,8 +74,9 @@ func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*C
 	return &l.config, problems
 }
 
-// withoutUnused drops the warnings of things that nobody names when a name, or a
-// place where one would stand, is wrong: then that is what has to be put right.
+// withoutUnused drops the warnings of things that nobody names or needs when a
+// name, or a place where one would stand, is wrong: then that is what has to be
+// put right.
 func withoutUnused(problems []Problem) []Problem {
 	if !slices.ContainsFunc(problems, func(p Problem) bool {
 		return slices.Contains([]string{"syntax", "missing", "bad-value"}, p.ID) ||
@@ -79,7 +84,9 @@ func withoutUnused(problems []Problem) []Problem {
 	}) {
 		return problems
 	}
-	return slices.DeleteFunc(problems, func(p Problem) bool { return strings.HasPrefix(p.ID, "unused-") })
+	return slices.DeleteFunc(problems, func(p Problem) bool {
+		return strings.HasPrefix(p.ID, "unused-") || p.ID == "no-effect"
+	})
 }
 
 // DecodePlan reads a plan alone, as a scenario holds it: it gives the readings
@@ -187,7 +194,7 @@ func (l *loader) add(f *file, p rules.Problem) {
 // could not be read.
 func (l *loader) judge(f *file, found []rules.Problem) {
 	for _, p := range found {
-		known := false
+		known := p.ID == "excess-key" && (f.bad["release.evidence"] || f.bad[join(parent(p.Path), "evidence")])
 		for path := p.Path; path != ""; path = parent(path) {
 			known = known || f.bad[path]
 		}
@@ -256,6 +263,7 @@ func (l *loader) plan(f, main *file) {
 		var plan *rules.Plan
 		if plan, found = rules.Compile(spec); plan != nil {
 			l.config.Plans = append(l.config.Plans, plan)
+			l.config.origins[plan] = f
 		}
 		found = l.ownProblems(f, main, found)
 		l.planName(f, &found)

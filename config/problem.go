@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -96,6 +97,29 @@ func (f *file) problem(p rules.Problem) Problem {
 		File: f.name, Line: at.line, Col: at.col, Path: p.Path, ID: p.ID,
 		Severity: p.Severity, Message: p.Message, Fix: p.Fix,
 	}
+}
+
+// Locate adds to problems what was found in one of the config's plans, with its
+// places in the files, and puts all in the files' order. What concerns a signal that
+// the main file declares for an included plan is shown there.
+func (c *Config) Locate(problems []Problem, plan *rules.Plan, found rules.Problems) []Problem {
+	f, ok := c.origins[plan]
+	if !ok {
+		return problems
+	}
+	all := slices.Clone(problems)
+	for _, p := range found {
+		at := f
+		if name, ok := under("signals", p.Path); ok && !declares(f, name) && declares(c.main, name) {
+			at = c.main
+		}
+		all = append(all, at.problem(p))
+	}
+	order := map[string]int{}
+	for i, file := range c.Files {
+		order[file.Path] = i
+	}
+	return sortProblems(all, order)
 }
 
 // sortProblems puts problems in the order of the files, and each once.

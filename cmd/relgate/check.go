@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/rules"
 )
 
 type checkCommand struct {
@@ -16,7 +18,8 @@ type checkCommand struct {
 // Help is printed by --help.
 func (checkCommand) Help() string {
 	return `Every problem is reported at once, in file order, with line, key and fix.
-Exit 0 when the config can be used, 2 when it cannot.
+Exit 0 when the config can be used, 2 when it cannot. Where signals have an
+expected_rate, it says what each rule can decide in its phase's window.
 
   relgate check config.toml
   relgate check -o json config.toml | jq '.problems[].message'`
@@ -28,21 +31,23 @@ type checkReport struct {
 	Valid    bool              `json:"valid"`
 	Plans    []string          `json:"plans"`
 	Problems []config.Problem  `json:"problems"`
+	Forecast []planForecast    `json:"forecast"`
 	Cost     []config.LineItem `json:"cost"`
 }
 
 func (c checkCommand) Run(con console) error {
 	cfg, problems := config.Load(c.File)
-	report := checkReport{File: c.File, Valid: cfg != nil, Plans: []string{}, Problems: problems, Cost: []config.LineItem{}}
-	if report.Problems == nil {
-		report.Problems = []config.Problem{}
-	}
+	report := checkReport{File: c.File, Valid: cfg != nil, Plans: []string{}, Problems: problems, Forecast: []planForecast{}, Cost: []config.LineItem{}}
 	if cfg != nil {
 		for _, p := range cfg.Plans {
 			report.Plans = append(report.Plans, p.Name)
 		}
 		report.Cost = config.Price(cfg.Plans)
-		report.Valid = !c.Strict || len(problems) == 0
+		report.Forecast, report.Problems = forecast(cfg, problems)
+		report.Valid = !c.Strict || !slices.ContainsFunc(report.Problems, func(p config.Problem) bool { return p.Severity != rules.SeverityNote })
+	}
+	if report.Problems == nil {
+		report.Problems = []config.Problem{}
 	}
 	if err := c.print(con, report); err != nil {
 		return err
@@ -68,6 +73,9 @@ func (c checkCommand) print(con console, r checkReport) error {
 	total := 0.0
 	for _, plan := range r.Plans {
 		fmt.Fprintf(con.out, "plan %s: valid\n", plan)
+	}
+	if err := showForecast(con.out, r.Forecast); err != nil {
+		return err
 	}
 	for _, cost := range r.Cost {
 		fmt.Fprintf(con.out, "  %s\n", cost)

@@ -62,13 +62,13 @@ func (p *Pass) Needed() *Proof {
 // Proof is what it takes to exclude a bound. A number is zero where no practical
 // number does.
 type Proof struct {
-	Bound   float64 `json:"bound"`   // the value that is excluded
-	Clean   float64 `json:"clean"`   // samples needed when none is bad
-	Typical float64 `json:"typical"` // samples within which half of the healthy releases pass
-	Most    float64 `json:"most"`    // and 95 % of them
-	Minutes float64 `json:"minutes"` // from the phase's start to Typical, what ripens included
-	By      When    `json:"by"`      // when Typical is there
-	AtBest  When    `json:"at_best"` // when Clean is there
+	Bound   float64 `json:"bound"`             // the value that is excluded
+	Clean   float64 `json:"clean,omitempty"`   // samples needed when none is bad
+	Typical float64 `json:"typical,omitempty"` // samples within which half of the healthy releases pass
+	Most    float64 `json:"most,omitempty"`    // and 95 % of them
+	Minutes float64 `json:"minutes,omitempty"` // from the phase's start to Typical, what ripens included
+	By      When    `json:"by"`                // when Typical is there
+	AtBest  When    `json:"at_best"`           // when Clean is there
 }
 
 // Single is a success rule that is judged once, by its threshold.
@@ -81,9 +81,9 @@ type Single struct {
 // Detection is how a rollback rule finds a fault that is there from the phase's
 // start.
 type Detection struct {
-	Rate    float64  `json:"rate"`            // true value under the fault
-	Power   *float64 `json:"power,omitempty"` // how likely the rule fires in the phase's window; nil where it was not computed
-	Minutes float64  `json:"minutes"`         // median until it fires; zero where that is beyond what was looked at
+	Rate    float64  `json:"rate"`              // true value under the fault
+	Power   *float64 `json:"power,omitempty"`   // how likely the rule fires in the phase's window; nil where it was not computed
+	Minutes float64  `json:"minutes,omitempty"` // median until it fires; zero where that is beyond what was looked at
 }
 
 // Chance is how likely something happens on a healthy release in the window.

@@ -79,9 +79,9 @@ func (ln *linter) blind(at rules.Checker, l *Line) {
 		d := max(l.rule.Over, l.rule.For, l.traffic.period)
 		of, samples = rules.Duration{Duration: d}.String(), l.traffic.in(d)
 	}
-	result := "the rule could never pass"
+	result := "the rule could hardly ever pass"
 	if l.Kind == rules.RollbackRule {
-		result = "the rule could never fire"
+		result = "the rule could hardly ever fire"
 	}
 	at.At("min_samples").Warn("min-samples-out-of-reach", "make it smaller or the stretch longer",
 		"phase %q: at %s %s has %s samples: %s", l.Phase, perTime(l.PerMinute), of, number(samples), result)
@@ -103,6 +103,9 @@ func (ln *linter) pass(at rules.Checker, l *Line) {
 	}
 	extend := rules.Duration{Duration: l.phase.Extend}
 	switch {
+	case need.Typical > 0 && need.Typical < l.rule.MinSamples:
+		at.Warn("passes-late", span(need.Minutes)+" would; evidence knows by itself how many samples it needs: leave min_samples out",
+			"%s: rule %q wants %s (min_samples) and passes late", l.holds(), l.Rule, number(l.rule.MinSamples))
 	case need.AtBest == Never:
 		at.Warn("cannot-pass", ln.longer(l, need), "%s: for rule %q %sit cannot %s, nor with %v more", l.holds(), l.Rule, can, what, extend)
 	case need.By == Never:

@@ -23,7 +23,7 @@ func ptr[T any](v T) *T { return &v }
 // spec is the plan of the issue: 5xx below 1 %, taken back above 3 %.
 func spec(t testing.TB, rate string, traffic float64, window time.Duration) rules.Spec {
 	return rules.Spec{
-		Bare: true,
+		Bare:    true,
 		Release: rules.ReleaseSpec{Plan: "p", Title: "t", Manager: "m", Start: time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC), Evidence: ptr(rules.Sequential)},
 		Phases: []rules.PhaseSpec{{
 			Name: "canary", Traffic: &rules.Fraction{Value: traffic}, Start: &rules.Offset{}, Window: duration(window), Owner: "o",

@@ -151,7 +151,7 @@ func drift(mix evidence.Stars, enough func(evidence.Stars) bool) float64 {
 // timed fills in when so many samples are there.
 func (l *Line) timed(p Proof) Proof {
 	p.By, p.AtBest = l.by(p.Typical), l.by(p.Clean)
-	if d, ok := l.traffic.until(p.Typical); ok && p.Typical > 0 {
+	if d, ok := l.traffic.until(max(p.Typical, l.rule.MinSamples)); ok && p.Typical > 0 {
 		p.Minutes = d.Minutes()
 	}
 	return p
@@ -160,9 +160,11 @@ func (l *Line) timed(p Proof) Proof {
 // by says when so many samples are there.
 func (l *Line) by(samples float64) When {
 	t := &l.traffic
-	switch {
-	case samples <= 0:
+	if samples <= 0 {
 		return Never
+	}
+	samples = max(samples, l.rule.MinSamples)
+	switch {
 	case samples <= t.in(t.ripe())*(1+1e-9):
 		return InWindow
 	case samples <= t.in(max(t.latest, t.ripe()))*(1+1e-9):
