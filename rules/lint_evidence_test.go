@@ -198,7 +198,7 @@ func TestLintOfEvidence(t *testing.T) {
 			s.Release.FalsePass, s.Release.FalseRollback = &Fraction{0.1}, &Fraction{0.1}
 			s.Signals[0].Rate, s.Signals[0].Cluster = "1/s", ptr(2.0)
 			s.Signals[2].Baseline, s.Signals[4].Baseline, s.Signals[4].Maturity = nil, nil, dur(0)
-		}, "~no-effect release.evidence; ~no-effect release.false_pass; ~no-effect release.false_rollback; ~no-effect signals.error_rate.baseline; ~no-effect signals.error_rate.expected_rate; ~no-effect signals.error_rate.cluster; ~no-effect signals.crash_free.maturity"},
+		}, "~no-effect release.evidence; ~no-effect release.false_pass; ~no-effect release.false_rollback; ~no-effect signals.error_rate.baseline; ~no-effect signals.error_rate.cluster; ~no-effect signals.crash_free.maturity"},
 		{"nothing that fires", func(s *Spec) {
 			plain(0)(s)
 			plain(1)(s)

@@ -133,7 +133,7 @@ func (c *compiler) lintIdle(top Checker) {
 		for _, k := range []struct {
 			key string
 			set bool
-		}{{"baseline", s.Baseline != nil}, {"maturity", s.Maturity != nil}, {"cluster", s.Cluster != nil}, {"expected_rate", s.Rate != ""}} {
+		}{{"baseline", s.Baseline != nil}, {"maturity", s.Maturity != nil}, {"cluster", s.Cluster != nil}} {
 			idle(at, k.key, k.set, `no rule with evidence = "sequential" judges this signal`)
 		}
 	}
