@@ -163,18 +163,7 @@ func (d *demo) directory() (err error) {
 
 // redirect points the config at the simulated world.
 func (d *demo) redirect() {
-	for i := range d.config.Sources {
-		s := &d.config.Sources[i]
-		switch s.Type {
-		case "cloudwatch", "athena":
-			s.URL, s.RoleARN = d.world.url("aws"), ""
-		case "sentry":
-			s.URL, s.Token = d.world.url("sentry"), config.Plain(d.world.sentryToken)
-		case "appstore":
-			s.URL, s.LookupURL, s.Key = d.world.url("appstore"), d.world.url("appstore"), config.Plain(d.world.appStoreKey)
-		}
-		s.CA = ""
-	}
+	d.world.simulate(d.config.Sources)
 	for i := range d.config.Webhooks {
 		w := &d.config.Webhooks[i]
 		w.URL, w.URLFrom, w.CA, w.Headers = d.receiver.url(w.Name), config.Secret{}, "", nil

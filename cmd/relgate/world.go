@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
@@ -52,6 +53,22 @@ func (w *world) listen(ctx context.Context, addresses map[string]string) error {
 		w.servers[name] = &http.Server{Handler: w.simulator.Handler(name), ReadHeaderTimeout: 10 * time.Second}
 	}
 	return nil
+}
+
+// simulate points sources at the simulated upstreams.
+func (w *world) simulate(specs []config.SourceSpec) {
+	for i := range specs {
+		s := &specs[i]
+		switch s.Type {
+		case "cloudwatch", "athena":
+			s.URL, s.RoleARN = w.url("aws"), ""
+		case "sentry":
+			s.URL, s.Token = w.url("sentry"), config.Plain(w.sentryToken)
+		case "appstore":
+			s.URL, s.LookupURL, s.Key = w.url("appstore"), w.url("appstore"), config.Plain(w.appStoreKey)
+		}
+		s.CA = ""
+	}
 }
 
 func (w *world) url(name string) string { return "http://" + w.listeners[name].Addr().String() }

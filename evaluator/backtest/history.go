@@ -144,6 +144,15 @@ func (h *History) find(s *rules.Signal) *Series {
 // Has reports whether a question was asked, whatever the answer was.
 func (h *History) Has(s *rules.Signal) bool { return h.find(s) != nil }
 
+// Points gives what is known of a signal, ascending, nil when it was never
+// fetched. It is not to be changed.
+func (h *History) Points(s *rules.Signal) []rules.Point {
+	if found := h.find(s); found != nil {
+		return found.Points
+	}
+	return nil
+}
+
 // Unavailable gives the series of a signal that a source cannot answer for the
 // past: why says so to people.
 func Unavailable(s *rules.Signal, why string) Series {
