@@ -95,14 +95,14 @@ type Beside struct {
 
 // Gap is the greatest gap between the rates of groups.
 type Gap struct {
-	Highest  string   `json:"highest"`            // group with the highest rate
-	Lowest   string   `json:"lowest"`             //
-	AtLeast  float64  `json:"at_least"`           // the true gap is at least this; simultaneous for all pairs
-	AtMost   float64  `json:"at_most"`            // and at most this
-	ByChance float64  `json:"by_chance"`          // what the plain gap would be on average if all groups were alike
-	Shrunken float64  `json:"shrunken"`           // the gap with the groups pulled to their mean by their noise
-	Small    []string `json:"small,omitempty"`    // groups of fewer than 30
-	Looks    int      `json:"looks"`              // answers so far: each later one is judged more strictly
+	Highest  string   `json:"highest"`         // group with the highest rate
+	Lowest   string   `json:"lowest"`          //
+	AtLeast  float64  `json:"at_least"`        // the true gap is at least this; simultaneous for all pairs
+	AtMost   float64  `json:"at_most"`         // and at most this
+	ByChance float64  `json:"by_chance"`       // what the plain gap would be on average if all groups were alike
+	Shrunken float64  `json:"shrunken"`        // the gap with the groups pulled to their mean by their noise
+	Small    []string `json:"small,omitempty"` // groups of fewer than 30
+	Looks    int      `json:"looks"`           // answers so far: each later one is judged more strictly
 }
 
 // Ratings is a mean of stars.

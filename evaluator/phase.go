@@ -234,11 +234,13 @@ func (s *stepper) phaseVerdict(k int) opinion {
 	judged := 0
 	var missing *opinion
 	for i := range ph.success {
-		ss := &ph.success[i]
+		ss, gate := &ph.success[i], s.plan.Rules[p.Success[i]].Gate
 		switch {
+		case gate == rules.Advisory:
 		case ss.verdict == rules.Fail:
 			return opinion{rules.Fail, ss.cause, s.successReason(k, i)}
 		case ss.ignored:
+		case gate == rules.Veto && ss.verdict != rules.Pass && s.heard(k, i):
 		case ss.verdict == rules.Pass:
 			judged++
 		case missing == nil && s.at >= s.windowEnd(k):
@@ -272,6 +274,15 @@ func (st *State) heldOpinion() opinion {
 		return opinion{rules.Pending, rules.CauseManual, "the run is held"}
 	}
 	return opinion{rules.Pending, st.run.heldFor, "the run is held: " + st.run.heldWhy}
+}
+
+// heard reports whether the data of a success rule reach to the end of its
+// phase's window: one that may only veto keeps nobody
+// waiting after that.
+func (s *stepper) heard(k, i int) bool {
+	r := &s.plan.Rules[s.plan.Phases[k].Success[i]]
+	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
+	return sr.settled >= alignDown(s.windowEnd(k), sr.bucket(sl))
 }
 
 // unclear gives the first rollback rule that is not known to have been quiet
@@ -387,7 +398,7 @@ func rank(ss *successState) int {
 	case ss.verdict == rules.Fail:
 		return 2
 	case ss.verdict != rules.Pass && !ss.ignored:
-		return 1
+		return 1 // before what may only veto, which has no rank of its own
 	}
 	return 0
 }

@@ -100,7 +100,7 @@ func (w *watch) prove(z *weighed, plan *rules.Plan, k int) proof {
 	switch w.sig.Kind {
 	case rules.Ratio:
 		f.bad, f.n = z.favour.Bad, z.favour.N
-		f.phi = max(z.favour.Phi(), w.sig.Cluster)
+		f.phi = max(z.phi(), w.sig.Cluster)
 		f.keeps = evidence.PassLogE(f.bad, f.n, w.rule.Limit, f.phi)
 		f.spared = evidence.PassLogE(f.bad, f.n, w.rule.Trigger, f.phi)
 	case rules.Mean:

@@ -84,9 +84,9 @@ const (
 // ruleState is where a rollback rule stands. It is small because there may be
 // very many; what a value was is worked out from the points when it is asked.
 type ruleState struct {
-	since  int64 // judged on buckets that begin at or after
-	silent int64 // since when it could not be judged, zero when it can
-	next   int64 // from when it has to be looked at again even if nothing arrives
+	since  int64    // judged on buckets that begin at or after
+	silent int64    // since when it could not be judged, zero when it can
+	next   int64    // from when it has to be looked at again even if nothing arrives
 	ev     *weighed // of a rule that weighs evidence
 	state  ruleCode
 	cause  rules.Cause

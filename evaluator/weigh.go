@@ -20,10 +20,11 @@ type weighed struct {
 
 	track  evidence.Track
 	favour evidence.Spread // success: the buckets old enough to help to pass
+	worst  evidence.Minute // and the one of them that stands out most
 
-	pair     evidence.PairTrack                // beside the baseline
-	beside   [4]tally // :: segment of the track → the baseline over the minutes of each segment
-	compared int64                             // end of the newest bucket with a baseline
+	pair     evidence.PairTrack // beside the baseline
+	beside   [4]tally           // :: segment of the track → the baseline over the minutes of each segment
+	compared int64              // end of the newest bucket with a baseline
 
 	stars  [5]float64 // reviews by their stars
 	looks  int32      // answers with groups
@@ -166,9 +167,24 @@ func (w *watch) ripen(z *weighed, points []rules.Point, upto int64) {
 	upto = min(upto, w.to-w.w+1)
 	from := max(z.ripe, w.from)
 	for _, p := range points[before(points, from):max(before(points, upto), before(points, from))] {
-		z.favour.Add(evidence.Minute{N: p.Samples, Bad: p.Value})
+		m := evidence.Minute{N: p.Samples, Bad: p.Value}
+		z.favour.Add(m)
+		if p.Samples > 0 && (z.worst.N == 0 || m.Bad*m.Bad*z.worst.N > z.worst.Bad*z.worst.Bad*m.N) {
+			z.worst = m
+		}
 	}
 	z.ripe = max(z.ripe, upto)
+}
+
+// phi is by how much bad ones come in clusters, without the bucket that stands
+// out most: its bad ones count in full, but one burst says nothing of the rest.
+func (z *weighed) phi() float64 {
+	s := z.favour
+	if s.Looks > 2 {
+		s.N, s.Bad, s.Looks = s.N-z.worst.N, s.Bad-z.worst.Bad, s.Looks-1
+		s.Square -= z.worst.Bad * z.worst.Bad / z.worst.N
+	}
+	return s.Phi()
 }
 
 // count adds the stars of the buckets that begin in [z.until, upto).

@@ -78,12 +78,22 @@ func share(v float64) string {
 	return strconv.FormatFloat(p, 'g', 2, 64) + " %"
 }
 
-// span of an interval: "0.9 %–15 %".
-func between(low, high float64, u rules.Unit) string {
-	if u == rules.Percent {
-		return share(low) + " to " + share(high)
+// rate writes a value of a ratio: a good share with as many digits as its
+// distance from all deserves.
+func rate(sig *rules.Signal, v float64) string {
+	if !sig.Good {
+		return share(v)
 	}
-	return u.Short(low) + " to " + u.Short(high)
+	digits := 0
+	switch bad := 1 - v; {
+	case bad < .001:
+		digits = 3
+	case bad < .01:
+		digits = 2
+	case bad < .1:
+		digits = 1
+	}
+	return strconv.FormatFloat(v*100, 'f', digits, 64) + " %"
 }
 
 // oneIn writes a log e-value: how few releases would show as much.
@@ -115,9 +125,12 @@ func goodShare(bad float64) float64 { return round(1 - bad) }
 // round takes away what subtracting has added.
 func round(v float64) float64 { return math.Round(v*1e9) / 1e9 }
 
-// canary is what the samples belong to: all of them, or those of the part of the
-// traffic that a release has.
-func (st *State) canary(lay *layout) string {
+// canary is what the samples belong to: the part of the traffic that the release
+// has, where its signal tells that from the rest.
+func (st *State) canary(lay *layout, sig *rules.Signal) string {
+	if sig.Baseline <= 0 {
+		return ""
+	}
 	for k := len(st.phases) - 1; k >= 0; k-- {
 		if st.phases[k].begun {
 			if lay.plan.Phases[k].Traffic < 1 {
@@ -183,8 +196,8 @@ func (st *State) facts(lay *layout, w *watch, v *weighing, at int64) string {
 		return fmt.Sprintf("no %s yet", c.noun)
 	}
 	low, high := v.interval(w.sig)
-	return fmt.Sprintf("%s of %s %s%s %s since %s (%s; likely %s)", count(v.bad), count(v.n), st.canary(lay), c.noun, c.verb,
-		hour(v.from, at), share(value), between(low, high, rules.Percent))
+	return fmt.Sprintf("%s of %s %s%s %s since %s (%s; likely %s)", count(v.bad), count(v.n), st.canary(lay, w.sig), c.noun, c.verb,
+		hour(v.from, at), rate(w.sig, value), rate(w.sig, low)+" to "+rate(w.sig, high))
 }
 
 // interval is where the value lies, 95 %, at any time.
@@ -385,7 +398,7 @@ func gapWords(w *watch, v *weighing, lead string, success bool) string {
 	if g == nil {
 		return fmt.Sprintf("%s: no groups to compare yet", orTitle(lead, w.rule))
 	}
-	text := fmt.Sprintf("%s: the gap between %s and %s is %s (surely %s to %s, wanted <= %s); chance alone would show %s in groups of this size",
+	text := fmt.Sprintf("%s: the gap between groups %s and %s is %s (surely %s to %s, wanted <= %s); chance alone would show %s in groups of this size",
 		orTitle(lead, w.rule), v.names[0], v.names[1], rules.Number.Short(g.Gap), rules.Number.Short(max(g.LowerFail, 0)),
 		rules.Number.Short(g.UpperPass), rules.Number.Format(w.rule.Limit), rules.Number.Short(g.Expected))
 	if len(v.small) > 0 {
