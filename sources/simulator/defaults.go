@@ -25,6 +25,7 @@ var defaultLevels = map[string]float64{
 	"lambda.requests":         900,   // invocations through the alias a minute, both versions
 	"lambda.errors":           0.001, // share of the released version's that fail
 	"lambda.p95":              1.6,   // seconds, of the released version
+	"lambda.cold":             0,     // share of the invocations that start cold, either version's
 	"lambda.stable.errors":    0.001, // share of those of the version before it that fail
 	"lambda.stable.p95":       1.5,   // seconds, of the version before it
 	"sessions":                1000,  // app sessions a minute, both releases

@@ -83,6 +83,8 @@
 //	lambda.p95        seconds, of the released version
 //	lambda.stable.errors, lambda.stable.p95
 //	                  the same of the version before it
+//	lambda.cold       share of the invocations, of either version, that start cold
+//	                  and take about four seconds
 //	sessions          app sessions a minute, of both releases
 //	sessions.crash    share of the new release's that crash
 //	sessions.previous.crash

@@ -62,7 +62,7 @@ func (w *world) apiMetric(name string, dims map[string]string) part {
 	case "Latency", "IntegrationLatency":
 		return func(m, at int64) sample {
 			all, _ := w.api5xx(m, at)
-			return w.latency("drawn api", m, all, 1000*w.level("api.latency_p95", m*60)*(0.97+0.06*w.noise("latency", m)))
+			return w.latency("drawn api", m, all, 1000*w.level("api.latency_p95", m*60)*(0.97+0.06*w.noise("latency", m)), latencySigma)
 		}
 	}
 	return nil
@@ -108,17 +108,43 @@ func (w *world) lambdaMetric(name string, dims map[string]string) metric {
 	}
 	var parts metric
 	for _, v := range versions {
-		if p := w.lambdaVersion(name, v); p != nil {
+		if name == "Duration" {
+			parts = append(parts, w.durations(v)...)
+		} else if p := w.lambdaVersion(name, v); p != nil {
 			parts = append(parts, p)
 		}
 	}
 	return parts
 }
 
-func (w *world) lambdaVersion(name, version string) part {
-	p95, errors := "lambda.p95", "lambda.errors"
+// durations are those of a version's warm invocations and of its cold starts.
+func (w *world) durations(version string) metric {
+	p95 := "lambda.p95"
 	if version != w.s.Names.Canary {
-		p95, errors = "lambda.stable.p95", "lambda.stable.errors"
+		p95 = "lambda.stable.p95"
+	}
+	counts := func(m, at int64) (warm, cold float64) {
+		n := w.invocations(version, m, at)
+		cold = w.chance("cold "+version, m, n, w.level("lambda.cold", m*60))
+		return n - cold, cold
+	}
+	return metric{
+		func(m, at int64) sample {
+			n, _ := counts(m, at)
+			jitter := 0.97 + 0.06*w.noise("duration "+version, m)
+			return w.latency("drawn "+version, m, n, 1000*w.shown(p95, m, at)*jitter, latencySigma)
+		},
+		func(m, at int64) sample {
+			_, n := counts(m, at)
+			return w.latency("drawn cold "+version, m, n, coldP95, coldSigma)
+		},
+	}
+}
+
+func (w *world) lambdaVersion(name, version string) part {
+	errors := "lambda.errors"
+	if version != w.s.Names.Canary {
+		errors = "lambda.stable.errors"
 	}
 	switch name {
 	case "Invocations":
@@ -130,11 +156,6 @@ func (w *world) lambdaVersion(name, version string) part {
 		}
 	case "Throttles":
 		return func(m, at int64) sample { return sample{n: w.invocations(version, m, at)} }
-	case "Duration":
-		return func(m, at int64) sample {
-			jitter := 0.97 + 0.06*w.noise("duration "+version, m)
-			return w.latency("drawn "+version, m, w.invocations(version, m, at), 1000*w.shown(p95, m, at)*jitter)
-		}
 	}
 	return nil
 }

@@ -16,22 +16,27 @@ type sample struct {
 	sigma float64   // lognormal if above 0
 }
 
-// latencySigma is the spread of ln(duration) of every latency.
-const latencySigma = 0.4
+// latencySigma is the spread of ln(duration) of every latency but a cold
+// start's. Those take some four seconds, whatever the version.
+const (
+	latencySigma = 0.4
+	coldSigma    = 0.1
+	coldP95      = 4500 // milliseconds
+)
 
 // z95 is the 95th percentile of the standard normal distribution.
 const z95 = 1.6448536269514722
 
-// drawMost is how many durations a minute may have for each to be drawn. Of few,
-// chance decides how many are slow; of many, their distribution says it well
+// drawMost is how many invocations a minute may have for each to be drawn. Of
+// few, chance decides how many are slow; of many, their distribution says it well
 // enough.
 const drawMost = 150
 
 // latency is n durations whose 95th percentile is p95, in p95's own unit. The
 // first of them are the same however many are seen.
-func (w *world) latency(what string, m int64, n, p95 float64) sample {
+func (w *world) latency(what string, m int64, n, p95, sigma float64) sample {
 	// A duration of nothing has no logarithm.
-	s := sample{n: n, mu: math.Log(max(p95, 1e-6)) - latencySigma*z95, sigma: latencySigma}
+	s := sample{n: n, mu: math.Log(max(p95, 1e-6)) - sigma*z95, sigma: sigma}
 	if n == 0 || n > drawMost || n != math.Trunc(n) {
 		return s
 	}

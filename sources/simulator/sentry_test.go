@@ -64,7 +64,10 @@ func sessionsOf(release string, more ...string) string {
 	return v.Encode()
 }
 
-const release = "com.bioage.app@1.0.0+100"
+const (
+	release  = "com.bioage.app@1.0.0+100"
+	previous = "com.bioage.app@0.9.8+92"
+)
 
 func TestSentryCountsSessionsByStatus(t *testing.T) {
 	_, clk, base := upstream(t, "sentry", "healthy")

@@ -176,4 +176,19 @@ func (w *world) share(what string, m int64, n, rate float64) float64 {
 	return min(n, max(0, math.Floor(mean+off+w.noise("round "+what, m))))
 }
 
+// chance is how many of n have a property of the given rate, each drawn on its
+// own where they are few. The first of them are the same however many are seen.
+func (w *world) chance(what string, m int64, n, rate float64) float64 {
+	if n > drawMost || rate <= 0 {
+		return w.share(what, m, n, rate)
+	}
+	some := 0.0
+	for i := range int64(n) {
+		if w.noise(what, m*drawMost+i) < rate {
+			some++
+		}
+	}
+	return some
+}
+
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
