@@ -235,6 +235,7 @@ func schema(t *testing.T, c comments) []byte {
 	s := r.Reflect(document{})
 	s.Title = "relgate's config"
 	require(s)
+	spell(s)
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		t.Fatal(err)
@@ -318,6 +319,27 @@ func require(s *jsonschema.Schema) {
 		require(p.Value)
 		if strings.HasSuffix(p.Value.Description, " Required.") {
 			s.Required = append(s.Required, p.Key)
+		}
+	}
+}
+
+// spell says how strings are written that have a form of their own.
+func spell(s *jsonschema.Schema) {
+	if s.AdditionalProperties != nil {
+		spell(s.AdditionalProperties)
+	}
+	if s.Properties == nil {
+		return
+	}
+	for p := s.Properties.Oldest(); p != nil; p = p.Next() {
+		spell(p.Value)
+		switch p.Key {
+		case "datapoints":
+			p.Value.Pattern, p.Value.Examples = `^\s*[0-9]+\s+of\s+[0-9]+\s*$`, []any{"3 of 5"}
+		case "missing":
+			p.Value.Enum = []any{rules.MissingIsMissing, rules.MissingIsIgnored, rules.MissingIsBreaching, rules.MissingIsNotBreaching}
+		case "expected_rate":
+			p.Value.Pattern, p.Value.Examples = `^\s*[0-9.]+\s*/\s*(s|m|min|h|d)\s*$`, []any{"2/s", "120/min", "5000/h"}
 		}
 	}
 }

@@ -9,17 +9,17 @@ import (
 
 // ownProblems drops what was found wrong with the main file's signals while an
 // included plan was compiled (they are reported with the main file), and the
-// warnings of unused signals that another file's plan uses.
+// warnings of signals, or keys of theirs, that another file's plan uses.
 func (l *loader) ownProblems(f, main *file, found rules.Problems) rules.Problems {
 	return slices.DeleteFunc(found, func(p rules.Problem) bool {
 		if f != main {
 			name, ok := under("signals", p.Path)
 			return ok && !declares(f, name) && declares(main, name)
 		}
-		if p.ID != "unused-signal" {
+		name, ok := under("signals", p.Path)
+		if !ok || p.ID != "unused-signal" && p.ID != "no-effect" {
 			return false
 		}
-		name, _ := under("signals", p.Path)
 		return slices.ContainsFunc(l.files, func(f *file) bool { return f != main && uses(f, name) })
 	})
 }

@@ -9,7 +9,7 @@ func (c *compiler) lintEvidence(at Checker, r *Rule, s RuleSpec, otherKey string
 	}
 	sig := &c.plan.Signals[r.Signal]
 	if !c.weighable(sig) {
-		at.At("evidence").Fail("no-counts", noCountsFix(sig), "signal %q is a %v without counts, and evidence is made of those", sig.Name, sig.Kind)
+		at.At("evidence").Fail("no-counts", noCountsFix(sig), "signal %q, kind %q, has no counts here that evidence could be made of", sig.Name, sig.Kind)
 		return
 	}
 	if s.Over != nil {

@@ -109,7 +109,7 @@ func lintWeighed(at Checker, s SignalSpec, sig *Signal) {
 }
 
 // lintIdle warns of keys that only rules that weigh evidence read, where none
-// does. It waits until the rest is in order: it may only follow from a mistake.
+// does. An expected rate is good for other rules too. It waits until the rest is in order: it may only follow from a mistake.
 func (c *compiler) lintIdle(top Checker) {
 	if c.problems.Errors() > 0 {
 		return

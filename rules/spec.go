@@ -37,8 +37,8 @@ type ReleaseSpec struct {
 	Interval   *Duration `toml:"interval"`            // How often the rules are evaluated, from 1s to 1h. Default: 30s.
 
 	Evidence      *Method   `toml:"evidence"`       // How rules on counts are judged unless they say otherwise: "threshold" compares the value with the threshold, "sequential" weighs the counts. Default: threshold.
-	FalseRollback *Fraction `toml:"false_rollback"` // How likely a release that keeps all its limits may be rolled back by the rules that weigh evidence. It is split over them by their weights. Default: 1 %.
-	FalsePass     *Fraction `toml:"false_pass"`     // How likely a rule that weighs evidence may pass a release that misses what it proves. Default: 5 %.
+	FalseRollback *Fraction `toml:"false_rollback"` // How likely a release that keeps all its limits may be rolled back by the rules that weigh evidence. It is split over them by their weights. At most 50 %. Default: 1 %.
+	FalsePass     *Fraction `toml:"false_pass"`     // How likely a rule that weighs evidence may pass a release that misses what it proves. At most 50 %. Default: 5 %.
 }
 
 // PhaseSpec is one step of the rollout with its monitoring window.
@@ -62,9 +62,9 @@ type RuleSpec struct {
 	Title      string     `toml:"title"`       // For people. Default: the rule's name.
 	Signal     string     `toml:"signal"`      // Name of the signal that is judged. Required.
 	When       Condition  `toml:"when"`        // The condition: "< 1 %", "<= 2.5 s", ">= 4.5". A success rule says what must hold, a rollback rule what must not. Required.
-	Over       *Duration  `toml:"over"`        // Event time that one judged value covers. Default: the phase's window for a success rule, one period of the signal for a rollback rule.
-	Coverage   *Fraction  `toml:"coverage"`    // Share of the periods that must have data. Default: 80 %.
-	MinSamples *float64   `toml:"min_samples"` // Requests, sessions, reviews … that must lie in the judged stretch. Default: 0.
+	Over       *Duration  `toml:"over"`        // Event time that one judged value covers. Default: the phase's window for a success rule, one period of the signal for a rollback rule. With evidence "sequential" it has no effect: evidence is weighed for as long as there is any.
+	Coverage   *Fraction  `toml:"coverage"`    // Share of the periods that must have data. Default: 80 %; 50 % with evidence "sequential", which asks for samples itself.
+	MinSamples *float64   `toml:"min_samples"` // Requests, sessions, reviews … that must lie in the judged stretch; with evidence "sequential", in the suspect one. Default: 0.
 	Aggregate  *Aggregate `toml:"aggregate"`   // How a percentile is judged: "exceedance" counts the samples beyond the threshold, "worst" takes the worst period, "share" counts periods. Default: exceedance.
 	MinShare   *Fraction  `toml:"min_share"`   // With aggregate "share": the share of periods that must satisfy the condition. Required there.
 	OnNoData   *Policy    `toml:"on_no_data"`  // When the source has nothing: "hold" waits and never passes, "fail" fails the phase, "rollback" rolls back, "ignore" judges without the rule. Default: hold.
@@ -81,19 +81,19 @@ type SuccessSpec struct {
 	Alarm   string     `toml:"alarm"`   // Name of an alarm signal that must stay OK all through the window as well.
 	Gate    *Gate      `toml:"gate"`    // What it may do: "required" must pass, "veto" counts only when it is known to fail, "advisory" is shown and decides nothing. Default: required.
 	Proof   *Proof     `toml:"proof"`   // With evidence "sequential", what it takes to pass: "strong" proves the limit, "weak" wants the value to meet the limit and the trigger excluded, "by_traffic" is weak below 50 % of the traffic and strong from there on and in the last phase. Default: by_traffic.
-	Trigger *Condition `toml:"trigger"` // With evidence "sequential", what is bad enough to be taken back: "> 3 %". Default: the condition of a rollback rule on this signal, else the limit itself.
+	Trigger *Condition `toml:"trigger"` // With evidence "sequential", what is bad enough to be taken back: "> 3 %". For a percentile it is the share of samples beyond the rule's threshold. Default: the condition of a rollback rule on this signal, else the limit itself.
 }
 
 // RollbackSpec is a rule that takes the release back. relgate never runs the
 // command: it sends the event to those who do.
 type RollbackSpec struct {
 	RuleSpec
-	For        *Duration  `toml:"for"`             // How long the condition must hold without a break, at least two periods; with evidence "sequential", how long the suspect stretch must last at least. Default: one judged value is enough.
-	KeepFiring *Duration  `toml:"keep_firing_for"` // How long a breach still counts as one after its last breaching value, so that nothing passes in a lull. Default: 0s.
-	Datapoints string     `toml:"datapoints"`      // CloudWatch's form, in place of for: "3 of 5" of the newest periods breach.
-	Missing    string     `toml:"missing"`         // With datapoints, what a missing period counts as: "missing", "ignore", "breaching" or "notBreaching". Default: missing.
-	Limit      *Condition `toml:"limit"`           // With evidence "sequential", what a good release keeps: "<= 1 %". Default: the condition of a success rule on this signal, else the rule's own threshold.
-	Weight     *float64   `toml:"weight"`          // With evidence "sequential", its part of release.false_rollback beside the other rules' weights. Default: 1.
+	For        *Duration  `toml:"for"`             // How long the condition must hold without a break, at least two periods; with evidence "sequential", how long the suspect stretch must last at least before it takes the release back. Default: one judged value is enough.
+	KeepFiring *Duration  `toml:"keep_firing_for"` // How long a breach still counts as one after its last breaching value, so that nothing passes in a lull; up to 7d, and not with evidence "sequential", which forgets nothing. Default: 0s.
+	Datapoints string     `toml:"datapoints"`      // CloudWatch's form, in place of for, over and evidence: "3 of 5" of the newest periods breach. They may reach back a day; 7 days where a period is 1h or longer.
+	Missing    string     `toml:"missing"`         // With datapoints, what a missing period counts as, in Amazon's words: "missing" skips it, "ignore" leaves the rule as it was, "breaching" and "notBreaching" say it. Default: missing.
+	Limit      *Condition `toml:"limit"`           // With evidence "sequential", what a good release keeps: "<= 1 %". For a percentile it is the share of samples beyond the rule's threshold. Default: the condition of a success rule on this signal, else the rule's own threshold.
+	Weight     *float64   `toml:"weight"`          // With evidence "sequential", its part of release.false_rollback beside the other rules' weights, at most 1000. Default: 1.
 	Action     string     `toml:"action"`          // What is to be done, for people. Required.
 	Command    string     `toml:"command"`         // The command that was rehearsed.
 }
@@ -110,10 +110,10 @@ type SignalSpec struct {
 	Every  *Duration `toml:"every"`    // How often the source is asked. Default: the period; 1h for Athena, 15m for the App Store.
 	Settle *Duration `toml:"settle"`   // How long after its end a bucket may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
 
-	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence.
-	Maturity *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass. Default: 2h for Sentry, 0s for others.
+	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence on ratios and percentiles: { dimension = "ExecutedVersion", value = "42" }. Where it is as bad, the release is held and not taken back. Default: none.
+	Maturity *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass, because crashes are told late; against the release it counts at once. Up to 7d. Default: 2h for Sentry, 0s for others.
 	Cluster  *float64      `toml:"cluster"`       // How many samples carry the information of one, because they come from the same user: at least 1. Default: 1.
-	Rate     string        `toml:"expected_rate"` // How many samples the whole service is expected to have, "2/s", "120/min", "5000/h": with it `relgate check` says whether a rule can decide in its window.
+	Rate     string        `toml:"expected_rate"` // How many samples the whole service is expected to have, "2/s", "120/min", "5000/h": with it `relgate check` says whether a rule can decide in its window, of which the release gets the phase's traffic. Default: unknown.
 
 	CloudWatch *CloudWatchQuery `toml:"cloudwatch"` // What CloudWatch is asked.
 	Sentry     *SentryQuery     `toml:"sentry"`     // What Sentry is asked.
