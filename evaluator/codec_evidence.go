@@ -12,6 +12,7 @@ import (
 // entry names its place.
 func (w *writer) evidence(s *State) {
 	w.byte(byte(s.run.heldFor))
+	w.str(s.run.heldBy)
 	w.str(s.run.heldWhy)
 	var some []int
 	for i := range s.rules {
@@ -76,7 +77,7 @@ func (w *writer) fixed(v any) {
 }
 
 func (r *reader) evidence(s *State) {
-	s.run.heldFor, s.run.heldWhy = r.cause(), r.str()
+	s.run.heldFor, s.run.heldBy, s.run.heldWhy = r.cause(), r.str(), r.str()
 	for range r.size(r.uint(), len(r.b)/3) {
 		i := r.size(r.uint(), len(s.rules)-1)
 		acked := r.bool()

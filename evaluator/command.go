@@ -100,7 +100,10 @@ func (s *stepper) holdCommand(c *Command, held bool) (func(), string) {
 	}
 	return func() {
 		from := run.shown()
-		run.held, run.heldFor, run.heldWhy = held, rules.CauseNone, ""
+		run.held, run.heldBy, run.heldFor, run.heldWhy = held, "", rules.CauseNone, ""
+		if held {
+			run.heldBy, run.heldWhy = c.By, c.Why
+		}
 		s.emit(Event{
 			Kind: RunEvent, Subject: s.plan.Name, From: from.String(), To: run.shown().String(), Cause: rules.CauseManual,
 			Reason: fmt.Sprintf("%s by %s: %s", c.Kind, c.By, c.Why), By: c.By, Why: c.Why,

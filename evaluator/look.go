@@ -20,6 +20,9 @@ func Look(plan *rules.Plan, state *State) Snapshot {
 		Generation: st.n, Current: st.current(), RolledBack: st.run.done,
 		Over: st.run.done || st.run.state == rules.Passed || st.run.state == rules.Failed,
 	}
+	if st.run.held {
+		v.Holder = st.run.holder()
+	}
 	if st.begun {
 		v.At = when(st.at)
 	}
@@ -31,6 +34,14 @@ func Look(plan *rules.Plan, state *State) Snapshot {
 	}
 	v.lookAt(lay, st)
 	return v
+}
+
+func (r *runState) holder() Holder {
+	h := Holder{By: r.heldBy, Rule: r.heldFor != rules.CauseNone, Cause: r.heldFor, Why: r.heldWhy}
+	if !h.Rule {
+		h.Cause = rules.CauseManual
+	}
+	return h
 }
 
 // lookAt fills phases, rules and signals.

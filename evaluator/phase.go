@@ -270,10 +270,15 @@ func (s *stepper) phaseVerdict(k int) opinion {
 
 // heldOpinion says who holds the run.
 func (st *State) heldOpinion() opinion {
-	if st.run.heldWhy == "" {
+	if st.run.heldFor == rules.CauseNone {
 		return opinion{rules.Pending, rules.CauseManual, "the run is held"}
 	}
-	return opinion{rules.Pending, st.run.heldFor, "the run is held: " + st.run.heldWhy}
+	return opinion{rules.Pending, st.run.heldFor, "the run is held: " + st.run.heldWords()}
+}
+
+// heldWords says by which rule a run is held.
+func (r *runState) heldWords() string {
+	return fmt.Sprintf("rollback rule %s: %s", r.heldBy, r.heldWhy)
 }
 
 // heard reports whether the data of a success rule reach to the end of its

@@ -109,7 +109,7 @@ func (s *stepper) runVerdict(passed, begun, open int, last int64, failed, unknow
 	case begun == 0 && s.at < s.lay.start:
 		return rules.Waiting, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("the release begins at %s", when(s.lay.start).Format(clock))}
 	}
-	if s.st.run.held && s.st.run.heldWhy != "" {
+	if s.st.run.held && s.st.run.heldFor != rules.CauseNone {
 		return running, s.st.heldOpinion()
 	}
 	if begun == 0 {

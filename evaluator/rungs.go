@@ -184,11 +184,10 @@ func (s *stepper) holdRun(rule Event) {
 		return
 	}
 	from := run.shown()
-	run.held, run.heldFor = true, rule.Cause
-	run.heldWhy = fmt.Sprintf("rollback rule %s: %s", rule.Subject, rule.Reason)
+	run.held, run.heldBy, run.heldFor, run.heldWhy = true, rule.Subject, rule.Cause, rule.Reason
 	s.emit(Event{
 		Kind: RunEvent, Subject: s.plan.Name, Phase: rule.Phase, From: from.String(), To: run.shown().String(),
-		Cause: rule.Cause, Reason: run.heldWhy, Evidence: rule.Evidence, Owner: rule.Owner, Action: rule.Action,
+		Cause: rule.Cause, Reason: run.heldWords(), Evidence: rule.Evidence, Owner: rule.Owner, Action: rule.Action,
 		Notify: rule.Notify,
 	})
 }

@@ -39,6 +39,7 @@ type Snapshot struct {
 	Horizon    time.Time // when the last phase that is undecided becomes unknown for good
 	State      rules.State
 	Held       bool
+	Holder     Holder        // who holds it; zero while nobody does
 	Verdict    rules.Verdict // of the run: rollback, fail, pass when all phases passed and the watch has ended, else unknown or pending
 	Cause      rules.Cause
 	Reason     string
@@ -50,6 +51,14 @@ type Snapshot struct {
 	Signals    []SignalView
 	Fired      *Event // the event of the rollback, once there is one
 	RolledBack bool   // the rollback has been reported as carried out
+}
+
+// Holder is who keeps a run from going on.
+type Holder struct {
+	By    string      // the person, or the rollback rule
+	Rule  bool        // By names a rule
+	Cause rules.Cause // manual, or what the rule rests on
+	Why   string      // the person's reason, or the rule's sentence as it took hold
 }
 
 // PhaseView is one phase of a Snapshot.

@@ -30,8 +30,9 @@ type State struct {
 type runState struct {
 	state   rules.State
 	held    bool
+	heldBy  string      // the rule, or the person, that holds it
 	heldFor rules.Cause // why a rule holds it; CauseNone when a person does
-	heldWhy string      // in words
+	heldWhy string      // in words: the rule's sentence, the person's reason
 	done    bool        // the rollback has been reported as carried out
 	verdict rules.Verdict
 	cause   rules.Cause

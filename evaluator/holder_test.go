@@ -1,0 +1,81 @@
+package evaluator
+
+import (
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// heldByRule runs a shared outage until the rule holds the run.
+func heldByRule(t *testing.T) *world {
+	t.Helper()
+	p := weighPlan(4 * time.Hour)
+	p.Signals[0].Baseline = 1
+	w := newWorld(t, p)
+	w.value = binomials(2, 12, func(_ int, m int64) float64 {
+		if m >= 20 && m < 35 {
+			return .1
+		}
+		return .005
+	})
+	for w.now.Before(T.Add(3 * time.Hour)) {
+		w.tick()
+		w.now = w.now.Add(time.Minute)
+		if Look(p, w.state).Held {
+			return w
+		}
+	}
+	t.Fatal("the run was never held")
+	return nil
+}
+
+func TestHolderIsTheRuleAndItsSentence(t *testing.T) {
+	w := heldByRule(t)
+	var run *Event
+	for i := range w.events {
+		if e := &w.events[i]; e.Kind == RunEvent && e.To == rules.Held.String() {
+			run = e
+		}
+	}
+	if run == nil {
+		t.Fatal("no event says that the run is held")
+	}
+	got := Look(w.plan, stored(t, w.state)).Holder
+	want := Holder{By: "high", Rule: true, Cause: rules.CauseBaseline, Why: got.Why}
+	if got != want || run.Reason != "rollback rule high: "+got.Why || run.Cause != got.Cause || run.Evidence.Weighed == nil {
+		t.Errorf("holder %+v, the event says %q for %v", got, run.Reason, run.Cause)
+	}
+}
+
+func TestHolderIsThePersonAndTheReason(t *testing.T) {
+	w := newWorld(t, weighPlan(time.Hour))
+	w.value = binomials(2, 12, func(int, int64) float64 { return 0 })
+	for _, tt := range []struct {
+		kind CommandKind
+		want Holder
+	}{
+		{Hold, Holder{By: "Ada", Cause: rules.CauseManual, Why: "lunch"}},
+		{Resume, Holder{}},
+	} {
+		w.tick(Command{Kind: tt.kind, By: "Ada", Why: "lunch"})
+		if got := Look(w.plan, stored(t, w.state)).Holder; got != tt.want {
+			t.Errorf("after %s the holder is %+v, want %+v", tt.kind, got, tt.want)
+		}
+		w.now = w.now.Add(time.Minute)
+	}
+}
+
+// stored is a state as it comes back from its stored form.
+func stored(t *testing.T, s *State) *State {
+	t.Helper()
+	b, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out State
+	if err := out.UnmarshalBinary(b); err != nil {
+		t.Fatal(err)
+	}
+	return &out
+}
