@@ -3,6 +3,8 @@ package appstore_test
 import (
 	"context"
 	"net/http/httptest"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -90,6 +92,35 @@ func TestAgainstASimulatedApple(t *testing.T) {
 	bad := simulated(t, "[[change]]\nat = \"T\"\nsignal = \"reviews.stars\"\nvalue = \"3\"\n", 30*time.Hour).ask(t, rating, 24*time.Hour)
 	if sum, n := sums(bad); bad.Fault != rules.OK || n < 30 || sum/n > 3.7 {
 		t.Errorf("three stars: got %v stars of %v, fault %q", sum, n, bad.Fault)
+	}
+}
+
+// The stars behind a mean are enough, at the plan's end, to say that the release
+// is worse.
+func TestStarsOfBadRatings(t *testing.T) {
+	text, err := os.ReadFile("../simulator/scenarios/ratings.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := simulated(t, string(text), 30*time.Hour+30*time.Minute).ask(t, rating, 24*time.Hour)
+	stars, n := sums(got)
+	if got.Fault != rules.OK || n < 60 || stars/n > 3.9 || stars/n < 3.4 {
+		t.Errorf("got %v stars of %v reviews, fault %q; want a mean of 3.6 to 3.7 of at least 60", stars, n, got.Fault)
+	}
+	sum, all := 0.0, 0.0
+	for i, p := range got.Parts {
+		if p.At != got.Points[i].At || len(p.Groups) != 5 {
+			t.Fatalf("parts %+v of point %+v", p, got.Points[i])
+		}
+		for k, g := range p.Groups {
+			sum, all = sum+float64(k+1)*g.Samples, all+g.Samples
+			if g.Name != strconv.Itoa(k+1) || g.Value != g.Samples {
+				t.Errorf("group %d is %+v", k, g)
+			}
+		}
+	}
+	if len(got.Parts) != len(got.Points) || sum != stars || all != n {
+		t.Errorf("%d parts of %d points: %v stars of %v, want %v of %v", len(got.Parts), len(got.Points), sum, all, stars, n)
 	}
 }
 

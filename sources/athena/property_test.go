@@ -114,7 +114,8 @@ func ordered(groups []rules.Group) []rules.Group {
 func whole(row []string) bool {
 	n, errN := strconv.ParseFloat(row[1], 64)
 	positives, errP := strconv.ParseFloat(row[2], 64)
-	return row[0] != "NULL" && row[0] != "" && errN == nil && errP == nil && !strings.ContainsAny(row[1]+row[2], "x") &&
+	_, errD := strconv.Atoi(row[0])
+	return errD == nil && errN == nil && errP == nil && !strings.ContainsAny(row[1]+row[2], "x") &&
 		n >= 100 && !math.IsInf(n, 0) && positives >= 0 && positives <= n && strings.HasPrefix(row[3], "2025")
 }
 

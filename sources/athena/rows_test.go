@@ -62,6 +62,7 @@ func TestRows(t *testing.T) {
 			return r
 		}), rules.NoData, "decile 7 has 99 samples, needs 100"},
 		{"the decile is NULL", set(2, 0, "NULL"), rules.NoData, "no decile"},
+		{"the decile is no number", set(2, 0, "NaN"), rules.NoData, "decile NaN: not a whole number"},
 		{"the decile is empty", set(2, 0, ""), rules.NoData, "no decile"},
 		{"n is NULL", set(2, 1, "NULL"), rules.NoData, "decile 2: n: NULL"},
 		{"positives are NULL", set(2, 2, "NULL"), rules.NoData, "decile 2: positives: NULL"},

@@ -60,6 +60,14 @@ func TestAgainstTheSimulator(t *testing.T) {
 			if v := r.Points[0].Value; v < want-0.035 || v > want+0.035 {
 				t.Errorf("%s: gap %.4f, want about %.2f (%s)", scenario, v, want, r.Note)
 			}
+			if len(r.Parts) != 1 || r.Parts[0].At != r.Points[0].At || len(r.Parts[0].Groups) != 10 {
+				t.Fatalf("%s: parts %+v of %+v", scenario, r.Parts, r.Points)
+			}
+			for _, g := range r.Parts[0].Groups {
+				if g.Samples < 5000 || g.Value < g.Samples/10 || g.Value > g.Samples/2 {
+					t.Errorf("%s: group %+v, want thousands", scenario, g)
+				}
+			}
 		}
 		again := s.Fetch(t.Context(), at, []sources.Want{w})
 		if diff := cmp.Diff(got[0], again[0]); diff != "" {
@@ -68,6 +76,26 @@ func TestAgainstTheSimulator(t *testing.T) {
 		if n := sim.Stats().Queries; n != 1 || s.Stats().Billed != 1 || s.Stats().BytesScanned < 10_000_000 {
 			t.Errorf("%s: %d queries ran; stats %+v", scenario, n, s.Stats())
 		}
+	}
+}
+
+// A small group keeps the gap from being a point, and its counts are there.
+func TestSmallGroupsOfTheSimulator(t *testing.T) {
+	at := launch.Add(2*time.Hour + 3*time.Minute)
+	scenario, err := simulator.Parse("small", "[levels]\n\"bias.n\" = 50\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sim, err := simulator.New(simulator.Config{Scenario: scenario, Start: launch, Now: func() time.Time { return at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim.Handler("aws"))
+	defer server.Close()
+	s, _ := sourceAt(t, server.URL)
+	r := s.Fetch(t.Context(), at, []sources.Want{planned(t, at)})[0]
+	if r.Fault != rules.NoData || len(r.Points) != 0 || len(r.Parts) != 1 || len(r.Parts[0].Groups) != 10 || r.Parts[0].Groups[0].Samples != 60 {
+		t.Errorf("got %+v, want no data and ten groups of 60", r)
 	}
 }
 
@@ -84,6 +112,9 @@ func TestSpoiltAnswers(t *testing.T) {
 			s, _ := simulated(t, "bias", at, &simulator.Chaos{Seed: seed, Rate: 0.3, Kinds: []string{kind}})
 			r := s.Fetch(t.Context(), at, []sources.Want{w})[0]
 			faults[r.Fault]++
+			if len(r.Parts) > 0 && cmp.Diff(truth.Parts, r.Parts) != "" {
+				t.Errorf("%s, seed %d: parts %+v, want %+v", kind, seed, r.Parts, truth.Parts)
+			}
 			if r.Fault == rules.OK {
 				if diff := cmp.Diff(truth.Points, r.Points); diff != "" || strings.TrimSuffix(r.Note, "; reused result") != truth.Note {
 					t.Errorf("%s, seed %d: no fault, but note %q and points (-want +got):\n%s", kind, seed, r.Note, diff)

@@ -64,7 +64,10 @@ func (t *table) isHeader(row []*string) bool {
 
 // columns finds what the adapter needs by name, and checks the types. kpi is -1
 // when the SQL gives none. The error is the SQL's author's to mend.
-type columns struct{ group, n, positives, newest, kpi int }
+type columns struct {
+	group, n, positives, newest, kpi int
+	numbered                         bool // groups have whole numbers for names
+}
 
 var (
 	wholes  = []string{"tinyint", "smallint", "integer", "int", "bigint"}
@@ -103,6 +106,7 @@ func (t *table) columns() (columns, error) {
 			return c, fmt.Errorf("the SQL gives no column %q (it gives %s)", want.name, strings.Join(t.names, ", "))
 		}
 	}
+	c.numbered = slices.Contains(wholes, t.types[c.group])
 	return c, nil
 }
 
@@ -127,6 +131,9 @@ func (c columns) read(row []*string) (group, error) {
 	}
 	g.name = strings.TrimSpace(*name)
 	var err error
+	if _, err = strconv.Atoi(g.name); err != nil && c.numbered {
+		return g, fmt.Errorf("%s %s: not a whole number", colGroup, clip(g.name))
+	}
 	if g.n, err = number(cell(row, c.n)); err != nil {
 		return g, fmt.Errorf("%s %s: %s: %w", colGroup, g.name, colN, err)
 	}

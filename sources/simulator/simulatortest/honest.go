@@ -4,6 +4,7 @@ package simulatortest
 
 import (
 	"context"
+	"fmt"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -35,7 +36,9 @@ type Suite struct {
 // Honest checks that whatever the upstream answers, the source gives one reading
 // for each want, does not panic, and gives no reading that is clean (points and
 // no fault) unless each of its points is the one that an undisturbed upstream
-// leads to. It may have fewer: a bucket that is not known counts for nothing.
+// leads to. It may have fewer: a bucket that is not known counts for nothing. The
+// parts of any reading are true ones too, each of a point that they add up to;
+// only an answer of "nothing there" may have parts and no point.
 func Honest(t *testing.T, s Suite) {
 	t.Helper()
 	scenario, err := simulator.Load("healthy")
@@ -46,7 +49,7 @@ func Honest(t *testing.T, s Suite) {
 	if len(kinds) == 0 {
 		kinds = simulator.ChaosKinds()
 	}
-	clean, spoilt := 0, 0
+	clean, spoilt, parts, due := 0, 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		now := Start.Add(time.Duration(rapid.IntRange(9*3600, 30*3600).Draw(t, "now")) * time.Second)
 		chaos := &simulator.Chaos{
@@ -57,6 +60,10 @@ func Honest(t *testing.T, s Suite) {
 		got, n := s.fetch(t, scenario, now, chaos)
 		spoilt += n
 		for i, r := range got {
+			parts += len(r.Parts)
+			if why := falseParts(r, want[i]); why != "" {
+				t.Fatalf("want %d at %v: %s:\n got %+v\nwant %+v", i, now, why, r, want[i])
+			}
 			if want[i].Fault != rules.OK || len(want[i].Points) == 0 {
 				t.Fatalf("undisturbed, want %d at %v has fault %v %q and %d points", i, now, want[i].Fault, want[i].Detail, len(want[i].Points))
 			}
@@ -64,6 +71,12 @@ func Honest(t *testing.T, s Suite) {
 				continue
 			}
 			clean++
+			if len(want[i].Parts) > 0 {
+				due++
+				if len(r.Parts) != len(r.Points) {
+					t.Fatalf("want %d at %v: a clean reading with %d parts of %d points", i, now, len(r.Parts), len(r.Points))
+				}
+			}
 			if !within(r.Points, want[i].Points) || r.Width != want[i].Width || r.SettledUntil > want[i].SettledUntil {
 				t.Fatalf("want %d at %v: a clean reading that is not the truth:\n got %+v\nwant %+v", i, now, r, want[i])
 			}
@@ -72,6 +85,32 @@ func Honest(t *testing.T, s Suite) {
 	if clean == 0 || spoilt == 0 {
 		t.Errorf("%d clean readings, %d spoilt answers: the check has seen nothing", clean, spoilt)
 	}
+	if due > 0 && parts == 0 {
+		t.Error("no parts in any reading: the check has seen none")
+	}
+}
+
+// falseParts says which parts of a reading cannot be: not ascending, not the
+// true ones, or not those of their point.
+func falseParts(r, truth rules.Reading) string {
+	for k, p := range r.Parts {
+		samples := 0.0
+		for _, g := range p.Groups {
+			samples += g.Samples
+		}
+		at := slices.IndexFunc(r.Points, func(q rules.Point) bool { return q.At == p.At })
+		switch {
+		case k > 0 && r.Parts[k-1].At >= p.At:
+			return "parts that do not ascend"
+		case at < 0 && r.Fault != rules.NoData:
+			return "parts of no point"
+		case at >= 0 && r.Points[at].Samples != samples:
+			return fmt.Sprintf("a point of %v samples and parts of %v", r.Points[at].Samples, samples)
+		case !slices.ContainsFunc(truth.Parts, func(q rules.Parts) bool { return q.At == p.At && slices.Equal(q.Groups, p.Groups) }):
+			return "parts that are not the truth"
+		}
+	}
+	return ""
 }
 
 // within says whether every point is one of the true ones, in their order.
