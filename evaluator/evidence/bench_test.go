@@ -1,7 +1,32 @@
 package evidence
 
-import "testing"
+import (
+	"math"
+	"testing"
+	"time"
+)
 
+// logCost is what one logarithm costs on this machine: a look is best told in
+// these, since it is the same everywhere.
+func logCost() float64 {
+	const rounds = 1_000_000
+	v, begin := 1.5, time.Now()
+	for range rounds {
+		v = math.Log(v) + 2
+	}
+	took := time.Since(begin)
+	if v == 0 {
+		panic("unreachable: keeps the loop")
+	}
+	return float64(took.Nanoseconds()) / rounds
+}
+
+// inLogs reports the cost of an operation as a number of logarithms.
+func inLogs(b *testing.B) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/logCost(), "logs/op")
+}
+
+// BenchmarkLook is one rule and one minute; 2 µs are allowed.
 func BenchmarkLook(b *testing.B) {
 	t := NewTest(.01, .03)
 	var tr Track
@@ -16,8 +41,10 @@ func BenchmarkLook(b *testing.B) {
 			tr = Track{}
 		}
 	}
+	inLogs(b)
 }
 
+// BenchmarkVerdict is what is read from the track after a look.
 func BenchmarkVerdict(b *testing.B) {
 	t := NewTest(.01, .03)
 	var tr Track
@@ -26,4 +53,48 @@ func BenchmarkVerdict(b *testing.B) {
 	for b.Loop() {
 		_ = t.Warn(&tr) + t.Hold(&tr) + t.Midpoint(&tr) + t.Suspect(&tr).LLR
 	}
+	inLogs(b)
+}
+
+// BenchmarkPair is one minute of a canary beside its baseline.
+func BenchmarkPair(b *testing.B) {
+	for name, delta := range map[string]float64{"closed": 0, "bisected": .01} {
+		b.Run(name, func(b *testing.B) {
+			p := NewPair(delta)
+			var tr PairTrack
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Look(&tr, Minute{N: 12, Bad: 1}, Minute{N: 108, Bad: 1}, .5/1439)
+			}
+			inLogs(b)
+		})
+	}
+}
+
+// BenchmarkPass is the evidence of health, one look.
+func BenchmarkPass(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = PassLogE(3, 1200, .01, 1.2)
+	}
+	inLogs(b)
+}
+
+// BenchmarkInterval is the interval of a sentence.
+func BenchmarkInterval(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_, _ = ConfidenceSequence(6, 112, .05, 1, 1)
+	}
+	inLogs(b)
+}
+
+// BenchmarkDeciles is one answer with ten groups.
+func BenchmarkDeciles(b *testing.B) {
+	x, n := same(100, 10), same(2000, 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = Deciles(x, n, .05, .05)
+	}
+	inLogs(b)
 }

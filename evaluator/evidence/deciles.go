@@ -52,7 +52,8 @@ type cell struct {
 //
 // A group without events, or with counts that cannot be, is Silent: the bounds
 // say nothing of it, so UpperPass is 1. With fewer than two other groups, or
-// an alpha outside (0, 1), LowerFail is -1 and UpperPass 1.
+// an alpha outside (0, 1), LowerFail is -1 and UpperPass 1; an alpha above a
+// half counts as a half.
 func Deciles(x, n []float64, alphaFail, alphaPass float64) Disparity {
 	cells, d := cellsOf(x, n)
 	d.Chi2P, d.LowerFail, d.UpperPass = 1, -1, 1
@@ -204,7 +205,7 @@ func (d *Disparity) pass(cells []cell, alpha float64) {
 
 // wilsonAll is Wilson's interval of each cell, one-sided at level alpha.
 func wilsonAll(cells []cell, alpha float64) (lo, hi []float64) {
-	z := -normalQuantile(alpha)
+	z := max(-normalQuantile(alpha), 0)
 	for _, c := range cells {
 		l, h := wilsonZ(c.x, c.n, z)
 		lo, hi = append(lo, l), append(hi, h)
@@ -236,13 +237,15 @@ func ExpectedNormalRange(k int) float64 {
 	if k < 2 {
 		return 0
 	}
-	// The trapezoidal rule has an error below e^-(2 pi/h) times a constant for
-	// an integrand that is analytic and dies out as this one.
-	const h, end = 1. / 64, 40.
-	sum := 0.0
-	for z := h / 2; z < end; z += h {
+	// The integrand is smooth and dies out like a normal density at least a
+	// sixth as wide, so the trapezoidal rule with steps of a sixteenth is exact
+	// to rounding.
+	const h = 1. / 16
+	sum, term := 0.0, 1.0
+	for z := h / 2; term > 1e-17*sum; z += h {
 		up := normalTail(z)
-		sum -= math.Expm1(float64(k)*math.Log1p(-up)) + math.Pow(up, float64(k))
+		term = -math.Expm1(float64(k)*math.Log1p(-up)) - math.Pow(up, float64(k))
+		sum += term
 	}
 	return 2 * h * sum
 }

@@ -38,8 +38,8 @@ func WaldMeanDelay(p1, p0, alpha, perLook float64) float64 {
 	return samples / perLook
 }
 
-// Plan is Wald's sequential probability ratio test of p0 against p1.
-type Plan struct {
+// RatioTest is Wald's sequential probability ratio test of p0 against p1.
+type RatioTest struct {
 	LogA, LogB      float64 // accept p1 at or above LogA, p0 at or below LogB
 	IncBad, IncGood float64 // what a bad and a good event add
 	MeanP0, MeanP1  float64 // mean number of events until a decision, at p0 and p1
@@ -48,13 +48,13 @@ type Plan struct {
 
 // SPRT is the sequential probability ratio test with errors alpha (at p0) and
 // beta (at p1), by Wald's approximations (1945), which neglect the overshoot.
-// It is the zero Plan unless all are in (0, 1), p0 differs from p1 and
+// It is the zero RatioTest unless all are in (0, 1), p0 differs from p1 and
 // alpha + beta < 1.
-func SPRT(p0, p1, alpha, beta float64) Plan {
+func SPRT(p0, p1, alpha, beta float64) RatioTest {
 	if !inside(p0) || !inside(p1) || p0 == p1 || !inside(alpha) || !inside(beta) || alpha+beta >= 1 {
-		return Plan{}
+		return RatioTest{}
 	}
-	p := Plan{LogA: math.Log((1 - beta) / alpha), LogB: math.Log(beta / (1 - alpha))}
+	p := RatioTest{LogA: math.Log((1 - beta) / alpha), LogB: math.Log(beta / (1 - alpha))}
 	p.IncBad, p.IncGood = steps(p1, p0)
 	p.MeanP0 = ((1-alpha)*p.LogB + alpha*p.LogA) / (p0*p.IncBad + (1-p0)*p.IncGood)
 	p.MeanP1 = (beta*p.LogB + (1-beta)*p.LogA) / (p1*p.IncBad + (1-p1)*p.IncGood)
