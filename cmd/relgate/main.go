@@ -34,7 +34,8 @@ type commandLine struct {
 	Simulate simulateCommand `cmd:"" help:"Serve the four simulated upstreams, for your own tests."`
 	Test     testCommand     `cmd:"" help:"Run unit tests for plans."`
 
-	Backtest backtestCommand `cmd:"" help:"Try a plan on the past: when would each rule have fired?"`
+	SimulateRule simulateRuleCommand `cmd:"" help:"How often and how soon a rule decides, rightly and wrongly, by simulation."`
+	Backtest     backtestCommand     `cmd:"" help:"Try a plan on the past: when would each rule have fired?"`
 
 	Gate    gateCommand    `cmd:"" help:"Ask a running daemon whether the rollout may go on."`
 	Explain explainCommand `cmd:"" help:"Say why the gate is as it is, with the numbers."`

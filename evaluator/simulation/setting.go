@@ -140,7 +140,10 @@ func (s *Setting) threshold(r *rules.Rule, sig *rules.Signal) *Threshold {
 }
 
 func thresholdLabel(r *rules.Rule) string {
-	text := r.When.String()
+	text := r.ShownWhen.String()
+	if text == "" {
+		text = r.When.String()
+	}
 	if r.Over > 0 {
 		text += " over " + rules.Duration{Duration: r.Over}.String()
 	}
