@@ -7,8 +7,8 @@ import (
 )
 
 // The plan of config.toml asks every minute for errors, requests, p95, its
-// sample count and its exceedances of 2.5 s and of 3 s; for one alarm; and every
-// hour for the gap.
+// sample count and its exceedances of 2.5 s and of 3 s, the last four also of the
+// version before; for one alarm; and every hour for the gap.
 func TestPriceOfTheProjectsOwnPlan(t *testing.T) {
 	c, problems := Load("../config.toml")
 	if c == nil {
@@ -18,7 +18,7 @@ func TestPriceOfTheProjectsOwnPlan(t *testing.T) {
 	want := []LineItem{
 		{Source: "athena", What: "Athena, 1 query every 1h", Units: hours, USD: hours * 5 * 10e6 / 1e12, AtLeast: true},
 		{Source: "cloudwatch", What: "DescribeAlarms, 1 alarm every 1m", Units: minutes, USD: minutes * 0.01 / 1000},
-		{Source: "cloudwatch", What: "GetMetricData, 6 metrics every 1m", Units: 6 * minutes, USD: 6 * minutes * 0.01 / 1000},
+		{Source: "cloudwatch", What: "GetMetricData, 10 metrics every 1m", Units: 10 * minutes, USD: 10 * minutes * 0.01 / 1000},
 	}
 	got := Price(c.Plans)
 	if len(got) != len(want) {
@@ -30,7 +30,7 @@ func TestPriceOfTheProjectsOwnPlan(t *testing.T) {
 			t.Errorf("got %+v, want %+v", g, w)
 		}
 	}
-	if got := want[2].String(); got != "cloudwatch: GetMetricData, 6 metrics every 1m: $2.63 a month" {
+	if got := want[2].String(); got != "cloudwatch: GetMetricData, 10 metrics every 1m: $4.38 a month" {
 		t.Errorf("got %q", got)
 	}
 	if got := want[0].String(); got != "athena: Athena, 1 query every 1h: at least $0.04 a month" {

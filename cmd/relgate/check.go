@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/rules"
@@ -19,7 +20,8 @@ type checkCommand struct {
 func (checkCommand) Help() string {
 	return `Every problem is reported at once, in file order, with line, key and fix.
 Exit 0 when the config can be used, 2 when it cannot. Where signals have an
-expected_rate, it says what each rule can decide in its phase's window.
+expected_rate, it says what each rule can decide in its phase's window; where
+rules weigh evidence, how the risk of a false rollback is split over them.
 
   relgate check config.toml
   relgate check -o json config.toml | jq '.problems[].message'`
@@ -31,17 +33,19 @@ type checkReport struct {
 	Valid    bool              `json:"valid"`
 	Plans    []string          `json:"plans"`
 	Problems []config.Problem  `json:"problems"`
+	Budgets  []config.Budget   `json:"budgets"`
 	Forecast []planForecast    `json:"forecast"`
 	Cost     []config.LineItem `json:"cost"`
 }
 
 func (c checkCommand) Run(con console) error {
 	cfg, problems := config.Load(c.File)
-	report := checkReport{File: c.File, Valid: cfg != nil, Plans: []string{}, Problems: problems, Forecast: []planForecast{}, Cost: []config.LineItem{}}
+	report := checkReport{File: c.File, Valid: cfg != nil, Plans: []string{}, Problems: problems, Budgets: []config.Budget{}, Forecast: []planForecast{}, Cost: []config.LineItem{}}
 	if cfg != nil {
 		for _, p := range cfg.Plans {
 			report.Plans = append(report.Plans, p.Name)
 		}
+		report.Budgets = config.Budgets(cfg.Plans)
 		report.Cost = config.Price(cfg.Plans)
 		report.Forecast, report.Problems = forecast(cfg, problems)
 		report.Valid = !c.Strict || !slices.ContainsFunc(report.Problems, func(p config.Problem) bool { return p.Severity != rules.SeverityNote })
@@ -73,6 +77,9 @@ func (c checkCommand) print(con console, r checkReport) error {
 	total := 0.0
 	for _, plan := range r.Plans {
 		fmt.Fprintf(con.out, "plan %s: valid\n", plan)
+	}
+	for _, b := range r.Budgets {
+		fmt.Fprintf(con.out, "%s: %s\n", b.Plan, strings.Join(b.Lines(), "\n"))
 	}
 	if err := showForecast(con.out, r.Forecast); err != nil {
 		return err

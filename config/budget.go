@@ -1,0 +1,60 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// Budget is how a plan's risk to roll back a good release is split over its
+// rollback rules.
+type Budget struct {
+	Plan          string        `json:"plan"`
+	FalseRollback float64       `json:"false_rollback"` // of a release that keeps all its limits, over the whole run; 0..1
+	Shares        []BudgetShare `json:"shares"`         // of the rules that weigh evidence, in file order
+	Uncovered     []string      `json:"uncovered"`      // names of the rollback rules that compare with a threshold: their risk is not known
+}
+
+// BudgetShare is one rule's part of the budget.
+type BudgetShare struct {
+	Rule   string  `json:"rule"`
+	Alpha  float64 `json:"alpha"` // 0..1
+	Weight float64 `json:"weight"`
+}
+
+// Budgets gives the budgets of those plans that have rollback rules which weigh
+// evidence, in order.
+func Budgets(plans []*rules.Plan) []Budget {
+	all := []Budget{}
+	for _, p := range plans {
+		b := Budget{Plan: p.Name, FalseRollback: p.FalseRollback, Uncovered: []string{}}
+		for i := range p.Rules {
+			switch r := &p.Rules[i]; {
+			case r.Kind != rules.RollbackRule:
+			case r.Method == rules.Sequential:
+				b.Shares = append(b.Shares, BudgetShare{Rule: r.Name, Alpha: r.Alpha, Weight: r.Weight})
+			default:
+				b.Uncovered = append(b.Uncovered, r.Name)
+			}
+		}
+		if len(b.Shares) > 0 {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// Lines are the budget as people read it: "api-5xx-high: 0.25 % of 1 %", and
+// what it does not cover.
+func (b Budget) Lines() []string {
+	of := rules.Percent.Short(b.FalseRollback)
+	lines := []string{fmt.Sprintf("evidence rolls back at most %s of the releases that keep their limits, however often it is looked at", of)}
+	for _, s := range b.Shares {
+		lines = append(lines, fmt.Sprintf("  %s: %s of %s", s.Rule, rules.Percent.Short(s.Alpha), of))
+	}
+	if len(b.Uncovered) > 0 {
+		lines = append(lines, "  not covered, because they compare with a threshold: "+strings.Join(b.Uncovered, ", "))
+	}
+	return lines
+}
