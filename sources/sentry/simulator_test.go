@@ -73,6 +73,54 @@ func TestAgainstASimulatedSentry(t *testing.T) {
 	}
 }
 
+// The release before, while both are in use, is asked beside the new one: the
+// same minutes, counted apart.
+func TestTheReleaseBeforeIsABaseline(t *testing.T) {
+	scenario, err := simulator.Parse("test", "[levels]\n\"sessions.crash\" = \"3 %\"\n\"sessions.previous.crash\" = \"1 %\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := launch
+	sim, err := simulator.New(simulator.Config{Scenario: scenario, Start: launch, Now: func() time.Time { return now }, SentryToken: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sim.Handler("sentry"))
+	defer server.Close()
+	source, err := sentry.New(sentry.Config{Name: "sentry", BaseURL: server.URL, Org: "bioage", Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.CloseIdleConnections()
+	ask := func(after time.Duration) []rules.Reading {
+		now = launch.Add(after)
+		release, before := want(0, 0), want(1, 0)
+		before.Signal.Query.Sentry.Release, before.Signal.BaselineOf = "com.bioage.app@0.9.8+92", "crash_free"
+		for _, w := range []*sources.Want{&release, &before} {
+			w.From, w.To = now.Unix()-1800, now.Unix()
+		}
+		return source.Fetch(t.Context(), now, []sources.Want{release, before})
+	}
+	got := ask(2 * time.Hour)
+	for i, rate := range []float64{0.97, 0.99} {
+		if v := crashFree(got[i]); got[i].Fault != rules.OK || v < rate-0.003 || v > rate+0.003 || got[i].SettledUntil != now.Unix()-120 {
+			t.Errorf("reading %d: %v crash-free, want %v; fault %q", i, v, rate, got[i].Fault)
+		}
+	}
+	new, old := got[0].Points, got[1].Points
+	if len(new) != len(old) || len(new) < 28 || new[3].At != old[3].At || new[3].Samples*5 > old[3].Samples {
+		t.Errorf("%d and %d points, want the same minutes, and nine times as many sessions before", len(new), len(old))
+	}
+	// At 100 % nobody has the release before: that is no data, and no fault of the other.
+	got = ask(10 * time.Hour)
+	if got[0].Fault != rules.OK || got[1].Fault != rules.NoData || len(got[1].Points) != 0 || got[1].Detail == "" {
+		t.Errorf("at 100 %%: got fault %q, and %+v", got[0].Fault, got[1])
+	}
+	if n := sim.Stats().Requests["sentry/sessions"]; n != 4 {
+		t.Errorf("%d requests, want one for each release and look", n)
+	}
+}
+
 func TestSimulatedFaults(t *testing.T) {
 	for kind, fault := range map[string]rules.Fault{
 		"500": rules.Unavailable, "502": rules.Unavailable, "503": rules.Unavailable, "504": rules.Unavailable, "hang": rules.Unavailable,
