@@ -284,3 +284,27 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// What a signal says for rules that weigh evidence is of use where an included
+// plan has them, also when the main file's own plan compares.
+func TestKeysOfEvidenceThatOnlyAnIncludedPlanReads(t *testing.T) {
+	dir := t.TempDir()
+	f := &watching{t: t, dir: dir}
+	main := strings.Replace(minimalText, "kind   = \"ratio\"\n", "kind   = \"ratio\"\nmaturity = \"5m\"\n", 1)
+	at := strings.Index(main, "[signals.error_rate]")
+	f.write("config.toml", "include = [\"plans/*\"]\n"+main)
+	plain := strings.Replace(main[:at], `"launch"`, `"b"`, 1)
+	f.write("plans/b.toml", strings.Replace(plain, "manager = \"Kim\"\n", "manager = \"Kim\"\nevidence = \"sequential\"\n", 1))
+	c, problems := Load(filepath.Join(dir, "config.toml"))
+	if c == nil || len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if own, other := c.Plans[0].Rules[0].Method, c.Plans[1].Rules[0].Method; own != rules.ByThreshold || other != rules.Sequential {
+		t.Errorf("got plans that judge by %v and %v", own, other)
+	}
+	_ = os.Remove(filepath.Join(dir, "plans", "b.toml"))
+	f.write("config.toml", main)
+	if _, problems := Load(filepath.Join(dir, "config.toml")); len(problems) != 1 || problems[0].ID != "no-effect" {
+		t.Errorf("got %v, want that the maturity changes nothing", problems)
+	}
+}
