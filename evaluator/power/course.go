@@ -35,12 +35,14 @@ type courseKey course
 
 // effort is how many looks a simulation may take, and between how many runs.
 const (
-	effort    = 9000
+	effort    = 16000
 	fewest    = 40
-	mostRuns  = 300
-	fine      = 48 // looks before they become twice as wide
-	patience  = 8  // windows that a run is followed for its median
-	denseLook = .2 // expected samples in a look, at least
+	mostRuns  = 400
+	fine      = 128 // looks before they become twice as wide, at least
+	finest    = 320 // and at most, where there is little in one
+	fineFor   = 300 // samples to see before, between the two
+	patience  = 8   // windows that a run is followed for its median
+	denseLook = .2  // expected samples in a look, at least
 )
 
 // detect simulates the course. The minutes are in buckets.
@@ -49,11 +51,13 @@ func (c course) detect() Detection {
 	if c.looks < 1 || !(c.alpha > 0) || !(c.bucket > 0) {
 		return d
 	}
-	s := stream(1)
+	m := mint{course: &c, width: max(1, int(denseLook/c.bucket))}
+	m.fine = min(max(int(fineFor/(c.bucket*float64(m.width))), fine), finest)
 	spent, fired := 0, []int{}
 	runs, inside := 0, 0
-	for runs < mostRuns && (spent < effort || runs < fewest) {
-		at, looks := c.run(&s)
+	for runs < mostRuns && (spent < effort || runs < fewest || runs%2 == 1) {
+		s := twin(runs)
+		at, looks := c.run(&s, &m)
 		spent += looks
 		runs++
 		fired = append(fired, at)
@@ -73,30 +77,23 @@ func (c course) detect() Detection {
 const never = math.MaxInt
 
 // run is one run: after how many buckets it fires, and how many looks it took.
-func (c *course) run(s *stream) (at, looks int) {
+func (c *course) run(s *stream, m *mint) (at, looks int) {
 	test := evidence.NewTest(c.limit, c.trigger)
 	var track evidence.Track
 	bound := -math.Log(c.alpha)
 	first, rest := c.weights()
-	width := max(1, int(denseLook/c.bucket))
-	good, bad := c.samplers(width)
-	for now, n := 0, 0; now < c.looks*patience; {
-		if n++; n%fine == 0 {
-			width *= 2
-			good, bad = c.samplers(width)
-		}
-		m := evidence.Minute{Bad: bad.draw(s)}
-		m.N = m.Bad + good.draw(s)
+	for now := 0; now < c.looks*patience; {
+		width, bucket := m.strike(looks/m.fine, s)
 		omega := rest * float64(width)
 		if track.Looks == 0 {
 			omega += first
 		}
-		test.Look(&track, int64(now), m, omega)
+		test.Look(&track, int64(now), bucket, omega)
 		now += width
-		if m.Bad > 0 && c.fires(test, &track, bound, now) {
-			return now, n
+		looks++
+		if bucket.Bad > 0 && c.fires(test, &track, bound, now) {
+			return now, looks
 		}
-		looks = n
 	}
 	return never, looks
 }
@@ -114,9 +111,21 @@ func (c *course) weights() (first, each float64) {
 	return .4, .3 / spread
 }
 
-func (c *course) samplers(width int) (good, bad counts) {
-	n := c.bucket * float64(width)
-	return newCounts(n * (1 - c.rate)), newCounts(n * c.rate)
+// mint makes a course's looks: those of the k-th size cover width<<k buckets.
+type mint struct {
+	*course
+	width int // of the first looks
+	fine  int // how many of a width there are
+	sizes []struct{ good, bad counts }
+}
+
+func (m *mint) strike(k int, s *stream) (width int, bucket evidence.Minute) {
+	for k >= len(m.sizes) {
+		n := m.bucket * float64(m.width<<len(m.sizes))
+		m.sizes = append(m.sizes, struct{ good, bad counts }{newCounts(n * (1 - m.rate)), newCounts(n * m.rate)})
+	}
+	bad := m.sizes[k].bad.draw(s)
+	return m.width << k, evidence.Minute{Bad: bad, N: bad + m.sizes[k].good.draw(s)}
 }
 
 func (c *course) fires(test *evidence.Test, track *evidence.Track, bound float64, now int) bool {

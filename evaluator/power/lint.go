@@ -103,7 +103,7 @@ func (ln *linter) pass(at rules.Checker, l *Line) {
 	}
 	extend := rules.Duration{Duration: l.phase.Extend}
 	switch {
-	case need.Typical > 0 && need.Typical < l.rule.MinSamples:
+	case l.scant() && need.Typical < l.rule.MinSamples && need.By != Never:
 		at.Warn("passes-late", span(need.Minutes)+" would; evidence knows by itself how many samples it needs: leave min_samples out",
 			"%s: rule %q wants %s (min_samples) and passes late", l.holds(), l.Rule, number(l.rule.MinSamples))
 	case need.AtBest == Never:

@@ -92,11 +92,11 @@ func (p *pattern) atMost(hit float64) float64 {
 const steps = 40000
 
 func (p *pattern) simulate(rate float64, d *Detection) {
-	s := stream(1)
 	bad, good := newCounts(p.bucket*rate), newCounts(p.bucket*(1-rate))
 	spent, runs, inside := 0, 0, 0
 	var fired []int
-	for runs < mostRuns && (spent < steps || runs < fewest) {
+	for runs < mostRuns && (spent < steps || runs < fewest || runs%2 == 1) {
+		s := twin(runs)
 		at := p.run(&s, &bad, &good)
 		spent += min(at, p.looks*2)
 		fired = append(fired, at)

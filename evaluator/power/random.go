@@ -7,15 +7,28 @@ import (
 
 // stream is a sequence of numbers that look random and are the same for the same
 // seed (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
-// generators", SplitMix64).
-type stream uint64
+// generators", SplitMix64). Its mirror is the same sequence counted from 1 down:
+// every other run takes it, so that a lucky run has an unlucky twin and the two
+// together say more than two at random (antithetic variates).
+type stream struct {
+	at     uint64
+	mirror bool
+}
 
+// twin is the stream of the k-th run.
+func twin(k int) stream { return stream{at: uint64(k/2) * 0x632be59bd9b4e019, mirror: k%2 == 1} }
+
+// next is at least 0 and below 1.
 func (s *stream) next() float64 {
-	*s += 0x9e3779b97f4a7c15
-	z := uint64(*s)
+	s.at += 0x9e3779b97f4a7c15
+	z := s.at
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return float64((z^z>>31)>>11) / (1 << 53)
+	z = (z ^ z>>31) >> 11
+	if s.mirror {
+		z = 1<<53 - 1 - z
+	}
+	return float64(z) / (1 << 53)
 }
 
 // counts is the distribution of how many events of a Poisson stream fall into a

@@ -151,8 +151,8 @@ func drift(mix evidence.Stars, enough func(evidence.Stars) bool) float64 {
 // timed fills in when so many samples are there.
 func (l *Line) timed(p Proof) Proof {
 	p.By, p.AtBest = l.by(p.Typical), l.by(p.Clean)
-	if d, ok := l.traffic.until(max(p.Typical, l.rule.MinSamples)); ok && p.Typical > 0 {
-		p.Minutes = d.Minutes()
+	if d, ok := l.traffic.until(p.Typical); ok && p.Typical > 0 {
+		p.Minutes = max(d.Minutes(), l.traffic.skip.Minutes()+minutes(&l.traffic, l.rule.MinSamples))
 	}
 	return p
 }
@@ -160,18 +160,21 @@ func (l *Line) timed(p Proof) Proof {
 // by says when so many samples are there.
 func (l *Line) by(samples float64) When {
 	t := &l.traffic
-	if samples <= 0 {
+	const slack = 1 + 1e-9
+	switch late := max(t.latest, t.ripe()); {
+	case samples <= 0:
 		return Never
-	}
-	samples = max(samples, l.rule.MinSamples)
-	switch {
-	case samples <= t.in(t.ripe())*(1+1e-9):
+	case samples <= t.in(t.ripe())*slack && !l.scant():
 		return InWindow
-	case samples <= t.in(max(t.latest, t.ripe()))*(1+1e-9):
+	case samples <= t.in(late)*slack && l.rule.MinSamples <= t.in(max(t.window, late))*slack:
 		return InExtension
 	}
 	return Never
 }
+
+// scant reports whether the window is expected to have fewer samples, young ones
+// included, than the rule wants at least.
+func (l *Line) scant() bool { return l.rule.MinSamples > l.traffic.in(l.traffic.window)*(1+1e-9) }
 
 // gapless is the proof that no two groups differ by more than the limit, when in
 // truth none do: what the largest of the differences is by chance, and a one-sided
