@@ -16,7 +16,8 @@
 -- deciles. To freeze them anew:
 --   SELECT approx_percentile(age, ARRAY[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) FROM baseline
 --
--- An empty decile gives a row with n = 0, and kpi is NULL in every row: no data.
+-- An empty decile gives a row with n = 0, and kpi is NULL in every row: there is
+-- no gap then, but relgate gets the counts of the others and says which is empty.
 --
 -- Table. predictions (user_id, age number, predicted_label 0 or 1, event_time
 -- timestamp in UTC, event_date date and partition, release_version varchar).
