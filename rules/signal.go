@@ -162,7 +162,9 @@ type Reading struct {
 	To     int64   `json:"to"`
 	Points []Point `json:"points,omitempty"` // ascending; a bucket replaces what was known of it
 	// Parts are the groups of those of Points that have any, ascending: the
-	// deciles behind a gap, the stars behind a mean ("1" to "5").
+	// deciles behind a gap, the stars behind a mean ("1" to "5"). Their Samples
+	// add up to the point's. A reading with NoData may have parts of a bucket
+	// without a point: its groups are known, and one is too small for a value.
 	Parts []Parts `json:"parts,omitempty"`
 	// SettledUntil is the watermark: every bucket that ends at or before it is
 	// complete, and one that is absent will stay absent. Zero when unknown.
