@@ -53,6 +53,15 @@ func genRule(t *rapid.T, i int, kind rules.RuleKind, plan *rules.Plan) rules.Rul
 	if rapid.IntRange(0, 2).Draw(t, "hasover") == 0 {
 		r.Over = minutes(t, "over", 1, 8)
 	}
+	if kind == rules.RollbackRule && rapid.IntRange(0, 2).Draw(t, "counts") == 0 {
+		r.For, r.Over, r.Datapoints = 0, 0, genDatapoints(t)
+		if r.Aggregate == rules.Share {
+			r.Aggregate = rules.Worst
+		}
+	}
+	if kind == rules.RollbackRule && rapid.IntRange(0, 3).Draw(t, "lingers") == 0 {
+		r.KeepFiring = minutes(t, "keep firing", 1, 6)
+	}
 	if kind == rules.Success {
 		for i := range plan.Signals {
 			if plan.Signals[i].Kind == rules.Alarm && rapid.Bool().Draw(t, "companion") {

@@ -290,7 +290,11 @@ func (l *ledger) watch(v *Snapshot) {
 		if p := &v.Phases[k]; !p.Started.IsZero() && !v.At.Before(p.WindowEnd) {
 			for _, ri := range l.plan.Phases[k].Rollback {
 				r := &l.plan.Rules[ri]
-				if l.covered(r.Signal, p.Started.Unix(), p.WindowEnd.Unix(), r.Coverage) {
+				w := secs(l.plan.Signals[r.Signal].Period)
+				from, to := alignUp(p.Started.Unix(), w), alignDown(p.WindowEnd.Unix(), w)
+				// Where the plan says what missing periods are, it is enough to know which are.
+				told := gapsSpeak(r) && l.settled[r.Signal] >= to && to > from
+				if told || l.covered(r.Signal, p.Started.Unix(), p.WindowEnd.Unix(), r.Coverage) {
 					l.seen[[2]int{k, ri}] = true
 				}
 			}

@@ -273,3 +273,28 @@ func BenchmarkDatapoints(b *testing.B) {
 		}
 	}
 }
+
+// What was never asked is not missing: after a break that no question reached,
+// counting begins anew.
+func TestWhatWasNeverAnsweredIsNotMissing(t *testing.T) {
+	plan := onePlan(rules.Rule{Datapoints: rules.Datapoints{M: 2, N: 2, Missing: "breaching"}})
+	state := Begin(plan)
+	tell := func(minute, from, settled int) RuleState {
+		at := func(m int) int64 { return T.Unix() + int64(m)*60 }
+		rd := rules.Reading{From: at(from), To: at(minute), SettledUntil: at(settled)}
+		if minute < 10 {
+			rd.Points = []rules.Point{{At: at(0), Value: 1, Samples: 100}, {At: at(1), Value: 1, Samples: 100}}
+		}
+		state, _ = Step(plan, state, Tick{At: when(at(minute)), Readings: []rules.Reading{rd}})
+		return Look(plan, state).Rollback[0].State
+	}
+	if got := tell(5, 0, 2); got != RuleClear {
+		t.Errorf("with data it is %s", got)
+	}
+	if got := tell(64, 60, 61); got != RuleIdle {
+		t.Errorf("with one missing minute after a break of an hour it is %s", got)
+	}
+	if got := tell(65, 60, 62); got != RuleFired {
+		t.Errorf("with two it is %s", got)
+	}
+}
