@@ -46,9 +46,9 @@ func draw(r *rand.Rand, n, p float64) float64 {
 }
 
 // How often groups with a linear spread of rates around one half are judged,
-// against what the design promises, within the error of 2000 draws.
+// against what the design promises, within the error of 1000 draws.
 func TestDecilesOperate(t *testing.T) {
-	const runs, allowed = 2000, .07
+	const runs, allowed = 1000, .07
 	for _, c := range []struct{ gap, n, naive, fail, pass float64 }{
 		{0, 200, .92, 0, 0},
 		{0, 2000, 0, 0, .85},
@@ -86,8 +86,8 @@ func truth(b bool) float64 {
 // meet where both are good.
 func TestMannWhitneyMirrors(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 20 {
-		x, y := make([]float64, 20+r.IntN(12)), make([]float64, 20+r.IntN(12))
+	for range 5 {
+		x, y := make([]float64, 16+r.IntN(8)), make([]float64, 16+r.IntN(8))
 		for i := range x {
 			x[i] = math.Round(8*r.NormFloat64()) / 4
 		}
