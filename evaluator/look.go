@@ -197,7 +197,7 @@ func (s *State) successRuleView(lay *layout, k, i int) RuleView {
 		return v
 	}
 	now := s.successView(lay, k, i, s.at)
-	v.Reason, v.Evidence = now.reason, s.successEvidence(lay, k, i, &now)
+	v.Reason, v.Evidence = s.viewWords(lay, k, i, s.at, &now), s.successEvidence(lay, k, i, &now)
 	return v
 }
 

@@ -371,7 +371,7 @@ func (s *stepper) freeze(k int) {
 	for i := range ph.success {
 		if ph.success[i].frozen == nil {
 			v := s.st.successView(s.lay, k, i, s.at)
-			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], reason: v.reason, evidence: s.st.successEvidence(s.lay, k, i, &v)}
+			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], reason: s.st.viewWords(s.lay, k, i, s.at, &v), evidence: s.st.successEvidence(s.lay, k, i, &v)}
 		}
 		ph.success[i].next = math.MaxInt64
 	}

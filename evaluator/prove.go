@@ -70,7 +70,6 @@ func (st *State) provenView(lay *layout, k, i int, at int64) successView {
 	} else if w.rule.Alarm >= 0 && w.rule.Alarm < len(plan.Signals) && v.opinion.verdict != rules.Fail {
 		st.companion(lay, &v, k, at)
 	}
-	v.reason = st.provenWords(lay, &w, &v, k, at)
 	return v
 }
 

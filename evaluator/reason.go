@@ -192,7 +192,8 @@ func (s *stepper) successReason(k, i int) string {
 	if f := s.st.phases[k].success[i].frozen; f != nil {
 		return f.reason
 	}
-	return s.st.successView(s.lay, k, i, s.at).reason
+	v := s.st.successView(s.lay, k, i, s.at)
+	return s.st.viewWords(s.lay, k, i, s.at, &v)
 }
 
 // passReason puts the values of a passed phase in one sentence.

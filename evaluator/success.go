@@ -10,7 +10,7 @@ import (
 type successView struct {
 	rule    *rules.Rule
 	stretch stretch
-	reason  string
+	reason  string // where a policy has decided; else viewWords says it when somebody wants to know
 	silence silence
 	opinion opinion // Pending with its cause while it cannot be judged
 	alarm   bool    // the companion decided
@@ -48,8 +48,17 @@ func (st *State) successView(lay *layout, k, i int, at int64) successView {
 	} else if r.Alarm >= 0 && r.Alarm < len(plan.Signals) && v.opinion.verdict != rules.Fail {
 		st.companion(lay, &v, k, at)
 	}
-	v.reason = successWords(lay, st, &v, at < end)
 	return v
+}
+
+// viewWords says why a success rule is as its view says. Most looks change
+// nothing, and nobody reads their sentences.
+func (st *State) viewWords(lay *layout, k, i int, at int64, v *successView) string {
+	if v.weigh != nil {
+		w := st.successWatch(lay, k, i)
+		return st.provenWords(lay, &w, v, k, at)
+	}
+	return successWords(lay, st, v, at < st.windowEnd(lay.plan, k))
 }
 
 // judgedWindow is the stretch of event time that a success rule judges.
@@ -123,6 +132,9 @@ func (s *stepper) judgeSuccess(k, i int) (successState, bool) {
 	}
 	s.successPolicy(k, p.Success[i], &ss, &v)
 	if ss.verdict != old.verdict {
+		if v.reason == "" {
+			v.reason = s.st.viewWords(s.lay, k, i, s.at, &v)
+		}
 		ev := s.st.successEvidence(s.lay, k, i, &v)
 		e := s.emit(Event{
 			Kind: RuleEvent, Subject: r.Name, Phase: p.Name, From: old.verdict.String(), To: ss.verdict.String(),
