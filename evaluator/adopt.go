@@ -67,6 +67,7 @@ func (a *adoption) rules() {
 		if !a.sameWeighing(&a.old.Rules[k], n) {
 			rs.ev = nil
 		}
+		rs.soft = nil
 		a.to.rules[i] = rs
 		for _, f := range a.from.frozen {
 			if f.rule == k {
@@ -105,6 +106,7 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 			if !a.sameWeighing(&a.old.Rules[o.Success[k]], &a.plan.Rules[r]) {
 				ph.success[i].ev = nil
 			}
+			ph.success[i].soft = nil
 		}
 		if ph.state == rules.Monitoring {
 			ph.success[i].next = 0

@@ -149,6 +149,7 @@ func (s *stepper) override(k int, to rules.State, c *Command) {
 	ph.manual, ph.by, ph.why = true, c.By, c.Why
 	s.decide(k, to, c.Verdict, rules.CauseManual, fmt.Sprintf("overridden with %s by %s: %s", c.Verdict, c.By, c.Why))
 	if s.settledRun() {
+		s.forget()
 		// The run was decided by what has just been overridden: it is judged
 		// again at the end of this tick.
 		s.setRun(rules.Monitoring, rules.Pending, Event{Cause: rules.CauseManual, By: c.By, Why: c.Why,
@@ -170,6 +171,7 @@ func (s *stepper) goOn(c *Command) {
 		})
 	}
 	s.st.frozen, s.st.fired = nil, nil
+	s.forget()
 	s.setRun(rules.Monitoring, rules.Pending, Event{Cause: rules.CauseManual, Reason: reason, By: c.By, Why: c.Why})
 	for k := range s.st.phases {
 		s.phaseGoesOn(k, reason, c)

@@ -244,11 +244,11 @@ func (s *State) rollbackView(lay *layout, i int) RuleView {
 func (s *State) weighedView(lay *layout, i int, v *RuleView) {
 	rs := &s.rules[i]
 	w := s.rollbackWatch(lay, i)
-	var z weighed
+	z := new(weighed)
 	if rs.active {
-		z = s.now(&w, rs.ev, 0)
+		z = s.now(&w, rs.ev, rs.soft, math.MaxInt64, 0)
 	}
-	now := s.weigh(&w, &z)
+	now := s.weigh(&w, z)
 	if v.Cause == rules.CauseThreshold {
 		v.Cause = rules.CauseEvidence
 	}

@@ -49,16 +49,18 @@ func (s *stepper) foldSuccess(k, i int, old *weighed) *weighed {
 	return s.st.fold(&w, s.st.look(&w, old), upto, min(upto, s.st.ripeUntil(&w, s.at)))
 }
 
-// provenView judges a success rule that weighs evidence.
-func (st *State) provenView(lay *layout, k, i int, at int64) successView {
+// provenView judges a success rule that weighs evidence; changed is the first
+// bucket that has changed since the look before.
+func (st *State) provenView(lay *layout, k, i int, changed, at int64) successView {
 	plan := lay.plan
 	p := &plan.Phases[k]
 	w := st.successWatch(lay, k, i)
 	sr := &st.signals[w.rule.Signal]
-	z := st.now(&w, st.phases[k].success[i].ev, st.ripeUntil(&w, at))
-	v := successView{rule: w.rule, weigh: new(weighing), proof: new(proof)}
-	*v.weigh = st.weighSuccess(&w, &z)
-	*v.proof = w.prove(&z, plan, k)
+	ss := &st.phases[k].success[i]
+	z := st.now(&w, ss.ev, ss.soft, changed, st.ripeUntil(&w, at))
+	v := successView{rule: w.rule, weigh: new(weighing), proof: new(proof), soft: z}
+	*v.weigh = st.weighSuccess(&w, z)
+	*v.proof = w.prove(z, plan, k)
 	v.stretch = w.stretch(v.weigh)
 	end := st.windowEnd(plan, k)
 	v.stretch.expected = max(int((min(max(sr.settled, w.from), w.to)-w.from)/w.w), v.stretch.points)

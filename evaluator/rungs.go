@@ -123,8 +123,8 @@ func (s *stepper) judgeEvidence(i int) {
 	w := s.st.rollbackWatch(s.lay, i)
 	rs := old
 	rs.ev = s.st.fold(&w, s.st.look(&w, old.ev), s.st.foldedUntil(s.lay, &w, s.at), 0)
-	z := s.st.now(&w, rs.ev, 0)
-	v := s.st.weigh(&w, &z)
+	rs.soft = s.st.now(&w, rs.ev, old.soft, s.changed(&w), 0)
+	v := s.st.weigh(&w, rs.soft)
 	newest := stretch{known: v.points > 0, newest: v.to}
 	silent := s.lay.silence(r.Signal, sr, old.since, s.evidenceGap(i, sr.bucket(sl)), newest, s.at)
 	rs.state, rs.cause = old.climb(&v, silent.cause)

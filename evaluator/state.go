@@ -66,6 +66,7 @@ type successState struct {
 	next    int64 // from when it has to be looked at again even if nothing arrives
 	frozen  *frozenRule
 	ev      *weighed // of a rule that weighs evidence
+	soft    *weighed // ev with the buckets that may still change; not stored
 }
 
 // windowCount follows how many buckets of a phase's window a rollback rule has
@@ -89,6 +90,7 @@ type ruleState struct {
 	silent int64    // since when it could not be judged, zero when it can
 	next   int64    // from when it has to be looked at again even if nothing arrives
 	ev     *weighed // of a rule that weighs evidence
+	soft   *weighed // ev with the buckets that may still change; not stored
 	state  ruleCode
 	cause  rules.Cause
 	active bool
@@ -292,8 +294,9 @@ func (l *layout) weighRules() {
 		}
 		for _, s := range [...]int{r.Signal, l.plan.Signals[r.Signal].Baseline} {
 			if sig := &l.signals[s]; s > 0 || s == r.Signal {
-				sig.judged = max(sig.judged, sig.settle)
-				sig.keep = max(sig.keep, int32(min(3*sig.settle/sig.period+5, maxKeep)))
+				lag := max(sig.settle, secs(r.For))
+				sig.judged = max(sig.judged, lag)
+				sig.keep = max(sig.keep, int32(min((2*sig.settle+lag)/sig.period+5, maxKeep)))
 			}
 		}
 	}

@@ -17,6 +17,7 @@ type successView struct {
 
 	weigh *weighing // of a rule that weighs evidence
 	proof *proof
+	soft  *weighed
 }
 
 // successView judges a success rule of a phase that has begun, from its points.
@@ -24,7 +25,7 @@ func (st *State) successView(lay *layout, k, i int, at int64) successView {
 	plan := lay.plan
 	p := &plan.Phases[k]
 	if lay.weigh[p.Success[i]] != nil {
-		return st.provenView(lay, k, i, at)
+		return st.provenView(lay, k, i, math.MaxInt64, at)
 	}
 	r := &plan.Rules[p.Success[i]]
 	sr, sl := &st.signals[r.Signal], &lay.signals[r.Signal]
@@ -123,7 +124,8 @@ func (s *stepper) judgeSuccess(k, i int) (successState, bool) {
 	}
 	ss := old
 	ss.ev = s.foldSuccess(k, i, old.ev)
-	v := s.st.successView(s.lay, k, i, s.at)
+	v := s.judgedView(k, i)
+	ss.soft = v.soft
 	ss.verdict, ss.cause = v.opinion.verdict, v.opinion.cause
 	ss.state = v.code(&s.plan.Signals[r.Signal])
 	ss.next = s.nextLook(k, &v)
@@ -147,6 +149,15 @@ func (s *stepper) judgeSuccess(k, i int) (successState, bool) {
 		}
 	}
 	return ss, ss != old
+}
+
+// judgedView judges a success rule with what this tick has changed.
+func (s *stepper) judgedView(k, i int) successView {
+	if s.lay.weigh[s.plan.Phases[k].Success[i]] == nil {
+		return s.st.successView(s.lay, k, i, s.at)
+	}
+	w := s.st.successWatch(s.lay, k, i)
+	return s.st.provenView(s.lay, k, i, s.changed(&w), s.at)
 }
 
 // successEvidence is what a success rule judged by.

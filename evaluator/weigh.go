@@ -134,7 +134,12 @@ func (w *watch) take(z *weighed, points, base []rules.Point, upto int64) {
 		}
 		w.add(z, p, &b)
 	}
-	z.until = max(z.until, upto)
+	if hi > 0 && upto > points[hi-1].At+w.w {
+		upto = points[hi-1].At + w.w // what has not come yet may still come
+	}
+	if hi > lo {
+		z.until = max(z.until, upto)
+	}
 }
 
 func (w *watch) add(z *weighed, p, b *rules.Point) {
@@ -187,11 +192,10 @@ func (z *weighed) phi() float64 {
 	return s.Phi()
 }
 
-// count adds the stars of the buckets that begin in [z.until, upto).
-func (w *watch) count(z *weighed, parts []rules.Parts, upto int64) {
-	upto = min(upto, w.to-w.w+1)
+// count adds the stars of the buckets that begin in [from, z.until).
+func (w *watch) count(z *weighed, parts []rules.Parts, from int64) {
 	for i := range parts {
-		if at := parts[i].At; at < max(z.until, w.from) || at >= upto {
+		if at := parts[i].At; at < max(from, w.from) || at >= z.until {
 			continue
 		}
 		for _, g := range parts[i].Groups {
@@ -224,14 +228,14 @@ func (st *State) fold(w *watch, z *weighed, upto, ripe int64) *weighed {
 }
 
 func (st *State) advance(w *watch, z *weighed, upto, ripe int64) {
-	points := st.wholePoints(w)
-	if w.sig.Kind == rules.Mean {
-		w.count(z, st.signals[w.rule.Signal].parts, upto)
-	}
+	points, from := st.wholePoints(w), z.until
 	if w.rule.Kind == rules.Success {
 		w.ripen(z, points, min(ripe, upto))
 	}
 	w.take(z, points, st.basePoints(w), upto)
+	if w.sig.Kind == rules.Mean {
+		w.count(z, st.signals[w.rule.Signal].parts, from)
+	}
 }
 
 func (st *State) wholePoints(w *watch) []rules.Point {
@@ -255,29 +259,61 @@ func (st *State) basePoints(w *watch) []rules.Point {
 	return s.points[:before(s.points, s.partial)]
 }
 
-// foldedUntil is the event time before which nothing of a watch will change any
-// more: the watermark, less as far as a correction may still reach. A baseline
+// foldedUntil is the event time before which nothing of a watch is expected to
+// change any more: the watermark, less as far as a correction may still reach. A
+// rule that wants its evidence to last for a time reads all of that time again,
+// so that it never fires on a peak that its source has taken back. A baseline
 // that is behind is waited for, unless it has fallen silent.
 func (st *State) foldedUntil(lay *layout, w *watch, at int64) int64 {
 	s, sl := &st.signals[w.rule.Signal], &lay.signals[w.rule.Signal]
-	upto := s.settled - sl.settle
+	upto := s.settled - max(sl.settle, w.lay.floor)
 	if b := w.sig.Baseline; b > 0 && b < len(st.signals) {
 		bs, bl := &st.signals[b], &lay.signals[b]
 		if bs.settled > 0 && bs.settled+lay.allowance(b, bs.bucket(bl)) > at {
-			upto = min(upto, bs.settled-bl.settle)
+			upto = min(upto, bs.settled-max(bl.settle, w.lay.floor))
 		}
 	}
 	return alignDown(upto, w.w)
 }
 
-// now is what a watch says with the buckets that have not settled.
-func (st *State) now(w *watch, z *weighed, ripe int64) weighed {
-	var all weighed
-	if z != nil {
-		all = *z
+// now is what a watch says with the buckets that have not settled. It goes on from
+// soft, what it said at the look before, unless a bucket of that has changed; the
+// result is the same, since buckets are added in the same order.
+func (st *State) now(w *watch, z, soft *weighed, changed, ripe int64) *weighed {
+	all := new(weighed)
+	switch {
+	case soft != nil && changed >= soft.until && (z == nil || soft.until >= z.until):
+		*all = *soft
+	case z != nil:
+		*all = *z
 	}
-	st.advance(w, &all, math.MaxInt64, ripe)
+	st.advance(w, all, math.MaxInt64, ripe)
 	return all
+}
+
+// changed is the first bucket of a watch that this tick has changed.
+func (s *stepper) changed(w *watch) int64 {
+	from, _ := s.touched(w.rule.Signal)
+	if b := w.sig.Baseline; b > 0 {
+		beside, _ := s.touched(b)
+		from = min(from, beside)
+	}
+	return from
+}
+
+// forget drops what was weighed of buckets that may still change: nobody looked
+// at them for a while.
+func (s *stepper) forget() {
+	for _, i := range s.lay.weighing {
+		s.rule(int(i)).soft = nil
+	}
+	for k := range s.st.phases {
+		ph := &s.st.phases[k]
+		ph.success = slices.Clone(ph.success)
+		for i := range ph.success {
+			ph.success[i].soft = nil
+		}
+	}
 }
 
 // rollbackWatch is what a rollback rule watches: from the start of the first
