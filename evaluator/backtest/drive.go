@@ -29,7 +29,11 @@ func (r *run) drive(plan *rules.Plan) driven {
 	d := driven{plan: plan, state: evaluator.Begin(plan)}
 	limit := start + seconds(Length(plan))
 	var readings []rules.Reading
+	quiet := int64(0) // before it no tick changes anything
 	for at := floor(start-lead, step); ; at += step {
+		if !r.everyTick && at < quiet {
+			at += (quiet - at + step - 1) / step * step
+		}
 		if at > r.to {
 			d.cut = true
 			return d
@@ -42,19 +46,26 @@ func (r *run) drive(plan *rules.Plan) driven {
 			}
 			limit = max(horizon, at+step)
 		}
-		readings = readings[:0]
-		for _, w := range evaluator.Wants(plan, d.state, when(at)) {
-			if s := r.series[w.Signal]; s != nil && s.None == "" {
-				readings = append(readings, s.answer(&plan.Signals[w.Signal], w, at))
-			}
-		}
-		var events []evaluator.Event
-		d.state, events = evaluator.Step(plan, d.state, evaluator.Tick{At: when(at), Readings: readings})
-		d.events, d.at, d.ticks = append(d.events, events...), at, d.ticks+1
-		if decided(events) {
+		if r.tick(&d, &readings, at) {
 			return d
 		}
+		quiet = evaluator.Quiet(plan, d.state).Unix()
 	}
+}
+
+// tick is one tick of a plan: what is due is asked of the history. It reports
+// whether the run is over.
+func (r *run) tick(d *driven, readings *[]rules.Reading, at int64) bool {
+	rd := (*readings)[:0]
+	for _, w := range evaluator.Wants(d.plan, d.state, when(at)) {
+		if s := r.series[w.Signal]; s != nil && s.None == "" {
+			rd = append(rd, s.answer(&d.plan.Signals[w.Signal], w, at))
+		}
+	}
+	var events []evaluator.Event
+	d.state, events = evaluator.Step(d.plan, d.state, evaluator.Tick{At: when(at), Readings: rd})
+	d.events, d.at, d.ticks, *readings = append(d.events, events...), at, d.ticks+1, rd
+	return decided(events)
 }
 
 // decided reports whether events end a run.

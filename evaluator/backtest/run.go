@@ -42,6 +42,8 @@ type run struct {
 	length  int64
 	marks   marked
 	watched []int // the rollback rules that a phase names
+
+	everyTick bool // leave no tick out: what leaving out is tested against
 }
 
 // Run tries a plan on a history. The error says what is missing, or is that of
