@@ -84,7 +84,7 @@ func (c *course) run(s *stream, m *mint) (at, looks int) {
 	first, rest := c.weights()
 	for now := 0; now < c.looks*patience; {
 		width, bucket := m.strike(looks/m.fine, s)
-		omega := rest * float64(width)
+		omega := rest * float64(max(min(width, c.horizon-now), 0))
 		if track.Looks == 0 {
 			omega += first
 		}
