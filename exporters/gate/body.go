@@ -80,8 +80,17 @@ type Run struct {
 	Cause      string `json:"cause"`
 	Reason     string `json:"reason"`
 	Held       bool   `json:"held"`
+	Hold       *Hold  `json:"hold"` // null while nobody holds it
 	Over       bool   `json:"over"`
 	RolledBack bool   `json:"rolledBack"` // the rollback was reported as carried out
+}
+
+// Hold is who keeps the run from going on, and why.
+type Hold struct {
+	Kind   string `json:"kind"` // person, rule
+	By     string `json:"by"`   // the person, or the name of the rollback rule
+	Cause  string `json:"cause"`
+	Reason string `json:"reason"` // the person's, or the rule's sentence as it took hold
 }
 
 // Rule is one rule with the numbers that it rests on.
@@ -104,8 +113,9 @@ type Rule struct {
 	Expected     int        `json:"expected"` // buckets that the judged stretch has
 	Window       Span       `json:"window"`   // the judged stretch
 	LastSampleAt *time.Time `json:"lastSampleAt"`
-	Held         string     `json:"held"` // rollback: for how long it has been so
-	For          string     `json:"for"`  // and for how long it must be
+	Evidence     *Evidence  `json:"evidence"` // null for a rule that compares a value with a threshold
+	Held         string     `json:"held"`     // rollback: for how long it has been so
+	For          string     `json:"for"`      // and for how long it must be
 	Note         string     `json:"note"`
 	Owner        string     `json:"owner"`
 	Action       string     `json:"action"`

@@ -11,9 +11,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
 )
 
@@ -46,6 +48,9 @@ Spinnaker). **Never give ` + "`/verdict`" + ` to a caller that looks at the stat
 - A verdict that is not final is believed for three intervals after its evaluation. Then the answer is ` + "`unknown`" + `, cause ` + "`stale`" + `, until the next one.
   A verdict that is final stays: only a command changes it.
 - While a rollback is ordered every gate of the plan says ` + "`rollback`" + `, also that of a phase that passed before.
+- While the run is held nothing that is not decided passes: ` + "`run.hold`" + ` says whether a person or a rollback rule holds it, and why, and so do ` + "`reason`" + `
+  and ` + "`summary`" + `. A rule that weighs evidence holds the run when the release misses its limit and is not, or not surely, to be taken back; it stays
+  so until a person resumes it. A rule that only warns keeps nobody from going on.
 - Before the first evaluation every view answers 503. A path with an empty step (` + "`//v1/…`" + `) is 404, never a redirect.
 
 ` + "```sh" + `
@@ -110,7 +115,7 @@ func pathTable(doc *openapi3.T) string {
 
 func schemaTables(doc *openapi3.T) string {
 	var b strings.Builder
-	for _, name := range []string{"Gate", "Rule", "Run", "Plan", "Signal", "Command", "Event", "Deliveries"} {
+	for _, name := range []string{"Gate", "Rule", "RuleEvidence", "Odds", "Baseline", "Groups", "Rating", "Run", "Hold", "Plan", "Signal", "Command", "Event", "Deliveries"} {
 		s := doc.Components.Schemas[name].Value
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| field | type | |\n|---|---|---|\n", name, s.Description)
 		for _, field := range slices.Sorted(maps.Keys(s.Properties)) {
@@ -172,9 +177,31 @@ func httpPage(t *testing.T) []byte {
 	var b bytes.Buffer
 	b.WriteString(docsHead + statusTable(t) + docsGate + pathTable(doc))
 	b.WriteString("\n## Bodies\n" + schemaTables(doc))
+	b.WriteString(heldExample(t))
 	b.WriteString("\n## Example\n\n```json\n" + strings.TrimSpace(example.String()) + "\n```\n")
 	return b.Bytes()
 }
+
+// heldExample is a run that a rule holds which weighs evidence.
+func heldExample(t *testing.T) string {
+	w := until(t, weighingPlan(true), evaluator.RuleHolding, faulty(true))
+	g, _ := newGate(t, gate.Config{Now: func() time.Time { return w.at }}, w.view())
+	p := body(t, g, "ten")
+	b, err := json.MarshalIndent(map[string]any{"run": p.Run, "rule": p.Rules[1]}, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "\n## Evidence\n\n" + docsEvidence + "\n```json\n" + unescaped(b) + "\n```\n"
+}
+
+// unescaped shows "<" as the gate does, which writes for people.
+func unescaped(b []byte) string {
+	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(b))
+}
+
+const docsEvidence = `A rule with ` + "`evidence = \"sequential\"`" + ` says in ` + "`reason`" + ` what it weighs, in one sentence, and in ` + "`evidence`" + ` with what numbers. Here the canary
+and its baseline fail together: the rule holds the run and does not roll it back.
+`
 
 func TestDocs(t *testing.T) {
 	want := httpPage(t)

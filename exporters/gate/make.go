@@ -26,7 +26,7 @@ type View struct {
 func Results() []string {
 	return []string{
 		"pass", "pending", "fail",
-		"not_triggered", "breaching", "triggered",
+		"not_triggered", "breaching", "warning", "holding", "triggered",
 		"no_data", "stale", "source_error", "insufficient_samples", "unknown",
 	}
 }
@@ -61,7 +61,10 @@ func verdictOf(s *evaluator.Snapshot, p *evaluator.PhaseView) (rules.Verdict, ru
 	if s.Verdict == rules.Rollback && p.Verdict != rules.Rollback {
 		return rules.Rollback, s.Cause, s.Reason
 	}
-	return p.Verdict, p.Cause, p.Reason
+	if decided(p.State) {
+		return p.Verdict, p.Cause, p.Reason
+	}
+	return p.Verdict, p.Cause, heldReason(s, p.Reason)
 }
 
 // isFinal reports whether only a command can change the gate of a phase.
@@ -148,8 +151,42 @@ func (m *maker) link(parts ...string) string {
 func runOf(s *evaluator.Snapshot) Run {
 	return Run{
 		State: s.State.String(), Verdict: s.Verdict.String(), Cause: s.Cause.String(), Reason: s.Reason,
-		Held: s.Held, Over: s.Over, RolledBack: s.RolledBack,
+		Held: s.Held, Hold: holdOf(s), Over: s.Over, RolledBack: s.RolledBack,
 	}
+}
+
+func holdOf(s *evaluator.Snapshot) *Hold {
+	if !s.Held {
+		return nil
+	}
+	h := &Hold{Kind: "person", By: s.Holder.By, Cause: s.Holder.Cause.String(), Reason: s.Holder.Why}
+	if s.Holder.Rule {
+		h.Kind = "rule"
+	}
+	return h
+}
+
+// heldReason says who holds the run, before why a phase is not decided. The phase
+// may say the same itself.
+func heldReason(s *evaluator.Snapshot, reason string) string {
+	h := holdOf(s)
+	if h == nil || s.State != rules.Held || h.Reason != "" && strings.Contains(reason, h.Reason) {
+		return reason
+	}
+	said := "the run is held"
+	switch {
+	case h.Kind == "rule":
+		said += " by rollback rule " + h.By
+	case h.By != "":
+		said += " by " + h.By
+	}
+	if h.Reason != "" {
+		said += ": " + h.Reason
+	}
+	if reason == "" || reason == "the run is held" {
+		return said
+	}
+	return said + "; " + reason
 }
 
 func (m *maker) phaseRules(p *evaluator.PhaseView) []Rule {
@@ -169,7 +206,7 @@ func (m *maker) rule(r *evaluator.RuleView) Rule {
 	out := Rule{
 		ID: r.Name, Title: r.Title, Kind: r.Kind.String(), Result: resultOf(r), State: string(r.State),
 		Verdict: r.Verdict.String(), Cause: r.Cause.String(), Reason: r.Reason, Signal: e.Signal,
-		Op: e.Op.String(), Threshold: number(e.Threshold, e.Unit), Unit: e.Unit.String(),
+		Op: e.Op.String(), Threshold: number(e.Threshold, e.Unit), Unit: e.Unit.String(), Evidence: evidence(r),
 		Samples: orZero(number(e.Samples, rules.Number)), Points: e.Points, Expected: e.Expected, Window: Span{at(e.From), at(e.To)}, LastSampleAt: at(e.Newest),
 		Held: e.Held, For: e.For, Note: e.Note, Owner: r.Owner, Action: r.Action, Command: r.Command, Query: r.Query,
 	}
@@ -206,6 +243,10 @@ func resultOf(r *evaluator.RuleView) string {
 			return "triggered"
 		case evaluator.RuleBreaching:
 			return "breaching"
+		case evaluator.RuleWarning:
+			return "warning"
+		case evaluator.RuleHolding:
+			return "holding"
 		case evaluator.RuleClear:
 			return "not_triggered"
 		case evaluator.RuleIdle:
@@ -256,38 +297,61 @@ func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
 		length := p.WindowEnd.Sub(p.Started)
 		fmt.Fprintf(&b, "monitoring window %s of %s", short(max(0, min(s.At.Sub(p.Started), length))), short(length))
 	}
-	if s.Held {
+	if s.State == rules.Held || s.Held && !decided(s.State) {
 		b.WriteString(", held")
+		if s.Holder.By != "" {
+			b.WriteString(" by " + s.Holder.By)
+		}
 	}
-	good, silent, bad, of := count(rs)
-	fmt.Fprintf(&b, "; %d of %d rules good", good, of)
-	if bad > 0 {
-		fmt.Fprintf(&b, ", %d bad", bad)
+	c := count(rs)
+	fmt.Fprintf(&b, "; %d of %d rules good", c.good, len(rs))
+	if c.warning > 0 {
+		fmt.Fprintf(&b, " (%d with a warning)", c.warning)
 	}
-	if silent > 0 {
-		fmt.Fprintf(&b, ", %d without an answer", silent)
+	if c.bad > 0 {
+		fmt.Fprintf(&b, ", %d bad", c.bad)
+	}
+	if c.silent > 0 {
+		fmt.Fprintf(&b, ", %d without an answer", c.silent)
 	}
 	return b.String()
 }
 
-func count(rs []Rule) (good, silent, bad, of int) {
+// tally counts rules by how they speak of the release. A warning keeps nobody
+// from going on: its rule is among the good.
+type tally struct{ good, warning, bad, silent int }
+
+func count(rs []Rule) tally {
+	var c tally
 	for i := range rs {
 		switch rs[i].Result {
 		case "pass", "not_triggered":
-			good++
-		case "fail", "triggered", "breaching":
-			bad++
+			c.good++
+		case "warning":
+			c.good++
+			c.warning++
+		case "fail", "triggered", "breaching", "holding":
+			c.bad++
 		case "pending":
-			if rs[i].State == string(evaluator.RuleClear) {
-				good++
-			} else if rs[i].State == string(evaluator.RuleBreaching) {
-				bad++
-			}
+			c.pending(rs[i].State)
 		default:
-			silent++
+			c.silent++
 		}
 	}
-	return good, silent, bad, len(rs)
+	return c
+}
+
+// pending counts a rule that is not decided by the way it leans.
+func (c *tally) pending(state string) {
+	switch evaluator.RuleState(state) {
+	case evaluator.RuleClear:
+		c.good++
+	case evaluator.RuleWarning:
+		c.good++
+		c.warning++
+	case evaluator.RuleBreaching, evaluator.RuleHolding:
+		c.bad++
+	}
 }
 
 // short writes a length of time without the zeros at its end: "25m", "1h30m".

@@ -68,6 +68,7 @@ func finite(e *evaluator.Event) *evaluator.Event {
 	}
 	ev.Threshold = orZero(number(ev.Threshold, rules.Number))
 	ev.Samples = orZero(number(ev.Samples, rules.Number))
+	ev.Weighed = finiteWeighed(ev.Weighed)
 	out.Evidence = &ev
 	return &out
 }

@@ -247,7 +247,7 @@ func TestResults(t *testing.T) {
 	states := evaluator.RuleStates()
 	for _, kind := range []rules.RuleKind{rules.Success, rules.RollbackRule} {
 		for _, v := range rules.Verdicts() {
-			for cause := rules.CauseNone; cause <= rules.CauseConfig; cause++ {
+			for cause := rules.CauseNone; cause <= rules.CauseBaseline; cause++ {
 				for _, st := range states {
 					g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
 						s.Phases[0].Success[0] = evaluator.RuleView{Name: "x", Kind: kind, Verdict: v, Cause: cause, State: st}

@@ -1,0 +1,266 @@
+package gate_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/rules"
+)
+
+// weighingPlan watches a canary of 12 requests a minute, beside a baseline of
+// 108 if there is one.
+func weighingPlan(baseline bool) *rules.Plan {
+	ratio := func(name string) rules.Signal {
+		return rules.Signal{
+			Name: name, Source: "cloudwatch", Kind: rules.Ratio, Unit: rules.Percent, Of: -1, Keep: 30,
+			Period: time.Minute, Every: time.Minute, Settle: 2 * time.Minute,
+		}
+	}
+	weighed := rules.Rule{
+		Name: "api-5xx", Title: "API 5xx", Kind: rules.Success, Alarm: -1, Coverage: .5, Method: rules.Sequential,
+		When: rules.Condition{Op: rules.LessOrEqual, Threshold: .01, Unit: rules.Percent}, Limit: .01, Trigger: .03, Alpha: .01,
+	}
+	weighed.ShownWhen = weighed.When
+	back := weighed
+	back.Name, back.Kind, back.Action = "api-5xx-high", rules.RollbackRule, "revert the alias"
+	back.When = rules.Condition{Op: rules.Greater, Threshold: .03, Unit: rules.Percent}
+	back.ShownWhen = back.When
+	p := &rules.Plan{
+		Name: planName, Title: "BioAge v1 Launch", Version: "1.0.0", Interval: time.Minute, Start: t0, FalseRollback: .01, FalsePass: .05,
+		Signals: []rules.Signal{ratio("api_5xx"), ratio("api_5xx@42")},
+		Rules:   []rules.Rule{weighed, back},
+		Phases:  []rules.Phase{{Name: "ten", Title: "Ten per cent", Traffic: .1, Window: 2 * time.Hour, Extend: time.Hour, Success: []int{0}, Rollback: []int{1}}},
+	}
+	if baseline {
+		p.Signals[0].Baseline, p.Signals[1].BaselineOf = 1, "api_5xx"
+	}
+	return p
+}
+
+// weighing is a run of a plan, minute by minute.
+type weighing struct {
+	plan   *rules.Plan
+	state  *evaluator.State
+	events []evaluator.Event
+	bad    func(signal, minute int) float64
+	at     time.Time
+}
+
+func (w *weighing) step(commands ...evaluator.Command) {
+	tick := evaluator.Tick{At: w.at, Commands: commands}
+	for _, q := range evaluator.Wants(w.plan, w.state, w.at) {
+		rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: w.at.Add(-2*time.Minute).Unix() / 60 * 60}
+		for at := (q.From + 59) / 60 * 60; at < q.To; at += 60 {
+			n := []float64{12, 108}[q.Signal]
+			rd.Points = append(rd.Points, rules.Point{At: at, Value: w.bad(q.Signal, int(at-t0.Unix())/60), Samples: n})
+		}
+		tick.Readings = append(tick.Readings, rd)
+	}
+	next, events := evaluator.Step(w.plan, w.state, tick)
+	w.state, w.events = next, append(w.events, events...)
+}
+
+// until runs a plan until the rollback rule is in a state; bad gives the bad
+// requests of a minute.
+func until(t *testing.T, plan *rules.Plan, state evaluator.RuleState, bad func(signal, minute int) float64) *weighing {
+	t.Helper()
+	w := &weighing{plan: plan, state: evaluator.Begin(plan), at: t0, bad: bad}
+	for end := t0.Add(90 * time.Minute); w.at.Before(end); w.at = w.at.Add(time.Minute) {
+		w.step()
+		if evaluator.Look(plan, w.state).Rollback[0].State == state {
+			return w
+		}
+	}
+	t.Fatalf("rule api-5xx-high was never %s", state)
+	return nil
+}
+
+func (w *weighing) view() gate.View {
+	s := evaluator.Look(w.plan, w.state)
+	s.Seq = uint64(w.at.Sub(t0)/time.Minute) + 1
+	return gate.View{Plan: w.plan, Snapshot: s}
+}
+
+// faulty fails one request a minute from the twentieth minute on, and as much of
+// the baseline if all is at fault.
+func faulty(all bool) func(signal, minute int) float64 {
+	return func(signal, minute int) float64 {
+		switch {
+		case minute < 20:
+			return 0
+		case signal == 0:
+			return 1 + float64(minute%2)
+		case all:
+			return 13
+		}
+		return 0
+	}
+}
+
+// burst fails half of one minute.
+func burst(_, minute int) float64 {
+	if minute == 20 {
+		return 6
+	}
+	return 0
+}
+
+func TestEvidence(t *testing.T) {
+	for _, tt := range []struct {
+		about    string
+		baseline bool
+		bad      func(signal, minute int) float64
+		state    evaluator.RuleState
+		result   string
+		verdict  string
+		summary  string
+		says     string
+	}{
+		{"no fault yet", true, faulty(false), evaluator.RuleClear, "not_triggered", "pending", "2 of 2 rules good", ""},
+		{"a warning is good, with a note", false, burst, evaluator.RuleWarning, "warning", "pending", "; 1 of 2 rules good (1 with a warning), 1 bad", "WARN: "},
+		{"a shared outage holds", true, faulty(true), evaluator.RuleHolding, "holding", "pending", ", held by api-5xx-high; 0 of 2 rules good, 2 bad", "rolling back will not help"},
+		{"a fault of the release is rolled back", true, faulty(false), evaluator.RuleFired, "triggered", "rollback", "rolled back; 0 of 2 rules good, 2 bad", "ROLLBACK: "},
+	} {
+		t.Run(tt.about, func(t *testing.T) {
+			w := until(t, weighingPlan(tt.baseline), tt.state, tt.bad)
+			g, _ := newGate(t, gate.Config{Now: func() time.Time { return w.at }}, w.view())
+			b := body(t, g, "ten")
+			r := b.Rules[1]
+			if r.Result != tt.result || r.State != string(tt.state) || b.Verdict != tt.verdict {
+				t.Errorf("result %q, state %q, verdict %q, want %q, %q, %q", r.Result, r.State, b.Verdict, tt.result, tt.state, tt.verdict)
+			}
+			if !strings.Contains(b.Summary, tt.summary) || !strings.Contains(r.Reason, tt.says) {
+				t.Errorf("summary %q, reason %q; want %q and %q in them", b.Summary, r.Reason, tt.summary, tt.says)
+			}
+			checkEvidence(t, &r, tt.baseline)
+			checkHold(t, w, &b)
+			for _, target := range []string{"/v1/gates/REL-1/ten/verdict", "/v1/plans/REL-1", "/v1/plans"} {
+				checkContract(t, "GET", target, ask(g.Handler(), "GET", target, ""), "")
+			}
+		})
+	}
+}
+
+// checkEvidence holds the numbers against each other, and against the sentence.
+func checkEvidence(t *testing.T, r *gate.Rule, baseline bool) {
+	t.Helper()
+	e := r.Evidence
+	if e == nil || e.Bad == nil || e.Low == nil || e.High == nil {
+		t.Fatalf("evidence %+v", e)
+	}
+	if *e.Limit != 1 || *e.Trigger != 3 || *e.Bound.OneIn != 100 || math.Abs(*e.Bound.Log-math.Log(100)) > 1e-12 {
+		t.Errorf("limit %v, trigger %v, bound %v: want 1, 3 and 100", *e.Limit, *e.Trigger, *e.Bound.OneIn)
+	}
+	if e.Samples != r.Samples || !(*e.Low <= *r.Value && *r.Value <= *e.High) || math.Abs(*r.Value-100**e.Bad/e.Samples) > 1e-9 {
+		t.Errorf("%v of %v bad are %v, between %v and %v", *e.Bad, e.Samples, *r.Value, *e.Low, *e.High)
+	}
+	if want := fmt.Sprintf(" %v of %v ", *e.Bad, e.Samples); !strings.Contains(r.Reason, want) {
+		t.Errorf("reason %q does not say %q", r.Reason, want)
+	}
+	if e.Keeps.Log != nil || e.Proof.OneIn != nil || e.More != nil || e.Groups != nil || e.Rating != nil {
+		t.Errorf("a rollback rule on counts has %+v", e)
+	}
+	if (e.Baseline != nil) != baseline || baseline && (e.Baseline.Signal != "api_5xx@42" || e.Baseline.Samples != 9*e.Samples) {
+		t.Errorf("baseline %+v", e.Baseline)
+	}
+}
+
+// checkHold holds what the gate says of a hold against the event of it.
+func checkHold(t *testing.T, w *weighing, b *gate.Body) {
+	t.Helper()
+	h := b.Run.Hold
+	if (h != nil) != b.Run.Held || h == nil && b.Run.State == "held" {
+		t.Fatalf("the run is %s, held is %v, hold is %+v", b.Run.State, b.Run.Held, h)
+	}
+	if h == nil {
+		return
+	}
+	var event evaluator.Event
+	for _, e := range w.events {
+		if e.Kind == evaluator.RuleEvent && e.To == string(evaluator.RuleHolding) {
+			event = e
+		}
+	}
+	want := gate.Hold{Kind: "rule", By: event.Subject, Cause: event.Cause.String(), Reason: event.Reason}
+	if *h != want {
+		t.Errorf("hold %+v, want %+v", *h, want)
+	}
+	if b.Run.State != "held" {
+		return // decided meanwhile: its reason is another
+	}
+	if !strings.Contains(b.Reason, event.Reason) || strings.Count(b.Reason, "the run is held by") != 1 {
+		t.Errorf("reason %q, want the sentence of the hold in it, once: %q", b.Reason, event.Reason)
+	}
+}
+
+func TestSuccessEvidence(t *testing.T) {
+	w := until(t, weighingPlan(false), evaluator.RuleClear, func(int, int) float64 { return 0 })
+	for ; w.at.Before(t0.Add(10 * time.Minute)); w.at = w.at.Add(time.Minute) {
+		w.step()
+	}
+	g, _ := newGate(t, gate.Config{Now: func() time.Time { return w.at }}, w.view())
+	r := body(t, g, "ten").Rules[0]
+	e := r.Evidence
+	if e == nil || e.Keeps.Log == nil || e.Spared.Log == nil || *e.Proof.OneIn != 20 || e.More == nil || *e.More <= 0 {
+		t.Fatalf("evidence %+v", e)
+	}
+	if !(*e.Keeps.Log > 0 && *e.Keeps.Log < *e.Spared.Log) || *e.Bad != 0 || *e.Against.OneIn != 1 {
+		t.Errorf("keeps %v, spared %v, against %v of a release without a failure", *e.Keeps.Log, *e.Spared.Log, *e.Against.OneIn)
+	}
+}
+
+func TestHeldByAPerson(t *testing.T) {
+	w := until(t, weighingPlan(false), evaluator.RuleClear, func(int, int) float64 { return 0 })
+	w.at = w.at.Add(time.Minute)
+	w.step(evaluator.Command{ID: "1", Kind: evaluator.Hold, By: "Ada", Why: "lunch"})
+	g, _ := newGate(t, gate.Config{Now: func() time.Time { return w.at }}, w.view())
+	b := body(t, g, "ten")
+	if want := (gate.Hold{Kind: "person", By: "Ada", Cause: "manual", Reason: "lunch"}); b.Run.Hold == nil || *b.Run.Hold != want {
+		t.Errorf("hold %+v, want %+v", b.Run.Hold, want)
+	}
+	if !strings.HasPrefix(b.Reason, "the run is held by Ada: lunch; ") || !strings.Contains(b.Summary, ", held by Ada;") {
+		t.Errorf("reason %q, summary %q", b.Reason, b.Summary)
+	}
+	w.at = w.at.Add(time.Minute)
+	w.step(evaluator.Command{ID: "2", Kind: evaluator.Resume, By: "Ada", Why: "back"})
+	g.Update([]gate.View{w.view()})
+	if b := body(t, g, "ten"); b.Run.Held || b.Run.Hold != nil || strings.Contains(b.Reason, "held") {
+		t.Errorf("resumed: hold %+v, reason %q", b.Run.Hold, b.Reason)
+	}
+}
+
+// What no number of JSON can say is null, in every part of the evidence.
+func TestEvidenceIsFinite(t *testing.T) {
+	for _, odd := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64} {
+		full := evaluator.Weighed{
+			Bad: odd, Low: odd, High: odd, Limit: odd, Trigger: odd, Against: odd, Bound: odd, Warning: odd, Middle: odd, Keeps: odd, Spared: odd,
+			Proof: odd, More: odd, Baseline: &evaluator.Beside{Signal: "b", Bad: odd, Samples: odd, Worse: odd},
+		}
+		gap, stars := full, full
+		gap.Groups = &evaluator.Gap{Highest: "a", Lowest: "b", AtLeast: odd, AtMost: odd, ByChance: odd, Shrunken: odd}
+		stars.Rating = &evaluator.Ratings{Stars: [5]float64{odd, odd, odd, odd, odd}, Average: odd, Low: odd, High: odd}
+		for _, d := range []*evaluator.Weighed{&full, &gap, &stars} {
+			for _, kind := range []rules.RuleKind{rules.Success, rules.RollbackRule} {
+				v := view(planName, func(s *evaluator.Snapshot) {
+					rule := evaluator.RuleView{Name: "x", Kind: kind, State: evaluator.RuleHolding, Evidence: evaluator.Evidence{Samples: odd, Weighed: d}}
+					s.Phases[0].Success[0], s.Rollback[0] = rule, rule
+					s.Fired = &evaluator.Event{Kind: evaluator.RuleEvent, Evidence: &rule.Evidence}
+				})
+				g, _ := newGate(t, gate.Config{}, v)
+				for _, target := range []string{"/v1/gates/REL-1/ten/verdict", "/v1/plans/REL-1"} {
+					res := ask(g.Handler(), "GET", target, "")
+					if b := readBack(t, res); !json.Valid(b) || len(b) < 1000 {
+						t.Fatalf("%v: %s answers %q", odd, target, b)
+					}
+					checkContract(t, "GET", target, res, "")
+				}
+			}
+		}
+	}
+}
