@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/relgate/relgate/rules"
@@ -12,7 +13,7 @@ import (
 type Budget struct {
 	Plan          string        `json:"plan"`
 	FalseRollback float64       `json:"false_rollback"` // of a release that keeps all its limits, over the whole run; 0..1
-	Shares        []BudgetShare `json:"shares"`         // of the rules that weigh evidence, in file order
+	Shares        []BudgetShare `json:"shares"`         // of the rules that weigh evidence and that a phase watches, in file order
 	Uncovered     []string      `json:"uncovered"`      // names of the rollback rules that compare with a threshold: their risk is not known
 }
 
@@ -31,7 +32,7 @@ func Budgets(plans []*rules.Plan) []Budget {
 		b := Budget{Plan: p.Name, FalseRollback: p.FalseRollback, Uncovered: []string{}}
 		for i := range p.Rules {
 			switch r := &p.Rules[i]; {
-			case r.Kind != rules.RollbackRule:
+			case r.Kind != rules.RollbackRule || !watched(p, i):
 			case r.Method == rules.Sequential:
 				b.Shares = append(b.Shares, BudgetShare{Rule: r.Name, Alpha: r.Alpha, Weight: r.Weight})
 			default:
@@ -43,6 +44,11 @@ func Budgets(plans []*rules.Plan) []Budget {
 		}
 	}
 	return all
+}
+
+// watched reports whether a phase names a rollback rule.
+func watched(p *rules.Plan, rule int) bool {
+	return slices.ContainsFunc(p.Phases, func(ph rules.Phase) bool { return slices.Contains(ph.Rollback, rule) })
 }
 
 // Lines are the budget as people read it: "api-5xx-high: 0.25 % of 1 %", and

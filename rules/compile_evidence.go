@@ -48,19 +48,25 @@ func (c *compiler) weigh() {
 	if f := c.spec.Release.FalsePass; f != nil {
 		c.plan.FalsePass = f.Value
 	}
-	var weights float64
+	watched, weights := c.watched(), 0.0
 	for _, s := range c.spec.Rollback {
 		if r := &c.plan.Rules[c.rollback[s.Name]]; r.Method == Sequential {
 			r.Weight = 1
 			if s.Weight != nil {
 				r.Weight = *s.Weight
 			}
-			weights += r.Weight
+			if watched[s.Name] {
+				weights += r.Weight
+			}
 		}
 	}
 	for _, s := range c.spec.Rollback {
 		if r := &c.plan.Rules[c.rollback[s.Name]]; r.Method == Sequential {
-			c.weighRollback(r, s, weights)
+			all := weights
+			if !watched[s.Name] {
+				all += r.Weight // it never fires, and takes nothing from those that may
+			}
+			c.weighRollback(r, s, all)
 		}
 	}
 	for _, s := range c.spec.Success {
@@ -68,6 +74,17 @@ func (c *compiler) weigh() {
 			c.weighSuccess(r, s)
 		}
 	}
+}
+
+// watched says which rollback rules the phases name.
+func (c *compiler) watched() map[string]bool {
+	names := map[string]bool{}
+	for _, p := range c.spec.Phases {
+		for _, n := range p.Rollback {
+			names[n] = true
+		}
+	}
+	return names
 }
 
 func (c *compiler) weighRollback(r *Rule, s RollbackSpec, weights float64) {

@@ -38,6 +38,20 @@ func TestLimitsTriggersAndBudget(t *testing.T) {
 	}
 }
 
+// A rule that no phase watches takes nothing from those that may fire.
+func TestUnwatchedRuleHasNoPartInTheBudget(t *testing.T) {
+	spec := weighingSpec()
+	spec.Rollback[1].Weight = ptr(3.0)
+	spec.Phases[0].Rollback = []string{"errors-high"}
+	plan, problems := Compile(spec)
+	if plan == nil {
+		t.Fatal(problems)
+	}
+	if got := [2]float64{plan.Rules[5].Alpha, plan.Rules[6].Alpha}; got != [2]float64{0.01, 0.0075} {
+		t.Errorf("got alphas %v, want all of the budget for the rule that is watched", got)
+	}
+}
+
 // What a rule says itself comes before what its partners say.
 func TestOwnLimitAndTrigger(t *testing.T) {
 	spec := weighingSpec()
