@@ -81,6 +81,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("[levels]\n\"lambda.p95\" = 0\n\"traffic.lambda\" = 7\n\"api.5xx\" = \"300 %\"\n")
 	f.Add("[levels]\n\"api.5xx\" = \"5 %\"\n[[rollout]]\nat = \"T-1h\"\nsignal = \"traffic.lambda\"\nvalue = \"1e3 ms\"\n[alarm]\nof = 9\n")
+	f.Add("[levels]\n\"lambda.cold\" = \"300 %\"\n\"lambda.requests\" = 60\n\"traffic.lambda\" = \"50 %\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := simulator.Parse("fuzz", text)
 		if (s == nil) == (err == nil) {
@@ -93,6 +94,11 @@ func FuzzParse(f *testing.F) {
 		d := newDesk(t, s)
 		d.metric(t, 3600e9, "5XXError", apiDims, "Sum", 0, 600e9)
 		d.metric(t, 3600e9, "Duration", canaryDims, "p95", 0, 600e9)
-		d.metric(t, 3600e9, "Duration", canaryDims, "TC(2500:)", 0, 600e9)
+		n := d.metric(t, 3600e9, "Duration", stableDims, "SampleCount", 0, 600e9)
+		for m, slow := range d.metric(t, 3600e9, "Duration", stableDims, "TC(2500:)", 0, 600e9) {
+			if !(slow >= 0 && slow <= n[m]) {
+				t.Errorf("minute %d: %v of %v above 2.5 s", m, slow, n[m])
+			}
+		}
 	})
 }
