@@ -14,10 +14,16 @@ type breach struct {
 }
 
 // breachOf gives what a rule on a ratio calls bad, in terms of the share of bad
-// ones. A condition for being equal is none.
+// ones; for one on a percentile these are the samples beyond its threshold. A
+// condition for being equal is none.
 func breachOf(r *rules.Rule, sig *rules.Signal) (breach, bool) {
 	when := r.When
 	b := breach{bound: when.Threshold}
+	if sig.Kind == rules.Percentile {
+		// By nearest rank, a quantile exceeds what more than 1 - quantile of its
+		// samples exceed.
+		b.bound = math.Round((1-sig.Quant)*1e12) / 1e12
+	}
 	switch when.Op {
 	case rules.Greater:
 		b.above = true
@@ -34,6 +40,9 @@ func breachOf(r *rules.Rule, sig *rules.Signal) (breach, bool) {
 	}
 	if sig.Good {
 		b.above, b.bound = !b.above, 1-b.bound
+	}
+	if sig.Kind == rules.Percentile {
+		b.equal = false
 	}
 	return b, b.bound > 0 && b.bound < 1
 }

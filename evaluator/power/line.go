@@ -130,7 +130,7 @@ func (f *forecaster) line(k, i int) (Line, bool) {
 	r, p := &f.plan.Rules[i], &f.plan.Phases[k]
 	sig := &f.plan.Signals[r.Signal]
 	t, ok := trafficOf(f.plan, p, r)
-	if !ok || sig.Kind == rules.Alarm || sig.Kind == rules.Percentile {
+	if !ok || sig.Kind == rules.Alarm || sig.Kind == rules.Percentile && r.Kind == rules.RollbackRule && r.Aggregate != rules.Worst {
 		return Line{}, false
 	}
 	return Line{

@@ -134,6 +134,9 @@ func (ln *linter) longer(l *Line, need *Proof) string {
 
 func (ln *linter) single(at rules.Checker, l *Line) {
 	fix := `let the rule weigh evidence = "sequential"`
+	if l.signal.Kind == rules.Percentile {
+		fix = `judge it by aggregate = "exceedance" and let it weigh evidence = "sequential"`
+	}
 	if d, ok := l.enough(); ok {
 		fix = span(d.Minutes()) + " would do, or " + fix
 	}
@@ -144,6 +147,9 @@ func (ln *linter) single(at rules.Checker, l *Line) {
 // enough is a window in which a single look is seldom wrong about a healthy release.
 func (l *Line) enough() (time.Duration, bool) {
 	b, _ := breachOf(l.rule, l.signal)
+	if l.signal.Kind == rules.Percentile {
+		return 0, false // more periods have a worse worst one
+	}
 	for d := l.traffic.window; d < 60*24*time.Hour; d += d/4/l.traffic.period*l.traffic.period + l.traffic.period {
 		if fails, _ := b.chance(l.traffic.in(d)/l.traffic.cluster, l.Single.Healthy, 0); fails <= tolerable {
 			return d, true
@@ -182,7 +188,11 @@ func (ln *linter) alarms(at rules.Checker, l *Line) {
 	if l.False == nil || l.False.Window <= tolerable || !ln.once(at.Where(), l) {
 		return
 	}
-	at.Warn("false-alarms", `let the rule weigh evidence = "sequential", or judge more samples at once with over`,
+	fix := `let the rule weigh evidence = "sequential", or judge more samples at once with over`
+	if l.signal.Kind == rules.Percentile {
+		fix = `judge it by aggregate = "exceedance" and let it weigh evidence = "sequential"`
+	}
+	at.Warn("false-alarms", fix,
 		"phase %q: at %s the rule fires on a healthy release (%s) in %s of all cases within %v",
 		l.Phase, perTime(l.PerMinute), l.shown(l.False.Healthy), percent(l.False.Window), rules.Duration{Duration: l.phase.Window})
 }

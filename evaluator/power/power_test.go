@@ -222,6 +222,19 @@ func TestLint(t *testing.T) {
 			threshold(s)
 			s.Rollback[0].Over = duration(5 * time.Minute)
 		}, []string{"rollback.errors-high.when false-alarms"}},
+		{"the worst p95 of a minute of a dozen", latency("2/s", time.Hour), func(s *rules.Spec) {
+			threshold(s)
+			s.Success[0].Aggregate, s.Rollback[0].Aggregate = ptr(rules.Worst), ptr(rules.Worst)
+		}, []string{"phases.canary.window false-failures", "rollback.errors-high.when false-alarms", "phases.all.window false-failures"}},
+		{"the worst p95 of a minute of two thousand", latency("300/s", time.Hour), func(s *rules.Spec) {
+			threshold(s)
+			s.Success[0].Aggregate, s.Rollback[0].Aggregate = ptr(rules.Worst), ptr(rules.Worst)
+		}, nil},
+		{"half of the minutes' p95", latency("2/s", time.Hour), func(s *rules.Spec) {
+			threshold(s)
+			s.Success[0].Aggregate, s.Success[0].MinShare = ptr(rules.Share), &rules.Fraction{Value: .5}
+			s.Phases[0].Rollback, s.Phases[1].Rollback = nil, nil
+		}, nil},
 		{"no rate, no evidence", counted("", time.Hour), threshold, nil},
 		{"no rate", counted("", time.Hour), func(s *rules.Spec) {}, []string{"signals.e.expected_rate no-rate"}},
 		{"no rate of a percentile", latency("", time.Hour), func(s *rules.Spec) {}, []string{"signals.e.expected_rate no-rate"}},
@@ -244,29 +257,34 @@ func TestLint(t *testing.T) {
 // trigger 3 %, alpha 1 %.
 func TestDetectionTimes(t *testing.T) {
 	for _, tt := range []struct {
-		bucket, rate, median float64
-		power                float64
+		bucket, rate, median, power float64
+		looks                       int
 	}{
-		{1.2, .05, 133, 1},
-		{3, .05, 62, 1},
-		{12, .05, 16, 1},
-		{30, .05, 9, 1},
-		{120, .05, 5, 1},
-		{300, .05, 5, 1},
-		{12, .03, 86, 1},
-		{12, .10, 6, 1},
-		{12, .20, 3, 1},
-		{12, .02, 0, .09},
-		{12, .01, 0, 0},
+		{12, .03, 0, .12, 15},
+		{12, .06, 11, .71, 15},
+		{1.2, .06, 0, .05, 15},
+		{12, .03, 73, .72, 120},
+		{1.2, .03, 0, .12, 120},
+		{1.2, .06, 88, .69, 120},
+		{1.2, .05, 133, 1, 1440},
+		{3, .05, 62, 1, 1440},
+		{12, .05, 16, 1, 1440},
+		{30, .05, 9, 1, 1440},
+		{120, .05, 5, 1, 1440},
+		{300, .05, 5, 1, 1440},
+		{12, .03, 86, 1, 1440},
+		{12, .10, 6, 1, 1440},
+		{12, .20, 3, 1, 1440},
+		{12, .02, 0, .09, 1440},
+		{12, .01, 0, 0, 1440},
 	} {
-		c := course{limit: .01, trigger: .03, alpha: .01, rate: tt.rate, bucket: tt.bucket, looks: 1440, horizon: 1440}
+		c := course{limit: .01, trigger: .03, alpha: .01, rate: tt.rate, bucket: tt.bucket, looks: tt.looks, horizon: tt.looks}
 		d := c.detect()
 		if math.Abs(*d.Power-tt.power) > .08 {
-			t.Errorf("%v a minute at %v: power %v, want %v", tt.bucket, tt.rate, *d.Power, tt.power)
+			t.Errorf("%v a minute at %v for %d: power %v, want %v", tt.bucket, tt.rate, tt.looks, *d.Power, tt.power)
 		}
-		t.Log(tt.bucket, tt.rate, *d.Power, d.Minutes, tt.median)
 		if tt.median > 0 && math.Abs(d.Minutes-tt.median) > max(1.5, .25*tt.median) {
-			t.Errorf("%v a minute at %v: median %v, want %v", tt.bucket, tt.rate, d.Minutes, tt.median)
+			t.Errorf("%v a minute at %v for %d: median %v, want %v", tt.bucket, tt.rate, tt.looks, d.Minutes, tt.median)
 		}
 	}
 }

@@ -18,7 +18,7 @@ func (f *forecaster) rollback(l *Line, k, i int) {
 		l.Detect = ratedDown(l)
 	case l.rule.Method == rules.Sequential && l.signal.Kind == rules.Gauge:
 		l.Detect = gapped(l)
-	case l.signal.Kind == rules.Ratio:
+	case l.signal.Kind == rules.Ratio, l.signal.Kind == rules.Percentile:
 		f.compares(l)
 	}
 }
@@ -48,6 +48,9 @@ func (f *forecaster) compares(l *Line) {
 	}
 	p := patternOf(l)
 	p.breach = b
+	if l.signal.Kind == rules.Percentile {
+		p.width = 1 // its worst period is one period
+	}
 	if _, thin := p.value(b.bound); thin > .95 {
 		l.Blind = "min_samples"
 		return
@@ -64,7 +67,7 @@ func (f *forecaster) healthy(l *Line, own breach) float64 {
 	limit := own.bound
 	for i := range f.plan.Rules {
 		r := &f.plan.Rules[i]
-		if r.Kind != rules.Success || r.Signal != l.rule.Signal {
+		if r.Kind != rules.Success || r.Signal != l.rule.Signal || l.signal.Kind == rules.Percentile {
 			continue
 		}
 		if b, ok := breachOf(r, l.signal); ok && b.above {

@@ -23,6 +23,8 @@ func (f *forecaster) success(l *Line, k int) {
 		l.Pass = f.pass(l, k, 0, func(*Line, float64, float64) Proof { return f.gapless(l) })
 	case l.signal.Kind == rules.Ratio:
 		l.Single = single(l)
+	case l.signal.Kind == rules.Percentile:
+		l.Single = periods(l)
 	}
 }
 
@@ -209,5 +211,32 @@ func single(l *Line) *Single {
 	t := &l.traffic
 	s := &Single{Healthy: b.bound / 2}
 	s.Fails, s.Thin = b.chance(t.in(t.window)/t.cluster, s.Healthy, l.rule.MinSamples/t.cluster)
+	return s
+}
+
+// periods says how a rule on a percentile fares that is judged by its worst period,
+// or by how many are good.
+func periods(l *Line) *Single {
+	b, ok := breachOf(l.rule, l.signal)
+	if !ok || !b.above {
+		return nil
+	}
+	t := &l.traffic
+	s := &Single{Healthy: b.bound / 2}
+	hit, empty := b.chance(t.bucket()/t.cluster, s.Healthy, 0)
+	n := math.Round(float64(t.buckets(t.window)) * (1 - empty))
+	if n < 1 || hit >= 1 {
+		return nil
+	}
+	hit /= 1 - empty
+	switch l.rule.Aggregate {
+	case rules.Worst:
+		s.Fails = -math.Expm1(n * math.Log1p(-hit))
+	case rules.Share:
+		s.Fails = evidence.AtLeast(math.Floor(n*(1-l.rule.MinShare)+1e-9)+1, n, hit)
+		if l.rule.MinShare <= 0 {
+			s.Fails = 0
+		}
+	}
 	return s
 }

@@ -66,6 +66,8 @@ func perTime(perMinute float64) string {
 // where the signal is one, and what is counted where it is derived.
 func (l *Line) shown(rate float64) string {
 	switch {
+	case l.signal.Kind == rules.Percentile:
+		return rules.Percent.Short(rate) + " beyond " + l.unit.Short(l.rule.When.Threshold)
 	case l.signal.Kind != rules.Ratio:
 		return l.unit.Short(rate)
 	case l.signal.Of >= 0:
