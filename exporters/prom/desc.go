@@ -44,6 +44,7 @@ type catalog struct {
 	runDescs
 	phaseDescs
 	ruleDescs
+	evidenceDescs
 	signalDescs
 	tickDescs
 	sourceDescs
@@ -56,6 +57,7 @@ func newCatalog() *catalog {
 	c.addRun()
 	c.addPhase()
 	c.addRule()
+	c.addEvidence()
 	c.addSignal()
 	c.addTick()
 	c.addSource()
@@ -98,7 +100,7 @@ type runDescs struct {
 func (c *catalog) addRun() {
 	c.runState = c.gauge("relgate_run_state", "Whether the run of the plan is in the state (1) or not (0).", "plan", "state")
 	c.runVerdict = c.gauge("relgate_run_verdict", "Whether the verdict on the whole run is this one (1) or not (0).", "plan", "verdict")
-	c.runHeld = c.gauge("relgate_run_held", "Whether a person holds the run (1) or not (0).", "plan")
+	c.runHeld = c.gauge("relgate_run_held", "Whether a person or a rule holds the run (1) or not (0).", "plan")
 	c.runGeneration = c.gauge("relgate_run_generation", "Number of events of the run so far: changes exactly when something changed.", "plan")
 	c.lastTick = c.gauge("relgate_last_tick_timestamp_seconds", "Unix time of the newest tick that was committed; 0 before the first.", "plan")
 }
@@ -128,8 +130,31 @@ func (c *catalog) addRule() {
 	c.ruleValue = c.gauge("relgate_rule_value", "Value that the rule judges, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
 	c.ruleThreshold = c.gauge("relgate_rule_threshold", "Number that the value is compared with, in base units.", labels...)
 	c.ruleSamples = c.gauge("relgate_rule_samples", "Samples behind the value.", labels...)
-	c.alerts = c.gauge("ALERTS", "Rules that speak against the release, in the shape of Prometheus' own alerts: pending while it has not lasted, firing when it is decided. Absent otherwise.", "alertname", "alertstate", "plan", "phase", "severity")
+	c.alerts = c.gauge("ALERTS", "Rules that speak against the release, in the shape of Prometheus' own alerts: pending while it has not lasted or only warns, firing when it holds the run or is decided. Absent otherwise.", "alertname", "alertstate", "plan", "phase", "severity")
 	c.alertsForState = c.gauge("ALERTS_FOR_STATE", "Unix time since when the alert is pending or firing: for a success rule the start of the stretch that it judges.", "alertname", "plan", "phase", "severity")
+}
+
+type evidenceDescs struct {
+	ruleBad, ruleLow, ruleHigh, against, bound, warning, middle, beside *desc
+	keeps, spared, proof, more, falseRollback, ruleFalseRollback        *desc
+}
+
+func (c *catalog) addEvidence() {
+	labels := []string{"plan", "phase", "rule", "kind"}
+	c.ruleBad = c.gauge("relgate_rule_bad_samples", "Samples that were bad, of relgate_rule_samples. Only of rules that weigh evidence on counts.", labels...)
+	c.ruleLow = c.gauge("relgate_rule_value_low", "The value is likely no less than this, 95 %, at any time, in base units. Absent while nothing is known.", labels...)
+	c.ruleHigh = c.gauge("relgate_rule_value_high", "The value is likely no more than this, 95 %, at any time, in base units. Absent while nothing is known.", labels...)
+	c.against = c.gauge("relgate_rule_evidence_log", "Natural log of the evidence e against the release: if it met its target, evidence this strong would appear at any time in fewer than 1 of e releases. Absent for a gap between groups, which is judged by its interval.", labels...)
+	c.bound = c.gauge("relgate_rule_evidence_bound_log", "Natural log of the evidence from which the rule holds the run or fails.", labels...)
+	c.warning = c.gauge("relgate_rule_evidence_warning_log", "Natural log of the evidence against the release that takes every sample as independent: the rule warns from the bound on.", labels...)
+	c.middle = c.gauge("relgate_rule_evidence_middle_log", "Natural log of the evidence against a release that is at most halfway from its target to the trigger: the rule rolls back from ln 5 on.", labels...)
+	c.beside = c.gauge("relgate_rule_evidence_baseline_log", "Natural log of the evidence that the release is worse than the baseline over the same minutes: confirms a rollback from ln 20 on. Absent without a baseline.", labels...)
+	c.keeps = c.gauge("relgate_rule_proof_target_log", "Natural log of the evidence that the release meets its target: the success rule passes from relgate_rule_proof_bound_log on.", labels...)
+	c.spared = c.gauge("relgate_rule_proof_trigger_log", "Natural log of the evidence that the trigger is excluded: where that is enough, the success rule passes from relgate_rule_proof_bound_log on.", labels...)
+	c.proof = c.gauge("relgate_rule_proof_bound_log", "Natural log of the evidence from which the success rule passes.", labels...)
+	c.more = c.gauge("relgate_rule_samples_needed", "Samples without a bad one that would let the success rule pass, at least; 0 when it passes, or none would.", labels...)
+	c.falseRollback = c.gauge("relgate_plan_false_rollback_ratio", "How likely the rules that weigh evidence may roll back a release that meets its targets, 0 to 1: the budget of the release.", "plan")
+	c.ruleFalseRollback = c.gauge("relgate_rule_false_rollback_ratio", "The rollback rule's share of that budget, 0 to 1.", labels...)
 }
 
 type signalDescs struct {

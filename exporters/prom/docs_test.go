@@ -42,6 +42,9 @@ The gates that are open: ` + "`relgate_gate_open == 1`" + `. A rollback is order
 The evaluation stands still: ` + "`time() - relgate_last_tick_timestamp_seconds > 90 and on (plan) relgate_run_state{state=~\"waiting|monitoring|held\"} == 1`" + `.
 A source is silent: ` + "`time() - relgate_source_last_success_timestamp_seconds > 600`" + `. Webhooks are late:
 ` + "`relgate_webhook_lag_seconds{class=\"action\"} > 60`" + `. What speaks against a release: ` + "`ALERTS{plan!=\"\"}`" + `.
+The metrics of evidence are there for rules with ` + "`evidence = \"sequential\"`" + ` only. A rule holds a run: ` + "`relgate_rule_state{state=\"holding\"} == 1`" + `. How far the evidence has come, 1 where the rule acts:
+` + "`relgate_rule_evidence_log / relgate_rule_evidence_bound_log`" + `. "1 in N" is its exponential: ` + "`exp(relgate_rule_evidence_log)`" + `.
+The sentence of a verdict is in the API, the events and the logs, never in a label.
 `)
 	return b.String()
 }

@@ -51,6 +51,44 @@ func view(plan string) prom.View {
 	return prom.View{Plan: p, Snapshot: s}
 }
 
+// weighing is a run whose rules weigh evidence: a success rule, a rollback rule
+// beside a baseline, one on a mean of stars and one on a gap between groups.
+func weighing(plan string) prom.View {
+	v := view(plan)
+	p, s := v.Plan, &v.Snapshot
+	p.FalseRollback, p.FalsePass = .01, .05
+	p.Signals = append(p.Signals, rules.Signal{Name: "stars", Kind: rules.Mean, Of: -1}, rules.Signal{Name: "gap", Kind: rules.Gauge, Of: -1})
+	for i, name := range []string{"errors", "errors-high", "rating-low", "gap-high"} {
+		p.Rules = append(p.Rules, rules.Rule{
+			Name: name, Kind: rules.RollbackRule, Alarm: -1, Method: rules.Sequential, Limit: .01, Trigger: .03, Alpha: .0025, Signal: []int{0, 0, 4, 5}[i],
+		})
+	}
+	p.Rules[3].Kind, p.Rules[3].Alpha = rules.Success, .01
+	weighed := evaluator.Weighed{
+		Bad: 6, Low: .009, High: .15, Limit: .01, Trigger: .03, Against: 6.5, Bound: 5.991464547107982, Warning: 7.5, Middle: 1.25,
+		Keeps: -.5, Spared: .25, Proof: 2.995732273553991, More: 270,
+	}
+	evidence := func(edit func(*evaluator.Weighed)) evaluator.Evidence {
+		d := weighed
+		edit(&d)
+		return evaluator.Evidence{Known: true, Value: .054, Op: rules.Greater, Threshold: .03, Unit: rules.Percent, Samples: 112, From: t0.Add(time.Minute), Weighed: &d}
+	}
+	s.Phases[0].Success = append(s.Phases[0].Success, evaluator.RuleView{Name: "errors", Kind: rules.Success, State: evaluator.RuleBreaching, Evidence: evidence(func(*evaluator.Weighed) {})})
+	s.Phases[1].Success = append(s.Phases[1].Success, evaluator.RuleView{Name: "errors", Kind: rules.Success, State: evaluator.RuleIdle})
+	s.Rollback = append(s.Rollback,
+		evaluator.RuleView{Name: "errors-high", Kind: rules.RollbackRule, State: evaluator.RuleHolding, Evidence: evidence(func(d *evaluator.Weighed) {
+			d.Baseline = &evaluator.Beside{Signal: "errors@42", Bad: 4, Samples: 1010, Worse: -2.5}
+		})},
+		evaluator.RuleView{Name: "rating-low", Kind: rules.RollbackRule, State: evaluator.RuleWarning, Evidence: evidence(func(d *evaluator.Weighed) {
+			d.Rating = &evaluator.Ratings{}
+		})},
+		evaluator.RuleView{Name: "gap-high", Kind: rules.RollbackRule, State: evaluator.RuleClear, Evidence: evidence(func(d *evaluator.Weighed) {
+			d.Groups = &evaluator.Gap{}
+		})},
+	)
+	return v
+}
+
 // config fills every part of the page.
 func config(now *time.Time) prom.Config {
 	return prom.Config{

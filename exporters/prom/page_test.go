@@ -207,7 +207,7 @@ func TestVerdictOfGate(t *testing.T) {
 
 func TestOneHot(t *testing.T) {
 	now := t0
-	_, page := get(t, newExporter(&now, view("p")).Handler())
+	_, page := get(t, newExporter(&now, weighing("p")).Handler())
 	families := parse(t, page)
 	for name, label := range map[string]string{
 		"relgate_run_state": "state", "relgate_run_verdict": "verdict", "relgate_gate_verdict": "verdict",
@@ -246,7 +246,7 @@ func parse(t *testing.T, page string) map[string]*dto.MetricFamily {
 
 func TestLint(t *testing.T) {
 	now := t0
-	_, page := get(t, newExporter(&now, view("a"), view("b")).Handler())
+	_, page := get(t, newExporter(&now, weighing("a"), view("b")).Handler())
 	problems, err := promlint.New(strings.NewReader(page)).Lint()
 	if err != nil {
 		t.Fatal(err)
@@ -263,7 +263,7 @@ func TestLint(t *testing.T) {
 
 func TestEveryMetricIsShown(t *testing.T) {
 	now := t0
-	_, page := get(t, newExporter(&now, view("a")).Handler())
+	_, page := get(t, newExporter(&now, weighing("a")).Handler())
 	families := parse(t, page)
 	for _, m := range prom.Metrics() {
 		f := families[m.Name]

@@ -19,6 +19,7 @@ func (c *catalog) families(views []View, now time.Time) []*dto.MetricFamily {
 	for i := range views {
 		v := &views[i]
 		b.run(&v.Snapshot)
+		b.set(b.c.falseRollback, v.Plan.FalseRollback, v.Snapshot.Plan)
 		for j := range v.Snapshot.Phases {
 			b.phase(v, j, now)
 		}
@@ -113,6 +114,7 @@ func (b *builder) rule(v *View, phase string, r *evaluator.RuleView) {
 	}
 	b.set(b.c.ruleThreshold, threshold(v.Plan, r), plan, phase, r.Name, kind)
 	b.set(b.c.ruleSamples, e.Samples, plan, phase, r.Name, kind)
+	b.evidence(v, phase, r)
 	b.alert(&v.Snapshot, phase, r)
 }
 
@@ -121,12 +123,20 @@ func threshold(plan *rules.Plan, r *evaluator.RuleView) float64 {
 	if r.Evidence.Op != rules.NoOp {
 		return r.Evidence.Threshold
 	}
-	for i := range plan.Rules {
-		if p := &plan.Rules[i]; p.Name == r.Name && p.Kind == r.Kind {
-			return p.When.Threshold
-		}
+	if p := planned(plan, r); p != nil {
+		return p.When.Threshold
 	}
 	return r.Evidence.Threshold
+}
+
+// planned is a rule as the plan has it, nil when it has none.
+func planned(plan *rules.Plan, r *evaluator.RuleView) *rules.Rule {
+	for i := range plan.Rules {
+		if p := &plan.Rules[i]; p.Name == r.Name && p.Kind == r.Kind {
+			return p
+		}
+	}
+	return nil
 }
 
 // alert adds a rule that speaks against the release, as a Prometheus rule would
@@ -134,9 +144,9 @@ func threshold(plan *rules.Plan, r *evaluator.RuleView) float64 {
 func (b *builder) alert(s *evaluator.Snapshot, phase string, r *evaluator.RuleView) {
 	state := ""
 	switch r.State {
-	case evaluator.RuleBreaching:
+	case evaluator.RuleBreaching, evaluator.RuleWarning:
 		state = "pending"
-	case evaluator.RuleFired:
+	case evaluator.RuleHolding, evaluator.RuleFired:
 		state = "firing"
 	default:
 		return
