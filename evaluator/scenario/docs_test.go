@@ -48,3 +48,26 @@ func TestDocumentedSnippets(t *testing.T) {
 		t.Errorf("found %d snippets only", snippets)
 	}
 }
+
+// The examples of the page on differences hold, under the documented plan.
+func TestDocumentedDifferences(t *testing.T) {
+	_, rest, _ := strings.Cut(read(t, "../../docs/testing-plans.md"), "-- plan.toml --\n")
+	toml, _, ok := strings.Cut(rest, "-- readings --\n")
+	if !ok {
+		t.Fatal("docs/testing-plans.md has no plan in its example")
+	}
+	examples := strings.Split(read(t, "../../docs/differences.md"), "```scenario\n")[1:]
+	for _, text := range examples {
+		text, _, _ = strings.Cut(text, "```")
+		if !strings.Contains(text, "=>") && !strings.Contains(text, "-- verdicts --") {
+			t.Errorf("it expects nothing:\n%s", text)
+		}
+		r := run(t, "differences.md", []byte("-- plan.toml --\n"+toml+text))
+		for _, d := range r.Differences {
+			t.Errorf("%v\n%s", d, text)
+		}
+	}
+	if len(examples) < 7 {
+		t.Errorf("%d examples only", len(examples))
+	}
+}
