@@ -1,0 +1,145 @@
+package webhook
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// outage is a run in which a canary and what runs beside it fail together from
+// the twentieth minute on: a rule holds it. At the fortieth a person resumes it.
+func outage() []evaluator.Event {
+	start := time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+	ratio := func(name string) rules.Signal {
+		return rules.Signal{Name: name, Kind: rules.Ratio, Unit: rules.Percent, Of: -1, Keep: 30, Period: time.Minute, Every: time.Minute, Settle: time.Minute}
+	}
+	plan := &rules.Plan{
+		Name: "REL", Start: start, Interval: time.Minute, FalseRollback: .01, FalsePass: .05,
+		Signals: []rules.Signal{ratio("errors"), ratio("errors@42")},
+		Rules: []rules.Rule{{
+			Name: "errors-high", Kind: rules.RollbackRule, Alarm: -1, Coverage: .5, When: rules.Condition{Op: rules.Greater, Threshold: .03},
+			Method: rules.Sequential, Limit: .01, Trigger: .03, Alpha: .01, Action: "revert the alias", Command: "aws lambda update-alias",
+		}},
+		Phases: []rules.Phase{{Name: "ten", Traffic: .1, Window: 2 * time.Hour, Extend: time.Hour, Rollback: []int{0}}},
+	}
+	plan.Signals[0].Baseline, plan.Signals[1].BaselineOf = 1, "errors"
+	state, all := evaluator.Begin(plan), []evaluator.Event(nil)
+	for m := range 45 {
+		tick := evaluator.Tick{At: start.Add(time.Duration(m) * time.Minute)}
+		for _, q := range evaluator.Wants(plan, state, tick.At) {
+			rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: tick.At.Add(-time.Minute).Unix()}
+			for at := (q.From + 59) / 60 * 60; at < q.To; at += 60 {
+				p := rules.Point{At: at, Samples: []float64{12, 108}[q.Signal]}
+				if at >= start.Add(20*time.Minute).Unix() {
+					p.Value = p.Samples / 12 * float64(1+at/60%2)
+				}
+				rd.Points = append(rd.Points, p)
+			}
+			tick.Readings = append(tick.Readings, rd)
+		}
+		if m == 40 {
+			tick.Commands = []evaluator.Command{{ID: "1", Kind: evaluator.Resume, By: "Ada", Why: "the provider is back"}}
+		}
+		next, events := evaluator.Step(plan, state, tick)
+		state, all = next, append(all, events...)
+	}
+	return all
+}
+
+// delivered is what arrived at one endpoint.
+type delivered struct {
+	Type string
+	Data evaluator.Event
+}
+
+// deliver sends a run's events to one endpoint.
+func deliver(t *testing.T, e Endpoint, events []evaluator.Event) []delivered {
+	t.Helper()
+	var got []delivered
+	s := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) {
+		b, _ := io.ReadAll(r.Body)
+		var d delivered
+		if err := json.Unmarshal(b, &d); err != nil {
+			t.Errorf("reading %s: %v", b, err)
+		}
+		got = append(got, d)
+	})
+	f := newMemFeed()
+	h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Transport: handler{s}})
+	f.commit(t, events...)
+	stop := start(t, h)
+	drain(t, h)
+	stop()
+	return got
+}
+
+func kinds(got []delivered) string {
+	var s []string
+	for _, d := range got {
+		if d.Data.Kind == evaluator.RunEvent || d.Data.Kind == evaluator.RuleEvent {
+			s = append(s, strings.TrimPrefix(d.Type, "relgate."))
+		}
+	}
+	return strings.Join(s, " ")
+}
+
+// A pipeline that asks for run and phase events, as the usual config does, hears
+// of a rule's hold and of its end; one that asks for all hears of the rule too.
+func TestHoldReachesEveryClass(t *testing.T) {
+	events := outage()
+	for _, tt := range []struct {
+		about string
+		class Class
+		kinds []evaluator.EventKind
+		want  string
+	}{
+		{"a pipeline", Action, []evaluator.EventKind{evaluator.RunEvent, evaluator.PhaseEvent}, "run.monitoring run.held run.monitoring"},
+		{"people", Notify, nil, "run.monitoring rule.clear rule.holding run.held run.monitoring rule.warning"},
+		{"who only wants phases", Notify, []evaluator.EventKind{evaluator.PhaseEvent}, ""},
+	} {
+		e := endpoint(tt.class)
+		e.Events = tt.kinds
+		if got := kinds(deliver(t, e, events)); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.about, got, tt.want)
+		}
+	}
+}
+
+// The held event is all that a receiver needs: by which rule, the sentence with
+// its numbers, and nothing that would make it roll back.
+func TestHoldCarriesTheSentenceAndItsNumbers(t *testing.T) {
+	got := deliver(t, endpoint(Action), outage())
+	i := slices.IndexFunc(got, func(d delivered) bool { return d.Type == "relgate.run.held" })
+	if i < 1 || got[i-1].Type != "relgate.rule.holding" {
+		t.Fatalf("no relgate.run.held behind relgate.rule.holding in %s", kinds(got))
+	}
+	rule, run := got[i-1].Data, got[i].Data
+	if run.From != "monitoring" || run.To != "held" || run.Cause != rules.CauseBaseline || run.Reason != "rollback rule errors-high: "+rule.Reason {
+		t.Errorf("held from %q to %q, cause %s: %s", run.From, run.To, run.Cause, run.Reason)
+	}
+	if !strings.HasPrefix(rule.Reason, "HOLD: ") || !strings.Contains(rule.Reason, "rolling back will not help") {
+		t.Errorf("the sentence is %q", rule.Reason)
+	}
+	for _, e := range []evaluator.Event{rule, run} {
+		if e.Evidence == nil || e.Evidence.Weighed == nil || e.Evidence.Weighed.Baseline == nil {
+			t.Fatalf("%s %s has no numbers: %+v", e.Kind, e.To, e.Evidence)
+		}
+		if d := e.Evidence.Weighed; !(d.Against >= d.Bound && d.Bad >= 3 && d.Baseline.Bad > 0 && d.Baseline.Worse < 3) {
+			t.Errorf("%s %s: %+v beside %+v", e.Kind, e.To, *d, *d.Baseline)
+		}
+		if e.Action != "" || e.Command != "" || len(e.Notify) != 0 {
+			t.Errorf("%s %s says what to roll back: %q, %q", e.Kind, e.To, e.Action, e.Command)
+		}
+	}
+	j := i + 1 + slices.IndexFunc(got[i+1:], func(d delivered) bool { return d.Data.Kind == evaluator.RunEvent })
+	if resumed := got[j].Data; resumed.From != "held" || resumed.To != "monitoring" || resumed.By != "Ada" || resumed.Why != "the provider is back" {
+		t.Errorf("resumed: %+v", resumed)
+	}
+}
