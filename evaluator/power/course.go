@@ -38,11 +38,12 @@ const (
 	effort    = 16000
 	fewest    = 40
 	mostRuns  = 400
-	fine      = 128 // looks before they become twice as wide, at least
-	finest    = 320 // and at most, where there is little in one
-	fineFor   = 300 // samples to see before, between the two
-	patience  = 8   // windows that a run is followed for its median
-	denseLook = .2  // expected samples in a look, at least
+	fine      = 128     // looks before they become twice as wide, at least
+	finest    = 320     // and at most, where there is little in one
+	fineFor   = 300     // samples to see before, between the two
+	patience  = 8       // windows that a run is followed for its median
+	denseLook = .2      // expected samples in a look, at least
+	widest    = 1 << 30 // buckets in one of the first looks, at most
 )
 
 // detect simulates the course. The minutes are in buckets.
@@ -51,7 +52,7 @@ func (c course) detect() Detection {
 	if c.looks < 1 || !(c.alpha > 0) || !(c.bucket > 0) {
 		return d
 	}
-	m := mint{course: &c, width: max(1, int(denseLook/c.bucket))}
+	m := mint{course: &c, width: int(min(max(denseLook/c.bucket, 1), widest))}
 	m.fine = min(max(int(fineFor/(c.bucket*float64(m.width))), fine), finest)
 	spent, fired := 0, []int{}
 	runs, inside := 0, 0

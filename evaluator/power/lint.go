@@ -2,6 +2,7 @@ package power
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -121,6 +122,9 @@ func (ln *linter) longer(l *Line, need *Proof) string {
 		return `give it gate = "veto" or "advisory": no practical window can prove this`
 	}
 	fix := span(need.Minutes) + " would"
+	if share, ok := l.share(need); ok {
+		fix += " or " + rules.Percent.Short(share) + " of the traffic"
+	}
 	if d, ok := l.traffic.until(need.Most); ok && need.Most > need.Typical {
 		fix += ", for 95 % of healthy releases " + span(d.Minutes())
 	}
@@ -130,6 +134,21 @@ func (ln *linter) longer(l *Line, need *Proof) string {
 		fix += fmt.Sprintf(`; or let success.%s have proof = "weak"`, rules.Path(l.Rule))
 	}
 	return fix
+}
+
+// share is how much of the traffic would do in the same window, if that is not so
+// much that the phase asked for more.
+func (l *Line) share(need *Proof) (float64, bool) {
+	have := l.traffic.in(l.traffic.ripe())
+	if have <= 0 || l.scant() {
+		return 0, false
+	}
+	share := math.Ceil(100*l.phase.Traffic*need.Typical/have-1e-9) / 100
+	most := 1.
+	if l.phase.Traffic < strongFrom && l.rule.Proof == rules.ProofByTraffic && l.Pass.Needs == rules.ProofWeak {
+		most = strongFrom - .01
+	}
+	return share, share <= most
 }
 
 func (ln *linter) single(at rules.Checker, l *Line) {

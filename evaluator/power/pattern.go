@@ -88,35 +88,43 @@ func (p *pattern) atMost(hit float64) float64 {
 	return float64(p.looks) * ways * math.Pow(hit, apart)
 }
 
-// steps is how many buckets a simulation may take.
-const steps = 40000
+// steps is how many buckets a simulation may take, and longest those of one run of
+// it. What comes later in a longer window is as likely as before.
+const (
+	steps   = 40000
+	longest = 4000
+)
 
+// simulate follows runs for two windows, for the median's sake.
 func (p *pattern) simulate(rate float64, d *Detection) {
 	bad, good := newCounts(p.bucket*rate), newCounts(p.bucket*(1-rate))
 	spent, runs, inside := 0, 0, 0
+	looks := min(p.looks, max(longest, 4*(p.need+p.width+p.of.N)))
 	var fired []int
 	for runs < mostRuns && (spent < steps || runs < fewest || runs%2 == 1) {
 		s := twin(runs)
-		at := p.run(&s, &bad, &good)
-		spent += min(at, p.looks*2)
+		at := p.run(&s, &bad, &good, 2*looks)
+		spent += min(at, looks*2)
 		fired = append(fired, at)
 		runs++
-		if at <= p.looks {
+		if at <= looks {
 			inside++
 		}
 	}
 	*d.Power = float64(inside) / float64(runs)
+	if p.looks > looks {
+		*d.Power = 1 - math.Pow(1-*d.Power, float64(p.looks)/float64(looks))
+	}
 	slices.Sort(fired)
 	if median := fired[(runs-1)/2]; median < never {
 		d.Minutes = float64(median) * p.minute
 	}
 }
 
-// run is one run: after how many buckets it fires. It goes on for two windows, for
-// the median's sake.
-func (p *pattern) run(s *stream, bad, good *counts) int {
+// run is one run: after how many buckets it fires, if at all within so many looks.
+func (p *pattern) run(s *stream, bad, good *counts, looks int) int {
 	w := window{pattern: p, ring: make([]sample, p.width), recent: make([]bool, max(p.of.N, 1))}
-	for k := range p.looks * 2 {
+	for k := range looks {
 		x := bad.draw(s)
 		if w.add(k, x, x+good.draw(s)) {
 			return k + 1

@@ -136,7 +136,7 @@ func TestLintSaysWhatAWindowCannotProve(t *testing.T) {
 			t.Errorf("%q does not say %q", p.Message, want)
 		}
 	}
-	for _, want := range []string{"30m would", "95 % of healthy releases 1h11m", `proof = "weak"`} {
+	for _, want := range []string{"30m would or 20 % of the traffic", "95 % of healthy releases 1h11m", `proof = "weak"`} {
 		if !strings.Contains(p.Fix, want) {
 			t.Errorf("%q does not say %q", p.Fix, want)
 		}
@@ -435,6 +435,71 @@ func TestMoreIsNeverLess(t *testing.T) {
 			t.Fatalf("typically %v, at best %v", by, best)
 		}
 	})
+}
+
+// Whatever a plan says that compiles, a forecast has probabilities and words.
+func TestForecastOfAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := rapid.SampledFrom([]string{"1e-300/d", "1/d", "0.2/s", "17/min", "1e6/s", "1e300/s"}).Draw(t, "rate")
+		make := rapid.SampledFrom([]func(string, time.Duration) rules.Spec{counted, crashes, latency}).Draw(t, "spec")
+		s := make(rate, time.Duration(rapid.IntRange(1, 3000).Draw(t, "minutes"))*time.Minute)
+		s.Release.Evidence = ptr(rapid.SampledFrom([]rules.Method{rules.ByThreshold, rules.Sequential}).Draw(t, "evidence"))
+		s.Signals[0].Period = duration(rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "period"))
+		s.Phases[0].Traffic.Value = rapid.SampledFrom([]float64{0, 1e-6, .1, 1}).Draw(t, "traffic")
+		s.Success[0].MinSamples = ptr(rapid.SampledFrom([]float64{0, .5, 200, 1e9}).Draw(t, "min_samples"))
+		s.Rollback[0].MinSamples = s.Success[0].MinSamples
+		if rapid.Bool().Draw(t, "for") {
+			s.Rollback[0].For = duration(2 * time.Hour)
+		}
+		if rapid.Bool().Draw(t, "over") {
+			s.Rollback[0].Over = duration(3 * time.Hour)
+		}
+		plan, _ := rules.Compile(s)
+		if plan == nil {
+			t.Skip("no plan")
+		}
+		lines := Forecast(plan)
+		for i := range lines {
+			checkLine(t, &lines[i])
+		}
+		for _, p := range LintLines(plan, lines) {
+			if p.Fix == "" || strings.Contains(p.Message+p.Fix, "%!") || strings.Contains(p.Message, "NaN") || strings.Contains(p.Message, "Inf") {
+				t.Fatalf("%+v", p)
+			}
+		}
+	})
+}
+
+func checkLine(t *rapid.T, l *Line) {
+	chance := func(p float64) {
+		if !(p >= 0 && p <= 1) {
+			t.Fatalf("%+v: %v is no probability", l, p)
+		}
+	}
+	for _, d := range l.Detect {
+		if d.Power != nil {
+			chance(*d.Power)
+		}
+		if !(d.Minutes >= 0) || math.IsInf(d.Minutes, 0) {
+			t.Fatalf("%+v: %v minutes", l, d.Minutes)
+		}
+	}
+	if l.Single != nil {
+		chance(l.Single.Fails)
+		chance(l.Single.Thin)
+	}
+	if l.False != nil {
+		chance(l.False.Each)
+		chance(l.False.Window)
+	}
+	if l.Pass != nil {
+		if n := l.Pass.Needed(); n.Clean > n.Typical && n.Typical > 0 || n.By == InWindow && n.AtBest != InWindow {
+			t.Fatalf("%+v: %+v", l, n)
+		}
+	}
+	if words := l.String(); words == "" || strings.Contains(words, "NaN") || strings.Contains(words, "%!") || strings.Contains(words, "Inf") {
+		t.Fatalf("%+v: %q", l, words)
+	}
 }
 
 // The same plan has the same forecast, and it takes no time to speak of.
