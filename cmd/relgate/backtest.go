@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/relgate/relgate"
 	"github.com/relgate/relgate/config"
@@ -239,7 +242,7 @@ func (t *trial) run(ctx context.Context) error {
 		report, err := backtest.Run(backtest.Config{
 			Plan: plan, History: t.history, From: t.from, To: t.to, Every: t.Every.Duration,
 			Marks: t.marksFor(plan), Tolerance: t.Tolerance.Duration,
-			Each: func(int, int) error { return ctx.Err() },
+			Spread: func(n int, do func(int) error) error { return spread(ctx, n, do) },
 		})
 		if err != nil {
 			if ctx.Err() != nil {
@@ -251,4 +254,19 @@ func (t *trial) run(ctx context.Context) error {
 	}
 	t.took = time.Since(begun)
 	return nil
+}
+
+// spread does n things on all processors.
+func spread(ctx context.Context, n int, do func(i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return do(i)
+		})
+	}
+	return group.Wait()
 }

@@ -52,7 +52,9 @@ func BenchmarkBacktest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var err error
-		report, err = backtest.Run(backtest.Config{Plan: plan, History: h, From: from, To: h.To})
+		report, err = backtest.Run(backtest.Config{Plan: plan, History: h, From: from, To: h.To, Spread: func(n int, do func(int) error) error {
+			return spread(b.Context(), n, do)
+		}})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -22,8 +22,13 @@
 // was not decided by then counts as nothing.
 //
 // In a release the first rule that fires ends the run and hides the others. So
-// every rollback rule is also run alone, in a plan in which only it can roll
-// back, over the same release: what a [Firing] says is of that run.
+// where a release was rolled back, failed or was held, every rollback rule is
+// also run alone over it, in a plan in which only it can roll back; a release
+// that ran through is itself such a run of each of its rules. What a [Firing]
+// says is of that run.
+//
+// Ticks at which nothing can change, by evaluator.Quiet, are left out; a test
+// holds that to what every tick gives.
 //
 // # What is not known is no pass
 //

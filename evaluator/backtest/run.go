@@ -23,9 +23,10 @@ type Config struct {
 	// zero is none.
 	Tolerance time.Duration
 
-	// Each is asked between two releases whether to go on; nil always goes on. Its
-	// error ends the backtest.
-	Each func(done, of int) error
+	// Spread calls do for every index below n and gives the first error; it may
+	// do so at the same time for several, and the report is the same. Nil does one
+	// after another.
+	Spread func(n int, do func(i int) error) error
 }
 
 // maxReleases bounds a run.
@@ -47,24 +48,48 @@ type run struct {
 }
 
 // Run tries a plan on a history. The error says what is missing, or is that of
-// Each.
+// Spread.
 func Run(cfg Config) (*Report, error) {
 	r, err := newRun(cfg)
 	if err != nil {
 		return nil, err
 	}
-	report := r.begin()
 	n := int((r.to - r.from + r.every - 1) / r.every)
-	for i := range n {
-		if cfg.Each != nil {
-			if err := cfg.Each(i, n); err != nil {
-				return nil, err
-			}
-		}
-		r.release(report, r.from+int64(i)*r.every)
+	done := make([]tried, n)
+	spread := cfg.Spread
+	if spread == nil {
+		spread = inTurn
+	}
+	if err := spread(n, func(i int) error {
+		done[i] = r.release(i+1, r.from+int64(i)*r.every)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	report := r.begin()
+	for i := range done {
+		report.Releases = append(report.Releases, done[i].release)
+		report.Firings = append(report.Firings, done[i].firings...)
+		report.Ticks += done[i].ticks
 	}
 	r.finish(report)
 	return report, nil
+}
+
+func inTurn(n int, do func(i int) error) error {
+	for i := range n {
+		if err := do(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tried is what came of one virtual release.
+type tried struct {
+	release Release
+	firings []Firing
+	ticks   int
 }
 
 func newRun(cfg Config) (*run, error) {
@@ -108,25 +133,46 @@ func newRun(cfg Config) (*run, error) {
 }
 
 // release runs one virtual release: whole, and each rollback rule alone.
-func (r *run) release(report *Report, start int64) {
-	n := len(report.Releases) + 1
+func (r *run) release(n int, start int64) tried {
 	end := min(start+r.length, r.to)
 	of := make([]coverage, len(r.plan.Rules))
 	for i := range r.plan.Rules {
 		of[i] = r.ruleCoverage(i, start, end)
 	}
 	d := r.drive(r.judged(start, of))
-	report.Ticks += d.ticks
-	rel := r.told(n, start, &d, of)
+	out := tried{release: r.told(n, start, &d, of), ticks: d.ticks}
 	for _, i := range r.watched {
-		w, fired := r.watch(report, start, i, of[i])
+		w := r.begins(start, i, of[i])
+		var fired *Firing
+		switch {
+		case w.Extent == None || !w.From.Before(w.To):
+		case r.ranThrough(&out.release, i):
+			fired = r.watch(&w, &d, start)
+		default:
+			alone := r.drive(r.alone(i, start, of[i]))
+			out.ticks += alone.ticks
+			fired = r.watch(&w, &alone, start)
+		}
 		if fired != nil {
 			fired.Release = n
-			report.Firings = append(report.Firings, *fired)
+			out.firings = append(out.firings, *fired)
 		}
-		rel.Watches = append(rel.Watches, w)
+		out.release.Watches = append(out.release.Watches, w)
 	}
-	report.Releases = append(report.Releases, rel)
+	return out
+}
+
+// ranThrough reports whether a release was itself a run of a rollback rule in
+// which nothing else could end or hold it: nothing did, and its first phase that
+// names the rule began when it was due.
+func (r *run) ranThrough(rel *Release, rule int) bool {
+	if r.everyTick || !rel.Held.IsZero() || rel.Outcome == OutcomeRollback || rel.Outcome == OutcomeFail {
+		return false
+	}
+	k := firstPhase(r.plan, rule)
+	due := rel.Start.Add(r.plan.Phases[k].Start)
+	began := rel.Phases[k].Started
+	return began.Equal(due) || began.IsZero() && !due.Before(when(r.to))
 }
 
 // ruleCoverage is what the history holds for a rule in a release: from the start
@@ -144,37 +190,39 @@ func (r *run) ruleCoverage(rule int, start, end int64) coverage {
 	return r.covers(rule, from, max(end, from+1))
 }
 
-// watch runs one rollback rule alone over a release.
-func (r *run) watch(report *Report, start int64, rule int, c coverage) (Watch, *Firing) {
-	rl := &r.plan.Rules[rule]
+// begins is the watch of a rollback rule in a release, before anything is known
+// of it.
+func (r *run) begins(start int64, rule int, c coverage) Watch {
 	from := start + seconds(r.plan.Phases[firstPhase(r.plan, rule)].Start)
-	w := Watch{Rule: rl.Name, Extent: c.extent, Why: c.why, From: when(from), To: when(max(from, min(start+r.length, r.to)))}
-	if c.extent == None || from >= r.to {
-		return w, nil
+	return Watch{
+		Rule: r.plan.Rules[rule].Name, Extent: c.extent, Why: c.why,
+		From: when(from), To: when(max(from, min(start+r.length, r.to))),
 	}
-	d := r.drive(r.alone(rule, start, c))
-	report.Ticks += d.ticks
-	w.follow(d.events, min(d.at, w.To.Unix()))
+}
+
+// watch reads what became of a rollback rule out of a run.
+func (r *run) watch(w *Watch, d *driven, start int64) *Firing {
 	var f *Firing
 	mark := -1
-	if e := fired(d.events, rl.Name); e != nil {
+	w.follow(d.events, min(d.at, w.To.Unix()))
+	if e := fired(d.events, w.Rule); e != nil {
 		f = &Firing{
-			Rule: rl.Name, At: e.At, After: e.At.Unix() - start, Cause: e.Cause, Reason: e.Reason, Evidence: e.Evidence,
+			Rule: w.Rule, At: e.At, After: e.At.Unix() - start, Cause: e.Cause, Reason: e.Reason, Evidence: e.Evidence,
 		}
-		f.Judgement, mark = r.marks.judge(rl.Name, e.At.Unix())
+		f.Judgement, mark = r.marks.judge(w.Rule, e.At.Unix())
 		if mark >= 0 {
 			f.Mark = mark + 1
-			f.Delay = e.At.Unix() - max(from, r.marks.list[mark].From.Unix())
+			f.Delay = e.At.Unix() - max(w.From.Unix(), r.marks.list[mark].From.Unix())
 		}
 		w.To, w.Fired = e.At, true
 	}
 	for i := range r.marks.list {
 		m := &r.marks.list[i]
-		if i != mark && m.concerns(rl.Name) && m.From.Before(w.To) && m.To.After(w.From) {
+		if i != mark && m.concerns(w.Rule) && m.From.Before(w.To) && m.To.After(w.From) {
 			w.Missed = append(w.Missed, i+1)
 		}
 	}
-	return w, f
+	return f
 }
 
 // fired finds the event of a rule that fired.
