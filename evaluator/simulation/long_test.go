@@ -120,7 +120,7 @@ func TestGoodReleasesAreKept(t *testing.T) {
 	}
 	for _, rate := range rates {
 		for _, traffic := range traffics() {
-			name := fmt.Sprintf("true %g %%, %g req/s", 100*rate, traffic)
+			name := fmt.Sprintf("true %.3g %%, %g req/s", 100*rate, traffic)
 			o := study(t, Release{Rate: rate}, PerLook(traffic, .1, 60, false), chosen(day), day, scale(4000))
 			tell(t, name, o)
 			surely(t, name+": rolled back", &o.Fires[RolledBack], .01)
@@ -189,7 +189,9 @@ func TestLateFaultsAreFound(t *testing.T) {
 	}
 }
 
-// One minute of 50 % errors never holds or rolls back, wherever it comes.
+// One minute of 50 % errors neither holds nor rolls back. In the very first
+// minutes, where half of the prior lies, it may do so in some few of a thousand
+// releases, in which other failures come with it.
 func TestOneBurstDecidesNothing(t *testing.T) {
 	for _, at := range []int{0, 1, 60} {
 		for _, traffic := range traffics() {
@@ -197,12 +199,12 @@ func TestOneBurstDecidesNothing(t *testing.T) {
 			r := Release{Rate: .001, Burst: Burst{At: at, Looks: 1, Rate: .5}}
 			o := study(t, r, PerLook(traffic, .1, 60, false), chosen(120), 120, scale(10000))
 			tell(t, name, o)
-			// What is left are releases in which more goes wrong than the burst:
-			// other failures, in the minutes beside it, at little traffic.
-			surely(t, name+": held", &o.Fires[Held], .003)
-			surely(t, name+": rolled back", &o.Fires[RolledBack], .003)
-			if traffic >= 2 && at != 0 && o.Fires[RolledBack].Count() > 0 {
-				t.Errorf("%s: %d of %d rolled back, want none", name, o.Fires[RolledBack].Count(), o.Fires[RolledBack].Runs)
+			for _, rung := range []Rung{Held, RolledBack} {
+				f := &o.Fires[rung]
+				surely(t, fmt.Sprintf("%s: %v", name, rung), f, .003)
+				if at == 60 && f.Count() > 0 {
+					t.Errorf("%s: %d of %d %v, want none", name, f.Count(), f.Runs, rung)
+				}
 			}
 		}
 	}
@@ -224,7 +226,7 @@ func TestClustersDecideNothing(t *testing.T) {
 	for name, r := range worlds {
 		for _, traffic := range traffics() {
 			name := fmt.Sprintf("%s, %g req/s", name, traffic)
-			o := study(t, r, PerLook(traffic, .1, 60, false), chosen(day), day, scale(3000))
+			o := study(t, r, PerLook(traffic, .1, 60, false), chosen(day), day, scale(2000))
 			tell(t, name, o)
 			surely(t, name+": rolled back", &o.Fires[RolledBack], .015)
 			atMost(t, name+": rolled back", &o.Fires[RolledBack], .01)
@@ -300,11 +302,11 @@ func TestPlainRules(t *testing.T) {
 				Release: Release{Rate: rate}, Traffic: PerLook(traffic, .1, 60, false), Looks: day, Runs: 1000, Seed: 20250604, Rules: Plain(.03, .01),
 			})
 			for k := range out {
-				tell(t, fmt.Sprintf("true %g %%, %g req/s: %s", 100*rate, traffic, out[k].Rule), &out[k])
+				tell(t, fmt.Sprintf("true %.3g %%, %g req/s: %s", 100*rate, traffic, out[k].Rule), &out[k])
 			}
 			minute := &out[0].Fires[RolledBack]
 			if traffic == 2 && minute.Share() < .99 {
-				t.Errorf("true %g %%, %g req/s: a minute rule fires in %v of releases; the documents say that it always does", 100*rate, traffic, minute.Share())
+				t.Errorf("true %.3g %%, %g req/s: a minute rule fires in %v of releases; the documents say that it always does", 100*rate, traffic, minute.Share())
 			}
 		}
 	}
