@@ -129,15 +129,17 @@ func (c simulateRuleCommand) setting(con console) (*study, error) {
 	if c.Before != nil {
 		s.before = c.Before.Value
 	}
-	if c.Baseline != nil {
+	switch {
+	case c.Baseline != nil:
 		s.base, s.Beside = c.Baseline.Value, true
-	} else if s.Beside {
+	case s.Share >= 1:
+		s.Beside = false // nothing is left to run beside it
+	case s.Beside:
 		s.base = s.before
 	}
-	seconds := s.Period.Seconds()
-	s.traffic = simulation.PerLook(s.Rate, s.Share, seconds, s.Beside)
+	s.traffic = simulation.PerLook(s.Rate, s.Share, s.Period.Seconds(), s.Beside)
 	if s.Sequential != nil {
-		s.Sequential.Beside = s.Beside && s.Share < 1
+		s.Sequential.Beside = s.Beside
 	}
 	return s, nil
 }

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// simulated runs simulate-rule and gives what it wrote and its exit code.
+func simulated(t *testing.T, args ...string) (out, errs string, code int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), append([]string{"simulate-rule"}, args...), console{out: &o, err: &e})
+	return o.String(), e.String(), code
+}
+
+var flagsOfARule = []string{"--limit", "1%", "--trigger", "3%", "--traffic", "2/s", "--share", "10%", "--window", "2h", "--runs", "200"}
+
+func rowsOfARule(t *testing.T, args ...string) studyJSON {
+	t.Helper()
+	out, errs, code := simulated(t, append(append([]string{}, args...), "-o", "json")...)
+	if code != exitPass {
+		t.Fatalf("%v: exit %d: %s", args, code, errs)
+	}
+	var s studyJSON
+	dec := json.NewDecoder(strings.NewReader(out))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		t.Fatalf("%v: %v in %s", args, err, out)
+	}
+	return s
+}
+
+func TestSimulateRuleSaysHowARuleDecides(t *testing.T) {
+	s := rowsOfARule(t, append(flagsOfARule, "--rates", "5%,0.1%", "--compare")...)
+	if s.Events != 12 || s.Window != 7200 || s.Look != 60 || s.Limit != .01 || s.Trigger != .03 || s.Alpha != .01 || s.Seed != 1 || s.Runs != 200 {
+		t.Errorf("it simulates something else than was asked for: %+v", s)
+	}
+	if len(s.Cells) != 2 || s.Cells[0].Rate != .001 || s.Cells[1].Rate != .05 {
+		t.Fatalf("cells %+v, want those of 0.1 %% and 5 %%", s.Cells)
+	}
+	if n := len(s.Cells[0].Rules); n != 9 {
+		t.Errorf("%d rules, want the one and eight to compare with", n)
+	}
+	for i, c := range s.Cells {
+		rungs := c.Rules[0].Rungs
+		if len(rungs) != 3 || rungs[0].Rung != "warned" || rungs[1].Rung != "held" || rungs[2].Rung != "rolled back" {
+			t.Fatalf("rungs %+v", rungs)
+		}
+		for _, r := range rungs {
+			good := i == 0
+			if good && (r.Count != 0 || r.Median != nil || r.Low != 0 || r.High > .02) || !good && (r.Share < .98 || r.Median == nil || *r.Median > 20*60) {
+				t.Errorf("at %v: %+v", c.Rate, r)
+			}
+		}
+	}
+	minute := s.Cells[0].Rules[1]
+	if minute.Name != "every minute" || len(minute.Rungs) != 1 || minute.Rungs[0].Share < .5 {
+		t.Errorf("a rule that fires at any bad minute: %+v, want it to roll back most healthy releases", minute)
+	}
+}
+
+func TestSimulateRuleOfAFile(t *testing.T) {
+	config := filepath.Join(root, "config.toml")
+	s := rowsOfARule(t, config, "--rule", "api-5xx-high", "--traffic", "2/s", "--runs", "50")
+	if s.Rule != "api-5xx-high" || s.Phase != "lambda-10" || s.Limit != .01 || s.Trigger != .03 || s.Window != 900 || s.Events != 12 {
+		t.Errorf("%+v is not the rule in the file", s)
+	}
+	names := map[string]bool{}
+	for _, r := range s.Cells[0].Rules {
+		names[r.Name] = true
+	}
+	if !names["evidence"] || len(names) != 2 {
+		t.Errorf("rules %v, want it by evidence and by its threshold", names)
+	}
+	later := rowsOfARule(t, config, "--rule", "api-5xx-high", "--phase", "mobile-50", "--traffic", "2/s", "--share", "50%", "--runs", "2", "--rates", "1%")
+	if later.Phase != "mobile-50" || later.Window != 4*3600 || later.Events != 60 {
+		t.Errorf("%+v is not the rule in phase mobile-50", later)
+	}
+	all := rowsOfARule(t, config, "--rule", "api-5xx-high", "--phase", "mobile-100", "--traffic", "2/s", "--runs", "2", "--rates", "1%")
+	if all.Events != 120 || all.Baseline != 0 {
+		t.Errorf("%+v: where the release has all of the traffic nothing runs beside it", all)
+	}
+}
+
+func TestSimulateRuleWithALateFaultAndABaseline(t *testing.T) {
+	s := rowsOfARule(t, append(flagsOfARule, "--late", "60m", "--baseline", "0.2%", "--rates", "5%")...)
+	if s.Late != 3600 || s.Before != .001 || s.Baseline != 108 || s.BaseRate != .002 {
+		t.Errorf("%+v is not what was asked for", s)
+	}
+	r := s.Cells[0].Rules[0].Rungs[2]
+	if r.Share < .9 || r.Median == nil || *r.Median < 60 || *r.Median > 40*60 {
+		t.Errorf("rolled back: %+v, want it soon after the fault", r)
+	}
+}
+
+func TestSimulateRuleDraws(t *testing.T) {
+	text, _, code := simulated(t, append(flagsOfARule, "--compare", "--cv", "0.5")...)
+	for _, want := range []string{
+		"limit 1 %, trigger 3 %", "12 events in each look of 1m", "200 releases for each rate, seed 1", "coefficient of variation 0.5",
+		"rolled back", "burn rate, budget 1 %", "share of releases by then", "1m", "1h",
+	} {
+		if code != exitPass || !strings.Contains(text, want) {
+			t.Errorf("exit %d, without %q:\n%s", code, want, text)
+		}
+	}
+	again, _, _ := simulated(t, append(flagsOfARule, "--compare", "--cv", "0.5")...)
+	if again != text {
+		t.Error("the same seed gives another table")
+	}
+	picture, _, code := simulated(t, append(flagsOfARule, "-o", "svg")...)
+	dec := xml.NewDecoder(strings.NewReader(picture))
+	curves := 0
+	for {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the drawing is not XML: %v", err)
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "path" {
+			curves++
+		}
+	}
+	if code != exitPass || curves < 4*3 {
+		t.Errorf("exit %d and %d lines, want at least one for each rung and rate", code, curves)
+	}
+}
+
+func TestSimulateRuleSaysWhatItLacks(t *testing.T) {
+	config := filepath.Join(root, "config.toml")
+	broken := filepath.Join(t.TempDir(), "broken.toml")
+	if err := os.WriteFile(broken, []byte("[release]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"", "which rule?"},
+		{"--limit 1%", "--limit and --trigger"},
+		{"--rule x", "name the file"},
+		{"--limit 1% --trigger 3%", "how much traffic"},
+		{"--limit 3% --trigger 1% --traffic 2/s", "limit 3 % and trigger 1 %"},
+		{"--limit 0% --trigger 1% --traffic 2/s", "0 < limit"},
+		{"--limit 1% --trigger 3% --alpha 0% --traffic 2/s", "alpha 0 %"},
+		{"--limit 1% --trigger 3% --traffic 2", "--traffic: rate \"2\""},
+		{"--limit 1% --trigger 3% --traffic 2/s --share 0%", "no traffic"},
+		{"--limit 1% --trigger 3% --traffic 2/s --baseline 1%", "give --share"},
+		{"--limit 1% --trigger 3% --traffic 2/s --late 3h --window 2h", "after a window"},
+		{"--limit 1% --trigger 3% --traffic 2/s --window 10s", "window of 0 looks"},
+		{"--limit 1% --trigger 3% --traffic 2/s --cv=-1", "coefficient of variation"},
+		{"--limit 1% --trigger 3% --traffic 2/s --runs 0", "no releases"},
+		{"--limit 1% --trigger 3% --traffic 2/s --runs 2000000", "at most 1000000"},
+		{config, "which rule of"},
+		{config + " --rule nothing", `no rollback rule "nothing"`},
+		{config + " --rule bias-high", "not on counts"},
+		{config + " --rule api-5xx-high --phase nowhere", `no phase "nowhere"`},
+		{config + " --rule api-5xx-high --plan other", `none of which is "other"`},
+		{broken + " --rule x", "relgate check"},
+		{"missing.toml --rule x", "missing.toml"},
+	} {
+		out, errs, code := simulated(t, strings.Fields(tt.args)...)
+		if code != exitUsage || !strings.Contains(errs, tt.want) || out != "" {
+			t.Errorf("%s: exit %d, %q on stdout, %q; want exit 2 and %q", tt.args, code, out, errs, tt.want)
+		}
+	}
+}
