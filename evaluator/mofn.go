@@ -21,6 +21,7 @@ type periods struct {
 	points  []rules.Point // of the periods in [first, end)
 	w       int64         // a period
 	first   int64         // start of the first one that counts
+	sure    int64         // from this one on, no range reaches what may have been forgotten
 	end     int64         // of the newest that is known: it has a point, or is known to have none
 	settled int64         // up to here a period without a point is known to have none
 	open    int64         // end of a period that is not over and has a point already; zero when there is none
@@ -41,6 +42,13 @@ func periodsOf(lay *layout, r *rules.Rule, s *series, since, at int64) periods {
 	}
 	if s.from > q.first { // what lies before was never answered: nobody knows what is missing there
 		q.first = alignUp(s.from, q.w)
+	}
+	q.sure = q.first
+	// What was forgotten is not missing. It may be that nothing was, and a value was
+	// taken back after it had settled: then the oldest ranges are not looked at again.
+	if n := len(s.points); n > 0 && (s.gone > 0 || n >= int(sl.keep)) && s.points[0].At > q.first {
+		q.first = alignUp(s.points[0].At, q.w)
+		q.sure = q.first + int64(q.spec.Range()-1)*q.w
 	}
 	over := alignDown(at, q.w)
 	p := s.whole(sl, false, at)
@@ -153,7 +161,7 @@ func traceDatapoints(lay *layout, r *rules.Rule, s *series, since, from, at int6
 	}
 	begin := q.end - q.w // of the first period that is examined
 	if from < begin {
-		begin = max(q.first, alignDown(from, q.w))
+		begin = min(begin, max(q.sure, alignDown(from, q.w)))
 	}
 	lo := max(q.first, begin-int64(q.spec.Range()-1)*q.w)
 	e := q.evaluation(lo, q.end)
