@@ -92,7 +92,7 @@ func (p *pattern) atMost(hit float64) float64 {
 // it. What comes later in a longer window is as likely as before.
 const (
 	steps   = 40000
-	longest = 4000
+	longest = 2000
 )
 
 // simulate follows runs for two windows, for the median's sake.
