@@ -163,10 +163,12 @@ func (r *run) release(n int, start int64) tried {
 }
 
 // ranThrough reports whether a release was itself a run of a rollback rule in
-// which nothing else could end or hold it: nothing did, and its first phase that
-// names the rule began when it was due.
+// which nothing else could end or hold it: nothing did, its first phase that
+// names the rule began when it was due, and no phase passed without it.
 func (r *run) ranThrough(rel *Release, rule int) bool {
-	if r.everyTick || !rel.Held.IsZero() || rel.Outcome == OutcomeRollback || rel.Outcome == OutcomeFail {
+	rl := &r.plan.Rules[rule]
+	whole := rel.Outcome == OutcomePass || rel.Outcome == OutcomePart || rel.Outcome == OutcomeCut
+	if r.everyTick || !whole || !rel.Held.IsZero() || rl.OnNoData == rules.PolicyIgnore || rl.OnError == rules.PolicyIgnore {
 		return false
 	}
 	k := firstPhase(r.plan, rule)
