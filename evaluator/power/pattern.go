@@ -54,7 +54,7 @@ func (p *pattern) detect(rate float64) Detection {
 	hit, _ := p.value(rate)
 	d := Detection{Rate: rate, Power: new(float64)}
 	switch {
-	case hit <= 0:
+	case hit <= 0 && !p.breaching():
 	case p.simple():
 		*d.Power = -math.Expm1(float64(p.looks) * math.Log1p(-min(hit, 1-1e-15)))
 		d.Minutes = math.Ceil(-math.Ln2/math.Log1p(-min(hit, 1-1e-15))) * p.minute
@@ -82,7 +82,7 @@ func (p *pattern) atMost(hit float64) float64 {
 	if p.of.N > 0 {
 		ways = math.Pow(2, float64(min(p.of.N, 60)))
 	}
-	if p.width > 1 && p.least < 1 { // the first values cover less, and jump about more
+	if p.width > 1 && p.least < 1 || p.breaching() { // the first values cover less, and jump about more
 		return 1
 	}
 	return float64(p.looks) * ways * math.Pow(hit, apart)
@@ -169,7 +169,7 @@ func (w *window) add(k int, bad, n float64) bool {
 	hit := known && w.breach.holds(w.sum.bad, w.sum.n)
 	switch {
 	case w.pattern.of.N > 0:
-		return w.counted(k, hit)
+		return w.counted(k, hit || n == 0 && w.breaching())
 	case w.need == 0:
 		return hit
 	case hit:
@@ -179,6 +179,10 @@ func (w *window) add(k int, bad, n float64) bool {
 	}
 	return false
 }
+
+// breaching reports whether a bucket without samples counts as a breach. Otherwise
+// it counts as none, which is near to what the other ways of treating it come to.
+func (p *pattern) breaching() bool { return p.of.N > 0 && p.of.Missing == "breaching" }
 
 // counted judges M out of N.
 func (w *window) counted(k int, hit bool) bool {
