@@ -12,18 +12,21 @@
 //   - Samples come as a Poisson stream at the signal's expected rate times the
 //     phase's traffic, each bad with the same probability. Real failures come in
 //     clusters, which makes everything slower.
-//   - To pass by evidence: exact (evidence.SamplesToPass), but for limits below
-//     0.1 %, which are scaled from 0.1 %; that is off by less than 1 %.
+//   - To pass by evidence: exact for the first look at which it passes
+//     (evidence.SamplesToPass), but for limits below 0.1 %, which are scaled from
+//     0.1 %; that is off by less than 1 %. The evaluator looks from the window's end
+//     on, and a bad sample just before it can put the pass off.
 //   - A ratio against a threshold at the window's end, and rollback rules that judge
-//     single buckets: exact.
-//   - Rollback rules that look back over several buckets, or want several in a row,
-//     and those that weigh evidence: by simulation of at least 40 and at most a few
-//     hundred runs, so that a probability is good to about 8 percentage points near
-//     50 %, and better towards 0 and 100 %. Late in a long run it looks less often
-//     than the evaluator does. That a baseline has to confirm is left out: it costs
-//     next to nothing at small shares.
+//     single buckets: exact. So are percentiles by their periods, if the source takes
+//     the nearest rank.
+//   - Rollback rules that look back over several buckets, or want several in a row or
+//     M out of N, and those that weigh evidence: by simulation of at least 40 and at
+//     most 400 runs in pairs of twins, so that a probability is good to about 8
+//     percentage points near 50 %, better towards 0 and 100 %, and a median to about a
+//     fifth. Late in a long run it looks less often than the evaluator does. That a
+//     baseline has to confirm is left out: it costs next to nothing at small shares.
 //   - Ratings: the size of sample at which the mean drift of the evidence arrives,
-//     for ratings that are mostly fives and ones. No more than a rule of thumb.
+//     for ratings that are mostly fives and ones: up to a third above the median.
 //   - Gaps between groups: normal approximation at a rate of one half, the worst
 //     case, and no gap at all in truth.
 package power
