@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/relgate/relgate/exporters/gate"
 )
 
 type gateCommand struct {
@@ -37,7 +40,24 @@ type gateBody struct {
 	Action     string `json:"action"`
 	Summary    string `json:"summary"`
 	Reason     string `json:"reason"`
-	raw        []byte
+	Run        struct {
+		State string     `json:"state"`
+		Hold  *gate.Hold `json:"hold"`
+	} `json:"run"`
+	raw []byte
+}
+
+// held says who holds the run and why; empty while nobody keeps it from going on.
+func (b *gateBody) held() string {
+	h := b.Run.Hold
+	if h == nil || b.Run.State != "held" {
+		return ""
+	}
+	said := "held by " + holder(h)
+	if h.Reason != "" {
+		said += ": " + h.Reason
+	}
+	return said
 }
 
 func (t gateTarget) path(ctx context.Context, view, query string) (string, error) {
@@ -124,6 +144,9 @@ func (c gateVerdictCommand) Run(ctx context.Context, con console) error {
 		return unreachable(err)
 	}
 	if c.Output == "text" {
+		if held := b.held(); held != "" {
+			fmt.Fprintln(con.err, held) // stdout is the verdict alone
+		}
 		fmt.Fprintln(con.out, b.Verdict)
 		return nil
 	}
@@ -159,18 +182,18 @@ func (c gateWaitCommand) Run(ctx context.Context, con console) error {
 
 // decided long-polls until the verdict is one.
 func (c gateWaitCommand) decided(ctx context.Context, con console) (*gateBody, error) {
-	query, lastAnswer, lastSummary := "", time.Now(), ""
+	query, lastAnswer, last := "", time.Now(), told{}
 	for {
 		b, err := c.ask(ctx, query)
 		switch {
 		case ctx.Err() != nil:
-			return nil, waitEnded(ctx, c.Timeout, lastSummary)
+			return nil, waitEnded(ctx, c.Timeout, last)
 		case errors.Is(err, errUnreachable):
 			if time.Since(lastAnswer) > c.UnreachableFor {
 				return nil, exit(exitUnreachable, err)
 			}
 			if err := sleep(ctx, time.Second+rand.N(time.Second)); err != nil {
-				return nil, waitEnded(ctx, c.Timeout, lastSummary)
+				return nil, waitEnded(ctx, c.Timeout, last)
 			}
 			continue
 		case err != nil:
@@ -178,17 +201,34 @@ func (c gateWaitCommand) decided(ctx context.Context, con console) (*gateBody, e
 		case b.Verdict != "pending" && b.Verdict != "unknown":
 			return b, nil
 		}
-		if b.Summary != lastSummary {
-			fmt.Fprintf(con.err, "%s: %s\n", b.Verdict, b.Summary)
-		}
-		lastAnswer, lastSummary = time.Now(), b.Summary
+		lastAnswer = time.Now()
+		last.tell(con.err, b)
 		query = "wait=30s&after=" + strconv.FormatUint(b.Generation, 10)
 	}
 }
 
-func waitEnded(ctx context.Context, timeout time.Duration, summary string) error {
+// told is what somebody who waits has been told last.
+type told struct{ summary, held string }
+
+// tell writes what has changed: the summary, and the sentence of a hold once.
+func (t *told) tell(w io.Writer, b *gateBody) {
+	held := b.held()
+	switch {
+	case held != t.held && held != "":
+		fmt.Fprintf(w, "%s: %s; %s\n", b.Verdict, b.Summary, held)
+	case b.Summary != t.summary:
+		fmt.Fprintf(w, "%s: %s\n", b.Verdict, b.Summary)
+	}
+	t.summary, t.held = b.Summary, held
+}
+
+func waitEnded(ctx context.Context, timeout time.Duration, last told) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return exit(exitTimeout, fmt.Errorf("no decision within %s; last: %s", timeout, summary))
+		text := last.summary
+		if last.held != "" {
+			text += "; " + last.held
+		}
+		return exit(exitTimeout, fmt.Errorf("no decision within %s; last: %s", timeout, text))
 	}
 	return ctx.Err()
 }

@@ -26,8 +26,8 @@ func show(con console, format string, b *gateBody) error {
 // writeVariables writes name=value lines: GitLab's dotenv reports and GitHub's
 // output file both read them.
 func writeVariables(w io.Writer, b *gateBody) error {
-	_, err := fmt.Fprintf(w, "verdict=%s\npass=%t\nplan=%s\nphase=%s\ngeneration=%d\nsummary=%s\n",
-		b.Verdict, b.Verdict == "pass", oneLine(b.Plan), oneLine(b.Phase), b.Generation, oneLine(b.Summary))
+	_, err := fmt.Fprintf(w, "verdict=%s\npass=%t\nplan=%s\nphase=%s\ngeneration=%d\nsummary=%s\nreason=%s\nheld=%t\n",
+		b.Verdict, b.Verdict == "pass", oneLine(b.Plan), oneLine(b.Phase), b.Generation, oneLine(b.Summary), oneLine(b.Reason), b.held() != "")
 	return err
 }
 

@@ -29,10 +29,22 @@ func newPresenter(con console, format string, plan *rules.Plan) presenter {
 		return &jsonPresenter{out: con.out, err: con.err}
 	}
 	lines := linePresenter{out: con.out, err: con.err, plan: plan}
-	if f, ok := con.out.(*os.File); ok && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" {
-		return &screenPresenter{linePresenter: lines, screen: screen{w: con.out, width: columns(f), colour: os.Getenv("NO_COLOR") == "", start: plan.Start}}
+	if f, ok := terminal(con.out); ok {
+		return &screenPresenter{linePresenter: lines, screen: screen{w: con.out, width: columns(f), colour: coloured(f), start: plan.Start}}
 	}
 	return &lines
+}
+
+// terminal reports whether what is written can be drawn on.
+func terminal(w io.Writer) (*os.File, bool) {
+	f, ok := w.(*os.File)
+	return f, ok && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb"
+}
+
+// coloured reports whether colours are wanted.
+func coloured(w io.Writer) bool {
+	_, ok := terminal(w)
+	return ok && os.Getenv("NO_COLOR") == ""
 }
 
 // columns gives the width of a terminal, also after it was resized.
@@ -94,10 +106,27 @@ func (p *linePresenter) summary(s *summary) error {
 	for _, phase := range s.Phases {
 		fmt.Fprintf(p.out, "  %-12s %-12s %-9s %s\n", phase.Phase, phase.State, phase.Verdict, phase.Reason)
 	}
+	for i := range s.Rollback {
+		p.rollback(&s.Rollback[i])
+	}
 	for _, d := range s.Deliveries {
 		fmt.Fprintf(p.out, "  webhook %-10s %d events verified, %d repeated, %d out of order\n", d.Endpoint, d.Verified, d.Repeated, d.OutOfOrder)
 	}
 	return nil
+}
+
+// rollback says when a rule first warned, held the run and fired, and the sentence
+// of the gravest.
+func (p *linePresenter) rollback(r *rollbackSummary) {
+	said := r.against()
+	if len(said) == 0 {
+		return
+	}
+	var steps []string
+	for _, m := range said {
+		steps = append(steps, m.To+" at "+m.Offset)
+	}
+	fmt.Fprintf(p.out, "  rule %s: %s: %s\n", r.Rule, strings.Join(steps, ", "), said[len(said)-1].Reason)
 }
 
 func (p *linePresenter) stay(d *demo) {

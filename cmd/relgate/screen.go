@@ -82,7 +82,7 @@ func (s *screen) frame(snap *evaluator.Snapshot) []string {
 	lines := []string{
 		"",
 		fmt.Sprintf("  %s  %s %s", s.bold(snap.Plan), snap.Title, snap.Version),
-		fmt.Sprintf("  %s  %s  %s  %s", snap.At.Format(time.DateTime), offset(snap.Start, snap.At), snap.State, s.verdict(snap.Verdict)),
+		fmt.Sprintf("  %s  %s  %s  %s", snap.At.Format(time.DateTime), offset(snap.Start, snap.At), s.runState(snap), s.verdict(snap.Verdict)),
 		"",
 	}
 	for i := range snap.Phases {
@@ -91,10 +91,37 @@ func (s *screen) frame(snap *evaluator.Snapshot) []string {
 	lines = append(lines, "")
 	for _, r := range snap.Rollback {
 		lines = append(lines, s.rule(r))
+		lines = append(lines, s.sentence(r)...)
 	}
 	lines = append(lines, "")
 	for _, e := range s.recent {
 		lines = append(lines, "  "+e)
+	}
+	return lines
+}
+
+// runState is the run's state, and who holds it.
+func (s *screen) runState(snap *evaluator.Snapshot) string {
+	if snap.State != rules.Held || snap.Holder.By == "" {
+		return snap.State.String()
+	}
+	return s.paint(stateColours[evaluator.RuleHolding], "held by "+snap.Holder.By)
+}
+
+// sentence is what a rule says that weighs evidence and speaks against the
+// release: whole, in as many lines as it takes.
+func (s *screen) sentence(r evaluator.RuleView) []string {
+	if r.Evidence.Weighed == nil {
+		return nil
+	}
+	switch r.State {
+	case evaluator.RuleWarning, evaluator.RuleHolding, evaluator.RuleFired:
+	default:
+		return nil
+	}
+	lines := wrapped(r.Reason, max(20, s.width()-7))
+	for i := range lines {
+		lines[i] = "      " + s.paint(stateColours[r.State], lines[i])
 	}
 	return lines
 }
@@ -136,7 +163,10 @@ func (s *screen) rule(r evaluator.RuleView) string {
 		value = r.Evidence.Unit.Short(r.Evidence.Value)
 	}
 	held := ""
-	if r.State == evaluator.RuleBreaching && r.Evidence.Held != "" {
+	switch {
+	case r.Evidence.Weighed != nil:
+		held = weighedState(r.Evidence.Weighed)
+	case r.State == evaluator.RuleBreaching && r.Evidence.Held != "":
 		held = r.Evidence.Held + " of " + r.Evidence.For
 	}
 	return fmt.Sprintf("  %-18s %10s  rolls back when %s %-8s %-10s %s", r.Name, value, r.Evidence.Op,
@@ -149,17 +179,11 @@ func (s *screen) verdict(v rules.Verdict) string {
 }
 
 func (s *screen) state(r evaluator.RuleState) string {
-	colours := map[evaluator.RuleState]string{
-		evaluator.RuleClear: "32", evaluator.RuleBreaching: "33", evaluator.RuleFired: "1;31", evaluator.RuleSilent: "35", evaluator.RuleIdle: "2",
-	}
-	return s.paint(colours[r], fmt.Sprintf("%-10s", r))
+	return s.paint(stateColours[r], fmt.Sprintf("%-10s", r))
 }
 
 func (s *screen) bold(text string) string { return s.paint("1", text) }
 
 func (s *screen) paint(code, text string) string {
-	if !s.colour {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return paint(s.colour, code, text)
 }

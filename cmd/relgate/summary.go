@@ -36,6 +36,8 @@ type rollbackSummary struct {
 	Rule       string              `json:"rule"`
 	State      evaluator.RuleState `json:"state"`
 	FirstEvent *moment             `json:"first_event"` // null when nothing ever changed
+	Warning    *moment             `json:"warning"`     // the first one; null when it never warned
+	Holding    *moment             `json:"holding"`     // since when it first held the run; null when it never did
 	Fired      *moment             `json:"fired"`       // null when it did not
 }
 
@@ -86,15 +88,42 @@ func (d *demo) summariseRollback(ctx context.Context, s *summary, snap *evaluato
 		if e.Kind != evaluator.RuleEvent || !known {
 			continue
 		}
-		r, m := &s.Rollback[k], &moment{At: e.At, Offset: offset(snap.Start, e.At), From: e.From, To: e.To, Reason: e.Reason}
-		if r.FirstEvent == nil {
-			r.FirstEvent = m
-		}
-		if r.Fired == nil && e.To == string(evaluator.RuleFired) {
-			r.Fired = m
-		}
+		s.Rollback[k].note(&moment{At: e.At, Offset: offset(snap.Start, e.At), From: e.From, To: e.To, Reason: e.Reason})
 	}
 	return nil
+}
+
+// note keeps what happened for the first time.
+func (r *rollbackSummary) note(m *moment) {
+	first := func(slot **moment) {
+		if *slot == nil {
+			*slot = m
+		}
+	}
+	first(&r.FirstEvent)
+	switch evaluator.RuleState(m.To) {
+	case evaluator.RuleWarning:
+		// A hold that a person resumed leaves a warning behind: not a first one.
+		if m.From != string(evaluator.RuleHolding) {
+			first(&r.Warning)
+		}
+	case evaluator.RuleHolding:
+		first(&r.Holding)
+	case evaluator.RuleFired:
+		first(&r.Fired)
+	}
+}
+
+// against is what a rule has said against the release, the gravest last; nil when
+// it said nothing.
+func (r *rollbackSummary) against() []*moment {
+	var said []*moment
+	for _, m := range []*moment{r.Warning, r.Holding, r.Fired} {
+		if m != nil {
+			said = append(said, m)
+		}
+	}
+	return said
 }
 
 func (d *demo) summariseDeliveries(s *summary) error {

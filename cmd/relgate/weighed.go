@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/gate"
+)
+
+// stateColours are the colours of rule states on a terminal.
+var stateColours = map[evaluator.RuleState]string{
+	evaluator.RuleClear: "32", evaluator.RuleBreaching: "33", evaluator.RuleWarning: "33", evaluator.RuleHolding: "1;35",
+	evaluator.RuleFired: "1;31", evaluator.RuleSilent: "35", evaluator.RuleIdle: "2",
+}
+
+// paint colours text where that is wanted.
+func paint(colour bool, code, text string) string {
+	if !colour || code == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// odds writes an e-value as the sentences do; one that says nothing against a
+// release, or is no number, is none.
+func odds(e float64) string {
+	switch e = math.Floor(e + 1e-9); {
+	case e >= 1e6:
+		return "1 in a million"
+	case !(e > 1):
+		return "none"
+	}
+	return "1 in " + strconv.FormatFloat(e, 'f', 0, 64)
+}
+
+// weighedState is how far the evidence of a rule has come, in a few words; empty
+// for a rule without.
+func weighedState(d *evaluator.Weighed) string {
+	if d == nil || d.Groups != nil {
+		return ""
+	}
+	return fmt.Sprintf("evidence %s, acts at %s", odds(math.Exp(d.Against)), odds(math.Exp(d.Bound)))
+}
+
+// weighedLine is what a rule weighs, in one line.
+func weighedLine(r *gate.Rule) string {
+	e := r.Evidence
+	var parts []string
+	if e.Low != nil && e.High != nil {
+		parts = append(parts, fmt.Sprintf("likely %s to %s", shown(e.Low, r.Unit), shown(e.High, r.Unit)))
+	}
+	parts = append(parts, fmt.Sprintf("limit %s, trigger %s", shown(e.Limit, r.Unit), shown(e.Trigger, r.Unit)))
+	if e.Against.OneIn != nil && e.Bound.OneIn != nil {
+		parts = append(parts, fmt.Sprintf("evidence against it %s, acts at %s", odds(*e.Against.OneIn), odds(*e.Bound.OneIn)))
+	}
+	if e.Keeps.OneIn != nil && e.Spared.OneIn != nil && e.Proof.OneIn != nil {
+		parts = append(parts, fmt.Sprintf("for the limit %s, below the trigger %s, passes at %s", odds(*e.Keeps.OneIn), odds(*e.Spared.OneIn), odds(*e.Proof.OneIn)))
+	}
+	if b := e.Baseline; b != nil {
+		worse := "none"
+		if b.Worse.OneIn != nil {
+			worse = odds(*b.Worse.OneIn)
+		}
+		parts = append(parts, fmt.Sprintf("baseline %.0f of %.0f, evidence that the release is worse %s", b.Bad, b.Samples, worse))
+	}
+	if g := e.Groups; g != nil && len(g.Small) > 0 {
+		parts = append(parts, "too few in "+strings.Join(g.Small, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// holder says who holds a run; the reason not, where it is said beside it.
+func holder(h *gate.Hold) string {
+	if h.Kind == "rule" {
+		return "rollback rule " + h.By
+	}
+	if h.By == "" {
+		return "somebody"
+	}
+	return h.By
+}
+
+// wrapped breaks a sentence into lines of at most width columns.
+func wrapped(text string, width int) []string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case len([]rune(line))+1+len([]rune(word)) > width:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
+		}
+	}
+	if line != "" {
+		lines = append(lines, line)
+	}
+	return lines
+}
