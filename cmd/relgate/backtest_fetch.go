@@ -116,7 +116,8 @@ type query struct {
 	signal   *rules.Signal
 	slices   []span // still to be asked
 	readings []rules.Reading
-	none     string // why it is not asked at all
+	failed   []rules.Reading // of the slices that are to be asked again
+	none     string          // why it is not asked at all
 }
 
 // span is a stretch of event time in Unix seconds.
@@ -130,7 +131,7 @@ func (f *historian) fetch(ctx context.Context) (*backtest.History, error) {
 		return nil, err
 	}
 	h := &backtest.History{From: f.from, To: f.to, Fetched: f.now}
-	answered, why := false, ""
+	why := ""
 	for _, q := range f.queries {
 		if q.none != "" {
 			h.Series = append(h.Series, backtest.Unavailable(q.signal, q.none))
@@ -138,15 +139,13 @@ func (f *historian) fetch(ctx context.Context) (*backtest.History, error) {
 			continue
 		}
 		for i := range q.readings {
-			if ok := q.readings[i].Fault == rules.OK || q.readings[i].Fault == rules.NoData; ok {
-				answered = true
-			} else {
+			if fault := q.readings[i].Fault; fault != rules.OK && fault != rules.NoData {
 				why = either(why, q.signal.Name+": "+q.readings[i].Detail)
 			}
 		}
 		h.Series = append(h.Series, backtest.Assemble(q.signal, q.readings))
 	}
-	if !answered {
+	if !f.answered() {
 		return nil, exit(exitFail, fmt.Errorf("no history could be fetched: %s", either(why, "no rule needs any")))
 	}
 	return h, nil
@@ -276,11 +275,29 @@ func (f *historian) ask(ctx context.Context) error {
 	if err != nil || failed == 0 {
 		return err
 	}
+	if !f.answered() {
+		f.giveUp()
+		return nil // nobody is there: waiting a little will not help
+	}
 	if err := f.pause(ctx, again); err != nil {
 		return err
 	}
 	_, err = f.rounds(ctx, "asking again", false)
 	return err
+}
+
+// answered reports whether any question had an answer.
+func (f *historian) answered() bool {
+	return slices.ContainsFunc(f.queries, func(q *query) bool {
+		return slices.ContainsFunc(q.readings, func(rd rules.Reading) bool { return rd.Fault == rules.OK || rd.Fault == rules.NoData })
+	})
+}
+
+// giveUp takes the failures for answers.
+func (f *historian) giveUp() {
+	for _, q := range f.queries {
+		q.readings, q.failed = append(q.readings, q.failed...), nil
+	}
 }
 
 // rounds asks the first slice of every question at once, then the second, and so
@@ -302,6 +319,7 @@ func (f *historian) rounds(ctx context.Context, what string, retry bool) (failed
 			q := f.queries[i]
 			if retry && (rd.Fault == rules.Throttled || rd.Fault == rules.Unavailable) {
 				later[i] = append(later[i], q.slices[round])
+				q.failed = append(q.failed, rd)
 				failed++
 				continue
 			}

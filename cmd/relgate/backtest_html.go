@@ -36,6 +36,7 @@ type planPage struct {
 func (t *trial) page(w io.Writer) error {
 	parsed, err := template.New("backtest").Funcs(template.FuncMap{
 		"took": took, "spread": spreadWords, "silence": func(x backtest.RollbackReport) string { return silence(&x) },
+		"seen":  func(x backtest.RollbackReport) string { return seen(&x) },
 		"upper": strings.ToUpper, "words": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 		"count": func(marked bool, n int) any {
 			if !marked {

@@ -63,7 +63,7 @@ func runWords(r *backtest.Report) string {
 
 func rollbackTable(w io.Writer, r *backtest.Report) {
 	stages := stagesOf(r)
-	fmt.Fprint(w, "\nROLLBACK RULE\tWHEN\tRELEASES\tFIRED\tRIGHT\tFALSE\tMISSED\tAFTER BAD\tAFTER START")
+	fmt.Fprint(w, "\nROLLBACK RULE\tWHEN\tRELEASES\tFIRED\tRIGHT\tFALSE\tBAD SEEN\tAFTER BAD\tAFTER START")
 	for _, s := range stages {
 		fmt.Fprint(w, "\t", strings.ToUpper(s))
 	}
@@ -75,7 +75,7 @@ func rollbackTable(w io.Writer, r *backtest.Report) {
 			continue
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s", x.Rule, x.When, x.Releases, x.Fired,
-			counted(r, x.Right), counted(r, x.False), counted(r, x.Missed), spreadWords(x.Delay), spreadWords(x.After))
+			counted(r, x.Right), counted(r, x.False), seen(x), spreadWords(x.Delay), spreadWords(x.After))
 		for _, s := range stages {
 			fmt.Fprint(w, "\t", spreadWords(x.Stages[s]))
 		}
@@ -100,6 +100,15 @@ func counted(r *backtest.Report, n int) string {
 		return "-"
 	}
 	return strconv.Itoa(n)
+}
+
+// seen is how many of the bad periods that overlapped its watches a rule fired
+// on. Not every rule can see every one: latency says nothing of errors.
+func seen(x *backtest.RollbackReport) string {
+	if x.Overlaps == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d of %d", x.Found, x.Overlaps)
 }
 
 // silence is the share of its watch that a rule could not be judged in.
@@ -172,13 +181,13 @@ func firingTable(w io.Writer, r *backtest.Report) {
 
 // compareTable puts the rules and the runs of two plans side by side.
 func compareTable(w io.Writer, a, b *backtest.Report) {
-	fmt.Fprintln(w, "\nSIDE BY SIDE\tFIRED\t\tFALSE\t\tMISSED\t\tAFTER BAD\t")
+	fmt.Fprintln(w, "\nSIDE BY SIDE\tFIRED\t\tFALSE\t\tBAD SEEN\t\tAFTER BAD\t")
 	for _, row := range pairs(a, b) {
 		fmt.Fprint(w, row.Rule)
 		for _, of := range []func(r *backtest.Report, x *backtest.RollbackReport) string{
 			func(_ *backtest.Report, x *backtest.RollbackReport) string { return strconv.Itoa(x.Fired) },
 			func(r *backtest.Report, x *backtest.RollbackReport) string { return counted(r, x.False) },
-			func(r *backtest.Report, x *backtest.RollbackReport) string { return counted(r, x.Missed) },
+			func(_ *backtest.Report, x *backtest.RollbackReport) string { return seen(x) },
 			func(_ *backtest.Report, x *backtest.RollbackReport) string { return spreadWords(x.Delay) },
 		} {
 			fmt.Fprintf(w, "\t%s\t%s", sideCell(a, row.A, of), sideCell(b, row.B, of))
