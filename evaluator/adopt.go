@@ -17,6 +17,7 @@ func Adopt(old, changed *rules.Plan, state *State) *State {
 	c.lay = nil
 	a := adoption{old: old, plan: changed, from: st, to: &c}
 	a.signals()
+	a.past()
 	a.rules()
 	a.phases()
 	a.communications()
@@ -40,6 +41,21 @@ func (a *adoption) signals() {
 		a.to.signals[i] = a.from.signals[k]
 		if o := &a.old.Signals[k]; o.Every != n.Every || o.Settle != n.Settle {
 			a.to.signals[i].next = 0
+		}
+	}
+}
+
+// past keeps what earlier releases counted, by signal. Of a signal that is new
+// nobody knows.
+func (a *adoption) past() {
+	if a.from.past == nil {
+		return
+	}
+	a.to.past = make([]pooled, len(a.plan.Signals))
+	known := index(a.old.Signals, func(s *rules.Signal) string { return s.Name })
+	for i := range a.plan.Signals {
+		if k, ok := known[a.plan.Signals[i].Name]; ok && a.old.Signals[k].Kind == a.plan.Signals[i].Kind {
+			a.to.past[i] = a.from.past[k]
 		}
 	}
 }

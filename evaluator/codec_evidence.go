@@ -33,6 +33,16 @@ func (w *writer) evidence(s *State) {
 	for i := range s.signals {
 		list(w, s.signals[i].parts, (*writer).parts)
 	}
+	list(w, s.past, (*writer).pooled)
+}
+
+func (w *writer) pooled(p *pooled) {
+	w.bool(p.known)
+	w.int(int64(p.looked))
+	w.int(int64(p.had))
+	w.float(p.sum.bad)
+	w.float(p.sum.n)
+	w.float(p.bound)
 }
 
 func (w *writer) parts(p *rules.Parts) {
@@ -95,6 +105,14 @@ func (r *reader) evidence(s *State) {
 	for i := range s.signals {
 		s.signals[i].parts = readList(r, 2, (*reader).parts)
 	}
+	s.past = readList(r, 6, (*reader).pooled)
+	r.check(len(s.past) == 0 || len(s.past) == len(s.signals), "earlier releases are of other signals")
+}
+
+func (r *reader) pooled(p *pooled) {
+	p.known, p.looked, p.had = r.bool(), r.int32(), r.int32()
+	p.sum, p.bound = tally{bad: r.amount(), n: r.amount()}, r.amount()
+	r.check(p.had >= 0 && p.had <= p.looked && p.sum.bad <= p.sum.n && p.bound <= 1 && (p.had == 0) == (p.sum.n == 0), "earlier releases are broken")
 }
 
 func (r *reader) parts(p *rules.Parts) {

@@ -40,6 +40,7 @@ type Event struct {
 	Notify   []string    `json:"notify,omitempty"`  // webhook endpoints that want it; empty means all
 	By       string      `json:"by,omitempty"`      // a command's author
 	Why      string      `json:"why,omitempty"`     // and reason
+	Totals   []Total     `json:"totals,omitempty"`  // a run that passes: what it has counted, for those that come after it
 }
 
 // Evidence is the numbers behind a verdict. Value means nothing unless Known.
@@ -81,6 +82,7 @@ type Weighed struct {
 	More    float64 `json:"more,omitempty"` // success: samples without a bad one that would let it pass, at least
 
 	Baseline *Beside  `json:"baseline,omitempty"` // what runs beside the release, over the same minutes
+	Past     *Earlier `json:"past,omitempty"`     // what earlier releases counted; nil where nobody looked for them or something runs beside
 	Groups   *Gap     `json:"groups,omitempty"`   // of a gap between groups
 	Rating   *Ratings `json:"rating,omitempty"`   // of a mean of stars
 }

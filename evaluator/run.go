@@ -65,7 +65,11 @@ func (s *stepper) judgeRun() {
 		return
 	}
 	state, o := s.runOpinion()
-	s.setRun(state, o.verdict, Event{Cause: o.cause, Reason: o.reason})
+	e := Event{Cause: o.cause, Reason: o.reason}
+	if state == rules.Passed {
+		e.Totals = s.totals()
+	}
+	s.setRun(state, o.verdict, e)
 }
 
 func (s *stepper) runOpinion() (rules.State, opinion) {

@@ -30,6 +30,8 @@ type weighing struct {
 	bound                 float64 // at which it acts
 	base                  tally   // the baseline over the same minutes
 	compared              bool    // there is one
+	past                  *pooled // what earlier releases counted
+	worse                 float64 // log e-value against "no worse than those": warns
 	stars                 [5]float64
 	gap                   *evidence.Disparity
 	names                 [2]string // the groups between which the gap lies
@@ -56,6 +58,7 @@ func (w *watch) weighCounts(z *weighed) weighing {
 	if v.compared {
 		v.pair = w.lay.pair.LogE(&z.pair)
 	}
+	v.past, v.worse = w.past, w.worse(z)
 	seg := best(&z.track)
 	seen := seg.Bad >= leastBad && seg.BadLooks >= leastBuckets
 	long := v.to-v.from >= w.lay.floor && v.n >= w.rule.MinSamples
@@ -70,6 +73,8 @@ func (w *watch) weighCounts(z *weighed) weighing {
 		v.rung, v.cause = rungHold, rules.CauseEvidence
 	case v.warn >= v.bound || v.compared && v.pair >= v.bound:
 		v.rung, v.cause = rungWarn, rules.CauseEvidence
+	case v.worse >= v.bound:
+		v.rung, v.cause = rungWarn, rules.CauseBaseline
 	}
 	return v
 }
@@ -169,7 +174,13 @@ func (old *ruleState) climb(v *weighing, silent rules.Cause) (ruleCode, rules.Ca
 		return codeHolding, v.cause
 	case silent != rules.CauseNone:
 		return codeSilent, silent
-	case v.rung >= rungWarn, old.state == codeWarning && v.warn > 0:
+	case v.rung == rungWarn:
+		return codeWarning, v.cause
+	case v.rung > rungWarn:
+		return codeWarning, rules.CauseEvidence
+	case old.lingers(v) && v.past != nil:
+		return codeWarning, old.cause
+	case old.lingers(v):
 		return codeWarning, rules.CauseEvidence
 	case v.points == 0:
 		return codeIdle, rules.CauseNone

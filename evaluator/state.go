@@ -22,6 +22,7 @@ type State struct {
 	applied []string     // IDs of the newest commands that were applied
 	frozen  []frozenRule // evidence of the rollback rules that fired, by rule
 	fired   *Event       // the event of the rollback
+	past    []pooled     // as Plan.Signals; nil when nobody has looked for earlier releases
 
 	lay *layout // numbers worked out from the plan; not stored
 }
@@ -164,6 +165,9 @@ func fit(plan *rules.Plan, st *State) *State {
 	c.rules = resize(st.rules, len(plan.Rules))
 	c.phases = resize(st.phases, len(plan.Phases))
 	c.comms = resize(st.comms, len(plan.Communications))
+	if c.past != nil {
+		c.past = resize(st.past, len(plan.Signals))
+	}
 	for i := range c.phases {
 		ph := &c.phases[i]
 		if i >= len(st.phases) {
@@ -181,7 +185,8 @@ func fit(plan *rules.Plan, st *State) *State {
 
 func (s *State) fits(plan *rules.Plan) bool {
 	if len(s.signals) != len(plan.Signals) || len(s.rules) != len(plan.Rules) ||
-		len(s.phases) != len(plan.Phases) || len(s.comms) != len(plan.Communications) {
+		len(s.phases) != len(plan.Phases) || len(s.comms) != len(plan.Communications) ||
+		s.past != nil && len(s.past) != len(plan.Signals) {
 		return false
 	}
 	for i := range s.phases {

@@ -12,10 +12,13 @@ import (
 // argument and keeps no reference to the tick. A tick that is earlier than the
 // one before counts as at the same time.
 //
-// The order within a tick is fixed: commands, readings, phases that are due,
+// The order within a tick is fixed: earlier releases, commands, readings, phases that are due,
 // rollback rules, phases, the run, communications.
 func Step(plan *rules.Plan, state *State, tick Tick) (*State, []Event) {
 	s := newStepper(plan, state, tick)
+	if !state.begun {
+		s.st.recall(plan, tick.Past)
+	}
 	for i := range tick.Commands {
 		s.command(&tick.Commands[i])
 	}

@@ -11,6 +11,11 @@ type Tick struct {
 	At       time.Time       `json:"at"` // UTC, whole seconds, never before the tick before
 	Readings []rules.Reading `json:"readings,omitempty"`
 	Commands []Command       `json:"commands,omitempty"`
+
+	// Past is the releases that passed before, newest first, in the first tick of
+	// a run; later ones have no effect. Nil means that nobody has looked for any,
+	// empty that there are none.
+	Past []Past `json:"past,omitzero"`
 }
 
 // CommandKind is what a person or a pipeline asks for.

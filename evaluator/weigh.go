@@ -45,6 +45,7 @@ type watch struct {
 	looks  int64   // how many buckets it may come to
 	starts []int64 // when later phases have begun, ascending
 	later  int     // how many later phases there are
+	past   *pooled // what earlier releases counted; nil where they do not matter
 }
 
 // weighLayout is what the plan alone says of a rule that weighs evidence.
@@ -324,7 +325,7 @@ func (st *State) rollbackWatch(lay *layout, i int) watch {
 	bw := st.signals[r.Signal].bucket(&lay.signals[r.Signal])
 	w := watch{
 		rule: r, sig: &plan.Signals[r.Signal], lay: lay.weigh[i], w: bw,
-		from: alignUp(st.rules[i].since, bw), to: math.MaxInt64 / 2,
+		from: alignUp(st.rules[i].since, bw), to: math.MaxInt64 / 2, past: st.pastOf(plan, r.Signal),
 	}
 	w.looks = w.lay.horizon / bw
 	named := lay.phases(i)
@@ -351,6 +352,7 @@ func (st *State) successWatch(lay *layout, k, i int) watch {
 	w := watch{
 		rule: r, sig: &plan.Signals[r.Signal], lay: lay.weigh[p.Success[i]], w: bw,
 		from: alignUp(st.phases[k].started, bw), to: st.windowEnd(plan, k) + secs(p.Extend),
+		past: st.pastOf(plan, r.Signal),
 	}
 	w.looks = (secs(p.Window) + secs(p.Extend)) / bw
 	return w

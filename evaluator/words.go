@@ -170,9 +170,9 @@ func (st *State) evidenceWords(lay *layout, w *watch, rs *ruleState, v *weighing
 		return gapWords(w, v, rungNames[rung], false)
 	}
 	if rung == rungNone {
-		return plainTitle(w.rule) + ": " + st.facts(lay, w, v, at) + againstWords(w, v)
+		return plainTitle(w.rule) + ": " + st.facts(lay, w, v, at) + againstWords(w, v) + pastWords(w, v)
 	}
-	text := rungNames[rung] + ": " + st.facts(lay, w, v, at) + againstWords(w, v) + besideWords(v)
+	text := rungNames[rung] + ": " + st.facts(lay, w, v, at) + againstWords(w, v) + besideWords(v) + pastWords(w, v)
 	if rung == rungHold {
 		text += "; the run is held until it is resumed"
 	}
@@ -248,6 +248,7 @@ func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at in
 	default:
 		text = st.countWords(lay, w, v, at)
 	}
+	text += pastWords(w, v.weigh)
 	switch c := v.opinion.cause; {
 	case v.opinion.verdict == rules.Pass || v.opinion.verdict == rules.Fail || c == rules.CauseInsufficientSamples:
 		return text
@@ -431,6 +432,7 @@ func (st *State) weighedEvidence(lay *layout, w *watch, v *weighing) Evidence {
 	if v.compared {
 		d.Baseline = &Beside{Signal: lay.plan.Signals[w.sig.Baseline].Name, Bad: v.base.bad, Samples: v.base.n, Worse: v.pair}
 	}
+	d.Past = w.earlier(v)
 	st.describeGap(d, v)
 	describeStars(d, w, v)
 	e.Weighed = d

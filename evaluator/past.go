@@ -1,0 +1,222 @@
+package evaluator
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/rules"
+)
+
+// Past is a release that passed before this one, as the journal told of it.
+type Past struct {
+	Plan   string    `json:"plan"`
+	At     time.Time `json:"at"` // when it passed
+	Totals []Total   `json:"totals"`
+}
+
+// Total is what a release had counted of a signal when it passed.
+type Total struct {
+	Signal  string  `json:"signal"`
+	Bad     float64 `json:"bad"`
+	Samples float64 `json:"samples"`
+}
+
+// Earlier is what the releases counted that passed before, beside what this one
+// counts. They ran at other times, so that it warns and does no more.
+type Earlier struct {
+	Releases int     `json:"releases"` // that counted the signal; zero: there is no baseline yet
+	Bad      float64 `json:"bad"`
+	Samples  float64 `json:"samples"`
+	Worse    float64 `json:"worse"` // log e-value against "the release is no worse": warns from the bound
+}
+
+// mostPast bounds the earlier releases of a run against an absurd tick.
+const mostPast = 100
+
+// pooled is what earlier releases counted of one signal.
+type pooled struct {
+	looked int32   // earlier releases that passed; meaningful if known
+	had    int32   // of them, those that counted the signal
+	known  bool    // the signal was there when earlier releases were looked for
+	sum    tally   // over those that counted it
+	bound  float64 // upper 97.5 % bound of their rate; 1 when nothing was counted
+}
+
+// recall takes in the earlier releases, at the first tick of a run.
+func (st *State) recall(plan *rules.Plan, past []Past) {
+	if past == nil {
+		return
+	}
+	past = past[:min(len(past), mostPast)]
+	st.past = make([]pooled, len(plan.Signals))
+	for i := range plan.Signals {
+		st.past[i] = pool(&plan.Signals[i], past)
+	}
+}
+
+func pool(sig *rules.Signal, past []Past) pooled {
+	p := pooled{looked: int32(len(past)), known: true, bound: 1}
+	if sig.Kind != rules.Ratio {
+		return p
+	}
+	for i := range past {
+		for _, t := range past[i].Totals {
+			if t.Signal == sig.Name && t.Bad >= 0 && t.Bad <= t.Samples && t.Samples > 0 && finite(p.sum.n+t.Samples) {
+				p.had++
+				p.sum.bad, p.sum.n = p.sum.bad+t.Bad, p.sum.n+t.Samples
+				break
+			}
+		}
+	}
+	if p.had > 0 {
+		c := max(sig.Cluster, 1)
+		_, p.bound = evidence.ClopperPearson(p.sum.bad/c, p.sum.n/c, .95)
+	}
+	return p
+}
+
+// pastOf is what a rule on a signal is compared with: nil where nobody looked for
+// earlier releases, and where something better runs beside this one.
+func (st *State) pastOf(plan *rules.Plan, signal int) *pooled {
+	sig := &plan.Signals[signal]
+	if st.past == nil || !st.past[signal].known || sig.Kind != rules.Ratio || sig.Baseline > 0 {
+		return nil
+	}
+	return &st.past[signal]
+}
+
+// worse is the log e-value of all that a watch has seen against "the rate is no
+// greater than that of the earlier releases". Its alternatives lie above twice
+// that rate: what differs less may be the hour or the weekday.
+func (w *watch) worse(z *weighed) float64 {
+	if w.past == nil || w.past.had == 0 || z.track.Bad < leastBad || z.track.BadLooks < leastBuckets {
+		return 0
+	}
+	weights := [...]float64{.4, .3, .2, .1}
+	rates := evidence.Alternatives(2 * w.past.bound)
+	return evidence.LogGrid(math.Floor(z.track.Bad), z.track.N, w.past.bound, rates[:], weights[:]) / max(w.sig.Cluster, 1)
+}
+
+// lingers reports whether a warning stays although nothing gives it afresh: while
+// what it rests on still speaks against the release.
+func (old *ruleState) lingers(v *weighing) bool {
+	switch {
+	case old.state != codeWarning:
+		return false
+	case v.past != nil && old.cause == rules.CauseBaseline:
+		return v.worse > 0
+	}
+	return v.warn > 0
+}
+
+// totals is what a run that passes has counted of the signals that its rules
+// weigh. A signal that a rule found at fault, so that a person had to decide, is
+// no example to later releases.
+func (s *stepper) totals() []Total {
+	var list []Total
+	for i := range s.plan.Signals {
+		sig := &s.plan.Signals[i]
+		if sig.Kind != rules.Ratio || sig.BaselineOf != "" {
+			continue
+		}
+		sum, sound := s.st.rollbackTotal(s.lay, i)
+		inPhases, passed := s.st.successTotal(s.lay, i)
+		if sum.n == 0 {
+			sum = inPhases
+		}
+		if sound && passed && sum.n > 0 {
+			list = append(list, Total{Signal: sig.Name, Bad: sum.bad, Samples: sum.n})
+		}
+	}
+	return list
+}
+
+// rollbackTotal is what the rollback rule has counted that saw most of a signal.
+func (st *State) rollbackTotal(lay *layout, signal int) (sum tally, ok bool) {
+	for _, i := range lay.weighing {
+		rs := &st.rules[i]
+		if lay.plan.Rules[i].Signal != signal || !rs.active {
+			continue
+		}
+		if rs.acked || rs.state == codeHolding || rs.state == codeFired {
+			return tally{}, false
+		}
+		w := st.rollbackWatch(lay, int(i))
+		if z := st.now(&w, rs.ev, nil, math.MaxInt64, 0); z.track.N > sum.n {
+			sum = tally{bad: z.track.Bad, n: z.track.N}
+		}
+	}
+	return sum, true
+}
+
+// successTotal adds up what the success rules have counted in their phases. What
+// overlaps a phase before it is left out: no bucket counts twice.
+func (st *State) successTotal(lay *layout, signal int) (sum tally, ok bool) {
+	var until time.Time
+	for k := range st.phases {
+		var best *Evidence
+		for _, ss := range st.phases[k].success {
+			f := ss.frozen
+			if f == nil || lay.plan.Rules[f.rule].Signal != signal || f.evidence.Weighed == nil {
+				continue
+			}
+			if ss.verdict == rules.Fail {
+				return tally{}, false
+			}
+			if best == nil || f.evidence.Samples > best.Samples {
+				best = &f.evidence
+			}
+		}
+		if best == nil || best.From.Before(until) {
+			continue
+		}
+		until = best.To
+		sum.bad, sum.n = sum.bad+best.Weighed.Bad, sum.n+best.Samples
+	}
+	return sum, true
+}
+
+// pastWords compares with the earlier releases.
+func pastWords(w *watch, v *weighing) string {
+	p := w.past
+	switch {
+	case p == nil:
+		return ""
+	case p.looked == 0:
+		return "; no baseline yet: no earlier release has passed here"
+	case p.had == 0:
+		return fmt.Sprintf("; no baseline yet: %s did not count this", lastReleases(p))
+	}
+	value := p.sum.bad / p.sum.n
+	if w.sig.Good {
+		value = 1 - value
+	}
+	text := fmt.Sprintf("; %s: %s (%s of %s)", lastReleases(p), rate(w.sig, value), count(p.sum.bad), count(p.sum.n))
+	if v.worse >= math.Ln2 {
+		text += fmt.Sprintf(", of releases as good as those fewer than 1 in %s would ever look this bad", oneIn(v.worse))
+	}
+	if v.rung == rungWarn && v.cause == rules.CauseBaseline {
+		text += "; they ran at other times, so that it only warns"
+	}
+	return text
+}
+
+func lastReleases(p *pooled) string {
+	switch {
+	case p.had > 0 && p.had < p.looked:
+		return fmt.Sprintf("%d of the last %d releases that passed", p.had, p.looked)
+	case p.looked == 1:
+		return "the last release that passed"
+	}
+	return fmt.Sprintf("the last %d releases that passed", p.looked)
+}
+
+// earlier is the same in numbers.
+func (w *watch) earlier(v *weighing) *Earlier {
+	if w.past == nil {
+		return nil
+	}
+	return &Earlier{Releases: int(w.past.had), Bad: w.past.sum.bad, Samples: w.past.sum.n, Worse: v.worse}
+}
