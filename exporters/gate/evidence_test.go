@@ -264,3 +264,33 @@ func TestEvidenceIsFinite(t *testing.T) {
 		}
 	}
 }
+
+// A gap and a mean have no share of bad ones, and no odds that they are not
+// judged by.
+func TestEvidenceOfGapsAndMeans(t *testing.T) {
+	rule := func(unit rules.Unit, d evaluator.Weighed) *gate.Evidence {
+		d.Limit, d.Trigger, d.Against, d.Bound, d.Warning, d.Keeps, d.Proof = .05, .07, 2, 3, 4, 1, 3
+		g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
+			s.Phases[0].Success[0].Evidence = evaluator.Evidence{Known: true, Value: .08, Op: rules.Less, Unit: unit, Samples: 500, Weighed: &d}
+		}))
+		target := "/v1/gates/REL-1/ten/verdict"
+		checkContract(t, "GET", target, ask(g.Handler(), "GET", target, ""), "")
+		return body(t, g, "ten").Rules[0].Evidence
+	}
+	gap := rule(rules.Number, evaluator.Weighed{Low: .02, High: .11, Groups: &evaluator.Gap{
+		Highest: "80+", Lowest: "30-39", AtLeast: .02, AtMost: .11, ByChance: .03, Shrunken: .06, Small: []string{"90+"}, Looks: 3,
+	}})
+	if g := gap.Groups; gap.Bad != nil || gap.Against.Log != nil || gap.Bound.Log != nil || gap.Keeps.Log != nil || *gap.High != .11 || *gap.Limit != .05 ||
+		g.Highest != "80+" || g.Lowest != "30-39" || *g.AtLeast != .02 || *g.AtMost != .11 || *g.ByChance != .03 || *g.Shrunken != .06 || g.Small[0] != "90+" || g.Looks != 3 {
+		t.Errorf("a gap: %+v, %+v", gap, g)
+	}
+	none := rule(rules.Number, evaluator.Weighed{Groups: &evaluator.Gap{}})
+	if none.Groups.Small == nil {
+		t.Error("no small group is null, want an empty list")
+	}
+	mean := rule(rules.Number, evaluator.Weighed{Bad: 84, Low: 3.9, High: 4.6, Rating: &evaluator.Ratings{Stars: [5]float64{1, 0, 2, 3, 14}, Average: 4.4, Low: 3.9, High: 4.6}})
+	if r := mean.Rating; mean.Bad != nil || *mean.Against.OneIn != 7 || *mean.Bound.Log != 3 || mean.Warning.Log != nil || *mean.Keeps.Log != 1 ||
+		r.Stars != [5]float64{1, 0, 2, 3, 14} || *r.Average != 4.4 || *r.Low != 3.9 || *r.High != 4.6 {
+		t.Errorf("a mean: %+v, %+v", mean, r)
+	}
+}
