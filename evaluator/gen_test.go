@@ -62,6 +62,9 @@ func genRule(t *rapid.T, i int, kind rules.RuleKind, plan *rules.Plan) rules.Rul
 	if kind == rules.RollbackRule && rapid.IntRange(0, 3).Draw(t, "lingers") == 0 {
 		r.KeepFiring = minutes(t, "keep firing", 1, 6)
 	}
+	if rapid.IntRange(0, 1).Draw(t, "weighs") == 0 {
+		genWeighing(t, &r, &plan.Signals[r.Signal])
+	}
 	if kind == rules.Success {
 		for i := range plan.Signals {
 			if plan.Signals[i].Kind == rules.Alarm && rapid.Bool().Draw(t, "companion") {
@@ -72,10 +75,33 @@ func genRule(t *rapid.T, i int, kind rules.RuleKind, plan *rules.Plan) rules.Rul
 	return r
 }
 
+// genWeighing makes a rule weigh evidence, if its signal has counts.
+func genWeighing(t *rapid.T, r *rules.Rule, sig *rules.Signal) {
+	switch sig.Kind {
+	case rules.Ratio, rules.Gauge:
+		r.Limit, r.Trigger = .2, rapid.SampledFrom([]float64{.2, .5}).Draw(t, "trigger")
+	case rules.Mean:
+		r.Limit, r.Trigger = 4, 4
+	default:
+		return
+	}
+	r.Method, r.Alpha, r.Over = rules.Sequential, .01, 0
+	r.Proof = rapid.SampledFrom([]rules.Proof{rules.ProofByTraffic, rules.ProofWeak, rules.ProofStrong}).Draw(t, "proof")
+	if r.Kind == rules.Success {
+		r.Gate = rapid.SampledFrom([]rules.Gate{rules.Required, rules.Required, rules.Veto, rules.Advisory}).Draw(t, "gate")
+	}
+}
+
 func genPlan(t *rapid.T) *rules.Plan {
-	p := &rules.Plan{Name: "P", Start: T, Interval: 30 * time.Second}
-	for i := range rapid.IntRange(1, 3).Draw(t, "signals") {
+	p := &rules.Plan{Name: "P", Start: T, Interval: 30 * time.Second, FalseRollback: .01, FalsePass: .05}
+	signals := rapid.IntRange(1, 3).Draw(t, "signals")
+	for i := range signals {
 		p.Signals = append(p.Signals, genSignal(t, i))
+	}
+	if first := &p.Signals[0]; first.Kind == rules.Ratio && signals > 1 && p.Signals[1].Kind == rules.Ratio && rapid.Bool().Draw(t, "beside") {
+		first.Baseline, p.Signals[1].BaselineOf = 1, first.Name
+		p.Signals[1].Period = first.Period
+		p.Signals[1].Every = first.Every
 	}
 	success := rapid.IntRange(1, 3).Draw(t, "success")
 	for i := range success + rapid.IntRange(0, 3).Draw(t, "rollback") {
@@ -164,7 +190,11 @@ func genReading(t *rapid.T, w *truth, plan *rules.Plan, q Want, now int64) (rule
 		if w.missing > 0 && rapid.IntRange(1, w.missing).Draw(t, "gap") == 1 {
 			continue
 		}
-		rd.Points = append(rd.Points, genPoint(t, w, sig, q.Signal, at))
+		p := genPoint(t, w, sig, q.Signal, at)
+		rd.Points = append(rd.Points, p)
+		if sig.Kind == rules.Gauge || sig.Kind == rules.Mean {
+			rd.Parts = append(rd.Parts, genParts(sig, p))
+		}
 	}
 	if !w.wild {
 		return rd, true
@@ -189,6 +219,22 @@ func genReading(t *rapid.T, w *truth, plan *rules.Plan, q Want, now int64) (rule
 		rd.Note = "noted"
 	}
 	return rd, true
+}
+
+// genParts gives the groups of a bucket: two groups that far apart, or stars.
+func genParts(sig *rules.Signal, p rules.Point) rules.Parts {
+	if sig.Kind == rules.Gauge {
+		return rules.Parts{At: p.At, Groups: []rules.Group{{Name: "a", Value: 10, Samples: 1000}, {Name: "b", Value: 10 + 900*p.Value, Samples: 1000}}}
+	}
+	parts := rules.Parts{At: p.At}
+	for s := range 5 {
+		n := float64(s * 2)
+		if p.Value > 50 {
+			n = float64(10 - 2*s)
+		}
+		parts.Groups = append(parts.Groups, rules.Group{Name: string(rune('1' + s)), Value: n, Samples: n})
+	}
+	return parts
 }
 
 func genCommand(t *rapid.T, plan *rules.Plan) Command {

@@ -370,7 +370,7 @@ func (s *stepper) freeze(k int) {
 	ph.success = slices.Clone(ph.success)
 	for i := range ph.success {
 		if ph.success[i].frozen == nil {
-			v := s.st.successView(s.lay, k, i, s.at)
+			v := s.judgedView(k, i)
 			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], reason: s.st.viewWords(s.lay, k, i, s.at, &v), evidence: s.st.successEvidence(s.lay, k, i, &v)}
 		}
 		ph.success[i].next = math.MaxInt64
@@ -393,7 +393,7 @@ func (s *stepper) leading(k int) *Evidence {
 	if f := ph.success[best].frozen; f != nil {
 		return &f.evidence
 	}
-	v := s.st.successView(s.lay, k, best, s.at)
+	v := s.judgedView(k, best)
 	ev := s.st.successEvidence(s.lay, k, best, &v)
 	return &ev
 }

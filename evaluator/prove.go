@@ -122,15 +122,18 @@ func (st *State) provenVerdict(w *watch, v *successView, s *series, end int64) (
 		return rules.Pending, rules.CauseStale
 	case v.weigh.gap == nil && v.stretch.points == 0 && w.sig.Kind != rules.Mean:
 		return rules.Pending, rules.CauseNoData
+	case v.weigh.rung >= rungHold && v.weigh.cause == rules.CauseBaseline:
+		return rules.Pending, rules.CauseBaseline // what runs beside it is bad too: that is no fault of the release
 	case v.weigh.rung >= rungHold:
 		return rules.Fail, rules.CauseEvidence
 	case !v.stretch.covered(w.rule.Coverage) || v.stretch.samples < w.rule.MinSamples:
 		return rules.Pending, rules.CauseInsufficientSamples
-	case v.weigh.gap != nil && v.weigh.gap.UpperPass <= w.rule.Limit:
+	case v.weigh.gap != nil && !v.weigh.thin && v.weigh.gap.UpperPass <= w.rule.Limit:
 		return rules.Pass, rules.CauseEvidence
-	case f.keeps >= f.need:
-		return rules.Pass, rules.CauseEvidence
-	case f.weak && f.spared >= f.need && v.stretch.known && meets(w.rule, w.sig, v.stretch.value):
+	case w.sig.Kind == rules.Ratio && v.weigh.bad > w.rule.Limit*v.weigh.n:
+		// What has not settled, or is too young to help, may speak against it.
+		return rules.Pending, rules.CauseInsufficientSamples
+	case f.keeps >= f.need, f.weak && f.spared >= f.need:
 		return rules.Pass, rules.CauseEvidence
 	}
 	return rules.Pending, rules.CauseInsufficientSamples
@@ -160,13 +163,23 @@ func (w *watch) forecast(v *successView, deadline, at int64) {
 	f.futile = !ok || f.more > left
 }
 
-// groups are the newest groups of a watch's signal.
+// groups are the newest groups of a watch's stretch.
 func (st *State) groups(w *watch) *rules.Parts {
 	p := st.signals[w.rule.Signal].parts
-	if len(p) == 0 || p[len(p)-1].At+w.w <= w.from {
-		return nil
+	for i := len(p) - 1; i >= 0 && p[i].At >= w.from; i-- {
+		if p[i].At+w.w <= w.to {
+			return &p[i]
+		}
 	}
-	return &p[len(p)-1]
+	return nil
+}
+
+// pointed reports whether groups came with a value: a source gives none where a
+// group is smaller than its query allows, and then nothing may pass on them.
+func (st *State) pointed(w *watch, at int64) bool {
+	p := st.wholePoints(w)
+	i := before(p, at)
+	return i < len(p) && p[i].At == at
 }
 
 // look counts the answers with groups: each later one is judged more strictly.
@@ -204,7 +217,7 @@ func (st *State) weighGap(w *watch, z *weighed, looks int) weighing {
 	gap := evidence.Deciles(x, n, w.rule.Alpha*6/(9.869604401089358*k*k), math.Exp(-w.lay.pass))
 	v.gap, v.small = &gap, smallGroups(g, &gap)
 	v.names = [2]string{g.Groups[gap.High].Name, g.Groups[gap.Low].Name}
-	v.looks = int(z.looks)
+	v.looks, v.thin = int(z.looks), !st.pointed(w, g.At)
 	bound := w.rule.Trigger
 	if w.rule.Kind == rules.Success {
 		bound = w.rule.Limit

@@ -192,7 +192,7 @@ func (s *stepper) successReason(k, i int) string {
 	if f := s.st.phases[k].success[i].frozen; f != nil {
 		return f.reason
 	}
-	v := s.st.successView(s.lay, k, i, s.at)
+	v := s.judgedView(k, i)
 	return s.st.viewWords(s.lay, k, i, s.at, &v)
 }
 

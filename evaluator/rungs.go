@@ -37,6 +37,7 @@ type weighing struct {
 	names                 [2]string // the groups between which the gap lies
 	small                 []string  // the groups with hardly anything in them
 	looks                 int       // answers with groups so far
+	thin                  bool      // a group is smaller than its query allows
 }
 
 // weigh judges what a rollback rule has seen.

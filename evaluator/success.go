@@ -115,6 +115,7 @@ func (s *stepper) judgeSuccess(k, i int) (successState, bool) {
 	r := &s.plan.Rules[p.Success[i]]
 	old := s.st.phases[k].success[i]
 	_, news := s.touched(r.Signal)
+	news = news || s.besideTouched(p.Success[i])
 	if r.Alarm >= 0 && r.Alarm < len(s.plan.Signals) {
 		_, more := s.touched(r.Alarm)
 		news = news || more

@@ -230,10 +230,10 @@ func (st *State) fold(w *watch, z *weighed, upto, ripe int64) *weighed {
 
 func (st *State) advance(w *watch, z *weighed, upto, ripe int64) {
 	points, from := st.wholePoints(w), z.until
-	if w.rule.Kind == rules.Success {
-		w.ripen(z, points, min(ripe, upto))
-	}
 	w.take(z, points, st.basePoints(w), upto)
+	if w.rule.Kind == rules.Success && w.lay.test != nil {
+		w.ripen(z, points, min(ripe, z.until))
+	}
 	if w.sig.Kind == rules.Mean {
 		w.count(z, st.signals[w.rule.Signal].parts, from)
 	}
@@ -285,6 +285,9 @@ func (st *State) now(w *watch, z, soft *weighed, changed, ripe int64) *weighed {
 	switch {
 	case soft != nil && changed >= soft.until && (z == nil || soft.until >= z.until):
 		*all = *soft
+		if z != nil {
+			all.looks, all.looked = z.looks, z.looked
+		}
 	case z != nil:
 		*all = *z
 	}
