@@ -66,7 +66,7 @@ func (s *study) plainTable(w io.Writer) {
 		fmt.Fprint(w, o.Rule)
 		for _, c := range s.cells {
 			f := &c.outcomes[k].Fires[simulation.RolledBack]
-			fmt.Fprintf(w, "\t%s %% %s", figure(f.Share()), s.when(f))
+			fmt.Fprintf(w, "\t%s %% %s%s", figure(f.Share()), s.when(f), s.early(f))
 		}
 		fmt.Fprintln(w)
 	}
@@ -75,11 +75,15 @@ func (s *study) plainTable(w io.Writer) {
 // fires is how often and when a rung was reached.
 func (s *study) fires(f *simulation.Fires) string {
 	lo, hi := f.Interval(confidence)
-	text := fmt.Sprintf("%s %% (%s-%s) %s", figure(f.Share()), figure(lo), figure(hi), s.when(f))
-	if f.Early > 0 && s.late > 0 {
-		text += fmt.Sprintf(", %d before the fault", f.Early)
+	return fmt.Sprintf("%s %% (%s-%s) %s%s", figure(f.Share()), figure(lo), figure(hi), s.when(f), s.early(f))
+}
+
+// early says how often a rung was reached before there was a fault.
+func (s *study) early(f *simulation.Fires) string {
+	if f.Early == 0 {
+		return ""
 	}
-	return text
+	return fmt.Sprintf(", %s %% before the fault", figure(float64(f.Early)/float64(f.Runs)))
 }
 
 // figure is a share in per cent, no finer than it deserves.
