@@ -66,10 +66,23 @@ func weighedLine(r *gate.Rule) string {
 		}
 		parts = append(parts, fmt.Sprintf("baseline %.0f of %.0f, evidence that the release is worse %s", b.Bad, b.Samples, worse))
 	}
+	if p := e.Earlier; p != nil {
+		parts = append(parts, earlierLine(p))
+	}
 	if g := e.Groups; g != nil && len(g.Small) > 0 {
 		parts = append(parts, "too few in "+strings.Join(g.Small, ", "))
 	}
 	return strings.Join(parts, "; ")
+}
+
+func earlierLine(p *gate.Earlier) string {
+	switch {
+	case p.Releases == 0:
+		return "no earlier release to compare with yet"
+	case p.Worse.OneIn == nil:
+		return fmt.Sprintf("%d earlier releases %.0f of %.0f", p.Releases, p.Bad, p.Samples)
+	}
+	return fmt.Sprintf("%d earlier releases %.0f of %.0f, evidence that this one is worse %s", p.Releases, p.Bad, p.Samples, odds(*p.Worse.OneIn))
 }
 
 // holder says who holds a run; the reason not, where it is said beside it.

@@ -204,6 +204,19 @@ func TestSummaryKeepsTheFirstOfEach(t *testing.T) {
 	}
 }
 
+func TestEarlierReleasesAreSaid(t *testing.T) {
+	v := heldView()
+	for i, p := range []*evaluator.Earlier{nil, {}, {Releases: 4, Bad: 12, Samples: 40_000, Worse: math.Log(30.5)}} {
+		v.Snapshot.Rollback[i].Evidence.Weighed.Past = p
+	}
+	_, out, _ := command(t, "explain", "P", "--url", heldDaemon(t, v))
+	for _, want := range []string{"; no earlier release to compare with yet\n", "; 4 earlier releases 12 of 40000, evidence that this one is worse 1 in 30\n"} {
+		if strings.Count(out, want) != 1 {
+			t.Errorf("explain lacks %q:\n%s", want, out)
+		}
+	}
+}
+
 func TestWrapped(t *testing.T) {
 	for _, tt := range []struct {
 		text  string

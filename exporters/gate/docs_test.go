@@ -115,7 +115,7 @@ func pathTable(doc *openapi3.T) string {
 
 func schemaTables(doc *openapi3.T) string {
 	var b strings.Builder
-	for _, name := range []string{"Gate", "Rule", "RuleEvidence", "Odds", "Baseline", "Groups", "Rating", "Run", "Hold", "Plan", "Signal", "Command", "Event", "Deliveries"} {
+	for _, name := range []string{"Gate", "Rule", "RuleEvidence", "Odds", "Baseline", "Earlier", "Groups", "Rating", "Run", "Hold", "Plan", "Signal", "Command", "Event", "Deliveries"} {
 		s := doc.Components.Schemas[name].Value
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| field | type | |\n|---|---|---|\n", name, s.Description)
 		for _, field := range slices.Sorted(maps.Keys(s.Properties)) {

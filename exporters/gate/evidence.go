@@ -25,6 +25,7 @@ type Evidence struct {
 	Proof    Odds      `json:"proof"`   // success: passes when one of the two that is enough here has come so far
 	More     *float64  `json:"more"`    // success: samples without a bad one that would let it pass, at least
 	Baseline *Baseline `json:"baseline"`
+	Earlier  *Earlier  `json:"earlier"` // null where nobody looked for earlier releases, or something runs beside
 	Groups   *Groups   `json:"groups"`
 	Rating   *Rating   `json:"rating"`
 }
@@ -42,6 +43,14 @@ type Baseline struct {
 	Bad     float64 `json:"bad"`
 	Samples float64 `json:"samples"`
 	Worse   Odds    `json:"worse"` // "the release is no worse": confirms a rollback from 20 on
+}
+
+// Earlier is what the releases counted that passed before.
+type Earlier struct {
+	Releases int     `json:"releases"` // 0: there is no baseline yet
+	Bad      float64 `json:"bad"`
+	Samples  float64 `json:"samples"`
+	Worse    Odds    `json:"worse"` // "the release is no worse": warns from bound on, and does no more
 }
 
 // Groups is the greatest gap between the rates of groups.
@@ -93,6 +102,9 @@ func evidence(r *evaluator.RuleView) *Evidence {
 	if b := d.Baseline; b != nil {
 		out.Baseline = &Baseline{Signal: b.Signal, Bad: counted(b.Bad), Samples: counted(b.Samples), Worse: odds(b.Worse)}
 	}
+	if p := d.Past; p != nil {
+		out.Earlier = &Earlier{Releases: p.Releases, Bad: counted(p.Bad), Samples: counted(p.Samples), Worse: odds(p.Worse)}
+	}
 	return out
 }
 
@@ -143,6 +155,9 @@ func finiteWeighed(d *evaluator.Weighed) *evaluator.Weighed {
 	}
 	if b := d.Baseline; b != nil {
 		out.Baseline = &evaluator.Beside{Signal: b.Signal, Bad: counted(b.Bad), Samples: counted(b.Samples), Worse: counted(b.Worse)}
+	}
+	if p := d.Past; p != nil {
+		out.Past = &evaluator.Earlier{Releases: p.Releases, Bad: counted(p.Bad), Samples: counted(p.Samples), Worse: counted(p.Worse)}
 	}
 	if g := d.Groups; g != nil {
 		gap := *g

@@ -241,6 +241,7 @@ func TestEvidenceIsFinite(t *testing.T) {
 		full := evaluator.Weighed{
 			Bad: odd, Low: odd, High: odd, Limit: odd, Trigger: odd, Against: odd, Bound: odd, Warning: odd, Middle: odd, Keeps: odd, Spared: odd,
 			Proof: odd, More: odd, Baseline: &evaluator.Beside{Signal: "b", Bad: odd, Samples: odd, Worse: odd},
+			Past: &evaluator.Earlier{Releases: 3, Bad: odd, Samples: odd, Worse: odd},
 		}
 		gap, stars := full, full
 		gap.Groups = &evaluator.Gap{Highest: "a", Lowest: "b", AtLeast: odd, AtMost: odd, ByChance: odd, Shrunken: odd}
@@ -283,6 +284,10 @@ func TestEvidenceOfGapsAndMeans(t *testing.T) {
 	if g := gap.Groups; gap.Bad != nil || gap.Against.Log != nil || gap.Bound.Log != nil || gap.Keeps.Log != nil || *gap.High != .11 || *gap.Limit != .05 ||
 		g.Highest != "80+" || g.Lowest != "30-39" || *g.AtLeast != .02 || *g.AtMost != .11 || *g.ByChance != .03 || *g.Shrunken != .06 || g.Small[0] != "90+" || g.Looks != 3 {
 		t.Errorf("a gap: %+v, %+v", gap, g)
+	}
+	past := rule(rules.Percent, evaluator.Weighed{Past: &evaluator.Earlier{Releases: 4, Bad: 12, Samples: 40_000, Worse: 2}}).Earlier
+	if past == nil || past.Releases != 4 || past.Bad != 12 || past.Samples != 40_000 || *past.Worse.OneIn != 7 {
+		t.Errorf("earlier releases: %+v", past)
 	}
 	none := rule(rules.Number, evaluator.Weighed{Groups: &evaluator.Gap{}})
 	if none.Groups.Small == nil {

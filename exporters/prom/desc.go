@@ -135,8 +135,8 @@ func (c *catalog) addRule() {
 }
 
 type evidenceDescs struct {
-	ruleBad, ruleLow, ruleHigh, against, bound, warning, middle, beside *desc
-	keeps, spared, proof, more, falseRollback, ruleFalseRollback        *desc
+	ruleBad, ruleLow, ruleHigh, against, bound, warning, middle, beside, earlier *desc
+	keeps, spared, proof, more, falseRollback, ruleFalseRollback                 *desc
 }
 
 func (c *catalog) addEvidence() {
@@ -149,6 +149,7 @@ func (c *catalog) addEvidence() {
 	c.warning = c.gauge("relgate_rule_evidence_warning_log", "Natural log of the evidence against the release that takes every sample as independent: the rule warns from the bound on.", labels...)
 	c.middle = c.gauge("relgate_rule_evidence_middle_log", "Natural log of the evidence against a release that is at most halfway from its target to the trigger: the rule rolls back from ln 5 on.", labels...)
 	c.beside = c.gauge("relgate_rule_evidence_baseline_log", "Natural log of the evidence that the release is worse than the baseline over the same minutes: confirms a rollback from ln 20 on. Absent without a baseline.", labels...)
+	c.earlier = c.gauge("relgate_rule_evidence_earlier_log", "Natural log of the evidence that the release is worse than those that passed before: the rule warns from the bound on. Absent where nobody looked for them.", labels...)
 	c.keeps = c.gauge("relgate_rule_proof_target_log", "Natural log of the evidence that the release meets its target: the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.spared = c.gauge("relgate_rule_proof_trigger_log", "Natural log of the evidence that the trigger is excluded: where that is enough, the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.proof = c.gauge("relgate_rule_proof_bound_log", "Natural log of the evidence from which the success rule passes.", labels...)

@@ -41,6 +41,9 @@ func (b *builder) evidence(v *View, phase string, r *evaluator.RuleView) {
 	if d.Baseline != nil {
 		b.ofRule(b.c.beside, d.Baseline.Worse, v, phase, r)
 	}
+	if d.Past != nil {
+		b.ofRule(b.c.earlier, d.Past.Worse, v, phase, r)
+	}
 	if r.Kind == rules.Success {
 		b.ofRule(b.c.keeps, d.Keeps, v, phase, r)
 		b.ofRule(b.c.spared, d.Spared, v, phase, r)

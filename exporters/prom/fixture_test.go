@@ -73,7 +73,9 @@ func weighing(plan string) prom.View {
 		edit(&d)
 		return evaluator.Evidence{Known: true, Value: .054, Op: rules.Greater, Threshold: .03, Unit: rules.Percent, Samples: 112, From: t0.Add(time.Minute), Weighed: &d}
 	}
-	s.Phases[0].Success = append(s.Phases[0].Success, evaluator.RuleView{Name: "errors", Kind: rules.Success, State: evaluator.RuleBreaching, Evidence: evidence(func(*evaluator.Weighed) {})})
+	s.Phases[0].Success = append(s.Phases[0].Success, evaluator.RuleView{Name: "errors", Kind: rules.Success, State: evaluator.RuleBreaching, Evidence: evidence(func(d *evaluator.Weighed) {
+		d.Past = &evaluator.Earlier{Releases: 4, Bad: 12, Samples: 40_000, Worse: 1.75}
+	})})
 	s.Phases[1].Success = append(s.Phases[1].Success, evaluator.RuleView{Name: "errors", Kind: rules.Success, State: evaluator.RuleIdle})
 	s.Rollback = append(s.Rollback,
 		evaluator.RuleView{Name: "errors-high", Kind: rules.RollbackRule, State: evaluator.RuleHolding, Evidence: evidence(func(d *evaluator.Weighed) {
