@@ -19,15 +19,19 @@ const (
 	chartTop    = 8.0
 	chartBottom = 20.0 // for the times
 	rowHeight   = 22.0
+	letter      = 6.2 // of a label, about
 	columns4    = 640 // points of one line, at most
 )
 
-// axis maps a time to a place.
-type axis struct{ from, to int64 }
+// axis maps a time to a place: from left to the chart's right edge.
+type axis struct {
+	from, to int64
+	left     float64
+}
 
 func (a axis) x(at int64) float64 {
 	share := float64(at-a.from) / float64(max(a.to-a.from, 1))
-	return round1(chartLeft + (chartWidth-chartLeft)*min(max(share, 0), 1))
+	return round1(a.left + (chartWidth-a.left)*min(max(share, 0), 1))
 }
 
 func round1(v float64) float64 { return math.Round(v*10) / 10 }
@@ -56,7 +60,7 @@ type chart struct {
 
 // charts makes a chart of every signal that has points.
 func (t *trial) charts(plan *rules.Plan, r *backtest.Report) []chart {
-	a := axis{r.From.Unix(), r.To.Unix()}
+	a := axis{r.From.Unix(), r.To.Unix(), chartLeft}
 	var list []chart
 	for _, s := range r.Signals {
 		i := slices.IndexFunc(plan.Signals, func(x rules.Signal) bool { return x.Name == s.Signal })
@@ -275,18 +279,22 @@ type timeline struct {
 }
 
 func timelineOf(r *backtest.Report) timeline {
-	a := axis{r.From.Unix(), r.To.Unix()}
+	longest := len("releases")
+	for _, x := range r.Rollback {
+		longest = max(longest, len(x.Rule))
+	}
+	a := axis{r.From.Unix(), r.To.Unix(), min(12+letter*float64(longest), chartWidth/3)}
 	height := chartTop + rowHeight*float64(len(r.Rollback)+1) + chartBottom
 	t := timeline{Height: height, Bands: badBands(r, a, height-chartBottom), Ticks: times(a, height)}
-	t.Labels = append(t.Labels, shape{X: chartLeft, Y: chartTop + 12, Text: "releases"})
+	t.Labels = append(t.Labels, shape{Y: chartTop + 12, Text: "releases"})
 	for _, rel := range r.Releases {
 		x := a.x(rel.Start.Unix())
-		t.Bars = append(t.Bars, shape{X: x, Y: chartTop + 2, W: max(a.x(rel.Ended.Unix())-x-1, 1), H: rowHeight - 8, Class: "run " + rel.Outcome,
+		t.Bars = append(t.Bars, shape{X: x, Y: chartTop + 2, W: max(a.x(rel.Ended.Unix())-x-1, 2), H: rowHeight - 8, Class: "run " + rel.Outcome,
 			Title: fmt.Sprintf("release %d from %s UTC: %s %s %s", rel.N, rel.Start.Format(minute), rel.Outcome, rel.Judgement, rel.Reason)})
 	}
 	for i, x := range r.Rollback {
 		y := chartTop + rowHeight*float64(i+1)
-		t.Labels = append(t.Labels, shape{X: chartLeft, Y: y + 12, Text: x.Rule})
+		t.Labels = append(t.Labels, shape{Y: y + 12, Text: x.Rule})
 		t.watches(r, x.Rule, a, y)
 		for _, f := range r.Firings {
 			if f.Rule == x.Rule {

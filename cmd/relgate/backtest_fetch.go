@@ -230,6 +230,8 @@ func reachOf(kind string, s *rules.Signal) reach {
 		return reach{keeps: 15 * day, kept: "CloudWatch keeps one-minute data for 15 days"}
 	case kind == "cloudwatch" && s.Period < time.Hour:
 		return reach{keeps: 63 * day, kept: "CloudWatch keeps five-minute data for 63 days"}
+	case kind == "cloudwatch":
+		return reach{keeps: 455 * day, kept: "CloudWatch keeps hourly data for 455 days"}
 	}
 	return reach{}
 }

@@ -212,7 +212,7 @@ func TestReachOfThePast(t *testing.T) {
 	}{
 		{"minutes", "cloudwatch", minute, false, false, 15 * day},
 		{"seconds", "cloudwatch", fast, false, false, 3 * time.Hour},
-		{"hours", "cloudwatch", slow, false, false, 0},
+		{"hours", "cloudwatch", slow, false, false, 455 * day},
 		{"an alarm", "cloudwatch", alarm, false, true, 0},
 		{"sessions", "sentry", minute, false, false, 0},
 		{"reviews", "appstore", app("reviews"), false, true, 0},
