@@ -45,6 +45,7 @@ type watch struct {
 	looks  int64   // how many buckets it may come to
 	starts []int64 // when later phases have begun, ascending
 	later  int     // how many later phases there are
+	part   float64 // of the traffic that it watches now, 0..1
 	past   *pooled // what earlier releases counted; nil where they do not matter
 }
 
@@ -332,6 +333,11 @@ func (st *State) rollbackWatch(lay *layout, i int) watch {
 	}
 	w.looks = w.lay.horizon / bw
 	named := lay.phases(i)
+	for _, k := range named {
+		if st.phases[k].begun {
+			w.part = plan.Phases[k].Traffic
+		}
+	}
 	w.later = max(len(named)-1, 0)
 	if w.later == 0 {
 		return w
@@ -354,7 +360,7 @@ func (st *State) successWatch(lay *layout, k, i int) watch {
 	bw := st.signals[r.Signal].bucket(&lay.signals[r.Signal])
 	w := watch{
 		rule: r, sig: &plan.Signals[r.Signal], lay: lay.weigh[p.Success[i]], w: bw,
-		from: alignUp(st.phases[k].started, bw), to: st.windowEnd(plan, k) + secs(p.Extend),
+		from: alignUp(st.phases[k].started, bw), to: st.windowEnd(plan, k) + secs(p.Extend), part: p.Traffic,
 		past: st.pastOf(plan, r.Signal),
 	}
 	w.looks = (secs(p.Window) + secs(p.Extend)) / bw

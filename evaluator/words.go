@@ -127,17 +127,9 @@ func round(v float64) float64 { return math.Round(v*1e9) / 1e9 }
 
 // canary is what the samples belong to: the part of the traffic that the release
 // has, where its signal tells that from the rest.
-func (st *State) canary(lay *layout, sig *rules.Signal) string {
-	if sig.Baseline <= 0 {
-		return ""
-	}
-	for k := len(st.phases) - 1; k >= 0; k-- {
-		if st.phases[k].begun {
-			if lay.plan.Phases[k].Traffic < 1 {
-				return "canary "
-			}
-			break
-		}
+func (w *watch) canary() string {
+	if w.sig.Baseline > 0 && w.part < 1 {
+		return "canary "
 	}
 	return ""
 }
@@ -196,7 +188,7 @@ func (st *State) facts(lay *layout, w *watch, v *weighing, at int64) string {
 		return fmt.Sprintf("no %s yet", c.noun)
 	}
 	low, high := v.interval(w.sig)
-	return fmt.Sprintf("%s of %s %s%s %s since %s (%s; likely %s)", count(v.bad), count(v.n), st.canary(lay, w.sig), c.noun, c.verb,
+	return fmt.Sprintf("%s of %s %s%s %s since %s (%s; likely %s)", count(v.bad), count(v.n), w.canary(), c.noun, c.verb,
 		hour(v.from, at), rate(w.sig, value), rate(w.sig, low)+" to "+rate(w.sig, high))
 }
 
@@ -212,15 +204,16 @@ func (v *weighing) interval(sig *rules.Signal) (low, high float64) {
 // againstWords says how strong the evidence against a release is. Below one it
 // says nothing.
 func againstWords(w *watch, v *weighing) string {
-	e := v.hold
+	e, met := v.hold, ""
 	if v.rung == rungWarn && v.warn > e {
-		e = v.warn
+		// This one is fast because it assumes so: a burst deceives it.
+		e, met = v.warn, " and each of them failed for itself"
 	}
 	if e < math.Ln2 {
 		return ""
 	}
-	return fmt.Sprintf("; if the release met its %s target, evidence this strong would appear at any time in fewer than 1 of %s releases (limit 1 in %s)",
-		target(w), oneIn(e), oneIn(v.bound+1e-9))
+	return fmt.Sprintf("; if the release met its %s target%s, evidence this strong would appear at any time in fewer than 1 of %s releases (limit 1 in %s)",
+		target(w), met, oneIn(e), oneIn(v.bound+1e-9))
 }
 
 func besideWords(v *weighing) string {
@@ -311,6 +304,9 @@ func fitWords(w *watch, v *weighing) string {
 			share(healthy), target(w), share(sick), triggerWords(w))
 	case healthy >= rare:
 		return fmt.Sprintf(" fits a healthy release (%s of those at %s show this)", share(healthy), target(w))
+	}
+	if healthy < 1e-6 {
+		return fmt.Sprintf(" is rare for a healthy release (hardly any of those at %s show this)", target(w))
 	}
 	return fmt.Sprintf(" is rare for a healthy release (%s of those at %s show this)", share(healthy), target(w))
 }

@@ -81,6 +81,9 @@ func TestDemoScenariosEndAsTheyMust(t *testing.T) {
 		{scenario: "no-data", code: 8, verdict: rules.Unknown},
 		{scenario: "outage", code: 0, verdict: rules.Pass},
 		{scenario: "late-data", code: 0, verdict: rules.Pass},
+		{scenario: "low-traffic-healthy", code: 0, verdict: rules.Pass},
+		{scenario: "low-traffic-bad", code: 3, verdict: rules.Rollback, fired: "lambda-p95-high"},
+		{scenario: "shared-outage", code: 8, verdict: rules.Unknown},
 	} {
 		t.Run(tt.scenario, func(t *testing.T) {
 			t.Parallel()

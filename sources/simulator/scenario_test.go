@@ -13,7 +13,7 @@ func TestEmbeddedScenariosSayHowTheyEnd(t *testing.T) {
 	want := map[string]string{
 		"healthy": "passed", "api-5xx": "rolled_back", "crash": "rolled_back", "latency": "rolled_back", "bias": "rolled_back",
 		"ratings": "failed", "blip": "passed", "no-data": "unknown", "outage": "passed", "late-data": "passed",
-		"low-traffic-healthy": "passed", "low-traffic-bad": "rolled_back", "shared-outage": "failed",
+		"low-traffic-healthy": "passed", "low-traffic-bad": "rolled_back", "shared-outage": "unknown",
 	}
 	if got := simulator.Scenarios(); len(got) != len(want) {
 		t.Errorf("scenarios %q, want %d", got, len(want))
