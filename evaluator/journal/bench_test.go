@@ -56,6 +56,42 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
+// BenchmarkPassed looks for earlier releases in a journal of many events: 200
+// plans, of which one in four passed, and one with as many events as all others.
+func BenchmarkPassed(b *testing.B) {
+	j := open(b, journal.Config{Path: newPath(b)})
+	ctx, seq := context.Background(), uint64(0)
+	for plan := range 201 {
+		events := 1000
+		if plan == 200 {
+			events *= 200
+		}
+		e := entry(0)
+		e.Plan, e.Events = fmt.Sprintf("plan %d", plan), nil
+		for n := range events {
+			ev := entry(n).Events[0]
+			ev.Plan, ev.N, ev.Kind, ev.Reason = e.Plan, uint64(n+1), evaluator.RuleEvent, fmt.Sprintf("%0700d", n)
+			if n == events-5 {
+				ev.Kind = evaluator.RunEvent
+				if plan%4 == 0 {
+					ev.Totals = []evaluator.Total{{Signal: "errors", Bad: 1, Samples: 1000}}
+				}
+			}
+			e.Events = append(e.Events, ev)
+		}
+		var err error
+		if seq, err = j.Commit(ctx, seq, evaluator.Batch{e}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		past, err := j.Passed(ctx, "plan 200", 5)
+		if err != nil || len(past) != 5 {
+			b.Fatalf("%d releases, %v", len(past), err)
+		}
+	}
+}
+
 // BenchmarkCommitToCursor is what an event costs the journal on its way out:
 // committed, read, and marked as delivered.
 func BenchmarkCommitToCursor(b *testing.B) {

@@ -76,6 +76,8 @@ func everything(ctx context.Context, j *journal.Journal) []error {
 	add(err)
 	_, err = j.Events(ctx, 0, 1000)
 	add(err)
+	_, err = j.Passed(ctx, "p", 5)
+	add(err)
 	_, err = j.Deliveries(ctx)
 	add(err)
 	_, err = j.DeadLetters(ctx, "a")

@@ -26,6 +26,7 @@ type Journal interface {
 	PlanEvents(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Stored, error)
 	End(ctx context.Context) (uint64, error)
 	Before(ctx context.Context, t time.Time) (uint64, error)
+	Passed(ctx context.Context, except string, limit int) ([]evaluator.Past, error)
 	Watch() <-chan struct{}
 
 	Cursor(ctx context.Context, endpoint string) (journal.Cursor, error)

@@ -246,10 +246,34 @@ func (m *Memory) usedLocked(digest string) bool {
 	return false
 }
 
+func (m *memory) Passed(_ context.Context, except string, limit int) ([]evaluator.Past, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	past := []evaluator.Past{}
+	for _, s := range slices.Backward(m.events) {
+		if len(past) < limit && s.Event.Plan != except && m.standsPassedLocked(s) {
+			past = append(past, evaluator.Past{Plan: s.Event.Plan, At: s.Event.At, Totals: s.Event.Totals})
+		}
+	}
+	return past, nil
+}
+
+// standsPassedLocked reports whether an event has totals and is the newest of its
+// plan's run.
+func (m *Memory) standsPassedLocked(s evaluator.Stored) bool {
+	return s.Event.Totals != nil && !slices.ContainsFunc(m.events, func(l evaluator.Stored) bool {
+		return l.Event.Plan == s.Event.Plan && l.Event.Kind == evaluator.RunEvent && l.Event.N > s.Event.N
+	})
+}
+
 func (m *Memory) pruneEventsLocked(plan string, origin uint64) int64 {
 	n := len(m.events)
+	passed := make(map[uint64]bool) // :: position → it is how a run stands that has passed
+	for _, s := range m.events {
+		passed[s.Pos] = m.standsPassedLocked(s)
+	}
 	m.events = slices.DeleteFunc(m.events, func(s evaluator.Stored) bool {
-		if s.Event.Plan != plan || s.Seq > origin {
+		if s.Event.Plan != plan || s.Seq > origin || passed[s.Pos] {
 			return false
 		}
 		for _, c := range m.cursors {

@@ -32,6 +32,7 @@ func Run(t *testing.T, store func(t *testing.T) Store) {
 		{"dead letters", testDead},
 		{"pruning keeps what is needed", testPrune},
 		{"pruning keeps what was not delivered", testPruneUndelivered},
+		{"releases that stand as passed, newest first", testPassed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := &bench{T: t, store: store(t)}
