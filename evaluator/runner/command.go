@@ -41,7 +41,7 @@ func (r *Runner) Command(ctx context.Context, plan string, c evaluator.Command) 
 		if u == nil {
 			return ErrUnknownPlan
 		}
-		s := r.stage(u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(c)}})
+		s := r.stage(ctx, u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(c)}})
 		if r.commit(ctx, []staged{s}); r.broken != nil {
 			return r.broken
 		}

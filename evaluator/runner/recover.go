@@ -106,7 +106,7 @@ func (r *Runner) settle(ctx context.Context) {
 	var batch []staged
 	for _, u := range r.runs {
 		if u.changed {
-			batch = append(batch, r.stage(u, evaluator.Tick{At: r.now(u)}))
+			batch = append(batch, r.stage(ctx, u, evaluator.Tick{At: r.now(u)}))
 		}
 	}
 	r.commit(ctx, batch)

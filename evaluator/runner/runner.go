@@ -20,6 +20,10 @@ type Journal interface {
 	Seq(ctx context.Context) (uint64, error)
 	// Recover is where a plan's run goes on.
 	Recover(ctx context.Context, plan string) (evaluator.Recovery, error)
+	// Passed is the runs that stand as passed and told what they had counted,
+	// newest first, at most limit of them, without the one of a plan; never nil
+	// without an error.
+	Passed(ctx context.Context, except string, limit int) ([]evaluator.Past, error)
 	// Document is a plan's JSON by its digest.
 	Document(ctx context.Context, digest string) ([]byte, error)
 	// Commit keeps a batch, all of it or nothing, and returns its sequence. It
@@ -60,6 +64,9 @@ type Config struct {
 	// FetchTimeout is how long a tick waits for its readings. Zero means 80 % of
 	// the shortest interval of the plans that tick.
 	FetchTimeout time.Duration
+	// History is how many releases that passed before a run is compared with, as
+	// its first tick finds them in the journal. Zero means that nobody looks.
+	History int
 }
 
 var (

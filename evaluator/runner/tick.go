@@ -29,7 +29,7 @@ func (r *Runner) tick(ctx context.Context) {
 		readings = readings[len(d.wants):]
 		// A command may have ticked while the sources were asked.
 		at := later(d.slot, d.at)
-		batch = append(batch, r.stage(d.run, evaluator.Tick{At: at, Readings: mine}))
+		batch = append(batch, r.stage(ctx, d.run, evaluator.Tick{At: at, Readings: mine}))
 		d.next = d.slot.Add(d.Plan.Interval)
 	}
 	r.commit(ctx, batch)
@@ -80,11 +80,14 @@ type staged struct {
 	*run
 	state *evaluator.State
 	entry evaluator.Entry
-	err   error // of encoding the state
+	err   error // of reading what went before, or of encoding the state
 }
 
 // stage evaluates a tick. The run itself stays as it is until the commit.
-func (r *Runner) stage(u *run, tick evaluator.Tick) staged {
+func (r *Runner) stage(ctx context.Context, u *run, tick evaluator.Tick) staged {
+	if err := r.remember(ctx, u, &tick); err != nil {
+		return staged{run: u, err: err}
+	}
 	began := time.Now()
 	state, events := evaluator.Step(u.Plan, u.State, tick)
 	r.counts.evaluated(time.Since(began))
@@ -92,9 +95,21 @@ func (r *Runner) stage(u *run, tick evaluator.Tick) staged {
 		Plan: u.Plan.Name, Digest: u.Digest, Document: u.document, Tick: tick, Events: events,
 	}}
 	if u.changed || u.unsaved+1 >= r.SnapshotEvery || u.weight+len(tick.Readings) > heavy {
-		s.entry.Snapshot, s.err = state.MarshalBinary()
+		var err error
+		if s.entry.Snapshot, err = state.MarshalBinary(); err != nil {
+			s.err = fmt.Errorf("encoding the state of plan %q: %w", u.Plan.Name, err)
+		}
 	}
 	return s
+}
+
+// remember gives the first tick of a run the releases that passed before. They
+// are journalled with it: what the journal says later changes nothing.
+func (r *Runner) remember(ctx context.Context, u *run, tick *evaluator.Tick) (err error) {
+	if r.History > 0 && u.at.IsZero() {
+		tick.Past, err = r.Journal.Passed(context.WithoutCancel(ctx), u.Plan.Name, r.History)
+	}
+	return err
 }
 
 // commit makes staged ticks durable and then known. An error is kept in broken.
@@ -110,7 +125,7 @@ func (r *Runner) commit(ctx context.Context, batch []staged) {
 	b := make(evaluator.Batch, len(batch))
 	for i, s := range batch {
 		if b[i] = s.entry; s.err != nil {
-			r.broken = fmt.Errorf("encoding the state of plan %q: %w", s.Plan.Name, s.err)
+			r.broken = s.err
 			return
 		}
 	}
