@@ -70,7 +70,7 @@ plans  = ["launch"]
 	}
 	d := c.Daemon
 	if d.Journal != filepath.Join("dir", "relgate.db") || d.Public != "127.0.0.1:8080" || d.Private != "127.0.0.1:9091" ||
-		d.Retention.Duration != 90*24*time.Hour || *d.SnapshotEvery != 100 {
+		d.Retention.Duration != 90*24*time.Hour || *d.SnapshotEvery != 100 || *d.History != 5 {
 		t.Errorf("got daemon %+v", d)
 	}
 	s := c.Sources[0]

@@ -224,6 +224,7 @@ func checkDaemon(c rules.Checker, d *DaemonSpec) {
 	}
 	d.Retention = between(c.At("retention"), d.Retention, 90*24*time.Hour, time.Hour, 3660*24*time.Hour)
 	d.SnapshotEvery = within(c.At("snapshot_every"), d.SnapshotEvery, 100, 1, 100_000)
+	d.History = within(c.At("history"), d.History, 5, 0, 100)
 	checkURL(c.At("external_url"), d.ExternalURL)
 	for i := range d.Tokens {
 		checkToken(c.At("tokens", d.Tokens[i].Name), &d.Tokens[i])

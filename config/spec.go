@@ -64,6 +64,7 @@ type DaemonSpec struct {
 	Tokens        []TokenSpec     `toml:"tokens"`         // Bearer tokens of the HTTP API, `[daemon.tokens.ci]`. Without any, reading is open, and commands are on a loopback address only.
 	Retention     *rules.Duration `toml:"retention"`      // How long ticks are kept; events are kept for good. Default: 90d.
 	SnapshotEvery *int            `toml:"snapshot_every"` // Ticks between two snapshots of the state. Default: 100.
+	History       *int            `toml:"history"`        // How many releases that passed before a run is compared with by rules that weigh evidence; those may warn, and do no more. 0 to 100; 0 compares with none. Default: 5.
 	WebhookAllow  []Network       `toml:"webhook_allow"`  // Networks beside the public internet that webhooks may be in. Default: none; loopback, private and link-local targets are refused.
 	ExternalURL   string          `toml:"external_url"`   // Where people reach the public address from outside, for links. Default: none.
 }

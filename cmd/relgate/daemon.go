@@ -73,7 +73,7 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	d.runner, err = runner.New(runner.Config{
 		Plans: d.config.Plans, Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log,
-		SnapshotEvery: *d.config.Daemon.SnapshotEvery,
+		SnapshotEvery: *d.config.Daemon.SnapshotEvery, History: *d.config.Daemon.History,
 	})
 	if err != nil {
 		return err
