@@ -54,6 +54,13 @@ func written(t *testing.T, window int, change func(*rules.Spec)) *rules.Plan {
 	return plan
 }
 
+func datapointsRule(spec, missing string) func(*rules.Spec) {
+	return func(s *rules.Spec) {
+		s.Release.Evidence = nil
+		s.Rollback[0].Datapoints, s.Rollback[0].Missing = spec, missing
+	}
+}
+
 // judged runs a release through the evaluator's own Step and gives the looks at
 // which the rule first stood on each rung.
 func judged(t *testing.T, plan *rules.Plan, s *script, looks int) (out firsts) {
@@ -151,6 +158,13 @@ func TestSimulationIsTheProduct(t *testing.T) {
 		}},
 		{"a threshold over a while, for a while", Release{Rate: .03}, Traffic{Canary: 3}, 120, func(s *rules.Spec) {
 			s.Release.Evidence, s.Rollback[0].Over, s.Rollback[0].For = nil, minutesLong(5), minutesLong(10)
+		}},
+		{"datapoints, missing", Release{Rate: .15}, Traffic{Canary: 2}, 90, datapointsRule("3 of 5", "missing")},
+		{"datapoints, ignore", Release{Rate: .15}, Traffic{Canary: 1}, 90, datapointsRule("2 of 3", "ignore")},
+		{"datapoints, breaching", Release{Rate: .2}, Traffic{Canary: 3}, 90, datapointsRule("3 of 4", "breaching")},
+		{"datapoints, not breaching", Release{Rate: .15}, Traffic{Canary: 2}, 90, datapointsRule("3 of 5", "notBreaching")},
+		{"a threshold that keeps firing", Release{Rate: .06}, Traffic{Canary: 12}, 120, func(s *rules.Spec) {
+			s.Release.Evidence, s.Rollback[0].For, s.Rollback[0].KeepFiring = nil, minutesLong(5), minutesLong(7)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/datapoints"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -13,7 +14,7 @@ import (
 type Setting struct {
 	Plan, Phase, Rule string
 	Sequential        *Sequential // the rule weighing evidence; nil where the plan gives it no bounds to
-	Threshold         *Threshold  // the same rule comparing a share with its threshold
+	Threshold         Rule        // the same rule comparing shares with its threshold
 	Method            rules.Method
 	Beside            bool          // the signal has a baseline
 	Period            time.Duration // of one look
@@ -60,8 +61,6 @@ func OfPlan(plan *rules.Plan, rule, phase string) (*Setting, error) {
 	switch {
 	case sig.Kind != rules.Ratio:
 		return nil, fmt.Errorf("rule %q is not on counts: only how many of how many can be drawn at random", rule)
-	case r.Datapoints.N > 0 || r.KeepFiring > 0:
-		return nil, fmt.Errorf("rule %q counts datapoints or keeps firing, which is not simulated", rule)
 	case sig.Period <= 0 || p.Window < sig.Period:
 		return nil, fmt.Errorf("phase %q has a window shorter than a look of rule %q", p.Name, rule)
 	}
@@ -132,7 +131,16 @@ func badShare(plan *rules.Plan, r *rules.Rule) float64 {
 	return r.When.Threshold
 }
 
-func (s *Setting) threshold(r *rules.Rule, sig *rules.Signal) *Threshold {
+// threshold leaves out what does not bear on when a rule fires, which is how long
+// it keeps firing.
+func (s *Setting) threshold(r *rules.Rule, sig *rules.Signal) Rule {
+	if r.Datapoints.N > 0 {
+		d := &Datapoints{When: r.When, Good: sig.Good, MinEvents: r.MinSamples, Spec: datapoints.Spec{M: r.Datapoints.M, N: r.Datapoints.N}}
+		if d.Missing.UnmarshalText([]byte(r.Datapoints.Missing)) != nil {
+			d.Missing = datapoints.Missing // unreachable unless the plan was not compiled
+		}
+		return d
+	}
 	return &Threshold{
 		Label: thresholdLabel(r), When: r.When, Good: sig.Good, For: s.looks(r.For), Over: s.looks(r.Over),
 		Coverage: r.Coverage, MinEvents: r.MinSamples, Thin: r.Over > 0,
