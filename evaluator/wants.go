@@ -172,18 +172,19 @@ func (s *State) evidenceNeeds(lay *layout) windowStarts {
 	n := s.noNeeds()
 	for _, i := range lay.weighing {
 		if rs := &s.rules[i]; rs.active && rs.state != codeFired {
-			n.weigh(&lay.plan.Signals[lay.plan.Rules[i].Signal], lay.plan.Rules[i].Signal, rs.since, rs.ev)
+			n.weigh(&lay.plan.Signals[lay.plan.Rules[i].Signal], lay.plan.Rules[i].Signal, rs.since, rs.ev, false)
 		}
 	}
 	return n
 }
 
-// weigh says what a rule that weighs evidence has not taken in.
-func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *weighed) {
+// weigh says what a rule that weighs evidence has not taken in. Only where data
+// ripen before they count, for success rules, is what has not ripened needed.
+func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *weighed, ripens bool) {
 	from := since
 	if z != nil {
 		from = max(from, z.until)
-		if sig.Maturity > 0 {
+		if ripens && sig.Maturity > 0 {
 			from = max(since, min(z.until, z.ripe))
 		}
 	}
@@ -201,7 +202,7 @@ func (s *State) keepSuccess(lay *layout, k int, n windowStarts) {
 		from, _ := s.judgedWindow(plan, k, r)
 		from = min(from, ph.started)
 		if lay.weigh[ri] != nil {
-			n.weigh(&plan.Signals[r.Signal], r.Signal, ph.started, ph.success[i].ev)
+			n.weigh(&plan.Signals[r.Signal], r.Signal, ph.started, ph.success[i].ev, true)
 		} else {
 			n[r.Signal] = min(n[r.Signal], from)
 		}
