@@ -75,7 +75,7 @@ func share(v float64) string {
 	case p <= 0:
 		return "0 %"
 	}
-	return strconv.FormatFloat(p, 'g', 2, 64) + " %"
+	return "<0.01 %"
 }
 
 // rate writes a value of a ratio: a good share with as many digits as its
