@@ -28,8 +28,8 @@ type backtestCommand struct {
 	Compare   string         `type:"path" help:"Another config whose plan is tried on the same history, side by side."`
 	Bad       []string       `sep:"none" aliases:"marks" placeholder:"FILE|FROM/TO" help:"When the service was bad: a file, or one period FROM/TO. May be repeated."`
 	Tolerance rules.Duration `default:"15m" help:"How long after a bad period a firing still counts as right."`
-	Save      string         `type:"path" help:"Keep what was fetched in this file."`
-	Load      string         `type:"path" help:"Use what --save kept, and ask nobody."`
+	Save      string         `type:"path" help:"Keep what was fetched, or joined, in this file."`
+	Load      []string       `type:"path" sep:"none" placeholder:"FILE" help:"Use what --save kept, and ask nobody. May be repeated: the histories are joined."`
 	Demo      string         `placeholder:"SCENARIO" help:"Ask simulated upstreams instead: ${scenarios}, or a scenario file. Times may be offsets from T, such as T+4d."`
 	Format    string         `short:"o" name:"format" enum:"table,json,html," default:"" help:"table, json or html; what the ending of --output says when left out, else table."`
 	Output    string         `type:"path" help:"Write the report to this file; the table still goes to stdout."`
@@ -93,10 +93,8 @@ func (t *trial) prepare() error {
 			return err
 		}
 	}
-	if t.Load != "" {
-		if err := t.read(); err != nil {
-			return err
-		}
+	if err := t.read(); err != nil {
+		return err
 	}
 	if err := t.period(); err != nil {
 		return err
@@ -108,9 +106,9 @@ func (t *trial) checkFlags() error {
 	switch {
 	case slices.Contains([]string{"table", "json", "html"}, filepath.Base(t.Output)):
 		return fmt.Errorf("--output %s: wants a file; the format is -o %s", filepath.Base(t.Output), filepath.Base(t.Output))
-	case t.Load != "" && t.Save != "":
+	case len(t.Load) == 1 && t.Save != "":
 		return errors.New("--load and --save: what was loaded is saved already")
-	case t.Load != "" && t.Demo != "":
+	case len(t.Load) > 0 && t.Demo != "":
 		return errors.New("--load and --demo: a history is either loaded or fetched")
 	case t.Every.Duration < 0 || t.Every.Duration > 0 && t.Every.Duration < time.Minute:
 		return fmt.Errorf("--every %s: want at least 1m", t.Every)
@@ -166,16 +164,21 @@ func (t *trial) decode(file string) (*config.Config, []config.Problem) {
 	return config.Decode("config.toml", text, relgate.Files.ReadFile)
 }
 
-// read loads a kept history.
+// read loads and joins kept histories.
 func (t *trial) read() error {
-	text, err := os.ReadFile(t.Load)
-	if err != nil {
-		return fmt.Errorf("reading history: %w", err)
+	var list []*backtest.History
+	for _, file := range t.Load {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("reading history: %w", err)
+		}
+		h := new(backtest.History)
+		if err := h.UnmarshalText(text); err != nil {
+			return fmt.Errorf("reading history %q: %w", file, err)
+		}
+		list = append(list, h)
 	}
-	t.history = new(backtest.History)
-	if err := t.history.UnmarshalText(text); err != nil {
-		return fmt.Errorf("reading history %q: %w", t.Load, err)
-	}
+	t.history = backtest.Join(list...)
 	return nil
 }
 

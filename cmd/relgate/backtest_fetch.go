@@ -30,27 +30,24 @@ const (
 	again = 5 * time.Second
 )
 
-// obtain makes sure that there is a history.
-func (t *trial) obtain(ctx context.Context) error {
-	if t.history != nil {
-		return nil
+// obtain makes sure that there is a history, and keeps it where that is wanted.
+func (t *trial) obtain(ctx context.Context) (err error) {
+	if t.history == nil {
+		if t.history, err = t.fetch(ctx); err != nil {
+			return err
+		}
 	}
-	fetched, err := t.fetch(ctx)
-	if err != nil {
-		return err
-	}
-	t.history = fetched
 	if t.Save == "" {
 		return nil
 	}
-	text, err := fetched.MarshalText()
+	text, err := t.history.MarshalText()
 	if err == nil {
 		err = os.WriteFile(t.Save, text, 0o644)
 	}
 	if err != nil {
 		return exit(exitUsage, fmt.Errorf("keeping the history: %w", err))
 	}
-	fmt.Fprintf(t.con.err, "kept in %s: %d signals, %d bytes\n", filepath.Base(t.Save), len(fetched.Series), len(text))
+	fmt.Fprintf(t.con.err, "kept in %s: %d signals, %d bytes\n", filepath.Base(t.Save), len(t.history.Series), len(text))
 	return nil
 }
 

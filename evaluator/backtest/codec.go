@@ -102,20 +102,3 @@ func readSeries(text []byte) (Series, error) {
 	}
 	return s, nil
 }
-
-// Merge takes in the series of another history that this one lacks. It reports
-// how many there were.
-func (h *History) Merge(other *History) int {
-	n := 0
-	for i := range other.Series {
-		missing := true
-		for k := range h.Series {
-			missing = missing && h.Series[k].Key != other.Series[i].Key
-		}
-		if missing {
-			h.Series = append(h.Series, other.Series[i])
-			n++
-		}
-	}
-	return n
-}

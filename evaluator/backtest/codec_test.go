@@ -2,7 +2,9 @@ package backtest
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,12 +54,55 @@ func TestHistoriesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestMergeTakesWhatIsMissing(t *testing.T) {
+// TestHistoriesJoin: two fortnights are a month; what one lost the other may
+// have; where both know, the later word counts; between them is a gap.
+func TestHistoriesJoin(t *testing.T) {
 	p := twice()
-	a := history(time.Hour, minutes(&p.Signals[0], time.Hour, bad(1, 0, time.Hour)))
-	b := history(time.Hour, minutes(&p.Signals[0], time.Hour, bad(9, 0, time.Hour)), minutes(&p.Signals[1], time.Hour, bad(2, 0, time.Hour)))
-	if n := a.Merge(b); n != 1 || len(a.Series) != 2 || a.Series[0].Points[20].Value != 1 || !a.Has(&p.Signals[1]) {
-		t.Errorf("took %d series, has %d; want the second only", n, len(a.Series))
+	at := func(m int) int64 { return T.Unix() + int64(m)*60 }
+	series := func(from, to int, value float64, gaps ...Gap) Series {
+		s := Series{Key: KeyOf(&p.Signals[0]), From: at(from), To: at(to), Gaps: gaps}
+		for m := from; m < to; m++ {
+			if _, lost := s.hole(at(m), at(m+1)); !lost {
+				s.Points = append(s.Points, rules.Point{At: at(m), Value: value, Samples: 10})
+			}
+		}
+		return s
+	}
+	first := &History{From: T, To: T.Add(30 * time.Minute), Fetched: T.Add(30 * time.Minute), Series: []Series{
+		series(0, 30, 1, Gap{at(10), at(20), "lost"}), Unavailable(&p.Signals[1], "now only"),
+	}}
+	second := &History{From: T.Add(15 * time.Minute), To: T.Add(50 * time.Minute), Fetched: T.Add(time.Hour), Series: []Series{
+		series(15, 50, 2, Gap{at(16), at(22), "throttled"}),
+	}}
+	third := &History{From: T.Add(60 * time.Minute), To: T.Add(70 * time.Minute), Fetched: T.Add(2 * time.Hour), Series: []Series{series(60, 70, 3)}}
+	got := Join(third, first, second)
+	if !got.From.Equal(T) || !got.To.Equal(third.To) || !got.Fetched.Equal(third.Fetched) || len(got.Series) != 2 || got.Series[1].None == "" {
+		t.Fatalf("got %+v", got)
+	}
+	var s *Series
+	for i := range got.Series {
+		if got.Series[i].None == "" {
+			s = &got.Series[i]
+		}
+	}
+	// Known: 0-10 of the first, 15-16 of the second, 20-22 of the first, 22-50 of
+	// the second, 60-70 of the third.
+	want := map[int]float64{0: 1, 9: 1, 15: 2, 20: 1, 21: 1, 22: 2, 29: 2, 49: 2, 60: 3, 69: 3}
+	values := map[int]float64{}
+	for _, x := range s.Points {
+		values[int(x.At-T.Unix())/60] = x.Value
+	}
+	for m, v := range want {
+		if values[m] != v {
+			t.Errorf("minute %d: got %v, want %v", m, values[m], v)
+		}
+	}
+	var gaps []string
+	for _, g := range s.Gaps {
+		gaps = append(gaps, fmt.Sprintf("%d-%d", (g.From-T.Unix())/60, (g.To-T.Unix())/60))
+	}
+	if want := []string{"10-15", "16-20", "50-60"}; !slices.Equal(gaps, want) {
+		t.Errorf("got gaps %v, want %v", gaps, want)
 	}
 }
 

@@ -247,13 +247,19 @@ func (s *Series) sort() {
 	s.Gaps = gaps
 }
 
+// What lies outside of a series is a gap too.
+const (
+	begins = "the history begins later"
+	ends   = "the history ends earlier"
+)
+
 // hole gives the first gap that touches a stretch.
 func (s *Series) hole(from, to int64) (Gap, bool) {
 	if from < s.From {
-		return Gap{From: from, To: s.From, Detail: "the history begins later"}, true
+		return Gap{From: from, To: s.From, Detail: begins}, true
 	}
 	if to > s.To {
-		return Gap{From: max(from, s.To), To: to, Detail: "the history ends earlier"}, true
+		return Gap{From: max(from, s.To), To: to, Detail: ends}, true
 	}
 	for _, g := range s.Gaps {
 		if g.From < to && g.To > from {
