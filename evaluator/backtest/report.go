@@ -153,7 +153,7 @@ type RunTotals struct {
 	Held       int    `json:"held"`
 	Unknown    int    `json:"unknown"`
 	Cut        int    `json:"cut"`
-	False      int    `json:"false"` // failed or rolled back outside every marked period
+	False      int    `json:"false"` // failed, held or rolled back outside every marked period
 	Right      int    `json:"right"`
 	Took       Spread `json:"took"` // from start to the end of the run
 }
@@ -162,7 +162,7 @@ type RunTotals struct {
 type MarkReport struct {
 	Mark
 	Releases int      `json:"releases"` // undecided runs that it overlapped
-	Found    int      `json:"found"`    // of those were rolled back or failed for it
+	Found    int      `json:"found"`    // of those were rolled back, held or failed for it
 	Missed   int      `json:"missed"`
 	By       []string `json:"by,omitempty"` // rollback rules that fired on it, alone
 }
@@ -178,7 +178,7 @@ type Release struct {
 	Ended     time.Time     `json:"ended"` // the last tick
 	Took      int64         `json:"took_seconds"`
 	Rule      string        `json:"rule,omitempty"`       // that rolled it back
-	Judgement string        `json:"judgement,omitempty"`  // of a rollback or a failure: right, false or unmarked
+	Judgement string        `json:"judgement,omitempty"`  // of a rollback, a hold or a failure: right, false or unmarked
 	Mark      int           `json:"bad_period,omitempty"` // from 1
 	Held      time.Time     `json:"held,omitzero"`        // when a rule first held it
 	Unjudged  []Unjudged    `json:"unjudged,omitempty"`

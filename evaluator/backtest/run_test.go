@@ -337,3 +337,58 @@ func TestStagesBeforeFiring(t *testing.T) {
 		t.Errorf("got %+v, want warning at 1m, holding at 5m, 5m silent", w)
 	}
 }
+
+// weighing is short with evidence in place of thresholds: limit 1 %, trigger 3 %.
+func weighing() *rules.Plan {
+	p := short()
+	p.FalseRollback, p.FalsePass = .01, .05
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		r.Method, r.Limit, r.Trigger, r.Alpha, r.For = rules.Sequential, .01, .03, .01, 0
+	}
+	return p
+}
+
+// TestEvidenceClimbs: a rate between limit and trigger holds the release and does
+// not roll it back; one above the trigger does, after the rule has held or at
+// once. Either is right or false like a firing.
+func TestEvidenceClimbs(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		bad     float64 // of 1000 in each minute
+		marks   []Mark
+		outcome string
+		verdict string
+	}{
+		{"healthy", 5, nil, OutcomePass, ""},
+		{"between", 24, nil, OutcomeHeld, Unmarked},
+		{"between, and it was bad", 24, []Mark{mark(0, time.Hour)}, OutcomeHeld, Right},
+		{"between, and it was bad another time", 24, []Mark{mark(100*time.Minute, 110*time.Minute)}, OutcomeHeld, False},
+		{"above", 60, []Mark{mark(0, time.Hour)}, OutcomeRollback, Right},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := weighing()
+			h := history(2*time.Hour, minutes(&p.Signals[0], 2*time.Hour, bad(tt.bad, 0, 9*time.Hour)))
+			r := mustRun(t, Config{Plan: p, History: h, Every: 2 * time.Hour, Marks: tt.marks})
+			rel, w := r.Releases[0], r.Releases[0].Watches[0]
+			if rel.Outcome != tt.outcome || rel.Judgement != tt.verdict {
+				t.Fatalf("got %s %s: %s; want %s %s", rel.Outcome, rel.Judgement, rel.Reason, tt.outcome, tt.verdict)
+			}
+			_, holding := w.First[string(evaluator.RuleHolding)]
+			switch tt.outcome {
+			case OutcomeHeld:
+				if !holding || rel.Held.IsZero() || rel.Rule != "back" || len(r.Firings) != 0 || r.Rollback[0].Stages["holding"].N != 1 {
+					t.Errorf("got %+v, first %v, %d firings; want held by back and nothing fired", rel.Held, w.First, len(r.Firings))
+				}
+			case OutcomeRollback:
+				if len(r.Firings) != 1 || r.Firings[0].Cause != rules.CauseEvidence {
+					t.Errorf("got %+v, want one firing by evidence", r.Firings)
+				}
+			case OutcomePass:
+				if holding || len(r.Firings) != 0 {
+					t.Errorf("got %v, want neither held nor fired", w.First)
+				}
+			}
+		})
+	}
+}

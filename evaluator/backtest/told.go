@@ -21,9 +21,14 @@ func (r *run) told(n int, start int64, d *driven, of []coverage) Release {
 	for i := range s.Phases {
 		rel.Phases = append(rel.Phases, r.phase(&s.Phases[i], i, of, s.Held, d.cut))
 	}
-	rel.Held = firstHeld(d.events)
+	held := ""
+	rel.Held, held = firstHeld(d.events)
 	rel.Outcome = runOutcome(&rel, s.Held, d.cut)
-	if rel.Outcome == OutcomeRollback || rel.Outcome == OutcomeFail {
+	switch rel.Outcome {
+	case OutcomeHeld:
+		rel.Rule = held
+		r.blame(&rel)
+	case OutcomeRollback, OutcomeFail:
 		r.blame(&rel)
 	}
 	return rel
@@ -60,27 +65,34 @@ func runOutcome(rel *Release, held, cut bool) string {
 	return OutcomeUnknown
 }
 
-// firstHeld is when the run was first held, zero if it never was.
-func firstHeld(events []evaluator.Event) time.Time {
+// firstHeld is when the run was first held, zero if it never was, and the rule
+// that did it.
+func firstHeld(events []evaluator.Event) (at time.Time, rule string) {
 	for i := range events {
-		if e := &events[i]; e.Kind == evaluator.RunEvent && e.To == rules.Held.String() {
-			return e.At
+		switch e := &events[i]; {
+		case e.Kind == evaluator.RuleEvent && e.To == string(evaluator.RuleHolding):
+			rule = e.Subject
+		case e.Kind == evaluator.RunEvent && e.To == rules.Held.String():
+			return e.At, rule
 		}
 	}
-	return time.Time{}
+	return time.Time{}, ""
 }
 
-// blame says whether a rollback or a failure was right. A phase is judged over
-// its window, so a failure is right if a marked period overlaps that.
+// blame says whether a rollback, a hold or a failure was right. A phase is judged
+// over its window, so a failure is right if a marked period overlaps that.
 func (r *run) blame(rel *Release) {
 	if len(r.marks.list) == 0 {
 		rel.Judgement = Unmarked
 		return
 	}
 	mark := -1
-	if rel.Outcome == OutcomeRollback {
+	switch rel.Outcome {
+	case OutcomeRollback:
 		rel.Judgement, mark = r.marks.judge(rel.Rule, rel.Ended.Unix())
-	} else {
+	case OutcomeHeld:
+		rel.Judgement, mark = r.marks.judge(rel.Rule, rel.Held.Unix())
+	default:
 		for _, p := range rel.Phases {
 			if p.Outcome == OutcomeFail && mark < 0 {
 				mark = r.marks.over(failing(&p), p.Started.Unix(), p.WindowEnd.Unix())
