@@ -278,6 +278,9 @@ func (r *drawnRun) next(t *rapid.T, commands bool) Tick {
 		r.now = r.now.Add(time.Duration(rapid.SampledFrom([]int{30, 30, 60}).Draw(t, "seconds")) * time.Second)
 	}
 	tick := Tick{At: r.now}
+	if !r.state.begun {
+		tick.Past = genPast(t)
+	}
 	for _, q := range Wants(r.plan, r.state, r.now) {
 		if rd, ok := genReading(t, &r.truth, r.plan, q, r.now.Unix()); ok {
 			tick.Readings = append(tick.Readings, rd)

@@ -35,6 +35,9 @@ type Earlier struct {
 // mostPast bounds the earlier releases of a run against an absurd tick.
 const mostPast = 100
 
+// mostSamples bounds what a release can have counted: up to it, numbers are exact.
+const mostSamples = 1 << 46
+
 // pooled is what earlier releases counted of one signal.
 type pooled struct {
 	looked int32   // earlier releases that passed; meaningful if known
@@ -63,7 +66,7 @@ func pool(sig *rules.Signal, past []Past) pooled {
 	}
 	for i := range past {
 		for _, t := range past[i].Totals {
-			if t.Signal == sig.Name && t.Bad >= 0 && t.Bad <= t.Samples && t.Samples > 0 && finite(p.sum.n+t.Samples) {
+			if t.Signal == sig.Name && t.Bad >= 0 && t.Bad <= t.Samples && t.Samples > 0 && t.Samples < mostSamples {
 				p.had++
 				p.sum.bad, p.sum.n = p.sum.bad+t.Bad, p.sum.n+t.Samples
 				break

@@ -1,0 +1,297 @@
+package evaluator
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// genPast draws the releases before: nobody looked, none, or some whose signals
+// are perhaps those of the plan, with totals that perhaps cannot be.
+func genPast(t *rapid.T) []Past {
+	n := rapid.IntRange(-1, 3).Draw(t, "earlier releases")
+	if n < 0 {
+		return nil
+	}
+	past := make([]Past, n)
+	for i := range past {
+		past[i] = Past{Plan: fmt.Sprintf("E%d", i), At: T.Add(-time.Duration(i+1) * 24 * time.Hour)}
+		for s := range rapid.IntRange(0, 4).Draw(t, "totals") {
+			samples := rapid.SampledFrom([]float64{0, -1, 1, 1000, 1e6, 1e13, 1e300}).Draw(t, "samples")
+			past[i].Totals = append(past[i].Totals, Total{
+				Signal: fmt.Sprintf("s%d", s), Samples: samples, Bad: samples * rapid.SampledFrom([]float64{0, 0, .001, .1, 1, 2}).Draw(t, "rate"),
+			})
+		}
+	}
+	return past
+}
+
+// Earlier releases warn, and do no more: but for warnings and words, a run has
+// the same events with them as without.
+func TestPastOnlyWarns(t *testing.T) {
+	warned := false
+	rapid.Check(t, func(t *rapid.T) {
+		r := newDrawnRun(t)
+		for i := range r.plan.Rules {
+			if rl := &r.plan.Rules[i]; r.plan.Signals[rl.Signal].Kind == rules.Ratio {
+				rl.Method, rl.Limit, rl.Trigger, rl.Alpha, rl.Datapoints, rl.KeepFiring = rules.Sequential, .3, .6, .01, rules.Datapoints{}, 0
+			}
+		}
+		r.state = Begin(r.plan)
+		bare := Begin(r.plan)
+		for range rapid.IntRange(1, 80).Draw(t, "ticks") {
+			tick := r.next(t, true)
+			if tick.Past != nil && rapid.Bool().Draw(t, "all good") {
+				tick.Past = []Past{earlier(Total{"s0", 0, 1e6}, Total{"s1", 0, 1e6}, Total{"s2", 0, 1e6})}
+			}
+			var with, without []Event
+			r.state, with = checkedStep(t, r.plan, r.state, tick)
+			tick.Past = nil
+			bare, without = Step(r.plan, bare, tick)
+			a, b := decisions(with), decisions(without)
+			if !reflect.DeepEqual(a, b) {
+				t.Fatalf("with earlier releases:\n%s\nwithout:\n%s", strings.Join(a, "\n"), strings.Join(b, "\n"))
+			}
+			for i := range with {
+				warned = warned || with[i].Cause == rules.CauseBaseline
+			}
+		}
+		if a, b := Look(r.plan, r.state), Look(r.plan, bare); a.State != b.State || a.Verdict != b.Verdict || a.Held != b.Held {
+			t.Fatalf("with earlier releases %v %v, without %v %v", a.State, a.Verdict, b.State, b.Verdict)
+		}
+	})
+	if !warned && !testing.Short() {
+		t.Error("no run was warned of: nothing was shown")
+	}
+}
+
+// decisions lists events without what is only said: a rule that warns counts as
+// clear.
+func decisions(events []Event) (list []string) {
+	plain := strings.NewReplacer("warning", "clear")
+	for _, e := range events {
+		from, to := plain.Replace(e.From), plain.Replace(e.To)
+		if from == to {
+			continue
+		}
+		cause := e.Cause
+		if e.Kind == RuleEvent && (to == "clear" || to == "idle") {
+			cause = 0
+		}
+		list = append(list, fmt.Sprintf("%v %s %s %s: %s => %s (%v)", e.At, e.Kind, e.Subject, e.Phase, from, to, cause))
+	}
+	return list
+}
+
+// pastWorld is a canary of 600 requests a minute, so many of a thousand of which
+// fail, after the releases of past.
+func pastWorld(t *testing.T, rate float64, past []Past) *world {
+	p := weighPlan(30 * time.Minute)
+	w := newWorld(t, p)
+	w.value = binomials(7, 600, func(int, int64) float64 { return rate })
+	w.state, _ = checkedStep(t, p, w.state, Tick{At: w.now, Past: past})
+	return w
+}
+
+func earlier(totals ...Total) Past { return Past{Plan: "OLD", At: T.Add(-time.Hour), Totals: totals} }
+
+// A release that keeps its limit by far, and yet fails ten times as often as those
+// before, is warned of: and it passes.
+func TestWorseThanEarlierReleases(t *testing.T) {
+	good := []Past{
+		earlier(Total{"errors", 12, 60_000}), earlier(Total{"other", 5, 10}), earlier(Total{"errors", 8, 40_000}, Total{"errors", 9, 9}),
+	}
+	w := pastWorld(t, .003, good)
+	w.run(T.Add(2 * time.Hour))
+	w.want("rule high: idle => clear", "rule high: clear => warning (baseline) WARN: ", "run REL: monitoring => passed")
+	var warning *Event
+	for i := range w.events {
+		if e := &w.events[i]; e.To == "warning" {
+			warning = e
+		}
+	}
+	d := warning.Evidence.Weighed
+	if e := d.Past; e == nil || e.Releases != 2 || e.Bad != 20 || e.Samples != 100_000 || e.Worse < d.Bound || d.Warning >= d.Bound {
+		t.Errorf("evidence %+v, past %+v", d, d.Past)
+	}
+	const want = "; 2 of the last 3 releases that passed: 0.02 % (20 of 100,000), of releases as good as those fewer than 1 in "
+	if !strings.Contains(warning.Reason, want) || !strings.HasSuffix(warning.Reason, " would ever look this bad; they ran at other times, so that it only warns") {
+		t.Errorf("it says %q, want %q", warning.Reason, want)
+	}
+	if got := Look(w.plan, w.state).Phases[0].Success[0].Reason; !strings.HasPrefix(got, "PASS: ") || !strings.Contains(got, want) {
+		t.Errorf("the success rule says %q", got)
+	}
+}
+
+func TestAsGoodAsEarlierReleases(t *testing.T) {
+	w := pastWorld(t, .003, []Past{earlier(Total{"errors", 200, 100_000})})
+	w.run(T.Add(2 * time.Hour))
+	w.never("warning")
+	w.want("run REL: monitoring => passed")
+	if got, want := Look(w.plan, w.state).Rollback[0].Reason, "; the last release that passed: 0.20 % (200 of 100,000)"; !strings.HasSuffix(got, want) {
+		t.Errorf("it says %q, want at its end %q", got, want)
+	}
+}
+
+func TestNoBaselineYet(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		past []Past
+		want string
+	}{
+		{"nobody looked", nil, ""},
+		{"none", []Past{}, "; no baseline yet: no earlier release has passed here"},
+		{"one of other signals", []Past{earlier(Total{"other", 0, 9})}, "; no baseline yet: the last release that passed did not count this"},
+		{"two with nothing", []Past{earlier(), earlier(Total{"errors", 0, 0})}, "; no baseline yet: the last 2 releases that passed did not count this"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := pastWorld(t, .003, tt.past)
+			w.run(T.Add(20 * time.Minute))
+			v := Look(w.plan, w.state)
+			for _, r := range []RuleView{v.Rollback[0], v.Phases[0].Success[0]} {
+				_, got, _ := strings.Cut(r.Reason, "no baseline")
+				if got != "" {
+					got = "; no baseline" + got
+				}
+				if got, _, _ = strings.Cut(got, "; the window"); got != tt.want {
+					t.Errorf("%s ends with %q, want %q", r.Name, got, tt.want)
+				}
+				if e := r.Evidence.Weighed.Past; (e == nil) != (tt.past == nil) || e != nil && *e != (Earlier{}) {
+					t.Errorf("%s: past %+v", r.Name, e)
+				}
+			}
+		})
+	}
+}
+
+// Where something runs beside the release, nobody asks for what ran before it.
+func TestConcurrentBaselineComesFirst(t *testing.T) {
+	p := weighPlan(30 * time.Minute)
+	p.Signals[0].Baseline = 1
+	w := newWorld(t, p)
+	w.value = binomials(7, 600, func(int, int64) float64 { return .003 })
+	w.state, _ = checkedStep(t, p, w.state, Tick{At: w.now, Past: []Past{earlier(Total{"errors", 1, 1e6})}})
+	w.run(T.Add(20 * time.Minute))
+	if r := Look(p, w.state).Rollback[0]; r.State != RuleClear || r.Evidence.Weighed.Past != nil || strings.Contains(r.Reason, "releases that passed") {
+		t.Errorf("%s %+v", r.Reason, r.Evidence.Weighed.Past)
+	}
+}
+
+// What a run that passes tells of itself is what its sources told it.
+func TestTotals(t *testing.T) {
+	totals := func(w *world) []Total {
+		for _, e := range w.events {
+			if e.Kind == RunEvent && e.To == "passed" {
+				return e.Totals
+			}
+		}
+		t.Fatalf("it did not pass:\n%s", w.lines())
+		return nil
+	}
+	counted := func(w *world, until time.Duration) Total {
+		total := Total{Signal: "errors"}
+		for at := T; at.Before(T.Add(until)); at = at.Add(time.Minute) {
+			bad, n, _ := w.value(0, at.Unix())
+			total.Bad, total.Samples = total.Bad+bad, total.Samples+n
+		}
+		return total
+	}
+	t.Run("of the rollback rule, once a bucket", func(t *testing.T) {
+		w := pastWorld(t, .003, nil)
+		w.plan.Phases = append(w.plan.Phases, rules.Phase{Name: "all", Traffic: 1, Start: 30 * time.Minute, Window: 30 * time.Minute, Extend: time.Hour, Success: []int{0}, Rollback: []int{1}})
+		w.state = Begin(w.plan)
+		w.run(T.Add(2 * time.Hour))
+		got := totals(w)
+		passed := w.events[len(w.events)-1].At.Sub(T).Truncate(time.Minute)
+		if want := counted(w, passed); len(got) != 1 || got[0].Samples < 60*600 || got[0].Samples > want.Samples || got[0].Bad > want.Bad || got[0].Signal != "errors" {
+			t.Errorf("got %+v, at most %+v", got, want)
+		}
+	})
+	t.Run("of the success rule in its phases where no rule takes back", func(t *testing.T) {
+		w := pastWorld(t, .003, nil)
+		p := w.plan
+		p.Phases[0].Rollback = nil
+		p.Phases = append(p.Phases, p.Phases[0])
+		p.Phases[1].Name, p.Phases[1].Start = "all", 40*time.Minute
+		w.state = Begin(p)
+		w.run(T.Add(3 * time.Hour))
+		if got := totals(w); len(got) != 1 || got[0].Samples < 60*600 || got[0].Samples > 66*600 {
+			t.Errorf("got %+v, want those of two windows of 30 minutes", got)
+		}
+	})
+	t.Run("not where a person had to decide", func(t *testing.T) {
+		w := pastWorld(t, .02, nil)
+		w.run(T.Add(40 * time.Minute))
+		w.want("rule high: ")
+		w.command(Command{Kind: Resume})
+		w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Pass})
+		w.run(T.Add(50 * time.Minute))
+		if got := totals(w); got != nil {
+			t.Errorf("got %+v, want none of a release that missed its limit", got)
+		}
+	})
+}
+
+// A changed plan keeps what earlier releases counted of the signals that it has.
+func TestAdoptPast(t *testing.T) {
+	w := pastWorld(t, .003, []Past{earlier(Total{"errors", 200, 100_000})})
+	p := *w.plan
+	p.Signals = append([]rules.Signal{{Name: "new", Kind: rules.Ratio}}, p.Signals...)
+	st := Adopt(w.plan, &p, w.state)
+	if st.pastOf(&p, 0) != nil || st.pastOf(&p, 1) == nil || st.pastOf(&p, 1).sum != (tally{200, 100_000}) {
+		t.Errorf("got %+v", st.past)
+	}
+	if again := new(State); again.UnmarshalBinary(store(t, st)) != nil || !reflect.DeepEqual(again.past, st.past) {
+		t.Errorf("stored %+v, read %+v", st.past, again.past)
+	}
+}
+
+// The first tick alone is asked; nil and empty differ, also in the journal.
+func TestPastOfFirstTick(t *testing.T) {
+	for _, past := range [][]Past{nil, {}, {earlier()}} {
+		raw, err := json.Marshal(Tick{At: T, Past: past})
+		var back Tick
+		if err == nil {
+			err = json.Unmarshal(raw, &back)
+		}
+		if err != nil || (back.Past == nil) != (past == nil) || len(back.Past) != len(past) {
+			t.Errorf("%v became %v by way of %s (%v)", past, back.Past, raw, err)
+		}
+	}
+	w := pastWorld(t, .003, nil)
+	w.state, _ = Step(w.plan, w.state, Tick{At: w.now, Past: []Past{earlier()}})
+	if w.state.past != nil {
+		t.Error("a later tick brought earlier releases")
+	}
+}
+
+func TestPooled(t *testing.T) {
+	sig := &rules.Signal{Name: "errors", Kind: rules.Ratio}
+	many := make([]Past, 1000)
+	for i := range many {
+		many[i] = earlier(Total{"errors", 1, 100})
+	}
+	if p := pool(sig, many[:mostPast]); p.had != mostPast || p.sum != (tally{mostPast, 100 * mostPast}) || !(p.bound > .01 && p.bound < .0125) {
+		t.Errorf("got %+v", p)
+	}
+	var st State
+	st.recall(&rules.Plan{Signals: []rules.Signal{*sig}}, many)
+	if st.past[0].looked != mostPast {
+		t.Errorf("looked at %d", st.past[0].looked)
+	}
+	odd := []Past{earlier(Total{"errors", -1, 5}), earlier(Total{"errors", 6, 5}), earlier(Total{"errors", math.NaN(), 5}), earlier(Total{"errors", 1, math.Inf(1)})}
+	if p := pool(sig, odd); p.had != 0 || p.looked != 4 || p.bound != 1 {
+		t.Errorf("got %+v", p)
+	}
+	if p := pool(&rules.Signal{Name: "errors", Kind: rules.Mean}, many); p.had != 0 {
+		t.Errorf("a mean was pooled: %+v", p)
+	}
+}
