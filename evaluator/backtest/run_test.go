@@ -338,10 +338,11 @@ func TestStagesBeforeFiring(t *testing.T) {
 	}
 }
 
-// weighing is short with evidence in place of thresholds: limit 1 %, trigger 3 %.
+// weighing is short with evidence in place of thresholds, limit 1 % and trigger
+// 3 %, and without a success rule, which would fail what is held.
 func weighing() *rules.Plan {
 	p := short()
-	p.FalseRollback, p.FalsePass = .01, .05
+	p.FalseRollback, p.FalsePass, p.Phases[0].Success = .01, .05, nil
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		r.Method, r.Limit, r.Trigger, r.Alpha, r.For = rules.Sequential, .01, .03, .01, 0
