@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -240,6 +241,7 @@ func (t *trial) time(text string) (time.Time, error) {
 
 // run tries the plans on the history.
 func (t *trial) run(ctx context.Context) error {
+	defer roomy()()
 	begun := time.Now()
 	for _, plan := range t.plans {
 		report, err := backtest.Run(backtest.Config{
@@ -257,6 +259,13 @@ func (t *trial) run(ctx context.Context) error {
 	}
 	t.took = time.Since(begun)
 	return nil
+}
+
+// roomy lets the heap grow larger between two collections: each tick leaves a
+// little behind, and what lives is small. The result puts it back.
+func roomy() (restore func()) {
+	was := debug.SetGCPercent(400)
+	return func() { debug.SetGCPercent(was) }
 }
 
 // spread does n things on all processors.

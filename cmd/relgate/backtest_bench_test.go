@@ -38,7 +38,7 @@ func monthOf(plan *rules.Plan, from time.Time, d time.Duration) *backtest.Histor
 	return h
 }
 
-// BenchmarkBacktest is thirty days of minutes under the plan of config.toml. The
+// BenchmarkBacktest is what the command does once it has fetched: thirty days of minutes under the plan of config.toml. The
 // figure without a peer in it is the ratio to going through the same points once.
 func BenchmarkBacktest(b *testing.B) {
 	cfg, problems := config.Load(filepath.Join(root, "config.toml"))
@@ -49,6 +49,7 @@ func BenchmarkBacktest(b *testing.B) {
 	from := plan.Start
 	h := monthOf(plan, from, 30*24*time.Hour)
 	var report *backtest.Report
+	defer roomy()()
 	b.ReportAllocs()
 	for b.Loop() {
 		var err error
