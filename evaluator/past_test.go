@@ -40,6 +40,12 @@ func TestPastOnlyWarns(t *testing.T) {
 	warned := false
 	rapid.Check(t, func(t *rapid.T) {
 		r := newDrawnRun(t)
+		if rapid.Bool().Draw(t, "ratios") {
+			for i := range r.plan.Signals {
+				sig := &r.plan.Signals[i]
+				sig.Kind, sig.Good, sig.Baseline, sig.BaselineOf, r.truth.bad[i] = rules.Ratio, false, 0, "", false
+			}
+		}
 		for i := range r.plan.Rules {
 			if rl := &r.plan.Rules[i]; r.plan.Signals[rl.Signal].Kind == rules.Ratio {
 				rl.Method, rl.Limit, rl.Trigger, rl.Alpha, rl.Datapoints, rl.KeepFiring = rules.Sequential, .3, .6, .01, rules.Datapoints{}, 0
