@@ -164,7 +164,7 @@ func soundTrack(t *evidence.Track) bool {
 	ok := finite(t.N) && finite(t.Bad) && finite(t.Square)
 	for j := range t.LR {
 		s := &t.Segments[j]
-		ok = ok && finite(t.LR[j]) && finite(t.Mid[j]) && finite(s.LLR) && finite(s.N) && finite(s.Bad) && s.Start < farthest && s.Start > -farthest
+		ok = ok && finite(t.LR[j]) && finite(t.Mid[j]) && finite(s.LLR) && finite(s.N) && finite(s.Bad) && finite(s.Most) && s.Start < farthest && s.Start > -farthest
 	}
 	for _, v := range t.MB {
 		ok = ok && finite(v)

@@ -60,8 +60,7 @@ func (w *watch) weighCounts(z *weighed) weighing {
 		v.pair = w.lay.pair.LogE(&z.pair)
 	}
 	v.past, v.worse = w.past, w.worse(z)
-	seg := best(&z.track)
-	seen := seg.Bad >= leastBad && seg.BadLooks >= leastBuckets
+	seen := best(&z.track).Persists()
 	long := v.to-v.from >= w.lay.floor && v.n >= w.rule.MinSamples
 	held := seen && v.hold >= v.bound
 	confirmed := !v.compared || v.pair >= confirmAt

@@ -65,8 +65,8 @@ const (
 	// midAt is the log e-value against the middle of limit and trigger that a
 	// rollback wants: 5.
 	midAt = 1.6094379124341003
-	// leastBad and leastBuckets are what there must be to see before anything is
-	// held or taken back, whatever the evidence says.
+	// leastBad and leastBuckets are what there must be to see before earlier releases
+	// are reason to warn.
 	leastBad     = 3
 	leastBuckets = 2
 )

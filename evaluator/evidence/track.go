@@ -63,7 +63,21 @@ type Segment struct {
 	LLR      float64 // sum of the log likelihood ratio, nats
 	N, Bad   float64 // events and bad events
 	Start    int64   // time of its first bucket, as given to Look
+	Most     float64 // bad events of its worst bucket
 	BadLooks uint32  // buckets with at least one whole bad event
+}
+
+// The floors of what may be acted on, whatever the evidence is.
+const (
+	leastBad   = 3 // bad events beside the worst bucket
+	leastLooks = 2 // buckets with a bad event
+)
+
+// Persists reports whether there is enough to see before anything is held or
+// taken back: at least three bad events beside those of the worst bucket, in at
+// least two buckets. One burst, and the odd failure after it, is not.
+func (s *Segment) Persists() bool {
+	return s.Bad-s.Most >= leastBad && s.BadLooks >= leastLooks
 }
 
 // Track is the running evidence of one Test. It has a fixed size whatever the
@@ -208,6 +222,7 @@ func (s *Segment) add(at int64, m Minute, bad, llr float64) {
 	s.LLR += llr
 	s.N += m.N
 	s.Bad += m.Bad
+	s.Most = max(s.Most, m.Bad)
 	if bad >= 1 {
 		s.BadLooks++
 	}

@@ -9,7 +9,8 @@ import (
 
 // What the evaluator asks for beside the evidence before it rolls back: that it
 // speaks five to one against the middle of limit and trigger, three bad ones, in two
-// buckets.
+// buckets. (Three beside the worst bucket, in truth; but a look of this course may be
+// many buckets, and then that would ask for more.)
 var logMid = math.Log(5)
 
 const (

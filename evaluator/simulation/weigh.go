@@ -33,9 +33,6 @@ const (
 	// midAt is the log e-value against the middle of limit and trigger that a
 	// rollback wants: that of 1 in 5.
 	midAt = 1.6094379124341003
-	// leastBad bad events in leastBuckets looks must be seen before anything is
-	// held or rolled back.
-	leastBad, leastBuckets = 3, 2
 )
 
 // Name is the rule in a few words.
@@ -123,7 +120,7 @@ func (w *weigher) rungs(looks int) Reached {
 		return now
 	}
 	s := w.test.Suspect(&w.track)
-	if !w.rule.NoFloors && (s.Bad < leastBad || s.BadLooks < leastBuckets) {
+	if !w.rule.NoFloors && !s.Persists() {
 		return now
 	}
 	now = now.With(Warned).With(Held)
