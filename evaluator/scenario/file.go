@@ -19,6 +19,7 @@ type File struct {
 	from     *time.Duration
 	until    *time.Duration
 	down     []span
+	past     *past
 	series   []series
 	faults   []fault
 	commands []command
@@ -189,7 +190,7 @@ func uncommented(line string) string {
 	return strings.TrimSpace(line)
 }
 
-// run reads "from T-5m", "until T+2h" and "down T+5m..T+9m".
+// run reads "from T-5m", "until T+2h", "down T+5m..T+9m" and "past none".
 func (p *parser) run(n int, line string) {
 	word, rest, _ := strings.Cut(line, " ")
 	rest = strings.TrimSpace(rest)
@@ -207,8 +208,13 @@ func (p *parser) run(n int, line string) {
 		if s, err = parseSpan(rest); err == nil {
 			p.file.down = append(p.file.down, s)
 		}
+	case "past":
+		if p.file.past == nil {
+			p.file.past = new(past)
+		}
+		err = p.file.past.add(rest)
 	default:
-		err = fmt.Errorf("%q: want from, until or down", word)
+		err = fmt.Errorf("%q: want from, until, down or past", word)
 	}
 	if err != nil {
 		p.failf(n, "%v", err)

@@ -74,7 +74,7 @@ func TestMistakes(t *testing.T) {
 		{"a command at no time", "-- commands --\n1m hold by=ada\n", 2, `time "1m": want a time on the plan's clock`},
 		{"a command while down", "-- run --\ndown T+1m..T+3m\n-- commands --\nT+2m hold by=ada why=x\n", 4, `nobody takes a command`},
 		{"a command after the end", "-- run --\nuntil T+1m\n-- commands --\nT+2m hold by=ada why=x\n", 4, `the run goes from T to T+1m`},
-		{"a run of something", "-- run --\nfast\n", 2, `"fast": want from, until or down`},
+		{"a run of something", "-- run --\nfast\n", 2, `"fast": want from, until, down or past`},
 		{"a run without an end", "-- run --\nuntil T+3649d\n", 0, `more than 1000000 ticks`},
 		{"no event", "-- events --\nT phase canary waiting monitoring\n", 2, `want "T+10m phase NAME: from => to"`},
 		{"an event of no kind", "-- events --\nT fase canary: waiting => monitoring\n", 2, `unknown kind of event "fase"`},
@@ -188,6 +188,7 @@ func FuzzParse(f *testing.F) {
 			if _, err := scenario.Update([]byte(plan+text), scenario.Result{File: "fuzz", Plan: r.Plan, Events: r.Events}); err != nil {
 				t.Fatalf("Update: %v", err)
 			}
+			rewritten(t, r.Plan, r.Ticks)
 		}
 	})
 }

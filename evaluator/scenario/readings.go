@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -35,11 +36,15 @@ type correction struct {
 	after time.Duration
 }
 
-// value is a point as it is written: "30/600", "0.05@1200", "310ms", "ALARM".
+// value is a point as it is written: "30/600", "0.05@1200", "310ms", "ALARM",
+// "{1: 100/200, 2: 104/200}", "{5*40, 1*3}".
 type value struct {
-	v, n  float64
-	ratio bool // two counts
-	count bool // samples are given
+	v, n   float64
+	ratio  bool // two counts
+	groups []rules.Group
+	stars  bool   // the groups are stars, and v their sum
+	empty  string // a group without samples, so that there is no gap
+	none   bool   // the groups are known, and there is no value
 }
 
 // fault is what a source answers when it is asked in a span.
@@ -60,14 +65,14 @@ func (p *parser) readings(s section) {
 	var header []string
 	total := 0
 	p.lines(s, func(n int, line string) {
-		fields := strings.Fields(line)
-		var err error
+		fields, err := splitFields(line)
 		switch {
+		case err != nil:
 		case fields[0] == "at":
-			header = fields[1:]
+			header, err = unquoted(fields[1:])
 		case strings.HasPrefix(line, "!"):
 			err = p.fault(n, line)
-		case strings.Contains(line, ": ") || strings.HasSuffix(line, ":"):
+		case isSeries(line):
 			header = nil
 			err = p.seriesLine(n, line, &total)
 		case header != nil:
@@ -81,24 +86,41 @@ func (p *parser) readings(s section) {
 	})
 }
 
+// isSeries reports whether a line begins with a signal's name and a colon.
+func isSeries(line string) bool {
+	line, _, _ = strings.Cut(line, "{")
+	return strings.HasPrefix(line, `"`) || strings.Contains(line, ": ") || strings.HasSuffix(line, ":")
+}
+
+// unquoted gives names as they are meant.
+func unquoted(fields []string) ([]string, error) {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f
+		if strings.HasPrefix(f, `"`) {
+			name, err := strconv.Unquote(f)
+			if err != nil {
+				return nil, fmt.Errorf("%s is not a name", f)
+			}
+			names[i] = name
+		}
+	}
+	return names, nil
+}
+
 // seriesLine reads "api_5xx_rate: 0/600x10 30/600x12", after the name perhaps
 // "@T-5m".
 func (p *parser) seriesLine(n int, line string, total *int) error {
-	name, values, _ := strings.Cut(line, ":")
-	if at := strings.LastIndex(name, "@"); at >= 0 { // the time may be written with colons itself
-		if i := strings.LastIndex(line, ": "); i >= 0 {
-			name, values = line[:i], line[i+1:]
-		}
+	s := series{line: n}
+	values, err := s.name(line)
+	if err != nil {
+		return err
 	}
-	s := series{line: n, signal: strings.TrimSpace(name)}
-	if at := strings.LastIndex(s.signal, "@"); at >= 0 {
-		t, err := parseTime(strings.TrimSpace(s.signal[at+1:]))
-		if err != nil {
-			return err
-		}
-		s.start, s.signal = &t, strings.TrimSpace(s.signal[:at])
+	fields, err := splitFields(values)
+	if err != nil {
+		return err
 	}
-	for _, text := range strings.Fields(values) {
+	for _, text := range fields {
 		t, err := parseToken(text)
 		if err != nil {
 			return err
@@ -110,6 +132,56 @@ func (p *parser) seriesLine(n int, line string, total *int) error {
 	}
 	p.file.series = append(p.file.series, s)
 	return nil
+}
+
+// name reads the signal's name and the time of the first value, and gives the
+// rest. An @ behind a space is a time; one inside the name, as baselines have it,
+// is so only if it reads like one.
+func (s *series) name(line string) (values string, err error) {
+	rest := line
+	if strings.HasPrefix(line, `"`) {
+		quoted, err := strconv.QuotedPrefix(line)
+		if err != nil {
+			return "", fmt.Errorf("a quote is not closed in %q", line)
+		}
+		s.signal, _ = strconv.Unquote(quoted)
+		rest = line[len(quoted):]
+	}
+	head, values, ok := cutColon(rest)
+	at := strings.LastIndexByte(head, '@')
+	switch {
+	case !ok || s.signal != "" && head != "" && at != 0:
+		return "", fmt.Errorf("%q: want \"signal: values\" or \"signal @T-5m: values\"", line)
+	case s.signal == "" && at < 0:
+		s.signal = head
+	}
+	if at < 0 {
+		return values, nil
+	}
+	name := strings.TrimSpace(head[:at])
+	t, err := parseTime(strings.TrimSpace(head[at+1:]))
+	switch {
+	case err == nil:
+		s.start = &t
+	case len(name) == at && at > 0:
+		name = head
+	default:
+		return "", err
+	}
+	if s.signal == "" {
+		s.signal = name
+	}
+	return values, nil
+}
+
+// cutColon cuts at the first colon that ends a word: one in a time does not.
+func cutColon(text string) (head, rest string, ok bool) {
+	for i := range len(text) {
+		if text[i] == ':' && (i+1 == len(text) || text[i+1] == ' ' || text[i+1] == '\t') {
+			return strings.TrimSpace(text[:i]), text[i+1:], true
+		}
+	}
+	return strings.TrimSpace(text), "", false
 }
 
 // row reads one line of a table: a time, and a cell for each signal of the header.
@@ -176,7 +248,10 @@ func (p *parser) fault(n int, line string) error {
 // parseToken reads value[~late][^correction~after…][!fault][xTimes].
 func parseToken(text string) (token, error) {
 	t := token{times: 1}
-	rest := text
+	rest, inside, err := cutBraces(text)
+	if err != nil {
+		return t, err
+	}
 	if i := strings.LastIndexByte(rest, 'x'); i >= 0 {
 		n, err := strconv.ParseUint(rest[i+1:], 10, 31)
 		if err != nil || n == 0 || n > maxTokens {
@@ -193,31 +268,37 @@ func parseToken(text string) (token, error) {
 			return t, nil
 		}
 	}
-	parts := strings.Split(rest, "^")
-	if parts[0] == "_" || parts[0] == "-" {
-		t.gap = true
-		if len(parts) > 1 {
-			return t, fmt.Errorf("%q: a gap cannot be corrected; write the value with ~ for when it arrives", text)
-		}
-		return t, nil
-	}
-	var err error
-	if t.value, t.late, err = parseTimed(parts[0]); err != nil {
+	if err := t.values(strings.Split(rest, "^"), inside); err != nil {
 		return t, fmt.Errorf("%q: %w", text, err)
-	}
-	for _, part := range parts[1:] {
-		v, after, err := parseTimed(part)
-		if err != nil {
-			return t, fmt.Errorf("%q: %w", text, err)
-		}
-		t.corrects = append(t.corrects, correction{v, after})
 	}
 	return t, nil
 }
 
-func parseTimed(text string) (value, time.Duration, error) {
+// values reads a value and its corrections. What stood in braces is inside.
+func (t *token) values(parts, inside []string) (err error) {
+	if parts[0] == "_" || parts[0] == "-" {
+		t.gap = true
+		if len(parts) > 1 {
+			return errors.New("a gap cannot be corrected; write the value with ~ for when it arrives")
+		}
+		return nil
+	}
+	if t.value, t.late, err = parseTimed(parts[0], &inside); err != nil {
+		return err
+	}
+	for _, part := range parts[1:] {
+		v, after, err := parseTimed(part, &inside)
+		if err != nil {
+			return err
+		}
+		t.corrects = append(t.corrects, correction{v, after})
+	}
+	return nil
+}
+
+func parseTimed(text string, inside *[]string) (value, time.Duration, error) {
 	text, span, timed := strings.Cut(text, "~")
-	v, err := parseValue(text)
+	v, err := parseValue(text, inside)
 	if err != nil || !timed {
 		return v, 0, err
 	}
@@ -228,12 +309,17 @@ func parseTimed(text string) (value, time.Duration, error) {
 	return v, d.Duration, err
 }
 
-func parseValue(text string) (value, error) {
+func parseValue(text string, inside *[]string) (value, error) {
 	switch text {
 	case "OK":
 		return value{v: 0, n: 1}, nil
 	case "ALARM":
 		return value{v: 1, n: 1}, nil
+	case "{}", "_{}", "-{}":
+		v, err := grouped((*inside)[0])
+		*inside = (*inside)[1:]
+		v.none = text != "{}"
+		return v, err
 	}
 	if a, b, ok := strings.Cut(text, "/"); ok {
 		v, err := parseNumber(a)
@@ -249,7 +335,7 @@ func parseValue(text string) (value, error) {
 		return value{v: v, n: 1}, err
 	}
 	n, err := parseNumber(b)
-	return value{v: v, n: n, count: true}, err
+	return value{v: v, n: n}, err
 }
 
 // parseNumber reads a number in a unit: "3%" is 0.03, "310ms" is 0.31.

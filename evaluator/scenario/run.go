@@ -154,6 +154,9 @@ func (f *File) schedule(plan *rules.Plan) ([]planned, error) {
 		}
 		ticks = withCommand(ticks, start.Add(c.at), c.Command)
 	}
+	if len(ticks) > 0 {
+		ticks[0].Past = f.past.of(start.Unix())
+	}
 	return ticks, nil
 }
 
@@ -201,7 +204,7 @@ func (f *File) exact(plan *rules.Plan) ([]planned, error) {
 	var ticks []planned
 	var errs []error
 	for _, t := range f.ticks {
-		p := planned{Tick: evaluator.Tick{At: time.Unix(t.at.seconds(w.start), 0).UTC(), Commands: t.commands}}
+		p := planned{Tick: evaluator.Tick{At: time.Unix(t.at.seconds(w.start), 0).UTC(), Commands: t.commands, Past: t.past.of(w.start)}}
 		if n := len(ticks); n > 0 && p.At.Before(ticks[n-1].At) {
 			errs = append(errs, &Error{f.Name, t.line, "the tick comes before the one above"})
 		}

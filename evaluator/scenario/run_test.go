@@ -150,6 +150,7 @@ func TestWrittenScenarioIsTheRun(t *testing.T) {
 // drawTicks makes ticks such as a journal could have, and worse ones.
 func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("ab =\"\\#-\n\t:é")), 0, 12, -1)
+	groupName := rapid.StringOfN(rapid.RuneFrom([]rune("ab1 =\"\\#{},:*/é")), 0, 6, -1)
 	start := plan.Start.Unix()
 	at := start + rapid.Int64Range(-600, 60).Draw(rt, "first tick")
 	ticks := make([]evaluator.Tick, rapid.IntRange(1, 30).Draw(rt, "ticks"))
@@ -172,7 +173,19 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 					At: at - at%60 - int64(60*(6-k)), Value: n * rapid.Float64Range(0, 1).Draw(rt, "share"), Samples: n,
 				})
 			}
+			for k := range rapid.IntRange(0, 3).Draw(rt, "parts") {
+				parts := rules.Parts{At: at - at%60 - int64(60*(3-k))}
+				for range rapid.IntRange(0, 4).Draw(rt, "groups") {
+					parts.Groups = append(parts.Groups, rules.Group{
+						Name: groupName.Draw(rt, "group"), Value: rapid.Float64Range(0, 1000).Draw(rt, "positives"), Samples: rapid.Float64Range(0, 1e9).Draw(rt, "of"),
+					})
+				}
+				rd.Parts = append(rd.Parts, parts)
+			}
 			tick.Readings = append(tick.Readings, rd)
+		}
+		if i == 0 {
+			tick.Past = drawPast(rt, at, groupName)
 		}
 		for range rapid.IntRange(0, 4).Draw(rt, "commands") / 4 {
 			tick.Commands = append(tick.Commands, evaluator.Command{
@@ -186,6 +199,23 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 		ticks[i] = tick
 	}
 	return ticks
+}
+
+// drawPast makes what a journal could tell of earlier releases: nothing, that
+// there are none, or some.
+func drawPast(rt *rapid.T, at int64, name *rapid.Generator[string]) []evaluator.Past {
+	n := rapid.IntRange(-1, 3).Draw(rt, "earlier releases")
+	if n < 0 {
+		return nil
+	}
+	past := make([]evaluator.Past, n)
+	for i := range past {
+		past[i] = evaluator.Past{Plan: name.Draw(rt, "plan"), At: time.Unix(at-int64(i+1)*86400, 0).UTC()}
+		for range rapid.IntRange(0, 2).Draw(rt, "totals") {
+			past[i].Totals = append(past[i].Totals, evaluator.Total{Signal: name.Draw(rt, "signal"), Bad: rapid.Float64Range(0, 9).Draw(rt, "bad"), Samples: 9})
+		}
+	}
+	return past
 }
 
 // Update writes what came, keeps what was said of reasons and is still true, and

@@ -77,8 +77,8 @@ func parseSpan(text string) (span, error) {
 // pair is one key=value of a line.
 type pair struct{ key, value string }
 
-// parsePairs reads words and key="quoted values": a word without "=" is a pair
-// with an empty key.
+// parsePairs reads words, key="quoted values" and key={values in braces}: a word
+// without "=" is a pair with an empty key.
 func parsePairs(text string) ([]pair, error) {
 	var pairs []pair
 	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
@@ -106,6 +106,11 @@ func cutValue(text string) (value, rest string, err error) {
 		end := strings.IndexAny(text, " \t")
 		if end < 0 {
 			end = len(text)
+		}
+		if strings.HasPrefix(text, "{") {
+			if end, err = endOf(text, func(c byte) bool { return c == ' ' || c == '\t' }); err != nil {
+				return "", "", err
+			}
 		}
 		return text[:end], text[end:], nil
 	}

@@ -16,6 +16,7 @@ type tick struct {
 	at       stamp
 	reads    []read
 	commands []evaluator.Command
+	past     *past
 }
 
 // read is one reading to the letter.
@@ -27,12 +28,19 @@ type read struct {
 	settled *stamp
 	retry   *stamp
 	points  []point
+	parts   []groups
 	rest    rules.Reading // what needs no plan
 }
 
 type point struct {
 	at   stamp
 	v, n float64
+}
+
+// groups is what groups a bucket consists of.
+type groups struct {
+	at   stamp
+	list []rules.Group
 }
 
 // stamp is a time: an offset from T, or Unix seconds, written "@1749002400".
@@ -71,7 +79,8 @@ func formatStamp(unix, start int64) string {
 }
 
 // tick reads a line of the ticks section: "at T+30s", then for that tick
-// "read signal=… from=… to=… settled=… T=0/600 …" and "command hold by=…".
+// "read signal=… from=… to=… settled=… T=0/600 …", "command hold by=…" and
+// "past plan=… at=… totals={…}".
 func (p *parser) tick(n int, line string) {
 	word, rest, _ := strings.Cut(line, " ")
 	var err error
@@ -92,13 +101,18 @@ func (p *parser) tick(n int, line string) {
 		if r, err = parseRead(n, rest); err == nil {
 			last.reads = append(last.reads, r)
 		}
+	case word == "past":
+		if last.past == nil {
+			last.past = new(past)
+		}
+		err = last.past.add(rest)
 	case word == "command":
 		var c evaluator.Command
 		if c, err = parseCommand(rest); err == nil {
 			last.commands = append(last.commands, c)
 		}
 	default:
-		err = fmt.Errorf("%q: want at, read or command", word)
+		err = fmt.Errorf("%q: want at, read, command or past", word)
 	}
 	if err != nil {
 		p.failf(n, "%v", err)
@@ -157,7 +171,12 @@ func (r *read) set(x pair) (err error) {
 func (r *read) point(x pair) error {
 	at, err := parseStamp(x.key)
 	if err != nil {
-		return fmt.Errorf("read: %q: want signal=, from=, to=, settled=, fault=, retry=, detail=, note=, ref=, width= or a point such as T+1m=0/600", x.key+x.value)
+		return fmt.Errorf("read: %q: want signal=, from=, to=, settled=, fault=, retry=, detail=, note=, ref=, width=, a point such as T+1m=0/600 or groups such as T+1m={1: 2/30, 2: 3/30}", x.key+x.value)
+	}
+	if inside, ok := inBraces(x.value); ok {
+		list, err := parseGroups(inside)
+		r.parts = append(r.parts, groups{at, list})
+		return err
 	}
 	a, b, ok := strings.Cut(x.value, "/")
 	v, errV := strconv.ParseFloat(a, 64)
@@ -167,6 +186,14 @@ func (r *read) point(x pair) error {
 	}
 	r.points = append(r.points, point{at, v, n})
 	return nil
+}
+
+// inBraces is what stands in the braces that a text consists of.
+func inBraces(text string) (inside string, ok bool) {
+	if inside, ok = strings.CutPrefix(text, "{"); ok {
+		inside, ok = strings.CutSuffix(inside, "}")
+	}
+	return inside, ok
 }
 
 // reading is the read as the evaluator gets it.
@@ -181,6 +208,9 @@ func (r *read) reading(signal int, start int64) rules.Reading {
 	}
 	for _, p := range r.points {
 		rd.Points = append(rd.Points, rules.Point{At: p.at.seconds(start), Value: p.v, Samples: p.n})
+	}
+	for _, p := range r.parts {
+		rd.Parts = append(rd.Parts, rules.Parts{At: p.at.seconds(start), Groups: p.list})
 	}
 	return rd
 }
@@ -204,6 +234,9 @@ func formatRead(rd *rules.Reading, signal string, start int64) string {
 	}
 	for _, p := range rd.Points {
 		fmt.Fprintf(&b, " %s=%s/%s", formatStamp(p.At, start), number(p.Value), number(p.Samples))
+	}
+	for _, p := range rd.Parts {
+		fmt.Fprintf(&b, " %s=%s", formatStamp(p.At, start), formatGroups(p.Groups))
 	}
 	return b.String()
 }

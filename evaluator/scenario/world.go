@@ -33,7 +33,7 @@ type bucket struct {
 
 type version struct {
 	arrives int64
-	v, n    float64
+	value
 }
 
 // answer is a fault in a stretch of time.
@@ -130,8 +130,12 @@ func suits(sig *rules.Signal, t *token) error {
 	}
 	for _, v := range values {
 		counts := sig.Kind == rules.Ratio || sig.Kind == rules.Mean
-		if counts != v.ratio {
+		ofGroups := v.groups == nil || v.stars == (sig.Kind == rules.Mean) && (v.stars || sig.Kind == rules.Gauge)
+		switch {
+		case counts != v.ratio, !ofGroups, v.stars && v.none:
 			return fmt.Errorf("signal %q is a %v: want %s", sig.Name, sig.Kind, example(sig.Kind))
+		case v.empty != "" && !v.none:
+			return fmt.Errorf("group %q has no samples, so that there is no gap: write _ before the brace", v.empty)
 		}
 	}
 	return nil
@@ -142,13 +146,13 @@ func example(k rules.Kind) string {
 	case rules.Ratio:
 		return "bad/total, such as 3/600"
 	case rules.Mean:
-		return "sum/count, such as 45/10"
+		return "sum/count, such as 45/10, or stars, such as {5*8, 1*2}"
 	case rules.Alarm:
 		return "OK or ALARM"
 	case rules.Percentile:
 		return "value@samples, such as 310ms@600"
 	}
-	return "a value, such as 0.05 or 0.05@1200"
+	return "a value, such as 0.05 or 0.05@1200, or groups, such as {1: 100/200, 2: 104/200}"
 }
 
 // bucket adds one bucket. Counts are known when their bucket ends, a level when
@@ -165,9 +169,9 @@ func (w *world) bucket(s *source, sig *rules.Signal, t *token, at int64, line in
 	if level(sig.Kind) {
 		known = at
 	}
-	b := bucket{at: at, line: line, versions: []version{{known + int64(t.late/time.Second), t.value.v, t.value.n}}}
+	b := bucket{at: at, line: line, versions: []version{{known + int64(t.late/time.Second), t.value}}}
 	for _, c := range t.corrects {
-		b.versions = append(b.versions, version{known + int64(c.after/time.Second), c.value.v, c.value.n})
+		b.versions = append(b.versions, version{known + int64(c.after/time.Second), c.value})
 	}
 	slices.SortStableFunc(b.versions, func(a, b version) int { return cmp.Compare(a.arrives, b.arrives) })
 	s.buckets = append(s.buckets, b)
@@ -202,7 +206,7 @@ func (w *world) ask(q evaluator.Want, now int64) rules.Reading {
 	}
 	switch rd.Fault {
 	case rules.OK, rules.PartialData, rules.StaleData:
-		rd.Points = s.known(q, now)
+		s.tell(&rd, now)
 	}
 	if rd.Fault == rules.OK || rd.Fault == rules.NoData {
 		rd.SettledUntil = now - int64(sig.Settle/time.Second)
@@ -210,23 +214,38 @@ func (w *world) ask(q evaluator.Want, now int64) rules.Reading {
 	return rd
 }
 
-// known lists the points of a range as they are known at a time.
-func (s *source) known(q evaluator.Want, now int64) []rules.Point {
-	var points []rules.Point
-	first, _ := slices.BinarySearchFunc(s.buckets, q.From, func(b bucket, at int64) int { return cmp.Compare(b.at, at) })
+// tell puts what is known of a range at a time into its reading. Where the newest
+// bucket has groups and no value, the answer is that there is none.
+func (s *source) tell(rd *rules.Reading, now int64) {
+	first, _ := slices.BinarySearchFunc(s.buckets, rd.From, func(b bucket, at int64) int { return cmp.Compare(b.at, at) })
+	none := false
 	for _, b := range s.buckets[first:] {
-		if b.at >= q.To {
+		if b.at >= rd.To {
 			break
 		}
-		var newest *version
-		for i := range b.versions {
-			if b.versions[i].arrives <= now {
-				newest = &b.versions[i]
-			}
+		v := b.known(now)
+		if v == nil {
+			continue
 		}
-		if newest != nil {
-			points = append(points, rules.Point{At: b.at, Value: newest.v, Samples: newest.n})
+		if none = v.none; !none {
+			rd.Points = append(rd.Points, rules.Point{At: b.at, Value: v.v, Samples: v.n})
+		}
+		if v.groups != nil {
+			rd.Parts = append(rd.Parts, rules.Parts{At: b.at, Groups: v.groups})
 		}
 	}
-	return points
+	if none && rd.Fault == rules.OK {
+		rd.Fault, rd.Detail = rules.NoData, "a group is too small for a value"
+	}
+}
+
+// known is a bucket's value as it is known at a time, nil while there is none.
+func (b *bucket) known(now int64) *version {
+	var newest *version
+	for i := range b.versions {
+		if b.versions[i].arrives <= now {
+			newest = &b.versions[i]
+		}
+	}
+	return newest
 }

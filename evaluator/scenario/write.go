@@ -38,7 +38,7 @@ func Write(plan *rules.Plan, ticks []evaluator.Tick, events []evaluator.Event) (
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func writeTick(b *bytes.Buffer, plan *rules.Plan, t *evaluator.Tick, start int64) error {
-	fmt.Fprintf(b, "at %s\n", formatStamp(t.At.Unix(), start))
+	fmt.Fprintf(b, "at %s\n%s", formatStamp(t.At.Unix(), start), formatPast(t.Past, start))
 	for i := range t.Readings {
 		rd := &t.Readings[i]
 		if rd.Signal < 0 || rd.Signal >= len(plan.Signals) {
