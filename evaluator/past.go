@@ -1,8 +1,10 @@
 package evaluator
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/relgate/relgate/evaluator/evidence"
@@ -154,12 +156,12 @@ func (st *State) rollbackTotal(lay *layout, signal int) (sum tally, ok bool) {
 	return sum, true
 }
 
-// successTotal adds up what the success rules have counted in their phases. What
-// overlaps a phase before it is left out: no bucket counts twice.
+// successTotal adds up what the success rules have counted in their phases, the
+// largest count first. What overlaps a larger one is left out: no bucket
+// counts twice.
 func (st *State) successTotal(lay *layout, signal int) (sum tally, ok bool) {
-	var until time.Time
+	var counts []*Evidence
 	for k := range st.phases {
-		var best *Evidence
 		for _, ss := range st.phases[k].success {
 			f := ss.frozen
 			if f == nil || lay.plan.Rules[f.rule].Signal != signal || f.evidence.Weighed == nil {
@@ -168,15 +170,14 @@ func (st *State) successTotal(lay *layout, signal int) (sum tally, ok bool) {
 			if ss.verdict == rules.Fail {
 				return tally{}, false
 			}
-			if best == nil || f.evidence.Samples > best.Samples {
-				best = &f.evidence
-			}
+			counts = append(counts, &f.evidence)
 		}
-		if best == nil || best.From.Before(until) {
-			continue
+	}
+	slices.SortStableFunc(counts, func(a, b *Evidence) int { return cmp.Compare(b.Samples, a.Samples) })
+	for i, e := range counts {
+		if !slices.ContainsFunc(counts[:i], func(o *Evidence) bool { return o.From.Before(e.To) && e.From.Before(o.To) }) {
+			sum.bad, sum.n = sum.bad+e.Weighed.Bad, sum.n+e.Samples
 		}
-		until = best.To
-		sum.bad, sum.n = sum.bad+best.Weighed.Bad, sum.n+best.Samples
 	}
 	return sum, true
 }
