@@ -198,8 +198,8 @@ func (o *PhaseReport) count(v *PhaseRun) {
 			c.Fail++
 		case s.Extent == Partly:
 			c.Unjudged++
-		case v.Outcome == OutcomeUnknown:
-			c.Unknown++
+		case v.Outcome == OutcomeUnknown, v.Outcome == OutcomePass, v.Outcome == OutcomePart, v.Outcome == OutcomeFail:
+			c.Unknown++ // the phase was decided without it, or could not be
 		}
 	}
 }
