@@ -89,10 +89,10 @@ func (w *writer) fixed(v any) {
 func (r *reader) evidence(s *State) {
 	s.run.heldFor, s.run.heldBy, s.run.heldWhy = r.cause(), r.str(), r.str()
 	for range r.size(r.uint(), len(r.b)/3) {
-		i := r.size(r.uint(), len(s.rules)-1)
+		i := r.size(r.uint(), math.MaxInt32)
 		acked := r.bool()
 		ev := r.weighed()
-		if r.err != nil {
+		if !r.check(i < len(s.rules), "evidence of no rule") {
 			return
 		}
 		s.rules[i].acked, s.rules[i].ev = acked, ev

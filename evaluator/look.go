@@ -157,7 +157,8 @@ func (s *State) undecided(lay *layout, k int, success []RuleView) string {
 		return "watched until " + when(end).Format(clock)
 	}
 	for i := range success {
-		if v := &success[i]; v.Verdict != rules.Pass && !ph.success[i].ignored {
+		v, gate := &success[i], lay.plan.Rules[p.Success[i]].Gate
+		if v.Verdict != rules.Pass && !ph.success[i].ignored && (gate == rules.Required || gate == rules.Veto && v.Verdict == rules.Fail) {
 			return v.Reason
 		}
 	}

@@ -386,7 +386,7 @@ func (s *stepper) leading(k int) *Evidence {
 	}
 	best := 0
 	for i := range ph.success {
-		if rank(&ph.success[i]) > rank(&ph.success[best]) {
+		if s.rank(k, i) > s.rank(k, best) {
 			best = i
 		}
 	}
@@ -398,12 +398,16 @@ func (s *stepper) leading(k int) *Evidence {
 	return &ev
 }
 
-func rank(ss *successState) int {
+// rank says how much a success rule has to do with what its phase says.
+func (s *stepper) rank(k, i int) int {
+	ss, gate := &s.st.phases[k].success[i], s.plan.Rules[s.plan.Phases[k].Success[i]].Gate
 	switch {
+	case gate == rules.Advisory:
+		return 0
 	case ss.verdict == rules.Fail:
+		return 3
+	case ss.verdict != rules.Pass && !ss.ignored && gate == rules.Required:
 		return 2
-	case ss.verdict != rules.Pass && !ss.ignored:
-		return 1 // before what may only veto, which has no rank of its own
 	}
-	return 0
+	return 1
 }

@@ -164,11 +164,7 @@ func (s *stepper) silentReason(r *rules.Rule, since int64, c rules.Cause) string
 func successWords(lay *layout, st *State, v *successView, open bool) string {
 	plan, r := lay.plan, v.rule
 	if v.alarm {
-		name := plan.Signals[r.Alarm].Name
-		if v.opinion.verdict == rules.Fail {
-			return fmt.Sprintf("%s: alarm %s went off in the window", plainTitle(r), name)
-		}
-		return fmt.Sprintf("%s: alarm %s is not known for the whole window: %s", plainTitle(r), name, causeWords(v.opinion.cause))
+		return alarmWords(lay, v)
 	}
 	value := "no value yet"
 	if v.stretch.known {

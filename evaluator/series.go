@@ -139,7 +139,7 @@ func (s *series) put(fresh []rules.Point, lay *signalLayout, asOf int64, good bo
 	joined := join(old[cut:], fresh)
 	// A bucket that comes after it was said to stay absent is judged, but it does
 	// not count as seen.
-	if settled := s.settled - w + 1; changed < settled {
+	if settled := alignDown(s.settled, w); changed < settled {
 		s.gone -= int32(valued(joined[:before(joined, settled)], w, lay) - valued(old[cut:cut+before(old[cut:], settled)], w, lay))
 	}
 	s.points = joined

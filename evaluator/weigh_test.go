@@ -1,6 +1,8 @@
 package evaluator
 
 import (
+	"encoding/binary"
+	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -54,13 +56,18 @@ func TestEvidenceClimbs(t *testing.T) {
 	w := newWorld(t, p)
 	w.value = binomials(1, 12, func(int, int64) float64 { return .05 })
 	w.run(T.Add(2 * time.Hour))
-	t.Log(w.lines())
 	got := transitions(w.events, "high")
 	if got != "idle clear warning holding fired" && got != "idle clear warning fired" && got != "idle clear holding fired" {
 		t.Errorf("the rule went %s", got)
 	}
-	if _, logE, _ := lastEvidence(w.events, "high"); logE < math.Log(100) {
+	_, logE, reason := lastEvidence(w.events, "high")
+	if logE < math.Log(100) {
 		t.Errorf("it fired at a log e-value of %v", logE)
+	}
+	want := "ROLLBACK: 8 of 120 samples were bad since 02:01 (6.7 %; likely 1.5 % to 17 %); if the release met its <= 1 % target, " +
+		"evidence this strong would appear at any time in fewer than 1 of 235 releases (limit 1 in 100)"
+	if !strings.HasPrefix(reason, want) {
+		t.Errorf("it says %q\nwant %q", reason, want)
 	}
 }
 
@@ -90,29 +97,324 @@ func TestPassByEvidence(t *testing.T) {
 	p := weighPlan(15 * time.Minute)
 	w := newWorld(t, p)
 	w.value = binomials(3, 12, func(int, int64) float64 { return .003 })
-	for w.now.Before(T.Add(2 * time.Hour)) {
-		w.tick()
-		w.now = w.now.Add(time.Minute)
-		if m := w.now.Sub(T) / time.Minute; m == 5 || m == 14 || m == 18 {
-			t.Log(m, Look(p, w.state).Phases[0].Success[0].Reason)
+	w.run(T.Add(18 * time.Minute))
+	v := Look(p, w.state).Phases[0].Success[0]
+	for _, want := range []string{
+		"No verdict: 0 of 204 samples were bad since 02:00", "these exclude the 3 % trigger",
+		"more good samples would prove <= 1 % (15 min at the present traffic)", "would hold it",
+	} {
+		if !strings.Contains(v.Reason, want) {
+			t.Errorf("after 18 minutes it says %q, want %q in it", v.Reason, want)
 		}
 	}
-	t.Log(w.lines())
-	v := Look(p, w.state)
-	t.Log(v.Phases[0].Success[0].Reason, v.Rollback[0].Reason)
+	w.run(T.Add(2 * time.Hour))
+	v = Look(p, w.state).Phases[0].Success[0]
+	if v.Verdict != rules.Unknown || !strings.Contains(v.Reason, "it cannot pass in the time it has") {
+		t.Errorf("at the end it is %v: %s", v.Verdict, v.Reason)
+	}
+
+	p.Rules[0].Proof = rules.ProofWeak
+	w = newWorld(t, p)
+	w.value = binomials(3, 12, func(int, int64) float64 { return .003 })
+	w.run(T.Add(30 * time.Minute))
+	v = Look(p, w.state).Phases[0].Success[0]
+	if v.Verdict != rules.Pass || !strings.Contains(v.Reason, "the 3 % trigger excluded") {
+		t.Errorf("with a weak proof it is %v: %s", v.Verdict, v.Reason)
+	}
+}
+
+// outage is an outage of both sides in the middle of a good release.
+func outage(signal int, minute int64) float64 {
+	if minute >= 20 && minute < 35 {
+		return .1
+	}
+	return .005
 }
 
 func TestSharedOutageHolds(t *testing.T) {
 	p := weighPlan(4 * time.Hour)
 	p.Signals[0].Baseline = 1
 	w := newWorld(t, p)
-	w.value = binomials(2, 12, func(s int, m int64) float64 {
-		if m >= 20 && m < 35 {
-			return .1
+	w.value = binomials(2, 12, outage)
+	w.run(T.Add(30 * time.Minute))
+	v := Look(p, w.state)
+	if !v.Held || v.Cause != rules.CauseBaseline || v.Rollback[0].State != RuleHolding {
+		t.Fatalf("held %v, cause %v, rule %s: %s", v.Held, v.Cause, v.Rollback[0].State, v.Reason)
+	}
+	for _, want := range []string{"HOLD: ", "canary samples were bad since 02:20", "baseline over the same minutes", "rolling back will not help"} {
+		if !strings.Contains(v.Reason, want) {
+			t.Errorf("it says %q, want %q in it", v.Reason, want)
 		}
-		return .005
-	})
-	w.run(T.Add(3 * time.Hour))
-	t.Log(w.lines())
-	t.Log(Look(p, w.state).Rollback[0].Reason)
+	}
+	if v.Rollback[0].Verdict != rules.Pending {
+		t.Errorf("a rule that holds is %v, want pending", v.Rollback[0].Verdict)
+	}
+	w.tick(Command{ID: "1", Kind: Resume, By: "ada", Why: "both were slow"})
+	v = Look(p, w.state)
+	if v.Held || v.Rollback[0].State != RuleWarning {
+		t.Errorf("after it was resumed: held %v, rule %s", v.Held, v.Rollback[0].State)
+	}
+	w.run(T.Add(4*time.Hour + 10*time.Minute))
+	v = Look(p, w.state)
+	if v.State == rules.RolledBack || v.Held {
+		t.Errorf("the run is %v, held %v: %s", v.State, v.Held, v.Reason)
+	}
+}
+
+// A window that ends in an outage of both sides does not fail.
+func TestSharedOutageFailsNobody(t *testing.T) {
+	p := weighPlan(30 * time.Minute)
+	p.Signals[0].Baseline = 1
+	p.Phases[0].Rollback = nil
+	w := newWorld(t, p)
+	w.value = binomials(2, 120, outage)
+	w.run(T.Add(33 * time.Minute))
+	v := Look(p, w.state).Phases[0]
+	if v.Verdict != rules.Pending || v.Cause != rules.CauseBaseline {
+		t.Errorf("the phase is %v (%v): %s", v.Verdict, v.Cause, v.Reason)
+	}
+	p.Signals[0].Baseline = 0
+	w = newWorld(t, p)
+	w.value = binomials(2, 120, outage)
+	w.run(T.Add(33 * time.Minute))
+	if v := Look(p, w.state).Phases[0]; v.Verdict != rules.Fail || !strings.HasPrefix(v.Reason, "FAIL: ") {
+		t.Errorf("without a baseline the phase is %v: %s", v.Verdict, v.Reason)
+	}
+}
+
+// A hold blocks the phase while it lasts, and one that comes while a person holds
+// the run makes no second one.
+func TestHoldOnHold(t *testing.T) {
+	p := weighPlan(10 * time.Minute)
+	p.Rules[1].For = 2 * time.Hour // holds, and does not roll back
+	p.Rules[0].Gate = rules.Advisory
+	p.Phases[0].Success = []int{0, 2}
+	p.Signals = append(p.Signals, p.Signals[1])
+	p.Signals[2].Name, p.Signals[2].BaselineOf = "crashes", ""
+	p.Rules = append(p.Rules, rules.Rule{Name: "crashes", Kind: rules.Success, Signal: 2, ShownSignal: 2, When: pct("< 90 %"), Alarm: -1})
+	w := newWorld(t, p)
+	w.value = binomials(1, 120, func(int, int64) float64 { return .06 })
+	w.run(T.Add(time.Minute))
+	w.tick(Command{ID: "1", Kind: Hold, By: "ada", Why: "lunch"})
+	w.run(T.Add(20 * time.Minute))
+	held := 0
+	for _, e := range w.events {
+		if e.Kind == RunEvent && e.To == rules.Held.String() {
+			held++
+		}
+	}
+	v := Look(p, w.state)
+	if held != 1 || v.Rollback[0].State != RuleHolding || v.Phases[0].Verdict != rules.Pending {
+		t.Errorf("%d holds, rule %s, phase %v: %s", held, v.Rollback[0].State, v.Phases[0].Verdict, v.Phases[0].Reason)
+	}
+	if !strings.Contains(v.Phases[0].Reason, "holds the run") {
+		t.Errorf("the phase says %q", v.Phases[0].Reason)
+	}
+}
+
+// The policies for silence hold for rules that weigh evidence as for others.
+func TestSilenceOfEvidence(t *testing.T) {
+	for policy, want := range map[rules.Policy]rules.State{
+		rules.PolicyHold: rules.Monitoring, rules.PolicyRollback: rules.RolledBack, rules.PolicyFail: rules.Failed,
+	} {
+		p := weighPlan(2 * time.Hour)
+		p.Rules[1].OnNoData = policy
+		w := newWorld(t, p)
+		w.value = func(signal int, at int64) (float64, float64, bool) { return 0, 12, at < T.Unix()+10*60 }
+		w.run(T.Add(time.Hour))
+		v := Look(p, w.state)
+		if v.Phases[0].State != want {
+			t.Errorf("%v: the phase is %v, want %v: %s", policy, v.Phases[0].State, want, v.Phases[0].Reason)
+		}
+		if policy == rules.PolicyHold && (v.Rollback[0].State != RuleSilent || !strings.Contains(v.Rollback[0].Reason, "cannot be judged")) {
+			t.Errorf("the rule is %s: %s", v.Rollback[0].State, v.Rollback[0].Reason)
+		}
+	}
+}
+
+// What was weighed is kept over a change of the plan that does not concern it, and
+// begun afresh where the bounds or what runs beside it are others.
+func TestEvidenceOverAChange(t *testing.T) {
+	p := weighPlan(4 * time.Hour)
+	p.Signals[0].Baseline = 1
+	w := newWorld(t, p)
+	w.value = binomials(4, 12, func(int, int64) float64 { return .005 })
+	w.run(T.Add(2 * time.Hour))
+	for name, change := range map[string]struct {
+		do   func(p *rules.Plan)
+		kept bool
+	}{
+		"a title":  {func(p *rules.Plan) { p.Rules[1].Title = "x" }, true},
+		"a limit":  {func(p *rules.Plan) { p.Rules[1].Limit = .005 }, false},
+		"baseline": {func(p *rules.Plan) { p.Signals[1].Source = "other" }, false},
+	} {
+		changed := weighPlan(4 * time.Hour)
+		changed.Signals[0].Baseline = 1
+		change.do(changed)
+		st := Adopt(p, changed, w.state)
+		v := Look(changed, st).Rollback[0].Evidence
+		if kept := v.Samples > 1000; kept != change.kept {
+			t.Errorf("%s: %v samples are known, kept %v, want %v", name, v.Samples, kept, change.kept)
+		}
+	}
+}
+
+func TestWhatIsCounted(t *testing.T) {
+	p := weighPlan(time.Hour)
+	seconds := rules.Signal{Name: "p95", Unit: rules.Seconds}
+	p.Signals = append(p.Signals, seconds, rules.Signal{Name: "size", Unit: rules.Number})
+	for _, tt := range []struct {
+		sig  rules.Signal
+		noun string
+		verb string
+	}{
+		{rules.Signal{Of: 2, Above: 2.5}, "requests", "took longer than 2.5 s"},
+		{rules.Signal{Of: 3, Above: 7}, "samples", "lay above 7"},
+		{rules.Signal{Of: -1, Query: rules.Query{Sentry: &rules.SentryQuery{}}}, "sessions", "crashed"},
+		{rules.Signal{Of: -1, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{}}}, "requests", "failed"},
+		{rules.Signal{Of: -1, Kind: rules.Mean}, "reviews", ""},
+		{rules.Signal{Of: -1}, "samples", "were bad"},
+	} {
+		if c := countedAs(p, &tt.sig); c.noun != tt.noun || c.verb != tt.verb {
+			t.Errorf("%+v is counted as %q %q, want %q %q", tt.sig, c.noun, c.verb, tt.noun, tt.verb)
+		}
+	}
+}
+
+func TestNumbersInWords(t *testing.T) {
+	for _, tt := range []struct{ got, want string }{
+		{hour(T.Unix(), T.Unix()+3600), "02:00"}, {hour(T.Unix(), T.Unix()+100*3600), "2025-06-04 02:00"},
+		{in(40), "40 s"}, {in(-5), "0 s"}, {in(61), "2 min"}, {in(5 * 3600), "5.0 h"}, {in(72 * 3600), "3.0 days"},
+		{share(.5), "50 %"}, {share(.0543), "5.4 %"}, {share(.0012), "0.12 %"}, {share(1e-9), "<0.01 %"}, {share(0), "0 %"},
+		{oneIn(0), "1"}, {oneIn(4.67), "106"}, {oneIn(9), "8,100"}, {oneIn(20), "a million"}, {oneIn(math.Inf(1)), "a million"},
+		{about(12.2), "13"}, {about(1234), "1,300"},
+		{rate(&rules.Signal{Good: true}, .975), "97.5 %"}, {rate(&rules.Signal{Good: true}, .9988), "99.88 %"},
+		{rate(&rules.Signal{Good: true}, .99995), "99.995 %"}, {rate(&rules.Signal{Good: true}, .5), "50 %"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}
+
+// The stars of a name, and none of what is no number of stars.
+func TestStarsOf(t *testing.T) {
+	for name, want := range map[string]int{"1": 1, "5": 5, "0": 0, "6": 0, "": 0, "15": 0, "x": 0} {
+		if got := starsOf(name); got != want {
+			t.Errorf("%q: got %d, want %d", name, got, want)
+		}
+	}
+}
+
+// gapWorld answers with groups: a gap of so much between ten groups of n.
+func gapWorld(t *testing.T, p *rules.Plan, n, gap float64) *world {
+	w := newWorld(t, p)
+	w.value = func(int, int64) (float64, float64, bool) { return gap, 10 * n, true }
+	w.bend = func(rd *rules.Reading) bool {
+		for _, point := range rd.Points {
+			parts := rules.Parts{At: point.At}
+			for d := range 10 {
+				share := .5 + gap*float64(d)/9
+				parts.Groups = append(parts.Groups, rules.Group{Name: string(rune('0' + d)), Value: math.Round(share * n), Samples: n})
+			}
+			rd.Parts = append(rd.Parts, parts)
+		}
+		return true
+	}
+	return w
+}
+
+func gapPlan() *rules.Plan {
+	p := weighPlan(6 * time.Hour)
+	p.Signals = p.Signals[:1]
+	s := &p.Signals[0]
+	s.Kind, s.Unit, s.Period, s.Every, s.Settle, s.Keep = rules.Gauge, rules.Number, time.Hour, time.Hour, 0, 30
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		r.Limit, r.Trigger, r.When = .07, .07, pct("<= 0.07")
+	}
+	p.Rules[1].When = pct("> 0.07")
+	return p
+}
+
+// A gap is judged by intervals that hold for all pairs of groups at once: few
+// samples decide nothing, whatever the plain gap is.
+func TestGaps(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		n, gap float64
+		state  rules.State
+		words  string
+	}{
+		{"large and alike", 20000, .02, rules.Passed, "PASS: the gap between groups 9 and 0 is 0.02"},
+		{"large and apart", 20000, .15, rules.RolledBack, "ROLLBACK: the gap between groups 9 and 0 is 0.15"},
+		{"few", 200, .1, rules.Monitoring, "chance alone would show 0.1"},
+		{"hardly any", 20, .1, rules.Monitoring, "too few in 0, 1, 2"},
+	} {
+		p := gapPlan()
+		w := gapWorld(t, p, tt.n, tt.gap)
+		w.run(T.Add(6*time.Hour + 30*time.Minute))
+		v := Look(p, w.state).Phases[0]
+		reason := v.Reason
+		if v.State == rules.Monitoring {
+			reason = v.Success[0].Reason
+		}
+		if v.State != tt.state || !strings.Contains(reason, tt.words) {
+			t.Errorf("%s: the phase is %v: %s; want %v, %q", tt.name, v.State, reason, tt.state, tt.words)
+		}
+	}
+}
+
+// Sessions that are too young do not help to pass, and those of a bad release
+// speak against it at once.
+func TestMaturity(t *testing.T) {
+	p := weighPlan(30 * time.Minute)
+	p.Signals[0].Maturity = 25 * time.Minute
+	w := newWorld(t, p)
+	w.value = binomials(3, 120, func(int, int64) float64 { return 0 })
+	w.run(T.Add(27 * time.Minute))
+	if n := Look(p, w.state).Phases[0].Success[0].Evidence; n.Samples < 3000 || n.Weighed.Keeps > math.Log(20) {
+		t.Errorf("after 27 minutes: %v samples, proven %v", n.Samples, n.Weighed.Keeps)
+	}
+	w.run(T.Add(34 * time.Minute))
+	if v := Look(p, w.state).Phases[0]; v.State != rules.Passed {
+		t.Errorf("at the end the phase is %v: %s", v.State, v.Reason)
+	}
+}
+
+// Where the rate of a release is as bad as the limit, no number of good samples
+// is said to be enough that nobody will ever see.
+func TestNeverEnough(t *testing.T) {
+	p := weighPlan(15 * time.Minute)
+	p.Rules[0].Limit, p.Rules[0].Trigger = 1e-9, .5
+	w := newWorld(t, p)
+	w.value = binomials(1, 12, func(int, int64) float64 { return .1 })
+	w.run(T.Add(5 * time.Minute))
+	if got := Look(p, w.state).Phases[0].Success[0].Reason; !strings.Contains(got, "no number of them would prove") {
+		t.Errorf("it says %q", got)
+	}
+}
+
+// The stored form of what was weighed: any byte of it may be broken.
+func TestStoredEvidence(t *testing.T) {
+	p := weighPlan(4 * time.Hour)
+	p.Signals[0].Baseline = 1
+	w := newWorld(t, p)
+	w.value = binomials(2, 12, outage)
+	w.run(T.Add(30 * time.Minute))
+	body := store(t, w.state)
+	body = body[:len(body)-4]
+	sum := func(b []byte) []byte { return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
+	for i := 4; i < len(body); i++ {
+		if new(State).UnmarshalBinary(sum(body[:i:i])) == nil {
+			t.Fatalf("the first %d bytes of %d are read", i, len(body))
+		}
+		for _, v := range []byte{0, 1, 2, 9, 0x7f, 0x80, 0xff} {
+			b := []byte(string(body))
+			b[i] = v
+			if b = sum(b); new(State).UnmarshalBinary(b) == nil {
+				work(t, b)
+			}
+		}
+	}
 }

@@ -1,0 +1,51 @@
+package evaluator
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// Until Quiet says, no question falls due and a tick without news gives nothing.
+func TestQuiet(t *testing.T) {
+	if got := Quiet(smallPlan(), Begin(smallPlan())); !got.Equal(time.Unix(0, 0)) {
+		t.Errorf("before the first tick: got %v, want the beginning of time", got)
+	}
+	p := smallPlan()
+	state, _ := Step(p, Begin(p), Tick{At: T})
+	state, _ = Step(p, state, Tick{At: T.Add(time.Minute), Commands: []Command{{ID: "1", Kind: Override, Verdict: rules.Pass, By: "ada", Why: "known"}}})
+	if got, want := Quiet(p, state), T.Add(15*time.Minute); got.After(want) {
+		t.Errorf("a phase that passed before its window ended: quiet until %v, want no later than %v", got, want)
+	}
+	skipped := 0
+	rapid.Check(t, func(t *rapid.T) {
+		r := newDrawnRun(t)
+		for range rapid.IntRange(1, 60).Draw(t, "ticks") {
+			tick := r.next(t, true)
+			r.state, _ = Step(r.plan, r.state, tick)
+			quiet, at := Quiet(r.plan, r.state), r.state.at
+			if quiet.Unix() < at {
+				t.Fatalf("quiet until %v, before the tick at %v", quiet, when(at))
+			}
+			for _, before := range []int64{1, 30, 600} {
+				now := when(max(at, quiet.Unix()-before))
+				if !now.Before(quiet) || now.Unix() > at+7*24*3600 {
+					continue
+				}
+				skipped++
+				if wants := Wants(r.plan, r.state, now); len(wants) > 0 {
+					t.Fatalf("quiet until %v, but at %v it asks %v", quiet, now, wants)
+				}
+				if _, events := Step(r.plan, r.state, Tick{At: now}); len(events) > 0 {
+					t.Fatalf("quiet until %v, but at %v: %v", quiet, now, events)
+				}
+			}
+		}
+	})
+	if skipped == 0 {
+		t.Error("it was never quiet: the test proves nothing")
+	}
+}
