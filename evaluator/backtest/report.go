@@ -132,15 +132,16 @@ const (
 	OutcomePart     = "part" // what could be judged passed; the history cannot answer for the rest
 	OutcomeFail     = "fail"
 	OutcomeRollback = "rollback"
-	OutcomeHeld     = "held"      // a rule held the run, and nobody let it go on
-	OutcomeUnknown  = "unknown"   // its data did not suffice by its deadline
-	OutcomeCut      = "cut"       // the range ended first
-	OutcomeIdle     = "not_begun" // what came before kept it from starting
+	OutcomeHeld     = "held"       // a rule held the run, and nobody let it go on
+	OutcomeUnknown  = "unknown"    // its data did not suffice by its deadline
+	OutcomeNone     = "no_history" // not decided, and the history lacks some of what it rests on
+	OutcomeCut      = "cut"        // the range ended first
+	OutcomeIdle     = "not_begun"  // what came before kept it from starting
 )
 
 // Outcomes lists the outcomes of a phase in order.
 func Outcomes() []string {
-	return []string{OutcomePass, OutcomePart, OutcomeFail, OutcomeRollback, OutcomeHeld, OutcomeUnknown, OutcomeCut, OutcomeIdle}
+	return []string{OutcomePass, OutcomePart, OutcomeFail, OutcomeRollback, OutcomeHeld, OutcomeUnknown, OutcomeNone, OutcomeCut, OutcomeIdle}
 }
 
 // RunTotals counts the whole releases by how they ended.
@@ -152,6 +153,7 @@ type RunTotals struct {
 	RolledBack int    `json:"rolled_back"`
 	Held       int    `json:"held"`
 	Unknown    int    `json:"unknown"`
+	NoHistory  int    `json:"no_history"`
 	Cut        int    `json:"cut"`
 	False      int    `json:"false"` // failed, held or rolled back outside every marked period
 	Right      int    `json:"right"`

@@ -247,7 +247,7 @@ func TestNoHistoryIsNoPass(t *testing.T) {
 func TestNeverFetchedIsNoHistory(t *testing.T) {
 	p := short()
 	r := mustRun(t, Config{Plan: p, History: history(2 * time.Hour), Every: 2 * time.Hour})
-	if r.Rollback[0].Extent != None || r.Runs.Passed+r.Runs.Part != 0 {
+	if r.Rollback[0].Extent != None || r.Runs.Passed+r.Runs.Part != 0 || r.Runs.NoHistory != 1 || r.Releases[0].Outcome != OutcomeNone {
 		t.Errorf("got %+v and %+v, want no history and no pass", r.Rollback[0], r.Runs)
 	}
 }

@@ -198,7 +198,7 @@ func (o *PhaseReport) count(v *PhaseRun) {
 			c.Fail++
 		case s.Extent == Partly:
 			c.Unjudged++
-		case v.Outcome == OutcomeUnknown, v.Outcome == OutcomePass, v.Outcome == OutcomePart, v.Outcome == OutcomeFail:
+		case v.Outcome == OutcomeUnknown, v.Outcome == OutcomeNone, v.Outcome == OutcomePass, v.Outcome == OutcomePart, v.Outcome == OutcomeFail:
 			c.Unknown++ // the phase was decided without it, or could not be
 		}
 	}
@@ -220,6 +220,8 @@ func runs(releases []Release) RunTotals {
 			t.RolledBack++
 		case OutcomeHeld:
 			t.Held++
+		case OutcomeNone:
+			t.NoHistory++
 		case OutcomeCut:
 			t.Cut++
 		default:
@@ -231,7 +233,7 @@ func runs(releases []Release) RunTotals {
 		case False:
 			t.False++
 		}
-		if rel.Outcome != OutcomeCut && rel.Outcome != OutcomeUnknown && rel.Outcome != OutcomeHeld {
+		if !slices.Contains([]string{OutcomeCut, OutcomeUnknown, OutcomeNone, OutcomeHeld}, rel.Outcome) {
 			took = append(took, rel.Took)
 		}
 	}

@@ -59,6 +59,8 @@ func runOutcome(rel *Release, held, cut bool) string {
 		return OutcomePass
 	case held:
 		return OutcomeHeld
+	case slices.ContainsFunc(rel.Phases, func(p PhaseRun) bool { return p.Outcome == OutcomeNone }):
+		return OutcomeNone
 	case cut:
 		return OutcomeCut
 	}
@@ -144,12 +146,16 @@ func phaseOutcome(v *evaluator.PhaseView, lacks, held, cut bool) string {
 		return OutcomeRollback
 	case held && !v.Started.IsZero():
 		return OutcomeHeld
+	case v.Verdict == rules.Unknown && lacks:
+		return OutcomeNone
 	case v.Verdict == rules.Unknown:
 		return OutcomeUnknown
 	case cut:
 		return OutcomeCut
 	case v.Started.IsZero():
 		return OutcomeIdle
+	case lacks:
+		return OutcomeNone
 	}
 	return OutcomeUnknown
 }
