@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/relgate/relgate/evaluator/evidence"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -244,6 +246,44 @@ func TestTotals(t *testing.T) {
 			t.Errorf("got %+v, want none of a release that missed its limit", got)
 		}
 	})
+}
+
+// After a release at 0.1 %, one that is as good is hardly ever warned of within a
+// day, and one at 5 % soon: docs/deciding.md has the table.
+func TestHistoryKeepsItsPromise(t *testing.T) {
+	const runs, perMinute = 300, 12
+	p := pool(&rules.Signal{Name: "s", Kind: rules.Ratio}, []Past{{Totals: []Total{{"s", 100, 1e5}}}})
+	w := &watch{past: &p, sig: &rules.Signal{}}
+	test := evidence.NewTest(.01, .03)
+	r := rand.New(rand.NewPCG(1, 2))
+	warned := func(rate float64, minutes int64) (share float64) {
+		for range runs {
+			var z weighed
+			for m := int64(0); m < minutes; m++ {
+				var bad float64
+				for range perMinute {
+					if r.Float64() < rate {
+						bad++
+					}
+				}
+				test.Look(&z.track, m, evidence.Minute{N: perMinute, Bad: bad}, 0)
+				if w.worse(&z) >= math.Log(100) {
+					share += 1. / runs
+					break
+				}
+			}
+		}
+		return share
+	}
+	if got := warned(.001, 1440); got > .011 {
+		t.Errorf("%.1f %% of releases that are as good are warned of", 100*got)
+	}
+	if got := warned(.05, 6); got < .5 {
+		t.Errorf("%.0f %% of releases at 5 %% are warned of within 6 minutes", 100*got)
+	}
+	if got := warned(.05, 16); got < .95 {
+		t.Errorf("%.0f %% of releases at 5 %% are warned of within 16 minutes", 100*got)
+	}
 }
 
 // A changed plan keeps what earlier releases counted of the signals that it has.
