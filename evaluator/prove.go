@@ -53,7 +53,6 @@ func (s *stepper) foldSuccess(k, i int, old *weighed) *weighed {
 // bucket that has changed since the look before.
 func (st *State) provenView(lay *layout, k, i int, changed, at int64) successView {
 	plan := lay.plan
-	p := &plan.Phases[k]
 	w := st.successWatch(lay, k, i)
 	sr := &st.signals[w.rule.Signal]
 	ss := &st.phases[k].success[i]
@@ -66,7 +65,6 @@ func (st *State) provenView(lay *layout, k, i int, changed, at int64) successVie
 	v.stretch.expected = max(int((min(max(sr.settled, w.from), w.to)-w.from)/w.w), v.stretch.points)
 	v.silence = lay.silence(w.rule.Signal, sr, w.from, w.to-w.from, stretch{known: z.points > 0, newest: z.newest}, at)
 	v.opinion.verdict, v.opinion.cause = st.provenVerdict(&w, &v, sr, end)
-	w.forecast(&v, end+secs(p.Extend), at)
 	if at < end {
 		v.opinion = opinion{verdict: rules.Pending, cause: rules.CauseWindow}
 	} else if w.rule.Alarm >= 0 && w.rule.Alarm < len(plan.Signals) && v.opinion.verdict != rules.Fail {
@@ -139,9 +137,10 @@ func (st *State) provenVerdict(w *watch, v *successView, s *series, end int64) (
 	return rules.Pending, rules.CauseInsufficientSamples
 }
 
-// forecast says what it would take to pass, and whether it can be had in time.
-func (w *watch) forecast(v *successView, deadline, at int64) {
-	f := v.proof
+// forecast works out what it would take to pass, and whether it can be had in
+// time, for those who want to read it.
+func (st *State) forecast(lay *layout, w *watch, v *successView, k int) {
+	f, deadline, at := v.proof, st.windowEnd(lay.plan, k)+secs(lay.plan.Phases[k].Extend), st.at
 	if w.sig.Kind != rules.Ratio || v.opinion.verdict == rules.Pass || v.opinion.verdict == rules.Fail {
 		return
 	}

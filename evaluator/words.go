@@ -232,6 +232,7 @@ func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at in
 	if v.alarm {
 		return alarmWords(lay, v)
 	}
+	st.forecast(lay, w, v, k)
 	var text string
 	switch w.sig.Kind {
 	case rules.Mean:
@@ -463,6 +464,7 @@ func (st *State) provenEvidence(lay *layout, k, i int, v *successView) Evidence 
 	w := st.successWatch(lay, k, i)
 	e := st.weighedEvidence(lay, &w, v.weigh)
 	e.Points, e.Expected = v.stretch.points, v.stretch.expected
+	st.forecast(lay, &w, v, k)
 	e.Weighed.Keeps, e.Weighed.Spared, e.Weighed.More = v.proof.keeps, v.proof.spared, v.proof.more
 	return e
 }
