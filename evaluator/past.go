@@ -201,7 +201,7 @@ func pastWords(w *watch, v *weighing) string {
 	if v.worse >= math.Ln2 {
 		text += fmt.Sprintf(", of releases as good as those fewer than 1 in %s would ever look this bad", oneIn(v.worse))
 	}
-	if v.rung == rungWarn && v.cause == rules.CauseBaseline {
+	if w.rule.Kind == rules.RollbackRule && v.rung == rungWarn && v.cause == rules.CauseBaseline {
 		text += "; they ran at other times, so that it only warns"
 	}
 	return text
