@@ -198,7 +198,7 @@ func (s *stepper) holdRun(rule Event) {
 	run.held, run.heldBy, run.heldFor, run.heldWhy = true, rule.Subject, rule.Cause, rule.Reason
 	s.emit(Event{
 		Kind: RunEvent, Subject: s.plan.Name, Phase: rule.Phase, From: from.String(), To: run.shown().String(),
-		Cause: rule.Cause, Reason: run.heldWords(), Evidence: rule.Evidence, Owner: rule.Owner, Action: rule.Action,
+		Cause: rule.Cause, Reason: run.heldWords(), Evidence: rule.Evidence, Owner: rule.Owner,
 		Notify: rule.Notify,
 	})
 }

@@ -60,7 +60,7 @@ type weighLayout struct {
 }
 
 const (
-	// confirm is the log e-value that the baseline must give before a rollback: 20.
+	// confirmAt is the log e-value that the baseline must give before a rollback: 20.
 	confirmAt = 2.995732273553991
 	// midAt is the log e-value against the middle of limit and trigger that a
 	// rollback wants: 5.
