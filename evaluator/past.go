@@ -31,7 +31,7 @@ type Earlier struct {
 	Releases int     `json:"releases"` // that counted the signal; zero: there is no baseline yet
 	Bad      float64 `json:"bad"`
 	Samples  float64 `json:"samples"`
-	Worse    float64 `json:"worse"` // log e-value against "the release is no worse": warns from the bound
+	Worse    float64 `json:"worse"` // log e-value against "the release is no worse": warns from the bound; 0 where it is not
 }
 
 // mostPast bounds the earlier releases of a run against an absurd tick.
@@ -94,10 +94,14 @@ func (st *State) pastOf(plan *rules.Plan, signal int) *pooled {
 
 // worse is the log e-value of all that a watch has seen against "the rate is no
 // greater than that of the earlier releases". Its alternatives lie above twice
-// that rate: what differs less may be the hour or the weekday.
+// that rate: what differs less may be the hour or the weekday. It is 0 for a rate
+// that is no greater than the bound of theirs.
 func (w *watch) worse(z *weighed) float64 {
 	if w.past == nil || w.past.had == 0 || z.track.Bad < leastBad || z.track.BadLooks < leastBuckets {
 		return 0
+	}
+	if z.track.Bad <= w.past.bound*z.track.N {
+		return 0 // it would not be above it, and most looks end here
 	}
 	weights := [...]float64{.4, .3, .2, .1}
 	rates := evidence.Alternatives(2 * w.past.bound)
