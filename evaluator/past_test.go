@@ -1,8 +1,11 @@
 package evaluator
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -297,6 +300,40 @@ func TestAdoptPast(t *testing.T) {
 	}
 	if again := new(State); again.UnmarshalBinary(store(t, st)) != nil || !reflect.DeepEqual(again.past, st.past) {
 		t.Errorf("stored %+v, read %+v", st.past, again.past)
+	}
+}
+
+// Any byte of what is stored of earlier releases is refused when it is another, or
+// makes a state that works.
+func TestStoredPast(t *testing.T) {
+	w := pastWorld(t, .003, []Past{earlier(Total{"errors", 20, 100_000})})
+	w.run(T.Add(20 * time.Minute))
+	stored := store(t, w.state)
+	body := stored[:len(stored)-4]
+	read := 0
+	for i := len(body) - 60; i < len(body); i++ { // they are at the end
+		for v := range 256 {
+			b := bytes.Clone(body)
+			b[i] = byte(v)
+			b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+			s := new(State)
+			if s.UnmarshalBinary(b) != nil {
+				continue
+			}
+			read++
+			if err := new(State).UnmarshalBinary(store(t, s)); err != nil {
+				t.Fatalf("byte %d as %d: reading what was stored: %v", i, v, err)
+			}
+			next, _ := Step(w.plan, s, Tick{At: w.now.Add(time.Minute)})
+			for _, r := range Look(w.plan, next).Rollback {
+				if p := r.Evidence.Weighed.Past; p != nil && !finite(p.Worse) {
+					t.Fatalf("byte %d as %d: past %+v", i, v, p)
+				}
+			}
+		}
+	}
+	if read < 60 {
+		t.Errorf("only %d were read, not even those that were not changed", read)
 	}
 }
 
