@@ -378,3 +378,39 @@ func TestPooled(t *testing.T) {
 		t.Errorf("a mean was pooled: %+v", p)
 	}
 }
+
+// A warning by earlier releases stays while they still speak against this one,
+// and passes when they do not.
+func TestWarningByThePastLingers(t *testing.T) {
+	p := weighPlan(24 * time.Hour)
+	w := newWorld(t, p)
+	w.value = binomials(7, 600, func(_ int, minute int64) float64 {
+		if minute < 30 {
+			return .003
+		}
+		return 0
+	})
+	w.state, _ = checkedStep(t, p, w.state, Tick{At: w.now, Past: []Past{earlier(Total{"errors", 20, 100_000})}})
+	lingered := false
+	for w.run(T.Add(30 * time.Minute)); w.now.Before(T.Add(20 * time.Hour)); w.now = w.now.Add(p.Interval) {
+		w.tick()
+		v := Look(p, w.state).Rollback[0]
+		e := v.Evidence.Weighed
+		lingered = lingered || v.State == RuleWarning && e.Past.Worse < e.Bound && v.Cause == rules.CauseBaseline
+	}
+	if !lingered {
+		t.Error("it never stayed below its bound")
+	}
+	w.want("rule high: clear => warning (baseline) WARN: ", "rule high: warning => clear (evidence) ")
+}
+
+// A state under a plan with more signals than its own keeps its past.
+func TestPastUnderALongerPlan(t *testing.T) {
+	w := pastWorld(t, .003, []Past{earlier(Total{"errors", 20, 100_000})})
+	p := weighPlan(30 * time.Minute)
+	p.Signals = append(p.Signals, p.Signals[0])
+	st, _ := Step(p, w.state, Tick{At: w.now})
+	if len(st.past) != len(p.Signals) || st.past[0].had != 1 {
+		t.Errorf("got %+v", st.past)
+	}
+}
