@@ -224,7 +224,9 @@ func (ln *linter) rates(top rules.Checker, plan *rules.Plan) {
 		for _, i := range append(append([]int{}, p.Success...), p.Rollback...) {
 			r := &plan.Rules[i]
 			s := &plan.Signals[r.ShownSignal]
-			if r.Method != rules.Sequential || s.Rate > 0 || told[s.Name] {
+			// Reviews and a query's groups come as they come; few know their rate.
+			counted := s.Kind == rules.Ratio || s.Kind == rules.Percentile
+			if r.Method != rules.Sequential || !counted || s.Rate > 0 || told[s.Name] {
 				continue
 			}
 			told[s.Name] = true
