@@ -2,24 +2,49 @@ package scenario_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// The example of the documentation holds.
-func TestDocumentedExample(t *testing.T) {
-	text, err := os.ReadFile("../../docs/testing-plans.md")
-	if err != nil {
-		t.Fatal(err)
+// The examples of the documentation hold.
+func TestDocumentedExamples(t *testing.T) {
+	examples := strings.Split(read(t, "../../docs/testing-plans.md"), "```txtar\n")[1:]
+	for _, text := range examples {
+		text, _, _ = strings.Cut(text, "```")
+		r := run(t, "example.txtar", []byte(text))
+		for _, d := range r.Differences {
+			t.Error(d)
+		}
+		if len(r.Events) == 0 {
+			t.Errorf("nothing happens in it:\n%s", text)
+		}
 	}
-	_, rest, ok := strings.Cut(string(text), "```txtar\n")
+	if len(examples) < 2 {
+		t.Errorf("docs/testing-plans.md has %d examples in txtar", len(examples))
+	}
+}
+
+// Every scenario that the documentation names is there.
+func TestDocumentedScenarios(t *testing.T) {
+	_, table, ok := strings.Cut(read(t, "../../docs/testing-plans.md"), "scenario/evidence-*.txtar`")
 	if !ok {
-		t.Fatal("docs/testing-plans.md has no example in txtar")
+		t.Fatal("docs/testing-plans.md does not name the scenarios of evidence")
 	}
-	example, _, _ := strings.Cut(rest, "```")
-	r := run(t, "example.txtar", []byte(example))
-	for _, d := range r.Differences {
-		t.Error(d)
+	table, _, _ = strings.Cut(table, "\n## ")
+	named := 0
+	for i, name := range strings.Split(table, "`") {
+		if i%2 == 0 {
+			continue
+		}
+		named++
+		pattern := "../testdata/scenario/evidence-" + strings.ReplaceAll(name, "…", "*") + ".txtar"
+		if files, err := filepath.Glob(pattern); err != nil || len(files) == 0 {
+			t.Errorf("there is no %s: %v", pattern, err)
+		}
+	}
+	if named < 15 {
+		t.Errorf("the table names %d scenarios", named)
 	}
 }
 
