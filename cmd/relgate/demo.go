@@ -29,6 +29,7 @@ type demoCommand struct {
 	ExitWhenDone bool          `help:"End with the plan; the exit code is its verdict."`
 	Output       string        `short:"o" enum:"text,json" default:"text" help:"text, or json: one event a line and a summary."`
 	Config       string        `type:"path" help:"Config whose plan is run; the one inside the binary when left out."`
+	Plain        bool          `help:"Judge all rules by plain thresholds, to see what weighing evidence is for."`
 	Dir          string        `type:"path" help:"Keep journal and deliveries here, and go on where an earlier demo stopped."`
 	ResumeAfter  time.Duration `help:"With --dir: virtual time that has passed since the earlier demo stopped."`
 }
@@ -41,6 +42,7 @@ the daemon, all on loopback, and lets the release plan run in virtual time.
   relgate demo --exit-when-done
   relgate demo --exit-when-done --scenario api-5xx --speed 600
   relgate demo --exit-when-done --scenario no-data --speed max -o json | tail -1
+  relgate demo --exit-when-done --scenario low-traffic-healthy --plain
 
 Exit codes with --exit-when-done: 0 passed, 3 rolled back, 1 failed, 8 undecided.`
 }
@@ -146,6 +148,9 @@ func (d *demo) load() error {
 		return fmt.Errorf("the config has %d plans; a demo runs one", len(d.config.Plans))
 	}
 	d.plan = d.config.Plans[0]
+	if d.Plain {
+		plainly(d.plan)
+	}
 	var err error
 	d.scenario, err = simulator.Load(d.Scenario)
 	return err
@@ -348,3 +353,10 @@ func (d *daemon) lastTick(ctx context.Context, plan *rules.Plan) (time.Time, err
 }
 
 func randomSecret() string { return "demo-secret-" + rand.Text() }
+
+// plainly makes a plan judge by thresholds what it would weigh.
+func plainly(plan *rules.Plan) {
+	for i := range plan.Rules {
+		plan.Rules[i].Method = rules.ByThreshold
+	}
+}

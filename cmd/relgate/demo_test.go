@@ -62,6 +62,16 @@ func readDemo(out []byte) (demoRun, error) {
 	return run, nil
 }
 
+// The same healthy release with little traffic, judged by plain thresholds, is
+// rolled back.
+func TestDemoShowsWhatEvidenceIsFor(t *testing.T) {
+	t.Parallel()
+	run := runDemo(t, "--speed", "max", "--scenario", "low-traffic-healthy", "--plain")
+	if run.code != 3 || run.summary.Verdict != rules.Rollback {
+		t.Errorf("exit %d, verdict %s; want 3, rollback: %s", run.code, run.summary.Verdict, run.summary.Reason)
+	}
+}
+
 func TestDemoScenariosEndAsTheyMust(t *testing.T) {
 	for _, tt := range []struct {
 		scenario string
