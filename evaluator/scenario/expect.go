@@ -30,16 +30,6 @@ type event struct {
 	reason         string       // a part of the reason; empty is not compared
 }
 
-// verdict is one expected answer of a gate.
-type verdict struct {
-	line    int
-	at      time.Duration
-	subject string // a phase, or "run"
-	verdict rules.Verdict
-	state   *rules.State
-	cause   *rules.Cause
-}
-
 var kinds = []evaluator.EventKind{
 	evaluator.RunEvent, evaluator.PhaseEvent, evaluator.VerdictEvent, evaluator.RuleEvent,
 	evaluator.SignalEvent, evaluator.CommunicationEvent, evaluator.CommandEvent,
@@ -156,77 +146,4 @@ func formatEvent(e *evaluator.Event, start time.Time, reason bool) string {
 		}
 	}
 	return s
-}
-
-// verdict reads "T+15m lambda-10 pending monitoring window".
-func (p *parser) verdict(n int, line string) {
-	v, err := parseVerdict(line)
-	if err != nil {
-		p.failf(n, "%v", err)
-		return
-	}
-	v.line = n
-	p.file.verdicts = append(p.file.verdicts, v)
-}
-
-func parseVerdict(line string) (verdict, error) {
-	fields := strings.Fields(line)
-	if len(fields) < 3 {
-		return verdict{}, fmt.Errorf("%q: want \"T+15m PHASE verdict\", then perhaps the state and the cause; PHASE may be run", line)
-	}
-	v := verdict{subject: fields[1]}
-	var err error
-	if v.at, err = parseTime(fields[0]); err != nil {
-		return v, err
-	}
-	if err = v.verdict.UnmarshalText([]byte(fields[2])); err != nil {
-		return v, err
-	}
-	for _, word := range fields[3:] {
-		var s rules.State
-		var c rules.Cause
-		switch {
-		case v.state == nil && s.UnmarshalText([]byte(word)) == nil:
-			v.state = &s
-		case v.cause == nil && word != "" && c.UnmarshalText([]byte(word)) == nil:
-			v.cause = &c
-		default:
-			return v, fmt.Errorf("%q is neither a state, %v, nor a cause", word, rules.States())
-		}
-	}
-	return v, nil
-}
-
-func (v *verdict) String() string {
-	s := fmt.Sprintf("%s %s %s", formatTime(v.at), v.subject, v.verdict)
-	if v.state != nil {
-		s += " " + v.state.String()
-	}
-	if v.cause != nil {
-		s += " " + v.cause.String()
-	}
-	return s
-}
-
-// answered is what a snapshot says of the same subject, in the same form and as
-// exact as was asked; ok is whether it is what was expected.
-func (v *verdict) answered(s *evaluator.Snapshot) (got verdict, ok bool, err error) {
-	got = verdict{at: v.at, subject: v.subject}
-	state, cause := s.State, s.Cause
-	got.verdict = s.Verdict
-	if v.subject != "run" {
-		i := slices.IndexFunc(s.Phases, func(p evaluator.PhaseView) bool { return p.Name == v.subject })
-		if i < 0 {
-			return got, false, fmt.Errorf("unknown phase %q", v.subject)
-		}
-		got.verdict, state, cause = s.Phases[i].Verdict, s.Phases[i].State, s.Phases[i].Cause
-	}
-	ok = got.verdict == v.verdict
-	if v.state != nil {
-		got.state, ok = &state, ok && state == *v.state
-	}
-	if v.cause != nil {
-		got.cause, ok = &cause, ok && cause == *v.cause
-	}
-	return got, ok, nil
 }

@@ -229,7 +229,11 @@ func (r *Result) answer(f *File, v *verdict, plan *rules.Plan, state *evaluator.
 		return &Error{f.Name, v.line, err.Error()}
 	}
 	got.line = v.line
-	r.answers = append(r.answers, got)
+	kept := got
+	if kept.reason != v.reason {
+		kept.reason = "" // an update keeps what is still true, and claims nothing new
+	}
+	r.answers = append(r.answers, kept)
 	if !ok {
 		r.Differences = append(r.Differences, Difference{File: f.Name, Line: v.line, Want: v.String(), Got: got.String()})
 	}

@@ -37,6 +37,10 @@ func TestDifferences(t *testing.T) {
 		{"no events at all are expected", "-- events --\nonly communication\n", nil},
 		{"nothing is compared", "", nil},
 		{"a verdict", "-- verdicts --\nT+9m canary pass\nT+9m canary pending monitoring window\n", []string{"- T+9m canary pass", "+ T+9m canary pending"}},
+		{"a rule's verdict", "-- verdicts --\nT+9m errors in canary pending clear window: 0.5 % < 1 %\nT+9m errors-high in canary pass clear: 0.5 % <= 3 %\n", nil},
+		{"a rule's state", "-- verdicts --\nT+9m errors-high in canary pass fired\n", []string{"- T+9m errors-high in canary pass fired", "+ T+9m errors-high in canary pass clear"}},
+		{"a verdict's reason", "-- verdicts --\nT+10m canary pass: 0.5 % < 1 %\nT+10m canary pass: 0.6 %\n", []string{"- T+10m canary pass: 0.6 %", "+ T+10m canary pass: errors 0.5 % < 1 %"}},
+		{"a run's reason", "-- verdicts --\nT+10m run pass: all 1 phases have passed\n", nil},
 		{"a verdict's cause", "-- verdicts --\nT+10m run pass passed manual\n", []string{"- T+10m run pass passed manual", "+ T+10m run pass passed threshold"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -230,6 +234,8 @@ T phase canary: waiting => monitoring: watched until
 T+9m phase canary: monitoring => failed
 -- verdicts --
 T+10m canary fail failed
+T+10m canary pass: 0.5 % < 1 %
+T+10m errors in canary pass: 0.6 %
 `
 	want := "# About this test.\n" + plan + `-- readings --
 errors: 3/600x12
@@ -242,6 +248,8 @@ T+10m phase canary: monitoring => passed
 T+10m run rel: monitoring => passed
 -- verdicts --
 T+10m canary pass passed
+T+10m canary pass: 0.5 % < 1 %
+T+10m errors in canary pass
 `
 	got, err := scenario.Update([]byte(text), run(t, "x", []byte(text)))
 	if err != nil {
