@@ -213,8 +213,8 @@ func (st *State) weighGap(w *watch, z *weighed, looks int) weighing {
 	}
 	v.points, v.to = max(v.points, 1), g.At+w.w
 	k := float64(max(looks, 1))
-	gap := evidence.Deciles(x, n, w.rule.Alpha*6/(9.869604401089358*k*k), math.Exp(-w.lay.pass))
-	v.gap, v.small = &gap, smallGroups(g, &gap)
+	gap := evidence.Deciles(x, n, w.rule.Alpha*6/(math.Pi*math.Pi*k*k), math.Exp(-w.lay.pass))
+	v.gap, v.groups, v.small = &gap, g.Groups, smallGroups(g, &gap)
 	v.names = [2]string{g.Groups[gap.High].Name, g.Groups[gap.Low].Name}
 	v.looks, v.thin = int(z.looks), !st.pointed(w, g.At)
 	bound := w.rule.Trigger

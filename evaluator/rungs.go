@@ -34,10 +34,11 @@ type weighing struct {
 	worse                 float64 // log e-value against "no worse than those": warns
 	stars                 [5]float64
 	gap                   *evidence.Disparity
-	names                 [2]string // the groups between which the gap lies
-	small                 []string  // the groups with hardly anything in them
-	looks                 int       // answers with groups so far
-	thin                  bool      // a group is smaller than its query allows
+	groups                []rules.Group // what the gap lies between
+	names                 [2]string     // the groups between which the gap lies
+	small                 []string      // the groups with hardly anything in them
+	looks                 int           // answers with groups so far
+	thin                  bool          // a group is smaller than its query allows
 }
 
 // weigh judges what a rollback rule has seen.

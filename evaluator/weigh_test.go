@@ -349,6 +349,9 @@ func TestGaps(t *testing.T) {
 		{"large and alike", 20000, .02, rules.Passed, "PASS: the gap between groups 9 and 0 is 0.02"},
 		{"large and apart", 20000, .15, rules.RolledBack, "ROLLBACK: the gap between groups 9 and 0 is 0.15"},
 		{"few", 200, .1, rules.Monitoring, "chance alone would show 0.1"},
+		{"few and apart", 200, .1, rules.Monitoring, "; about 10,000 in a group would prove it too large"},
+		{"few and near", 500, .03, rules.Monitoring, "; about 1,000 in a group would prove it small enough"},
+		{"few and between", 200, .0701, rules.Monitoring, "(surely 0 to 0."},
 		{"hardly any", 20, .1, rules.Monitoring, "too few in 0, 1, 2"},
 	} {
 		p := gapPlan()
@@ -415,6 +418,64 @@ func TestStoredEvidence(t *testing.T) {
 			if b = sum(b); new(State).UnmarshalBinary(b) == nil {
 				work(t, b)
 			}
+		}
+	}
+}
+
+// starWorld answers with reviews: so many of each star in every hour.
+func starWorld(t *testing.T, p *rules.Plan, stars [5]float64) *world {
+	w := newWorld(t, p)
+	w.value = func(int, int64) (float64, float64, bool) {
+		var sum, n float64
+		for i, k := range stars {
+			sum, n = sum+float64(i+1)*k, n+k
+		}
+		return sum, n, true
+	}
+	w.bend = func(rd *rules.Reading) bool {
+		for _, point := range rd.Points {
+			parts := rules.Parts{At: point.At}
+			for i, k := range stars {
+				parts.Groups = append(parts.Groups, rules.Group{Name: string(rune('1' + i)), Value: k, Samples: k})
+			}
+			rd.Parts = append(rd.Parts, parts)
+		}
+		return true
+	}
+	return w
+}
+
+// Ratings are judged by betting on each of them, and few of them by saying how
+// many more it would take.
+func TestStars(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		stars [5]float64
+		state rules.State
+		words string
+	}{
+		{"bad", [5]float64{5, 2, 2, 2, 4}, rules.RolledBack, "ROLLBACK: 2.867 stars on average in "},
+		{"good", [5]float64{0, 0, 0, 1, 20}, rules.Passed, "PASS: 4.952 stars on average in "},
+		{"a few good ones", [5]float64{0, 0, 0, 0, 2}, rules.Monitoring, " like these would prove it good"},
+		{"a few so-so", [5]float64{0, 0, 1, 0, 1}, rules.Monitoring, " like these would show it bad"},
+		{"none", [5]float64{}, rules.Monitoring, "no reviews yet"},
+	} {
+		p := gapPlan()
+		p.Signals[0].Kind = rules.Mean
+		for i := range p.Rules {
+			r := &p.Rules[i]
+			r.Limit, r.Trigger, r.When = 4.5, 4.5, pct(">= 4.5")
+		}
+		p.Rules[1].When = pct("< 4.5")
+		w := starWorld(t, p, tt.stars)
+		w.run(T.Add(6*time.Hour + 30*time.Minute))
+		v := Look(p, w.state).Phases[0]
+		reason := v.Reason
+		if v.State == rules.Monitoring {
+			reason = v.Success[0].Reason
+		}
+		if v.State != tt.state || !strings.Contains(reason, tt.words) {
+			t.Errorf("%s: the phase is %v: %s; want %v, %q", tt.name, v.State, reason, tt.state, tt.words)
 		}
 	}
 }

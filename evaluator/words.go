@@ -159,7 +159,7 @@ func (st *State) evidenceWords(lay *layout, w *watch, rs *ruleState, v *weighing
 	case rules.Mean:
 		return starWords(w, v, rungNames[rung], at)
 	case rules.Gauge:
-		return gapWords(w, v, rungNames[rung], false)
+		return gapWords(w, v, rungNames[rung])
 	}
 	if rung == rungNone {
 		return plainTitle(w.rule) + ": " + st.facts(lay, w, v, at) + againstWords(w, v) + pastWords(w, v)
@@ -236,9 +236,9 @@ func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at in
 	var text string
 	switch w.sig.Kind {
 	case rules.Mean:
-		text = starWords(w, v.weigh, verdictWord(v.opinion.verdict), at)
+		text = starWords(w, v.weigh, verdictWord(v.opinion.verdict), at) + enoughStars(v)
 	case rules.Gauge:
-		text = gapWords(w, v.weigh, verdictWord(v.opinion.verdict), true)
+		text = gapWords(w, v.weigh, verdictWord(v.opinion.verdict)) + enoughGroups(w, v)
 	default:
 		text = st.countWords(lay, w, v, at)
 	}
@@ -371,38 +371,6 @@ func alarmWords(lay *layout, v *successView) string {
 		return fmt.Sprintf("%s: alarm %s went off in the window", plainTitle(v.rule), name)
 	}
 	return fmt.Sprintf("%s: alarm %s is not known for the whole window: %s", plainTitle(v.rule), name, causeWords(v.opinion.cause))
-}
-
-// starWords says where a mean of stars stands.
-func starWords(w *watch, v *weighing, lead string, at int64) string {
-	s := evidence.Stars(v.stars)
-	if s.N() == 0 {
-		return fmt.Sprintf("%s: no reviews yet", orTitle(lead, w.rule))
-	}
-	low, high := evidence.RatingInterval(s, evidence.Stars{.5, .5, .5, .5, .5}, .95)
-	avg, raw := evidence.BayesianAverage(s, w.rule.Limit, priorReviews)
-	text := fmt.Sprintf("%s: %s stars on average in %s reviews since %s (likely %s to %s; %s when weighed with %d reviews at the target)",
-		orTitle(lead, w.rule), rules.Number.Short(raw), count(s.N()), hour(v.from, at), rules.Number.Short(low), rules.Number.Short(high),
-		rules.Number.Short(avg), priorReviews)
-	return text + againstWords(w, v)
-}
-
-// priorReviews is the weight of the Bayesian average that people are shown.
-const priorReviews = 50
-
-// gapWords says where a gap between groups stands.
-func gapWords(w *watch, v *weighing, lead string, success bool) string {
-	g := v.gap
-	if g == nil {
-		return fmt.Sprintf("%s: no groups to compare yet", orTitle(lead, w.rule))
-	}
-	text := fmt.Sprintf("%s: the gap between groups %s and %s is %s (surely %s to %s, wanted <= %s); chance alone would show %s in groups of this size",
-		orTitle(lead, w.rule), v.names[0], v.names[1], rules.Number.Short(g.Gap), rules.Number.Short(max(g.LowerFail, 0)),
-		rules.Number.Short(g.UpperPass), rules.Number.Format(w.rule.Limit), rules.Number.Short(g.Expected))
-	if len(v.small) > 0 {
-		text += fmt.Sprintf("; too few in %s", strings.Join(v.small, ", "))
-	}
-	return text
 }
 
 func orTitle(lead string, r *rules.Rule) string {

@@ -1,0 +1,91 @@
+package evaluator
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/rules"
+)
+
+// starWords says where a mean of stars stands.
+func starWords(w *watch, v *weighing, lead string, at int64) string {
+	s := evidence.Stars(v.stars)
+	if s.N() == 0 {
+		return fmt.Sprintf("%s: no reviews yet", orTitle(lead, w.rule))
+	}
+	low, high := evidence.RatingInterval(s, evidence.Stars{.5, .5, .5, .5, .5}, .95)
+	avg, raw := evidence.BayesianAverage(s, w.rule.Limit, priorReviews)
+	text := fmt.Sprintf("%s: %s stars on average in %s reviews since %s (likely %s to %s; %s when weighed with %d reviews at the target)",
+		orTitle(lead, w.rule), rules.Number.Short(raw), count(s.N()), hour(v.from, at), rules.Number.Short(low), rules.Number.Short(high),
+		rules.Number.Short(avg), priorReviews)
+	return text + againstWords(w, v)
+}
+
+// priorReviews is the weight of the Bayesian average that people are shown.
+const priorReviews = 50
+
+// gapWords says where a gap between groups stands.
+func gapWords(w *watch, v *weighing, lead string) string {
+	g := v.gap
+	if g == nil {
+		return fmt.Sprintf("%s: no groups to compare yet", orTitle(lead, w.rule))
+	}
+	text := fmt.Sprintf("%s: the gap between groups %s and %s is %s (surely %s to %s, wanted <= %s); chance alone would show %s in groups of this size",
+		orTitle(lead, w.rule), v.names[0], v.names[1], rules.Number.Short(g.Gap), rules.Number.Short(max(g.LowerFail, 0)),
+		rules.Number.Short(g.UpperPass), rules.Number.Format(w.rule.Limit), rules.Number.Short(g.Expected))
+	if len(v.small) > 0 {
+		text += fmt.Sprintf("; too few in %s", strings.Join(v.small, ", "))
+	}
+	return text
+}
+
+// undecided reports whether a success rule waits for more samples.
+func (v *successView) undecided() bool {
+	return v.opinion.verdict != rules.Pass && v.opinion.verdict != rules.Fail
+}
+
+// enoughStars says how many reviews would decide, if they go on as they are.
+func enoughStars(v *successView) string {
+	if !v.undecided() || v.weigh.n <= 0 {
+		return ""
+	}
+	need, what := v.proof.need/v.proof.keeps, "prove it good"
+	if v.weigh.hold > v.proof.keeps {
+		need, what = v.weigh.bound/v.weigh.hold, "show it bad"
+	}
+	if !(need > 1 && need < 1000) {
+		return ""
+	}
+	return fmt.Sprintf("; about %s like these would %s", about(need*v.weigh.n), what)
+}
+
+// enoughGroups says how many samples a group would decide, if the rates of the
+// groups stay as they are.
+func enoughGroups(w *watch, v *successView) string {
+	g := v.weigh.gap
+	if !v.undecided() || g == nil {
+		return ""
+	}
+	what := "prove it small enough"
+	if g.Gap > w.rule.Limit {
+		what = "prove it too large"
+	}
+	for _, times := range [...]float64{1.5, 2, 3, 5, 10, 20, 50, 100} {
+		more := v.weigh.grown(w, times)
+		if more.LowerFail > w.rule.Limit || more.UpperPass <= w.rule.Limit {
+			return fmt.Sprintf("; about %s in a group would %s", about(times*v.weigh.n/float64(len(v.weigh.groups))), what)
+		}
+	}
+	return ""
+}
+
+// grown is the gap if there were so many times the samples.
+func (v *weighing) grown(w *watch, times float64) evidence.Disparity {
+	x, n := make([]float64, len(v.groups)), make([]float64, len(v.groups))
+	for i, g := range v.groups {
+		x[i], n[i] = g.Value*times, g.Samples*times
+	}
+	return evidence.Deciles(x, n, w.rule.Alpha*6/(math.Pi*math.Pi), math.Exp(-w.lay.pass))
+}
