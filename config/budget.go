@@ -51,13 +51,13 @@ func watched(p *rules.Plan, rule int) bool {
 	return slices.ContainsFunc(p.Phases, func(ph rules.Phase) bool { return slices.Contains(ph.Rollback, rule) })
 }
 
-// Lines are the budget as people read it: "api-5xx-high: 0.25 % of 1 %", and
-// what it does not cover.
+// Lines are the budget as people read it: "api-5xx-high: 0.25 %, acts at 1 in
+// 400", the number that its sentences name too, and what it does not cover.
 func (b Budget) Lines() []string {
 	of := rules.Percent.Short(b.FalseRollback)
 	lines := []string{fmt.Sprintf("evidence rolls back at most %s of the releases that keep their limits, however often it is looked at", of)}
 	for _, s := range b.Shares {
-		lines = append(lines, fmt.Sprintf("  %s: %s of %s", s.Rule, rules.Percent.Short(s.Alpha), of))
+		lines = append(lines, fmt.Sprintf("  %s: %s, acts at 1 in %.0f", s.Rule, rules.Percent.Short(s.Alpha), 1/s.Alpha))
 	}
 	if len(b.Uncovered) > 0 {
 		lines = append(lines, "  not covered, because they compare with a threshold: "+strings.Join(b.Uncovered, ", "))

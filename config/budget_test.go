@@ -45,8 +45,8 @@ cloudwatch.alarm = "A"
 		t.Fatalf("got %+v, want the plan's", all)
 	}
 	want := `evidence rolls back at most 1 % of the releases that keep their limits, however often it is looked at
-  errors-high: 0.25 % of 1 %
-  errors-very-high: 0.75 % of 1 %
+  errors-high: 0.25 %, acts at 1 in 400
+  errors-very-high: 0.75 %, acts at 1 in 133
   not covered, because they compare with a threshold: paged`
 	if got := strings.Join(all[0].Lines(), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
