@@ -103,13 +103,17 @@ func Forecast(plan *rules.Plan) []Line {
 		p := &plan.Phases[k]
 		for _, i := range p.Success {
 			if l, ok := f.line(k, i); ok {
-				f.success(&l, k)
+				if l.Blind == "" {
+					f.success(&l, k)
+				}
 				lines = append(lines, l)
 			}
 		}
 		for _, i := range p.Rollback {
 			if l, ok := f.line(k, i); ok {
-				f.rollback(&l, k, i)
+				if l.Blind == "" {
+					f.rollback(&l, k, i)
+				}
 				lines = append(lines, l)
 			}
 		}
@@ -133,8 +137,12 @@ func (f *forecaster) line(k, i int) (Line, bool) {
 	if !ok || sig.Kind == rules.Alarm || sig.Kind == rules.Percentile && r.Kind == rules.RollbackRule && r.Aggregate != rules.Worst {
 		return Line{}, false
 	}
+	blind := ""
+	if t.rate <= 0 {
+		blind = "traffic"
+	}
 	return Line{
-		Phase: p.Name, Rule: r.Name, Kind: r.Kind, Method: r.Method, Signal: f.plan.Signals[r.ShownSignal].Name,
+		Blind: blind, Phase: p.Name, Rule: r.Name, Kind: r.Kind, Method: r.Method, Signal: f.plan.Signals[r.ShownSignal].Name,
 		PerMinute: t.in(time.Minute), Samples: t.in(t.window),
 		unit: sig.Unit, signal: sig, rule: r, phase: p, traffic: t,
 	}, true

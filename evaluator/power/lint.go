@@ -27,6 +27,8 @@ func LintLines(plan *rules.Plan, lines []Line) rules.Problems {
 		table := top.At(l.Kind.String(), l.Rule)
 		window := top.At("phases", l.Phase, "window")
 		switch {
+		case l.Blind == "traffic":
+			ln.idle(top.At("phases", l.Phase, "traffic"))
 		case l.Blind != "":
 			ln.blind(table, l)
 		case l.Pass != nil && l.rule.Gate == rules.Required:
@@ -63,6 +65,16 @@ func (ln *linter) once(what string, l *Line) bool {
 // holds begins a message: what a window has.
 func (l *Line) holds() string {
 	return fmt.Sprintf("%v at %s has %s samples of %q", rules.Duration{Duration: l.phase.Window}, perTime(l.PerMinute), number(l.Samples), l.Signal)
+}
+
+// idle warns of a phase that gets none of the traffic.
+func (ln *linter) idle(at rules.Checker) {
+	if _, told := ln.seen[at.Where()]; told {
+		return
+	}
+	ln.seen[at.Where()] = len(ln.found)
+	at.Warn("thin-traffic", "give it a share of the traffic",
+		"the phase gets none: its rules have nothing to weigh, and what needs samples cannot pass")
 }
 
 func (ln *linter) blind(at rules.Checker, l *Line) {
@@ -189,6 +201,9 @@ func (ln *linter) detect(at rules.Checker, l *Line) {
 		return
 	}
 	fix := "make it longer or the share larger"
+	if l.rule.For >= l.phase.Window {
+		fix = fmt.Sprintf("make it longer than the rule's for, %v, or that shorter", rules.Duration{Duration: l.rule.For})
+	}
 	if worst.Minutes > 0 {
 		fix = span(worst.Minutes) + " would find it in every second release"
 	}

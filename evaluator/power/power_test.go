@@ -208,6 +208,12 @@ func TestLint(t *testing.T) {
 		}, []string{"phases.canary.window passes-late"}},
 		{"mostly empty minutes", counted("1/min", 48*time.Hour), func(s *rules.Spec) {},
 			[]string{"success.errors.coverage thin-traffic"}},
+		{"a phase without traffic", counted("2/s", 30*time.Minute), func(s *rules.Spec) {
+			s.Phases[0].Traffic = &rules.Fraction{}
+		}, []string{"phases.canary.traffic thin-traffic"}},
+		{"a stretch that is longer than the window", counted("2/s", 2*time.Hour), func(s *rules.Spec) {
+			s.Rollback[0].For = duration(10 * 24 * time.Hour)
+		}, []string{"phases.canary.window slow-to-detect", "phases.all.window slow-to-detect"}},
 		{"one look at 180 samples fails a good release", counted("2/s", 15*time.Minute), threshold, []string{"phases.canary.window false-failures", "rollback.errors-high.when false-alarms"}},
 		{"one look at a hundred times as many does not", counted("200/s", 15*time.Minute), threshold, nil},
 		{"a ratio for ten minutes is blind at 2/s", counted("2/s", 2*time.Hour), func(s *rules.Spec) {

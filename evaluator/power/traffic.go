@@ -37,7 +37,7 @@ func trafficOf(plan *rules.Plan, p *rules.Phase, r *rules.Rule) (traffic, bool) 
 	if r.Over > 0 && r.Method == rules.ByThreshold && r.Kind == rules.Success {
 		t.window = r.Over / t.period * t.period
 	}
-	return t, t.rate > 0 && p.Window > 0
+	return t, sig.Rate > 0 && p.Window > 0
 }
 
 // in is how many samples a length of time holds.

@@ -84,6 +84,8 @@ func (l *Line) claim() string { return l.rule.ShownWhen.String() }
 // String says in one line what can be expected.
 func (l Line) String() string {
 	switch {
+	case l.Blind == "traffic":
+		return "blind: the phase gets no traffic"
 	case l.Blind == "min_samples":
 		return fmt.Sprintf("blind: seldom has its %s samples", number(l.rule.MinSamples))
 	case l.Blind == "coverage":
