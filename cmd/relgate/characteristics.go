@@ -125,6 +125,9 @@ func (c simulateRuleCommand) setting(con console) (*study, error) {
 	if err := c.override(s); err != nil {
 		return nil, err
 	}
+	if c.Before != nil && s.late <= 0 {
+		return nil, errors.New("--before is what the release is at before a late fault: give --late too")
+	}
 	s.before = s.Limit / 10
 	if c.Before != nil {
 		s.before = c.Before.Value
@@ -235,6 +238,10 @@ func (s *study) check() error {
 		return errors.New("the release gets no traffic: nothing can be said about it")
 	case s.Beside && s.Share >= 1:
 		return errors.New("the release gets all of the traffic, so that nothing runs beside it: give --share")
+	case s.Looks < 1:
+		return fmt.Errorf("the window is shorter than one look, %s: give a longer --window", lasting(s.Period))
+	case s.late >= time.Duration(s.Looks)*s.Period:
+		return fmt.Errorf("--late %s: the window of %s is over by then", lasting(s.late), lasting(time.Duration(s.Looks)*s.Period))
 	case s.late < 0:
 		return errors.New("--late: a fault cannot begin before the release")
 	case s.runs > 1_000_000:
