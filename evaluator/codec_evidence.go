@@ -161,7 +161,7 @@ func (r *reader) fixed(v any) {
 }
 
 func soundTrack(t *evidence.Track) bool {
-	ok := finite(t.N) && finite(t.Bad) && finite(t.Square)
+	ok := finite(t.N) && finite(t.Bad) && finite(t.Square) && finite(t.Most)
 	for j := range t.LR {
 		s := &t.Segments[j]
 		ok = ok && finite(t.LR[j]) && finite(t.Mid[j]) && finite(s.LLR) && finite(s.N) && finite(s.Bad) && finite(s.Most) && s.Start < farthest && s.Start > -farthest

@@ -217,12 +217,11 @@ func (st *State) weighGap(w *watch, z *weighed, looks int) weighing {
 	v.gap, v.groups, v.small = &gap, g.Groups, smallGroups(g, &gap)
 	v.names = [2]string{g.Groups[gap.High].Name, g.Groups[gap.Low].Name}
 	v.looks, v.thin = int(z.looks), !st.pointed(w, g.At)
-	bound := w.rule.Trigger
-	if w.rule.Kind == rules.Success {
-		bound = w.rule.Limit
-	}
-	if gap.LowerFail > bound {
+	switch {
+	case gap.LowerFail > w.rule.Trigger:
 		v.rung, v.cause = rungRollback, rules.CauseEvidence
+	case gap.LowerFail > w.rule.Limit:
+		v.rung, v.cause = rungHold, rules.CauseEvidence
 	}
 	return v
 }
@@ -247,8 +246,12 @@ func (w *watch) weighStars(z *weighed) weighing {
 	}
 	v.stars = z.stars
 	v.hold = evidence.RatingBelow(s, w.rule.Limit, evidence.RatingFracs[:])
-	if v.hold >= v.bound {
+	v.mid = evidence.RatingBelow(s, (w.rule.Limit+w.rule.Trigger)/2, evidence.RatingFracs[:])
+	switch {
+	case v.hold >= v.bound && v.mid >= midAt:
 		v.rung, v.cause = rungRollback, rules.CauseEvidence
+	case v.hold >= v.bound:
+		v.rung, v.cause = rungHold, rules.CauseEvidence
 	}
 	return v
 }

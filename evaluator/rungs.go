@@ -61,7 +61,7 @@ func (w *watch) weighCounts(z *weighed) weighing {
 		v.pair = w.lay.pair.LogE(&z.pair)
 	}
 	v.past, v.worse = w.past, w.worse(z)
-	seen := best(&z.track).Persists()
+	seen := t.Persists(&z.track)
 	long := v.to-v.from >= w.lay.floor && v.n >= w.rule.MinSamples
 	held := seen && v.hold >= v.bound
 	confirmed := !v.compared || v.pair >= confirmAt
@@ -96,8 +96,6 @@ func (w *watch) suspect(z *weighed) weighing {
 	}
 	return v
 }
-
-func best(t *evidence.Track) *evidence.Segment { return &t.Segments[bestOf(t)] }
 
 func bestOf(t *evidence.Track) int {
 	j := 0

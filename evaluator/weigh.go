@@ -14,7 +14,7 @@ import (
 type weighed struct {
 	until  int64 // buckets that begin before it are taken in
 	ripe   int64 // success: and those before it count in favour as well
-	points int32 // buckets with a value
+	points int32 // buckets that are known, also those in which nothing happened
 	newest int64 // end of the newest of them
 	begun  int32 // phase starts whose weight has been given
 
@@ -124,8 +124,10 @@ func (w *watch) take(z *weighed, points, base []rules.Point, upto int64) {
 	k := before(base, max(z.until, w.from))
 	for i := lo; i < hi; i++ {
 		p := &points[i]
+		z.points++
+		z.newest = p.At + w.w
 		if p.Samples <= 0 {
-			continue
+			continue // nothing happened in it: it is known, and says nothing
 		}
 		for k < len(base) && base[k].At < p.At {
 			k++
@@ -145,8 +147,6 @@ func (w *watch) take(z *weighed, points, base []rules.Point, upto int64) {
 }
 
 func (w *watch) add(z *weighed, p, b *rules.Point) {
-	z.points++
-	z.newest = p.At + w.w
 	if w.lay.test == nil {
 		return
 	}

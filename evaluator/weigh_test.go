@@ -101,7 +101,7 @@ func TestPassByEvidence(t *testing.T) {
 	v := Look(p, w.state).Phases[0].Success[0]
 	for _, want := range []string{
 		"No verdict: 0 of 204 samples were bad since 02:00", "these exclude the 3 % trigger",
-		"more good samples would prove <= 1 % (15 min at the present traffic)", "would hold it",
+		"more good samples would prove <= 1 % (15 min at the present traffic)", "would warn of it",
 	} {
 		if !strings.Contains(v.Reason, want) {
 			t.Errorf("after 18 minutes it says %q, want %q in it", v.Reason, want)
@@ -476,6 +476,34 @@ func TestStars(t *testing.T) {
 		}
 		if v.State != tt.state || !strings.Contains(reason, tt.words) {
 			t.Errorf("%s: the phase is %v: %s; want %v, %q", tt.name, v.State, reason, tt.state, tt.words)
+		}
+	}
+}
+
+// A release is not proven on a quarter of its window, however good that is; and
+// minutes in which nothing happened are known.
+func TestCoverageOfEvidence(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		silent bool // the other minutes are absent, not empty
+		want   rules.State
+	}{{"empty minutes", false, rules.Passed}, {"absent minutes", true, rules.Monitoring}} {
+		p := weighPlan(15 * time.Minute)
+		p.Phases[0].Rollback = nil
+		w := newWorld(t, p)
+		w.value = func(_ int, at int64) (float64, float64, bool) {
+			if at/60%4 == 0 {
+				return 0, 600, true
+			}
+			return 0, 0, !tt.silent
+		}
+		w.run(T.Add(20 * time.Minute))
+		v := Look(p, w.state).Phases[0]
+		if v.State != tt.want {
+			t.Errorf("%s: the phase is %v: %s", tt.name, v.State, v.Reason)
+		}
+		if tt.silent && !strings.Contains(v.Reason, "points are known, 50 % of them are wanted") {
+			t.Errorf("%s: it says %q", tt.name, v.Reason)
 		}
 	}
 }

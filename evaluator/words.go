@@ -3,6 +3,7 @@ package evaluator
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -242,7 +243,7 @@ func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at in
 	default:
 		text = st.countWords(lay, w, v, at)
 	}
-	text += pastWords(w, v.weigh)
+	text += pastWords(w, v.weigh) + coverWords(w, v)
 	switch c := v.opinion.cause; {
 	case v.opinion.verdict == rules.Pass || v.opinion.verdict == rules.Fail || c == rules.CauseInsufficientSamples:
 		return text
@@ -250,6 +251,14 @@ func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at in
 		return text + "; " + causeWords(v.silence.cause)
 	}
 	return text + "; " + causeWords(v.opinion.cause)
+}
+
+// coverWords says when too little of the window is known to judge it.
+func coverWords(w *watch, v *successView) string {
+	if v.opinion.cause != rules.CauseInsufficientSamples || v.stretch.covered(w.rule.Coverage) {
+		return ""
+	}
+	return fmt.Sprintf("; %d of %d points are known, %s of them are wanted", v.stretch.points, v.stretch.expected, rules.Percent.Short(w.rule.Coverage))
 }
 
 func verdictWord(v rules.Verdict) string {
@@ -338,14 +347,31 @@ func (st *State) moreWords(lay *layout, w *watch, v *successView) string {
 		say(w.rule.Trigger, "exclude the "+triggerWords(w)+" trigger")
 	}
 	say(w.rule.Limit, "prove "+target(w))
-	if bad, ok := evidence.NeedBadToFire(w.rule.Limit, w.rule.Trigger, v.weigh.n, v.weigh.bad, math.Max(40, math.Ceil(v.weigh.n/10)), w.rule.Alpha); ok && bad > 0 {
-		parts = append(parts, fmt.Sprintf("%s more %s in the next %s would hold it", count(bad), c.bad, count(math.Max(40, math.Ceil(v.weigh.n/10)))))
+	if next := math.Max(40, math.Ceil(v.weigh.n/10)); v.soft != nil {
+		if bad := w.badToWarn(v.soft, next); bad > 0 {
+			parts = append(parts, fmt.Sprintf("%s more %s in the next %s would warn of it", count(bad), c.bad, count(next)))
+		}
 	}
 	text := strings.Join(parts, ", ")
 	if f.futile {
 		text += "; it cannot pass in the time it has, not even without one more: extend the window or send it more traffic"
 	}
 	return text
+}
+
+// badToWarn is how many of the next n samples must be bad for the evidence that
+// warns to reach its bound; 0 when not even all of them would do.
+func (w *watch) badToWarn(z *weighed, n float64) float64 {
+	warns := func(bad int) bool {
+		track := z.track
+		w.lay.test.Look(&track, z.newest, evidence.Minute{N: n, Bad: float64(bad)}, 0)
+		return w.lay.test.Warn(&track) >= w.lay.bound
+	}
+	bad := sort.Search(int(n)+1, warns)
+	if bad > int(n) {
+		return 0
+	}
+	return float64(bad)
 }
 
 // atPresent says how long so many samples take.

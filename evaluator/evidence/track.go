@@ -75,9 +75,18 @@ const (
 
 // Persists reports whether there is enough to see before anything is held or
 // taken back: at least three bad events beside those of the worst bucket, in at
-// least two buckets. One burst, and the odd failure after it, is not.
-func (s *Segment) Persists() bool {
-	return s.Bad-s.Most >= leastBad && s.BadLooks >= leastLooks
+// least two buckets. One burst, and the odd failure after it, is not. It looks at
+// the suspect segment, or at all where no alternative is likely: a release between
+// limit and trigger has no such segment, and may yet surely miss its limit.
+func (t *Test) Persists(tr *Track) bool {
+	if s := t.Suspect(tr); s.LLR > 0 {
+		return persists(s.Bad, s.Most, s.BadLooks)
+	}
+	return persists(tr.Bad, tr.Most, tr.BadLooks)
+}
+
+func persists(bad, most float64, looks uint32) bool {
+	return bad-most >= leastBad && looks >= leastLooks
 }
 
 // Track is the running evidence of one Test. It has a fixed size whatever the
@@ -88,6 +97,7 @@ type Track struct {
 	Looks    uint32                // buckets with events
 	BadLooks uint32                // buckets with at least one whole bad event
 	N, Bad   float64               // events and bad events, as counted
+	Most     float64               // bad events of the worst bucket
 	Square   float64               // sum of Bad²/N over the buckets, for Dispersion
 	LR       [alternatives]float64 // log S_j of the likelihood ratio against Limit
 	MB       [bets]float64         // log S_j of the betting on minutes
@@ -207,6 +217,7 @@ func (tr *Track) count(m Minute, bad float64) {
 	tr.Looks++
 	tr.N += m.N
 	tr.Bad += m.Bad
+	tr.Most = max(tr.Most, m.Bad)
 	tr.Square += m.Bad * m.Bad / m.N
 	if bad >= 1 {
 		tr.BadLooks++

@@ -120,7 +120,7 @@ func (w *weigher) rungs(looks int) Reached {
 		return now
 	}
 	s := w.test.Suspect(&w.track)
-	if !w.rule.NoFloors && !s.Persists() {
+	if !w.rule.NoFloors && !w.test.Persists(&w.track) {
 		return now
 	}
 	now = now.With(Warned).With(Held)
