@@ -507,3 +507,26 @@ func TestCoverageOfEvidence(t *testing.T) {
 		}
 	}
 }
+
+// What misses its limit and does not reach its trigger is held and fails, and is
+// not taken back: gaps and ratings have two bounds as rates do.
+func TestBetweenLimitAndTrigger(t *testing.T) {
+	gaps := gapPlan()
+	for i := range gaps.Rules {
+		gaps.Rules[i].Trigger = .2
+	}
+	stars := gapPlan()
+	stars.Signals[0].Kind = rules.Mean
+	for i := range stars.Rules {
+		stars.Rules[i].Limit, stars.Rules[i].Trigger = 4.5, 4
+	}
+	for name, w := range map[string]*world{
+		"gap": gapWorld(t, gaps, 20000, .12), "rating": starWorld(t, stars, [5]float64{50, 0, 0, 0, 225}),
+	} {
+		w.run(T.Add(6*time.Hour + 30*time.Minute))
+		v := Look(w.plan, w.state)
+		if got := transitions(w.events, "high"); got != "idle clear holding" && got != "idle holding" || v.Phases[0].State != rules.Failed {
+			t.Errorf("%s: the rule went %s, the phase is %v: %s", name, got, v.Phases[0].State, v.Phases[0].Reason)
+		}
+	}
+}

@@ -362,9 +362,11 @@ func (st *State) moreWords(lay *layout, w *watch, v *successView) string {
 // badToWarn is how many of the next n samples must be bad for the evidence that
 // warns to reach its bound; 0 when not even all of them would do.
 func (w *watch) badToWarn(z *weighed, n float64) float64 {
+	then := *z
+	omega := w.weight(&then, z.newest)
 	warns := func(bad int) bool {
 		track := z.track
-		w.lay.test.Look(&track, z.newest, evidence.Minute{N: n, Bad: float64(bad)}, 0)
+		w.lay.test.Look(&track, z.newest, evidence.Minute{N: n, Bad: float64(bad)}, omega)
 		return w.lay.test.Warn(&track) >= w.lay.bound
 	}
 	bad := sort.Search(int(n)+1, warns)
