@@ -62,7 +62,7 @@ func (w *writer) weighed(z *weighed) {
 	for _, v := range [...]int64{z.until, z.ripe, int64(z.points), z.newest, int64(z.begun), z.compared, int64(z.looks), z.looked, int64(z.favour.Looks)} {
 		w.int(v)
 	}
-	for _, v := range [...]float64{z.favour.N, z.favour.Bad, z.favour.Square, z.worst.N, z.worst.Bad} {
+	for _, v := range [...]float64{z.favour.N, z.favour.Bad, z.favour.Square, z.worst.N, z.worst.Bad, z.given} {
 		w.float(v)
 	}
 	for _, v := range z.stars {
@@ -132,7 +132,7 @@ func (r *reader) weighed() *weighed {
 	z.begun, z.compared, z.looks, z.looked = r.int32(), r.time(), r.int32(), r.time()
 	z.favour.Looks = int(r.int32())
 	z.favour.N, z.favour.Bad, z.favour.Square = r.amount(), r.amount(), r.amount()
-	z.worst.N, z.worst.Bad = r.amount(), r.amount()
+	z.worst.N, z.worst.Bad, z.given = r.amount(), r.amount(), r.amount()
 	for i := range z.stars {
 		z.stars[i] = r.amount()
 	}

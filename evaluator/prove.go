@@ -100,6 +100,7 @@ func (w *watch) prove(z *weighed, plan *rules.Plan, k int) proof {
 	case rules.Ratio:
 		f.bad, f.n = z.favour.Bad, z.favour.N
 		f.phi = max(z.phi(), w.sig.Cluster)
+		f.bad = min(f.bad+z.surplus(), f.n) // it would pass even if its worst burst came twice
 		f.keeps = evidence.PassLogE(f.bad, f.n, w.rule.Limit, f.phi)
 		f.spared = evidence.PassLogE(f.bad, f.n, w.rule.Trigger, f.phi)
 	case rules.Mean:
@@ -159,7 +160,10 @@ func (st *State) forecast(lay *layout, w *watch, v *successView, k int) {
 	rate := v.weigh.n / float64(seen) // samples a second
 	f.seconds = int64(f.more / rate)
 	left := rate*float64(max(deadline-secs(w.sig.Maturity)-at, 0)) + max(v.weigh.n-f.n, 0)
-	f.futile = !ok || f.more > left
+	left += 3 * math.Sqrt(left) // as traffic varies
+	// Clusters may turn out smaller than they look now.
+	least, ok := evidence.NeedCleanToPass(p0, f.n, f.bad, math.Exp(-f.need), max(w.sig.Cluster, 1))
+	f.futile = !ok || least > left
 }
 
 // groups are the newest groups of a watch's stretch.

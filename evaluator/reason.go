@@ -216,13 +216,15 @@ func causeWords(c rules.Cause) string {
 	case rules.CauseSourceError:
 		return "the source cannot be asked"
 	case rules.CauseInsufficientSamples:
-		return "too few samples or points"
+		return "too few samples or points, or too little evidence"
 	case rules.CauseConfig:
 		return "the source says that the question is wrong"
 	case rules.CauseWindow:
 		return "the window has not ended"
 	case rules.CauseManual:
 		return "a person decided"
+	case rules.CauseBaseline:
+		return "the comparison with the baseline decides"
 	case rules.CauseApproval:
 		return "waiting to be started"
 	}

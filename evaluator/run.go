@@ -109,7 +109,11 @@ func (s *stepper) runVerdict(passed, begun, open int, last int64, failed, unknow
 	case passed == len(s.st.phases):
 		return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("all phases have passed; watched until %s", when(last).Format(clock))}
 	case unknown != nil:
-		return running, opinion{rules.Unknown, unknown.cause, fmt.Sprintf("phase %s could not be judged: %s", names[1], causeWords(unknown.cause))}
+		reason := fmt.Sprintf("phase %s could not be judged: %s", names[1], causeWords(unknown.cause))
+		if s.st.run.held && s.st.run.heldWhy != "" {
+			reason += "; " + s.st.heldOpinion().reason
+		}
+		return running, opinion{rules.Unknown, unknown.cause, reason}
 	case begun == 0 && s.at < s.lay.start:
 		return rules.Waiting, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("the release begins at %s", when(s.lay.start).Format(clock))}
 	}

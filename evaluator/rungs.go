@@ -72,9 +72,9 @@ func (w *watch) weighCounts(z *weighed) weighing {
 		v.rung, v.cause = rungHold, rules.CauseBaseline
 	case held:
 		v.rung, v.cause = rungHold, rules.CauseEvidence
-	case v.warn >= v.bound || v.compared && v.pair >= v.bound:
+	case v.warn >= v.bound:
 		v.rung, v.cause = rungWarn, rules.CauseEvidence
-	case v.worse >= v.bound:
+	case v.compared && v.pair >= v.bound, v.worse >= v.bound:
 		v.rung, v.cause = rungWarn, rules.CauseBaseline
 	}
 	return v
@@ -88,13 +88,19 @@ func (w *watch) suspect(z *weighed) weighing {
 	j := bestOf(&z.track)
 	seg := &z.track.Segments[j]
 	v.base = z.beside[j]
-	v.compared = z.compared > seg.Start+(z.newest-seg.Start)/2
+	v.compared = w.awaited(z) || z.compared > seg.Start+(z.newest-seg.Start)/2
 	if seg.LLR > 0 {
 		v.bad, v.n, v.from = seg.Bad, seg.N, seg.Start
 	} else {
 		v.base = tally{bad: z.pair.BaseX, n: z.pair.BaselineN}
 	}
 	return v
+}
+
+// awaited reports whether the baseline may only be behind, or cannot be asked:
+// what hits both is told of the release first then, and must not take it back.
+func (w *watch) awaited(z *weighed) bool {
+	return w.deaf || w.sig.Baseline > 0 && max(z.compared, w.from)+w.lay.grace > z.newest
 }
 
 func bestOf(t *evidence.Track) int {

@@ -12,11 +12,12 @@ import (
 // does not depend on how long the rule watches: buckets that have settled are
 // folded into it, the few that may still change are weighed afresh at each look.
 type weighed struct {
-	until  int64 // buckets that begin before it are taken in
-	ripe   int64 // success: and those before it count in favour as well
-	points int32 // buckets that are known, also those in which nothing happened
-	newest int64 // end of the newest of them
-	begun  int32 // phase starts whose weight has been given
+	until  int64   // buckets that begin before it are taken in
+	ripe   int64   // success: and those before it count in favour as well
+	points int32   // buckets that are known, also those in which nothing happened
+	newest int64   // end of the newest of them
+	begun  int32   // phase starts whose weight has been given
+	given  float64 // start weight given so far: never more than one in all, also when a plan grows
 
 	track  evidence.Track
 	favour evidence.Spread // success: the buckets old enough to help to pass
@@ -46,6 +47,7 @@ type watch struct {
 	starts []int64 // when later phases have begun, ascending
 	later  int     // how many later phases there are
 	part   float64 // of the traffic that it watches now, 0..1
+	deaf   bool    // the source of the baseline cannot be asked
 	past   *pooled // what earlier releases counted; nil where they do not matter
 }
 
@@ -57,6 +59,7 @@ type weighLayout struct {
 	floor   int64 // how long its stretch must be before it rolls back
 	bound   float64
 	pass    float64
+	grace   int64 // how far the baseline may be behind the release before it counts as gone
 }
 
 const (
@@ -78,6 +81,10 @@ func newWeighLayout(plan *rules.Plan, i int) *weighLayout {
 	if sig.Kind == rules.Ratio {
 		l.test = evidence.NewTest(r.Limit, r.Trigger).Clustered(sig.Cluster)
 		l.pair = evidence.NewPair(0)
+	}
+	if b := sig.Baseline; b > 0 && b < len(plan.Signals) {
+		bs := &plan.Signals[b]
+		l.grace = secs(bs.Settle) + 2*secs(bs.Every) + secs(bs.Period) + 60
 	}
 	first, last := int64(math.MaxInt64), int64(0)
 	for k := range plan.Phases {
@@ -114,6 +121,10 @@ func (w *watch) weight(z *weighed, at int64) float64 {
 		}
 		z.begun++
 	}
+	if z.given+omega > 1+1e-9 {
+		omega = max(1-z.given, 0)
+	}
+	z.given += omega
 	return omega
 }
 
@@ -193,6 +204,9 @@ func (z *weighed) phi() float64 {
 	}
 	return s.Phi()
 }
+
+// surplus is what a second burst like the worst bucket would add.
+func (z *weighed) surplus() float64 { return max(z.worst.Bad-1, 0) }
 
 // count adds the stars of the buckets that begin in [from, z.until).
 func (w *watch) count(z *weighed, parts []rules.Parts, from int64) {
@@ -332,6 +346,9 @@ func (st *State) rollbackWatch(lay *layout, i int) watch {
 		from: alignUp(st.rules[i].since, bw), to: math.MaxInt64 / 2, past: st.pastOf(plan, r.Signal),
 	}
 	w.looks = w.lay.horizon / bw
+	if b := w.sig.Baseline; b > 0 && b < len(st.signals) {
+		w.deaf = st.signals[b].fails > 0
+	}
 	named := lay.phases(i)
 	for _, k := range named {
 		if st.phases[k].begun {

@@ -64,7 +64,7 @@ func TestEvidenceClimbs(t *testing.T) {
 	if logE < math.Log(100) {
 		t.Errorf("it fired at a log e-value of %v", logE)
 	}
-	want := "ROLLBACK: 8 of 120 samples were bad since 02:01 (6.7 %; likely 1.5 % to 17 %); if the release met its <= 1 % target, " +
+	want := "ROLLBACK: 8 of 120 samples were bad since 02:01 (6.7 % in the stretch that looks worst; likely 1.5 % to 17 %); if the release met its <= 1 % target, " +
 		"evidence this strong would appear at any time in fewer than 1 of 235 releases (limit 1 in 100)"
 	if !strings.HasPrefix(reason, want) {
 		t.Errorf("it says %q\nwant %q", reason, want)
@@ -391,7 +391,12 @@ func TestNeverEnough(t *testing.T) {
 	p := weighPlan(15 * time.Minute)
 	p.Rules[0].Limit, p.Rules[0].Trigger = 1e-9, .5
 	w := newWorld(t, p)
-	w.value = binomials(1, 12, func(int, int64) float64 { return .1 })
+	w.value = func(_ int, at int64) (float64, float64, bool) {
+		if at == T.Unix() {
+			return 1, 12, true
+		}
+		return 0, 12, true
+	}
 	w.run(T.Add(5 * time.Minute))
 	if got := Look(p, w.state).Phases[0].Success[0].Reason; !strings.Contains(got, "no number of them would prove") {
 		t.Errorf("it says %q", got)
@@ -528,5 +533,59 @@ func TestBetweenLimitAndTrigger(t *testing.T) {
 		if got := transitions(w.events, "high"); got != "idle clear holding" && got != "idle holding" || v.Phases[0].State != rules.Failed {
 			t.Errorf("%s: the rule went %s, the phase is %v: %s", name, got, v.Phases[0].State, v.Phases[0].Reason)
 		}
+	}
+}
+
+// Where a baseline has nothing to say nothing confirms a rollback, and the words
+// say so; where it cannot be asked, the run is held and not taken back.
+func TestBaselineThatSaysNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		deaf  bool
+		state rules.State
+		words string
+	}{
+		{"no samples", false, rules.RolledBack, "; the baseline had no samples in these minutes, so nothing confirms or denies it"},
+		{"cannot be asked", true, rules.Monitoring, "; the source of the baseline cannot be asked now"},
+	} {
+		p := weighPlan(4 * time.Hour)
+		p.Signals[0].Baseline = 1
+		w := newWorld(t, p)
+		bad := binomials(1, 120, func(int, int64) float64 { return .08 })
+		w.value = func(signal int, at int64) (float64, float64, bool) {
+			v, n, _ := bad(signal, at)
+			return v, n, signal == 0
+		}
+		w.bend = func(rd *rules.Reading) bool {
+			if tt.deaf && rd.Signal == 1 {
+				rd.Points, rd.SettledUntil, rd.Fault = nil, 0, rules.Unavailable
+			}
+			return true
+		}
+		w.run(T.Add(40 * time.Minute))
+		v := Look(p, w.state)
+		reason := v.Rollback[0].Reason
+		if v.Phases[0].State != tt.state || !strings.Contains(reason, tt.words) {
+			t.Errorf("%s: the phase is %v, the rule says %q; want %v and %q", tt.name, v.Phases[0].State, reason, tt.state, tt.words)
+		}
+		if tt.deaf && v.Rollback[0].State != RuleHolding {
+			t.Errorf("%s: the rule is %s, want it to hold", tt.name, v.Rollback[0].State)
+		}
+	}
+}
+
+// The start weights of a watch never sum to more than one, also when its plan
+// grows under it.
+func TestWeightsOfAGrowingPlan(t *testing.T) {
+	w, z, sum := watch{looks: 10}, weighed{}, 0.
+	for at := range int64(100) {
+		if at == 9 {
+			w.looks, w.later, w.starts = 50, 2, []int64{20, 30}
+		}
+		sum += w.weight(&z, at)
+		z.track.Looks++
+	}
+	if sum > 1+1e-9 || sum < .99 {
+		t.Errorf("the weights sum to %v", sum)
 	}
 }

@@ -165,7 +165,7 @@ func (st *State) evidenceWords(lay *layout, w *watch, rs *ruleState, v *weighing
 	if rung == rungNone {
 		return plainTitle(w.rule) + ": " + st.facts(lay, w, v, at) + againstWords(w, v) + pastWords(w, v)
 	}
-	text := rungNames[rung] + ": " + st.facts(lay, w, v, at) + againstWords(w, v) + besideWords(v) + pastWords(w, v)
+	text := rungNames[rung] + ": " + st.facts(lay, w, v, at) + againstWords(w, v) + besideWords(w, v) + pastWords(w, v)
 	if rung == rungHold {
 		text += "; the run is held until it is resumed"
 	}
@@ -189,8 +189,12 @@ func (st *State) facts(lay *layout, w *watch, v *weighing, at int64) string {
 		return fmt.Sprintf("no %s yet", c.noun)
 	}
 	low, high := v.interval(w.sig)
-	return fmt.Sprintf("%s of %s %s%s %s since %s (%s; likely %s)", count(v.bad), count(v.n), w.canary(), c.noun, c.verb,
-		hour(v.from, at), rate(w.sig, value), rate(w.sig, low)+" to "+rate(w.sig, high))
+	worst := ""
+	if v.from > w.from {
+		worst = " in the stretch that looks worst" // it was chosen because it does
+	}
+	return fmt.Sprintf("%s of %s %s%s %s since %s (%s%s; likely %s)", count(v.bad), count(v.n), w.canary(), c.noun, c.verb,
+		hour(v.from, at), rate(w.sig, value), worst, rate(w.sig, low)+" to "+rate(w.sig, high))
 }
 
 // interval is where the value lies, 95 %, at any time.
@@ -205,6 +209,9 @@ func (v *weighing) interval(sig *rules.Signal) (low, high float64) {
 // againstWords says how strong the evidence against a release is. Below one it
 // says nothing.
 func againstWords(w *watch, v *weighing) string {
+	if v.rung == rungWarn && v.cause == rules.CauseBaseline {
+		return "" // it keeps its limit: the comparison says what is wrong
+	}
 	e, met := v.hold, ""
 	if v.rung == rungWarn && v.warn > e {
 		// This one is fast because it assumes so: a burst deceives it.
@@ -217,12 +224,22 @@ func againstWords(w *watch, v *weighing) string {
 		target(w), met, oneIn(e), oneIn(v.bound+1e-9))
 }
 
-func besideWords(v *weighing) string {
-	if !v.compared {
+func besideWords(w *watch, v *weighing) string {
+	switch {
+	case !v.compared && w.sig.Baseline > 0 && v.rung >= rungHold:
+		return "; the baseline had no samples in these minutes, so nothing confirms or denies it"
+	case !v.compared:
 		return ""
+	case w.deaf:
+		return "; the source of the baseline cannot be asked now"
+	case v.base.n <= 0:
+		return "; the baseline over the same minutes is not known yet"
 	}
 	text := fmt.Sprintf("; baseline over the same minutes %s/%s", count(v.base.bad), count(v.base.n))
-	if v.cause == rules.CauseBaseline {
+	if v.pair >= confirmAt {
+		text += fmt.Sprintf(", a release no worse than that would ever look so in fewer than 1 of %s releases (limit 1 in %s)", oneIn(v.pair), oneIn(v.bound+1e-9))
+	}
+	if v.rung == rungHold && v.cause == rules.CauseBaseline {
 		return text + ": the baseline is bad as well and nothing shows the release to be worse, so rolling back will not help"
 	}
 	return text
@@ -277,10 +294,15 @@ func (st *State) countWords(lay *layout, w *watch, v *successView, at int64) str
 	case rules.Pass:
 		return "PASS: " + facts + passWords(w, f)
 	case rules.Fail:
-		return "FAIL: " + facts + againstWords(w, v.weigh) + besideWords(v.weigh)
+		return "FAIL: " + facts + againstWords(w, v.weigh) + besideWords(w, v.weigh)
 	}
-	if v.weigh.n <= 0 {
+	switch {
+	case v.weigh.n <= 0:
 		return "No verdict: " + facts
+	case v.weigh.rung >= rungHold && v.weigh.cause == rules.CauseBaseline:
+		return "No verdict: " + facts + againstWords(w, v.weigh) + besideWords(w, v.weigh)
+	case v.weigh.rung >= rungHold:
+		return "No verdict yet: " + facts + againstWords(w, v.weigh) + besideWords(w, v.weigh) + "; as it stands it fails when its window ends"
 	}
 	return "No verdict: " + facts + fitWords(w, v.weigh) + "; " + st.moreWords(lay, w, v)
 }
@@ -354,7 +376,7 @@ func (st *State) moreWords(lay *layout, w *watch, v *successView) string {
 	}
 	text := strings.Join(parts, ", ")
 	if f.futile {
-		text += "; it cannot pass in the time it has, not even without one more: extend the window or send it more traffic"
+		text += "; it cannot pass in the time it has at the present traffic, not even without one more: extend the window or send it more traffic"
 	}
 	return text
 }

@@ -104,7 +104,7 @@ type Rule struct {
 	Method  Method  `json:"method,omitempty"`
 	Limit   float64 `json:"limit,omitempty"`
 	Trigger float64 `json:"trigger,omitempty"`
-	Alpha   float64 `json:"alpha,omitempty"`  // rollback, and failing a success rule: how likely it may be on a release that keeps its limit, over the whole run
+	Alpha   float64 `json:"alpha,omitempty"`  // how likely it may act on a release that keeps its limit: rollback over the whole run, failing a success rule in each phase
 	Weight  float64 `json:"weight,omitempty"` // rollback: share of Plan.FalseRollback, as written; Alpha follows from it
 	Gate    Gate    `json:"gate,omitempty"`   // success
 	Proof   Proof   `json:"proof,omitempty"`  // success

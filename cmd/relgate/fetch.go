@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,11 +14,17 @@ import (
 
 // fetcher asks the pool of the config that is in force.
 type fetcher struct {
+	mu   sync.RWMutex // read while the pool is asked
 	pool atomic.Pointer[sources.Pool]
 }
 
-// use puts a pool in force and gives the one before it.
-func (f *fetcher) use(p *sources.Pool) *sources.Pool { return f.pool.Swap(p) }
+// use puts a pool in force and gives the one before it, which nobody asks any
+// more: it waits for the tick that does.
+func (f *fetcher) use(p *sources.Pool) *sources.Pool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pool.Swap(p)
+}
 
 func (f *fetcher) close(ctx context.Context) error {
 	if p := f.pool.Load(); p != nil {
@@ -32,6 +39,8 @@ func (f *fetcher) Fetch(ctx context.Context, now time.Time, wants []runner.Want)
 	for i, w := range wants {
 		questions[i] = sources.Want{Plan: w.Plan, Index: w.Index, Signal: w.Signal, From: w.From, To: w.To}
 	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
 	return f.pool.Load().Fetch(ctx, now, questions)
 }
 

@@ -120,10 +120,12 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 	if !reflect.DeepEqual(next.Daemon, d.config.Daemon) {
 		d.log.Warn("changes of [daemon] are taken up at the next start")
 	}
+	// The sources first: a plan's first tick follows at once.
+	old := d.asked.use(d.newPool(next, made))
 	if err := d.runner.Reload(ctx, next.Plans); err != nil {
+		d.retire(ctx, d.asked.use(old))
 		return fmt.Errorf("taking up the plans: %w", err)
 	}
-	old := d.asked.use(d.newPool(next, made))
 	d.hooks.Store(hooks)
 	d.retire(ctx, old)
 	return nil

@@ -172,6 +172,10 @@ func (s *Setting) sequential(plan *rules.Plan, i, k int) *Sequential {
 		Label: "evidence", Limit: s.Limit, Trigger: s.Trigger, Alpha: r.Alpha, Looks: s.horizon(plan, i), First: .5, Rest: .5,
 		MinEvents: r.MinSamples, MinLooks: s.looks(r.For), Beside: s.Beside, Cluster: plan.Signals[r.Signal].Cluster,
 	}
+	if s.Beside {
+		b := &plan.Signals[plan.Signals[r.Signal].Baseline]
+		q.Grace = float64(b.Settle+2*b.Every+b.Period+time.Minute) / float64(s.Period)
+	}
 	if r.Method != rules.Sequential { // its floors are those of a threshold
 		q.Alpha, q.MinEvents, q.MinLooks = DefaultAlpha, 0, 0
 	}

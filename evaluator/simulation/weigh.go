@@ -23,6 +23,7 @@ type Sequential struct {
 	MinEvents float64 // events that there must be in the suspect stretch for a rollback
 	MinLooks  int     // how many looks long the suspect stretch must be for a rollback
 	Beside    bool    // there is a baseline, and it must confirm a rollback
+	Grace     float64 // how many looks the baseline may be behind the release before it counts as gone
 	NoFloors  bool    // without the operational floors, to see what they cost
 }
 
@@ -141,9 +142,11 @@ func (w *weigher) long(s *evidence.Segment, looks int) bool {
 }
 
 // confirmed reports whether the baseline says that it is the release, or has
-// nothing to say: there is none, or none over most of the suspect stretch.
+// nothing to say: there is none, or it has ended and was not there over most of
+// the suspect stretch.
 func (w *weigher) confirmed(s *evidence.Segment, looks int) bool {
-	if w.pair == nil || w.compared <= int(s.Start)+(looks-int(s.Start))/2 {
+	gone := float64(w.compared)+w.rule.Grace <= float64(looks)
+	if w.pair == nil || gone && w.compared <= int(s.Start)+(looks-int(s.Start))/2 {
 		return true
 	}
 	return w.pair.LogE(&w.beside) >= confirmAt
