@@ -62,7 +62,7 @@ type DaemonSpec struct {
 	Public        string          `toml:"public"`         // Address of the gate and of commands. Default: 127.0.0.1:8080.
 	Private       string          `toml:"private"`        // Address of metrics, health and pprof. Default: 127.0.0.1:9091.
 	Tokens        []TokenSpec     `toml:"tokens"`         // Bearer tokens of the HTTP API, `[daemon.tokens.ci]`. Without any, reading is open, and commands are on a loopback address only.
-	Retention     *rules.Duration `toml:"retention"`      // How long ticks are kept; events are kept for good. Default: 90d.
+	Retention     *rules.Duration `toml:"retention"`      // How long ticks and events are kept; what an endpoint has yet to be told is kept longer, and so is the event with which a run passed. Default: 90d.
 	SnapshotEvery *int            `toml:"snapshot_every"` // Ticks between two snapshots of the state. Default: 100.
 	History       *int            `toml:"history"`        // How many releases that passed before a run is compared with by rules that weigh evidence; those may warn, and do no more. 0 to 100; 0 compares with none. Default: 5.
 	WebhookAllow  []Network       `toml:"webhook_allow"`  // Networks beside the public internet that webhooks may be in. Default: none; loopback, private and link-local targets are refused.

@@ -255,6 +255,9 @@ func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at in
 	switch w.sig.Kind {
 	case rules.Mean:
 		text = starWords(w, v.weigh, verdictWord(v.opinion.verdict), at) + enoughStars(v)
+		if v.opinion.verdict == rules.Pass {
+			text += passWords(w, v.proof)
+		}
 	case rules.Gauge:
 		text = gapWords(w, v.weigh, verdictWord(v.opinion.verdict)) + enoughGroups(w, v)
 	default:

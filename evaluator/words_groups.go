@@ -17,6 +17,7 @@ func starWords(w *watch, v *weighing, lead string, at int64) string {
 	}
 	low, high := evidence.RatingInterval(s, evidence.Stars{.5, .5, .5, .5, .5}, .95)
 	avg, raw := evidence.BayesianAverage(s, w.rule.Limit, priorReviews)
+	low, high = min(low, raw), max(high, raw) // the prior of few reviews is not theirs
 	text := fmt.Sprintf("%s: %s stars on average in %s reviews since %s (likely %s to %s; %s when weighed with %d reviews at the target)",
 		orTitle(lead, w.rule), rules.Number.Short(raw), count(s.N()), hour(v.from, at), rules.Number.Short(low), rules.Number.Short(high),
 		rules.Number.Short(avg), priorReviews)

@@ -124,6 +124,8 @@ func (t *trial) checkFlags() error {
 			t.Format = "html"
 		case ending == ".json":
 			t.Format = "json"
+		case ending != ".txt" && ending != "":
+			return fmt.Errorf("--output %s: the report has no form %q: want .html, .json or .txt, or say which with -o", t.Output, ending)
 		}
 	}
 	return nil

@@ -80,9 +80,9 @@ func earlierLine(p *gate.Earlier) string {
 	case p.Releases == 0:
 		return "no earlier release to compare with yet"
 	case p.Worse.OneIn == nil:
-		return fmt.Sprintf("%d earlier releases %.0f of %.0f", p.Releases, p.Bad, p.Samples)
+		return fmt.Sprintf("%s %.0f of %.0f", earlierReleases(p.Releases), p.Bad, p.Samples)
 	}
-	return fmt.Sprintf("%d earlier releases %.0f of %.0f, evidence that this one is worse %s", p.Releases, p.Bad, p.Samples, odds(*p.Worse.OneIn))
+	return fmt.Sprintf("%s %.0f of %.0f, evidence that this one is worse %s", earlierReleases(p.Releases), p.Bad, p.Samples, odds(*p.Worse.OneIn))
 }
 
 // holder says who holds a run; the reason not, where it is said beside it.
@@ -114,4 +114,11 @@ func wrapped(text string, width int) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+func earlierReleases(n int) string {
+	if n == 1 {
+		return "1 earlier release"
+	}
+	return fmt.Sprintf("%d earlier releases", n)
 }

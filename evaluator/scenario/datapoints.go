@@ -96,7 +96,7 @@ func (a *alarm) rule(text string) error {
 		}
 	}
 	if !treated {
-		return fmt.Errorf("%q does not say how missing periods are treated: want missing= and one of %q", text, datapoints.Modes())
+		return fmt.Errorf("%q does not say how missing periods are treated: want missing= and one of %s", text, modes())
 	}
 	return nil
 }
@@ -209,4 +209,13 @@ func updateAlarms(f *File, s section) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// modes lists how missing periods may be treated.
+func modes() string {
+	var names []string
+	for _, m := range datapoints.Modes() {
+		names = append(names, m.String())
+	}
+	return strings.Join(names, ", ")
 }
