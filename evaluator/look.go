@@ -221,6 +221,9 @@ func (s *State) rollbackView(lay *layout, i int) RuleView {
 		v.Verdict, v.Cause = rules.Pending, rules.CauseThreshold
 	case codeWarning:
 		v.Verdict = rules.Pass
+		if rs.acked { // it held the run, and a person let that go on
+			v.Verdict = rules.Pending
+		}
 	case codeHolding:
 		v.Verdict = rules.Pending
 	case codeSilent:

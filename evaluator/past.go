@@ -92,6 +92,13 @@ func (st *State) pastOf(plan *rules.Plan, signal int) *pooled {
 	return &st.past[signal]
 }
 
+// leastBad and leastBuckets are what there must be to see before earlier releases
+// are reason to warn.
+const (
+	leastBad     = 3
+	leastBuckets = 2
+)
+
 // worse is the log e-value of all that a watch has seen against "the rate is no
 // greater than that of the earlier releases". Its alternatives lie above twice
 // that rate: what differs less may be the hour or the weekday. It is 0 for a rate

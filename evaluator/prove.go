@@ -202,8 +202,13 @@ func (st *State) look(w *watch, z *weighed) *weighed {
 	return &next
 }
 
+// disparity judges groups at the k-th answer, which may fail with alpha·6/(π²k²):
+// over all answers that sums to alpha.
+func (w *watch) disparity(x, n []float64, k int) evidence.Disparity {
+	return evidence.Deciles(x, n, w.rule.Alpha*6/(math.Pi*math.Pi*float64(k*k)), math.Exp(-w.lay.pass))
+}
+
 // weighGap judges the gap between groups: simultaneous intervals for all pairs.
-// The k-th answer may fail with alpha·6/(π²k²), which sums to alpha.
 func (st *State) weighGap(w *watch, z *weighed, looks int) weighing {
 	v := weighing{bound: w.lay.bound, points: int(z.points), from: w.from, to: max(z.newest, w.from)}
 	g := st.groups(w)
@@ -216,8 +221,7 @@ func (st *State) weighGap(w *watch, z *weighed, looks int) weighing {
 		v.n += n[i]
 	}
 	v.points, v.to = max(v.points, 1), g.At+w.w
-	k := float64(max(looks, 1))
-	gap := evidence.Deciles(x, n, w.rule.Alpha*6/(math.Pi*math.Pi*k*k), math.Exp(-w.lay.pass))
+	gap := w.disparity(x, n, max(looks, 1))
 	v.gap, v.groups, v.small = &gap, g.Groups, smallGroups(g, &gap)
 	v.names = [2]string{g.Groups[gap.High].Name, g.Groups[gap.Low].Name}
 	v.looks, v.thin = int(z.looks), !st.pointed(w, g.At)
@@ -252,7 +256,7 @@ func (w *watch) weighStars(z *weighed) weighing {
 	v.hold = evidence.RatingBelow(s, w.rule.Limit, evidence.RatingFracs[:])
 	v.mid = evidence.RatingBelow(s, (w.rule.Limit+w.rule.Trigger)/2, evidence.RatingFracs[:])
 	switch {
-	case v.hold >= v.bound && v.mid >= midAt:
+	case v.hold >= v.bound && v.mid >= evidence.MidpointAt:
 		v.rung, v.cause = rungRollback, rules.CauseEvidence
 	case v.hold >= v.bound:
 		v.rung, v.cause = rungHold, rules.CauseEvidence

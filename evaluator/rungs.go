@@ -64,9 +64,9 @@ func (w *watch) weighCounts(z *weighed) weighing {
 	seen := t.Persists(&z.track)
 	long := v.to-v.from >= w.lay.floor && v.n >= w.rule.MinSamples
 	held := seen && v.hold >= v.bound
-	confirmed := !v.compared || v.pair >= confirmAt
+	confirmed := !v.compared || v.pair >= evidence.ConfirmAt
 	switch {
-	case held && long && confirmed && v.mid >= midAt:
+	case held && long && confirmed && v.mid >= evidence.MidpointAt:
 		v.rung, v.cause = rungRollback, rules.CauseEvidence
 	case held && !confirmed && v.base.bad > w.rule.Limit*v.base.n:
 		v.rung, v.cause = rungHold, rules.CauseBaseline

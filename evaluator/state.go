@@ -294,6 +294,9 @@ func (l *layout) weighRules() {
 			continue
 		}
 		l.weigh[i] = newWeighLayout(l.plan, i)
+		if b := l.plan.Signals[r.Signal].Baseline; b > 0 {
+			l.weigh[i].grace = l.allowance(b, 0)
+		}
 		if r.Kind == rules.RollbackRule {
 			l.weighing = append(l.weighing, int32(i))
 		}

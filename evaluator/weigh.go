@@ -62,18 +62,6 @@ type weighLayout struct {
 	grace   int64 // how far the baseline may be behind the release before it counts as gone
 }
 
-const (
-	// confirmAt is the log e-value that the baseline must give before a rollback: 20.
-	confirmAt = 2.995732273553991
-	// midAt is the log e-value against the middle of limit and trigger that a
-	// rollback wants: 5.
-	midAt = 1.6094379124341003
-	// leastBad and leastBuckets are what there must be to see before earlier releases
-	// are reason to warn.
-	leastBad     = 3
-	leastBuckets = 2
-)
-
 func newWeighLayout(plan *rules.Plan, i int) *weighLayout {
 	r := &plan.Rules[i]
 	l := &weighLayout{floor: secs(r.For), bound: -math.Log(r.Alpha), pass: -math.Log(plan.FalsePass)}
@@ -81,10 +69,6 @@ func newWeighLayout(plan *rules.Plan, i int) *weighLayout {
 	if sig.Kind == rules.Ratio {
 		l.test = evidence.NewTest(r.Limit, r.Trigger).Clustered(sig.Cluster)
 		l.pair = evidence.NewPair(0)
-	}
-	if b := sig.Baseline; b > 0 && b < len(plan.Signals) {
-		bs := &plan.Signals[b]
-		l.grace = secs(bs.Settle) + 2*secs(bs.Every) + secs(bs.Period) + 60
 	}
 	first, last := int64(math.MaxInt64), int64(0)
 	for k := range plan.Phases {
@@ -255,11 +239,7 @@ func (st *State) advance(w *watch, z *weighed, upto, ripe int64) {
 }
 
 func (st *State) wholePoints(w *watch) []rules.Point {
-	s := &st.signals[w.rule.Signal]
-	if s.partial == 0 {
-		return s.points
-	}
-	return s.points[:before(s.points, s.partial)]
+	return st.signals[w.rule.Signal].whole(nil, false, 0)
 }
 
 // basePoints are the points of what runs beside the release.
@@ -268,11 +248,7 @@ func (st *State) basePoints(w *watch) []rules.Point {
 	if b <= 0 || b >= len(st.signals) {
 		return nil
 	}
-	s := &st.signals[b]
-	if s.partial == 0 {
-		return s.points
-	}
-	return s.points[:before(s.points, s.partial)]
+	return st.signals[b].whole(nil, false, 0)
 }
 
 // foldedUntil is the event time before which nothing of a watch is expected to
@@ -335,24 +311,29 @@ func (s *stepper) forget() {
 	}
 }
 
-// rollbackWatch is what a rollback rule watches: from the start of the first
-// phase that names it to the end of the run.
-func (st *State) rollbackWatch(lay *layout, i int) watch {
-	plan := lay.plan
-	r := &plan.Rules[i]
+// watchOf is what a rule watches from a time on.
+func (st *State) watchOf(lay *layout, i int, since int64) watch {
+	r := &lay.plan.Rules[i]
 	bw := st.signals[r.Signal].bucket(&lay.signals[r.Signal])
 	w := watch{
-		rule: r, sig: &plan.Signals[r.Signal], lay: lay.weigh[i], w: bw,
-		from: alignUp(st.rules[i].since, bw), to: math.MaxInt64 / 2, past: st.pastOf(plan, r.Signal),
+		rule: r, sig: &lay.plan.Signals[r.Signal], lay: lay.weigh[i], w: bw, from: alignUp(since, bw),
+		past: st.pastOf(lay.plan, r.Signal),
 	}
-	w.looks = w.lay.horizon / bw
 	if b := w.sig.Baseline; b > 0 && b < len(st.signals) {
 		w.deaf = st.signals[b].fails > 0
 	}
+	return w
+}
+
+// rollbackWatch is what a rollback rule watches: from the start of the first
+// phase that names it to the end of the run.
+func (st *State) rollbackWatch(lay *layout, i int) watch {
+	w := st.watchOf(lay, i, st.rules[i].since)
+	w.to, w.looks = math.MaxInt64/2, w.lay.horizon/w.w
 	named := lay.phases(i)
 	for _, k := range named {
 		if st.phases[k].begun {
-			w.part = plan.Phases[k].Traffic
+			w.part = lay.plan.Phases[k].Traffic
 		}
 	}
 	w.later = max(len(named)-1, 0)
@@ -371,15 +352,9 @@ func (st *State) rollbackWatch(lay *layout, i int) watch {
 // successWatch is what a success rule watches in a phase: its window, and as
 // long as the phase waits for it.
 func (st *State) successWatch(lay *layout, k, i int) watch {
-	plan := lay.plan
-	p := &plan.Phases[k]
-	r := &plan.Rules[p.Success[i]]
-	bw := st.signals[r.Signal].bucket(&lay.signals[r.Signal])
-	w := watch{
-		rule: r, sig: &plan.Signals[r.Signal], lay: lay.weigh[p.Success[i]], w: bw,
-		from: alignUp(st.phases[k].started, bw), to: st.windowEnd(plan, k) + secs(p.Extend), part: p.Traffic,
-		past: st.pastOf(plan, r.Signal),
-	}
-	w.looks = (secs(p.Window) + secs(p.Extend)) / bw
+	p := &lay.plan.Phases[k]
+	w := st.watchOf(lay, p.Success[i], st.phases[k].started)
+	w.to, w.part = st.windowEnd(lay.plan, k)+secs(p.Extend), p.Traffic
+	w.looks = (secs(p.Window) + secs(p.Extend)) / w.w
 	return w
 }

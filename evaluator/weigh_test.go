@@ -151,8 +151,8 @@ func TestSharedOutageHolds(t *testing.T) {
 	}
 	w.tick(Command{ID: "1", Kind: Resume, By: "ada", Why: "both were slow"})
 	v = Look(p, w.state)
-	if v.Held || v.Rollback[0].State != RuleWarning {
-		t.Errorf("after it was resumed: held %v, rule %s", v.Held, v.Rollback[0].State)
+	if v.Held || v.Rollback[0].State != RuleWarning || v.Rollback[0].Verdict == rules.Pass {
+		t.Errorf("after it was resumed: held %v, rule %s, %v", v.Held, v.Rollback[0].State, v.Rollback[0].Verdict)
 	}
 	w.run(T.Add(4*time.Hour + 10*time.Minute))
 	v = Look(p, w.state)
@@ -324,6 +324,19 @@ func gapWorld(t *testing.T, p *rules.Plan, n, gap float64) *world {
 	return w
 }
 
+// endsAs checks a phase's state and what it says: of its first success rule while
+// it is not decided.
+func endsAs(t *testing.T, name string, v PhaseView, state rules.State, words string) {
+	t.Helper()
+	reason := v.Reason
+	if v.State == rules.Monitoring {
+		reason = v.Success[0].Reason
+	}
+	if v.State != state || !strings.Contains(reason, words) {
+		t.Errorf("%s: the phase is %v: %s; want %v, %q", name, v.State, reason, state, words)
+	}
+}
+
 func gapPlan() *rules.Plan {
 	p := weighPlan(6 * time.Hour)
 	p.Signals = p.Signals[:1]
@@ -357,14 +370,7 @@ func TestGaps(t *testing.T) {
 		p := gapPlan()
 		w := gapWorld(t, p, tt.n, tt.gap)
 		w.run(T.Add(6*time.Hour + 30*time.Minute))
-		v := Look(p, w.state).Phases[0]
-		reason := v.Reason
-		if v.State == rules.Monitoring {
-			reason = v.Success[0].Reason
-		}
-		if v.State != tt.state || !strings.Contains(reason, tt.words) {
-			t.Errorf("%s: the phase is %v: %s; want %v, %q", tt.name, v.State, reason, tt.state, tt.words)
-		}
+		endsAs(t, tt.name, Look(p, w.state).Phases[0], tt.state, tt.words)
 	}
 }
 
@@ -474,14 +480,7 @@ func TestStars(t *testing.T) {
 		p.Rules[1].When = pct("< 4.5")
 		w := starWorld(t, p, tt.stars)
 		w.run(T.Add(6*time.Hour + 30*time.Minute))
-		v := Look(p, w.state).Phases[0]
-		reason := v.Reason
-		if v.State == rules.Monitoring {
-			reason = v.Success[0].Reason
-		}
-		if v.State != tt.state || !strings.Contains(reason, tt.words) {
-			t.Errorf("%s: the phase is %v: %s; want %v, %q", tt.name, v.State, reason, tt.state, tt.words)
-		}
+		endsAs(t, tt.name, Look(p, w.state).Phases[0], tt.state, tt.words)
 	}
 }
 

@@ -236,7 +236,7 @@ func besideWords(w *watch, v *weighing) string {
 		return "; the baseline over the same minutes is not known yet"
 	}
 	text := fmt.Sprintf("; baseline over the same minutes %s/%s", count(v.base.bad), count(v.base.n))
-	if v.pair >= confirmAt {
+	if v.pair >= evidence.ConfirmAt {
 		text += fmt.Sprintf(", a release no worse than that would ever look so in fewer than 1 of %s releases (limit 1 in %s)", oneIn(v.pair), oneIn(v.bound+1e-9))
 	}
 	if v.rung == rungHold && v.cause == rules.CauseBaseline {

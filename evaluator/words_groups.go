@@ -2,7 +2,6 @@ package evaluator
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/relgate/relgate/evaluator/evidence"
@@ -88,5 +87,5 @@ func (v *weighing) grown(w *watch, times float64) evidence.Disparity {
 	for i, g := range v.groups {
 		x[i], n[i] = g.Value*times, g.Samples*times
 	}
-	return evidence.Deciles(x, n, w.rule.Alpha*6/(math.Pi*math.Pi), math.Exp(-w.lay.pass))
+	return w.disparity(x, n, 1)
 }

@@ -73,6 +73,13 @@ const (
 	leastLooks = 2 // buckets with a bad event
 )
 
+// The log e-values that a rollback wants beside those of its rule's share of the
+// budget.
+const (
+	MidpointAt = 1.6094379124341003 // ln 5, of Test.Midpoint
+	ConfirmAt  = 2.995732273553991  // ln 20, of Pair.LogE where there is a baseline
+)
+
 // Persists reports whether there is enough to see before anything is held or
 // taken back: at least three bad events beside those of the worst bucket, in at
 // least two buckets. One burst, and the odd failure after it, is not. It looks at

@@ -7,12 +7,9 @@ import (
 	"github.com/relgate/relgate/evaluator/evidence"
 )
 
-// What the evaluator asks for beside the evidence before it rolls back: that it
-// speaks five to one against the middle of limit and trigger, three bad ones, in two
+// Before it rolls back the evaluator wants something to see: three bad ones, in two
 // buckets. (Three beside the worst bucket, in truth; but a look of this course may be
 // many buckets, and then that would ask for more.)
-var logMid = math.Log(5)
-
 const (
 	leastBad   = 3
 	leastLooks = 2
@@ -131,7 +128,7 @@ func (m *mint) strike(k int, s *stream) (width int, bucket evidence.Minute) {
 }
 
 func (c *course) fires(test *evidence.Test, track *evidence.Track, bound float64, now int) bool {
-	if track.Bad < leastBad || track.BadLooks < leastLooks || test.Hold(track) < bound || test.Midpoint(track) < logMid {
+	if track.Bad < leastBad || track.BadLooks < leastLooks || test.Hold(track) < bound || test.Midpoint(track) < evidence.MidpointAt {
 		return false
 	}
 	seg := test.Suspect(track)

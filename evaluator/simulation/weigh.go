@@ -27,15 +27,6 @@ type Sequential struct {
 	NoFloors  bool    // without the operational floors, to see what they cost
 }
 
-const (
-	// confirmAt is the log e-value that the baseline must give before a
-	// rollback: that of 1 in 20.
-	confirmAt = 2.995732273553991
-	// midAt is the log e-value against the middle of limit and trigger that a
-	// rollback wants: that of 1 in 5.
-	midAt = 1.6094379124341003
-)
-
 // Name is the rule in a few words.
 func (r *Sequential) Name() string {
 	if r.Label != "" {
@@ -125,7 +116,7 @@ func (w *weigher) rungs(looks int) Reached {
 		return now
 	}
 	now = now.With(Warned).With(Held)
-	if w.long(&s, looks) && w.confirmed(&s, looks) && w.test.Midpoint(&w.track) >= midAt {
+	if w.long(&s, looks) && w.confirmed(&s, looks) && w.test.Midpoint(&w.track) >= evidence.MidpointAt {
 		now = now.With(RolledBack)
 	}
 	return now
@@ -149,7 +140,7 @@ func (w *weigher) confirmed(s *evidence.Segment, looks int) bool {
 	if w.pair == nil || gone && w.compared <= int(s.Start)+(looks-int(s.Start))/2 {
 		return true
 	}
-	return w.pair.LogE(&w.beside) >= confirmAt
+	return w.pair.LogE(&w.beside) >= evidence.ConfirmAt
 }
 
 func some(parts []float64, bound float64) bool {
