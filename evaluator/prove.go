@@ -12,7 +12,7 @@ type proof struct {
 	keeps, spared float64 // log e-values for "the limit is kept" and "the trigger is not reached"
 	need          float64 // from which one of them counts
 	weak          bool    // excluding the trigger is enough here
-	bad, n        float64 // old enough to count in favour
+	bad, n        float64 // the counts that prove the least: those old enough to count in favour, or all
 	phi           float64
 	more          float64 // samples without a bad one that would let it pass; 0 when it does, or when none would
 	seconds       int64   // and how long those take at the present traffic; 0 when unknown
@@ -98,17 +98,31 @@ func (w *watch) prove(z *weighed, plan *rules.Plan, k int) proof {
 	}
 	switch w.sig.Kind {
 	case rules.Ratio:
-		f.bad, f.n = z.favour.Bad, z.favour.N
 		f.phi = max(z.phi(), w.sig.Cluster)
-		f.bad = min(f.bad+z.surplus(), f.n) // it would pass even if its worst burst came twice
-		f.keeps = evidence.PassLogE(f.bad, f.n, w.rule.Limit, f.phi)
-		f.spared = evidence.PassLogE(f.bad, f.n, w.rule.Trigger, f.phi)
+		f.counts(w.rule, z)
 	case rules.Mean:
 		f.n = evidence.Stars(z.stars).N()
 		f.keeps = evidence.RatingAbove(z.stars, w.rule.Limit, evidence.RatingFracs[:])
 		f.spared = evidence.RatingAbove(z.stars, w.rule.Trigger, evidence.RatingFracs[:])
 	}
 	return f
+}
+
+// counts weighs what counts in favour: what has settled and is old enough, and
+// all that was seen, since what is younger may speak against the release. It has
+// to be proven by both, even if its worst burst came twice.
+func (f *proof) counts(r *rules.Rule, z *weighed) {
+	for i, t := range [...]tally{{z.favour.Bad, z.favour.N}, {z.track.Bad, z.track.N}} {
+		t.bad = min(t.bad+z.surplus(), t.n)
+		keeps, spared := evidence.PassLogE(t.bad, t.n, r.Limit, f.phi), evidence.PassLogE(t.bad, t.n, r.Trigger, f.phi)
+		if i == 0 || f.weak && spared < f.spared || !f.weak && keeps < f.keeps {
+			f.bad, f.n = t.bad, t.n
+		}
+		if i == 0 {
+			f.keeps, f.spared = keeps, spared
+		}
+		f.keeps, f.spared = min(f.keeps, keeps), min(f.spared, spared)
+	}
 }
 
 // provenVerdict judges the window: on data that is settled up to its end.
@@ -130,7 +144,6 @@ func (st *State) provenVerdict(w *watch, v *successView, s *series, end int64) (
 	case v.weigh.gap != nil && !v.weigh.thin && v.weigh.gap.UpperPass <= w.rule.Limit:
 		return rules.Pass, rules.CauseEvidence
 	case w.sig.Kind == rules.Ratio && v.weigh.bad > w.rule.Limit*v.weigh.n:
-		// What has not settled, or is too young to help, may speak against it.
 		return rules.Pending, rules.CauseInsufficientSamples
 	case f.keeps >= f.need, f.weak && f.spared >= f.need:
 		return rules.Pass, rules.CauseEvidence
