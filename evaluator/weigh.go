@@ -3,6 +3,7 @@ package evaluator
 import (
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/relgate/relgate/evaluator/evidence"
 	"github.com/relgate/relgate/rules"
@@ -112,8 +113,8 @@ func (w *watch) weight(z *weighed, at int64) float64 {
 	return omega
 }
 
-// take adds the buckets that begin in [from, upto) to z.
-func (w *watch) take(z *weighed, points, base []rules.Point, upto int64) {
+// take adds the buckets that begin before upto to z, and gives those that were new.
+func (w *watch) take(z *weighed, points, base []rules.Point, upto int64) []rules.Point {
 	upto = min(upto, w.to-w.w+1)
 	lo, hi := before(points, max(z.until, w.from)), before(points, upto)
 	k := before(base, max(z.until, w.from))
@@ -136,9 +137,11 @@ func (w *watch) take(z *weighed, points, base []rules.Point, upto int64) {
 	if hi > 0 && upto > points[hi-1].At+w.w {
 		upto = points[hi-1].At + w.w // what has not come yet may still come
 	}
-	if hi > lo {
-		z.until = max(z.until, upto)
+	if hi <= lo {
+		return nil
 	}
+	z.until = max(z.until, upto)
+	return points[lo:hi]
 }
 
 func (w *watch) add(z *weighed, p, b *rules.Point) {
@@ -192,13 +195,16 @@ func (z *weighed) phi() float64 {
 // surplus is what a second burst like the worst bucket would add.
 func (z *weighed) surplus() float64 { return max(z.worst.Bad-1, 0) }
 
-// count adds the stars of the buckets that begin in [from, z.until).
-func (w *watch) count(z *weighed, parts []rules.Parts, from int64) {
-	for i := range parts {
-		if at := parts[i].At; at < max(from, w.from) || at >= z.until {
+// count adds the stars of buckets that are taken in: groups of a bucket without a
+// value are no answer.
+func (z *weighed) count(taken []rules.Point, parts []rules.Parts) {
+	for i := range taken {
+		at := taken[i].At
+		k := sort.Search(len(parts), func(k int) bool { return parts[k].At >= at })
+		if k == len(parts) || parts[k].At != at {
 			continue
 		}
-		for _, g := range parts[i].Groups {
+		for _, g := range parts[k].Groups {
 			if s := starsOf(g.Name); s > 0 {
 				z.stars[s-1] += g.Samples
 			}
@@ -228,13 +234,13 @@ func (st *State) fold(w *watch, z *weighed, upto, ripe int64) *weighed {
 }
 
 func (st *State) advance(w *watch, z *weighed, upto, ripe int64) {
-	points, from := st.wholePoints(w), z.until
-	w.take(z, points, st.basePoints(w), upto)
+	points := st.wholePoints(w)
+	taken := w.take(z, points, st.basePoints(w), upto)
 	if w.rule.Kind == rules.Success && w.lay.test != nil {
 		w.ripen(z, points, min(ripe, z.until))
 	}
 	if w.sig.Kind == rules.Mean {
-		w.count(z, st.signals[w.rule.Signal].parts, from)
+		z.count(taken, st.signals[w.rule.Signal].parts)
 	}
 }
 

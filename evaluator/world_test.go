@@ -138,7 +138,9 @@ func checkedStep(t fataler, plan *rules.Plan, state *State, tick Tick) (*State, 
 	}
 	next2, events2 := Step(plan, again, tick)
 	if !reflect.DeepEqual(events, events2) {
-		t.Fatalf("events differ after the stored form:\n%v\n%v", events, events2)
+		a, _ := json.MarshalIndent(events, "", " ")
+		b, _ := json.MarshalIndent(events2, "", " ")
+		t.Fatalf("events differ after the stored form:\n%s\n%s", a, b)
 	}
 	if a, b := store(t, next), store(t, next2); !bytes.Equal(a, b) {
 		t.Fatalf("states differ after the stored form")
