@@ -342,7 +342,7 @@ func (r *reader) series(v *series) {
 	v.width, v.partial = r.time(), r.time()
 	r.check(v.width >= 0 && v.width < farthest, "a width is out of range")
 	v.gone = r.int32()
-	v.fails = int32(r.size(r.uint(), maxFails))
+	v.fails = int16(min(r.size(r.uint(), 1<<20), maxFails))
 	v.fault = rules.Fault(r.enum(len(rules.Faults())))
 	if r.bool() {
 		v.words = &words{detail: r.str(), note: r.str(), ref: r.str()}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"github.com/relgate/relgate/rules"
 )
@@ -12,6 +13,7 @@ import (
 // two states may share them.
 type series struct {
 	points  []rules.Point // ascending by At
+	room    *atomic.Int64 // how much capacity behind points is still free, over all states that share it; nil where none is shared
 	settled int64         // watermark: buckets that end at or before it are complete
 	from    int64         // start of the range that has been answered without a gap up to settled
 	asked   int64         // newest reading
@@ -19,7 +21,7 @@ type series struct {
 	width   int64         // of the buckets, seconds; zero for the signal's own period
 	partial int64         // At of the first point that was read before its bucket ended; zero when there is none
 	gone    int32         // buckets with a value that were forgotten, less those that came after they had settled
-	fails   int32         // readings in a row that failed
+	fails   int16         // readings in a row that failed
 	fault   rules.Fault
 	words   *words
 	parts   []rules.Parts // of the points that have any, ascending; the newest is kept even when its point is not
@@ -32,7 +34,7 @@ const (
 	// persistent is how many failures in a row make a signal silent before its
 	// data is old.
 	persistent = 3
-	maxFails   = 1 << 20
+	maxFails   = math.MaxInt16
 	maxBackoff = 5 * 60
 	// maxRetryAt bounds how long a source may ask to be left alone.
 	maxRetryAt = 60 * 60
@@ -55,7 +57,7 @@ func (s series) merge(sig *rules.Signal, lay *signalLayout, rd *rules.Reading, a
 		if len(s.points) > 0 {
 			changed = s.points[0].At
 		}
-		n.points, n.settled, n.from, n.partial, n.gone = nil, 0, 0, 0, 0
+		n.points, n.room, n.settled, n.from, n.partial, n.gone = nil, nil, 0, 0, 0, 0
 		n.parts = nil
 		n.width = rd.Width
 		if n.width == lay.period {
@@ -136,13 +138,13 @@ func (s *series) put(fresh []rules.Point, lay *signalLayout, asOf int64, good bo
 	cut := max(0, len(old)-int(lay.keep))
 	cut = min(cut, before(old, needed))
 	s.gone += int32(valued(old[:cut], w, lay))
-	joined := join(old[cut:], fresh)
+	joined, room := s.extend(old[cut:], fresh)
 	// A bucket that comes after it was said to stay absent is judged, but it does
 	// not count as seen.
 	if settled := alignDown(s.settled, w); changed < settled {
 		s.gone -= int32(valued(joined[:before(joined, settled)], w, lay) - valued(old[cut:cut+before(old[cut:], settled)], w, lay))
 	}
-	s.points = joined
+	s.points, s.room = joined, room
 	return changed
 }
 
@@ -301,6 +303,34 @@ func firstChange(old []rules.Point, keep int, fresh []rules.Point) int64 {
 		}
 	}
 	return changed
+}
+
+// manyPoints is from how many points on a series shares what is behind them with
+// the states before it, instead of copying all of them for each new one.
+const manyPoints = 64
+
+// extend gives the union of old, which are points of s, and fresh; fresh wins.
+// States never change, and a state may be gone on from more than once: so points
+// are put behind old ones in place only by whoever takes the room there first.
+func (s *series) extend(old, fresh []rules.Point) ([]rules.Point, *atomic.Int64) {
+	if len(old) < manyPoints {
+		return join(old, fresh), nil
+	}
+	last := old[len(old)-1].At
+	k := sort.Search(len(fresh), func(k int) bool { return fresh[k].At > last })
+	if !same(old, fresh[:k]) {
+		return join(old, fresh), nil
+	}
+	fresh = fresh[k:]
+	free := int64(cap(old) - len(old))
+	if s.room != nil && free >= int64(len(fresh)) && s.room.CompareAndSwap(free, free-int64(len(fresh))) {
+		return append(old, fresh...), s.room
+	}
+	joined := append(make([]rules.Point, 0, len(old)+len(fresh)+len(old)/4), old...)
+	joined = append(joined, fresh...)
+	room := new(atomic.Int64)
+	room.Store(int64(cap(joined) - len(joined)))
+	return joined, room
 }
 
 // join merges two ascending slices into a new one; fresh wins.
