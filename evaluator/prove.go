@@ -57,17 +57,19 @@ func (st *State) provenView(lay *layout, k, i int, changed, at int64) successVie
 	sr := &st.signals[w.rule.Signal]
 	ss := &st.phases[k].success[i]
 	z := st.now(&w, ss.ev, ss.soft, changed, st.ripeUntil(&w, at))
-	v := successView{rule: w.rule, weigh: new(weighing), proof: new(proof), soft: z}
+	v := successView{rule: w.rule, weigh: new(weighing), soft: z}
 	*v.weigh = st.weighSuccess(&w, z)
-	*v.proof = w.prove(z, plan, k)
 	v.stretch = w.stretch(v.weigh)
 	end := st.windowEnd(plan, k)
 	v.stretch.expected = max(int((min(max(sr.settled, w.from), w.to)-w.from)/w.w), v.stretch.points)
 	v.silence = lay.silence(w.rule.Signal, sr, w.from, w.to-w.from, stretch{known: z.points > 0, newest: z.newest}, at)
-	v.opinion.verdict, v.opinion.cause = st.provenVerdict(&w, &v, sr, end)
 	if at < end {
 		v.opinion = opinion{verdict: rules.Pending, cause: rules.CauseWindow}
-	} else if w.rule.Alarm >= 0 && w.rule.Alarm < len(plan.Signals) && v.opinion.verdict != rules.Fail {
+		return v
+	}
+	w.inFavour(&v, plan, k)
+	v.opinion.verdict, v.opinion.cause = st.provenVerdict(&w, &v, sr, end)
+	if w.rule.Alarm >= 0 && w.rule.Alarm < len(plan.Signals) && v.opinion.verdict != rules.Fail {
 		st.companion(lay, &v, k, at)
 	}
 	return v
@@ -85,6 +87,15 @@ func (st *State) weighSuccess(w *watch, z *weighed) weighing {
 	v := w.weighCounts(z)
 	v.bad, v.n, v.from = z.track.Bad, z.track.N, w.from
 	return v
+}
+
+// inFavour works out what speaks for a release. Before its window ends nobody
+// needs that but people.
+func (w *watch) inFavour(v *successView, plan *rules.Plan, k int) {
+	if v.proof == nil {
+		f := w.prove(v.soft, plan, k)
+		v.proof = &f
+	}
 }
 
 func (w *watch) prove(z *weighed, plan *rules.Plan, k int) proof {
@@ -154,6 +165,7 @@ func (st *State) provenVerdict(w *watch, v *successView, s *series, end int64) (
 // forecast works out what it would take to pass, and whether it can be had in
 // time, for those who want to read it.
 func (st *State) forecast(lay *layout, w *watch, v *successView, k int) {
+	w.inFavour(v, lay.plan, k)
 	f, deadline, at := v.proof, st.windowEnd(lay.plan, k)+secs(lay.plan.Phases[k].Extend), st.at
 	if w.sig.Kind != rules.Ratio || v.opinion.verdict == rules.Pass || v.opinion.verdict == rules.Fail {
 		return
