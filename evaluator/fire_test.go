@@ -74,7 +74,7 @@ func firesSlowly(r *rules.Rule, known map[int64]rules.Point, since, at int64) bo
 // whatever came late, was corrected or was missed, and at no other.
 func TestFiresWhenJustified(t *testing.T) {
 	fired := 0
-	rapid.Check(t, func(t *rapid.T) {
+	checkUntil(t, func() bool { return fired > 0 }, func(t *rapid.T) {
 		plan := onePlan(rules.Rule{
 			For: minutes(t, "for", 0, 6), Over: minutes(t, "over", 0, 4),
 			Coverage:   rapid.SampledFrom([]float64{0, .5, .8, 1}).Draw(t, "coverage"),
@@ -117,7 +117,4 @@ func TestFiresWhenJustified(t *testing.T) {
 			}
 		}
 	})
-	if fired == 0 {
-		t.Error("nothing ever fired: the test proves nothing")
-	}
 }

@@ -3,6 +3,7 @@ package evaluator
 import (
 	"fmt"
 	"math"
+	"testing"
 	"time"
 
 	"pgregory.net/rapid"
@@ -131,6 +132,19 @@ func genPlan(t *rapid.T) *rules.Plan {
 	}
 	p.Communications = []rules.Communication{{Name: "m", At: minutes(t, "message", -90, 30), Channel: "c", Text: "x"}}
 	return p
+}
+
+// checkUntil draws until what a law is about has happened: else it would prove
+// nothing. It gives up after a few hundred draws.
+func checkUntil(t *testing.T, happened func() bool, law func(*rapid.T)) {
+	t.Helper()
+	for range 5 {
+		rapid.Check(t, law)
+		if happened() || t.Failed() {
+			return
+		}
+	}
+	t.Error("it never happened: the test proves nothing")
 }
 
 // truth is what really happens to the signals of a generated run.

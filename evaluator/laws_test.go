@@ -288,7 +288,7 @@ func (l *ledger) proven(r *rules.Rule, sig *rules.Signal, from, to int64) bool {
 // enough and on the right side; and so are its rollback rules.
 func TestUnknownNeverPasses(t *testing.T) {
 	passes := 0
-	rapid.Check(t, func(t *rapid.T) {
+	checkUntil(t, func() bool { return passes > 0 }, func(t *rapid.T) {
 		r := newDrawnRun(t)
 		l := newLedger(r.plan)
 		for range rapid.IntRange(1, 150).Draw(t, "ticks") {
@@ -306,9 +306,6 @@ func TestUnknownNeverPasses(t *testing.T) {
 			}
 		}
 	})
-	if passes == 0 {
-		t.Error("nothing ever passed: the test proves nothing")
-	}
 	t.Logf("%d passes", passes)
 }
 

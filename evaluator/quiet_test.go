@@ -21,7 +21,7 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("a phase that passed before its window ended: quiet until %v, want no later than %v", got, want)
 	}
 	skipped := 0
-	rapid.Check(t, func(t *rapid.T) {
+	checkUntil(t, func() bool { return skipped > 0 }, func(t *rapid.T) {
 		r := newDrawnRun(t)
 		for range rapid.IntRange(1, 60).Draw(t, "ticks") {
 			tick := r.next(t, true)
@@ -45,7 +45,4 @@ func TestQuiet(t *testing.T) {
 			}
 		}
 	})
-	if skipped == 0 {
-		t.Error("it was never quiet: the test proves nothing")
-	}
 }

@@ -16,7 +16,7 @@ type successView struct {
 	alarm   bool    // the companion decided
 
 	weigh *weighing // of a rule that weighs evidence
-	proof *proof // nil until somebody needs it
+	proof *proof    // nil until somebody needs it
 	soft  *weighed
 }
 
