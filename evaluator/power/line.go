@@ -21,6 +21,8 @@ type Line struct {
 	Single *Single     `json:"single,omitempty"`      // of a success rule that compares with its threshold
 	Detect []Detection `json:"detect,omitempty"`      // of a rollback rule, from a trigger-level fault to a worse one
 	False  *Chance     `json:"false_alarm,omitempty"` // of a rollback rule that compares with its threshold
+	Beside *Beside     `json:"beside,omitempty"`      // of a rollback rule whose signal has a baseline
+	Gaps   *Gaps       `json:"gaps,omitempty"`        // of a rollback rule whose signal has periods without any samples
 
 	// Blind says why the rule cannot judge in this phase at all; empty when it can.
 	Blind string `json:"blind,omitempty"`
@@ -111,6 +113,9 @@ func Forecast(plan *rules.Plan) []Line {
 		}
 		for _, i := range p.Rollback {
 			if l, ok := f.line(k, i); ok {
+				if l.Blind == "" {
+					f.sparse(&l)
+				}
 				if l.Blind == "" {
 					f.rollback(&l, k, i)
 				}

@@ -39,7 +39,11 @@ func LintLines(plan *rules.Plan, lines []Line) rules.Problems {
 			ln.detect(window, l)
 			ln.alarms(table.At("when"), l)
 		}
+		ln.gaps(table, l)
+		ln.beside(top.At("phases", l.Phase, "traffic"), l)
 	}
+	ln.alone(top, plan)
+	ln.unbudgeted(top, plan)
 	ln.rates(top, plan)
 	return ln.found
 }
@@ -79,6 +83,10 @@ func (ln *linter) idle(at rules.Checker) {
 
 func (ln *linter) blind(at rules.Checker, l *Line) {
 	if !ln.once(at.At(l.Blind).Where(), l) {
+		return
+	}
+	if l.Blind == "coverage" && l.Kind == rules.RollbackRule {
+		ln.uncovered(at.At("coverage"), l)
 		return
 	}
 	if l.Blind == "coverage" {
@@ -206,6 +214,9 @@ func (ln *linter) detect(at rules.Checker, l *Line) {
 	}
 	if worst.Minutes > 0 {
 		fix = span(worst.Minutes) + " would find it in every second release"
+	}
+	if g := l.Gaps; g != nil && g.Stretch > 0 && g.Stretch < .5 {
+		fix = fmt.Sprintf("let the rule have a smaller coverage: it wants %s of the periods, and %s have any samples", rules.Percent.Short(l.rule.Coverage), percent(1-g.Empty))
 	}
 	how := ""
 	if worst.Power != nil {

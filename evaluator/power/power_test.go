@@ -207,7 +207,7 @@ func TestLint(t *testing.T) {
 			s.Success[0].MinSamples = ptr(500.)
 		}, []string{"phases.canary.window passes-late"}},
 		{"mostly empty minutes", counted("1/min", 48*time.Hour), func(s *rules.Spec) {},
-			[]string{"success.errors.coverage thin-traffic"}},
+			[]string{"success.errors.coverage thin-traffic", "rollback.errors-high.coverage thin-traffic"}},
 		{"a phase without traffic", counted("2/s", 30*time.Minute), func(s *rules.Spec) {
 			s.Phases[0].Traffic = &rules.Fraction{}
 		}, []string{"phases.canary.traffic thin-traffic"}},
@@ -349,6 +349,13 @@ func TestForecastOfAnything(t *testing.T) {
 		if rapid.Bool().Draw(t, "for") {
 			s.Rollback[0].For = duration(2 * time.Hour)
 		}
+		policy := rapid.SampledFrom([]rules.Policy{rules.PolicyHold, rules.PolicyFail, rules.PolicyRollback}).Draw(t, "on_no_data")
+		s.Rollback[0].OnNoData, s.Success[0].OnNoData = &policy, &policy
+		s.Rollback[0].Coverage = ptr(rules.Fraction{Value: rapid.SampledFrom([]float64{.01, .5, 1}).Draw(t, "coverage")})
+		if rapid.Bool().Draw(t, "beside") {
+			s.Signals[0].Baseline = &rules.BaselineSpec{Dimension: "version", Value: "42"}
+			s.Signals[0].Cluster = ptr(rapid.SampledFrom([]float64{1, 1.7, 40}).Draw(t, "cluster"))
+		}
 		if rapid.Bool().Draw(t, "over") {
 			s.Rollback[0].Over = duration(3 * time.Hour)
 		}
@@ -389,6 +396,19 @@ func checkLine(t *rapid.T, l *Line) {
 	if l.False != nil {
 		chance(l.False.Each)
 		chance(l.False.Window)
+	}
+	if b := l.Beside; b != nil {
+		chance(b.Shared)
+		chance(b.Alone)
+		chance(b.Power)
+		chance(b.Share)
+	}
+	if g := l.Gaps; g != nil {
+		chance(g.Empty)
+		chance(g.Covered)
+		chance(g.Stretch)
+		chance(g.Silent)
+		chance(g.Acts)
 	}
 	if l.Pass != nil {
 		if n := l.Pass.Needed(); n.Clean > n.Typical && n.Typical > 0 || n.By == InWindow && n.AtBest != InWindow {

@@ -14,6 +14,7 @@ func (f *forecaster) rollback(l *Line, k, i int) {
 	case l.rule.Method == rules.Sequential && l.signal.Kind == rules.Ratio:
 		f.thinRollback(l)
 		l.Detect = f.found(l, l.rule.Trigger, func(rate float64) Detection { return f.weighs(l, k, i, rate) })
+		l.Beside = f.beside(l)
 	case l.rule.Method == rules.Sequential && l.signal.Kind == rules.Mean:
 		l.Detect = ratedDown(l)
 	case l.rule.Method == rules.Sequential && l.signal.Kind == rules.Gauge:
@@ -34,10 +35,20 @@ func (f *forecaster) thinRollback(l *Line) {
 // found is how faults at the trigger and at twice the trigger are found.
 func (f *forecaster) found(l *Line, trigger float64, at func(rate float64) Detection) []Detection {
 	var all []Detection
-	if l.rule.Method == rules.ByThreshold || trigger > l.rule.Limit {
-		all = append(all, at(trigger)) // where both are one, a fault at the trigger is a good release
+	for _, rate := range faults(l.rule, trigger) {
+		all = append(all, at(rate))
 	}
-	return append(all, at(min(2*trigger, (1+trigger)/2)))
+	return all
+}
+
+// faults are the true rates that a rule should find. Where limit and trigger are
+// one, a fault at the trigger is a good release.
+func faults(r *rules.Rule, trigger float64) []float64 {
+	worse := min(2*trigger, (1+trigger)/2)
+	if r.Method == rules.ByThreshold || trigger > r.Limit {
+		return []float64{trigger, worse}
+	}
+	return []float64{worse}
 }
 
 // compares forecasts a rule that compares values with its threshold.

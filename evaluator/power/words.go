@@ -146,5 +146,26 @@ func (l *Line) finds() string {
 	if l.False != nil {
 		text += "; false alarms at " + l.shown(l.False.Healthy) + ": " + percent(l.False.Window)
 	}
+	if l.Beside != nil {
+		text += l.Beside.words(l)
+	}
+	if g := l.Gaps; g != nil && g.Covered < .5 {
+		text += "; its phase passes in " + percent(g.Covered) + ": too many periods are empty"
+	}
 	return text
+}
+
+// words says what a baseline changes, if it does.
+func (b *Beside) words(l *Line) string {
+	switch {
+	case b.PerMinute <= 0:
+		return "; nothing is left beside it: its limit alone decides"
+	case b.Rate > 0 && b.Minutes > 0:
+		return fmt.Sprintf("; its baseline has %s and confirms %s in %s (%s)", perTime(b.PerMinute), l.shown(b.Rate), span(b.Minutes), percent(b.Power))
+	case b.Rate > 0:
+		return fmt.Sprintf("; its baseline has %s and confirms %s late or never (%s)", perTime(b.PerMinute), l.shown(b.Rate), percent(b.Power))
+	case b.Shared > plain:
+		return fmt.Sprintf("; its baseline has %s and is mostly silent: its limit alone decides", perTime(b.PerMinute))
+	}
+	return ""
 }

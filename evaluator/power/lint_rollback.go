@@ -1,0 +1,135 @@
+package power
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+)
+
+// gaps warns of a rollback rule that counts empty periods as missing ones.
+func (ln *linter) gaps(at rules.Checker, l *Line) {
+	g := l.Gaps
+	if g == nil || l.Blind != "" {
+		return
+	}
+	if g.Covered < .5 {
+		ln.uncovered(at.At("coverage"), l)
+	}
+	if on := at.At("on_no_data"); g.Acts > tolerable && ln.once(on.Where()+" acts", l) {
+		what := "fails its phase"
+		if l.rule.OnNoData == rules.PolicyRollback {
+			what = "is taken back"
+		}
+		on.Warn("false-silence", "make grace longer than such a gap, or leave on_no_data at hold",
+			"phase %q: at %s a gap of %s without samples is nothing unusual, it comes in %s of all windows of %v: the release %s then, however good it is",
+			l.Phase, perTime(l.PerMinute), span(g.quiet.Minutes()), percent(g.Acts), rules.Duration{Duration: l.phase.Window}, what)
+	}
+}
+
+// uncovered warns of a coverage that the traffic does not have.
+func (ln *linter) uncovered(at rules.Checker, l *Line) {
+	if !ln.once(at.Where()+" covered", l) {
+		return
+	}
+	g, wants := l.Gaps, rules.Percent.Short(l.rule.Coverage)
+	fix := "make the signal's period longer"
+	if c := l.lighter(); c > 0 {
+		fix = "write coverage = " + fmt.Sprintf("%q", rules.Percent.Short(c)) + ", which its window nearly always has, or " + fix
+	}
+	then := ""
+	if l.Blind != "" {
+		then = "the rule could hardly ever fire, and "
+	}
+	if g.Silent > tolerable {
+		then += fmt.Sprintf("the rule is silent in %s of the time, and ", percent(g.Silent))
+	}
+	at.Warn("thin-traffic", fix, "phase %q: at %s only %s of the periods of %v have any samples, and the rule wants %s: %seven a good release stays undecided in %s of all cases",
+		l.Phase, perTime(l.PerMinute), percent(1-g.Empty), rules.Duration{Duration: l.traffic.period}, wants, then, percent(1-g.Covered))
+}
+
+// beside warns of a baseline that gets too little: to confirm what its rule finds,
+// or to show that it fails as well.
+func (ln *linter) beside(at rules.Checker, l *Line) {
+	b := l.Beside
+	if b == nil || b.Rate == 0 && b.Shared <= plain {
+		return
+	}
+	fix := fmt.Sprintf("leave signals.%s without a baseline: its limit alone decides then", rules.Path(l.Signal))
+	if b.Minutes > 0 {
+		fix = "a window of " + span(b.Minutes) + " would find it in every second release; or " + fix
+	}
+	if b.Share > 0 {
+		fix = rules.Percent.Short(b.Share) + " of the traffic for the release would do; or " + fix
+	}
+	left := fmt.Sprintf("%s of the traffic leave %s of %q for its baseline", rules.Percent.Short(l.phase.Traffic), perTime(b.PerMinute), l.Signal)
+	window := rules.Duration{Duration: l.phase.Window}
+	if b.Rate > 0 {
+		at.Warn("thin-baseline", fix, "%s: beside one at %s, rollback rule %q takes back a release at %s in %s of all cases within %v, without a baseline in %s; until it confirms that it is the release, the run is held",
+			left, l.shown(b.Healthy), l.Rule, l.shown(b.Rate), percent(b.Power), window, percent(b.Alone))
+	}
+	if b.Shared > plain {
+		at.Warn("thin-baseline", fix, "%s: it is silent for so long that the limit alone decides, and for an outage that hits both (%s) rollback rule %q takes the release back in %s of all cases within %v",
+			left, l.shown(b.Outage), l.Rule, percent(b.Shared), window)
+	}
+}
+
+// alone warns of a baseline that never runs beside the release.
+func (ln *linter) alone(top rules.Checker, plan *rules.Plan) {
+	for i := range plan.Signals {
+		s := &plan.Signals[i]
+		if s.Baseline <= 0 || s.Of >= 0 || !alone(plan, i) {
+			continue
+		}
+		top.At("signals", s.Name, "baseline").Warn("thin-baseline", "watch its rollback rules in a phase with a part of the traffic too, or leave the baseline out",
+			"every phase that watches it gives the release all of the traffic, so that nothing runs beside it: after %v without a baseline the limit alone decides, and a shared outage takes the release back",
+			rules.Duration{Duration: awaited(plan, &plan.Signals[s.Baseline]).Round(time.Second)})
+	}
+}
+
+// unbudgeted notes policies that take a good release back and that no budget covers.
+func (ln *linter) unbudgeted(top rules.Checker, plan *rules.Plan) {
+	if !budgeted(plan) {
+		return
+	}
+	for i := range plan.Rules {
+		r := &plan.Rules[i]
+		key, when := "on_no_data", "its data does not come"
+		switch {
+		case !named(plan, i):
+			continue
+		case r.OnNoData == rules.PolicyRollback && r.OnError == rules.PolicyRollback:
+			when += " or its source cannot be asked"
+		case r.OnNoData == rules.PolicyRollback:
+		case r.OnError == rules.PolicyRollback:
+			key, when = "on_error", "its source cannot be asked"
+		default:
+			continue
+		}
+		if r.Kind == rules.Success && r.OnNoData == rules.PolicyRollback {
+			when += ", or it cannot decide after its window"
+		}
+		top.At(r.Kind.String(), r.Name, key).Note("outside-budget", fmt.Sprintf("write %s = \"hold\" where a person should decide", key),
+			"where %s (grace: %v), the release is taken back, however good it is: that comes on top of the %s of false_rollback",
+			when, rules.Duration{Duration: r.Grace}, rules.Percent.Short(plan.FalseRollback))
+	}
+}
+
+// budgeted reports whether a plan has a budget to keep to: a rollback rule that a
+// phase watches and that weighs evidence.
+func budgeted(plan *rules.Plan) bool {
+	for i := range plan.Rules {
+		if r := &plan.Rules[i]; r.Kind == rules.RollbackRule && r.Method == rules.Sequential && named(plan, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// named reports whether a phase names a rule.
+func named(plan *rules.Plan, rule int) bool {
+	return slices.ContainsFunc(plan.Phases, func(p rules.Phase) bool {
+		return slices.Contains(p.Rollback, rule) || slices.Contains(p.Success, rule)
+	})
+}
