@@ -15,7 +15,8 @@ import (
 // decides.
 //
 // The fault is the mildest that the rule would find by itself and that its baseline
-// does not confirm in the window; where there is none, Rate and what follows it are
+// does not confirm in the window for want of traffic; where there is none, the mildest
+// that the rule would find. Where there is none either, Rate and what follows it are
 // zero.
 type Beside struct {
 	PerMinute float64 `json:"samples_per_minute"` // that the phase leaves for the baseline
@@ -23,10 +24,13 @@ type Beside struct {
 	Shared    float64 `json:"shared,omitempty"`   // how likely the release is taken back in the window for that
 	Healthy   float64 `json:"healthy,omitempty"`  // true value of the baseline: the rule's limit
 	Rate      float64 `json:"rate,omitempty"`     // true value of the release under the fault
+	Thin      bool    `json:"thin,omitempty"`     // the baseline has too little traffic to confirm it in the window
 	Alone     float64 `json:"alone,omitempty"`    // how likely the rule would fire in the window if there were no baseline
 	Power     float64 `json:"power,omitempty"`    // how likely it does
 	Minutes   float64 `json:"minutes,omitempty"`  // median until it does; zero where that is beyond what was looked at
 	Share     float64 `json:"share,omitempty"`    // less traffic for the release that leaves enough for the baseline; zero where none does, or none has to
+
+	slow bool // the baseline makes it much later than it would be without
 }
 
 // beside is what a rule's baseline does in a phase, nil where there is none or
@@ -48,15 +52,16 @@ func (f *forecaster) beside(l *Line) *Beside {
 	b.Outage = all[len(all)-1]
 	c.fault, c.outage = b.Outage, b.Outage
 	b.Shared = c.shared(set.Share)
+	b.Healthy = set.Limit
 	for _, rate := range all {
-		c.fault = rate
-		if alone, with, ok := c.window(set.Share); ok && c.thin(alone, with) {
-			b.Healthy, b.Rate, b.Alone, b.Power = set.Limit, rate, alone, with
-			b.Minutes = c.median(set.Period)
+		if c.fault = rate; c.judge(b) {
 			break
 		}
 	}
-	if b.Rate > 0 || b.Shared > plain {
+	if b.Thin {
+		b.Minutes = c.median()
+	}
+	if b.Thin || b.Shared > plain {
 		b.Share = c.enough()
 	}
 	return b
@@ -83,14 +88,23 @@ const (
 // plain is by how much a simulated probability must differ to be told from chance.
 const plain = .1
 
-// window is how likely the rule fires in the window without a baseline and with one,
-// where the release gets a share of the traffic.
-func (c *comparison) window(share float64) (alone, with float64, ok bool) {
-	out, ok := c.run(c.traffic(share), c.set.Looks)
-	if !ok {
-		return 0, 0, false
+// judge notes what becomes of the fault in the window, if it is the one to tell of, and
+// reports whether there is nothing worse to tell.
+func (c *comparison) judge(b *Beside) bool {
+	out, ok := c.run(c.traffic(c.set.Share), c.set.Looks)
+	if !ok || out[0].Found() < .5 {
+		return false
 	}
-	return out[0].Found(), out[1].Found(), true
+	thin := c.thin(out[0].Found(), out[1].Found())
+	if !thin && b.Rate > 0 {
+		return false
+	}
+	b.Rate, b.Thin, b.Alone, b.Power = c.fault, thin, out[0].Found(), out[1].Found()
+	looks, _ := out[1].Quantile(.5)
+	b.Minutes = float64(looks) * c.set.Period.Minutes()
+	alone, _ := out[0].Quantile(.5)
+	b.slow = looks > alone+alone/2+1
+	return thin
 }
 
 func (c *comparison) traffic(share float64) simulation.Traffic {
@@ -130,7 +144,7 @@ func (c *comparison) simulate(r simulation.Release, t simulation.Traffic, looks 
 // for want of samples of the baseline. One so near to the limit that no baseline at
 // the limit could confirm it is none.
 func (c *comparison) thin(alone, with float64) bool {
-	if alone < .5 || with >= .5 || with > alone-plain {
+	if with >= .5 || with > alone-plain {
 		return false
 	}
 	t := c.traffic(c.set.Share)
@@ -141,13 +155,13 @@ func (c *comparison) thin(alone, with float64) bool {
 
 // median is within how many minutes half of the releases are taken back, 0 where
 // that is longer than some windows.
-func (c *comparison) median(period time.Duration) float64 {
+func (c *comparison) median() float64 {
 	out, ok := c.run(c.traffic(c.set.Share), min(patience*c.set.Looks, max(c.set.Looks, besideLooks/besideFewest)))
 	if !ok {
 		return 0
 	}
 	looks, _ := out[1].Quantile(.5)
-	return float64(looks) * period.Minutes()
+	return float64(looks) * c.set.Period.Minutes()
 }
 
 // enough is the largest of some shares of the traffic below the phase's that leaves
@@ -158,7 +172,7 @@ func (c *comparison) enough() float64 {
 		if share >= c.set.Share {
 			continue
 		}
-		if _, with, ok := c.window(share); ok && with >= .5 && c.shared(share) <= plain {
+		if out, ok := c.run(c.traffic(share), c.set.Looks); ok && out[1].Found() >= .5 && c.shared(share) <= plain {
 			return share
 		}
 	}

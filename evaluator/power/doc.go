@@ -23,8 +23,13 @@
 //     M out of N, and those that weigh evidence: by simulation of at least 40 and at
 //     most 400 runs in pairs of twins, so that a probability is good to about 8
 //     percentage points near 50 %, better towards 0 and 100 %, and a median to about a
-//     fifth. Late in a long run it looks less often than the evaluator does. That a
-//     baseline has to confirm is left out: it costs next to nothing at small shares.
+//     fifth. Late in a long run it looks less often than the evaluator does.
+//   - What a baseline does to a rollback rule that weighs evidence: by simulation of 20
+//     to 200 runs, as the evaluator judges them look for look (package simulation), each
+//     with its baseline and without. It is taken to have what the phase's traffic leaves
+//     and to be at the rule's limit; what earlier phases have shown is left out.
+//   - How often empty periods leave a window without its coverage: exact. That a gap is
+//     longer than a rule puts up with: as if gaps began at random, good to a few per cent.
 //   - Ratings: the size of sample at which the mean drift of the evidence arrives,
 //     for ratings that are mostly fives and ones: up to a third above the median.
 //   - Gaps between groups: normal approximation at a rate of one half, the worst

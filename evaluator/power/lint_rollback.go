@@ -53,11 +53,11 @@ func (ln *linter) uncovered(at rules.Checker, l *Line) {
 // or to show that it fails as well.
 func (ln *linter) beside(at rules.Checker, l *Line) {
 	b := l.Beside
-	if b == nil || b.Rate == 0 && b.Shared <= plain {
+	if b == nil || !b.Thin && b.Shared <= plain {
 		return
 	}
 	fix := fmt.Sprintf("leave signals.%s without a baseline: its limit alone decides then", rules.Path(l.Signal))
-	if b.Minutes > 0 {
+	if b.Thin && b.Minutes > 0 {
 		fix = "a window of " + span(b.Minutes) + " would find it in every second release; or " + fix
 	}
 	if b.Share > 0 {
@@ -65,12 +65,12 @@ func (ln *linter) beside(at rules.Checker, l *Line) {
 	}
 	left := fmt.Sprintf("%s of the traffic leave %s of %q for its baseline", rules.Percent.Short(l.phase.Traffic), perTime(b.PerMinute), l.Signal)
 	window := rules.Duration{Duration: l.phase.Window}
-	if b.Rate > 0 {
+	if b.Thin {
 		at.Warn("thin-baseline", fix, "%s: beside one at %s, rollback rule %q takes back a release at %s in %s of all cases within %v, without a baseline in %s; until it confirms that it is the release, the run is held",
 			left, l.shown(b.Healthy), l.Rule, l.shown(b.Rate), percent(b.Power), window, percent(b.Alone))
 	}
 	if b.Shared > plain {
-		at.Warn("thin-baseline", fix, "%s: it is silent for so long that the limit alone decides, and for an outage that hits both (%s) rollback rule %q takes the release back in %s of all cases within %v",
+		at.Warn("thin-baseline", fix, "%s: where it is silent over most of a suspect stretch the limit alone decides, so that for an outage that hits both (%s) rollback rule %q takes the release back in %s of all cases within %v",
 			left, l.shown(b.Outage), l.Rule, percent(b.Shared), window)
 	}
 }

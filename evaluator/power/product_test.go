@@ -80,7 +80,7 @@ func TestThinBaselineIsTheProduct(t *testing.T) {
 	}{{.5, false, false}, {.9, false, false}, {.99, true, false}, {.999, false, true}, {.9999, false, true}} {
 		plan := compile(t, beside("2/s", tt.share, minutes*time.Minute))
 		b := lineOf(t, plan, "canary", "errors-high").Beside
-		if b == nil || (b.Rate > 0) != tt.thin || (b.Shared > plain) != tt.silent {
+		if b == nil || b.Thin != tt.thin || (b.Shared > plain) != tt.silent {
 			t.Fatalf("%v of the traffic: %+v, want it thin %v and silent %v", tt.share, b, tt.thin, tt.silent)
 		}
 		rng := rand.New(rand.NewPCG(3, 8))
@@ -110,7 +110,7 @@ func TestThinBaselineIsTheProduct(t *testing.T) {
 			t.Errorf("%v of the traffic: %q, want %q", tt.share, got, want)
 		}
 		if b.Share > 0 {
-			if again := lineOf(t, compile(t, beside("2/s", b.Share, minutes*time.Minute)), "canary", "errors-high").Beside; again.Rate > 0 || again.Shared > plain {
+			if again := lineOf(t, compile(t, beside("2/s", b.Share, minutes*time.Minute)), "canary", "errors-high").Beside; again.Thin || again.Shared > plain {
 				t.Errorf("%v of the traffic was advised: %+v", b.Share, again)
 			}
 		} else if want != nil {
@@ -128,10 +128,22 @@ func TestThinBaselineSays(t *testing.T) {
 		t.Errorf("got %v: %s\nwant %s", p.Severity, p.Message, want)
 	}
 	p = problem(t, compile(t, beside("2/s", .999, time.Hour)), "phases.canary.traffic", "thin-baseline")
-	want = `99.9 % of the traffic leave 7.2/h of "e" for its baseline: it is silent for so long that the limit alone decides, and for an outage that hits both (6 %) ` +
+	want = `99.9 % of the traffic leave 7.2/h of "e" for its baseline: where it is silent over most of a suspect stretch the limit alone decides, so that for an outage that hits both (6 %) ` +
 		`rollback rule "errors-high" takes the release back in 98 % of all cases within 1h`
 	if p.Message != want || p.Fix != "95 % of the traffic for the release would do; or leave signals.e without a baseline: its limit alone decides then" {
 		t.Errorf("got %s: %s\nwant %s", p.Message, p.Fix, want)
+	}
+}
+
+// A baseline that takes its time is told of in the forecast, if the window has it.
+func TestSlowBaseline(t *testing.T) {
+	plan := compile(t, beside("2/s", .99, 24*time.Hour))
+	l := lineOf(t, plan, "canary", "errors-high")
+	if got := l.String(); !strings.Contains(got, "; its baseline has 1.2/min and confirms 3 % in ") || l.Beside.Minutes < 2*l.Detect[0].Minutes {
+		t.Errorf("%q, %+v", got, l.Beside)
+	}
+	if got := ids(Lint(plan)); len(got) != 0 {
+		t.Errorf("%v: it comes in time", got)
 	}
 }
 
@@ -139,8 +151,12 @@ func TestThinBaselineSays(t *testing.T) {
 func TestNearTheLimitIsNotThin(t *testing.T) {
 	s := beside("200/s", .5, 24*time.Hour)
 	s.Rollback[0].When = condition("> 1.1 %")
-	if got := ids(Lint(compile(t, s))); len(got) != 0 {
+	plan := compile(t, s)
+	if got := ids(Lint(plan)); len(got) != 0 {
 		t.Errorf("%v: half of the traffic is a baseline", got)
+	}
+	if got := lineOf(t, plan, "canary", "errors-high").String(); !strings.Contains(got, "1.1 % is too near to a baseline at 1 % to be confirmed (") {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -160,12 +160,14 @@ func (b *Beside) words(l *Line) string {
 	switch {
 	case b.PerMinute <= 0:
 		return "; nothing is left beside it: its limit alone decides"
-	case b.Rate > 0 && b.Minutes > 0:
-		return fmt.Sprintf("; its baseline has %s and confirms %s in %s (%s)", perTime(b.PerMinute), l.shown(b.Rate), span(b.Minutes), percent(b.Power))
-	case b.Rate > 0:
+	case b.Thin && b.Minutes == 0:
 		return fmt.Sprintf("; its baseline has %s and confirms %s late or never (%s)", perTime(b.PerMinute), l.shown(b.Rate), percent(b.Power))
-	case b.Shared > plain:
-		return fmt.Sprintf("; its baseline has %s and is mostly silent: its limit alone decides", perTime(b.PerMinute))
+	case b.Shared > plain && !b.Thin:
+		return fmt.Sprintf("; its baseline has %s and is often silent: then its limit alone decides", perTime(b.PerMinute))
+	case b.Rate > 0 && b.Minutes == 0:
+		return fmt.Sprintf("; %s is too near to a baseline at %s to be confirmed (%s)", l.shown(b.Rate), l.shown(b.Healthy), percent(b.Power))
+	case b.Thin, b.slow:
+		return fmt.Sprintf("; its baseline has %s and confirms %s in %s (%s)", perTime(b.PerMinute), l.shown(b.Rate), span(b.Minutes), percent(b.Power))
 	}
 	return ""
 }
