@@ -79,7 +79,7 @@ func (f *forecaster) patience(l *Line) (quiet time.Duration, speaks bool) {
 	case r.Method == rules.Sequential:
 		quiet, speaks = max(r.For, 5*l.traffic.period), l.signal.Query.Sentry != nil
 	default:
-		quiet = time.Duration((1 - r.Coverage) * float64(r.For+r.Over))
+		quiet = time.Duration((1 - r.Coverage) * float64(r.For+r.Over)).Round(time.Second)
 	}
 	return quiet + awaited(f.plan, l.signal), speaks
 }

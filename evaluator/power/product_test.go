@@ -319,6 +319,34 @@ func TestCoverageIsTheProduct(t *testing.T) {
 	}
 }
 
+// A stretch that never has its coverage never fires; one that seldom has it finds
+// late, and it is said why.
+func TestStretchesWithoutCoverage(t *testing.T) {
+	stretch := func(r *rules.RollbackSpec) {
+		r.Evidence, r.For, r.Coverage = ptr(rules.ByThreshold), duration(20*time.Minute), &rules.Fraction{Value: .8}
+	}
+	plan := compile(t, two("12/h", 2*time.Hour, stretch))
+	want := `phase "canary": at 12/h only 18 % of the periods of 1m have any samples, and the rule wants 80 %: the rule could hardly ever fire, and the rule is silent in 20 % of the time, ` +
+		`and even a good release stays undecided in 100 % of all cases`
+	if p := problem(t, plan, "rollback.errors-high.coverage", "thin-traffic"); p.Message != want {
+		t.Errorf("got %s\nwant %s", p.Message, want)
+	}
+	rng := rand.New(rand.NewPCG(4, 4))
+	if end := played(plan, 120, func(_ int, sig *rules.Signal) (n, bad float64) {
+		if sig.Name != "few" {
+			return 12000, 0
+		}
+		n = draw(rng, .2)
+		return n, n
+	}, always); end.State == rules.RolledBack {
+		t.Errorf("a rule that could hardly ever fire has: %s", end.Reason)
+	}
+	plan = compile(t, two("55/h", 2*time.Hour, stretch))
+	if p := problem(t, plan, "phases.canary.window", "slow-to-detect"); p.Fix != "let the rule have a smaller coverage: it wants 80 % of the periods, and 60 % have any samples" {
+		t.Errorf("%s: %s", p.Message, p.Fix)
+	}
+}
+
 // A policy that acts on silence acts on gaps of thin traffic, as often as is said.
 func TestFalseSilenceIsTheProduct(t *testing.T) {
 	const runs = 100
