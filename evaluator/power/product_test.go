@@ -135,6 +135,18 @@ func TestThinBaselineSays(t *testing.T) {
 	}
 }
 
+// Failures that come in clusters are no want of a baseline.
+func TestClustersAreNotThin(t *testing.T) {
+	for _, cluster := range []float64{1.7, 5, 40} {
+		s := beside("20/s", .5, 2*time.Hour)
+		s.Signals[0].Cluster = &cluster
+		plan := compile(t, s)
+		if got := ids(Lint(plan)); len(got) != 0 {
+			t.Errorf("clusters of %v: %v, %+v", cluster, got, lineOf(t, plan, "canary", "errors-high").Beside)
+		}
+	}
+}
+
 // A baseline that takes its time is told of in the forecast, if the window has it.
 func TestSlowBaseline(t *testing.T) {
 	plan := compile(t, beside("2/s", .99, 24*time.Hour))
