@@ -3,6 +3,7 @@ package evaluator
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/relgate/relgate/evaluator/evidence"
 	"github.com/relgate/relgate/rules"
@@ -175,7 +176,7 @@ func soundTrack(t *evidence.Track) bool {
 func soundPair(t *evidence.PairTrack) bool {
 	ok := finite(t.CanaryN) && finite(t.CanaryX) && finite(t.BaselineN) && finite(t.BaseX) &&
 		finite(t.BaseN) && finite(t.BaseBad)
-	for _, v := range t.LR {
+	for _, v := range slices.Concat(t.LR[:], t.MB[:]) {
 		ok = ok && finite(v)
 	}
 	return ok

@@ -92,7 +92,8 @@ type Beside struct {
 	Signal  string  `json:"signal"`
 	Bad     float64 `json:"bad"`
 	Samples float64 `json:"samples"`
-	Worse   float64 `json:"worse"` // log e-value against "the release is no worse": confirms a rollback from ln 20
+	Worse   float64 `json:"worse"`   // log e-value against "the release is no worse": confirms a rollback from ln 20
+	Warning float64 `json:"warning"` // the same, taking the samples as independent: warns
 }
 
 // Gap is the greatest gap between the rates of groups.

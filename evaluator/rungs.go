@@ -26,19 +26,20 @@ type weighing struct {
 	from, to int64   // its event time
 	points   int     // buckets with a value, of all
 
-	warn, hold, mid, pair float64 // log e-values; hold is the one that is shown
-	bound                 float64 // at which it acts
-	base                  tally   // the baseline over the same minutes
-	compared              bool    // there is one
-	past                  *pooled // what earlier releases counted
-	worse                 float64 // log e-value against "no worse than those": warns
-	stars                 [5]float64
-	gap                   *evidence.Disparity
-	groups                []rules.Group // what the gap lies between
-	names                 [2]string     // the groups between which the gap lies
-	small                 []string      // the groups with hardly anything in them
-	looks                 int           // answers with groups so far
-	thin                  bool          // a group is smaller than its query allows
+	warn, hold, mid float64 // log e-values; hold is the one that is shown
+	pair, confirm   float64 // the same against "no worse than the baseline": warns, and confirms a rollback
+	bound           float64 // at which it acts
+	base            tally   // the baseline over the same minutes
+	compared        bool    // there is one
+	past            *pooled // what earlier releases counted
+	worse           float64 // log e-value against "no worse than those": warns
+	stars           [5]float64
+	gap             *evidence.Disparity
+	groups          []rules.Group // what the gap lies between
+	names           [2]string     // the groups between which the gap lies
+	small           []string      // the groups with hardly anything in them
+	looks           int           // answers with groups so far
+	thin            bool          // a group is smaller than its query allows
 }
 
 // weigh judges what a rollback rule has seen.
@@ -58,13 +59,13 @@ func (w *watch) weighCounts(z *weighed) weighing {
 	t := w.lay.test
 	v.warn, v.hold, v.mid = t.Warn(&z.track), t.Hold(&z.track), t.Midpoint(&z.track)
 	if v.compared {
-		v.pair = w.lay.pair.LogE(&z.pair)
+		v.pair, v.confirm = w.lay.pair.LogE(&z.pair), w.lay.pair.Confirm(&z.pair)
 	}
 	v.past, v.worse = w.past, w.worse(z)
 	seen := t.Persists(&z.track)
 	long := v.to-v.from >= w.lay.floor && v.n >= w.rule.MinSamples
 	held := seen && v.hold >= v.bound
-	confirmed := !v.compared || v.pair >= evidence.ConfirmAt
+	confirmed := !v.compared || v.confirm >= evidence.ConfirmAt
 	switch {
 	case held && long && confirmed && v.mid >= evidence.MidpointAt:
 		v.rung, v.cause = rungRollback, rules.CauseEvidence

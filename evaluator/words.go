@@ -236,8 +236,12 @@ func besideWords(w *watch, v *weighing) string {
 		return "; the baseline over the same minutes is not known yet"
 	}
 	text := fmt.Sprintf("; baseline over the same minutes %s/%s", count(v.base.bad), count(v.base.n))
-	if v.pair >= evidence.ConfirmAt {
-		text += fmt.Sprintf(", a release no worse than that would ever look so in fewer than 1 of %s releases (limit 1 in %s)", oneIn(v.pair), oneIn(v.bound+1e-9))
+	e, met := v.confirm, ""
+	if v.rung == rungWarn && v.pair > e {
+		e, met = v.pair, " and each of whose failures was its own"
+	}
+	if e >= evidence.ConfirmAt {
+		text += fmt.Sprintf(", a release no worse than that%s would ever look so in fewer than 1 of %s releases (limit 1 in %s)", met, oneIn(e), oneIn(v.bound+1e-9))
 	}
 	if v.rung == rungHold && v.cause == rules.CauseBaseline {
 		return text + ": the baseline is bad as well and nothing shows the release to be worse, so rolling back will not help"
@@ -448,7 +452,7 @@ func (st *State) weighedEvidence(lay *layout, w *watch, v *weighing) Evidence {
 		d.Low, d.High = v.interval(w.sig)
 	}
 	if v.compared {
-		d.Baseline = &Beside{Signal: lay.plan.Signals[w.sig.Baseline].Name, Bad: v.base.bad, Samples: v.base.n, Worse: v.pair}
+		d.Baseline = &Beside{Signal: lay.plan.Signals[w.sig.Baseline].Name, Bad: v.base.bad, Samples: v.base.n, Worse: v.confirm, Warning: v.pair}
 	}
 	d.Past = w.earlier(v)
 	st.describeGap(d, v)

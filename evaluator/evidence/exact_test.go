@@ -3,6 +3,7 @@ package evidence
 import (
 	"math"
 	"math/big"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -108,6 +109,42 @@ func TestPairMeanUnderNull(t *testing.T) {
 		}
 		if worst > 1+1e-9 || worst < .2 {
 			t.Errorf("delta %v: greatest mean e-value under the null = %v, want at most 1 and not far below", delta, worst)
+		}
+	}
+}
+
+// Clusters that fall on either side by its share of the traffic, each as a whole:
+// to LogE they look like a difference, to Confirm they do not.
+func TestConfirmMeanUnderClusters(t *testing.T) {
+	for _, tt := range []struct {
+		nc, nb   float64
+		clusters []int // sizes
+	}{
+		{100, 900, []int{5, 5, 5, 5}}, {500, 500, []int{3, 3, 3, 1, 1}}, {100, 900, []int{1, 1, 1, 1, 1}}, {10, 990, []int{5}}, {900, 100, []int{20, 1, 7}},
+	} {
+		pair, misled, mean := NewPair(0), 0., 0.
+		share := tt.nc / (tt.nc + tt.nb)
+		for side := range 1 << len(tt.clusters) {
+			chance, bad, all := 1., 0., 0.
+			for i, size := range tt.clusters {
+				all += float64(size)
+				if side>>i&1 == 1 {
+					chance *= share
+					bad += float64(size)
+				} else {
+					chance *= 1 - share
+				}
+			}
+			var tr PairTrack
+			pair.Look(&tr, Minute{N: tt.nc, Bad: bad}, Minute{N: tt.nb, Bad: all - bad}, 1)
+			misled += chance * math.Exp(pair.LogE(&tr))
+			mean += chance * math.Exp(pair.Confirm(&tr))
+		}
+		if mean > 1+1e-9 {
+			t.Errorf("clusters of %v: the mean of Confirm is %v, want at most 1", tt.clusters, mean)
+		}
+		if slices.Max(tt.clusters) >= 5 && misled < 1.5 {
+			t.Errorf("clusters of %v: the mean of LogE is %v: these show nothing", tt.clusters, misled)
 		}
 	}
 }

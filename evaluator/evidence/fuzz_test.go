@@ -69,7 +69,12 @@ func totalTracks(t *testing.T, check func(string, ...float64), x, n, p, q, r flo
 	pair.Look(&pt, Minute{n, x}, Minute{r, q}, r)
 	pair.Look(&pt, Minute{12, 1}, Minute{n, x}, q)
 	logE, a, b := LogTwoSample(Minute{n, x}, Minute{12, 1}, clamp(p, 0, 1), clamp(q, 0, 1), clamp(r, -2, 2))
-	check("Pair", pair.LogE(&pt), logE, a, b, pair.Delta())
+	check("Pair", pair.LogE(&pt), pair.Confirm(&pt), logE, a, b, pair.Delta())
+	for _, v := range append(pt.LR[:], pt.MB[:]...) {
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			t.Errorf("NewPair(%v) after odd minutes: %+v is not finite", p, pt)
+		}
+	}
 }
 
 func totalIntervals(check func(string, ...float64), x, n, p, q, r float64, k int) {

@@ -138,6 +138,9 @@ func TestPairMoreBadNeverLowers(t *testing.T) {
 			if p.LogE(&b) < p.LogE(&a)-rounding*(1+math.Abs(p.LogE(&a))) {
 				t.Errorf("minute %d: LogE fell from %v to %v with a bad event more", i, p.LogE(&a), p.LogE(&b))
 			}
+			if p.Confirm(&b) < p.Confirm(&a)-rounding*(1+math.Abs(p.Confirm(&a))) {
+				t.Errorf("minute %d: Confirm fell from %v to %v with a bad event more", i, p.Confirm(&a), p.Confirm(&b))
+			}
 		}
 	})
 }

@@ -12,6 +12,14 @@ var (
 	pairWeights = [pairBets]float64{.4, .35, .25}
 )
 
+// The fractions that are staked on a minute's bad events being the canary's, and
+// their weights. 0.3 is about the best where the canary gets a tenth of few events,
+// 0.7 where it gets half of them.
+var (
+	pairFracs       = [bets]float64{.1, .3, .7}
+	pairFracWeights = [bets]float64{.15, .5, .35}
+)
+
 const (
 	// pairFloor times half the ratio is the least rate that is bet on: below
 	// half a per cent a difference is not worth finding.
@@ -39,17 +47,23 @@ var pairKeep = math.Exp2(-1. / 60)
 // of the baseline lower that of their minute, but the bets of later minutes
 // follow them, so nothing is promised then. A Pair has no state; it may be
 // shared.
+//
+// LogE takes the events as independent. Retries and crash loops are not: what
+// hits both in clusters falls on the one side or the other by cluster, and looks
+// like a difference. Confirm is not misled by that.
 type Pair struct {
 	delta float64
 	logW  [pairBets]float64
+	logB  [bets]float64
 }
 
 // PairTrack is the running evidence of one Pair. It has a fixed size, is
 // comparable with ==, and its zero value has seen nothing. Its numbers are
-// finite; those in LR are meaningless while Looks is 0.
+// finite; those in LR and MB are meaningless while Looks is 0.
 type PairTrack struct {
 	Looks            uint32            // minutes in which both sides had events
 	LR               [pairBets]float64 // log S_j of each bet
+	MB               [bets]float64     // log S_j of the betting on minutes, see Pair.Confirm
 	BaseN, BaseBad   float64           // baseline, leaky: halved in 60 looks
 	CanaryN, CanaryX float64           // canary's events and bad events over the looks
 	BaselineN, BaseX float64           // baseline's over the same looks
@@ -65,6 +79,9 @@ func NewPair(delta float64) *Pair {
 	p := &Pair{delta: clamp(delta, -.99, .99)}
 	for j, w := range pairWeights {
 		p.logW[j] = math.Log(w)
+	}
+	for j, w := range pairFracWeights {
+		p.logB[j] = math.Log(w)
 	}
 	return p
 }
@@ -85,12 +102,20 @@ func (p *Pair) Look(tr *PairTrack, canary, baseline Minute, omega float64) {
 	}
 	if tr.Looks == 0 {
 		tr.LR = [pairBets]float64{logZero, logZero, logZero}
+		tr.MB = [bets]float64{logZero, logZero, logZero}
 	}
 	c.Bad, b.Bad = wholeDown(c.Bad), min(wholeUp(b.Bad), b.N)
 	start := logWeight(omega)
 	for j, bet := range p.bets(tr) {
 		logE, _, _ := LogTwoSample(c, b, bet.canary, bet.baseline, p.delta)
 		tr.LR[j] = logAdd(tr.LR[j], start) + logE
+	}
+	edge := 0.
+	if all := c.Bad + b.Bad; all > 0 {
+		edge = c.Bad/c.N*((c.N+b.N)/all) - 1
+	}
+	for j, frac := range pairFracs {
+		tr.MB[j] = logAdd(tr.MB[j], start) + math.Log1p(frac*edge)
 	}
 	tr.learn(c, b)
 }
@@ -123,6 +148,23 @@ func (p *Pair) bets(tr *PairTrack) [pairBets]bet {
 
 // LogE is the log e-value against the null hypothesis, 0 before the first look.
 func (p *Pair) LogE(tr *PairTrack) float64 { return mixed(tr.Looks, p.logW[:], tr.LR[:]) }
+
+// Confirm is the log e-value against "the canary is no worse" that may take a
+// release back, 0 before the first look: the smaller of LogE and of the betting on
+// minutes. That bets on which part of a minute's bad events is the canary's (as
+// [Test.Hold] bets on the bad share): where the canary is no worse, that part is on
+// average at most its part of all events, also when bad events come in clusters of
+// any size, each of them all on one side. A minute without bad events says nothing,
+// and one minute can multiply it by at most 1 + .7 times the events of the baseline
+// for each of the canary's.
+//
+// The betting knows no Delta: with one that is not 0, Confirm is LogE.
+func (p *Pair) Confirm(tr *PairTrack) float64 {
+	if p.delta != 0 {
+		return p.LogE(tr)
+	}
+	return min(p.LogE(tr), mixed(tr.Looks, p.logB[:], tr.MB[:]))
+}
 
 // LogTwoSample is the log e-value of one block of a canary and a baseline
 // against "the canary's rate is at most delta above the baseline's", betting on

@@ -77,7 +77,7 @@ const (
 // budget.
 const (
 	MidpointAt = 1.6094379124341003 // ln 5, of Test.Midpoint
-	ConfirmAt  = 2.995732273553991  // ln 20, of Pair.LogE where there is a baseline
+	ConfirmAt  = 2.995732273553991  // ln 20, of Pair.Confirm where there is a baseline
 )
 
 // Persists reports whether there is enough to see before anything is held or

@@ -140,7 +140,7 @@ func (w *weigher) confirmed(s *evidence.Segment, looks int) bool {
 	if w.pair == nil || gone && w.compared <= int(s.Start)+(looks-int(s.Start))/2 {
 		return true
 	}
-	return w.pair.LogE(&w.beside) >= evidence.ConfirmAt
+	return w.pair.Confirm(&w.beside) >= evidence.ConfirmAt
 }
 
 func some(parts []float64, bound float64) bool {
