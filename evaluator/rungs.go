@@ -30,6 +30,7 @@ type weighing struct {
 	pair, confirm   float64 // the same against "no worse than the baseline": warns, and confirms a rollback
 	bound           float64 // at which it acts
 	base            tally   // the baseline over the same minutes
+	baseTo          int64   // end of the last of them
 	compared        bool    // there is one
 	past            *pooled // what earlier releases counted
 	worse           float64 // log e-value against "no worse than those": warns
@@ -88,13 +89,15 @@ func (w *watch) suspect(z *weighed) weighing {
 	v.bad, v.n = z.track.Bad, z.track.N
 	j := bestOf(&z.track)
 	seg := &z.track.Segments[j]
-	v.base = z.beside[j]
-	v.compared = w.awaited(z) || z.compared > seg.Start+(z.newest-seg.Start)/2
+	v.base, v.baseTo = z.beside[j], z.compared
 	if seg.LLR > 0 {
 		v.bad, v.n, v.from = seg.Bad, seg.N, seg.Start
 	} else {
 		v.base = tally{bad: z.pair.BaseX, n: z.pair.BaselineN}
 	}
+	// Where the baseline has ended, the limit alone decides, unless it was seen to
+	// fail as well: what was known of an outage is not forgotten.
+	v.compared = w.awaited(z) || z.compared > seg.Start+(z.newest-seg.Start)/2 || v.base.bad > w.rule.Limit*v.base.n
 	return v
 }
 

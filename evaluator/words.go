@@ -226,6 +226,8 @@ func againstWords(w *watch, v *weighing) string {
 
 func besideWords(w *watch, v *weighing) string {
 	switch {
+	case !v.compared && w.sig.Baseline > 0 && v.rung >= rungHold && v.base.n > 0:
+		return fmt.Sprintf("; the baseline ended in these minutes, with %s/%s until then, so that the limit alone decides", count(v.base.bad), count(v.base.n))
 	case !v.compared && w.sig.Baseline > 0 && v.rung >= rungHold:
 		return "; the baseline had no samples in these minutes, so nothing confirms or denies it"
 	case !v.compared:
@@ -236,6 +238,9 @@ func besideWords(w *watch, v *weighing) string {
 		return "; the baseline over the same minutes is not known yet"
 	}
 	text := fmt.Sprintf("; baseline over the same minutes %s/%s", count(v.base.bad), count(v.base.n))
+	if v.baseTo < v.to {
+		text += " until " + hour(v.baseTo, v.to)
+	}
 	e, met := v.confirm, ""
 	if v.rung == rungWarn && v.pair > e {
 		e, met = v.pair, " and each of whose failures was its own"

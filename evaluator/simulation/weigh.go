@@ -66,12 +66,14 @@ type weigher struct {
 	first, rest float64 // start weights of the first look and of each other one
 	track       evidence.Track
 	beside      evidence.PairTrack
-	compared    int // looks until the newest that had a baseline too
+	segments    [len(evidence.Track{}.Segments)]evidence.Minute // what the baseline counted over each segment of the track
+	compared    int                                             // looks until the newest that had a baseline too
 }
 
 // Reset forgets all.
 func (w *weigher) Reset() {
 	w.track, w.beside, w.compared = evidence.Track{}, evidence.PairTrack{}, 0
+	clear(w.segments[:])
 }
 
 // omega is the prior probability that the fault begins with the next look that
@@ -93,7 +95,16 @@ func (w *weigher) Look(t int, canary, baseline evidence.Minute) Reached {
 	}
 	omega := w.omega()
 	w.test.Look(&w.track, int64(t), canary, omega)
+	for j := range w.segments {
+		if w.track.Segments[j].Start == int64(t) {
+			w.segments[j] = evidence.Minute{}
+		}
+	}
 	if w.pair != nil && baseline.N > 0 {
+		for j := range w.segments {
+			w.segments[j].N += baseline.N
+			w.segments[j].Bad += baseline.Bad
+		}
 		w.pair.Look(&w.beside, canary, baseline, omega)
 		w.compared = t + 1
 	}
@@ -133,14 +144,28 @@ func (w *weigher) long(s *evidence.Segment, looks int) bool {
 }
 
 // confirmed reports whether the baseline says that it is the release, or has
-// nothing to say: there is none, or it has ended and was not there over most of
-// the suspect stretch.
+// nothing to say: there is none, or it has ended, was not there over most of the
+// suspect stretch and did not fail there either.
 func (w *weigher) confirmed(s *evidence.Segment, looks int) bool {
 	gone := float64(w.compared)+w.rule.Grace <= float64(looks)
-	if w.pair == nil || gone && w.compared <= int(s.Start)+(looks-int(s.Start))/2 {
+	if w.pair == nil || gone && w.compared <= int(s.Start)+(looks-int(s.Start))/2 && !w.bothFail() {
 		return true
 	}
 	return w.pair.Confirm(&w.beside) >= evidence.ConfirmAt
+}
+
+// bothFail reports whether the baseline missed the limit in the suspect stretch.
+func (w *weigher) bothFail() bool {
+	best, base := 0, evidence.Minute{N: w.beside.BaselineN, Bad: w.beside.BaseX}
+	for j := range w.track.Segments {
+		if w.track.Segments[j].LLR > w.track.Segments[best].LLR {
+			best = j
+		}
+	}
+	if w.track.Segments[best].LLR > 0 {
+		base = w.segments[best]
+	}
+	return base.Bad > w.rule.Limit*base.N
 }
 
 func some(parts []float64, bound float64) bool {
