@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -145,11 +146,15 @@ type ledger struct {
 	points  []map[int64]rules.Point // :: signal → bucket → point
 	best    []map[int64]rules.Point // the same, as it was when it spoke best for the release: what is taken in for good stays
 	settled []int64
+	empties []bool          // by signal: a bucket without samples is seen as well, since all rules on it weigh evidence
 	seen    map[[2]int]bool // :: phase, rollback rule → its window was covered once it had settled
 }
 
 func newLedger(p *rules.Plan) *ledger {
-	l := &ledger{plan: p, settled: make([]int64, len(p.Signals)), seen: map[[2]int]bool{}}
+	l := &ledger{plan: p, settled: make([]int64, len(p.Signals)), empties: make([]bool, len(p.Signals)), seen: map[[2]int]bool{}}
+	for i := range l.empties {
+		l.empties[i] = !slices.ContainsFunc(p.Rules, func(r rules.Rule) bool { return r.Signal == i && r.Method != rules.Sequential })
+	}
 	for range p.Signals {
 		l.points = append(l.points, map[int64]rules.Point{})
 		l.best = append(l.best, map[int64]rules.Point{})
@@ -189,7 +194,7 @@ func (l *ledger) covered(signal int, from, to int64, share float64) bool {
 	from, to = alignUp(from, w), alignDown(to, w)
 	buckets := map[int64]bool{}
 	for at, p := range l.points[signal] {
-		if at >= from && at+w <= to && (p.Samples > 0 || sig.Kind == rules.Gauge || sig.Kind == rules.Alarm) {
+		if at >= from && at+w <= to && (p.Samples > 0 || l.empties[signal] || sig.Kind == rules.Gauge || sig.Kind == rules.Alarm) {
 			buckets[at/w] = true
 		}
 	}
@@ -316,10 +321,14 @@ func (l *ledger) watch(v *Snapshot) {
 			for _, ri := range l.plan.Phases[k].Rollback {
 				r := &l.plan.Rules[ri]
 				w := secs(l.plan.Signals[r.Signal].Period)
-				from, to := alignUp(p.Started.Unix(), w), alignDown(p.WindowEnd.Unix(), w)
+				end := p.WindowEnd.Unix()
+				if r.Method == rules.Sequential { // it goes on while the phase waits
+					end = max(end, min(l.settled[r.Signal], end+secs(l.plan.Phases[k].Extend)))
+				}
+				from, to := alignUp(p.Started.Unix(), w), alignDown(end, w)
 				// Where the plan says what missing periods are, it is enough to know which are.
 				told := gapsSpeak(r) && l.settled[r.Signal] >= to && to > from
-				if told || l.covered(r.Signal, p.Started.Unix(), p.WindowEnd.Unix(), r.Coverage) {
+				if told || l.covered(r.Signal, p.Started.Unix(), end, r.Coverage) {
 					l.seen[[2]int{k, ri}] = true
 				}
 			}

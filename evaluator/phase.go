@@ -200,12 +200,12 @@ func (s *stepper) windowCount(k int, r *rules.Rule, c windowCount) windowCount {
 	if c.result == windowUnmarked && sr.settled >= from {
 		c.mark, c.result = int32(s.st.countBefore(s.lay, r.Signal, from)), windowOpen
 	}
-	if c.result != windowOpen || sr.settled < to {
+	if sr.settled < to || c.result != windowOpen && (c.result != windowThin || r.Method != rules.Sequential) {
 		return c
 	}
-	seen := stretch{points: s.st.countBefore(s.lay, r.Signal, to-w+1) - int(c.mark), expected: int((to - from) / w)}
+	seen := s.windowSeen(k, r, c)
 	c.result = windowCovered
-	if len(sr.points) == 0 || sr.points[0].At > to-w { // what was forgotten may lie beyond the window
+	if len(sr.points) == 0 || sr.points[0].At > seen.to-w { // what was forgotten may lie beyond
 		c.result = windowThin
 	}
 	if seen.points < 1 || !seen.covered(r.Coverage) {
@@ -218,6 +218,19 @@ func (s *stepper) windowCount(k int, r *rules.Rule, c windowCount) windowCount {
 		c.result = windowThin
 	}
 	return c
+}
+
+// windowSeen is how many buckets of a phase's window a rollback rule has seen: of one
+// that weighs evidence also of what has settled since, while the phase waits.
+func (s *stepper) windowSeen(k int, r *rules.Rule, c windowCount) stretch {
+	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
+	w := sr.bucket(sl)
+	end := s.windowEnd(k)
+	if r.Method == rules.Sequential {
+		end = max(end, min(sr.settled, end+secs(s.plan.Phases[k].Extend)))
+	}
+	from, to := alignUp(s.st.phases[k].started, w), alignDown(end, w)
+	return stretch{from: from, to: to, points: s.st.countBefore(s.lay, r.Signal, to-w+1) - int(c.mark), expected: int((to - from) / w)}
 }
 
 // opinion is a verdict with its grounds.
@@ -325,7 +338,9 @@ func (s *stepper) whyUnclear(k, i int) opinion {
 	case rs.state == codeSilent:
 		o.cause, o.reason = rs.cause, fmt.Sprintf("rollback rule %s cannot be judged: %s", r.Name, causeWords(rs.cause))
 	case s.st.phases[k].rollback[i].result == windowThin:
-		o.cause, o.reason = rules.CauseInsufficientSamples, fmt.Sprintf("rollback rule %s has seen too few points in the window", r.Name)
+		seen := s.windowSeen(k, r, s.st.phases[k].rollback[i])
+		o.cause, o.reason = rules.CauseInsufficientSamples, fmt.Sprintf("rollback rule %s has seen too few points in the window: %d of %d are known, %s of them are wanted",
+			r.Name, max(seen.points, 0), seen.expected, rules.Percent.Short(r.Coverage))
 	default:
 		o.cause, o.reason = rules.CauseStale, fmt.Sprintf("rollback rule %s waits for its data to settle", r.Name)
 	}

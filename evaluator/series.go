@@ -399,11 +399,12 @@ func (s *series) newest(lay *signalLayout) int64 {
 	return p[len(p)-1].At + s.bucket(lay)
 }
 
-// valued counts the buckets that have a value.
+// valued counts the buckets that have a value, or are known to be empty where that
+// is as good.
 func valued(points []rules.Point, w int64, lay *signalLayout) int {
 	n, last := 0, int64(-1)
 	for i := range points {
-		if (lay.level || points[i].Samples > 0) && points[i].At/w != last {
+		if (lay.level || lay.empties || points[i].Samples > 0) && points[i].At/w != last {
 			n, last = n+1, points[i].At/w
 		}
 	}

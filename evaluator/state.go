@@ -242,13 +242,14 @@ func (l *layout) nameRules() {
 }
 
 type signalLayout struct {
-	period int64 // seconds, at least 1
-	every  int64
-	settle int64
-	judged int64 // seconds of event time that a rollback rule may judge at once: read again each time
-	keep   int32 // points that the rollback rules and Signal.Keep need, with slack
-	level  bool  // a point is a level, whole as soon as it is known
-	gaps   bool  // a rule counts the buckets that are known to be missing
+	period  int64 // seconds, at least 1
+	every   int64
+	settle  int64
+	judged  int64 // seconds of event time that a rollback rule may judge at once: read again each time
+	keep    int32 // points that the rollback rules and Signal.Keep need, with slack
+	level   bool  // a point is a level, whole as soon as it is known
+	empties bool  // a bucket without samples counts as seen: all rules on the signal weigh evidence
+	gaps    bool  // a rule counts the buckets that are known to be missing
 }
 
 func (s *State) layoutOf(plan *rules.Plan) *layout {
@@ -288,11 +289,14 @@ func newLayout(plan *rules.Plan) *layout {
 // when no correction reaches it any more, and must be kept until then.
 func (l *layout) weighRules() {
 	l.weigh = make([]*weighLayout, len(l.plan.Rules))
+	plain := make([]bool, len(l.signals))
 	for i := range l.plan.Rules {
 		r := &l.plan.Rules[i]
 		if r.Method != rules.Sequential {
+			plain[r.Signal], l.signals[r.Signal].empties = true, false
 			continue
 		}
+		l.signals[r.Signal].empties = !plain[r.Signal]
 		l.weigh[i] = newWeighLayout(l.plan, i)
 		if b := l.plan.Signals[r.Signal].Baseline; b > 0 {
 			l.weigh[i].grace = l.allowance(b, 0)
