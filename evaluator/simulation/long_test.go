@@ -262,6 +262,30 @@ func TestSharedOutagesAreNotTheRelease(t *testing.T) {
 	}
 }
 
+// Where failures come in groups, as retries do, an outage of both falls on the one
+// side or the other by group. What confirms a rollback promises 5 %.
+func TestSharedOutagesInGroups(t *testing.T) {
+	const looks = 240
+	beside := chosen(looks)
+	beside.Beside = true
+	for _, group := range []int{2, 5} {
+		for _, traffic := range traffics() {
+			both := PerLook(traffic, .1, 60, true)
+			for name, r := range map[string]Release{
+				"both at 10 % for 15 min":       {Rate: .009, Baseline: .009, Group: group, Outage: Burst{At: 60, Looks: 15, Rate: .1}},
+				"both at 6 % throughout":        {Rate: .06, Baseline: .06, Group: group},
+				"both at 10 % for the 1st hour": {Rate: .009, Baseline: .009, Group: group, Outage: Burst{Looks: 60, Rate: .1}},
+			} {
+				name := fmt.Sprintf("%s, in groups of %d, %g req/s", name, group, traffic)
+				o := study(t, r, both, beside, looks, scale(4000))
+				tell(t, name, o)
+				surely(t, name+": rolled back", &o.Fires[RolledBack], .05)
+				atMost(t, name+": rolled back", &o.Fires[RolledBack], .03)
+			}
+		}
+	}
+}
+
 // above3s is the share of durations above 3 s of a lognormal distribution with
 // sigma 0.8 and the given p95.
 func above3s(p95 float64) float64 {
