@@ -42,7 +42,8 @@ type Baseline struct {
 	Signal  string  `json:"signal"`
 	Bad     float64 `json:"bad"`
 	Samples float64 `json:"samples"`
-	Worse   Odds    `json:"worse"` // "the release is no worse": confirms a rollback from 20 on
+	Worse   Odds    `json:"worse"`   // "the release is no worse": confirms a rollback from 20 on
+	Warning Odds    `json:"warning"` // the same, as if each failure were its own: warns from bound on
 }
 
 // Earlier is what the releases counted that passed before.
@@ -100,7 +101,7 @@ func evidence(r *evaluator.RuleView) *Evidence {
 		}
 	}
 	if b := d.Baseline; b != nil {
-		out.Baseline = &Baseline{Signal: b.Signal, Bad: counted(b.Bad), Samples: counted(b.Samples), Worse: odds(b.Worse)}
+		out.Baseline = &Baseline{Signal: b.Signal, Bad: counted(b.Bad), Samples: counted(b.Samples), Worse: odds(b.Worse), Warning: odds(b.Warning)}
 	}
 	if p := d.Past; p != nil {
 		out.Earlier = &Earlier{Releases: p.Releases, Bad: counted(p.Bad), Samples: counted(p.Samples), Worse: odds(p.Worse)}
@@ -154,7 +155,7 @@ func finiteWeighed(d *evaluator.Weighed) *evaluator.Weighed {
 		*v = counted(*v)
 	}
 	if b := d.Baseline; b != nil {
-		out.Baseline = &evaluator.Beside{Signal: b.Signal, Bad: counted(b.Bad), Samples: counted(b.Samples), Worse: counted(b.Worse)}
+		out.Baseline = &evaluator.Beside{Signal: b.Signal, Bad: counted(b.Bad), Samples: counted(b.Samples), Worse: counted(b.Worse), Warning: counted(b.Warning)}
 	}
 	if p := d.Past; p != nil {
 		out.Past = &evaluator.Earlier{Releases: p.Releases, Bad: counted(p.Bad), Samples: counted(p.Samples), Worse: counted(p.Worse)}

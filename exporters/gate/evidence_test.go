@@ -240,7 +240,7 @@ func TestEvidenceIsFinite(t *testing.T) {
 	for _, odd := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64} {
 		full := evaluator.Weighed{
 			Bad: odd, Low: odd, High: odd, Limit: odd, Trigger: odd, Against: odd, Bound: odd, Warning: odd, Middle: odd, Keeps: odd, Spared: odd,
-			Proof: odd, More: odd, Baseline: &evaluator.Beside{Signal: "b", Bad: odd, Samples: odd, Worse: odd},
+			Proof: odd, More: odd, Baseline: &evaluator.Beside{Signal: "b", Bad: odd, Samples: odd, Worse: odd, Warning: odd},
 			Past: &evaluator.Earlier{Releases: 3, Bad: odd, Samples: odd, Worse: odd},
 		}
 		gap, stars := full, full
