@@ -126,6 +126,10 @@ func TestSimulationIsTheProduct(t *testing.T) {
 		{"a baseline", Release{Rate: .05, Baseline: .009}, Traffic{Canary: 12, Baseline: 108}, 120, beside},
 		{"a baseline that is as bad", Release{Rate: .06, Baseline: .05}, Traffic{Canary: 30, Baseline: 30}, 120, beside},
 		{"a baseline with hardly any events", Release{Rate: .05, Baseline: .009}, Traffic{Canary: 30, Baseline: .5}, 90, beside},
+		{"a baseline with hardly any events, in a plan with a long interval", Release{Rate: .05, Baseline: .009}, Traffic{Canary: 30, Baseline: .1}, 90, func(s *rules.Spec) {
+			beside(s)
+			s.Release.Interval = minutesLong(10)
+		}},
 		{"floors of the plan", Release{Rate: .08}, Traffic{Canary: 12}, 90, func(s *rules.Spec) {
 			s.Rollback[0].MinSamples, s.Rollback[0].For = ptr(150.), minutesLong(10)
 		}},

@@ -174,7 +174,7 @@ func (s *Setting) sequential(plan *rules.Plan, i, k int) *Sequential {
 	}
 	if s.Beside {
 		b := &plan.Signals[plan.Signals[r.Signal].Baseline]
-		q.Grace = float64(b.Settle+2*b.Every+b.Period+time.Minute) / float64(s.Period)
+		q.Grace = float64(b.Settle+2*b.Every+b.Period+max(time.Minute, plan.Interval)) / float64(s.Period)
 	}
 	if r.Method != rules.Sequential { // its floors are those of a threshold
 		q.Alpha, q.MinEvents, q.MinLooks = DefaultAlpha, 0, 0
