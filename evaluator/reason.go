@@ -177,11 +177,20 @@ func successWords(lay *layout, st *State, v *successView, open bool) string {
 	case open:
 		return text + " so far"
 	case v.opinion.verdict == rules.Pending && v.opinion.cause == rules.CauseInsufficientSamples:
-		return text + fmt.Sprintf(": wants %s samples and %s of the points", count(r.MinSamples), rules.Percent.Short(r.Coverage))
+		return text + ": wants " + wanted(r)
 	case v.opinion.verdict == rules.Pending:
 		return text + ": " + causeWords(v.opinion.cause)
 	}
 	return text
+}
+
+// wanted is how much of a window a rule wants to see before it judges it.
+func wanted(r *rules.Rule) string {
+	points := rules.Percent.Short(r.Coverage) + " of the points"
+	if r.MinSamples > 0 {
+		return count(r.MinSamples) + " samples and " + points
+	}
+	return points
 }
 
 func (s *stepper) successReason(k, i int) string {

@@ -137,6 +137,10 @@ func TestRuns(t *testing.T) {
 		{name: "a thin window is not a pass",
 			value: func(s int, at int64) (float64, float64, bool) { return 0, 3, true },
 			want:  []string{"verdict ten: pending => unknown (insufficient_samples) API 5xx 0 % < 1 % (15 of 15 points, 45 samples, newest 10m0s old): wants 100 samples and 80 % of the points"}},
+		{name: "a window with gaps is not a pass",
+			plan:  func(p *rules.Plan) { p.Rules[0].MinSamples = 0 },
+			value: func(s int, at int64) (float64, float64, bool) { return 0, 300, at/60%2 == 0 },
+			want:  []string{"verdict ten: pending => unknown (insufficient_samples) API 5xx 0 % < 1 % (8 of 15 points, ", " old): wants 80 % of the points"}},
 		{name: "numbers that are none are missing",
 			bend: func(w *world, rd *rules.Reading) bool {
 				for i := range rd.Points {
