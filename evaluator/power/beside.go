@@ -112,9 +112,8 @@ func (c *comparison) traffic(share float64) simulation.Traffic {
 }
 
 // shared is how likely the release is taken back although its baseline fails alike.
-// Bad ones come one by one here: it is about how much there is to compare with.
 func (c *comparison) shared(share float64) float64 {
-	out, _ := c.simulate(simulation.Release{Rate: c.outage, Baseline: c.outage}, c.traffic(share), c.set.Looks)
+	out, _ := c.simulate(simulation.Release{Rate: c.outage, Baseline: c.outage, Group: c.group}, c.traffic(share), c.set.Looks)
 	return out[1].Found()
 }
 

@@ -27,9 +27,11 @@
 //   - What a baseline does to a rollback rule that weighs evidence: by simulation of 20
 //     to 200 runs, as the evaluator judges them look for look (package simulation), each
 //     with its baseline and without. It is taken to have what the phase's traffic leaves
-//     and to be at the rule's limit; what earlier phases have shown is left out.
-//   - How often empty periods leave a window without its coverage: exact. That a gap is
-//     longer than a rule puts up with: as if gaps began at random, good to a few per cent.
+//     and to be at the rule's limit, and failures to come in groups of the signal's cluster;
+//     what earlier phases have shown is left out.
+//   - How often empty periods leave a window without its coverage: exact; of a phase that
+//     may wait for more than 2000 periods only its first look and its last count. That a gap
+//     is longer than a rule puts up with: as if gaps began at random, good to a few per cent.
 //   - Ratings: the size of sample at which the mean drift of the evidence arrives,
 //     for ratings that are mostly fives and ones: up to a third above the median.
 //   - Gaps between groups: normal approximation at a rate of one half, the worst

@@ -2,51 +2,97 @@ package power
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/relgate/relgate/evaluator/evidence"
 	"github.com/relgate/relgate/rules"
 )
 
-// Gaps is what periods without any samples do to a rollback rule in a phase.
+// Gaps is what periods without any samples do to a rule in a phase.
 type Gaps struct {
 	Empty   float64 `json:"empty"`             // share of the periods that have no samples
-	Covered float64 `json:"covered"`           // how likely the window has samples in as many periods as the rule's coverage wants: else its phase does not pass
-	Stretch float64 `json:"stretch,omitempty"` // the same for a stretch that the rule judges at once, for or over; zero where it judges none
-	Silent  float64 `json:"silent"`            // share of the time in which the last sample is so old that the rule is silent
-	Acts    float64 `json:"acts,omitempty"`    // how likely such a gap is so long that on_no_data acts in the window
+	Covered float64 `json:"covered"`           // how likely as many periods as the rule's coverage wants are known before the phase gives up: else it does not pass
+	Stretch float64 `json:"stretch,omitempty"` // rollback: the same for a stretch that the rule judges at once, for or over; zero where it judges none
+	Silent  float64 `json:"silent,omitempty"`  // rollback: share of the time in which the last sample is so old that the rule is silent
+	Acts    float64 `json:"acts,omitempty"`    // rollback: how likely such a gap is so long that on_no_data acts in the window
 
 	quiet time.Duration // how long that gap is
 }
 
-// The least share of empty periods that is worth a word: coverage wants that many
-// anyway only where it is 100 %, and traffic is not as even as that.
-const fewEmpty = 1e-6
+// fewEmpty is how many empty periods a window must be expected to have before they are
+// worth a word: traffic is not as even as fewer would say.
+const fewEmpty = .01
+
+// gaps begins what empty periods do to a rule, nil where they do nothing: there are
+// none, they count as known, or the rule is judged by its newest point.
+func (f *forecaster) gaps(l *Line) *Gaps {
+	t, r := &l.traffic, l.rule
+	n, empty := t.buckets(t.window), math.Exp(-t.bucket())
+	if l.signal.Kind == rules.Gauge || empty*float64(n) < fewEmpty || f.knowsEmpty(l) {
+		return nil
+	}
+	last := n
+	if r.Method == rules.Sequential {
+		last = t.buckets(t.waits)
+	}
+	if p := r.OnNoData; r.Kind == rules.Success && (p == rules.PolicyFail || p == rules.PolicyRollback) {
+		last = min(last, n+t.buckets(r.Grace)) // then it is judged no longer
+	}
+	return &Gaps{Empty: empty, Covered: everCovered(n, last, r.Coverage, 1-empty)}
+}
+
+// countsEmpty reports whether a source gives a point for a period in which nothing
+// happened. The others give none.
+func countsEmpty(q *rules.Query) bool { return q.AppStore != nil && q.AppStore.Fact == "reviews" }
+
+// knowsEmpty reports whether a period in which nothing happened counts as known to a
+// rule: it weighs evidence, on a source that says so; and if it is a rollback rule, no
+// other on the signal needs a value in each.
+func (f *forecaster) knowsEmpty(l *Line) bool {
+	if l.rule.Method != rules.Sequential || !countsEmpty(&l.signal.Query) {
+		return false
+	}
+	return l.rule.Kind == rules.Success || !slices.ContainsFunc(f.plan.Rules, func(o rules.Rule) bool {
+		return o.Signal == l.rule.Signal && o.Method != rules.Sequential
+	})
+}
+
+// uncovered fills in what empty periods do to a success rule. One that judges its
+// window by a threshold is not judged at all without its coverage; one that weighs
+// evidence can still fail.
+func (f *forecaster) uncovered(l *Line) {
+	l.Gaps = f.gaps(l)
+	if g := l.Gaps; g != nil && g.Covered < tolerable && (l.rule.Method == rules.ByThreshold || l.rule.Gate == rules.Required) {
+		l.Blind = "coverage"
+	}
+}
 
 // sparse fills in what empty periods do to a rollback rule. Where the plan says what
 // a missing period counts as, they are no question.
 func (f *forecaster) sparse(l *Line) {
 	t, r := &l.traffic, l.rule
-	empty, full, n := math.Exp(-t.bucket()), -math.Expm1(-t.bucket()), t.buckets(t.window)
-	spoken := r.Datapoints.M > 0 && (r.Datapoints.Missing == rules.MissingIsBreaching || r.Datapoints.Missing == rules.MissingIsNotBreaching)
-	if l.signal.Kind == rules.Gauge || empty < fewEmpty || n < 1 || spoken {
+	g := f.gaps(l)
+	if spoken := r.Datapoints.M > 0 && (r.Datapoints.Missing == rules.MissingIsBreaching || r.Datapoints.Missing == rules.MissingIsNotBreaching); g == nil || spoken {
 		return
 	}
-	g := &Gaps{Empty: empty, Covered: covered(n, r.Coverage, full)}
+	l.Gaps = g
+	n := t.buckets(t.window)
 	if m := t.buckets(max(r.For, r.Over)); r.Method == rules.ByThreshold && r.Datapoints.M == 0 && m > 1 {
-		g.Stretch = covered(m, r.Coverage, full)
+		g.Stretch = covered(m, r.Coverage, 1-g.Empty)
 		if g.Stretch*float64(n) < tolerable {
 			l.Blind = "coverage"
 		}
 	}
-	if quiet, speaks := f.patience(l); !speaks {
-		g.Silent = math.Pow(empty, float64(t.buckets(quiet)))
-		if r.OnNoData == rules.PolicyRollback || r.OnNoData == rules.PolicyFail {
-			g.quiet = quiet + r.Grace
-			g.Acts = gap(n, t.buckets(g.quiet), empty)
-		}
+	if r.Datapoints.M > 0 || r.Method == rules.Sequential && countsEmpty(&l.signal.Query) {
+		return // never silent
 	}
-	l.Gaps = g
+	quiet := f.patience(l)
+	g.Silent = math.Pow(g.Empty, float64(t.buckets(quiet)))
+	if r.OnNoData == rules.PolicyRollback || r.OnNoData == rules.PolicyFail {
+		g.quiet = quiet + r.Grace
+		g.Acts = gap(n, t.buckets(g.quiet), g.Empty)
+	}
 }
 
 // covered is how likely of n periods as many have samples as a coverage wants, where
@@ -56,6 +102,39 @@ func covered(n int, coverage, full float64) float64 {
 		return 0
 	}
 	return evidence.AtLeast(math.Ceil(coverage*float64(n)-1e-9), float64(n), full)
+}
+
+// mostPeriods is how many periods are followed one by one.
+const mostPeriods = 2000
+
+// everCovered is how likely, at one of the looks from n periods on to m, as many of
+// those that have come have samples as a coverage wants: a phase that waits looks
+// again. Of more than some periods only the first look and the last are told.
+func everCovered(n, m int, coverage, full float64) float64 {
+	p := covered(n, coverage, full)
+	if m <= n || n < 1 || p > 1-1e-9 || coverage >= 1 {
+		return p
+	}
+	if m > mostPeriods {
+		return max(p, covered(m, coverage, full))
+	}
+	short := make([]float64, m+1) // :: periods with samples → how likely it is so many, and never enough yet
+	short[0] = 1
+	ever := 0.
+	for k := 1; k <= m; k++ {
+		for x := k; x > 0; x-- {
+			short[x] += (short[x-1] - short[x]) * full
+		}
+		short[0] *= 1 - full
+		if k < n {
+			continue
+		}
+		for x := int(math.Ceil(coverage*float64(k) - 1e-9)); x <= k; x++ {
+			ever += short[x]
+			short[x] = 0
+		}
+	}
+	return min(ever, 1)
 }
 
 // gap is how likely n periods hold a run of at least so many empty ones: runs begin
@@ -69,19 +148,14 @@ func gap(n, run int, empty float64) float64 {
 }
 
 // patience is how old the newest sample of a rule may be before the rule is silent,
-// as the evaluator has it. A source that speaks of empty periods too keeps a rule
-// that weighs evidence from it.
-func (f *forecaster) patience(l *Line) (quiet time.Duration, speaks bool) {
+// as the evaluator has it.
+func (f *forecaster) patience(l *Line) time.Duration {
 	r := l.rule
-	switch {
-	case r.Datapoints.M > 0:
-		return 0, true
-	case r.Method == rules.Sequential:
-		quiet, speaks = max(r.For, 5*l.traffic.period), l.signal.Query.Sentry != nil
-	default:
+	quiet := max(r.For, 5*l.traffic.period)
+	if r.Method != rules.Sequential {
 		quiet = time.Duration((1 - r.Coverage) * float64(r.For+r.Over)).Round(time.Second)
 	}
-	return quiet + awaited(f.plan, l.signal), speaks
+	return quiet + awaited(f.plan, l.signal)
 }
 
 // lighter is a coverage that nearly every window has, in whole per cent, 0 where

@@ -66,9 +66,21 @@ func (ln *linter) once(what string, l *Line) bool {
 	return false
 }
 
-// holds begins a message: what a window has.
+// holds begins a message: what a window has. Only periods that lie wholly in it count.
 func (l *Line) holds() string {
-	return fmt.Sprintf("%v at %s has %s samples of %q", rules.Duration{Duration: l.phase.Window}, perTime(l.PerMinute), number(l.Samples), l.Signal)
+	t := &l.traffic
+	window, has, in := rules.Duration{Duration: l.phase.Window}.String(), "has", ""
+	switch n := t.buckets(t.window); {
+	case t.part:
+		window, has = "the last "+rules.Duration{Duration: t.window}.String()+" of "+window, "have"
+	case n == 0:
+		return fmt.Sprintf("%s has no period of %v of %q that lies wholly in it", window, rules.Duration{Duration: t.period}, l.Signal)
+	case n == 1 && t.window != l.phase.Window:
+		in = fmt.Sprintf(" in the one period of %v that lies wholly in it", rules.Duration{Duration: t.period})
+	case t.window != l.phase.Window:
+		in = fmt.Sprintf(" in the %d periods of %v that lie wholly in it", n, rules.Duration{Duration: t.period})
+	}
+	return fmt.Sprintf("%s at %s %s %s samples of %q%s", window, perTime(l.PerMinute), has, number(l.Samples), l.Signal, in)
 }
 
 // idle warns of a phase that gets none of the traffic.
@@ -82,17 +94,7 @@ func (ln *linter) idle(at rules.Checker) {
 }
 
 func (ln *linter) blind(at rules.Checker, l *Line) {
-	if !ln.once(at.At(l.Blind).Where(), l) {
-		return
-	}
-	if l.Blind == "coverage" && l.Kind == rules.RollbackRule {
-		ln.uncovered(at.At("coverage"), l)
-		return
-	}
-	if l.Blind == "coverage" {
-		at.At("coverage").Warn("thin-traffic", "make it smaller, or the signal's period longer",
-			"phase %q: at %s fewer than %s of the periods of %v have any samples: the rule could never pass",
-			l.Phase, perTime(l.PerMinute), rules.Percent.Short(l.rule.Coverage), rules.Duration{Duration: l.traffic.period})
+	if l.Blind == "coverage" || !ln.once(at.At(l.Blind).Where(), l) {
 		return
 	}
 	of, samples := "the window", l.Samples
@@ -125,7 +127,7 @@ func (ln *linter) pass(at rules.Checker, l *Line) {
 	extend := rules.Duration{Duration: l.phase.Extend}
 	switch {
 	case l.scant() && need.Typical < l.rule.MinSamples && need.By != Never:
-		at.Warn("passes-late", span(need.Minutes)+" would; evidence knows by itself how many samples it needs: leave min_samples out",
+		at.Warn("passes-late", span(need.Minutes)+" would do; evidence knows by itself how many samples it needs: leave min_samples out",
 			"%s: rule %q wants %s (min_samples) and passes late", l.holds(), l.Rule, number(l.rule.MinSamples))
 	case need.AtBest == Never:
 		at.Warn("cannot-pass", ln.longer(l, need), "%s: for rule %q %sit cannot %s, nor with %v more", l.holds(), l.Rule, can, what, extend)
@@ -141,12 +143,12 @@ func (ln *linter) longer(l *Line, need *Proof) string {
 	if need.Minutes <= 0 {
 		return `give it gate = "veto" or "advisory": no practical window can prove this`
 	}
-	fix := span(need.Minutes) + " would"
+	fix := span(need.Minutes) + " would do"
 	if share, ok := l.share(need); ok {
-		fix += " or " + rules.Percent.Short(share) + " of the traffic"
+		fix += ", or " + rules.Percent.Short(share) + " of the traffic"
 	}
 	if d, ok := l.traffic.until(need.Most); ok && need.Most > need.Typical {
-		fix += ", for 95 % of healthy releases " + span(d.Minutes())
+		fix += "; in " + span(d.Minutes()) + " 95 % of healthy releases pass"
 	}
 	if l.signal.Kind == rules.Gauge || need.Minutes > 7*24*60 {
 		fix += `; else give it gate = "veto" or "advisory"`

@@ -8,47 +8,6 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// gaps warns of a rollback rule that counts empty periods as missing ones.
-func (ln *linter) gaps(at rules.Checker, l *Line) {
-	g := l.Gaps
-	if g == nil || l.Blind != "" {
-		return
-	}
-	if g.Covered < .5 {
-		ln.uncovered(at.At("coverage"), l)
-	}
-	if on := at.At("on_no_data"); g.Acts > tolerable && ln.once(on.Where()+" acts", l) {
-		what := "fails its phase"
-		if l.rule.OnNoData == rules.PolicyRollback {
-			what = "is taken back"
-		}
-		on.Warn("false-silence", "make grace longer than such a gap, or leave on_no_data at hold",
-			"phase %q: at %s a gap of %s without samples is nothing unusual, it comes in %s of all windows of %v: the release %s then, however good it is",
-			l.Phase, perTime(l.PerMinute), span(g.quiet.Minutes()), percent(g.Acts), rules.Duration{Duration: l.phase.Window}, what)
-	}
-}
-
-// uncovered warns of a coverage that the traffic does not have.
-func (ln *linter) uncovered(at rules.Checker, l *Line) {
-	if !ln.once(at.Where()+" covered", l) {
-		return
-	}
-	g, wants := l.Gaps, rules.Percent.Short(l.rule.Coverage)
-	fix := "make the signal's period longer"
-	if c := l.lighter(); c > 0 {
-		fix = "write coverage = " + fmt.Sprintf("%q", rules.Percent.Short(c)) + ", which its window nearly always has, or " + fix
-	}
-	then := ""
-	if l.Blind != "" {
-		then = "the rule could hardly ever fire, and "
-	}
-	if g.Silent > tolerable {
-		then += fmt.Sprintf("the rule is silent in %s of the time, and ", percent(g.Silent))
-	}
-	at.Warn("thin-traffic", fix, "phase %q: at %s only %s of the periods of %v have any samples, and the rule wants %s: %seven a good release stays undecided in %s of all cases",
-		l.Phase, perTime(l.PerMinute), percent(1-g.Empty), rules.Duration{Duration: l.traffic.period}, wants, then, percent(1-g.Covered))
-}
-
 // beside warns of a baseline that gets too little: to confirm what its rule finds,
 // or to show that it fails as well.
 func (ln *linter) beside(at rules.Checker, l *Line) {

@@ -22,7 +22,8 @@ func draw(rng *rand.Rand, mean float64) float64 {
 // played runs a plan minute by minute through the evaluator's own Step and gives
 // where it stands after each, until it is over or goes on says no more. count gives
 // a signal's samples of minute k and the bad ones of them; a minute without samples
-// has no point, as in CloudWatch.
+// has no point, as in CloudWatch, or an empty one, as among the App Store's reviews.
+// All ratings have five stars.
 func played(plan *rules.Plan, minutes int, count func(k int, sig *rules.Signal) (n, bad float64), goesOn func(k int, s evaluator.Snapshot) bool) evaluator.Snapshot {
 	state := evaluator.Begin(plan)
 	state, _ = evaluator.Step(plan, state, evaluator.Tick{At: plan.Start})
@@ -31,7 +32,13 @@ func played(plan *rules.Plan, minutes int, count func(k int, sig *rules.Signal) 
 		from, to := tick.At.Add(-time.Minute).Unix(), tick.At.Unix()
 		for i := range plan.Signals {
 			rd := rules.Reading{Signal: i, From: from, To: to, SettledUntil: to}
-			if n, bad := count(k, &plan.Signals[i]); n > 0 {
+			sig := &plan.Signals[i]
+			n, bad := count(k, sig)
+			if sig.Kind == rules.Mean {
+				bad = 5 * n
+				rd.Parts = []rules.Parts{{At: from, Groups: []rules.Group{{Name: "5", Value: n, Samples: n}}}}
+			}
+			if n > 0 || sig.Query.AppStore != nil {
 				rd.Points = []rules.Point{{At: from, Value: bad, Samples: n}}
 			}
 			tick.Readings = append(tick.Readings, rd)
@@ -77,7 +84,7 @@ func TestThinBaselineIsTheProduct(t *testing.T) {
 	for _, tt := range []struct {
 		share        float64
 		thin, silent bool
-	}{{.5, false, false}, {.9, false, false}, {.99, true, false}, {.999, false, true}, {.9999, false, true}} {
+	}{{.5, false, false}, {.75, false, false}, {.9, true, false}, {.99, true, false}, {.999, false, true}, {.9999, false, true}} {
 		plan := compile(t, beside("2/s", tt.share, minutes*time.Minute))
 		b := lineOf(t, plan, "canary", "errors-high").Beside
 		if b == nil || b.Thin != tt.thin || (b.Shared > plain) != tt.silent {
@@ -122,15 +129,15 @@ func TestThinBaselineIsTheProduct(t *testing.T) {
 // The sentences, in full.
 func TestThinBaselineSays(t *testing.T) {
 	p := problem(t, compile(t, beside("2/s", .99, time.Hour)), "phases.canary.traffic", "thin-baseline")
-	want := `99 % of the traffic leave 1.2/min of "e" for its baseline: beside one at 1 %, rollback rule "errors-high" takes back a release at 3 % in 1 % of all cases within 1h, ` +
+	want := `99 % of the traffic leave 1.2/min of "e" for its baseline: beside one at 1 %, rollback rule "errors-high" takes back a release at 3 % in < 1 % of all cases within 1h, ` +
 		`without a baseline in > 99 %; until it confirms that it is the release, the run is held`
 	if p.Message != want || p.Severity != rules.SeverityWarning {
 		t.Errorf("got %v: %s\nwant %s", p.Severity, p.Message, want)
 	}
 	p = problem(t, compile(t, beside("2/s", .999, time.Hour)), "phases.canary.traffic", "thin-baseline")
 	want = `99.9 % of the traffic leave 7.2/h of "e" for its baseline: where it is silent over most of a suspect stretch the limit alone decides, so that for an outage that hits both (6 %) ` +
-		`rollback rule "errors-high" takes the release back in 98 % of all cases within 1h`
-	if p.Message != want || p.Fix != "95 % of the traffic for the release would do; or leave signals.e without a baseline: its limit alone decides then" {
+		`rollback rule "errors-high" takes the release back in 94 % of all cases within 1h`
+	if p.Message != want || p.Fix != "75 % of the traffic for the release would do; or leave signals.e without a baseline: its limit alone decides then" {
 		t.Errorf("got %s: %s\nwant %s", p.Message, p.Fix, want)
 	}
 }
@@ -285,12 +292,17 @@ func TestCoverageIsTheProduct(t *testing.T) {
 		{"12/h", .2, nil, true},
 		{"12/h", .2, func(r *rules.RollbackSpec) { r.Evidence, r.Over = ptr(rules.ByThreshold), duration(10*time.Minute) }, true},
 		{"38/h", 38. / 60, nil, true},
+		{"40/h", 40. / 60, nil, true}, // four of ten windows have it, and more while the phase waits
+		{"40/h", 40. / 60, func(r *rules.RollbackSpec) {
+			r.Evidence, r.Coverage = ptr(rules.ByThreshold), &rules.Fraction{Value: .5}
+		}, true},
 		{"90/h", 1.5, nil, false},
 		{"12/h", .2, func(r *rules.RollbackSpec) {
 			r.Evidence, r.Datapoints, r.Missing = ptr(rules.ByThreshold), "3 of 5", rules.MissingIsNotBreaching
 		}, false},
 	} {
 		s := two(tt.rate, 2*time.Hour, tt.change)
+		s.Phases[0].Extend = duration(3 * time.Hour)
 		passed := func() (share float64, forecast float64, plan *rules.Plan) {
 			plan = compile(t, s)
 			rng, n := rand.New(rand.NewPCG(7, 7)), 0

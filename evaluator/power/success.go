@@ -40,10 +40,7 @@ func (f *forecaster) thin(l *Line) {
 		l.Blind = "min_samples"
 		return
 	}
-	empty := math.Exp(-t.bucket())
-	if l.signal.Kind != rules.Gauge && empty > 1e-6 && 1-empty < r.Coverage {
-		l.Blind = "coverage"
-	}
+	f.uncovered(l)
 }
 
 // pass says what it takes to exclude the rule's bounds, by a way of counting that

@@ -13,7 +13,9 @@ type traffic struct {
 	period  time.Duration // of a bucket
 	skip    time.Duration // from the phase's start to that of the first whole bucket
 	window  time.Duration // of whole buckets in the phase's window
+	part    bool          // of the window only the end is judged
 	lag     time.Duration // how much older than settled a bucket must be to count in favour
+	waits   time.Duration // of whole buckets in the window and as long as the phase waits beyond it
 	latest  time.Duration // what can count in favour before the phase gives up, beyond skip
 	cluster float64       // samples that tell as much as one
 }
@@ -33,9 +35,10 @@ func trafficOf(plan *rules.Plan, p *rules.Phase, r *rules.Rule) (traffic, bool) 
 		return max(time.Duration((start+int64(length/time.Second))/w*w-from), 0) * time.Second
 	}
 	t.window = whole(p.Window)
+	t.waits = whole(p.Window + p.Extend)
 	t.latest = whole(max(p.Window+p.Extend-max(sig.Settle, sig.Maturity), 0))
 	if r.Over > 0 && r.Method == rules.ByThreshold && r.Kind == rules.Success {
-		t.window = r.Over / t.period * t.period
+		t.window, t.part = r.Over/t.period*t.period, true
 	}
 	return t, sig.Rate > 0 && p.Window > 0
 }

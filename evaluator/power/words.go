@@ -30,10 +30,19 @@ func span(minutes float64) string {
 
 // number writes a number of samples for people.
 func number(n float64) string {
-	if n < 10 && n != math.Trunc(n) {
-		return strconv.FormatFloat(n, 'f', 1, 64)
+	switch {
+	case n >= 9.95 || n == math.Trunc(n):
+		return strconv.FormatFloat(math.Round(n), 'f', -1, 64)
+	case n < .01:
+		return "< 0.01"
 	}
-	return strconv.FormatFloat(math.Round(n), 'f', -1, 64)
+	return figures(n, 2)
+}
+
+// figures writes a number with so many digits that matter.
+func figures(n float64, digits int) string {
+	scale := math.Pow(10, float64(digits-1)-math.Floor(math.Log10(n)))
+	return strconv.FormatFloat(math.Round(n*scale)/scale, 'f', -1, 64)
 }
 
 // percent writes a probability that was simulated: no more digits than it has.
@@ -49,17 +58,25 @@ func percent(p float64) string {
 	return strconv.FormatFloat(math.Round(p*100), 'f', -1, 64) + " %"
 }
 
-// perTime writes a rate in the unit that gives it a readable size.
+// perTime writes a rate in the unit that gives it a readable size, so exactly that a
+// reader who multiplies it gets what is said beside it.
 func perTime(perMinute float64) string {
+	rate, unit := perMinute*1440, "/d"
 	switch {
 	case perMinute >= 60:
-		return number(perMinute/60) + "/s"
+		rate, unit = perMinute/60, "/s"
 	case perMinute >= 1:
-		return number(perMinute) + "/min"
+		rate, unit = perMinute, "/min"
 	case perMinute >= 1./60:
-		return number(perMinute*60) + "/h"
+		rate, unit = perMinute*60, "/h"
 	}
-	return number(perMinute*1440) + "/d"
+	switch {
+	case rate >= 100:
+		return strconv.FormatFloat(math.Round(rate), 'f', -1, 64) + unit
+	case rate < .01:
+		return "< 0.01" + unit
+	}
+	return figures(rate, 3) + unit
 }
 
 // shown writes a bound or a true rate as the plan's author would: the good share
@@ -93,7 +110,11 @@ func (l Line) String() string {
 	case l.Pass != nil:
 		return l.Pass.words(&l)
 	case l.Single != nil:
-		return "one look: a release at " + l.shown(l.Single.Healthy) + " fails in " + percent(l.Single.Fails)
+		text := "one look: a release at " + l.shown(l.Single.Healthy) + " fails in " + percent(l.Single.Fails)
+		if l.patchy() {
+			text += "; it passes only " + l.ifCovered()
+		}
+		return text
 	case len(l.Detect) > 0:
 		return l.finds()
 	}
@@ -116,10 +137,31 @@ func (p *Pass) words(l *Line) string {
 	case n.By == InExtension:
 		end = "passes late"
 	}
+	if l.patchy() {
+		end += ", " + l.ifCovered()
+	}
 	if l.rule.Gate != rules.Required {
 		end += ", which it need not (" + l.rule.Gate.String() + ")"
 	}
+	if l.clumps() {
+		end += "; failures in groups (retries) would need cluster"
+	}
 	return strings.Join(parts, ", ") + ": " + end
+}
+
+// measured is how many bad ones it takes to see whether they come in groups.
+const measured = 10
+
+// clumps reports whether a rule takes bad ones as independent because nothing says
+// otherwise: the plan is silent on it, and a release at the limit has too few of them
+// in the window to show it.
+func (l *Line) clumps() bool {
+	return l.signal.Kind == rules.Ratio && l.signal.Cluster == 0 && l.rule.Limit*l.Samples < measured
+}
+
+// ifCovered says on what a rule's phase depends where many periods are empty.
+func (l *Line) ifCovered() string {
+	return fmt.Sprintf("if its coverage of %s is met (%s)", rules.Percent.Short(l.rule.Coverage), percent(l.Gaps.Covered))
 }
 
 func (p *Proof) when() string {
@@ -149,8 +191,8 @@ func (l *Line) finds() string {
 	if l.Beside != nil {
 		text += l.Beside.words(l)
 	}
-	if g := l.Gaps; g != nil && g.Covered < .5 {
-		text += "; its phase passes in " + percent(g.Covered) + ": too many periods are empty"
+	if l.patchy() {
+		text += "; its phase passes only " + l.ifCovered()
 	}
 	return text
 }
