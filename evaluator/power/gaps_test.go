@@ -95,6 +95,16 @@ func TestThinTrafficSays(t *testing.T) {
 	if got := lineOf(t, compile(t, s), "canary", "errors").String(); !strings.HasSuffix(got, "passes in its window, if its coverage of 100 % is met (76 %)") {
 		t.Errorf("%q does not say on what it depends", got)
 	}
+	for method, want := range map[rules.Method]string{
+		rules.Sequential:  "cannot pass: too many periods are empty for coverage 50 %", // and can fail
+		rules.ByThreshold: "blind: too many periods are empty for coverage 50 %",
+	} {
+		thin := few("12/h", 2*time.Hour, 0, .5)
+		thin.Success[0].Evidence = &method
+		if got := lineOf(t, compile(t, thin), "canary", "errors").String(); got != want {
+			t.Errorf("%v: got %q, want %q", method, got, want)
+		}
+	}
 	s.Success[0].When, s.Success[0].Gate = condition("< 1 %"), ptr(rules.Veto)
 	if got := lineOf(t, compile(t, s), "canary", "errors").String(); strings.Contains(got, "coverage") {
 		t.Errorf("%q: a veto does not need it", got)

@@ -105,6 +105,8 @@ func (l Line) String() string {
 		return "blind: the phase gets no traffic"
 	case l.Blind == "min_samples":
 		return fmt.Sprintf("blind: seldom has its %s samples", number(l.rule.MinSamples))
+	case l.Blind == "coverage" && l.Kind == rules.Success && l.Method == rules.Sequential: // it can still fail
+		return fmt.Sprintf("cannot pass: too many periods are empty for coverage %s", rules.Percent.Short(l.rule.Coverage))
 	case l.Blind == "coverage":
 		return fmt.Sprintf("blind: too many periods are empty for coverage %s", rules.Percent.Short(l.rule.Coverage))
 	case l.Pass != nil:
