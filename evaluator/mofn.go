@@ -316,7 +316,10 @@ func datapointsWords(plan *rules.Plan, r *rules.Rule, j *judged, v *stretch, at 
 		missing = j.alarm.Filled
 	}
 	fmt.Fprintf(&b, ": %d of %d periods breach", breaching+missing, r.Datapoints.N)
-	if missing > 0 {
+	switch {
+	case missing == 1:
+		b.WriteString(", the missing one among them")
+	case missing > 1:
 		fmt.Fprintf(&b, ", the %d missing ones among them", missing)
 	}
 	switch {

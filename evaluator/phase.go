@@ -278,7 +278,7 @@ func (s *stepper) phaseVerdict(k int) opinion {
 	case s.st.run.held:
 		return s.st.heldOpinion()
 	}
-	return opinion{rules.Pass, rules.CauseThreshold, s.passReason(k)}
+	return opinion{rules.Pass, s.passCause(k), s.passReason(k)}
 }
 
 // heldOpinion says who holds the run.
@@ -385,6 +385,7 @@ func (s *stepper) freeze(k int) {
 	for i := range ph.success {
 		if ph.success[i].frozen == nil {
 			v := s.judgedView(k, i)
+			v.closed = true
 			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], reason: s.st.viewWords(s.lay, k, i, s.at, &v), evidence: s.st.successEvidence(s.lay, k, i, &v)}
 		}
 		ph.success[i].next = math.MaxInt64

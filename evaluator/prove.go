@@ -14,9 +14,7 @@ type proof struct {
 	weak          bool    // excluding the trigger is enough here
 	bad, n        float64 // the counts that prove the least: those old enough to count in favour, or all
 	phi           float64
-	more          float64 // samples without a bad one that would let it pass; 0 when it does, or when none would
-	seconds       int64   // and how long those take at the present traffic; 0 when unknown
-	futile        bool    // not even without another bad one before the phase gives up
+	ahead         *outlook // what it would take to pass; nil until somebody needs it
 }
 
 // besideTouched reports whether anything came for what runs beside a rule's
@@ -160,35 +158,6 @@ func (st *State) provenVerdict(w *watch, v *successView, s *series, end int64) (
 		return rules.Pass, rules.CauseEvidence
 	}
 	return rules.Pending, rules.CauseInsufficientSamples
-}
-
-// forecast works out what it would take to pass, and whether it can be had in
-// time, for those who want to read it.
-func (st *State) forecast(lay *layout, w *watch, v *successView, k int) {
-	w.inFavour(v, lay.plan, k)
-	f, deadline, at := v.proof, st.windowEnd(lay.plan, k)+secs(lay.plan.Phases[k].Extend), st.at
-	if w.sig.Kind != rules.Ratio || v.opinion.verdict == rules.Pass || v.opinion.verdict == rules.Fail {
-		return
-	}
-	p0 := w.rule.Limit
-	if f.weak {
-		p0 = w.rule.Trigger
-	}
-	more, ok := evidence.NeedCleanToPass(p0, f.n, f.bad, math.Exp(-f.need), f.phi)
-	if ok {
-		f.more = more
-	}
-	seen := v.stretch.newest - w.from
-	if v.weigh.n <= 0 || seen <= 0 {
-		return
-	}
-	rate := v.weigh.n / float64(seen) // samples a second
-	f.seconds = int64(f.more / rate)
-	left := rate*float64(max(deadline-secs(w.sig.Maturity)-at, 0)) + max(v.weigh.n-f.n, 0)
-	left += 3 * math.Sqrt(left) // as traffic varies
-	// Clusters may turn out smaller than they look now.
-	least, ok := evidence.NeedCleanToPass(p0, f.n, f.bad, math.Exp(-f.need), max(w.sig.Cluster, 1))
-	f.futile = !ok || least > left
 }
 
 // groups are the newest groups of a watch's stretch.

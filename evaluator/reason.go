@@ -201,6 +201,27 @@ func (s *stepper) successReason(k, i int) string {
 	return s.st.viewWords(s.lay, k, i, s.at, &v)
 }
 
+// passCause is what a phase passes by: by evidence where any of its rules does.
+func (s *stepper) passCause(k int) rules.Cause {
+	p, judged := &s.plan.Phases[k], false
+	for i := range s.st.phases[k].success {
+		ss := &s.st.phases[k].success[i]
+		switch {
+		case s.plan.Rules[p.Success[i]].Gate == rules.Advisory || ss.verdict != rules.Pass:
+		case ss.cause == rules.CauseEvidence:
+			return rules.CauseEvidence
+		default:
+			judged = true
+		}
+	}
+	for _, r := range p.Rollback {
+		if !judged && s.lay.weigh[r] != nil {
+			return rules.CauseEvidence
+		}
+	}
+	return rules.CauseThreshold
+}
+
 // passReason puts the values of a passed phase in one sentence.
 func (s *stepper) passReason(k int) string {
 	var parts []string
@@ -209,7 +230,10 @@ func (s *stepper) passReason(k int) string {
 			parts = append(parts, s.successReason(k, i))
 		}
 	}
-	if n := len(s.plan.Phases[k].Rollback); n > 0 {
+	switch n := len(s.plan.Phases[k].Rollback); {
+	case n == 1:
+		parts = append(parts, "1 rollback rule clear")
+	case n > 1:
 		parts = append(parts, fmt.Sprintf("%d rollback rules clear", n))
 	}
 	return strings.Join(parts, "; ")

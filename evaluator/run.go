@@ -105,9 +105,9 @@ func (s *stepper) runVerdict(passed, begun, open int, last int64, failed, unknow
 	case failed != nil:
 		return running, opinion{rules.Fail, failed.cause, fmt.Sprintf("phase %s has failed: %s", names[0], failed.reason)}
 	case passed == len(s.st.phases) && s.at >= last:
-		return rules.Passed, opinion{rules.Pass, rules.CauseThreshold, fmt.Sprintf("all %d phases have passed", passed)}
+		return rules.Passed, s.st.passedOpinion(s.plan)
 	case passed == len(s.st.phases):
-		return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("all phases have passed; watched until %s", when(last).Format(clock))}
+		return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("%s; watched until %s", passedWords(s.plan), when(last).Format(clock))}
 	case unknown != nil:
 		reason := fmt.Sprintf("phase %s could not be judged: %s", names[1], causeWords(unknown.cause))
 		if s.st.run.held && s.st.run.heldWhy != "" {
@@ -124,8 +124,30 @@ func (s *stepper) runVerdict(passed, begun, open int, last int64, failed, unknow
 		return running, opinion{rules.Pending, rules.CauseWindow, "no phase has begun"}
 	}
 	k := s.st.current()
-	return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("%d of %d phases have passed, phase %s is %s",
-		passed, len(s.st.phases), s.plan.Phases[k].Name, s.st.phases[k].state)}
+	reason := fmt.Sprintf("phase %s is %s", s.plan.Phases[k].Name, s.st.phases[k].state)
+	if n := len(s.st.phases); n > 1 {
+		reason = fmt.Sprintf("%d of %d phases have passed, %s", passed, n, reason)
+	}
+	return running, opinion{rules.Pending, rules.CauseWindow, reason}
+}
+
+// passedOpinion is that of a run whose phases have all passed: by evidence where
+// any of them has.
+func (st *State) passedOpinion(plan *rules.Plan) opinion {
+	o := opinion{rules.Pass, rules.CauseThreshold, passedWords(plan)}
+	for k := range st.phases {
+		if st.phases[k].cause == rules.CauseEvidence {
+			o.cause = rules.CauseEvidence
+		}
+	}
+	return o
+}
+
+func passedWords(plan *rules.Plan) string {
+	if n := len(plan.Phases); n != 1 {
+		return fmt.Sprintf("all %d phases have passed", n)
+	}
+	return fmt.Sprintf("phase %s has passed", plan.Phases[0].Name)
 }
 
 // communications that come more than this late are not sent any more.

@@ -308,7 +308,7 @@ func (l *layout) weighRules() {
 			if sig := &l.signals[s]; s > 0 || s == r.Signal {
 				lag := max(sig.settle, secs(r.For))
 				sig.judged = max(sig.judged, lag)
-				sig.keep = max(sig.keep, int32(min((2*sig.settle+lag)/sig.period+5, maxKeep)))
+				sig.keep = max(sig.keep, int32(min((2*sig.settle+lag)/sig.period+recent, maxKeep)))
 			}
 		}
 	}

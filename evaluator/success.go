@@ -14,6 +14,7 @@ type successView struct {
 	silence silence
 	opinion opinion // Pending with its cause while it cannot be judged
 	alarm   bool    // the companion decided
+	closed  bool    // its phase is decided: what would come next matters to nobody
 
 	weigh *weighing // of a rule that weighs evidence
 	proof *proof    // nil until somebody needs it

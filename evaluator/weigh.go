@@ -60,12 +60,13 @@ type weighLayout struct {
 	floor   int64 // how long its stretch must be before it rolls back
 	bound   float64
 	pass    float64
-	grace   int64 // how far the baseline may be behind the release before it counts as gone
+	goal    rules.Op // how a good value compares with the limit
+	grace   int64    // how far the baseline may be behind the release before it counts as gone
 }
 
 func newWeighLayout(plan *rules.Plan, i int) *weighLayout {
 	r := &plan.Rules[i]
-	l := &weighLayout{floor: secs(r.For), bound: -math.Log(r.Alpha), pass: -math.Log(plan.FalsePass)}
+	l := &weighLayout{floor: secs(r.For), bound: -math.Log(r.Alpha), pass: -math.Log(plan.FalsePass), goal: goalOf(plan, r)}
 	sig := &plan.Signals[r.Signal]
 	if sig.Kind == rules.Ratio {
 		l.test = evidence.NewTest(r.Limit, r.Trigger).Clustered(sig.Cluster)

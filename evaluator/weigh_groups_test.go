@@ -75,8 +75,8 @@ func TestGaps(t *testing.T) {
 		{"large and alike", 20000, .02, rules.Passed, "PASS: the gap between groups 9 and 0 is 0.02"},
 		{"large and apart", 20000, .15, rules.RolledBack, "ROLLBACK: the gap between groups 9 and 0 is 0.15"},
 		{"few", 200, .1, rules.Monitoring, "chance alone would show 0.1"},
-		{"few and apart", 200, .1, rules.Monitoring, "; about 10,000 in a group would prove it too large"},
-		{"few and near", 500, .03, rules.Monitoring, "; about 1,000 in a group would prove it small enough"},
+		{"few and apart", 200, .1, rules.Monitoring, "; about 8,200 in a group would prove it too large"},
+		{"few and near", 500, .03, rules.Monitoring, "; about 850 in a group would prove it small enough"},
 		{"few and between", 200, .0701, rules.Monitoring, "(surely 0 to 0."},
 		{"hardly any", 20, .1, rules.Monitoring, "too few in 0, 1, 2"},
 	} {
@@ -121,7 +121,7 @@ func TestStars(t *testing.T) {
 	}{
 		{"bad", [5]float64{5, 2, 2, 2, 4}, rules.RolledBack, "ROLLBACK: 2.867 stars on average in "},
 		{"good", [5]float64{0, 0, 0, 1, 20}, rules.Passed, "PASS: 4.952 stars on average in "},
-		{"a few good ones", [5]float64{0, 0, 0, 0, 2}, rules.Monitoring, " like these would prove it good"},
+		{"a few good ones", [5]float64{0, 0, 0, 0, 2}, rules.Monitoring, "about 37 more like these would prove >= 4.5 (19.0 h at the present traffic)"},
 		{"a few so-so", [5]float64{0, 0, 1, 0, 1}, rules.Monitoring, " like these would show it bad"},
 		{"none", [5]float64{}, rules.Monitoring, "no reviews yet"},
 	} {

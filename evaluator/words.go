@@ -3,9 +3,7 @@ package evaluator
 import (
 	"fmt"
 	"math"
-	"sort"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/relgate/relgate/evaluator/evidence"
@@ -17,8 +15,19 @@ import (
 type counted struct {
 	noun string // "requests"
 	verb string // "failed"
-	good string // what one is called that is not bad: "crash-free sessions"
-	bad  string // what a bad one is called: "crashes"
+	good named  // what one is called that is not bad: "crash-free sessions"
+	bad  named  // what a bad one is called: "crashes"
+}
+
+// named is what one is called, and several of it.
+type named struct{ one, many string }
+
+// more is so many more of it: "one more crash", "12 more crashes".
+func (n named) more(number string) string {
+	if number == "1" {
+		return "one more " + n.one
+	}
+	return number + " more " + n.many
 }
 
 func countedAs(plan *rules.Plan, sig *rules.Signal) counted {
@@ -26,17 +35,17 @@ func countedAs(plan *rules.Plan, sig *rules.Signal) counted {
 	switch {
 	case sig.Of >= 0 && sig.Of < len(plan.Signals) && plan.Signals[sig.Of].Unit == rules.Seconds:
 		slow := "took longer than " + rules.Seconds.Format(sig.Above)
-		return counted{"requests", slow, "requests that are faster", "slow ones"}
+		return counted{"requests", slow, named{"request that is faster", "requests that are faster"}, named{"slow one", "slow ones"}}
 	case sig.Of >= 0 && sig.Of < len(plan.Signals):
-		return counted{"samples", "lay above " + plan.Signals[sig.Of].Unit.Format(sig.Above), "samples below it", "above it"}
+		return counted{"samples", "lay above " + plan.Signals[sig.Of].Unit.Format(sig.Above), named{"sample below it", "samples below it"}, named{"above it", "above it"}}
 	case q.Sentry != nil:
-		return counted{"sessions", "crashed", "crash-free sessions", "crashes"}
+		return counted{"sessions", "crashed", named{"crash-free session", "crash-free sessions"}, named{"crash", "crashes"}}
 	case q.CloudWatch != nil:
-		return counted{"requests", "failed", "requests without a failure", "failures"}
+		return counted{"requests", "failed", named{"request without a failure", "requests without a failure"}, named{"failure", "failures"}}
 	case sig.Kind == rules.Mean:
-		return counted{"reviews", "", "", ""}
+		return counted{noun: "reviews"}
 	}
-	return counted{"samples", "were bad", "good samples", "bad ones"}
+	return counted{"samples", "were bad", named{"good sample", "good samples"}, named{"bad one", "bad ones"}}
 }
 
 // hour writes a time as people say it beside another: without its day where that
@@ -63,10 +72,19 @@ func in(seconds int64) string {
 
 func trimmed(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
-// share writes a rate with the digits that it deserves.
+// share writes a rate with the digits that it deserves. What is not all is never
+// written as all, nor what is not nothing as nothing.
 func share(v float64) string {
 	p := v * 100
 	switch {
+	case p >= 100:
+		return "100 %"
+	case p >= 99.995:
+		return ">99.99 %"
+	case p >= 99.95:
+		return strconv.FormatFloat(p, 'f', 2, 64) + " %"
+	case p >= 99.5:
+		return strconv.FormatFloat(p, 'f', 1, 64) + " %"
 	case p >= 10:
 		return strconv.FormatFloat(p, 'f', 0, 64) + " %"
 	case p >= 1:
@@ -82,11 +100,15 @@ func share(v float64) string {
 // rate writes a value of a ratio: a good share with as many digits as its
 // distance from all deserves.
 func rate(sig *rules.Signal, v float64) string {
-	if !sig.Good {
+	if !sig.Good || v < .9 {
 		return share(v)
 	}
 	digits := 0
 	switch bad := 1 - v; {
+	case bad <= 0:
+		return "100 %"
+	case bad < 5e-6:
+		return ">99.999 %"
 	case bad < .001:
 		digits = 3
 	case bad < .01:
@@ -109,16 +131,39 @@ func oneIn(logE float64) string {
 	return count(math.Floor(e))
 }
 
-// target writes the limit as the plan's author did: "<= 1 %", ">= 99.5 %".
+// target writes the limit as the plan's author did: "< 1 %", ">= 99.5 %".
 func target(w *watch) string {
-	op, bound := "<=", w.rule.Limit
-	switch {
-	case w.sig.Kind == rules.Mean:
-		op = ">="
-	case w.sig.Good:
-		op, bound = ">=", goodShare(bound)
+	return w.lay.goal.String() + " " + limitWords(w)
+}
+
+func limitWords(w *watch) string {
+	bound := w.rule.Limit
+	if w.sig.Good && w.sig.Kind == rules.Ratio {
+		bound = goodShare(bound)
 	}
-	return op + " " + w.sig.Unit.Format(round(bound))
+	return w.sig.Unit.Format(round(bound))
+}
+
+// goalOf is how a good value of a rule compares with its limit. A rollback rule
+// has the limit of a success rule, or else of its own condition.
+func goalOf(plan *rules.Plan, r *rules.Rule) rules.Op {
+	sig := &plan.Signals[r.Signal]
+	if r.Kind == rules.Success {
+		return r.When.Op
+	}
+	for i := range plan.Rules {
+		o := &plan.Rules[i]
+		if o.Kind == rules.Success && o.Method == rules.Sequential && o.Signal == r.Signal && o.Limit == r.Limit {
+			return o.When.Op
+		}
+	}
+	switch {
+	case r.Limit == r.Trigger && r.When.Op != rules.NoOp:
+		return opposite(r.When.Op)
+	case sig.Good || sig.Kind == rules.Mean:
+		return rules.GreaterOrEqual
+	}
+	return rules.LessOrEqual
 }
 
 func goodShare(bad float64) float64 { return round(1 - bad) }
@@ -263,7 +308,7 @@ func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at in
 	var text string
 	switch w.sig.Kind {
 	case rules.Mean:
-		text = starWords(w, v.weigh, verdictWord(v.opinion.verdict), at) + enoughStars(v)
+		text = starWords(w, v.weigh, verdictWord(v.opinion.verdict), at) + st.enoughStars(w, v)
 		if v.opinion.verdict == rules.Pass {
 			text += passWords(w, v.proof)
 		}
@@ -278,16 +323,23 @@ func (st *State) provenWords(lay *layout, w *watch, v *successView, k int, at in
 		return text
 	case v.silence.cause != rules.CauseNone:
 		return text + "; " + causeWords(v.silence.cause)
+	case v.cutShort():
+		return text + "; its phase was decided before its window ended"
 	}
 	return text + "; " + causeWords(v.opinion.cause)
 }
 
 // coverWords says when too little of the window is known to judge it.
 func coverWords(w *watch, v *successView) string {
-	if v.opinion.cause != rules.CauseInsufficientSamples || v.stretch.covered(w.rule.Coverage) {
+	switch {
+	case v.opinion.cause != rules.CauseInsufficientSamples:
 		return ""
+	case !v.stretch.covered(w.rule.Coverage):
+		return fmt.Sprintf("; %d of %d points are known, %s of them are wanted", v.stretch.points, v.stretch.expected, rules.Percent.Short(w.rule.Coverage))
+	case v.stretch.samples < w.rule.MinSamples:
+		return fmt.Sprintf("; %s of the %s samples that it wants have come", count(v.stretch.samples), count(w.rule.MinSamples))
 	}
-	return fmt.Sprintf("; %d of %d points are known, %s of them are wanted", v.stretch.points, v.stretch.expected, rules.Percent.Short(w.rule.Coverage))
+	return ""
 }
 
 func verdictWord(v rules.Verdict) string {
@@ -313,8 +365,12 @@ func (st *State) countWords(lay *layout, w *watch, v *successView, at int64) str
 		return "No verdict: " + facts
 	case v.weigh.rung >= rungHold && v.weigh.cause == rules.CauseBaseline:
 		return "No verdict: " + facts + againstWords(w, v.weigh) + besideWords(w, v.weigh)
+	case v.weigh.rung >= rungHold && v.cutShort():
+		return "No verdict: " + facts + againstWords(w, v.weigh) + besideWords(w, v.weigh)
 	case v.weigh.rung >= rungHold:
-		return "No verdict yet: " + facts + againstWords(w, v.weigh) + besideWords(w, v.weigh) + "; as it stands it fails when its window ends"
+		return "No verdict yet: " + facts + againstWords(w, v.weigh) + besideWords(w, v.weigh) + failsAtEnd
+	case v.cutShort():
+		return "No verdict: " + facts + fitWords(w, v.weigh)
 	}
 	return "No verdict: " + facts + fitWords(w, v.weigh) + "; " + st.moreWords(lay, w, v)
 }
@@ -323,9 +379,9 @@ func (st *State) countWords(lay *layout, w *watch, v *successView, at int64) str
 func passWords(w *watch, f *proof) string {
 	odds := oneIn(f.need + 1e-9)
 	if f.keeps >= f.need {
-		return fmt.Sprintf("; a release that missed its %s target would look this good in fewer than 1 of %s", target(w), odds)
+		return fmt.Sprintf("; a release that missed its %s target would look this good in fewer than 1 of %s releases", target(w), odds)
 	}
-	return fmt.Sprintf("; its %s target is met and the %s trigger excluded (it would look this good in fewer than 1 of %s), the target itself is not proven",
+	return fmt.Sprintf("; its %s target is met and the %s trigger excluded (it would look this good in fewer than 1 of %s releases), the target itself is not proven",
 		target(w), triggerWords(w), odds)
 }
 
@@ -345,87 +401,18 @@ func fitWords(w *watch, v *weighing) string {
 		return ""
 	case healthy >= rare && sick >= rare:
 		return fmt.Sprintf(" fits both a healthy release (%s of those at %s show this) and a bad one (%s of those at %s)",
-			share(healthy), target(w), share(sick), triggerWords(w))
+			share(healthy), limitWords(w), share(sick), triggerWords(w))
 	case healthy >= rare:
-		return fmt.Sprintf(" fits a healthy release (%s of those at %s show this)", share(healthy), target(w))
+		return fmt.Sprintf(" fits a healthy release (%s of those at %s show this)", share(healthy), limitWords(w))
 	}
 	if healthy < 1e-6 {
-		return fmt.Sprintf(" is rare for a healthy release (hardly any of those at %s show this)", target(w))
+		return fmt.Sprintf(" is rare for a healthy release (hardly any of those at %s show this)", limitWords(w))
 	}
-	return fmt.Sprintf(" is rare for a healthy release (%s of those at %s show this)", share(healthy), target(w))
+	return fmt.Sprintf(" is rare for a healthy release (%s of those at %s show this)", share(healthy), limitWords(w))
 }
 
 // rare is the chance below which counts do not count as fitting.
 const rare = .01
-
-// moreWords says what would decide.
-func (st *State) moreWords(lay *layout, w *watch, v *successView) string {
-	f, c := v.proof, countedAs(lay.plan, w.sig)
-	var parts []string
-	rate := 0.
-	if f.more > 0 && f.seconds > 0 {
-		rate = f.more / float64(f.seconds)
-	}
-	say := func(p0 float64, what string) {
-		more, ok := evidence.NeedCleanToPass(p0, f.n, f.bad, math.Exp(-f.need), f.phi)
-		switch {
-		case !ok:
-			parts = append(parts, fmt.Sprintf("no number of them would %s", what))
-		case more <= 0:
-			parts = append(parts, fmt.Sprintf("these %s", what))
-		default:
-			parts = append(parts, fmt.Sprintf("about %s more %s would %s%s", about(more), c.good, what, atPresent(more, rate)))
-		}
-	}
-	if w.rule.Trigger != w.rule.Limit {
-		say(w.rule.Trigger, "exclude the "+triggerWords(w)+" trigger")
-	}
-	say(w.rule.Limit, "prove "+target(w))
-	if next := math.Max(40, math.Ceil(v.weigh.n/10)); v.soft != nil {
-		if bad := w.badToWarn(v.soft, next); bad > 0 {
-			parts = append(parts, fmt.Sprintf("%s more %s in the next %s would warn of it", count(bad), c.bad, count(next)))
-		}
-	}
-	text := strings.Join(parts, ", ")
-	if f.futile {
-		text += "; it cannot pass in the time it has at the present traffic, not even without one more: extend the window or send it more traffic"
-	}
-	return text
-}
-
-// badToWarn is how many of the next n samples must be bad for the evidence that
-// warns to reach its bound; 0 when not even all of them would do.
-func (w *watch) badToWarn(z *weighed, n float64) float64 {
-	then := *z
-	omega := w.weight(&then, z.newest)
-	warns := func(bad int) bool {
-		track := z.track
-		w.lay.test.Look(&track, z.newest, evidence.Minute{N: n, Bad: float64(bad)}, omega)
-		return w.lay.test.Warn(&track) >= w.lay.bound
-	}
-	bad := sort.Search(int(n)+1, warns)
-	if bad > int(n) {
-		return 0
-	}
-	return float64(bad)
-}
-
-// atPresent says how long so many samples take.
-func atPresent(more, rate float64) string {
-	if rate <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (%s at the present traffic)", in(int64(more/rate)))
-}
-
-// about writes a number with two digits: nobody counts sessions to the last one.
-func about(n float64) string {
-	if n < 100 {
-		return count(math.Ceil(n))
-	}
-	step := math.Pow(10, math.Floor(math.Log10(n))-1)
-	return count(math.Ceil(n/step) * step)
-}
 
 func alarmWords(lay *layout, v *successView) string {
 	name := lay.plan.Signals[v.rule.Alarm].Name
@@ -495,6 +482,6 @@ func (st *State) provenEvidence(lay *layout, k, i int, v *successView) Evidence 
 	e := st.weighedEvidence(lay, &w, v.weigh)
 	e.Points, e.Expected = v.stretch.points, v.stretch.expected
 	st.forecast(lay, &w, v, k)
-	e.Weighed.Keeps, e.Weighed.Spared, e.Weighed.More = v.proof.keeps, v.proof.spared, v.proof.more
+	e.Weighed.Keeps, e.Weighed.Spared, e.Weighed.More = v.proof.keeps, v.proof.spared, v.proof.ahead.more
 	return e
 }

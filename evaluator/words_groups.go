@@ -32,9 +32,16 @@ func gapWords(w *watch, v *weighing, lead string) string {
 	if g == nil {
 		return fmt.Sprintf("%s: no groups to compare yet", orTitle(lead, w.rule))
 	}
-	text := fmt.Sprintf("%s: the gap between groups %s and %s is %s (surely %s to %s, wanted <= %s); chance alone would show %s in groups of this size",
-		orTitle(lead, w.rule), v.names[0], v.names[1], rules.Number.Short(g.Gap), rules.Number.Short(max(g.LowerFail, 0)),
-		rules.Number.Short(g.UpperPass), rules.Number.Format(w.rule.Limit), rules.Number.Short(g.Expected))
+	if len(v.groups)-len(g.Silent) < 2 {
+		return fmt.Sprintf("%s: no two groups with samples to compare", orTitle(lead, w.rule))
+	}
+	between := fmt.Sprintf("the gap between groups %s and %s is", v.names[0], v.names[1])
+	if g.High == g.Low {
+		between = "the groups are all alike, the gap between them is"
+	}
+	text := fmt.Sprintf("%s: %s %s (surely %s to %s, wanted %s); chance alone would show %s in groups of this size",
+		orTitle(lead, w.rule), between, rules.Number.Short(g.Gap), rules.Number.Short(max(g.LowerFail, 0)),
+		rules.Number.Short(g.UpperPass), target(w), rules.Number.Short(g.Expected))
 	if len(v.small) > 0 {
 		text += fmt.Sprintf("; too few in %s", strings.Join(v.small, ", "))
 	}
@@ -46,37 +53,47 @@ func (v *successView) undecided() bool {
 	return v.opinion.verdict != rules.Pass && v.opinion.verdict != rules.Fail
 }
 
-// enoughStars says how many reviews would decide, if they go on as they are.
-func enoughStars(v *successView) string {
-	if !v.undecided() || v.weigh.n <= 0 {
-		return ""
-	}
-	need, what := v.proof.need/v.proof.keeps, "prove it good"
-	if v.weigh.hold > v.proof.keeps {
-		need, what = v.weigh.bound/v.weigh.hold, "show it bad"
-	}
-	if !(need > 1 && need < 1000) {
-		return ""
-	}
-	return fmt.Sprintf("; about %s like these would %s", about(need*v.weigh.n), what)
-}
+// cutShort reports whether a success rule was never judged, since its phase was
+// decided before its window ended.
+func (v *successView) cutShort() bool { return v.closed && v.opinion.cause == rules.CauseWindow }
 
 // enoughGroups says how many samples a group would decide, if the rates of the
 // groups stay as they are.
 func enoughGroups(w *watch, v *successView) string {
 	g := v.weigh.gap
-	if !v.undecided() || g == nil {
+	if !v.undecided() || v.cutShort() || g == nil {
 		return ""
+	}
+	switch {
+	case v.weigh.rung >= rungHold:
+		return failsAtEnd
+	case g.UpperPass <= w.rule.Limit && v.weigh.thin:
+		return "; its source gave no value with these groups, and nothing passes on that"
+	case g.UpperPass <= w.rule.Limit:
+		return "; these prove it small enough"
 	}
 	what := "prove it small enough"
 	if g.Gap > w.rule.Limit {
 		what = "prove it too large"
 	}
-	for _, times := range [...]float64{1.5, 2, 3, 5, 10, 20, 50, 100} {
+	decides := func(times float64) bool {
 		more := v.weigh.grown(w, times)
-		if more.LowerFail > w.rule.Limit || more.UpperPass <= w.rule.Limit {
-			return fmt.Sprintf("; about %s in a group would %s", about(times*v.weigh.n/float64(len(v.weigh.groups))), what)
+		return more.LowerFail > w.rule.Limit || more.UpperPass <= w.rule.Limit
+	}
+	low := 1.
+	for _, times := range [...]float64{1.5, 2, 3, 5, 10, 20, 50, 100} {
+		if !decides(times) {
+			low = times
+			continue
 		}
+		for range 4 {
+			if mid := (low + times) / 2; decides(mid) {
+				times = mid
+			} else {
+				low = mid
+			}
+		}
+		return fmt.Sprintf("; about %s in a group would %s", about(times*v.weigh.n/float64(len(v.weigh.groups))), what)
 	}
 	return ""
 }

@@ -125,7 +125,7 @@ func TestCorners(t *testing.T) {
 		w := newWorld(t, p)
 		w.run(T.Add(5 * time.Minute))
 		w.command(Command{Kind: Override, Verdict: rules.Pass})
-		if v := Look(p, w.state); v.Over || v.Reason != "all phases have passed; watched until 2025-06-04 02:15:00 UTC" {
+		if v := Look(p, w.state); v.Over || v.Reason != "phase ten has passed; watched until 2025-06-04 02:15:00 UTC" {
 			t.Errorf("over %v: %s", v.Over, v.Reason)
 		}
 		w.run(T.Add(16 * time.Minute))

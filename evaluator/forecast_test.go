@@ -1,0 +1,196 @@
+package evaluator
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/rules"
+	"pgregory.net/rapid"
+)
+
+// steady gives every bucket n samples, none of them bad.
+func steady(n float64) func(int, int64) (float64, float64, bool) {
+	return func(int, int64) (float64, float64, bool) { return 0, n, true }
+}
+
+// A release without a bad sample and with steady traffic passes at the minute that
+// was forecast at any tick before, however old its samples must be.
+func TestForecastComesTrue(t *testing.T) {
+	said := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		p := weighPlan(time.Minute)
+		p.Signals[0].Settle = time.Duration(rapid.IntRange(0, 4).Draw(rt, "settle")) * time.Minute
+		p.Signals[0].Maturity = time.Duration(rapid.SampledFrom([]int{0, 0, 3, 20, 45}).Draw(rt, "maturity")) * time.Minute
+		p.Phases[0].Extend = 24 * time.Hour
+		p.Rules[0].Proof = rapid.SampledFrom([]rules.Proof{rules.ProofWeak, rules.ProofStrong}).Draw(rt, "proof")
+		w := newWorld(t, p)
+		w.value = steady(float64(rapid.IntRange(2, 200).Draw(rt, "traffic")))
+		forecasts := map[time.Time]int64{}
+		for w.state.phases[0].state != rules.Passed && w.now.Before(T.Add(12*time.Hour)) {
+			w.tick()
+			if at := forecastPass(p, w.state); at != 0 {
+				forecasts[w.now] = at
+			}
+			w.now = w.now.Add(p.Interval)
+		}
+		passed := w.now.Add(-p.Interval).Unix()
+		if w.state.phases[0].state != rules.Passed {
+			rt.Fatalf("it never passed")
+		}
+		for now, at := range forecasts {
+			said++
+			if at != passed {
+				rt.Fatalf("at %v: forecast is %v, it passed at %v", now.Sub(T), when(at), when(passed))
+			}
+		}
+	})
+	if said == 0 {
+		t.Error("nothing was ever forecast")
+	}
+}
+
+// forecastPass is when the first success rule of the first phase is forecast to
+// pass, zero where nothing is.
+func forecastPass(p *rules.Plan, st *State) int64 {
+	ph := &st.phases[0]
+	if !ph.begun || ph.state != rules.Monitoring || st.at < st.windowEnd(p, 0) {
+		return 0
+	}
+	lay := st.layoutOf(p)
+	w := st.successWatch(lay, 0, 0)
+	v := st.successView(lay, 0, 0, st.at)
+	st.forecast(lay, &w, &v, 0)
+	a := v.proof.ahead
+	pass := a.proves
+	if v.proof.weak {
+		pass = a.excludes
+	}
+	switch {
+	case pass.young:
+		return pass.ripe
+	case pass.more > 0:
+		return st.at + a.wait(&w, &v, pass.more, a.lag, st.at)
+	}
+	return 0
+}
+
+// A value that misses the limit is brought to it by just so many good ones.
+func TestToMeet(t *testing.T) {
+	for _, tt := range []struct {
+		kind   rules.Kind
+		goal   rules.Op
+		limit  float64
+		bad, n float64
+		want   float64
+	}{
+		{rules.Ratio, rules.LessOrEqual, .01, 20, 1500, 500},
+		{rules.Ratio, rules.Less, .01, 20, 1500, 501},
+		{rules.Ratio, rules.LessOrEqual, .01, 20, 2000, 0},
+		{rules.Ratio, rules.Less, .01, 20, 2000, 1},
+		{rules.Ratio, rules.Less, .01, 0, 0, 1}, // nothing is below nothing
+		{rules.Ratio, rules.LessOrEqual, .03, 1, 10, 24},
+		{rules.Mean, rules.GreaterOrEqual, 4.5, 68, 16, 8},
+		{rules.Mean, rules.Greater, 4.5, 68, 16, 9},
+		{rules.Mean, rules.GreaterOrEqual, 4.5, 72, 16, 0},
+	} {
+		w := watch{rule: &rules.Rule{Limit: tt.limit}, sig: &rules.Signal{Kind: tt.kind}, lay: &weighLayout{goal: tt.goal}}
+		if got := w.toMeet(&weighing{bad: tt.bad, n: tt.n}); got != tt.want {
+			t.Errorf("%v of %v, wanted %v %v: got %v, want %v", tt.bad, tt.n, tt.goal, tt.limit, got, tt.want)
+		}
+	}
+}
+
+// The number of reviews that is said is the least that is enough.
+func TestMoreLikeThese(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var s evidence.Stars
+		for i := range s {
+			s[i] = float64(rapid.IntRange(0, 30).Draw(rt, "stars"))
+		}
+		s[4]++
+		bound, need := rapid.Float64Range(1.5, 4.9).Draw(rt, "bound"), math.Log(20)
+		logE := func(s evidence.Stars) float64 { return evidence.RatingAbove(s, bound, evidence.RatingFracs[:]) }
+		with := func(more float64) float64 {
+			then := s
+			for i := range then {
+				then[i] *= 1 + more/s.N()
+			}
+			return logE(then)
+		}
+		got := moreLikeThese(s, logE, need)
+		switch {
+		case got.never && with(s.N()*mostLikeThese-1) >= need:
+			rt.Fatalf("%v against %v: never, but there are enough", s, bound)
+		case !got.never && with(got.more) < need:
+			rt.Fatalf("%v against %v: %v more are not enough", s, bound, got.more)
+		case !got.never && got.more > 0 && with(got.more-1) >= need:
+			rt.Fatalf("%v against %v: %v more are not the least", s, bound, got.more)
+		}
+	})
+}
+
+// A share that is not all or nothing is never shown as that.
+func TestShares(t *testing.T) {
+	good := &rules.Signal{Good: true}
+	for _, tt := range []struct {
+		sig  *rules.Signal
+		v    float64
+		want string
+	}{
+		{&rules.Signal{}, 0, "0 %"},
+		{&rules.Signal{}, 1e-9, "<0.01 %"},
+		{&rules.Signal{}, .0009, "0.09 %"},
+		{&rules.Signal{}, .89, "89 %"},
+		{&rules.Signal{}, .996, "99.6 %"},
+		{&rules.Signal{}, .9996, "99.96 %"},
+		{&rules.Signal{}, .99999, ">99.99 %"},
+		{&rules.Signal{}, 1, "100 %"},
+		{good, 1, "100 %"},
+		{good, .999999, ">99.999 %"},
+		{good, .99999, "99.999 %"},
+		{good, .975, "97.5 %"},
+		{good, .004, "0.40 %"},
+		{good, 1e-9, "<0.01 %"},
+		{good, 0, "0 %"},
+	} {
+		if got := rate(tt.sig, tt.v); got != tt.want {
+			t.Errorf("%v (good %v): got %q, want %q", tt.v, tt.sig.Good, got, tt.want)
+		}
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		sig := &rules.Signal{Good: rapid.Bool().Draw(rt, "good")}
+		v := rapid.Float64Range(math.SmallestNonzeroFloat64, math.Nextafter(1, 0)).Draw(rt, "share")
+		got := strings.TrimSuffix(rate(sig, v), " %")
+		if shown, err := strconv.ParseFloat(got, 64); err == nil && (shown <= 0 || shown >= 100) {
+			rt.Fatalf("%v is shown as %q", v, got)
+		}
+	})
+}
+
+// A target is written with the plan's own operator, and that of a rollback rule
+// as its success rule writes it.
+func TestTargets(t *testing.T) {
+	for _, tt := range []struct{ success, rollback, want string }{
+		{"< 1 %", "> 3 %", "< 1 %"},
+		{"<= 1 %", ">= 3 %", "<= 1 %"},
+		{"< 2 %", "> 1 %", "<= 1 %"}, // it has its own
+	} {
+		p := weighPlan(time.Hour)
+		p.Rules[0].When, p.Rules[1].When = pct(tt.success), pct(tt.rollback)
+		p.Rules[0].Limit = p.Rules[0].When.Threshold
+		if p.Rules[1].When.Threshold < .03 {
+			p.Rules[1].Limit, p.Rules[1].Trigger = .01, .01
+		}
+		st := Begin(p)
+		for i, want := range []string{tt.success, tt.want} {
+			w := st.watchOf(st.layoutOf(p), i, T.Unix())
+			if got := target(&w); got != want {
+				t.Errorf("%s and %s: rule %d has the target %q, want %q", tt.success, tt.rollback, i, got, want)
+			}
+		}
+	}
+}
