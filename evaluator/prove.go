@@ -152,7 +152,7 @@ func (st *State) provenVerdict(w *watch, v *successView, s *series, end int64) (
 		return rules.Pending, rules.CauseInsufficientSamples
 	case v.weigh.gap != nil && !v.weigh.thin && v.weigh.gap.UpperPass <= w.rule.Limit:
 		return rules.Pass, rules.CauseEvidence
-	case w.sig.Kind == rules.Ratio && v.weigh.bad > w.rule.Limit*v.weigh.n:
+	case w.sig.Kind != rules.Gauge && !w.meets(v.weigh):
 		return rules.Pending, rules.CauseInsufficientSamples
 	case f.keeps >= f.need, f.weak && f.spared >= f.need:
 		return rules.Pass, rules.CauseEvidence
