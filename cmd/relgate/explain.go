@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -72,7 +71,7 @@ func explain(w io.Writer, b *gate.PlanBody, colour bool) {
 	}
 	for _, s := range b.Signals {
 		if s.Fault != "" {
-			fmt.Fprintf(w, "\nsignal %s: %s, %d times in a row: %s\n", s.Name, s.Fault, s.Failures, s.Detail)
+			fmt.Fprintf(w, "\nsignal %s: %s%s: %s\n", s.Name, s.Fault, inARow(s.Failures), s.Detail)
 		}
 	}
 }
@@ -91,13 +90,25 @@ func explainPhase(w io.Writer, p *gate.Body, colour bool) {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s %s\t%d of %d points\t%.0f samples\t%s  %s\n", r.Kind, r.ID, shown(r.Value, r.Unit), r.Op, shown(r.Threshold, r.Unit),
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s %s\t%d of %d points\t%.0f samples\t%s  %s\n", r.Kind, r.ID, estimate(r, r.Value), r.Op, shown(r.Threshold, r.Unit),
 			r.Points, r.Expected, r.Samples, result(r, colour), r.Reason)
 		if r.Evidence != nil {
 			fmt.Fprintf(t, "    %s\n", weighedLine(r))
 		}
 	}
 	t.Flush()
+}
+
+// inARow says how often a signal has failed. An answer without data is a fault of
+// nobody and fails nothing.
+func inARow(failures int) string {
+	switch failures {
+	case 0:
+		return ""
+	case 1:
+		return ", once"
+	}
+	return fmt.Sprintf(", %d times in a row", failures)
 }
 
 // result is what a rule says, in the colour of its state.
@@ -112,12 +123,4 @@ func phaseReason(p *gate.Body) string {
 		return strings.Replace(p.Reason, ": "+h.Reason, "", 1)
 	}
 	return p.Reason
-}
-
-// shown writes a number in its display unit.
-func shown(v *float64, unit string) string {
-	if v == nil {
-		return "no data"
-	}
-	return strings.TrimSpace(strconv.FormatFloat(*v, 'g', 5, 64) + " " + unit)
 }

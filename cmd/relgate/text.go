@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -24,4 +25,12 @@ func subject(e evaluator.Event) string {
 		return e.Subject + " (" + e.Phase + ")"
 	}
 	return e.Subject
+}
+
+// amount writes a count with what is counted: "1 plan", "2 plans".
+func amount(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/rules"
 )
 
 // stateColours are the colours of rule states on a terminal.
@@ -30,6 +31,8 @@ func odds(e float64) string {
 	switch e = math.Floor(e + 1e-9); {
 	case e >= 1e6:
 		return "1 in a million"
+	case e >= 1000:
+		return fmt.Sprintf("1 in %d,%d00", int(e)/1000, int(e)%1000/100)
 	case !(e > 1):
 		return "none"
 	}
@@ -37,23 +40,32 @@ func odds(e float64) string {
 }
 
 // weighedState is how far the evidence of a rule has come, in a few words; empty
-// for a rule without.
+// for a rule without. What warns is ahead of what holds: it takes every sample as
+// independent.
 func weighedState(d *evaluator.Weighed) string {
 	if d == nil || d.Groups != nil {
 		return ""
 	}
-	return fmt.Sprintf("evidence %s, acts at %s", odds(math.Exp(d.Against)), odds(math.Exp(d.Bound)))
+	what, e := "evidence", d.Against
+	if d.Against < d.Bound && d.Warning > d.Against {
+		what, e = "evidence to warn", d.Warning
+	}
+	return fmt.Sprintf("%s %s, acts at %s", what, odds(math.Exp(e)), odds(math.Exp(d.Bound)))
 }
 
 // weighedLine is what a rule weighs, in one line.
 func weighedLine(r *gate.Rule) string {
 	e := r.Evidence
 	var parts []string
-	if e.Low != nil && e.High != nil {
-		parts = append(parts, fmt.Sprintf("likely %s to %s", shown(e.Low, r.Unit), shown(e.High, r.Unit)))
+	if r.Value != nil && e.Low != nil && e.High != nil {
+		parts = append(parts, fmt.Sprintf("likely %s to %s", estimate(r, e.Low), estimate(r, e.High)))
 	}
-	parts = append(parts, fmt.Sprintf("limit %s, trigger %s", shown(e.Limit, r.Unit), shown(e.Trigger, r.Unit)))
-	if e.Against.OneIn != nil && e.Bound.OneIn != nil {
+	parts = append(parts, fmt.Sprintf("limit %s, trigger %s", bound(r, e.Limit), bound(r, e.Trigger)))
+	switch {
+	case e.Against.OneIn == nil || e.Bound.OneIn == nil:
+	case e.Warning.OneIn != nil && r.Kind == rules.RollbackRule.String():
+		parts = append(parts, fmt.Sprintf("evidence to warn %s, to hold %s, each acts at %s", odds(*e.Warning.OneIn), odds(*e.Against.OneIn), odds(*e.Bound.OneIn)))
+	default:
 		parts = append(parts, fmt.Sprintf("evidence against it %s, acts at %s", odds(*e.Against.OneIn), odds(*e.Bound.OneIn)))
 	}
 	if e.Keeps.OneIn != nil && e.Spared.OneIn != nil && e.Proof.OneIn != nil {
@@ -80,9 +92,9 @@ func earlierLine(p *gate.Earlier) string {
 	case p.Releases == 0:
 		return "no earlier release to compare with yet"
 	case p.Worse.OneIn == nil:
-		return fmt.Sprintf("%s %.0f of %.0f", earlierReleases(p.Releases), p.Bad, p.Samples)
+		return fmt.Sprintf("%s %.0f of %.0f", amount(p.Releases, "earlier release"), p.Bad, p.Samples)
 	}
-	return fmt.Sprintf("%s %.0f of %.0f, evidence that this one is worse %s", earlierReleases(p.Releases), p.Bad, p.Samples, odds(*p.Worse.OneIn))
+	return fmt.Sprintf("%s %.0f of %.0f, evidence that this one is worse %s", amount(p.Releases, "earlier release"), p.Bad, p.Samples, odds(*p.Worse.OneIn))
 }
 
 // holder says who holds a run; the reason not, where it is said beside it.
@@ -114,11 +126,4 @@ func wrapped(text string, width int) []string {
 		lines = append(lines, line)
 	}
 	return lines
-}
-
-func earlierReleases(n int) string {
-	if n == 1 {
-		return "1 earlier release"
-	}
-	return fmt.Sprintf("%d earlier releases", n)
 }

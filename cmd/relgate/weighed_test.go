@@ -105,7 +105,7 @@ func TestExplainShowsWhatIsWeighed(t *testing.T) {
 	_, out, _ := command(t, "explain", "P", "--url", url)
 	for _, want := range []string{
 		"PENDING (held): the run is held: rollback rule api-5xx-high: HOLD: ",
-		"likely 2.6 % to 29 %; limit 1 %, trigger 3 %; evidence against it 1 in 196, acts at 1 in 100; baseline 65 of 540, evidence that the release is worse none\n",
+		"likely 2.6 % to 29 %; limit 1 %, trigger 3 %; evidence to warn 1 in 148, to hold 1 in 196, each acts at 1 in 100; baseline 65 of 540, evidence that the release is worse none\n",
 		"warning  WARN: 5 of 60", "not triggered  nothing to see",
 		"\n  the run is held by rollback rule api-5xx-high; watched until 03:00\n",
 	} {
@@ -115,6 +115,59 @@ func TestExplainShowsWhatIsWeighed(t *testing.T) {
 	}
 	if strings.Contains(out, "\x1b") {
 		t.Error("there are colours where nobody sees them")
+	}
+}
+
+// TestExplainWritesSharesAsThePlanDoes: of a signal that counts good ones the limit
+// is a good share as well, with the digits of the sentences.
+func TestExplainWritesSharesAsThePlanDoes(t *testing.T) {
+	v := heldView()
+	s := &v.Snapshot
+	crash := &s.Rollback[0]
+	crash.Evidence.Op, crash.Evidence.Threshold, crash.Evidence.Value = rules.Less, .98, .9703125
+	*crash.Evidence.Weighed = evaluator.Weighed{
+		Bad: 38, Low: .948294, High: .985111, Limit: .005, Trigger: .02, Against: math.Log(64_137), Warning: 40, Bound: math.Log(333), Middle: 9,
+	}
+	quiet := &s.Rollback[1]
+	quiet.Evidence.Known, quiet.Evidence.Value, quiet.Evidence.Samples = false, 0, 0
+	*quiet.Evidence.Weighed = evaluator.Weighed{Limit: .0007, Trigger: .02, Bound: math.Log(333)}
+	rare := &s.Rollback[2]
+	rare.Evidence.Value = .000014241
+	*rare.Evidence.Weighed = evaluator.Weighed{Bad: 1, Low: .0000014241, High: .00214241, Limit: .0007, Trigger: .02, Against: math.Inf(-1), Warning: 20, Bound: math.Log(333)}
+	share := *crash
+	share.Kind, share.Evidence.Op, share.Evidence.Threshold = rules.Success, rules.GreaterOrEqual, .995
+	s.Phases[0].Success = []evaluator.RuleView{share}
+	_, out, _ := command(t, "explain", "P", "--url", heldDaemon(t, v))
+	for _, tt := range []struct {
+		want string
+		n    int
+	}{
+		{" 97.0 % ", 2}, {" >= 99.5 % ", 1}, {" < 98 % ", 1}, {"likely 94.8 % to 98.5 %; limit 99.5 %, trigger 98 %; evidence ", 2},
+		{"; evidence to warn 1 in a million, to hold 1 in 64,100, each acts at 1 in 333\n", 1},
+		{"; evidence against it 1 in 64,100, acts at 1 in 333; ", 1},
+		{"\n    limit 0.07 %, trigger 2 %; evidence to warn none, to hold none, each acts at 1 in 333\n", 1},
+		{" <0.01 % ", 2},
+		{"likely <0.01 % to 0.21 %; limit 0.07 %, trigger 2 %; evidence to warn 1 in a million, to hold none, each acts at 1 in 333\n", 1},
+	} {
+		if got := strings.Count(out, tt.want); got != tt.n {
+			t.Errorf("explain has %q %d times, want %d:\n%s", tt.want, got, tt.n, out)
+		}
+	}
+}
+
+func TestExplainCountsFailures(t *testing.T) {
+	v := heldView()
+	for i, tt := range []struct {
+		fault rules.Fault
+		n     int
+	}{{rules.NoData, 0}, {rules.Throttled, 1}, {rules.Unavailable, 7}} {
+		v.Snapshot.Signals = append(v.Snapshot.Signals, evaluator.SignalView{Name: string(rune('a' + i)), Fault: tt.fault, Failures: tt.n, Detail: "so"})
+	}
+	_, out, _ := command(t, "explain", "P", "--url", heldDaemon(t, v))
+	for _, want := range []string{"\nsignal a: no_data: so\n", "\nsignal b: throttled, once: so\n", "\nsignal c: unavailable, 7 times in a row: so\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("explain lacks %q:\n%s", want, out)
+		}
 	}
 }
 
@@ -145,6 +198,12 @@ func TestScreenShowsTheSentences(t *testing.T) {
 	wide := screen{w: &bytes.Buffer{}, width: func() int { return 200 }}
 	if got := wide.rule(v.Snapshot.Rollback[0]); !strings.Contains(got, "holding") || !strings.HasSuffix(got, "evidence 1 in 196, acts at 1 in 100") {
 		t.Errorf("the rule's line is %q", got)
+	}
+	warns := v.Snapshot.Rollback[1]
+	d := *warns.Evidence.Weighed
+	d.Against, warns.Evidence.Weighed = 0, &d
+	if got := wide.rule(warns); !strings.HasSuffix(got, "evidence to warn 1 in 148, acts at 1 in 100") {
+		t.Errorf("the line of a rule that warns is %q", got)
 	}
 }
 

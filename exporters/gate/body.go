@@ -25,7 +25,7 @@ type Body struct {
 	Stale            bool       `json:"stale"` // the daemon has not evaluated for three intervals
 	State            string     `json:"state"` // of the phase
 	Action           string     `json:"action"`
-	PercentComplete  int        `json:"percentComplete"` // of the monitoring window
+	PercentComplete  int        `json:"percentComplete"` // of the monitoring window: by now, or by when the phase was decided
 	Summary          string     `json:"summary"`
 	Reason           string     `json:"reason"`
 	EvaluatedAt      time.Time  `json:"evaluatedAt"`

@@ -123,9 +123,9 @@ func TestEvidence(t *testing.T) {
 		says     string
 	}{
 		{"no fault yet", true, faulty(false), evaluator.RuleClear, "not_triggered", "pending", "2 of 2 rules good", ""},
-		{"a warning is good, with a note", false, burst, evaluator.RuleWarning, "warning", "pending", "; 1 of 2 rules good (1 with a warning), 1 bad", "WARN: "},
-		{"a shared outage holds", true, faulty(true), evaluator.RuleHolding, "holding", "pending", ", held by api-5xx-high; 0 of 2 rules good, 2 bad", "rolling back will not help"},
-		{"a fault of the release is rolled back", true, faulty(false), evaluator.RuleFired, "triggered", "rollback", "rolled back; 0 of 2 rules good, 2 bad", "ROLLBACK: "},
+		{"a warning is good, with a note", false, burst, evaluator.RuleWarning, "warning", "pending", "; 1 of 2 rules good (1 with a warning), 1 not good so far", "WARN: "},
+		{"a shared outage holds", true, faulty(true), evaluator.RuleHolding, "holding", "pending", ", held by api-5xx-high; 0 of 2 rules good, 1 bad, 1 not good so far", "rolling back will not help"},
+		{"a fault of the release is rolled back", true, faulty(false), evaluator.RuleFired, "triggered", "rollback", "rolled back; 0 of 2 rules good, 1 bad, 1 not good by then", "ROLLBACK: "},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			w := until(t, weighingPlan(tt.baseline), tt.state, tt.bad)

@@ -273,16 +273,20 @@ func missing(c rules.Cause) string {
 	return "unknown"
 }
 
+// percentComplete is how much of a phase's window has passed: by now, or by when
+// the phase was decided.
 func percentComplete(s *evaluator.Snapshot, p *evaluator.PhaseView) int {
+	until := s.At
+	if decided(p.State) && !p.Decided.IsZero() {
+		until = p.Decided
+	}
 	switch length := p.WindowEnd.Sub(p.Started); {
-	case decided(p.State):
-		return 100
-	case p.Started.IsZero() || length <= 0 || s.At.Before(p.Started):
+	case p.Started.IsZero() || length <= 0 || until.Before(p.Started):
 		return 0
-	case !s.At.Before(p.WindowEnd):
+	case !until.Before(p.WindowEnd):
 		return 100
 	default:
-		return int(100 * s.At.Sub(p.Started) / length)
+		return int(100 * until.Sub(p.Started) / length)
 	}
 }
 
@@ -311,6 +315,12 @@ func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
 	if c.bad > 0 {
 		fmt.Fprintf(&b, ", %d bad", c.bad)
 	}
+	switch {
+	case c.behind > 0 && decided(p.State):
+		fmt.Fprintf(&b, ", %d not good by then", c.behind)
+	case c.behind > 0:
+		fmt.Fprintf(&b, ", %d not good so far", c.behind)
+	}
 	if c.silent > 0 {
 		fmt.Fprintf(&b, ", %d without an answer", c.silent)
 	}
@@ -318,8 +328,9 @@ func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
 }
 
 // tally counts rules by how they speak of the release. A warning keeps nobody
-// from going on: its rule is among the good.
-type tally struct{ good, warning, bad, silent int }
+// from going on: its rule is among the good. A success rule is bad once it has
+// failed; before that it is behind when it would not pass as it stands.
+type tally struct{ good, warning, bad, behind, silent int }
 
 func count(rs []Rule) tally {
 	var c tally
@@ -350,7 +361,7 @@ func (c *tally) pending(state string) {
 		c.good++
 		c.warning++
 	case evaluator.RuleBreaching, evaluator.RuleHolding:
-		c.bad++
+		c.behind++
 	}
 }
 

@@ -173,6 +173,44 @@ func TestBody(t *testing.T) {
 	}
 }
 
+// TestPercentComplete: a phase that was decided early had not been watched to its
+// end, however late one asks.
+func TestPercentComplete(t *testing.T) {
+	start, end := t0, t0.Add(15*time.Minute)
+	for _, tt := range []struct {
+		about   string
+		state   rules.State
+		at      time.Duration // of the newest tick
+		decided time.Duration // 0: it is not
+		want    int
+	}{
+		{"under way", rules.Monitoring, 5 * time.Minute, 0, 33},
+		{"its window has ended", rules.Monitoring, 20 * time.Minute, 0, 100},
+		{"decided in the middle", rules.RolledBack, 6 * time.Minute, 6 * time.Minute, 40},
+		{"and asked about much later", rules.RolledBack, time.Hour, 6 * time.Minute, 40},
+		{"passed by hand", rules.Passed, time.Hour, 3 * time.Minute, 20},
+		{"decided as its window ended", rules.Passed, time.Hour, 15 * time.Minute, 100},
+		{"decided after its window", rules.Failed, time.Hour, 40 * time.Minute, 100},
+	} {
+		g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
+			p := &s.Phases[0]
+			s.At, p.State, p.Started, p.WindowEnd = t0.Add(tt.at), tt.state, start, end
+			if tt.decided > 0 {
+				p.Decided = t0.Add(tt.decided)
+			}
+		}))
+		if got := body(t, g, "ten").PercentComplete; got != tt.want {
+			t.Errorf("%s: %d %% of the window, want %d %%", tt.about, got, tt.want)
+		}
+	}
+	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
+		s.Phases[1].State, s.Phases[1].Decided = rules.RolledBack, s.At
+	}))
+	if got := body(t, g, "all").PercentComplete; got != 0 {
+		t.Errorf("rolled back before it began: %d %% of its window, want none", got)
+	}
+}
+
 func TestOverride(t *testing.T) {
 	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
 		decide(rules.Passed, rules.Pass, rules.CauseManual)(s)

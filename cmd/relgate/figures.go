@@ -1,0 +1,87 @@
+package main
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/rules"
+)
+
+// shown writes a number in its display unit.
+func shown(v *float64, unit string) string {
+	if v == nil {
+		return "no data"
+	}
+	return strings.TrimSpace(strconv.FormatFloat(*v, 'g', 5, 64) + " " + unit)
+}
+
+// goodShares reports whether a rule weighs a share of good samples. The API gives
+// its limit and trigger as shares of bad ones, its value as the plan has it.
+func goodShares(r *gate.Rule) bool {
+	below := r.Op == rules.Less.String() || r.Op == rules.LessOrEqual.String()
+	return r.Evidence != nil && r.Evidence.Bad != nil && below == (r.Kind == rules.RollbackRule.String())
+}
+
+// whole is what all samples are in a display unit.
+func whole(unit string) float64 {
+	if unit == rules.Percent.String() {
+		return 100
+	}
+	return 1
+}
+
+// bound writes a limit or a trigger as the plan does.
+func bound(r *gate.Rule, v *float64) string {
+	if v == nil {
+		return shown(v, r.Unit)
+	}
+	b := *v
+	if goodShares(r) {
+		b = whole(r.Unit) - b
+	}
+	b = math.Round(b*1e9) / 1e9 // takes away what subtracting has added
+	return strings.TrimSpace(strconv.FormatFloat(b, 'f', -1, 64) + " " + r.Unit)
+}
+
+// estimate writes what is judged by what was counted: a share with no more digits
+// than it deserves, as the sentences have it.
+func estimate(r *gate.Rule, v *float64) string {
+	if v == nil || r.Evidence == nil || r.Evidence.Bad == nil || r.Unit != rules.Percent.String() {
+		return shown(v, r.Unit)
+	}
+	if goodShares(r) {
+		return goodPercent(*v)
+	}
+	return badPercent(*v)
+}
+
+func badPercent(p float64) string {
+	digits := 2
+	switch {
+	case p <= 0:
+		return "0 %"
+	case p < .005:
+		return "<0.01 %"
+	case p >= 10:
+		digits = 0
+	case p >= 1:
+		digits = 1
+	}
+	return strconv.FormatFloat(p, 'f', digits, 64) + " %"
+}
+
+// goodPercent has as many digits as its distance from all deserves.
+func goodPercent(p float64) string {
+	digits := 0
+	switch bad := 100 - p; {
+	case bad < .1:
+		digits = 3
+	case bad < 1:
+		digits = 2
+	case bad < 10:
+		digits = 1
+	}
+	return strconv.FormatFloat(p, 'f', digits, 64) + " %"
+}
