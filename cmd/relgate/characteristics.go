@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,18 +21,18 @@ type simulateRuleCommand struct {
 	Rule    string          `help:"A rollback rule of the file."`
 	Phase   string          `help:"The phase that it is watched in; the first that names it when left out."`
 	Plan    string          `help:"Plan id, where the file has several with such a rule."`
-	Limit   *rules.Fraction `help:"Share of bad events that a good release keeps; the file's when left out."`
-	Trigger *rules.Fraction `help:"Share of bad events from which a release is to be rolled back; the file's when left out."`
+	Limit   *rules.Fraction `help:"The share that a good release keeps; the file's when left out."`
+	Trigger *rules.Fraction `help:"The share from which a release is to be rolled back; the file's when left out."`
 	Alpha   *rules.Fraction `help:"How likely a good release may be held; the file's, or 1 %, when left out."`
 	Traffic string          `help:"Events of the whole service: 2/s, 120/min, 5000/h; the file's when left out." placeholder:"RATE"`
 	Share   *rules.Fraction `help:"Share of them that the release gets; the phase's, or all, when left out."`
 	Window  *rules.Duration `help:"How long it is watched; the phase's, or 24h, when left out."`
 
-	Rates    []rules.Fraction `help:"True shares of bad events; when left out, some from a good release's to a bad one's."`
+	Rates    []rules.Fraction `help:"True shares to try; when left out, some from a good release's to a bad one's."`
 	Late     rules.Duration   `help:"The fault begins so long after the start; before it the release is at --before."`
-	Before   *rules.Fraction  `help:"With --late: share of bad events before the fault; a tenth of the limit when left out."`
-	CV       float64          `name:"cv" help:"How much the share changes from minute to minute: its coefficient of variation."`
-	Baseline *rules.Fraction  `help:"What runs beside the release has this share of bad events, and must confirm a rollback."`
+	Before   *rules.Fraction  `help:"With --late: the share before the fault; when left out, a tenth of the limit's bad events."`
+	CV       float64          `name:"cv" help:"How much the share of bad events changes from minute to minute: its coefficient of variation."`
+	Baseline *rules.Fraction  `help:"What runs beside the release has this share, and must confirm a rollback."`
 
 	Compare bool   `help:"Show the rules that others decide by, on the same releases."`
 	Runs    int    `default:"1000" help:"Releases for each rate."`
@@ -43,8 +45,14 @@ func (simulateRuleCommand) Help() string {
 	return `How a rule decides: releases with a known true rate run past it, and what it
 does is counted. docs/deciding.md says what the rungs are.
 
+Shares (--limit, --trigger, --rates, --before, --baseline) are of bad events. Of a
+file's rule on a signal that counts good ones, such as "< 98 %" crash-free, they are of
+good events, here and in the answer: as the plan writes them. In -o json all shares are
+of bad events.
+
   relgate simulate-rule --limit 1% --trigger 3% --traffic 2/s --share 10% --rates 0.1%,1%,2%,5%
   relgate simulate-rule config.toml --rule api-5xx-high --traffic 2/s --compare
+  relgate simulate-rule config.toml --rule crash-free-low --traffic 2/s --rates 99.9%,99%,97%
   relgate simulate-rule config.toml --rule api-5xx-high --late 60m -o svg > rule.svg`
 }
 
@@ -130,11 +138,11 @@ func (c simulateRuleCommand) setting(con console) (*study, error) {
 	}
 	s.before = s.Limit / 10
 	if c.Before != nil {
-		s.before = c.Before.Value
+		s.before = s.badShare(c.Before)
 	}
 	switch {
 	case c.Baseline != nil:
-		s.base, s.Beside = c.Baseline.Value, true
+		s.base, s.Beside = s.badShare(c.Baseline), true
 	case s.Share >= 1:
 		s.Beside = false // nothing is left to run beside it
 	case s.Beside:
@@ -185,7 +193,7 @@ func (c simulateRuleCommand) noPlan(cfg *config.Config, tried int) error {
 	if tried > 0 {
 		return nil
 	}
-	return fmt.Errorf("%s has %d plans, none of which is %q", c.File, len(cfg.Plans), c.Plan)
+	return fmt.Errorf("%s has %s, none of which is %q", c.File, amount(len(cfg.Plans), "plan"), c.Plan)
 }
 
 // override puts what the flags say in place of what the file says.
@@ -205,10 +213,10 @@ func (c simulateRuleCommand) override(s *study) error {
 	}
 	bounds := c.Limit != nil || c.Trigger != nil
 	if c.Limit != nil {
-		s.Limit = c.Limit.Value
+		s.Limit = s.badShare(c.Limit)
 	}
 	if c.Trigger != nil {
-		s.Trigger = c.Trigger.Value
+		s.Trigger = s.badShare(c.Trigger)
 	}
 	if s.Sequential == nil && (bounds || c.File == "") {
 		s.Sequential = &simulation.Sequential{Label: "evidence", Alpha: simulation.DefaultAlpha}
@@ -229,7 +237,7 @@ func (c simulateRuleCommand) override(s *study) error {
 func (s *study) check() error {
 	switch {
 	case !(s.Limit > 0) || !(s.Trigger >= s.Limit) || !(s.Trigger < 1):
-		return fmt.Errorf("limit %s and trigger %s: want 0 < limit <= trigger < 100 %%", percent(s.Limit), percent(s.Trigger))
+		return s.wrongBounds()
 	case s.Sequential != nil && !(s.Sequential.Alpha > 0 && s.Sequential.Alpha < 1):
 		return fmt.Errorf("alpha %s: want more than 0 %% and less than 100 %%", percent(s.Sequential.Alpha))
 	case s.Rate <= 0:
@@ -254,8 +262,8 @@ func (s *study) check() error {
 // at the limit, one half way to the trigger, and one well beyond it.
 func (c simulateRuleCommand) rates(s *study) []float64 {
 	var list []float64
-	for _, r := range c.Rates {
-		list = append(list, r.Value)
+	for i := range c.Rates {
+		list = append(list, s.badShare(&c.Rates[i]))
 	}
 	if len(list) == 0 {
 		bad := min(s.Trigger*5/3, (1+s.Trigger)/2)
@@ -280,13 +288,13 @@ func (s *study) release(rate float64) simulation.Release {
 // subject is what is simulated, in a line.
 func (s *study) subject() string {
 	if s.Setting.Rule == "" {
-		return fmt.Sprintf("limit %s, trigger %s", percent(s.Limit), percent(s.Trigger))
+		return fmt.Sprintf("limit %s, trigger %s", s.share(s.Limit), s.share(s.Trigger))
 	}
 	how := "weighs evidence"
 	if s.Method == rules.ByThreshold {
 		how = "compares with a threshold"
 	}
-	return fmt.Sprintf("%s in %s of %s, which %s: limit %s, trigger %s", s.Setting.Rule, s.Phase, s.Plan, how, percent(s.Limit), percent(s.Trigger))
+	return fmt.Sprintf("%s in %s of %s, which %s: limit %s, trigger %s", s.Setting.Rule, s.Phase, s.Plan, how, s.share(s.Limit), s.share(s.Trigger))
 }
 
 // circumstances is under what it is simulated, in a line each.
@@ -295,16 +303,52 @@ func (s *study) circumstances() []string {
 	if s.Sequential != nil {
 		lines[0] += ", budget " + percent(s.Sequential.Alpha)
 	}
+	which := "bad"
+	if s.Good {
+		which = "good"
+		lines = append(lines, "limit, trigger and true rates are shares of good events, as the plan writes them")
+	}
 	if s.traffic.Baseline > 0 {
-		lines = append(lines, fmt.Sprintf("a baseline of %s events a look, %s of them bad", short(s.traffic.Baseline), percent(s.base)))
+		lines = append(lines, fmt.Sprintf("a baseline of %s events a look, %s of them %s", short(s.traffic.Baseline), s.share(s.base), which))
 	}
 	if s.late > 0 {
-		lines = append(lines, fmt.Sprintf("the fault begins after %s, before it %s are bad; times count from its beginning", lasting(s.late), percent(s.before)))
+		lines = append(lines, fmt.Sprintf("the fault begins after %s, before it %s are %s; times count from its beginning", lasting(s.late), s.share(s.before), which))
 	}
 	if s.cv > 0 {
 		lines = append(lines, fmt.Sprintf("the rate changes from look to look, coefficient of variation %s", short(s.cv)))
 	}
-	return append(lines, fmt.Sprintf("%d releases for each rate, seed %d", s.runs, s.seed))
+	return append(lines, fmt.Sprintf("%s for each rate, seed %d", amount(s.runs, "release"), s.seed))
+}
+
+// badShare reads a share as the rule is written: what is simulated is bad events.
+func (s *study) badShare(f *rules.Fraction) float64 {
+	if s.Good {
+		return others(f.Value)
+	}
+	return f.Value
+}
+
+// share writes a share of bad events as the rule is written.
+func (s *study) share(bad float64) string {
+	if !s.Good {
+		return percent(bad)
+	}
+	few, err := strconv.ParseFloat(strconv.FormatFloat(bad, 'g', 4, 64), 64)
+	if err != nil {
+		return percent(1 - bad) // unreachable: what was formatted is a number
+	}
+	return rules.Percent.Format(others(few))
+}
+
+// others is the share of the others, without what subtracting has added.
+func others(share float64) float64 { return math.Round((1-share)*1e9) / 1e9 }
+
+func (s *study) wrongBounds() error {
+	want := "0 < limit <= trigger < 100 %"
+	if s.Good {
+		want = "100 % > limit >= trigger > 0 %, shares of good events as the plan writes them"
+	}
+	return fmt.Errorf("limit %s and trigger %s: want %s", s.share(s.Limit), s.share(s.Trigger), want)
 }
 
 func percent(share float64) string { return rules.Percent.Short(share) }

@@ -76,7 +76,7 @@ func (l *line) stroke() string {
 
 // panel draws one true rate.
 func (s *study) panel(b *strings.Builder, c *cell) {
-	fmt.Fprintf(b, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">true rate %s</text>\n", marginLeft, marginTop-12, percent(c.rate))
+	fmt.Fprintf(b, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">true rate %s</text>\n", marginLeft, marginTop-12, s.share(c.rate))
 	for _, share := range []float64{0, .5, 1} {
 		y := s.y(share)
 		fmt.Fprintf(b, "<path d=\"M%d %.1fH%d\" stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",

@@ -89,6 +89,41 @@ func TestSimulateRuleOfAFile(t *testing.T) {
 	}
 }
 
+// TestSimulateRuleOfGoodEvents: a rule written "< 98 %" is asked and answered for in
+// shares of good events; JSON has those of bad ones, and says so.
+func TestSimulateRuleOfGoodEvents(t *testing.T) {
+	args := []string{filepath.Join(root, "config.toml"), "--rule", "crash-free-low", "--traffic", "2/s", "--runs", "50", "--rates", "99.95%,96%"}
+	out, errs, code := simulated(t, append(args, "--late", "10m", "--before", "99.9%", "--baseline", "99.8%")...)
+	for _, want := range []string{
+		"limit 99.5 %, trigger 98 %\n", "\nlimit, trigger and true rates are shares of good events, as the plan writes them\n", "at 99.95 % ", "at 96 %\n",
+		"before it 99.9 % are good;", " 99.8 % of them good\n",
+	} {
+		if code != exitPass || !strings.Contains(out, want) {
+			t.Errorf("exit %d %s, without %q:\n%s", code, errs, want, out)
+		}
+	}
+	if strings.Contains(out, " 0.5 %") || strings.Contains(out, " 2 %") || strings.Contains(out, "0.05 %") {
+		t.Errorf("shares of bad events are among them:\n%s", out)
+	}
+	s := rowsOfARule(t, args...)
+	if s.Of != "bad" || s.Limit != .005 || s.Trigger != .02 || len(s.Cells) != 2 || s.Cells[0].Rate != .0005 || s.Cells[1].Rate != .04 {
+		t.Errorf("%+v: want shares of bad events", s)
+	}
+	if good, bad := s.Cells[0].Rules[0].Rungs[2].Share, s.Cells[1].Rules[0].Rungs[2].Share; good != 0 || bad < .9 {
+		t.Errorf("rolled back: %v of releases at 99.95 %%, %v at 96 %%; want none and nearly all", good, bad)
+	}
+	if s := rowsOfARule(t, append(args, "--limit", "99%", "--trigger", "95%")...); s.Limit != .01 || s.Trigger != .05 {
+		t.Errorf("limit %v, trigger %v: want those of 99 %% and 95 %% good ones", s.Limit, s.Trigger)
+	}
+	if s := rowsOfARule(t, append(flagsOfARule, "--rates", "1%")...); s.Of != "bad" {
+		t.Errorf("shares of %q events, want bad ones", s.Of)
+	}
+	picture, _, _ := simulated(t, append(args, "-o", "svg")...)
+	if !strings.Contains(picture, "true rate 99.95 %") {
+		t.Error("the drawing has no panel for 99.95 %")
+	}
+}
+
 func TestSimulateRuleWithALateFaultAndABaseline(t *testing.T) {
 	s := rowsOfARule(t, append(flagsOfARule, "--late", "60m", "--baseline", "0.2%", "--rates", "5%")...)
 	if s.Late != 3600 || s.Before != .001 || s.Baseline != 108 || s.BaseRate != .002 {
@@ -160,6 +195,7 @@ func TestSimulateRuleSaysWhatItLacks(t *testing.T) {
 		{config, "which rule of"},
 		{config + " --rule nothing", `no rollback rule "nothing"`},
 		{config + " --rule bias-high", "not on counts"},
+		{config + " --rule crash-free-low --traffic 2/s --limit 0.5%", "limit 0.5 % and trigger 98 %: want 100 % > limit >= trigger > 0 %, shares of good events"},
 		{config + " --rule api-5xx-high --phase nowhere", `no phase "nowhere"`},
 		{config + " --rule api-5xx-high --plan other", `none of which is "other"`},
 		{broken + " --rule x", "relgate check"},

@@ -40,7 +40,7 @@ func (s *study) text(out io.Writer) error {
 func (s *study) rungTable(w io.Writer, k int) {
 	fmt.Fprintf(w, "\n%s\ttrue rate\twarned\theld\trolled back\n", s.cells[0].outcomes[k].Rule)
 	for _, c := range s.cells {
-		fmt.Fprintf(w, "\t%s", percent(c.rate))
+		fmt.Fprintf(w, "\t%s", s.share(c.rate))
 		for rung := range c.outcomes[k].Fires {
 			fmt.Fprintf(w, "\t%s", s.fires(&c.outcomes[k].Fires[rung]))
 		}
@@ -58,7 +58,7 @@ func (s *study) plainTable(w io.Writer) {
 		if head {
 			fmt.Fprint(w, "\nby threshold: fired")
 			for _, c := range s.cells {
-				fmt.Fprintf(w, "\tat %s", percent(c.rate))
+				fmt.Fprintf(w, "\tat %s", s.share(c.rate))
 			}
 			fmt.Fprintln(w)
 			head = false
@@ -150,7 +150,7 @@ func rungsOf(known simulation.Reached) []simulation.Rung {
 func (s *study) chart(w io.Writer) {
 	fmt.Fprintln(w, "\nshare of releases by then")
 	for i := range s.cells {
-		label := percent(s.cells[i].rate)
+		label := s.share(s.cells[i].rate)
 		for _, l := range s.lines(&s.cells[i]) {
 			fmt.Fprintf(w, "%s\t%s\t|%s|\n", label, l.name, s.strip(l.fires))
 			label = ""
@@ -208,6 +208,7 @@ type (
 		Plan     string     `json:"plan,omitempty"`
 		Phase    string     `json:"phase,omitempty"`
 		Rule     string     `json:"rule,omitempty"`
+		Of       string     `json:"shares_of"` // always "bad": events that limit, trigger and every rate are shares of
 		Limit    float64    `json:"limit"`
 		Trigger  float64    `json:"trigger"`
 		Alpha    float64    `json:"alpha,omitempty"`
@@ -245,7 +246,7 @@ type (
 
 func (s *study) json(out io.Writer) error {
 	j := studyJSON{
-		Plan: s.Plan, Phase: s.Phase, Rule: s.Setting.Rule, Limit: s.Limit, Trigger: s.Trigger,
+		Plan: s.Plan, Phase: s.Phase, Rule: s.Setting.Rule, Of: "bad", Limit: s.Limit, Trigger: s.Trigger,
 		Look: s.Period.Seconds(), Window: (time.Duration(s.Looks) * s.Period).Seconds(), Events: s.traffic.Canary,
 		Baseline: s.traffic.Baseline, BaseRate: s.base, Late: s.late.Seconds(), CV: s.cv, Runs: s.runs, Seed: s.seed,
 	}

@@ -62,7 +62,7 @@ func weighedLine(r *gate.Rule) string {
 	}
 	parts = append(parts, fmt.Sprintf("limit %s, trigger %s", bound(r, e.Limit), bound(r, e.Trigger)))
 	switch {
-	case e.Against.OneIn == nil || e.Bound.OneIn == nil:
+	case r.Value == nil || e.Against.OneIn == nil || e.Bound.OneIn == nil: // nothing has been counted
 	case e.Warning.OneIn != nil && r.Kind == rules.RollbackRule.String():
 		parts = append(parts, fmt.Sprintf("evidence to warn %s, to hold %s, each acts at %s", odds(*e.Warning.OneIn), odds(*e.Against.OneIn), odds(*e.Bound.OneIn)))
 	default:

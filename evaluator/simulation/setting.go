@@ -16,6 +16,7 @@ type Setting struct {
 	Sequential        *Sequential // the rule weighing evidence; nil where the plan gives it no bounds to
 	Threshold         Rule        // the same rule comparing shares with its threshold
 	Method            rules.Method
+	Good              bool          // the plan writes the rule's shares as those of good events
 	Beside            bool          // the signal has a baseline
 	Period            time.Duration // of one look
 	Looks             int           // in the phase's window
@@ -65,7 +66,7 @@ func OfPlan(plan *rules.Plan, rule, phase string) (*Setting, error) {
 		return nil, fmt.Errorf("phase %q has a window shorter than a look of rule %q", p.Name, rule)
 	}
 	s := &Setting{
-		Plan: plan.Name, Phase: p.Name, Rule: r.Name, Method: r.Method, Period: sig.Period, Looks: int(p.Window / sig.Period),
+		Plan: plan.Name, Phase: p.Name, Rule: r.Name, Method: r.Method, Good: sig.Good, Period: sig.Period, Looks: int(p.Window / sig.Period),
 		Rate: sig.Rate, Share: p.Traffic, Beside: sig.Baseline > 0,
 	}
 	s.bounds(plan, i)
