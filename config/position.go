@@ -42,6 +42,17 @@ func positions(data []byte) (found map[string]place, twice []duplicate) {
 	return l.found, l.twice
 }
 
+// Lines finds the line, from 1, on which every key of a TOML document is written,
+// by key path: "bad[1].to". What is not TOML has those that come before the fault.
+func Lines(data []byte) map[string]int {
+	found, _ := positions(data)
+	lines := make(map[string]int, len(found))
+	for path, p := range found {
+		lines[path] = p.key.line
+	}
+	return lines
+}
+
 type locator struct {
 	data   []byte
 	parser unstable.Parser

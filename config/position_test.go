@@ -78,3 +78,12 @@ func TestPositionsOfBadDocuments(t *testing.T) {
 		t.Errorf("found %v in nothing", found)
 	}
 }
+
+func TestLines(t *testing.T) {
+	lines := Lines([]byte("# periods\n[[bad]]\nfrom = 1\n[[bad]]\nrules = [\n  \"a\",\n  \"b\",\n]\n"))
+	for path, want := range map[string]int{"bad[0]": 2, "bad[0].from": 3, "bad[1]": 4, "bad[1].rules": 5, "bad[1].rules[1]": 7, "bad[1].from": 0} {
+		if got := lines[path]; got != want {
+			t.Errorf("%s is in line %d, want %d", path, got, want)
+		}
+	}
+}

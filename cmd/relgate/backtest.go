@@ -128,6 +128,36 @@ func (t *trial) checkFlags() error {
 			return fmt.Errorf("--output %s: the report has no form %q: want .html, .json or .txt, or say which with -o", t.Output, ending)
 		}
 	}
+	return errors.Join(writable("--output", t.Output), writable("--save", t.Save))
+}
+
+// writable says why a file could not be written, before anybody has waited for what
+// is to go into it. It leaves nothing behind, and a file that is there as it is.
+func writable(flag, path string) error {
+	create := 0
+	switch info, err := os.Stat(path); {
+	case path == "":
+		return nil
+	case err == nil && info.IsDir():
+		return fmt.Errorf("%s %s: is a directory", flag, path)
+	case err == nil && !info.Mode().IsRegular():
+		return nil // a device or a pipe: to open it is to use it
+	case errors.Is(err, os.ErrNotExist):
+		if _, err := os.Lstat(path); err == nil {
+			return nil // a link to what will be made
+		}
+		create = os.O_CREATE | os.O_EXCL
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|create, 0o644)
+	if err == nil {
+		err = f.Close()
+		if create != 0 {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
 	return nil
 }
 
@@ -138,7 +168,7 @@ func (t *trial) load(file string, main bool) error {
 		for _, p := range problems {
 			fmt.Fprintln(t.con.err, p)
 		}
-		return fmt.Errorf("config %q has %d problems", either(file, "config.toml"), config.Errors(problems))
+		return fmt.Errorf("config %q has %s", either(file, "config.toml"), amount(config.Errors(problems), "problem"))
 	}
 	plan := cfg.Plans[0]
 	if main && t.Plan != "" || len(cfg.Plans) > 1 {
@@ -245,11 +275,13 @@ func (t *trial) time(text string) (time.Time, error) {
 func (t *trial) run(ctx context.Context) error {
 	defer roomy()()
 	begun := time.Now()
+	shown := newCounter(t.con.err)
+	defer shown.end()
 	for _, plan := range t.plans {
 		report, err := backtest.Run(backtest.Config{
 			Plan: plan, History: t.history, From: t.from, To: t.to, Every: t.Every.Duration,
 			Marks: t.marksFor(plan), Tolerance: t.Tolerance.Duration,
-			Spread: func(n int, do func(int) error) error { return spread(ctx, n, do) },
+			Spread: func(n int, do func(int) error) error { return spread(ctx, n, shown.count(plan.Name, n, do)) },
 		})
 		if err != nil {
 			if ctx.Err() != nil {

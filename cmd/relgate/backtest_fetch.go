@@ -47,7 +47,7 @@ func (t *trial) obtain(ctx context.Context) (err error) {
 	if err != nil {
 		return exit(exitUsage, fmt.Errorf("keeping the history: %w", err))
 	}
-	fmt.Fprintf(t.con.err, "kept in %s: %d signals, %d bytes\n", filepath.Base(t.Save), len(t.history.Series), len(text))
+	fmt.Fprintf(t.con.err, "kept in %s: %s, %d bytes\n", filepath.Base(t.Save), amount(len(t.history.Series), "signal"), len(text))
 	return nil
 }
 

@@ -21,7 +21,7 @@ type backtestOutput struct {
 // show writes the report in the form that was asked for: to stdout, or to the
 // file with the table on stdout.
 func (t *trial) show() error {
-	fmt.Fprintf(t.con.err, "%d plans, %d ticks in %s\n", len(t.reports), t.ticks(), t.took.Round(time.Millisecond))
+	fmt.Fprintf(t.con.err, "%s, %s in %s\n", amount(len(t.reports), "plan"), amount(t.ticks(), "tick"), t.took.Round(time.Millisecond))
 	var b bytes.Buffer
 	if err := t.write(&b, t.Format); err != nil {
 		return err

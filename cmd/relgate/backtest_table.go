@@ -54,7 +54,7 @@ func runWords(r *backtest.Report) string {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
 		}
 	}
-	text := fmt.Sprintf("%d releases: %s", x.Releases, strings.Join(parts, ", "))
+	text := fmt.Sprintf("%s: %s", amount(x.Releases, "release"), strings.Join(parts, ", "))
 	if len(r.Marks) > 0 {
 		text += fmt.Sprintf("; %d ended rightly, %d wrongly", x.Right, x.False)
 	}

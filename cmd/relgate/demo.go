@@ -142,7 +142,7 @@ func (d *demo) load() error {
 		for _, p := range problems {
 			fmt.Fprintln(d.con.err, p)
 		}
-		return fmt.Errorf("the config has %d problems", config.Errors(problems))
+		return fmt.Errorf("the config has %s", amount(config.Errors(problems), "problem"))
 	}
 	if len(d.config.Plans) != 1 {
 		return fmt.Errorf("the config has %d plans; a demo runs one", len(d.config.Plans))

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -95,15 +97,42 @@ func run(ctx context.Context, args []string, con console) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(attached(args))
 	if helped != nil {
 		return *helped
 	}
 	if err != nil {
-		fmt.Fprintf(con.err, "relgate: %v\nRun `relgate --help` or `relgate COMMAND --help`.\n", err)
+		fmt.Fprintf(con.err, "relgate: %s\nRun `relgate --help` or `relgate COMMAND --help`.\n", valueless.ReplaceAllString(err.Error(), "$1: wants a value"))
 		return exitUsage
 	}
 	return exitCode(ctx, con, parsed.Run())
+}
+
+// valueless is how kong says that a flag has no value.
+var valueless = regexp.MustCompile(`^(--\S+): expected \S+ value but got .*$`)
+
+// attached puts a value that begins like a negative number behind its flag's equals
+// sign: of "--every -1h" kong says that there is no value, and no flag has such a
+// name. What the value is worth the command says.
+func attached(args []string) []string {
+	var list []string
+	for i, arg := range args {
+		if arg == "--" {
+			return append(list, args[i:]...)
+		}
+		n := len(list) - 1
+		if n >= 0 && strings.HasPrefix(list[n], "--") && !strings.Contains(list[n], "=") && negative(arg) {
+			list[n] += "=" + arg
+			continue
+		}
+		list = append(list, arg)
+	}
+	return list
+}
+
+// negative reports whether text begins like a number below zero.
+func negative(text string) bool {
+	return len(text) > 1 && text[0] == '-' && strings.IndexByte(".0123456789", text[1]) >= 0
 }
 
 func newParser(cli *commandLine, con console, more ...kong.Option) (*kong.Kong, error) {

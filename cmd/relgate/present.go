@@ -110,7 +110,7 @@ func (p *linePresenter) summary(s *summary) error {
 		p.rollback(&s.Rollback[i])
 	}
 	for _, d := range s.Deliveries {
-		fmt.Fprintf(p.out, "  webhook %-10s %d events verified, %d repeated, %d out of order\n", d.Endpoint, d.Verified, d.Repeated, d.OutOfOrder)
+		fmt.Fprintf(p.out, "  webhook %-10s %s verified, %d repeated, %d out of order\n", d.Endpoint, amount(d.Verified, "event"), d.Repeated, d.OutOfOrder)
 	}
 	return nil
 }

@@ -48,8 +48,8 @@ func (c replayCommand) Run(ctx context.Context, con console) error {
 	}
 	switch c.Output {
 	case "text":
-		_, err = fmt.Fprintf(con.out, "plan %s: %d ticks from %s to %s give the same %d events\n", plan, report.Ticks,
-			report.From.Format("2006-01-02T15:04:05Z"), report.To.Format("2006-01-02T15:04:05Z"), report.Events)
+		_, err = fmt.Fprintf(con.out, "plan %s: %s from %s to %s give the same %s\n", plan, amount(report.Ticks, "tick"),
+			report.From.Format("2006-01-02T15:04:05Z"), report.To.Format("2006-01-02T15:04:05Z"), amount(report.Events, "event"))
 	case "scenario":
 		err = seen.write(con.out, report.FromSeq)
 	}

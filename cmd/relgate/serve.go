@@ -29,7 +29,7 @@ func (c serveCommand) Run(ctx context.Context, con console) error {
 		fmt.Fprintln(con.err, p)
 	}
 	if cfg == nil {
-		return exit(exitUsage, fmt.Errorf("%s: %d problems; nothing was started", c.File, config.Errors(problems)))
+		return exit(exitUsage, fmt.Errorf("%s: %s; nothing was started", c.File, amount(config.Errors(problems), "problem")))
 	}
 	log := newLog(con.err, c.LogLevel, c.LogFormat)
 	d, err := newDaemon(ctx, assembly{config: cfg, path: c.File, clock: wallClock{}, upstreams: upstreams{log: log}, log: log})

@@ -12,7 +12,7 @@ import (
 
 type simulateCommand struct {
 	Scenario    string    `default:"healthy" help:"What happens: ${scenarios}, or a scenario file."`
-	Start       time.Time `help:"T: the time that the scenario counts from, RFC 3339; now when left out." format:"2006-01-02T15:04:05Z07:00"`
+	Start       time.Time `help:"T: the time that the scenario counts from, RFC 3339; now when left out. The simulator's clock begins there too, whatever the real one says." format:"2006-01-02T15:04:05Z07:00"`
 	Speed       float64   `default:"1" help:"Virtual seconds in a real one, from the start of the program."`
 	AWS         string    `default:"127.0.0.1:4566" help:"Address of CloudWatch, Athena and Lambda."`
 	Sentry      string    `default:"127.0.0.1:4567" help:"Address of Sentry."`
@@ -27,6 +27,9 @@ func (simulateCommand) Help() string {
   relgate simulate --scenario outage &
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x \
     relgate serve config.toml
+
+With --start the upstreams' own clock begins at T as well: to a daemon on the real clock
+they are as far behind, or ahead, as T is.
 
 App Store Connect's tokens are checked for all but their signature.`
 }

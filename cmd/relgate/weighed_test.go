@@ -91,7 +91,7 @@ func TestTheSentenceOfAHoldIsSaidByEveryCommand(t *testing.T) {
 func TestAPersonsHoldIsSaid(t *testing.T) {
 	v := heldView()
 	v.Snapshot.Holder = evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Why: "lunch"}
-	v.Snapshot.Reason = "0 of 1 phases have passed"
+	v.Snapshot.Reason = "phase ten is held"
 	url := heldDaemon(t, v)
 	for _, args := range [][]string{{"gate", "check", "P"}, {"gate", "verdict", "P"}, {"explain", "P"}} {
 		if _, out, errs := command(t, append(args, "--url", url)...); !strings.Contains(out+errs, "held by Ada: lunch") {

@@ -156,6 +156,20 @@ func TestParseMarks(t *testing.T) {
 	}
 }
 
+func TestMarksWithoutATime(t *testing.T) {
+	at := time.Date(2025, 6, 1, 10, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		mark Mark
+		want string
+	}{
+		{Mark{}, "from is missing"}, {Mark{To: at}, "from is missing"}, {Mark{From: at}, "to is missing"}, {Mark{From: at, To: at}, "not after its start"},
+	} {
+		if err := tt.mark.Check(nil); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "0001") {
+			t.Errorf("%+v: got %v, want %q", tt.mark, err, tt.want)
+		}
+	}
+}
+
 func FuzzParseMarks(f *testing.F) {
 	f.Add("2025-06-01T10:00:00Z 2025-06-01T10:40:00Z note\n# c\n")
 	f.Add("x\n\n y z")

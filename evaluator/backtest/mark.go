@@ -80,10 +80,15 @@ func ParseMark(from, to string) (Mark, error) {
 	return m, m.Check(nil)
 }
 
-// Check says what is wrong with a mark: an empty period, or a rule that the plan
-// does not have. A nil plan has every rule.
+// Check says what is wrong with a mark: a time that is missing, an empty period, or
+// a rule that the plan does not have. A nil plan has every rule.
 func (m *Mark) Check(plan *rules.Plan) error {
-	if !m.From.Before(m.To) {
+	switch {
+	case m.From.IsZero():
+		return errors.New("from is missing: when did the period begin?")
+	case m.To.IsZero():
+		return errors.New("to is missing: when did the period end?")
+	case !m.From.Before(m.To):
 		return fmt.Errorf("the period ends at %s, which is not after its start %s", m.To.UTC().Format(time.RFC3339), m.From.UTC().Format(time.RFC3339))
 	}
 	if plan == nil {

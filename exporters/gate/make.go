@@ -308,7 +308,7 @@ func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
 		}
 	}
 	c := count(rs)
-	fmt.Fprintf(&b, "; %d of %d rules good", c.good, len(rs))
+	fmt.Fprintf(&b, "; %d of %d %s good", c.good, len(rs), ruleOrRules(len(rs)))
 	if c.warning > 0 {
 		fmt.Fprintf(&b, " (%d with a warning)", c.warning)
 	}
@@ -325,6 +325,13 @@ func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
 		fmt.Fprintf(&b, ", %d without an answer", c.silent)
 	}
 	return b.String()
+}
+
+func ruleOrRules(n int) string {
+	if n == 1 {
+		return "rule"
+	}
+	return "rules"
 }
 
 // tally counts rules by how they speak of the release. A warning keeps nobody
