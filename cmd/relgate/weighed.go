@@ -71,12 +71,8 @@ func weighedLine(r *gate.Rule) string {
 	if e.Keeps.OneIn != nil && e.Spared.OneIn != nil && e.Proof.OneIn != nil {
 		parts = append(parts, fmt.Sprintf("for the limit %s, below the trigger %s, passes at %s", odds(*e.Keeps.OneIn), odds(*e.Spared.OneIn), odds(*e.Proof.OneIn)))
 	}
-	if b := e.Baseline; b != nil {
-		worse := "none"
-		if b.Worse.OneIn != nil {
-			worse = odds(*b.Worse.OneIn)
-		}
-		parts = append(parts, fmt.Sprintf("baseline %.0f of %.0f, evidence that the release is worse %s", b.Bad, b.Samples, worse))
+	if e.Baseline != nil {
+		parts = append(parts, besideLine(e.Baseline))
 	}
 	if p := e.Earlier; p != nil {
 		parts = append(parts, earlierLine(p))
@@ -85,6 +81,19 @@ func weighedLine(r *gate.Rule) string {
 		parts = append(parts, "too few in "+strings.Join(g.Small, ", "))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// besideLine is the baseline with both comparisons: the one that warns takes every
+// sample as independent, the other confirms a rollback.
+func besideLine(b *gate.Baseline) string {
+	line := fmt.Sprintf("baseline %.0f of %.0f, evidence that the release is worse ", b.Bad, b.Samples)
+	if b.Warning.OneIn != nil {
+		line += "to warn " + odds(*b.Warning.OneIn) + ", to confirm it "
+	}
+	if b.Worse.OneIn == nil {
+		return line + "none"
+	}
+	return line + odds(*b.Worse.OneIn)
 }
 
 func earlierLine(p *gate.Earlier) string {

@@ -36,7 +36,7 @@ func heldView() gate.View {
 		plan.Rules = append(plan.Rules, rules.Rule{Name: name, Kind: rules.RollbackRule})
 		d := &evaluator.Weighed{
 			Bad: 7, Low: .026, High: .29, Limit: .01, Trigger: .03, Against: math.Log(196.5), Bound: math.Log(100), Warning: 5, Middle: 1,
-			Baseline: &evaluator.Beside{Signal: "api_5xx@41", Bad: 65, Samples: 540, Worse: -6},
+			Baseline: &evaluator.Beside{Signal: "api_5xx@41", Bad: 65, Samples: 540, Worse: -6, Warning: 4},
 		}
 		s.Rollback = append(s.Rollback, evaluator.RuleView{
 			Name: name, Kind: rules.RollbackRule, State: []evaluator.RuleState{evaluator.RuleHolding, evaluator.RuleWarning, evaluator.RuleClear}[i],
@@ -105,7 +105,7 @@ func TestExplainShowsWhatIsWeighed(t *testing.T) {
 	_, out, _ := command(t, "explain", "P", "--url", url)
 	for _, want := range []string{
 		"PENDING (held): the run is held: rollback rule api-5xx-high: HOLD: ",
-		"likely 2.6 % to 29 %; limit 1 %, trigger 3 %; evidence to warn 1 in 148, to hold 1 in 196, each acts at 1 in 100; baseline 65 of 540, evidence that the release is worse none\n",
+		"likely 2.6 % to 29 %; limit 1 %, trigger 3 %; evidence to warn 1 in 148, to hold 1 in 196, each acts at 1 in 100; baseline 65 of 540, evidence that the release is worse to warn 1 in 54, to confirm it none\n",
 		"warning  WARN: 5 of 60", "not triggered  nothing to see",
 		"\n  the run is held by rollback rule api-5xx-high; watched until 03:00\n",
 	} {
