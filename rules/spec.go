@@ -112,7 +112,7 @@ type SignalSpec struct {
 
 	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence on ratios and percentiles: { dimension = "ExecutedVersion", value = "42" }. Where it is as bad, the release is held and not taken back. Default: none.
 	Maturity *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass, because crashes are told late; against the release it counts at once. Up to 7d. Default: 2h for Sentry, 0s for others.
-	Cluster  *float64      `toml:"cluster"`       // How many samples carry the information of one, because they come from the same user: at least 1. Default: 1.
+	Cluster  *float64      `toml:"cluster"`       // How many samples carry the information of one, because they come from the same user or fail together, as retries and crash loops do: at least 1. Declare it where failures come in groups: from few failures their clustering cannot be measured, and then `false_pass` does not hold. Default: 1.
 	Rate     string        `toml:"expected_rate"` // How many samples the whole service is expected to have, "2/s", "120/min", "5000/h": with it `relgate check` says whether a rule can decide in its window, of which the release gets the phase's traffic. Default: unknown.
 
 	CloudWatch *CloudWatchQuery `toml:"cloudwatch"` // What CloudWatch is asked.

@@ -22,6 +22,7 @@ type delivery struct {
 	down    func(signal, tick int) bool
 	told    func(tick int) []evaluator.Command
 	reload  map[int]*rules.Plan // by tick: another plan, with the same signals
+	final   bool                // a minute is settled as soon as it is over
 	stored  int                 // the state goes through its stored form at every so many ticks; 0: never
 }
 
@@ -56,6 +57,9 @@ func (d *delivery) answer(signal, tick int) rules.Reading {
 	start, first := startOfRun.Unix(), max(0, tick-d.back)
 	now := start + int64(tick)*60
 	rd := rules.Reading{Signal: signal, From: start + int64(first)*60, To: now, SettledUntil: now - settleMinutes*60}
+	if d.final {
+		rd.SettledUntil = now
+	}
 	for k := first; k < min(tick, len(d.minutes[signal])); k++ {
 		m := d.minutes[signal][k]
 		if d.bend != nil {
