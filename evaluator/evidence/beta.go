@@ -1,10 +1,6 @@
 package evidence
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/mathext"
-)
+import "math"
 
 // logBetaTails returns the logarithms of the distribution function of
 // Beta(a, b) at p and of its complement. The nearer tail comes from a
@@ -16,15 +12,16 @@ func logBetaTails(p, a, b float64) (lower, upper float64) {
 		return math.Inf(-1), 0
 	case p >= 1:
 		return 0, math.Inf(-1)
-	}
-	front := a*math.Log(p) + b*math.Log1p(-p) - mathext.Lbeta(a, b)
-	if p < (a+1)/(a+b+2) {
-		lower = min(front-math.Log(a)+logBetaFraction(p, a, b), 0)
+	case lowerIsNearer(p, a, b):
+		lower = min(logBetaDensity(p, a, b)+logLowerFraction(p, a, b), 0)
 		return lower, log1mExp(lower)
 	}
-	upper = min(front-math.Log(b)+logBetaFraction(1-p, b, a), 0)
+	upper = min(logBetaDensity(p, a, b)+logUpperFraction(p, a, b), 0)
 	return log1mExp(upper), upper
 }
+
+// lowerIsNearer says which tail of Beta(a, b) at p logBetaFraction gives.
+func lowerIsNearer(p, a, b float64) bool { return p < (a+1)/(a+b+2) }
 
 // log1mExp is log(1-e^v) for v <= 0.
 func log1mExp(v float64) float64 {
@@ -34,25 +31,37 @@ func log1mExp(v float64) float64 {
 	return math.Log1p(-math.Exp(v))
 }
 
+// logLowerFraction is the logarithm of the distribution function of Beta(a, b)
+// at p over what logBetaDensity is the logarithm of, for a p where the lower
+// tail is nearer.
+func logLowerFraction(p, a, b float64) float64 {
+	return logBetaFraction(p, a, b, -meanExcess(p, a, b))
+}
+
+// logUpperFraction is the same for the complement, where the upper is nearer.
+func logUpperFraction(p, a, b float64) float64 {
+	return logBetaFraction(1-p, b, a, meanExcess(p, a, b))
+}
+
 // logBetaFraction is the logarithm of the continued fraction of the incomplete
-// beta function (Abramowitz and Stegun 26.5.8), such that I_p(a,b) is p^a
-// (1-p)^b / (a B(a,b)) times it, by the modified algorithm of Lentz (1976).
-// For p below about (a+1)/(a+b+2), the only use, it converges in some
-// sqrt(max(a,b)) steps.
-func logBetaFraction(p, a, b float64) float64 {
+// beta function, such that I_p(a,b) is p^a (1-p)^b / B(a,b) times it: the even
+// part of Abramowitz and Stegun 26.5.8 in the form of DiDonato and Morris
+// (1992), whose terms do not cancel since they take lambda = a-(a+b)p
+// from outside, by the modified algorithm of Lentz (1976). For p below
+// (a+1)/(a+b+2), the only use, it converges in some sqrt(max(a,b)) steps.
+func logBetaFraction(p, a, b, lambda float64) float64 {
 	const most = 200_000
-	f, c, d := 1.0, 1.0, 1-(a+b)*p/(a+1)
-	d = 1 / notZero(d)
-	f = d
+	up := max(1+lambda, 2*p) // it is more than 2p but for rounding
+	c, d := notZero(a/(a+1)*up), 0.0
+	f := 1 / c
 	for k := 1.0; k < most; k++ {
-		even := k * (b - k) * p / ((a + 2*k - 1) * (a + 2*k))
-		d = 1 / notZero(1+even*d)
-		c = notZero(1 + even/c)
-		f *= c * d
-		odd := -(a + k) * (a + b + k) * p / ((a + 2*k) * (a + 2*k + 1))
-		d = 1 / notZero(1+odd*d)
-		c = notZero(1 + odd/c)
-		f *= c * d
+		m := a + 2*k - 1
+		w := k * (b - k) * p
+		alpha := (a + k - 1) / m * (a + b + k - 1) / m * w * p
+		beta := k + w/m + (a+k)/(m+2)*(up+k*(2-p))
+		d = 1 / notZero(beta+alpha*d)
+		c = notZero(beta + alpha/c)
+		f /= c * d
 		if math.Abs(c*d-1) < 3e-16 {
 			break
 		}
@@ -110,16 +119,18 @@ func LogBetaTruncated(x, n, p0, a, b float64) float64 {
 	if !ok || !inside(p0) || !shape(a) || !shape(b) {
 		return 0
 	}
-	alpha, beta := x+a, n-x+b
-	_, prior := logBetaTails(p0, a, b)
-	prior += mathext.Lbeta(a, b)
-	if p0 >= (alpha+1)/(alpha+beta+2) {
-		// The powers of p0 cancel against the null's likelihood, all but a and b.
-		post := a*math.Log(p0) + b*math.Log1p(-p0) - math.Log(beta) + logBetaFraction(1-p0, beta, alpha)
-		return orZero(post - prior)
+	return orZero(logBetaAbove(p0, x+a, n-x+b) - logBetaAbove(p0, a, b))
+}
+
+// logBetaAbove is log of the integral of t^(a-1) (1-t)^(b-1) over [p, 1], less
+// a log p + b log(1-p): of two of them the powers of p have cancelled, all but
+// the null's likelihood.
+func logBetaAbove(p, a, b float64) float64 {
+	if lowerIsNearer(p, a, b) {
+		_, upper := logBetaTails(p, a, b)
+		return upper - logBetaDensity(p, a, b)
 	}
-	_, post := logBetaTails(p0, alpha, beta)
-	return orZero(post + mathext.Lbeta(alpha, beta) - x*math.Log(p0) - (n-x)*math.Log1p(-p0) - prior)
+	return logUpperFraction(p, a, b)
 }
 
 // shape says whether v may be a parameter of a beta distribution.
@@ -138,8 +149,7 @@ func ConfidenceSequence(x, n, alpha, a, b float64) (lo, hi float64) {
 	if !ok || !inside(alpha) || !shape(a) || !shape(b) {
 		return 0, 1
 	}
-	wealth := mathext.Lbeta(x+a, n-x+b) - mathext.Lbeta(a, b) + math.Log(alpha)
-	refuted := func(p float64) bool { return wealth-xlog(x, p)-xlog1m(n-x, p) >= 0 }
+	refuted := mixtureRefutes(x, n, alpha, a, b)
 	hi = 1
 	if x > 0 {
 		top := math.Log(x / n)
@@ -149,4 +159,21 @@ func ConfidenceSequence(x, n, alpha, a, b float64) (lo, hi float64) {
 		hi = -math.Expm1(-bisect(-math.Log1p(-x/n), 1e5, func(v float64) bool { return refuted(-math.Expm1(-v)) }))
 	}
 	return lo, hi
+}
+
+// mixtureRefutes says of a rate p whether the mixture with Beta(a, b) against it
+// has reached 1/alpha with x bad of n. All is told from a rate near the middle of
+// what is plausible, since the likelihoods themselves would cancel.
+func mixtureRefutes(x, n, alpha, a, b float64) func(p float64) bool {
+	mid := clamp((x+a)/(n+a+b), 1e-300, 1-1e-16)
+	atMid := logBetaDensity(mid, a, b) - logBetaDensity(mid, x+a, n-x+b) + math.Log(alpha)
+	return func(p float64) bool {
+		switch {
+		case p <= 0:
+			return x > 0
+		case p >= 1:
+			return x < n
+		}
+		return atMid+x*logQuotient(mid, p, mid-p)+(n-x)*logQuotient(1-mid, 1-p, p-mid) >= 0
+	}
 }

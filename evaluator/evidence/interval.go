@@ -10,7 +10,7 @@ import (
 // window. For one that is watched take ConfidenceSequence. All are two-sided
 // with conf/2 on each side's complement, for x bad among n events, and are
 // [0, 1] (nothing is known) for n = 0, counts that cannot be, or a conf
-// outside (0, 1). They are exact to ten digits up to n = 10^9.
+// outside (0, 1). They are exact to ten digits up to n = 10^9 at least.
 
 // Wilson is the score interval, without correction for continuity (Wilson
 // 1927, "Probable inference, the law of succession, and statistical
@@ -19,7 +19,7 @@ func Wilson(x, n, conf float64) (lo, hi float64) {
 	if !inside(conf) {
 		return 0, 1
 	}
-	return wilsonZ(x, n, normalQuantile((1+conf)/2))
+	return wilsonZ(x, n, -normalQuantile((1-conf)/2))
 }
 
 // wilsonZ is Wilson's interval at z standard errors. The lower end comes from

@@ -1,15 +1,16 @@
 package evidence
 
-import "gonum.org/v1/gonum/mathext"
+import "math"
 
 // AtLeast is how likely it is that at least x of n events are bad when each is
 // with probability p: the upper tail of the binomial distribution, by the
-// regularized incomplete beta function. It is 1 for x <= 0 and for counts or a p
-// that cannot be.
+// regularized incomplete beta function (Abramowitz and Stegun 26.5.24). It is 1
+// for x <= 0 and for counts or a p that cannot be.
 func AtLeast(x, n, p float64) float64 {
 	x, n, ok := counts(x, n)
 	if !ok || x <= 0 || !inside(p) {
 		return 1
 	}
-	return clamp(mathext.RegIncBeta(x, n-x+1, p), 0, 1)
+	lower, _ := logBetaTails(p, x, n-x+1)
+	return math.Exp(lower)
 }

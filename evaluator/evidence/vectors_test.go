@@ -3,9 +3,12 @@ package evidence
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -49,6 +52,14 @@ func (l *list) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]float64)(l))
 }
 
+// one is the first number, and NaN where there is none.
+func (l list) one() float64 {
+	if len(l) == 0 {
+		return math.NaN()
+	}
+	return l[0]
+}
+
 // TestVectors runs every vector of every testdata/vectors*.json.
 func TestVectors(t *testing.T) {
 	files, err := filepath.Glob("testdata/vectors*.json")
@@ -79,11 +90,8 @@ func (v vector) run(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fn(in)
-	for name, want := range v.Out {
-		if err := near(got[name], want, v.RelTol); err != nil {
-			t.Errorf("%s(%s): %s: %v", v.Fn, v.In, name, err)
-		}
+	if err := nearAll(fn(in), v.Out, v.RelTol); err != nil {
+		t.Errorf("%s(%s): %v", v.Fn, v.In, err)
 	}
 }
 
@@ -109,19 +117,37 @@ func (v vector) arguments() (arguments, error) {
 	return in, json.Unmarshal(b, &in)
 }
 
-// near compares two JSON values; numbers may differ by tol of their size, and
-// by a rounding error where they are zero.
+// nearZero is how far from an expected 0 a rounding error may be.
+const nearZero = 1e-15
+
+// near compares two JSON values; numbers may differ by tol of their size, so that
+// a small one is held to as many digits as a large one. "inf", "-inf" and "nan"
+// stand for what JSON has no numbers for, and null for a number that is none of
+// the finite ones.
 func near(got, want any, tol float64) error {
+	mismatch := fmt.Errorf("got %v, want %v (rel. tolerance %g)", got, want, tol)
 	switch want := want.(type) {
 	case float64:
-		g, ok := number(got)
-		if !ok || math.IsNaN(g) || math.Abs(g-want) > tol*math.Abs(want)+1e-15 {
-			return fmt.Errorf("got %v, want %v (rel. tolerance %g)", got, want, tol)
+		return nearNumber(got, want, tol)
+	case string:
+		if v, err := strconv.ParseFloat(want, 64); err == nil {
+			return nearNumber(got, v, tol)
+		}
+		if got != want {
+			return mismatch
+		}
+	case bool:
+		if got != want {
+			return mismatch
+		}
+	case nil:
+		if g, ok := number(got); got != nil && !(ok && (math.IsInf(g, 0) || math.IsNaN(g))) {
+			return mismatch
 		}
 	case []any:
 		g, ok := got.([]any)
 		if !ok || len(g) != len(want) {
-			return fmt.Errorf("got %v, want %v", got, want)
+			return mismatch
 		}
 		for i := range want {
 			if err := near(g[i], want[i], tol); err != nil {
@@ -129,16 +155,42 @@ func near(got, want any, tol float64) error {
 			}
 		}
 	case map[string]any:
-		g, _ := got.(map[string]any)
-		for k := range want {
-			if err := near(g[k], want[k], tol); err != nil {
-				return fmt.Errorf("%s: %w", k, err)
-			}
+		g, ok := got.(map[string]any)
+		if !ok {
+			return mismatch
 		}
+		return nearAll(g, want, tol)
 	default:
 		return fmt.Errorf("do not know how to compare %T", want)
 	}
 	return nil
+}
+
+// nearAll compares all that is wanted with what there is under the same names.
+func nearAll(got, want map[string]any, tol float64) error {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		g, ok := got[name]
+		if !ok {
+			return fmt.Errorf("%s: got nothing, want %v", name, want[name])
+		}
+		if err := near(g, want[name], tol); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func nearNumber(got any, want, tol float64) error {
+	g, ok := number(got)
+	switch {
+	case ok && (g == want || math.IsNaN(g) && math.IsNaN(want)):
+		return nil
+	case ok && want == 0 && math.Abs(g) <= nearZero:
+		return nil
+	case ok && !math.IsInf(want, 0) && math.Abs(g-want) <= tol*math.Abs(want):
+		return nil
+	}
+	return fmt.Errorf("got %v, want %v (rel. tolerance %g)", got, want, tol)
 }
 
 func number(v any) (float64, bool) {
@@ -160,12 +212,55 @@ func series(v []float64) []any {
 	return out
 }
 
+// A vector that is not met is told, however small its number is and whatever
+// stands in its place.
+func TestNear(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	for _, c := range []struct {
+		got, want any
+		ok        bool
+	}{
+		{5.0004e-13, 5e-13, false}, // a divergence of two rates that hardly differ
+		{5e-13 * (1 + 1e-10), 5e-13, true},
+		{1e-300, 2e-300, false},
+		{1e-16, 0., true}, // what rounding leaves of nothing
+		{1e-12, 0., false},
+		{3, 3., true},
+		{nan, 1., false},
+		{nil, 1., false},
+		{"1", 1., false},
+		{inf, "inf", true},
+		{-inf, "-inf", true},
+		{inf, "-inf", false},
+		{1e308, "inf", false},
+		{nan, "nan", true},
+		{1., "nan", false},
+		{"pass", "pass", true},
+		{1., "pass", false},
+		{inf, nil, true},
+		{nil, nil, true},
+		{1., nil, false},
+		{true, true, true},
+		{1., true, false},
+		{[]any{1.}, []any{1., 2.}, false},
+		{[]any{1., inf}, []any{1., nil}, true},
+		{1., []any{1.}, false},
+		{results{"c": 1.}, results{"c": 1., "b": nil}, false},
+		{results{"c": 1., "b": 2.}, results{"c": 1.}, true},
+		{1., results{"c": 1.}, false},
+	} {
+		if err := near(c.got, c.want, 1e-9); (err == nil) != c.ok {
+			t.Errorf("near(%v, %v) = %v, want it to hold: %v", c.got, c.want, err, c.ok)
+		}
+	}
+}
+
 type results = map[string]any
 
 // functions dispatches a vector's function by its name.
 var functions = map[string]func(in arguments) results{
 	"log_e_grid": func(in arguments) results {
-		return results{"log_e": LogGrid(in.X[0], in.N[0], in.P0, in.P, in.W)}
+		return results{"log_e": LogGrid(in.X.one(), in.N.one(), in.P0, in.P, in.W)}
 	},
 	"log_e_bet_minutes": func(in arguments) results {
 		return results{"log_e": MinuteBets(in.N, in.X, in.P0, in.Frac)}
@@ -185,14 +280,14 @@ var functions = map[string]func(in arguments) results{
 	"merge_e": func(in arguments) results {
 		return results{"log_e": Merge(in.LogE, in.W)}
 	},
-	"wilson":          func(in arguments) results { return interval(Wilson(in.X[0], in.N[0], in.Conf)) },
-	"clopper_pearson": func(in arguments) results { return interval(ClopperPearson(in.X[0], in.N[0], in.Conf)) },
-	"jeffreys":        func(in arguments) results { return interval(Jeffreys(in.X[0], in.N[0], in.Conf)) },
+	"wilson":          func(in arguments) results { return interval(Wilson(in.X.one(), in.N.one(), in.Conf)) },
+	"clopper_pearson": func(in arguments) results { return interval(ClopperPearson(in.X.one(), in.N.one(), in.Conf)) },
+	"jeffreys":        func(in arguments) results { return interval(Jeffreys(in.X.one(), in.N.one(), in.Conf)) },
 	"cs_beta_binomial": func(in arguments) results {
-		return interval(ConfidenceSequence(in.X[0], in.N[0], in.Alpha, in.A, in.B))
+		return interval(ConfidenceSequence(in.X.one(), in.N.one(), in.Alpha, in.A, in.B))
 	},
 	"log_e_beta_trunc": func(in arguments) results {
-		return results{"log_e": LogBetaTruncated(in.X[0], in.N[0], in.P0, in.A, in.B)}
+		return results{"log_e": LogBetaTruncated(in.X.one(), in.N.one(), in.P0, in.A, in.B)}
 	},
 	"wald_bound": func(in arguments) results {
 		kl, n := WaldBound(in.P1, in.P0, in.Alpha)
@@ -212,16 +307,17 @@ var functions = map[string]func(in arguments) results{
 			"p_normal_two_sided": t.NormalTwoSided, "p_normal_greater": t.NormalGreater, "cles": t.CLES,
 			"cliffs_delta": t.Delta, "hodges_lehmann": t.Shift}
 	},
+	"at_least":  func(in arguments) results { return results{"p": AtLeast(in.X.one(), in.N.one(), in.P[0])} },
 	"burn_rate": func(in arguments) results { return results{"burn": BurnRate(in.Bad, in.Total, in.SLO)} },
 	"burn_threshold": func(in arguments) results {
 		return results{"factor": BurnThreshold(in.BudgetFraction, in.WindowH, in.PeriodH)}
 	},
 	"quantile_order_ci": func(in arguments) results {
-		q := QuantileOrder(int(in.N[0]), in.Q, in.Conf)
+		q := QuantileOrder(int(in.N.one()), in.Q, in.Conf)
 		return results{"lo_order": q.Lo, "hi_order": q.Hi, "coverage": q.Coverage}
 	},
 	"p95_minute_breach_prob": func(in arguments) results {
-		need, prob := BreachProbability(int(in.N[0]), .95, in.Pi)
+		need, prob := BreachProbability(int(in.N.one()), .95, in.Pi)
 		return results{"need": need, "prob": prob}
 	},
 	"decile_gap": func(in arguments) results {

@@ -10,10 +10,7 @@ func KL(p, q float64) float64 {
 	if !(p >= 0 && p <= 1 && q >= 0 && q <= 1) {
 		return 0
 	}
-	if (q == 0 && p > 0) || (q == 1 && p < 1) {
-		return math.Inf(1)
-	}
-	return max(xlog(p, p/q)+xlog(1-p, (1-p)/(1-q)), 0)
+	return deviance(p, q, q-p) + deviance(1-p, 1-q, p-q)
 }
 
 // WaldBound is the smallest mean number of events, at a true bad rate p1, of
@@ -55,11 +52,20 @@ func SPRT(p0, p1, alpha, beta float64) RatioTest {
 		return RatioTest{}
 	}
 	p := RatioTest{LogA: math.Log((1 - beta) / alpha), LogB: math.Log(beta / (1 - alpha))}
-	p.IncBad, p.IncGood = steps(p1, p0)
-	p.MeanP0 = ((1-alpha)*p.LogB + alpha*p.LogA) / (p0*p.IncBad + (1-p0)*p.IncGood)
-	p.MeanP1 = (beta*p.LogB + (1-beta)*p.LogA) / (p1*p.IncBad + (1-p1)*p.IncGood)
+	p.IncBad, p.IncGood = logQuotient(p1, p0, p1-p0), logQuotient(1-p1, 1-p0, p0-p1)
+	p.MeanP0 = KL(alpha, 1-beta) / KL(p0, p1)
+	p.MeanP1 = KL(1-beta, alpha) / KL(p1, p0)
 	p.BreakEven = -p.IncGood / (p.IncBad - p.IncGood)
 	return p
+}
+
+// logQuotient is log(v/w) for positive v and w, given v - w, which decides how
+// exact it is where they are close.
+func logQuotient(v, w, difference float64) float64 {
+	if math.Abs(difference) < w/2 {
+		return math.Log1p(difference / w)
+	}
+	return math.Log(v) - math.Log(w)
 }
 
 // BurnRate is how many times faster than allowed the error budget of a service
