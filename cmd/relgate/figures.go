@@ -10,11 +10,13 @@ import (
 )
 
 // shown writes a number in its display unit.
-func shown(v *float64, unit string) string {
+func shown(v *float64, unit string) string { return digits(v, 5, unit) }
+
+func digits(v *float64, n int, unit string) string {
 	if v == nil {
 		return "no data"
 	}
-	return strings.TrimSpace(strconv.FormatFloat(*v, 'g', 5, 64) + " " + unit)
+	return strings.TrimSpace(strconv.FormatFloat(*v, 'g', n, 64) + " " + unit)
 }
 
 // goodShares reports whether a rule weighs a share of good samples. The API gives
@@ -48,40 +50,42 @@ func bound(r *gate.Rule, v *float64) string {
 // estimate writes what is judged by what was counted: a share with no more digits
 // than it deserves, as the sentences have it.
 func estimate(r *gate.Rule, v *float64) string {
-	if v == nil || r.Evidence == nil || r.Evidence.Bad == nil || r.Unit != rules.Percent.String() {
+	switch {
+	case v == nil || r.Evidence == nil:
 		return shown(v, r.Unit)
-	}
-	if goodShares(r) {
+	case r.Evidence.Bad == nil || r.Unit != rules.Percent.String():
+		return digits(v, 4, r.Unit)
+	case goodShares(r):
 		return goodPercent(*v)
 	}
 	return badPercent(*v)
 }
 
 func badPercent(p float64) string {
-	digits := 2
+	places := 2
 	switch {
 	case p <= 0:
 		return "0 %"
 	case p < .005:
 		return "<0.01 %"
 	case p >= 10:
-		digits = 0
+		places = 0
 	case p >= 1:
-		digits = 1
+		places = 1
 	}
-	return strconv.FormatFloat(p, 'f', digits, 64) + " %"
+	return strconv.FormatFloat(p, 'f', places, 64) + " %"
 }
 
 // goodPercent has as many digits as its distance from all deserves.
 func goodPercent(p float64) string {
-	digits := 0
+	places := 0
 	switch bad := 100 - p; {
 	case bad < .1:
-		digits = 3
+		places = 3
 	case bad < 1:
-		digits = 2
+		places = 2
 	case bad < 10:
-		digits = 1
+		places = 1
 	}
-	return strconv.FormatFloat(p, 'f', digits, 64) + " %"
+	return strconv.FormatFloat(p, 'f', places, 64) + " %"
 }
