@@ -70,7 +70,7 @@ func newWeighLayout(plan *rules.Plan, i int) *weighLayout {
 	sig := &plan.Signals[r.Signal]
 	if sig.Kind == rules.Ratio {
 		l.test = evidence.NewTest(r.Limit, r.Trigger).Clustered(sig.Cluster)
-		l.pair = evidence.NewPair(0)
+		l.pair = evidence.NewPair(0).Clustered(sig.Cluster)
 	}
 	first, last := int64(math.MaxInt64), int64(0)
 	for k := range plan.Phases {

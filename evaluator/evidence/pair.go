@@ -20,6 +20,16 @@ var (
 	pairFracWeights = [bets]float64{.15, .5, .35}
 )
 
+// What confirms a rollback is mostly the betting on minutes. The rest is the
+// likelihood ratio as if bad events came in groups of so many at least: a minute in
+// which nearly all events are the canary's can tell little, and many bad events much.
+var (
+	logMost = math.Log(.95)
+	logRest = math.Log(.05)
+)
+
+const leastGroup = 10.0
+
 const (
 	// pairFloor times half the ratio is the least rate that is bet on: below
 	// half a per cent a difference is not worth finding.
@@ -55,6 +65,7 @@ type Pair struct {
 	delta float64
 	logW  [pairBets]float64
 	logB  [bets]float64
+	phi   float64 // bad events of a group, at least, that Confirm allows for
 }
 
 // PairTrack is the running evidence of one Pair. It has a fixed size, is
@@ -76,7 +87,7 @@ func NewPair(delta float64) *Pair {
 	if math.IsNaN(delta) {
 		delta = 1
 	}
-	p := &Pair{delta: clamp(delta, -.99, .99)}
+	p := &Pair{delta: clamp(delta, -.99, .99), phi: leastGroup}
 	for j, w := range pairWeights {
 		p.logW[j] = math.Log(w)
 	}
@@ -84,6 +95,16 @@ func NewPair(delta float64) *Pair {
 		p.logB[j] = math.Log(w)
 	}
 	return p
+}
+
+// Clustered is the test for bad events of which cluster carry the information of
+// one: Confirm allows for groups of twice as many. Below 1, or NaN, it is 1.
+func (p *Pair) Clustered(cluster float64) *Pair {
+	c := *p
+	if cluster > 1 {
+		c.phi = max(leastGroup, 2*min(cluster, maxCount))
+	}
+	return &c
 }
 
 // Delta is the difference that is tolerated.
@@ -150,20 +171,27 @@ func (p *Pair) bets(tr *PairTrack) [pairBets]bet {
 func (p *Pair) LogE(tr *PairTrack) float64 { return mixed(tr.Looks, p.logW[:], tr.LR[:]) }
 
 // Confirm is the log e-value against "the canary is no worse" that may take a
-// release back, 0 before the first look: the smaller of LogE and of the betting on
-// minutes. That bets on which part of a minute's bad events is the canary's (as
-// [Test.Hold] bets on the bad share): where the canary is no worse, that part is on
-// average at most its part of all events, also when bad events come in clusters of
-// any size, each of them all on one side. A minute without bad events says nothing,
-// and one minute can multiply it by at most 1 + .7 times the events of the baseline
-// for each of the canary's.
+// release back, 0 before the first look: at most LogE, and at most the mean of two
+// that bad events in groups do not mislead, 95 to 5.
 //
-// The betting knows no Delta: with one that is not 0, Confirm is LogE.
+// The one bets on which part of a minute's bad events is the canary's (as [Test.Hold]
+// bets on the bad share): where the canary is no worse, that part is on average at
+// most its part of all events, also when bad events come in groups of any size, each
+// of them all on one side. A minute without bad events says nothing, and one minute
+// can multiply it by at most 1 + .7 times the events of the baseline for each of the
+// canary's. So it is slow where the canary has most of the traffic.
+//
+// The other is LogE divided by 10, or by twice the cluster: E^(1/phi) is a
+// supermartingale too (Jensen 1906), and wins no more than independent groups of phi
+// would. Larger groups mislead it.
+//
+// These know no Delta: with one that is not 0, Confirm is LogE.
 func (p *Pair) Confirm(tr *PairTrack) float64 {
 	if p.delta != 0 {
 		return p.LogE(tr)
 	}
-	return min(p.LogE(tr), mixed(tr.Looks, p.logB[:], tr.MB[:]))
+	lr, mb := p.LogE(tr), mixed(tr.Looks, p.logB[:], tr.MB[:])
+	return min(lr, logAdd(logMost+mb, logRest+lr/p.phi))
 }
 
 // LogTwoSample is the log e-value of one block of a canary and a baseline

@@ -102,6 +102,29 @@ func TestPairSharedOutage(t *testing.T) {
 	}
 }
 
+// What is known to come in larger groups is believed later.
+func TestPairClustered(t *testing.T) {
+	confirm := func(cluster float64) float64 {
+		p := NewPair(0).Clustered(cluster)
+		var tr PairTrack
+		for range 3 {
+			p.Look(&tr, Minute{N: 9000, Bad: 600}, Minute{N: 1000, Bad: 10}, .3)
+		}
+		return p.Confirm(&tr)
+	}
+	for _, cluster := range []float64{math.NaN(), -1, 0, 1, 5} {
+		if got, want := confirm(cluster), confirm(1); got != want {
+			t.Errorf("cluster %v: %v, want %v", cluster, got, want)
+		}
+	}
+	if a, b, c := confirm(1), confirm(20), confirm(math.Inf(1)); !(a > b && b > c && c > -.1) {
+		t.Errorf("evidence %v, in clusters of 20 %v, in one cluster %v", a, b, c)
+	}
+	if d := NewPair(.01); d.Clustered(7).Delta() != .01 {
+		t.Errorf("the difference became %v", d.Clustered(7).Delta())
+	}
+}
+
 // A minute in which a side is silent changes nothing.
 func TestPairSilent(t *testing.T) {
 	p := NewPair(0)

@@ -262,6 +262,20 @@ func TestSharedOutagesAreNotTheRelease(t *testing.T) {
 	}
 }
 
+// Where the release gets most of the traffic, there is little to compare it with.
+func TestConfirmedAtAnyShare(t *testing.T) {
+	const looks = 240
+	beside := chosen(looks)
+	beside.Beside = true
+	for share, want := range map[float64][2]int{.1: {5, 6}, .5: {7, 9}, .9: {22, 27}} {
+		name := fmt.Sprintf("5 %% beside 0.9 %%, 20 req/s, %g %% of them for the release", 100*share)
+		o := study(t, Release{Rate: .05, Baseline: .009}, PerLook(20, share, 60, true), beside, looks, scale(4000))
+		tell(t, name, o)
+		within(t, name, &o.Fires[RolledBack], .5, want[0])
+		within(t, name, &o.Fires[RolledBack], .95, want[1])
+	}
+}
+
 // Where failures come in groups, as retries do, an outage of both falls on the one
 // side or the other by group. What confirms a rollback promises 5 %.
 func TestSharedOutagesInGroups(t *testing.T) {

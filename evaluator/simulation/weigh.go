@@ -52,7 +52,7 @@ func (r *Sequential) Watch() Watcher {
 	}
 	w.rest /= float64(max(r.Looks, 2) - 1)
 	if r.Beside {
-		w.pair = evidence.NewPair(0)
+		w.pair = evidence.NewPair(0).Clustered(r.Cluster)
 	}
 	return w
 }
