@@ -25,6 +25,10 @@ func newCounter(out io.Writer) *counter {
 	if _, ok := terminal(out); !ok {
 		return nil
 	}
+	return counterTo(out)
+}
+
+func counterTo(out io.Writer) *counter {
 	return &counter{out: out, next: time.Now().Add(counterEvery)}
 }
 
