@@ -134,10 +134,9 @@ func (w *watch) toMeet(v *weighing) float64 {
 // proves.
 func (w *watch) meets(v *weighing) bool {
 	bound := w.rule.Limit * v.n
-	strict := w.lay.goal == rules.Less || w.lay.goal == rules.Greater
 	switch {
-	case strict && v.bad == bound:
-		return false
+	case math.Abs(v.bad-bound) <= 1e-9*bound: // 1 % of 2,100 is not quite 21 in binary
+		return w.lay.goal != rules.Less && w.lay.goal != rules.Greater
 	case w.sig.Kind == rules.Mean:
 		return v.bad >= bound
 	}
