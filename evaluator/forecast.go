@@ -84,8 +84,8 @@ func (st *State) traffic(w *watch, v *successView) traffic {
 	}
 	long, all := since(recent)
 	short, last := since(newest5)
-	if all <= 0 {
-		return traffic{}
+	if all <= 0 { // unreachable while there is a sample
+		return traffic{} // unreachable
 	}
 	t := traffic{present: long / all}
 	t.most = max(t.present, short/last, v.weigh.n/float64(max(v.stretch.newest-w.from, w.w)))

@@ -79,6 +79,7 @@ func TestGaps(t *testing.T) {
 		{"few and near", 500, .03, rules.Monitoring, "; about 850 in a group would prove it small enough"},
 		{"few and between", 200, .0701, rules.Monitoring, "(surely 0 to 0."},
 		{"hardly any", 20, .1, rules.Monitoring, "too few in 0, 1, 2"},
+		{"nobody", 0, .1, rules.Monitoring, "no two groups with samples to compare"},
 	} {
 		p := gapPlan()
 		w := gapWorld(t, p, tt.n, tt.gap)
@@ -139,7 +140,7 @@ func TestStars(t *testing.T) {
 }
 
 // Stars of an hour without a value are not counted, whether the daemon was killed
-// meanwhile or not.
+// meanwhile or not; an hour without stars has none.
 func TestStarsWithoutAValue(t *testing.T) {
 	p := gapPlan()
 	p.Signals[0].Kind, p.Signals[0].Settle = rules.Mean, 2*time.Hour
@@ -153,11 +154,44 @@ func TestStarsWithoutAValue(t *testing.T) {
 	w.bend = func(rd *rules.Reading) bool {
 		answered(rd)
 		rd.Points = slices.DeleteFunc(rd.Points, func(p rules.Point) bool { return p.At == T.Add(2*time.Hour).Unix() })
+		rd.Parts = slices.DeleteFunc(rd.Parts, func(p rules.Parts) bool { return p.At == T.Add(time.Hour).Unix() })
 		return true
 	}
 	w.run(T.Add(5*time.Hour + 10*time.Minute))
 	v := Look(p, w.state).Phases[0].Success[0].Evidence
-	if want := 8.; v.Points != 4 || v.Samples != want {
+	if want := 6.; v.Points != 4 || v.Samples != want {
 		t.Errorf("%v reviews in %d hours, want %v in 4", v.Samples, v.Points, want)
+	}
+}
+
+// A rule that wants more samples says how many it wants, whatever they prove.
+func TestMinSamplesOfEvidence(t *testing.T) {
+	p := weighPlan(15 * time.Minute)
+	p.Rules[0].MinSamples = 1e6
+	w := newWorld(t, p)
+	w.value = binomials(3, 600, func(int, int64) float64 { return 0 })
+	w.run(T.Add(20 * time.Minute))
+	if v := Look(p, w.state).Phases[0].Success[0]; v.Verdict != rules.Pending || !strings.Contains(v.Reason, " of the 1,000,000 samples that it wants have come") {
+		t.Errorf("it is %v: %s", v.Verdict, v.Reason)
+	}
+}
+
+// Between trigger and target a few reviews may exclude the one and not prove the
+// other: what each takes is said.
+func TestStarsAhead(t *testing.T) {
+	p := gapPlan()
+	p.Signals[0].Kind = rules.Mean
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		r.Limit, r.Trigger, r.When = 4.5, 3.5, pct(">= 4.5")
+	}
+	p.Rules[1].When = pct("< 3.5")
+	w := starWorld(t, p, [5]float64{0, 0, 0, 0, 1})
+	w.run(T.Add(3*time.Hour + 10*time.Minute))
+	reason := Look(p, w.state).Phases[0].Success[0].Reason
+	for _, want := range []string{" like these would exclude the 3.5 trigger", " like these would prove >= 4.5"} {
+		if !strings.Contains(reason, want) {
+			t.Errorf("it says %q, want %q", reason, want)
+		}
 	}
 }

@@ -443,6 +443,7 @@ func TestBaselineThatSaysNothing(t *testing.T) {
 		words string
 	}{
 		{"no samples", false, rules.RolledBack, "; the baseline had no samples in these minutes, so nothing confirms or denies it"},
+		{"ended", false, rules.RolledBack, "; the baseline ended in these minutes, with 0/120 until then, so that the limit alone decides"},
 		{"cannot be asked", true, rules.Monitoring, "; the source of the baseline cannot be asked now"},
 	} {
 		p := weighPlan(4 * time.Hour)
@@ -451,6 +452,9 @@ func TestBaselineThatSaysNothing(t *testing.T) {
 		bad := binomials(1, 120, func(int, int64) float64 { return .08 })
 		w.value = func(signal int, at int64) (float64, float64, bool) {
 			v, n, _ := bad(signal, at)
+			if signal == 1 && tt.name == "ended" && at == T.Unix() {
+				return 0, 120, true
+			}
 			return v, n, signal == 0
 		}
 		w.bend = func(rd *rules.Reading) bool {
