@@ -60,7 +60,8 @@ func (w *writer) weighed(z *weighed) {
 	if z == nil {
 		return
 	}
-	for _, v := range [...]int64{z.until, z.ripe, int64(z.points), z.newest, int64(z.begun), z.compared, int64(z.looks), z.looked, int64(z.favour.Looks)} {
+	vs := z.against()
+	for _, v := range [...]int64{z.until, z.ripe, int64(z.points), z.newest, int64(z.begun), vs.compared, int64(z.looks), z.looked, int64(z.favour.Looks)} {
 		w.int(v)
 	}
 	for _, v := range [...]float64{z.favour.N, z.favour.Bad, z.favour.Square, z.worst.N, z.worst.Bad, z.given} {
@@ -69,12 +70,12 @@ func (w *writer) weighed(z *weighed) {
 	for _, v := range z.stars {
 		w.float(v)
 	}
-	for _, v := range z.beside {
+	for _, v := range vs.beside {
 		w.float(v.bad)
 		w.float(v.n)
 	}
 	w.fixed(&z.track)
-	w.fixed(&z.pair)
+	w.fixed(&vs.pair)
 }
 
 // fixed writes a value of a fixed size.
@@ -128,22 +129,25 @@ func (r *reader) weighed() *weighed {
 	if !r.bool() || r.err != nil {
 		return nil
 	}
-	z := new(weighed)
+	z, vs := new(weighed), versus{}
 	z.until, z.ripe, z.points, z.newest = r.time(), r.time(), r.int32(), r.time()
-	z.begun, z.compared, z.looks, z.looked = r.int32(), r.time(), r.int32(), r.time()
+	z.begun, vs.compared, z.looks, z.looked = r.int32(), r.time(), r.int32(), r.time()
 	z.favour.Looks = int(r.int32())
 	z.favour.N, z.favour.Bad, z.favour.Square = r.amount(), r.amount(), r.amount()
 	z.worst.N, z.worst.Bad, z.given = r.amount(), r.amount(), r.amount()
 	for i := range z.stars {
 		z.stars[i] = r.amount()
 	}
-	for i := range z.beside {
-		z.beside[i] = tally{bad: r.amount(), n: r.amount()}
+	for i := range vs.beside {
+		vs.beside[i] = tally{bad: r.amount(), n: r.amount()}
 	}
 	r.fixed(&z.track)
-	r.fixed(&z.pair)
+	r.fixed(&vs.pair)
 	r.check(z.begun >= 0 && z.points >= 0 && z.looks >= 0 && z.until >= 0 && z.ripe >= 0, "a count is negative")
-	r.check(soundTrack(&z.track) && soundPair(&z.pair), "evidence is not finite")
+	r.check(soundTrack(&z.track) && soundPair(&vs.pair), "evidence is not finite")
+	if vs != (versus{}) {
+		z.vs = &vs
+	}
 	return z
 }
 

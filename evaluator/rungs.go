@@ -60,7 +60,8 @@ func (w *watch) weighCounts(z *weighed) weighing {
 	t := w.lay.test
 	v.warn, v.hold, v.mid = t.Warn(&z.track), t.Hold(&z.track), t.Midpoint(&z.track)
 	if v.compared {
-		v.pair, v.confirm = w.lay.pair.LogE(&z.pair), w.lay.pair.Confirm(&z.pair)
+		vs := z.against()
+		v.pair, v.confirm = w.lay.pair.LogE(&vs.pair), w.lay.pair.Confirm(&vs.pair)
 	}
 	v.past, v.worse = w.past, w.worse(z)
 	seen := t.Persists(&z.track)
@@ -89,22 +90,23 @@ func (w *watch) suspect(z *weighed) weighing {
 	v.bad, v.n = z.track.Bad, z.track.N
 	j := bestOf(&z.track)
 	seg := &z.track.Segments[j]
-	v.base, v.baseTo = z.beside[j], z.compared
+	vs := z.against()
+	v.base, v.baseTo = vs.beside[j], vs.compared
 	if seg.LLR > 0 {
 		v.bad, v.n, v.from = seg.Bad, seg.N, seg.Start
 	} else {
-		v.base = tally{bad: z.pair.BaseX, n: z.pair.BaselineN}
+		v.base = tally{bad: vs.pair.BaseX, n: vs.pair.BaselineN}
 	}
 	// Where the baseline has ended, the limit alone decides, unless it was seen to
 	// fail as well: what was known of an outage is not forgotten.
-	v.compared = w.awaited(z) || z.compared > seg.Start+(z.newest-seg.Start)/2 || v.base.bad > w.rule.Limit*v.base.n
+	v.compared = w.awaited(z) || vs.compared > seg.Start+(z.newest-seg.Start)/2 || v.base.bad > w.rule.Limit*v.base.n
 	return v
 }
 
 // awaited reports whether the baseline may only be behind, or cannot be asked:
 // what hits both is told of the release first then, and must not take it back.
 func (w *watch) awaited(z *weighed) bool {
-	return w.deaf || w.sig.Baseline > 0 && max(z.compared, w.from)+w.lay.grace > z.newest
+	return w.deaf || w.sig.Baseline > 0 && max(z.against().compared, w.from)+w.lay.grace > z.newest
 }
 
 func bestOf(t *evidence.Track) int {

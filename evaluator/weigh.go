@@ -15,8 +15,8 @@ import (
 type weighed struct {
 	until  int64   // buckets that begin before it are taken in
 	ripe   int64   // success: and those before it count in favour as well
-	points int32   // buckets that are known, also those in which nothing happened
-	newest int64   // end of the newest of them
+	newest int64   // end of the newest bucket that is known
+	points int32   // how many are, also those in which nothing happened
 	begun  int32   // phase starts whose weight has been given
 	given  float64 // start weight given so far: never more than one in all, also when a plan grows
 
@@ -24,13 +24,26 @@ type weighed struct {
 	favour evidence.Spread // success: the buckets old enough to help to pass
 	worst  evidence.Minute // and the one of them that stands out most
 
-	pair     evidence.PairTrack // beside the baseline
-	beside   [4]tally           // :: segment of the track → the baseline over the minutes of each segment
-	compared int64              // end of the newest bucket with a baseline
+	vs *versus // what runs beside the release; nil where nothing does. It is not changed once it is shared
 
 	stars  [5]float64 // reviews by their stars
 	looks  int32      // answers with groups
 	looked int64      // bucket of the newest of them
+}
+
+// versus is a release against what runs beside it.
+type versus struct {
+	pair     evidence.PairTrack
+	beside   [4]tally // :: segment of the track → the baseline over the minutes of each segment
+	compared int64    // end of the newest bucket with a baseline
+}
+
+// against is the comparison with the baseline; zero when there is none.
+func (z *weighed) against() versus {
+	if z.vs == nil {
+		return versus{}
+	}
+	return *z.vs
 }
 
 // tally is two counts.
@@ -152,19 +165,22 @@ func (w *watch) add(z *weighed, p, b *rules.Point) {
 	omega := w.weight(z, p.At)
 	canary := evidence.Minute{N: p.Samples, Bad: p.Value}
 	w.lay.test.Look(&z.track, p.At, canary, omega)
-	for j := range z.beside {
+	if z.vs == nil {
+		return
+	}
+	for j := range z.vs.beside {
 		if z.track.Segments[j].Start == p.At {
-			z.beside[j] = tally{}
+			z.vs.beside[j] = tally{}
 		}
 	}
 	if b.Samples <= 0 {
 		return
 	}
-	w.lay.pair.Look(&z.pair, canary, evidence.Minute{N: b.Samples, Bad: b.Value}, omega)
-	z.compared = p.At + w.w
-	for j := range z.beside {
-		z.beside[j].bad += b.Value
-		z.beside[j].n += b.Samples
+	w.lay.pair.Look(&z.vs.pair, canary, evidence.Minute{N: b.Samples, Bad: b.Value}, omega)
+	z.vs.compared = p.At + w.w
+	for j := range z.vs.beside {
+		z.vs.beside[j].bad += b.Value
+		z.vs.beside[j].n += b.Samples
 	}
 }
 
@@ -228,13 +244,17 @@ func (st *State) fold(w *watch, z *weighed, upto, ripe int64) *weighed {
 		next = *z
 	}
 	st.advance(w, &next, upto, ripe)
-	if z != nil && next == *z {
-		return z
+	if z != nil && next.until == z.until && next.ripe == z.ripe && next.points == z.points {
+		return z // nothing was new
 	}
 	return &next
 }
 
 func (st *State) advance(w *watch, z *weighed, upto, ripe int64) {
+	if w.lay.test != nil && w.sig.Baseline > 0 {
+		vs := z.against()
+		z.vs = &vs
+	}
 	points := st.wholePoints(w)
 	taken := w.take(z, points, st.basePoints(w), upto)
 	if w.rule.Kind == rules.Success && w.lay.test != nil {
