@@ -15,10 +15,12 @@ import (
 
 // The stored form: four bytes that name it and its version, the state's parts in
 // a fixed order as varints, floats and strings, and a CRC-32 of all of it. The
-// first version, which has nothing weighed, is read too.
+// versions before are read too: the first has nothing weighed, the second knows less
+// of what is.
 const (
-	storedForm = "RGs\x02"
+	storedForm = "RGs\x03"
 	firstForm  = 1
+	secondForm = 2
 )
 
 // MarshalBinary is the stored form: the same bytes for equal states.
@@ -49,14 +51,14 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	if len(b) < len(storedForm)+4 || string(b[:len(storedForm)-1]) != storedForm[:len(storedForm)-1] {
 		return errors.New("reading a stored state: not a stored state")
 	}
-	if b[3] != storedForm[3] && b[3] != firstForm {
+	if b[3] < firstForm || b[3] > storedForm[3] {
 		return fmt.Errorf("reading a stored state: form %d, this program reads form %d", b[3], storedForm[3])
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if crc32.ChecksumIEEE(body) != sum {
 		return errors.New("reading a stored state: the checksum differs")
 	}
-	r := &reader{b: body[len(storedForm):]}
+	r := &reader{b: body[len(storedForm):], form: b[3]}
 	var n State
 	n.begun, n.at, n.n = r.bool(), r.time(), r.uint()
 	r.run(&n.run)
@@ -67,7 +69,7 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	n.applied = readList(r, 1, func(r *reader, id *string) { *id = r.str() })
 	n.frozen = readList(r, 3, (*reader).frozen)
 	n.fired = readJSON[Event](r)
-	if b[3] != firstForm {
+	if r.form > firstForm {
 		r.evidence(&n)
 	}
 	r.check(len(r.b) == 0, "bytes are left over")
@@ -207,8 +209,9 @@ func (w *writer) frozen(v *frozenRule) {
 
 // reader takes a stored form apart. After the first error it gives zeros.
 type reader struct {
-	b   []byte
-	err error
+	b    []byte
+	form byte // version of the stored form
+	err  error
 }
 
 func (r *reader) check(ok bool, what string) bool {
