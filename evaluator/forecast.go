@@ -37,8 +37,8 @@ type traffic struct {
 const (
 	// recent is how many of the newest periods are the present.
 	recent = 15
-	// newest5 is how many are, where they show that the traffic has changed.
-	newest5 = 5
+	// newestFew is how many are, where they show that the traffic has changed.
+	newestFew = 5
 )
 
 // forecast works out what it would take to pass, for those who want to read it.
@@ -83,13 +83,13 @@ func (st *State) traffic(w *watch, v *successView) traffic {
 		return n, float64(end - start)
 	}
 	long, all := since(recent)
-	short, last := since(newest5)
+	short, last := since(newestFew)
 	if all <= 0 { // unreachable while there is a sample
 		return traffic{} // unreachable
 	}
 	t := traffic{present: long / all}
 	t.most = max(t.present, short/last, v.weigh.n/float64(max(v.stretch.newest-w.from, w.w)))
-	for m := range int64(newest5) {
+	for m := range int64(newestFew) {
 		n, seconds := since(m + 1)
 		t.most = max(t.most, (n-2*math.Sqrt(n))/seconds) // what has only just risen, less chance
 	}

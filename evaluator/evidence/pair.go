@@ -60,7 +60,7 @@ var pairKeep = math.Exp2(-1. / 60)
 //
 // LogE takes the events as independent. Retries and crash loops are not: what
 // hits both in clusters falls on the one side or the other by cluster, and looks
-// like a difference. Confirm is not misled by that.
+// like a difference. Confirm is misled far less.
 type Pair struct {
 	delta float64
 	logW  [pairBets]float64
