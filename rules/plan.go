@@ -184,4 +184,24 @@ type Plan struct {
 	Approvals      []Approval      `json:"approvals,omitempty"`
 	Rehearsal      Rehearsal       `json:"rehearsal"`
 	PassCriteria   []string        `json:"pass_criteria,omitempty"`
+
+	Binding Binding `json:"binding,omitzero"` // what makes a run of the plan; zero for a plan by itself
+}
+
+// Binding makes a run of a plan: one release of one version. Its values stand in
+// the plan's texts, queries and commands already. It is zero for a plan that no
+// run was begun of, as a scenario or a backtest has it.
+type Binding struct {
+	Run        string            `json:"run"`                  // id of the run: "shop@1.0.0", "shop@1.0.0~2"; safe in URLs and shells
+	UID        string            `json:"uid"`                  // random: makes the ids of events unique across journals
+	Try        int               `json:"try"`                  // 1 for the first run of this version
+	Parameters map[string]string `json:"parameters,omitempty"` // declared parameters with their values, defaults included
+	Previous   Previous          `json:"previous,omitzero"`    // what {previous} and {previous.NAME} stand for
+}
+
+// Previous is the release before: the last run that passed, unless the run was
+// told otherwise.
+type Previous struct {
+	Version    string            `json:"version,omitempty"`
+	Parameters map[string]string `json:"parameters,omitempty"`
 }

@@ -39,5 +39,6 @@ const (
 	Held                    // a person stopped it from going on
 	Passed                  // decided: good
 	Failed                  // decided: bad
-	RolledBack              // decided: to be taken back
+	RolledBack              // decided: to be rolled back
+	Superseded              // ended by a person: another version takes its place
 )
