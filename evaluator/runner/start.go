@@ -136,7 +136,7 @@ func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Sta
 // last run that passed, unless it was told. An error is of the version or the
 // parameters, in words.
 func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun evaluator.Begun) (staged, error) {
-	passed, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: p.name, State: rules.Passed, Limit: 1})
+	passed, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: p.name, States: []rules.State{rules.Passed}, Limit: 1})
 	if err != nil {
 		return staged{}, err
 	}

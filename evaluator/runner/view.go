@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -146,4 +147,26 @@ func (r *Runner) Healthy(now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// Recall is a run as the journal has it, live or not. It may be called at any
+// time, beside Run. It returns ErrUnknownRun.
+func (r *Runner) Recall(ctx context.Context, id string) (*RunView, error) {
+	if u, ok := r.published.Load().Run(id); ok {
+		return u, nil
+	}
+	found, err := r.Journal.Runs(ctx, evaluator.RunFilter{ID: id, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w %q", ErrUnknownRun, id)
+	}
+	u, err := r.resume(ctx, found[0])
+	if err != nil {
+		return nil, fmt.Errorf("recalling run %q: %w", id, err)
+	}
+	v := &RunView{Plan: u.Plan, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
+	v.Snapshot.Seq = u.record.Seq
+	return v, nil
 }
