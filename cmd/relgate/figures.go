@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -21,9 +21,9 @@ func digits(v *float64, n int, unit string) string {
 
 // goodShares reports whether a rule weighs a share of good samples. The API gives
 // its limit and trigger as shares of bad ones, its value as the plan has it.
-func goodShares(r *gate.Rule) bool {
+func goodShares(r *wire.Rule) bool {
 	below := r.Op == rules.Less.String() || r.Op == rules.LessOrEqual.String()
-	return r.Evidence != nil && r.Evidence.Bad != nil && below == (r.Kind == rules.RollbackRule.String())
+	return r.Weighed != nil && r.Weighed.Bad != nil && below == (r.Kind == rules.RollbackRule.String())
 }
 
 // whole is what all samples are in a display unit.
@@ -35,7 +35,7 @@ func whole(unit string) float64 {
 }
 
 // bound writes a limit or a trigger as the plan does.
-func bound(r *gate.Rule, v *float64) string {
+func bound(r *wire.Rule, v *float64) string {
 	if v == nil {
 		return shown(v, r.Unit)
 	}
@@ -49,11 +49,11 @@ func bound(r *gate.Rule, v *float64) string {
 
 // estimate writes what is judged by what was counted: a share with no more digits
 // than it deserves, as the sentences have it.
-func estimate(r *gate.Rule, v *float64) string {
+func estimate(r *wire.Rule, v *float64) string {
 	switch {
-	case v == nil || r.Evidence == nil:
+	case v == nil || r.Weighed == nil:
 		return shown(v, r.Unit)
-	case r.Evidence.Bad == nil || r.Unit != rules.Percent.String():
+	case r.Weighed.Bad == nil || r.Unit != rules.Percent.String():
 		return digits(v, 4, r.Unit)
 	case goodShares(r):
 		return goodPercent(*v)
