@@ -48,6 +48,17 @@ type RunRecord struct {
 	Totals  []Total       // of a run that passed: what it has counted
 }
 
+// RunFilter says which runs are listed. The zero value lists all.
+type RunFilter struct {
+	ID        string        // the run of this id; empty means any
+	Plan      string        // runs of this plan; empty means of all plans
+	Version   string        // tries of this version; empty means any
+	States    []rules.State // runs in one of these states; empty means any
+	Undecided bool          // only runs that are not decided
+	Open      bool          // only runs that are not over
+	Limit     int           // the most that are listed; zero means no limit
+}
+
 // Kept is an entry as a journal gives it back, without document, snapshot and
 // record. Raw holds the events' JSON as it was stored.
 type Kept struct {
