@@ -107,6 +107,6 @@ func repeated(u *run, tick evaluator.Tick) evaluator.Event {
 	return evaluator.Event{
 		Plan: u.record.Plan, Run: u.record.ID, Version: u.record.Version, At: tick.At, Kind: evaluator.CommandEvent,
 		Subject: string(c.Kind), Phase: c.Phase, To: "applied", Cause: rules.CauseManual, By: c.By, Principal: c.Principal,
-		Why: &evaluator.Why{Code: evaluator.WhyRepeated, By: c.By, Text: c.Why},
+		Why: evaluator.Why{Code: evaluator.WhyAppliedEarlier, By: c.By, Text: c.Why},
 	}
 }

@@ -73,6 +73,9 @@ type Config struct {
 	// History is how many releases that passed before a run is compared with, as
 	// its first tick finds them in the journal. Zero compares with none.
 	History int
+	// Say is an event in a line, for the log; root is the event that caused it,
+	// nil where that is the event itself. Nil says nothing.
+	Say func(plan *rules.Plan, e, root *evaluator.Event) string
 	// NewUID gives a short random text that no run had before. Nil means 48
 	// random bits.
 	NewUID func() string

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -205,8 +204,12 @@ func (r *Runner) tell(plan *rules.Plan, e evaluator.Entry) {
 		if root != nil && ev.Because == root.ID {
 			cause = root
 		}
+		said := ""
+		if r.Say != nil {
+			said = r.Say(plan, ev, cause)
+		}
 		r.Log.Info("event", "run", e.Run, "id", ev.ID, "kind", ev.Kind, "subject", ev.Subject, "phase", ev.Phase,
-			"from", ev.From, "to", ev.To, "because", ev.Because, "text", words.Event(plan, ev, cause).Headline)
+			"from", ev.From, "to", ev.To, "because", ev.Because, "says", said)
 	}
 }
 
