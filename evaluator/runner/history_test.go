@@ -33,7 +33,7 @@ func released(t *testing.T, store journaltest.Store, history int, w *world, plan
 	t.Helper()
 	for _, p := range plans {
 		c := &clock{now: p.Start.Add(-time.Minute), end: p.Start.Add(29 * time.Minute)}
-		r := newRunner(t, runner.Config{Plans: []*rules.Plan{p}, Journal: open(t, store), Fetcher: w, Clock: c, History: history})
+		r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Journal: open(t, store), Fetcher: w, Clock: c, History: history})
 		if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 			t.Fatalf("plan %s: %v", p.Name, err)
 		}
@@ -126,12 +126,12 @@ func TestKilledAtTheBeginning(t *testing.T) {
 				}
 				return journaltest.Sound
 			}}
-			r := newRunner(t, runner.Config{Plans: []*rules.Plan{p}, Journal: j, Fetcher: w, Clock: c, History: 5, SnapshotEvery: 2})
+			r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Journal: j, Fetcher: w, Clock: c, History: 5, SnapshotEvery: 2})
 			if err := r.Run(t.Context()); !errors.Is(err, journaltest.ErrInjected) {
 				t.Fatalf("Run: %v", err)
 			}
 			before := len(events(t, open(t, store)))
-			r = newRunner(t, runner.Config{Plans: []*rules.Plan{p}, Journal: open(t, store), Fetcher: w, Clock: c, History: 5})
+			r = newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Journal: open(t, store), Fetcher: w, Clock: c, History: 5})
 			if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 				t.Fatalf("Run: %v", err)
 			}
@@ -155,7 +155,7 @@ func (j unreadable) Passed(context.Context, string, int) ([]evaluator.Past, erro
 
 func TestHistoryUnreadable(t *testing.T) {
 	j := open(t, new(journaltest.Memory))
-	r := newRunner(t, runner.Config{Plans: []*rules.Plan{weighed("a", 0)}, Journal: unreadable{j}, Fetcher: &world{bad: healthy}, Clock: newClock(5), History: 5})
+	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{weighed("a", 0)}}, Journal: unreadable{j}, Fetcher: &world{bad: healthy}, Clock: newClock(5), History: 5})
 	if err := r.Run(t.Context()); !errors.Is(err, errUnreadable) {
 		t.Errorf("Run: got %v, want %v", err, errUnreadable)
 	}

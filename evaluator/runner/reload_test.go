@@ -28,10 +28,10 @@ func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)
 		l := goLive(t, new(journaltest.Memory), runner.Config{
-			Plans: []*rules.Plan{plan("p", 30*time.Second), plan("q", 30*time.Second)}, Fetcher: &world{bad: healthy},
+			Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second), plan("q", 30*time.Second)}}, Fetcher: &world{bad: healthy},
 		})
 		until(305)
-		if err := l.Reload(t.Context(), []*rules.Plan{longer("p"), plan("r", time.Minute)}); err != nil {
+		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{longer("p"), plan("r", time.Minute)}}); err != nil {
 			t.Fatal(err)
 		}
 		pub := l.Published()
@@ -66,9 +66,9 @@ func TestReloadDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)
 		w := &world{bad: healthy, hook: func(context.Context, time.Time) { time.Sleep(3 * time.Second) }}
-		l := goLive(t, new(journaltest.Memory), runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: w})
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: w})
 		until(61)
-		if err := l.Reload(t.Context(), []*rules.Plan{longer("p")}); err != nil {
+		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{longer("p")}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := time.Since(start); got != 63*time.Second {
@@ -78,21 +78,21 @@ func TestReloadDuringFetch(t *testing.T) {
 		if err := l.stop(); err != nil {
 			t.Error(err)
 		}
-		replays(t, l.j, "p")
+		replays(t, l.j, "p@1")
 	})
 }
 
 func TestReloadRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)
-		l := goLive(t, new(journaltest.Memory), runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: &world{bad: healthy}})
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}})
 		synctest.Wait()
 		for name, plans := range map[string][]*rules.Plan{
 			"twice":       {plan("p", time.Minute), plan("p", time.Minute)},
 			"no interval": {plan("p", 0)},
 			"half second": {plan("p", 1500*time.Millisecond)},
 		} {
-			if err := l.Reload(t.Context(), plans); err == nil {
+			if err := l.Reload(t.Context(), runner.Policies{Plans: plans}); err == nil {
 				t.Errorf("%s: taken", name)
 			}
 		}
@@ -114,7 +114,7 @@ func TestChangedWhileDown(t *testing.T) {
 		store := new(journaltest.Memory)
 		c := newClock(5)
 		w := &world{bad: healthy}
-		first := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: open(t, store), Fetcher: w, Clock: c})
+		first := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: open(t, store), Fetcher: w, Clock: c})
 		if err := first.Run(t.Context()); !errors.Is(err, errEnd) {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestChangedWhileDown(t *testing.T) {
 				}
 				return journaltest.Sound
 			}}
-			r := newRunner(t, runner.Config{Plans: []*rules.Plan{longer("p")}, Journal: j, Fetcher: w, Clock: c})
+			r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{longer("p")}}, Journal: j, Fetcher: w, Clock: c})
 			err := r.Run(t.Context())
 			if errors.Is(err, errEnd) {
 				break
@@ -138,7 +138,7 @@ func TestChangedWhileDown(t *testing.T) {
 			}
 		}
 		j := open(t, store)
-		replays(t, j, "p")
+		replays(t, j, "p@1")
 		if want == nil {
 			want = events(t, j)
 		}
@@ -151,11 +151,11 @@ func TestDiverged(t *testing.T) {
 	store := new(journaltest.Memory)
 	c := newClock(8)
 	p := []*rules.Plan{plan("p", 30*time.Second)}
-	r := newRunner(t, runner.Config{Plans: p, Journal: open(t, store), Fetcher: &world{bad: spike}, Clock: c})
+	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: open(t, store), Fetcher: &world{bad: spike}, Clock: c})
 	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 		t.Fatal(err)
 	}
-	r = newRunner(t, runner.Config{Plans: p, Journal: doctored{open(t, store)}, Fetcher: &world{bad: spike}, Clock: c})
+	r = newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: doctored{open(t, store)}, Fetcher: &world{bad: spike}, Clock: c})
 	err := r.Run(t.Context())
 	if !errors.Is(err, runner.ErrDiverged) {
 		t.Fatalf("Run: got %v, want ErrDiverged", err)

@@ -23,14 +23,14 @@ func TestRunsToItsEnd(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			j := open(t, journaltest.NewFile(t))
-			r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: j, Fetcher: &world{bad: c.bad}, Clock: newClock(20)})
+			r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: j, Fetcher: &world{bad: c.bad}, Clock: newClock(20)})
 			if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 				t.Fatalf("Run: %v", err)
 			}
 			if got := view(t, r, "p").Verdict; got != c.want {
 				t.Errorf("verdict: got %s, want %s; events:\n%q", got, c.want, said(t, j))
 			}
-			if got, want := replays(t, j, "p"), 2*21+1; got != want {
+			if got, want := replays(t, j, "p@1"), 2*21+1; got != want {
 				t.Errorf("got %d ticks, want %d", got, want)
 			}
 			if s := r.Stats(); s.Ticks != 43 || s.Missed != 0 || s.Commit.Count != 43 || s.Evaluate.Count != 43 || len(s.Events) == 0 || !s.LastTick.Equal(start.Add(20*time.Minute)) {
@@ -89,7 +89,7 @@ func (c *crash) run(t *testing.T, fault journaltest.Fault, at int) {
 		}
 		return journaltest.Sound
 	}}
-	r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: j, Fetcher: c.world, Clock: c.clock, SnapshotEvery: c.every})
+	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: j, Fetcher: c.world, Clock: c.clock, SnapshotEvery: c.every})
 	err := r.Run(t.Context())
 	want := journaltest.ErrInjected
 	if fault == journaltest.Sound {
@@ -123,7 +123,7 @@ func TestRestartAtEveryTick(t *testing.T) {
 			}
 			return journaltest.Sound
 		}}
-		r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: stop, Fetcher: w, Clock: c})
+		r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: stop, Fetcher: w, Clock: c})
 		err := r.Run(ctx)
 		cancel()
 		if errors.Is(err, errEnd) {
@@ -150,7 +150,7 @@ func TestMissedRange(t *testing.T) {
 	w := &world{bad: spike}
 	p := []*rules.Plan{plan("p", 30*time.Second)}
 	for range 2 {
-		r := newRunner(t, runner.Config{Plans: p, Journal: open(t, store), Fetcher: w, Clock: c})
+		r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: open(t, store), Fetcher: w, Clock: c})
 		if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 			t.Fatalf("Run: %v", err)
 		}
@@ -171,15 +171,15 @@ func TestMissedRange(t *testing.T) {
 func TestPlansOfDifferentPace(t *testing.T) {
 	j := open(t, new(journaltest.Memory))
 	plans := []*rules.Plan{plan("fast", 30*time.Second), plan("slow", 2*time.Minute)}
-	r := newRunner(t, runner.Config{Plans: plans, Journal: j, Fetcher: &world{bad: healthy}, Clock: newClock(19)})
+	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: plans}, Journal: j, Fetcher: &world{bad: healthy}, Clock: newClock(19)})
 	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 		t.Fatalf("Run: %v", err)
 	}
-	fast, err := j.Entries(t.Context(), "fast", 0, -1)
+	fast, err := j.Entries(t.Context(), "fast@1", 0, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow, err := j.Entries(t.Context(), "slow", 0, -1)
+	slow, err := j.Entries(t.Context(), "slow@1", 0, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,11 +211,11 @@ func TestOddReadings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := open(t, journaltest.NewFile(t))
-			r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: j, Fetcher: &world{bad: healthy, odd: odd}, Clock: newClock(20)})
+			r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: j, Fetcher: &world{bad: healthy, odd: odd}, Clock: newClock(20)})
 			if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 				t.Fatalf("Run: %v", err)
 			}
-			replays(t, j, "p")
+			replays(t, j, "p@1")
 			if got := view(t, r, "p").Verdict; got == rules.Pass {
 				t.Error("it passed without data")
 			}
@@ -225,7 +225,7 @@ func TestOddReadings(t *testing.T) {
 
 func TestNoAnswers(t *testing.T) {
 	j := open(t, new(journaltest.Memory))
-	r := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: j, Fetcher: mute{}, Clock: newClock(20)})
+	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: j, Fetcher: mute{}, Clock: newClock(20)})
 	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 		t.Fatalf("Run: %v", err)
 	}

@@ -32,6 +32,7 @@ type Started struct {
 // Refusal is why a run was not begun. Nothing has happened.
 type Refusal struct {
 	Other string // id of the run that is in the way; empty where none is
+	Bad   bool   // the request is wrong in itself: its version, or a parameter
 	Text  string // what is wrong, and what to do
 }
 
@@ -39,6 +40,10 @@ func (e *Refusal) Error() string { return e.Text }
 
 func refuse(other, format string, args ...any) error {
 	return &Refusal{Other: other, Text: fmt.Sprintf(format, args...)}
+}
+
+func badStart(format string, args ...any) error {
+	return &Refusal{Bad: true, Text: fmt.Sprintf(format, args...)}
 }
 
 // StartRun begins a run, at once, as a tick of its own. The same version again is
@@ -67,10 +72,10 @@ func (r *Runner) startRun(ctx context.Context, plan string, s Start) (Started, e
 		return Started{}, refuse("", "the plan's file is %s: %s", p.file, p.note)
 	}
 	if err := rules.CheckVersion(s.Version); err != nil {
-		return Started{}, refuse("", "%v", err)
+		return Started{}, badStart("%v", err)
 	}
 	if !p.plan.Template() && s.Version != p.plan.Version {
-		return Started{}, refuse("", "this plan has its version in [release], %s: write version = %q there, or leave version and start out", p.plan.Version, s.Version)
+		return Started{}, badStart("this plan has its version in [release], %s: write version = %q there, or leave version and start out", p.plan.Version, s.Version)
 	}
 	prior, err := r.newest(ctx, plan, s.Version)
 	if err != nil {
@@ -110,7 +115,7 @@ func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Sta
 		case !s.Supersede:
 			return Started{}, refuse(u.record.ID, "run %s is under way (%s). Wait for it, or end it with --supersede --by WHO --why REASON", u.record.ID, u.record.State)
 		case s.By == "" || s.Why == "":
-			return Started{}, refuse(u.record.ID, "superseding run %s: by and why are required", u.record.ID)
+			return Started{}, badStart("superseding run %s: by and why are required", u.record.ID)
 		}
 		begun.Supersedes = u.record.ID
 		batch = append(batch, r.stage(ctx, u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(evaluator.Command{
@@ -123,7 +128,7 @@ func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Sta
 	}
 	next, err := r.begin(ctx, p, bind, begun)
 	if err != nil {
-		return Started{}, refuse("", "%v", err)
+		return Started{}, badStart("%v", err)
 	}
 	if r.commit(ctx, append(batch, next)); r.broken != nil {
 		return Started{}, fmt.Errorf("%w: %w", ErrJournal, r.broken)
