@@ -166,9 +166,9 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// Each attempt is stamped and signed anew, so that a strict receiver takes the
+// Each attempt has a timestamp and signature of its own, so that a strict receiver takes the
 // ninth as well as the first.
-func TestRetriesAreSignedAnew(t *testing.T) {
+func TestEveryAttemptIsSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stamps := map[string]bool{}
 		receiver, err := NewReceiver(ReceiverConfig{Secrets: []string{secret}, Refuse: func(Received) int {
@@ -263,7 +263,7 @@ func TestNoTimerBetweenCommitAndPost(t *testing.T) {
 	})
 }
 
-func TestHangingReceiverDelaysNobodyElse(t *testing.T) {
+func TestHangingReceiverDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) { <-r.Context().Done() })
 		fine := newScript(nil)
