@@ -110,8 +110,8 @@ func (a *alertmanager) alert(b *testing.B, n int) {
 		a.sent++
 		e := fired(uint64(a.sent))
 		alerts[i] = map[string]any{
-			"labels":      map[string]string{"alertname": e.Subject, "plan": e.Plan, "owner": e.Owner, "n": fmt.Sprint(a.sent)},
-			"annotations": map[string]string{"reason": e.Reason, "action": e.Action, "command": e.Command},
+			"labels":      map[string]string{"alertname": e.Subject, "plan": e.Plan, "owner": "DevSecOps", "n": fmt.Sprint(a.sent)},
+			"annotations": map[string]string{"reason": "5.03 % > 3 % for 10m", "action": "pause the rollout, revert the alias"},
 			"startsAt":    now, "endsAt": now.Add(time.Minute),
 		}
 	}

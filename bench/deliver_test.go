@@ -36,8 +36,8 @@ func receiver(tb testing.TB) (url string, arrived chan post) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := post{at: time.Now()}
 		_, _ = io.Copy(io.Discard, r.Body)
-		_, ordinal, _ := strings.Cut(r.Header.Get("Webhook-Id"), "/")
-		p.n, _ = strconv.ParseUint(ordinal, 10, 64)
+		id := r.Header.Get("Webhook-Id")
+		p.n, _ = strconv.ParseUint(id[strings.LastIndexByte(id, '/')+1:], 10, 64)
 		w.WriteHeader(http.StatusNoContent)
 		arrived <- p
 	}))
@@ -48,9 +48,13 @@ func receiver(tb testing.TB) (url string, arrived chan post) {
 // feed is the journal as the webhook exporter reads it.
 type feed struct{ *journal.Journal }
 
-func (f feed) Cursor(ctx context.Context, endpoint string) (webhook.Cursor, error) {
-	c, err := f.Journal.Cursor(ctx, endpoint)
-	return webhook.Cursor(c), err
+func (f feed) Pending(ctx context.Context, endpoint string) ([]webhook.RunCursor, error) {
+	cursors, err := f.Journal.Pending(ctx, endpoint)
+	out := make([]webhook.RunCursor, len(cursors))
+	for i, c := range cursors {
+		out[i] = webhook.RunCursor(c)
+	}
+	return out, err
 }
 
 func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadLetter, error) {
@@ -102,21 +106,26 @@ func running(tb testing.TB, run func(context.Context) error) {
 	})
 }
 
+// theRun is the run whose events are sent.
+const theRun = "REL-2025-06-04@1.0.0"
+
 // fired is the event of a rollback rule.
 func fired(n uint64) evaluator.Event {
 	at := epoch.Add(time.Duration(n) * time.Second)
 	return evaluator.Event{
-		ID: "REL-2025-06-04/" + strconv.FormatUint(n, 10), N: n, Plan: "REL-2025-06-04", At: at, Kind: evaluator.RuleEvent,
-		Subject: "api-5xx-high", From: "breaching", To: "fired", Reason: "5.03 % > 3 % for 10m", Owner: "DevSecOps", Cause: rules.CauseThreshold,
+		ID: theRun + ".k3x9/" + strconv.FormatUint(n, 10), N: n, Plan: "REL-2025-06-04", At: at, Kind: evaluator.RuleEvent,
+		Subject: "api-5xx-high", From: "breaching", To: "fired", Cause: rules.CauseThreshold,
 		Evidence: &evaluator.Evidence{Signal: "api_5xx_rate", Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
-		Action:   "pause the rollout, revert the alias", Command: "aws lambda update-alias --function-name bioage-inference --name live",
 	}
 }
 
 // commit makes a tick of so many events durable.
 func (s *store) commit(tb testing.TB, events int) {
 	tb.Helper()
-	e := evaluator.Entry{Plan: "REL-2025-06-04", Digest: "d", Tick: evaluator.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)}}
+	e := evaluator.Entry{
+		Run: theRun, After: s.seq, Digest: "d", Tick: evaluator.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)},
+		Record: evaluator.RunRecord{ID: theRun, Plan: "REL-2025-06-04", Version: "1.0.0", Try: 1, Begun: epoch, State: rules.Monitoring},
+	}
 	if s.seq == 0 { // as the runner: once is enough
 		e.Document = []byte("{}")
 	}
@@ -124,10 +133,10 @@ func (s *store) commit(tb testing.TB, events int) {
 		s.n++
 		e.Events = append(e.Events, fired(s.n))
 	}
-	var err error
-	if s.seq, err = s.Commit(tb.Context(), s.seq, evaluator.Batch{e}); err != nil {
+	if err := s.Commit(tb.Context(), evaluator.Batch{e}); err != nil {
 		tb.Fatal(err)
 	}
+	s.seq++
 }
 
 // settle waits until the endpoint is done, cursor and all.

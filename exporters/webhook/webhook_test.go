@@ -34,7 +34,7 @@ func TestRequest(t *testing.T) {
 	e.Secrets = []string{secret, other}
 	e.Headers = map[string]string{"X-Team": "ops"}
 	h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Version: "1.2.3", Transport: handler{s}})
-	f.commit(t, evaluator.Event{Kind: evaluator.RunEvent, Subject: "größe 1", From: "monitoring", To: "rolled_back", Command: "rm <x> & y"})
+	f.commit(t, evaluator.Event{Kind: evaluator.RunEvent, Subject: "größe 1", From: "monitoring", To: "rolled_back", Notify: []string{"a", "<x> & y"}})
 	stop := start(t, h)
 	drain(t, h)
 	stop()
@@ -65,7 +65,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("header %s: %q, want %q", name, got, want)
 		}
 	}
-	wantBody := `{"type":"relgate.run.rolled_back","timestamp":"2025-06-04T02:00:01Z","data":` + string(f.events[0].Raw) + `}`
+	wantBody := `{"type":"relgate.run.rolled_back","timestamp":"2025-06-04T02:00:01Z","data":` + string(f.events[theRun][0].Raw) + `}`
 	if string(body) != wantBody {
 		t.Errorf("body\n%s, want\n%s", body, wantBody)
 	}
@@ -166,9 +166,9 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// Each attempt is stamped and signed anew, so that a strict receiver takes the
+// Each attempt has a timestamp and signature of its own, so that a strict receiver takes the
 // ninth as well as the first.
-func TestRetriesAreSignedAnew(t *testing.T) {
+func TestEveryAttemptIsSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stamps := map[string]bool{}
 		receiver, err := NewReceiver(ReceiverConfig{Secrets: []string{secret}, Refuse: func(Received) int {
@@ -263,7 +263,7 @@ func TestNoTimerBetweenCommitAndPost(t *testing.T) {
 	})
 }
 
-func TestHangingReceiverDelaysNobodyElse(t *testing.T) {
+func TestHangingReceiverDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) { <-r.Context().Done() })
 		fine := newScript(nil)
@@ -309,8 +309,8 @@ func TestFilter(t *testing.T) {
 		if got, want := s.ids(), "1 4"; got != want {
 			t.Errorf("delivered %s, want %s", got, want)
 		}
-		if got := f.cursors["a"].Pos; got != 6 {
-			t.Errorf("cursor at %d after the stop, want 6: what is not wanted is done with", got)
+		if got, other := f.cursor(theRun).N, f.cursor("REL 3.0").N; got != 5 || other != 1 {
+			t.Errorf("cursors at %d and %d after the stop, want 5 and 1: what is not wanted is done with", got, other)
 		}
 	})
 }
@@ -395,7 +395,7 @@ func TestRestart(t *testing.T) {
 		stop := start(t, mustNew(t, c)) // 1 and 2 arrive, 3 fails at 0, 1, 3, 8 s
 		time.Sleep(9 * time.Second)
 		stop()
-		if got := f.cursors["a"]; got.Pos != 2 || got.Attempts != 4 || got.LastError == "" {
+		if got := f.cursor(theRun); got.N != 2 || got.Attempts != 4 || got.LastError == "" {
 			t.Fatalf("cursor %+v, want position 2, 4 attempts and a reason", got)
 		}
 		h := mustNew(t, c)
@@ -436,7 +436,7 @@ func TestGracefulStop(t *testing.T) {
 				stop := start(t, h)
 				synctest.Wait()
 				stop()
-				if got := f.cursors["a"].Pos; got != tt.want || len(s.seen()) != 1 {
+				if got := f.cursor(theRun).N; got != tt.want || len(s.seen()) != 1 {
 					t.Errorf("cursor at %d after %d requests, want %d after 1", got, len(s.seen()), tt.want)
 				}
 			})
@@ -453,8 +453,8 @@ func TestBurstCoalescesCursorWrites(t *testing.T) {
 		stop := start(t, h)
 		drain(t, h)
 		stop()
-		if got := len(s.seen()); got != 2000 || f.cursors["a"].Pos != 2000 || f.writes > 2000/saveEvery+1 {
-			t.Errorf("%d delivered, cursor at %d, %d writes; want 2000, 2000, at most %d", got, f.cursors["a"].Pos, f.writes, 2000/saveEvery+1)
+		if got := len(s.seen()); got != 2000 || f.cursor(theRun).N != 2000 || f.writes > 2000/saveEvery+1 {
+			t.Errorf("%d delivered, cursor at %d, %d writes; want 2000, 2000, at most %d", got, f.cursor(theRun).N, f.writes, 2000/saveEvery+1)
 		}
 	})
 }
