@@ -74,7 +74,7 @@ func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*C
 	return &l.config, problems
 }
 
-// withoutUnused drops the warnings of things that nobody names or needs when a
+// withoutUnused drops the warnings of things that are not named or needed when a
 // name, or a place where one would stand, is wrong: then that is what has to be
 // put right.
 func withoutUnused(problems []Problem) []Problem {

@@ -50,7 +50,7 @@ func checkURL(c rules.Checker, text string) {
 	}
 }
 
-// listen reports an address that nobody can listen on.
+// listen reports an address that cannot be listened on.
 func listen(c rules.Checker, text, otherwise string) string {
 	if text == "" {
 		return otherwise

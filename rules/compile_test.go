@@ -25,7 +25,7 @@ func goodSpec() Spec {
 		return RuleSpec{Name: name, Signal: signal, When: when(cond), Owner: "Ops"}
 	}
 	return Spec{
-		Release: ReleaseSpec{Plan: "launch", Title: "The launch", Manager: "Kim", Start: time.Date(2025, 6, 4, 4, 0, 0, 0, time.FixedZone("", 7200))},
+		Release: ReleaseSpec{Plan: "launch", Title: "The launch", Version: "1.0.0", Manager: "Kim", Start: time.Date(2025, 6, 4, 4, 0, 0, 0, time.FixedZone("", 7200))},
 		Phases: []PhaseSpec{
 			{Name: "canary", Traffic: &Fraction{0.1}, Start: &Offset{}, Window: dur(2 * time.Hour), Owner: "Ops",
 				Success: []string{"errors", "slow", "gap"}, Rollback: []string{"errors-high", "slow-high"}},
@@ -223,7 +223,7 @@ func TestDefaults(t *testing.T) {
 
 func TestWhatIsWrittenIsKept(t *testing.T) {
 	spec := goodSpec()
-	spec.Release.Completion = spec.Release.Start.Add(48 * time.Hour)
+	spec.Release.Completion = Instant{Time: spec.Release.Start.Add(48 * time.Hour)}
 	spec.Release.Interval = dur(time.Minute)
 	spec.Signals[0].Period, spec.Signals[0].Settle = dur(5*time.Minute), dur(0)
 	spec.Signals[3].Every, spec.Signals[5].Period = dur(30*time.Minute), dur(time.Hour)

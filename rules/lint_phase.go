@@ -9,8 +9,8 @@ func (c *compiler) lintPhases(at Checker) {
 	for i, s := range c.spec.Phases {
 		at := at.At(s.Name)
 		at.Name(s.Name)
-		if s.Name == "current" {
-			at.Fail("bad-name", "choose another name", `"current" is the gate of whatever phase is current`)
+		if s.Name == "current" || s.Name == "run" {
+			at.Fail("bad-name", "choose another name", "%q is a gate of its own: of the current phase, or of the whole run", s.Name)
 		}
 		at.Required("traffic", s.Traffic == nil, `"10 %"`)
 		at.Required("window", s.Window == nil, `"15m"`)
@@ -58,7 +58,7 @@ func (c *compiler) lintPhaseRules(at Checker, i int) {
 		at.At("success").Fail("missing", "name at least one success rule", "a phase without success rules could pass on nothing")
 	}
 	if len(s.Rollback) == 0 {
-		at.At("rollback").Warn("no-rollback", "name the rollback rules to watch", "nothing takes this phase back")
+		at.At("rollback").Warn("no-rollback", "name the rollback rules to watch", "nothing rolls this phase back")
 	}
 	lintNames(at.At("success"), "success", s.Success, c.success, "rollback", c.rollback)
 	lintNames(at.At("rollback"), "rollback", s.Rollback, c.rollback, "success", c.success)

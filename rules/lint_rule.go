@@ -110,7 +110,7 @@ func lintAggregate(at Checker, s RuleSpec, sig *Signal) {
 	at.Required("min_share", share && s.MinShare == nil, `"90 %"`)
 	at.Excess("min_share", !share && s.MinShare != nil, `it is for aggregate "share"`)
 	if share && s.MinShare != nil && s.MinShare.Value == 0 {
-		at.At("min_share").Fail("out-of-range", `write "90 %" or another share`, "a share of nothing is always there")
+		at.At("min_share").Fail("out-of-range", `write "90 %" or another share`, "must be above 0 %%")
 	}
 	percentile := sig.Kind == Percentile
 	switch {
@@ -121,7 +121,7 @@ func lintAggregate(at Checker, s RuleSpec, sig *Signal) {
 		at.At("aggregate").Fail("wrong-kind", `write "exceedance", "worst" or "share"`, "percentiles cannot be pooled")
 	}
 	if percentile && (s.When.Op == Equal || s.When.Op == NotEqual) {
-		at.At("when").Fail("bad-operator", "use <, <=, > or >=", "a percentile is a measured number, equal to nothing")
+		at.At("when").Fail("bad-operator", "use <, <=, > or >=", "== and != make no sense for a percentile")
 	}
 }
 

@@ -26,12 +26,13 @@ func TestLint(t *testing.T) {
 		{"plan's name begins with a point", func(s *Spec) { s.Release.Plan = ".x" }, "bad-name release.plan"},
 		{"interval of a millisecond", func(s *Spec) { s.Release.Interval = dur(time.Millisecond) }, "out-of-range release.interval"},
 		{"interval in parts of a second", func(s *Spec) { s.Release.Interval = dur(1500 * time.Millisecond) }, "out-of-range release.interval"},
-		{"ends before it starts", func(s *Spec) { s.Release.Completion = s.Release.Start.Add(-1) }, "order release.expected_completion"},
-		{"ends while a phase is watched", func(s *Spec) { s.Release.Completion = s.Release.Start.Add(3 * time.Hour) }, "~order release.expected_completion"},
+		{"ends before it starts", func(s *Spec) { s.Release.Completion = Instant{Time: s.Release.Start.Add(-1)} }, "order release.expected_completion"},
+		{"ends while a phase is watched", func(s *Spec) { s.Release.Completion = Instant{Time: s.Release.Start.Add(3 * time.Hour)} }, "~order release.expected_completion"},
 
 		{"no phases", func(s *Spec) { s.Phases = nil },
 			"missing phases; ~unused-rule success.errors; ~unused-rule success.slow; ~unused-rule success.gap; ~unused-rule success.crashes; ~unused-rule success.stars; ~unused-rule rollback.errors-high; ~unused-rule rollback.slow-high"},
 		{"phase called current", func(s *Spec) { s.Phases[0].Name = "current" }, "bad-name phases.current"},
+		{"phase called run", func(s *Spec) { s.Phases[0].Name = "run" }, "bad-name phases.run"},
 		{"phase with a space", func(s *Spec) { s.Phases[0].Name = "a b" }, `bad-name phases."a b"`},
 		{"phase without traffic", func(s *Spec) { s.Phases[0].Traffic = nil }, "missing phases.canary.traffic"},
 		{"phase without window", func(s *Spec) { s.Phases[0].Window = nil }, "missing phases.canary.window"},
@@ -276,7 +277,7 @@ func TestCheckSignalsAlone(t *testing.T) {
 	}
 }
 
-func TestPlaceholders(t *testing.T) {
+func TestQuestionMarks(t *testing.T) {
 	for sql, want := range map[string]int{
 		"":                      0,
 		"SELECT ?, ?":           2,
@@ -287,7 +288,7 @@ func TestPlaceholders(t *testing.T) {
 		"SELECT 'open ?":        0,
 		"/*/ ? */ ?":            1,
 	} {
-		if got := placeholders(sql); got != want {
+		if got := questionMarks(sql); got != want {
 			t.Errorf("%q has %d question marks to fill, want %d", sql, got, want)
 		}
 	}

@@ -12,7 +12,7 @@ const (
 	PolicyIgnore                 // judge the phase without this rule
 )
 
-// RuleKind tells the rules that let a phase pass from those that take it back.
+// RuleKind tells the rules that let a phase pass from those that roll it back.
 type RuleKind uint8
 
 const (
@@ -99,7 +99,7 @@ type Rule struct {
 
 	// A rule that weighs evidence has two bounds on the share of bad ones, 0..1 (on
 	// the mean for a Mean, on the gap for a Gauge with groups): what a good release
-	// keeps, and what is to be taken back. Between them the rollout waits. They are
+	// keeps, and what is to be rolled back. Between them the rollout waits. They are
 	// equal where the plan has only one of the two on this signal.
 	Method  Method  `json:"method,omitempty"`
 	Limit   float64 `json:"limit,omitempty"`
@@ -169,8 +169,9 @@ type Plan struct {
 	Name       string        `json:"name"` // plan id, REL-2025-06-04
 	Title      string        `json:"title"`
 	Version    string        `json:"version,omitempty"` // what is released
-	Start      time.Time     `json:"start"`             // T, UTC
-	Completion time.Time     `json:"completion"`        // expected
+	Start      time.Time     `json:"start"`             // T, UTC; zero of a template
+	Completion time.Time     `json:"completion"`        // expected; zero of a template
+	Length     time.Duration `json:"length,omitempty"`  // of a template: from T to the expected completion
 	Manager    string        `json:"manager"`
 	Interval   time.Duration `json:"interval"` // between ticks
 
@@ -184,6 +185,9 @@ type Plan struct {
 	Approvals      []Approval      `json:"approvals,omitempty"`
 	Rehearsal      Rehearsal       `json:"rehearsal"`
 	PassCriteria   []string        `json:"pass_criteria,omitempty"`
+
+	Parameters    []Parameter `json:"parameters,omitempty"`    // that a run is told when it begins, in file order
+	GivenPrevious Previous    `json:"given_previous,omitzero"` // what the plan file says of the release before, for a run that no passed one comes before
 
 	Binding Binding `json:"binding,omitzero"` // what makes a run of the plan; zero for a plan by itself
 }

@@ -108,14 +108,14 @@ type AppStoreQuery struct {
 type AthenaQuery struct {
 	SQL        string   `json:"sql" toml:"-"`                           // the text of File, read when the config is
 	File       string   `json:"file" toml:"file"`                       // File with the query, beside the config file. Required.
-	Parameters []string `json:"parameters,omitempty" toml:"parameters"` // One for each question mark of the query, strings with their own quotes: ["'1.0.0'"].
+	Parameters []string `json:"parameters,omitempty" toml:"parameters"` // One for each question mark of the query, strings with their own quotes: ["'{version}'"].
 	Database   string   `json:"database,omitempty" toml:"database"`     // The database. Required.
 	Catalog    string   `json:"catalog,omitempty" toml:"catalog"`       // The data catalog. Default: AwsDataCatalog.
 	Workgroup  string   `json:"workgroup,omitempty" toml:"workgroup"`   // The workgroup. Default: primary.
 	Output     string   `json:"output,omitempty" toml:"output"`         // Where results go, "s3://bucket/prefix". Default: what the workgroup says.
 	Groups     int      `json:"groups" toml:"groups"`                   // How many groups must be present, 10 for deciles; fewer are no data. Required.
 	MinGroup   int      `json:"min_group" toml:"min_group"`             // How many samples every group must have; fewer are no data. Required.
-	Reuse      Duration `json:"reuse,omitempty" toml:"reuse"`           // How old a result of the same query may be, up to 7d. Default: 0s, each is run afresh.
+	Reuse      Duration `json:"reuse,omitempty" toml:"reuse"`           // How old a result of the same query may be, up to 7d. Default: 0s, each query runs.
 }
 
 // Point is what one bucket of event time said. What Value and Samples hold is

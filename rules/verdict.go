@@ -9,7 +9,7 @@ const (
 	Pending                 // it is too early to say
 	Pass                    // known to be good, on settled data
 	Fail                    // known to be bad; the rollout must not go on
-	Rollback                // known to be bad; the rollout must be taken back
+	Rollback                // known to be bad; the rollout must be rolled back
 )
 
 // Cause says what a verdict rests on.
