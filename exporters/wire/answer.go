@@ -297,7 +297,7 @@ func (a Answer) Believed(s *evaluator.Snapshot, age Age) Answer {
 	}
 	said := "nothing has been evaluated since " + s.At.UTC().Format(time.RFC3339)
 	if age == Ahead {
-		said = "the newest evaluation is stamped " + s.At.UTC().Format(time.RFC3339) + ", which is in the future: the clock was set back"
+		said = "the newest evaluation is stamped in the future, " + s.At.UTC().Format(time.RFC3339) + ": the clock was set back"
 	}
 	return a.unknown(rules.CauseStale.String(), said)
 }
