@@ -69,7 +69,7 @@ func TestCommandBetweenTicks(t *testing.T) {
 			t.Errorf("the journal has %q", got)
 		}
 		e, err = l.Command(t.Context(), "p", "", hold("1"))
-		if err != nil || e.To != "applied" || e.ID != "" || e.Reason == "" {
+		if err != nil || e.To != "applied" || e.ID != "" || e.Why.Code != evaluator.WhyAppliedEarlier {
 			t.Errorf("a repeated command: got %+v, %v", e, err)
 		}
 		e, err = l.Command(t.Context(), "p", "", evaluator.Command{ID: "2", Kind: evaluator.Hold})

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -15,9 +16,11 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// weighed is plan with rules that weigh evidence, so many minutes later.
-func weighed(name string, later int) *rules.Plan {
-	p := plan(name, 30*time.Second)
+// weighed is a version of a plan with rules that weigh evidence, so many minutes
+// later.
+func weighed(version string, later int) *rules.Plan {
+	p := plan("p", 30*time.Second)
+	p.Version = version
 	p.Start = start.Add(time.Duration(later) * time.Minute)
 	p.FalseRollback, p.FalsePass, p.Communications = .01, .05, nil
 	for i := range p.Rules {
@@ -27,7 +30,7 @@ func weighed(name string, later int) *rules.Plan {
 	return p
 }
 
-// released runs plans one after the other in a journal, for half an hour each,
+// released runs versions one after the other in a journal, for half an hour each,
 // each under a runner of its own.
 func released(t *testing.T, store journaltest.Store, history int, w *world, plans ...*rules.Plan) {
 	t.Helper()
@@ -35,22 +38,22 @@ func released(t *testing.T, store journaltest.Store, history int, w *world, plan
 		c := &clock{now: p.Start.Add(-time.Minute), end: p.Start.Add(29 * time.Minute)}
 		r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Journal: open(t, store), Fetcher: w, Clock: c, History: history})
 		if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
-			t.Fatalf("plan %s: %v", p.Name, err)
+			t.Fatalf("version %s: %v", p.Version, err)
 		}
-		replays(t, open(t, store), p.Name)
+		replays(t, open(t, store), "p@"+p.Version)
 	}
 }
 
-// pasts lists what the first ticks of a plan brought.
-func pasts(t *testing.T, store journaltest.Store, name string) (first []evaluator.Past) {
+// pasts lists what the first tick of a version brought.
+func pasts(t *testing.T, store journaltest.Store, version string) (first []evaluator.Past) {
 	t.Helper()
-	kept, err := open(t, store).Entries(t.Context(), name, 0, -1)
+	kept, err := open(t, store).Entries(t.Context(), "p@"+version, 0, -1)
 	if err != nil || len(kept) == 0 {
-		t.Fatalf("plan %s: %d ticks, %v", name, len(kept), err)
+		t.Fatalf("version %s: %d ticks, %v", version, len(kept), err)
 	}
 	for _, k := range kept[1:] {
 		if k.Tick.Past != nil {
-			t.Errorf("plan %s: the tick at %v brings earlier releases", name, k.Tick.At)
+			t.Errorf("version %s: the tick at %v brings earlier releases", version, k.Tick.At)
 		}
 	}
 	return kept[0].Tick.Past
@@ -149,17 +152,25 @@ type unreadable struct{ journaltest.Journal }
 
 var errUnreadable = errors.New("unreadable")
 
-func (j unreadable) Passed(context.Context, string, int) ([]evaluator.Past, error) {
+func (j unreadable) Passed(context.Context, string, string, int) ([]evaluator.Past, error) {
 	return nil, errUnreadable
 }
 
-func TestHistoryUnreadable(t *testing.T) {
-	j := open(t, new(journaltest.Memory))
-	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{weighed("a", 0)}}, Journal: unreadable{j}, Fetcher: &world{bad: healthy}, Clock: newClock(5), History: 5})
-	if err := r.Run(t.Context()); !errors.Is(err, errUnreadable) {
-		t.Errorf("Run: got %v, want %v", err, errUnreadable)
-	}
-	if seq, err := j.Seq(t.Context()); seq != 0 || err != nil {
-		t.Errorf("sequence %d was committed (%v)", seq, err)
-	}
+// A run never begins without the earlier releases that it is to be compared with.
+func TestARunWaitsForItsHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		j := open(t, new(journaltest.Memory))
+		l := goLive(t, nil, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{weighed("a", 0)}}, Journal: unreadable{j}, Fetcher: &world{bad: healthy}, History: 5})
+		until(70)
+		if p := l.Published(); !errors.Is(p.Trouble, errUnreadable) {
+			t.Errorf("trouble: got %v, want %v", p.Trouble, errUnreadable)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+		if runs, err := j.Runs(t.Context(), evaluator.RunFilter{}); len(runs) != 0 || err != nil {
+			t.Errorf("runs %v began (%v)", runs, err)
+		}
+	})
 }

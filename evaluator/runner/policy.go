@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -202,11 +203,16 @@ func (r *Runner) catchUp(ctx context.Context) {
 		case u != nil && u.document != nil:
 			batch = append(batch, r.stage(ctx, u, evaluator.Tick{At: r.now(u), Edit: u.edit}))
 		case u == nil && p.pending && p.plan != nil:
-			s, err := r.begin(ctx, p, rules.Bind{Version: p.plan.Version, Start: p.plan.Start, Try: 1, Previous: p.plan.GivenPrevious}, evaluator.Begun{})
-			if err != nil {
+			s, err := r.begin(ctx, p, rules.Bind{Version: p.plan.Version, Start: p.plan.Start, Try: 1}, evaluator.Begun{})
+			var refusal *Refusal
+			switch {
+			case errors.As(err, &refusal):
 				p.pending = false // until the file changes
-				r.say(p, FileBroken, fmt.Sprintf("the run of version %s cannot begin: %s", p.plan.Version, err))
+				r.say(p, FileBroken, fmt.Sprintf("the run of version %s cannot begin: %s", p.plan.Version, refusal.Text))
 				continue
+			case err != nil:
+				r.broken = err
+				return
 			}
 			p.pending = false
 			r.say(p, FileOK, "")

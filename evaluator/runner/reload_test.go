@@ -44,7 +44,7 @@ func TestReload(t *testing.T) {
 		until(20 * 60)
 		for _, name := range []string{"p", "r"} {
 			if got := view(t, l.Runner, name); got.Verdict != rules.Pass {
-				t.Errorf("plan %q: got %s (%s), want pass", name, got.Verdict, got.Reason)
+				t.Errorf("plan %q: got %s (%s), want pass", name, got.Verdict, got.Why.Code)
 			}
 		}
 		if err := l.stop(); err != nil {

@@ -1,10 +1,8 @@
 package runner
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -128,7 +126,7 @@ func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Sta
 	}
 	next, err := r.begin(ctx, p, bind, begun)
 	if err != nil {
-		return Started{}, badStart("%v", err)
+		return Started{}, err
 	}
 	if r.commit(ctx, append(batch, next)); r.broken != nil {
 		return Started{}, fmt.Errorf("%w: %w", ErrJournal, r.broken)
@@ -138,20 +136,20 @@ func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Sta
 }
 
 // begin stages the first tick of a run. What {previous} stands for comes from the
-// last run that passed, unless it was told. An error is of the version or the
-// parameters, in words.
+// last run that passed, unless it was told. A *Refusal is of the version or the
+// parameters; other errors are the journal's.
 func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun evaluator.Begun) (staged, error) {
 	passed, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: p.name, States: []rules.State{rules.Passed}, Limit: 1})
 	if err != nil {
 		return staged{}, err
 	}
 	if len(passed) > 0 {
-		bind.Previous = previous(passed[0], bind.Previous)
+		bind.Previous = rules.Previous{Version: passed[0].Version, Parameters: passed[0].Parameters}.With(bind.Previous)
 	}
 	bind.UID = r.NewUID()
 	bound, err := p.plan.Bound(bind)
 	if err != nil {
-		return staged{}, err
+		return staged{}, badStart("%v", err)
 	}
 	document, digest, err := encode(bound)
 	if err != nil {
@@ -171,14 +169,6 @@ func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun ev
 	s := r.stage(ctx, u, tick)
 	s.into = p
 	return s, nil
-}
-
-// previous is the last release that passed, as far as it was not told otherwise.
-func previous(passed evaluator.RunRecord, told rules.Previous) rules.Previous {
-	all := rules.Previous{Version: cmp.Or(told.Version, passed.Version), Parameters: map[string]string{}}
-	maps.Copy(all.Parameters, passed.Parameters)
-	maps.Copy(all.Parameters, told.Parameters)
-	return all
 }
 
 // newest is the newest run of a version, nil when there is none.

@@ -1,0 +1,3 @@
+package rules
+
+func Diff(old, new *Plan) []Change { return []Change{{Path: "release"}} }
