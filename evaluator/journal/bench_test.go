@@ -95,8 +95,8 @@ func BenchmarkDelivered(b *testing.B) {
 }
 
 // BenchmarkEndedRuns is opening, committing and recovering beside 1,000 ended runs
-// of 30 hours, against the same in a journal without any. The goal is 1.1 for
-// commit and recovery; opening reads the list of runs nowhere.
+// of 30 hours, a tick a minute, against the same in a journal without any. The goal
+// is 1.1. Making the runs takes two minutes.
 func BenchmarkEndedRuns(b *testing.B) {
 	const live = 60 // ticks to be recovered
 	paths := [2]string{newPath(b), newPath(b)}
@@ -137,6 +137,7 @@ func BenchmarkEndedRuns(b *testing.B) {
 	b.ReportMetric(float64(took[1].commit)/float64(took[0].commit), "x_commit")
 	b.ReportMetric(float64(took[1].recover)/float64(took[0].recover), "x_recover")
 	b.ReportMetric(took[1].open.Seconds()*1000/float64(b.N), "open-ms")
+	b.ReportMetric(took[1].recover.Seconds()*1000/float64(b.N), "recover-ms")
 	b.ReportMetric(took[1].commit.Seconds()*1e6/float64(b.N)/live, "commit-µs")
 }
 

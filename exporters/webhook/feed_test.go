@@ -25,6 +25,7 @@ type memFeed struct {
 	dead    []DeadLetter
 	watch   chan struct{}
 	broken  error // given by every method that writes
+	away    error // given by Pending and Events
 	writes  int
 }
 
@@ -95,6 +96,18 @@ func (f *memFeed) lose() {
 	f.wakeLocked()
 }
 
+func (f *memFeed) breaks(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken = err
+}
+
+func (f *memFeed) unreadable(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = err
+}
+
 // cursor is where endpoint a stands in a run.
 func (f *memFeed) cursor(run string) RunCursor {
 	f.mu.Lock()
@@ -105,6 +118,9 @@ func (f *memFeed) cursor(run string) RunCursor {
 func (f *memFeed) Events(_ context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.away != nil {
+		return nil, f.away
+	}
 	rest := f.events[run][min(after, uint64(len(f.events[run]))):]
 	return slices.Clone(rest[:min(limit, len(rest))]), nil
 }
@@ -130,6 +146,9 @@ func (f *memFeed) Watch() <-chan struct{} {
 func (f *memFeed) Pending(_ context.Context, endpoint string) (list []RunCursor, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.away != nil {
+		return nil, f.away
+	}
 	for _, run := range f.runs {
 		c := f.cursors[at{endpoint, run}]
 		if c.Run, c.End = run, uint64(len(f.events[run])); c.N < c.End {

@@ -40,9 +40,11 @@ func New(c Config) (*Webhook, error) {
 }
 
 // Run delivers until ctx is done, and then lets requests in flight end within
-// the grace period, saves how far it came and gives nil. It gives an error only
-// when the feed fails; whatever a receiver does is no error and delays no other
-// endpoint. It may be called again after it has returned, but not twice at once.
+// the grace period and saves how far it came; it gives an error only when that
+// cannot be saved. Whatever a receiver does is no error and delays no other
+// endpoint. While the feed fails, Run waits and asks again every second: nothing
+// is lost then, and what was delivered is not delivered again. It may be called
+// again after it has returned, but not twice at once.
 func (h *Webhook) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// Without any endpoint there is nothing else that would wait.

@@ -459,17 +459,81 @@ func TestBurstCoalescesCursorWrites(t *testing.T) {
 	})
 }
 
-// A feed that fails stops Run, with a reason that names the endpoint, whatever it
-// was that could not be recorded.
-func TestBrokenFeedStopsRun(t *testing.T) {
-	for _, code := range []int{204, 410, 500} { // delivered, buried, failed
-		f := newMemFeed()
-		f.broken = errors.New("disk full")
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{newScript(status(code))}})
-		f.commitN(t, 1)
-		err := h.Run(context.Background())
-		if !errors.Is(err, f.broken) || !strings.Contains(err.Error(), `"a"`) {
-			t.Errorf("answered %d: Run: %v, want %v, and the endpoint's name", code, err, f.broken)
-		}
+// A feed that cannot be written to is waited for: nothing is lost, what was
+// delivered is not sent again, and no more is sent than a crash may repeat.
+func TestABrokenFeedIsWaitedFor(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		answer func(int, *http.Request, http.ResponseWriter)
+		during int // requests while it is broken
+		after  int // and in the end
+		dead   int
+	}{
+		{"delivered", status(204), saveEvery, 100, 0},
+		{"to be buried", func(_ int, r *http.Request, w http.ResponseWriter) {
+			if strings.HasSuffix(r.Header.Get("webhook-id"), "/1") {
+				w.WriteHeader(410)
+			}
+		}, 2, 102, 1}, // at 0 and 5 s, and again at 35 s
+		{"failed", failing(1, 500), 1 + saveEvery, 101, 0}, // at 0 s, and from 5 s on
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, f := newScript(tt.answer), newMemFeed()
+				h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
+				f.breaks(errors.New("disk full"))
+				f.commitN(t, 100)
+				stop := start(t, h)
+				time.Sleep(20 * time.Second)
+				if got := len(s.seen()); got != tt.during || f.cursor(theRun).N != 0 {
+					t.Errorf("%d requests while it was broken, want %d", got, tt.during)
+				}
+				f.breaks(nil)
+				drain(t, h)
+				stop()
+				if got := len(s.seen()); got != tt.after || f.cursor(theRun).N != 100 || len(f.dead) != tt.dead {
+					t.Errorf("%d requests, cursor at %d, %d dead letters; want %d, 100 and %d", got, f.cursor(theRun).N, len(f.dead), tt.after, tt.dead)
+				}
+			})
+		})
 	}
+}
+
+// A feed that cannot be read is asked again, also for what it could not say.
+func TestAFeedThatCannotBeReadIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		f.commitN(t, 2)
+		f.unreadable(errors.New("the journal is away"))
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+		stop := start(t, h)
+		time.Sleep(10 * time.Second)
+		f.unreadable(nil)
+		drain(t, h)
+		f.unreadable(errors.New("the journal is away"))
+		f.commitTo(t, "B", 1)
+		f.lose()
+		time.Sleep(10 * time.Second)
+		f.unreadable(nil)
+		drain(t, h)
+		stop()
+		if got, b := s.ids(), full(s, "B"); got != "1 2 1" || b != "1" {
+			t.Errorf("sent %s, of B %s; want 1 2 1 and 1", got, b)
+		}
+	})
+}
+
+// What cannot be saved at the end is said, with the endpoint's name.
+func TestRunSaysWhatItCouldNotSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newMemFeed()
+		f.breaks(errors.New("disk full"))
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{newScript(nil)}})
+		f.commitN(t, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := h.Run(ctx); err == nil || !strings.Contains(err.Error(), `"a"`) || !strings.Contains(err.Error(), "disk full") {
+			t.Errorf("Run: %v, want the reason and the endpoint's name", err)
+		}
+	})
 }

@@ -24,6 +24,7 @@ const (
 	saveWithin = 20 * time.Millisecond // and how old the oldest of them may be
 	skipEvery  = 256                   // events passed over, nothing delivered, that a restart reads again
 	skipWithin = time.Minute           // and how old the oldest of them may be
+	feedAgain  = time.Second           // after which a feed that failed is asked again
 )
 
 // worker brings the feed to one endpoint, one request at a time, and the events of
@@ -40,20 +41,23 @@ type worker struct {
 	second   *lane         // where its failures are escalated to; nil for nowhere
 	poked    chan struct{} // something else than the feed has changed
 
-	mu      sync.Mutex         // guards what follows, and the endpoint's cursors in the feed
-	moved   int                // grows when the cursors were set back
-	streams map[string]*stream // :: run → what is not done with, or not saved
-	mark    uint64             // up to where the feed was followed
-	more    bool               // the feed has more after the mark
-	watch   <-chan struct{}
-	met     uint64    // streams so far
-	turns   uint64    // events read so far
-	unsaved int       // deliveries since the cursors were saved
-	skipped int       // events passed over since
-	unsince time.Time // when the first of either was; zero when all is saved
-	waiting bool      // nothing to do
-	changed chan struct{}
-	counts  Stats
+	mu       sync.Mutex         // guards what follows, and the endpoint's cursors in the feed
+	moved    int                // grows when the cursors were set back
+	streams  map[string]*stream // :: run → what is not done with, or not saved
+	behind   bool               // the feed is to be asked for all that is pending
+	troubled bool               // the feed has failed: what was delivered is saved before more is sent
+	said     time.Time          // when the log last said so
+	mark     uint64             // up to where the feed was followed
+	more     bool               // the feed has more after the mark
+	watch    <-chan struct{}
+	met      uint64    // streams so far
+	turns    uint64    // events read so far
+	unsaved  int       // deliveries since the cursors were saved
+	skipped  int       // events passed over since
+	unsince  time.Time // when the first of either was; zero when all is saved
+	waiting  bool      // nothing to do
+	changed  chan struct{}
+	counts   Stats
 
 	reading bool      // the dead letters are to be read
 	letters []pending // dead letters that are to be sent again
@@ -69,40 +73,51 @@ func newWorker(c Config, s *sender) *worker {
 	}
 }
 
-// run works until ctx is done. What was delivered is saved before it returns,
-// whatever the reason.
+// run works until ctx is done, and saves what was delivered before it returns. A
+// feed that fails is waited for.
 func (w *worker) run(ctx context.Context) error {
-	err := w.start(ctx)
-	for err == nil && ctx.Err() == nil {
-		err = w.turn(ctx)
+	w.start()
+	for ctx.Err() == nil {
+		if err := w.turn(ctx); err != nil && ctx.Err() == nil {
+			w.trouble(err)
+			select {
+			case <-w.after(feedAgain):
+			case <-ctx.Done():
+			}
+		}
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	saveErr := w.saveLocked(last)
-	if ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())) {
-		err = nil
-	}
-	return errors.Join(err, saveErr)
+	return w.saveLocked(last)
 }
 
-// start reads where the endpoint stands.
-func (w *worker) start(ctx context.Context) error {
+func (w *worker) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.loadLocked(ctx)
+	w.loadLocked()
 }
 
-// loadLocked forgets what it knows and asks the feed.
-func (w *worker) loadLocked(ctx context.Context) error {
+// trouble notes that the feed fails. What was delivered stays known, so that it is
+// not delivered again when the feed works.
+func (w *worker) trouble(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.troubled = true
+	if now := w.now(); now.Sub(w.said) >= time.Minute {
+		w.said = now
+		w.log.Error("deliveries wait for the journal", "err", err)
+	}
+}
+
+// loadLocked forgets what is known: the feed is to be asked.
+func (w *worker) loadLocked() {
 	w.streams = make(map[string]*stream)
 	w.unsaved, w.skipped, w.unsince = 0, 0, time.Time{}
-	w.reading = true
+	w.reading, w.behind, w.waiting = true, true, false
 	w.watch = w.feed.Watch() // before reading, so that nothing falls in between
 	_, w.mark, _ = w.feed.Newer(latest, 0)
-	w.more = true
-	return w.catchUpLocked(ctx)
 }
 
 // latest is a mark that no feed has reached: Newer answers with the newest there is.
@@ -123,6 +138,7 @@ func (w *worker) catchUpLocked(ctx context.Context) error {
 		}
 		s.end = max(s.end, c.End)
 	}
+	w.behind = false
 	return nil
 }
 
@@ -148,14 +164,21 @@ func (w *worker) turn(ctx context.Context) error {
 func (w *worker) prepare(ctx context.Context) (head *pending, moved int, wait time.Duration, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.waiting = false
+	if w.troubled {
+		// Nothing more is sent before it is saved what was: a crash may repeat that.
+		if err := w.saveLocked(ctx); err != nil {
+			return nil, 0, 0, err
+		}
+	}
 	if err := w.fillLocked(ctx); err != nil {
 		return nil, 0, 0, err
 	}
 	if err := w.exhumeLocked(ctx); err != nil {
 		return nil, 0, 0, err
 	}
+	w.troubled = false
 	if head, wait = w.nextLocked(); head != nil && wait <= 0 {
-		w.waiting = false
 		return head, w.moved, 0, nil
 	}
 	rest, err := w.restLocked(ctx)
@@ -163,7 +186,6 @@ func (w *worker) prepare(ctx context.Context) (head *pending, moved int, wait ti
 		return nil, 0, 0, err
 	}
 	if head != nil {
-		w.waiting = false
 		if rest > 0 {
 			wait = min(wait, rest)
 		}
@@ -232,7 +254,10 @@ func (w *worker) exhumeLocked(ctx context.Context) error {
 // feed.
 func (w *worker) fillLocked(ctx context.Context) error {
 	if w.more || fired(w.watch) {
-		if err := w.followLocked(ctx); err != nil {
+		w.followLocked()
+	}
+	if w.behind {
+		if err := w.catchUpLocked(ctx); err != nil {
 			return err
 		}
 	}
@@ -273,13 +298,10 @@ func (w *worker) meetLocked(run string, n uint64) *stream {
 }
 
 // followLocked takes what was committed since the mark.
-func (w *worker) followLocked(ctx context.Context) error {
+func (w *worker) followLocked() {
 	w.watch = w.feed.Watch() // before reading, so that nothing falls in between
 	events, next, ok := w.feed.Newer(w.mark, batch)
-	w.mark, w.more = next, len(events) == batch
-	if !ok {
-		return w.catchUpLocked(ctx)
-	}
+	w.mark, w.more, w.behind = next, len(events) == batch, w.behind || !ok
 	for _, e := range events {
 		s := w.streams[e.Run]
 		if s == nil {
@@ -291,7 +313,6 @@ func (w *worker) followLocked(ctx context.Context) error {
 		}
 		s.end = max(s.end, e.Event.N)
 	}
-	return nil
 }
 
 func fired(c <-chan struct{}) bool {
@@ -376,9 +397,9 @@ func (w *worker) rewind(ctx context.Context, since time.Time) error {
 		return nil
 	}
 	w.moved++
-	w.waiting = false
+	w.loadLocked()
 	w.poke()
-	return w.loadLocked(ctx)
+	return nil
 }
 
 // reread has the dead letters read again.
