@@ -28,7 +28,7 @@ func genPast(t *rapid.T) []Past {
 	}
 	past := make([]Past, n)
 	for i := range past {
-		past[i] = Past{Plan: fmt.Sprintf("E%d", i), At: T.Add(-time.Duration(i+1) * 24 * time.Hour)}
+		past[i] = Past{Run: fmt.Sprintf("E%d", i), At: T.Add(-time.Duration(i+1) * 24 * time.Hour)}
 		for s := range rapid.IntRange(0, 4).Draw(t, "totals") {
 			samples := rapid.SampledFrom([]float64{0, -1, 1, 1000, 1e6, 1e13, 1e300}).Draw(t, "samples")
 			past[i].Totals = append(past[i].Totals, Total{
@@ -119,7 +119,7 @@ func pastWorld(t *testing.T, rate float64, past []Past) *world {
 	return w
 }
 
-func earlier(totals ...Total) Past { return Past{Plan: "OLD", At: T.Add(-time.Hour), Totals: totals} }
+func earlier(totals ...Total) Past { return Past{Run: "OLD", At: T.Add(-time.Hour), Totals: totals} }
 
 // A release that keeps its limit by far, and yet fails ten times as often as those
 // before, is warned of: and it passes.

@@ -108,16 +108,16 @@ func scanRun(scan func(...any) error) (r evaluator.RunRecord, err error) {
 func (j *Journal) Passed(ctx context.Context, plan, exceptRun string, limit int) ([]evaluator.Past, error) {
 	past := []evaluator.Past{}
 	err := j.view(fmt.Sprintf("passed runs of plan %q", plan), func(db *handles) error {
-		rows, err := db.read.QueryContext(ctx, `SELECT decided, totals FROM runs
+		rows, err := db.read.QueryContext(ctx, `SELECT run, decided, totals FROM runs
 			WHERE plan = $1 AND state = 'passed' AND run <> $2 AND totals <> 'null' ORDER BY decided DESC, id DESC LIMIT $3`, plan, exceptRun, limit)
 		if err != nil {
 			return err
 		}
 		return each(rows, func() error {
-			p := evaluator.Past{Plan: plan}
+			var p evaluator.Past
 			var at int64
 			var totals sql.RawBytes
-			if err := rows.Scan(&at, &totals); err != nil {
+			if err := rows.Scan(&p.Run, &at, &totals); err != nil {
 				return err
 			}
 			p.At = fromSeconds(at)

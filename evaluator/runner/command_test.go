@@ -147,13 +147,14 @@ func TestStopDuringFetch(t *testing.T) {
 		if err := l.stop(); err != nil || time.Since(began) != 0 {
 			t.Errorf("stopping took %s and gave %v", time.Since(began), err)
 		}
-		if got := replays(t, l.j, "p@1"); got != 2 {
-			t.Errorf("got %d ticks, want the two before T", got)
+		if got := replays(t, l.j, "p@1"); got != 3 {
+			t.Errorf("got %d ticks, want the first one and the two before T", got)
 		}
 	})
 }
 
-// TestCommandNotCommitted: the journal's failure is the command's, and the end.
+// TestCommandNotCommitted: what the journal did not take is told to the sender, is
+// not seen, and the runner goes on from what the journal has.
 func TestCommandNotCommitted(t *testing.T) {
 	for _, fault := range []journaltest.Fault{journaltest.Failed, journaltest.Happened} {
 		synctest.Test(t, func(t *testing.T) {
@@ -169,23 +170,38 @@ func TestCommandNotCommitted(t *testing.T) {
 			l := goLive(t, store, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}, Journal: j})
 			until(70)
 			broken = true
-			if _, err := l.Command(t.Context(), "p", "", hold("1")); !errors.Is(err, journaltest.ErrInjected) {
+			if _, err := l.Command(t.Context(), "p", "", hold("1")); !errors.Is(err, runner.ErrJournal) || !errors.Is(err, journaltest.ErrInjected) {
 				t.Errorf("Command: got %v, want the journal's error", err)
 			}
+			synctest.Wait()
 			if view(t, l.Runner, "p").Held {
 				t.Error("what the journal did not take was published")
 			}
-			if err := l.stop(); !errors.Is(err, journaltest.ErrInjected) {
-				t.Errorf("Run: got %v, want the journal's error", err)
+			if err := l.Ready(); !errors.Is(err, runner.ErrJournal) || l.Published().Trouble == nil {
+				t.Errorf("ready: got %v, trouble %v", err, l.Published().Trouble)
 			}
-			again := goLive(t, store, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}})
-			synctest.Wait()
-			if got, want := view(t, again.Runner, "p").Held, fault == journaltest.Happened; got != want {
-				t.Errorf("after a restart: held %t, want %t", got, want)
+			if err := l.Healthy(time.Now().Add(time.Hour)); err != nil {
+				t.Errorf("a restart would not mend the journal, and healthy says %v", err)
 			}
-			if err := again.stop(); err != nil {
+			if _, err := l.Command(t.Context(), "p", "", hold("2")); !errors.Is(err, runner.ErrJournal) {
+				t.Errorf("a command meanwhile: got %v", err)
+			}
+			until(100)
+			broken = false
+			until(200)
+			if err := l.Ready(); err != nil || l.Published().Trouble != nil {
+				t.Errorf("after the journal came back: %v, trouble %v", err, l.Published().Trouble)
+			}
+			if got, want := view(t, l.Runner, "p").Held, fault == journaltest.Happened; got != want {
+				t.Errorf("after the journal came back: held %t, want %t", got, want)
+			}
+			if got := view(t, l.Runner, "p").At; got.Before(start.Add(150 * time.Second)) {
+				t.Errorf("it does not tick any more: newest at %s", got)
+			}
+			if err := l.stop(); err != nil {
 				t.Error(err)
 			}
+			replays(t, j.Journal, "p@1")
 		})
 	}
 }

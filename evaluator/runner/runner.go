@@ -213,7 +213,7 @@ func (r *Runner) loop(ctx context.Context) error {
 		next := r.nextSlot()
 		waitCtx, cancel := context.WithCancel(ctx)
 		var waited error
-		idle := r.await(waitCtx, cancel, r.reloads, func() { waited = r.waitUntil(waitCtx, next) })
+		idle := r.await(waitCtx, cancel, r.reloads, func() { waited = r.Clock.WaitUntil(waitCtx, next) })
 		cancel()
 		if !idle || ctx.Err() != nil {
 			continue // the plans have changed, or we are to stop
@@ -269,15 +269,6 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// waitUntil waits for a slot; without a run there is none.
-func (r *Runner) waitUntil(ctx context.Context, t time.Time) error {
-	if t.IsZero() {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	return r.Clock.WaitUntil(ctx, t)
-}
-
 // await runs f beside the loop and meanwhile takes commands, so that neither a
 // wait nor a slow source keeps a person waiting. A job from reloads cuts f short
 // and makes await return false; during a fetch there are none, because the
@@ -318,13 +309,17 @@ func (r *Runner) eachRun(f func(*run)) {
 	}
 }
 
-// nextSlot is the earliest slot of any run, zero without runs that tick.
+// nextSlot is the earliest slot of any run. Without one that ticks it is the next
+// minute: the journal is looked at then.
 func (r *Runner) nextSlot() (next time.Time) {
 	r.eachRun(func(u *run) {
 		if !u.idle && (next.IsZero() || u.next.Before(next)) {
 			next = u.next
 		}
 	})
+	if next.IsZero() {
+		return floor(r.Clock.Now(), time.Minute).Add(time.Minute)
+	}
 	return next
 }
 

@@ -19,6 +19,10 @@ type due struct {
 // tick runs one slot: ask, step, commit, publish.
 func (r *Runner) tick(ctx context.Context) {
 	dues, wants := r.dues(r.Clock.Now())
+	if len(dues) == 0 {
+		r.broken = r.Journal.Check()
+		return
+	}
 	readings := r.fetch(ctx, dues, wants)
 	if ctx.Err() != nil || r.broken != nil {
 		return // a tick that was cut short never happened; its range is asked for again

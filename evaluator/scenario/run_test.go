@@ -214,7 +214,7 @@ func drawPast(rt *rapid.T, at int64, name *rapid.Generator[string]) []evaluator.
 	}
 	past := make([]evaluator.Past, n)
 	for i := range past {
-		past[i] = evaluator.Past{Plan: name.Draw(rt, "plan"), At: time.Unix(at-int64(i+1)*86400, 0).UTC()}
+		past[i] = evaluator.Past{Run: name.Draw(rt, "plan"), At: time.Unix(at-int64(i+1)*86400, 0).UTC()}
 		for range rapid.IntRange(0, 2).Draw(rt, "totals") {
 			past[i].Totals = append(past[i].Totals, evaluator.Total{Signal: name.Draw(rt, "signal"), Bad: rapid.Float64Range(0, 9).Draw(rt, "bad"), Samples: 9})
 		}

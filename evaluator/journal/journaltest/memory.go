@@ -243,7 +243,7 @@ func (m *memory) Passed(_ context.Context, plan, exceptRun string, limit int) ([
 	past := []evaluator.Past{}
 	for _, r := range m.passedLocked(plan) {
 		if r.record.ID != exceptRun && r.record.Totals != nil && len(past) < limit {
-			past = append(past, evaluator.Past{Plan: plan, At: r.record.Decided, Totals: r.record.Totals})
+			past = append(past, evaluator.Past{Run: r.record.ID, At: r.record.Decided, Totals: r.record.Totals})
 		}
 	}
 	return past, nil

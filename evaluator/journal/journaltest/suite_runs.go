@@ -60,7 +60,7 @@ func (b *bench) passed(plan, except string, limit int) (list []string) {
 		b.Error("Passed: got nil without an error")
 	}
 	for _, p := range past {
-		list = append(list, fmt.Sprintf("%s at %d: %v", p.Plan, p.At.Unix()-at(0).Unix(), p.Totals))
+		list = append(list, fmt.Sprintf("%s at %d: %v", p.Run, p.At.Unix()-at(0).Unix(), p.Totals))
 	}
 	return list
 }
@@ -73,12 +73,12 @@ func testPassed(b *bench) {
 	b.commit(b.decided("shop@4", 4, rules.Passed)) // counted nothing
 	b.commit(b.entry("shop@5", 5, 1))
 	b.reopen()
-	b.lists("all", b.passed("shop", "", 5), "shop at 3: [{s 1 9}]", "shop at 1: [{s 1 9}]")
-	b.lists("but the newest", b.passed("shop", "shop@3", 5), "shop at 1: [{s 1 9}]")
-	b.lists("one", b.passed("shop", "shop@5", 1), "shop at 3: [{s 1 9}]")
+	b.lists("all", b.passed("shop", "", 5), "shop@3 at 3: [{s 1 9}]", "shop@1 at 1: [{s 1 9}]")
+	b.lists("but the newest", b.passed("shop", "shop@3", 5), "shop@1 at 1: [{s 1 9}]")
+	b.lists("one", b.passed("shop", "shop@5", 1), "shop@3 at 3: [{s 1 9}]")
 	b.lists("none", b.passed("shop", "", 0))
 	b.commit(b.decided("shop@3", 9, rules.Failed)) // overridden
-	b.lists("overridden", b.passed("shop", "", 5), "shop at 1: [{s 1 9}]")
+	b.lists("overridden", b.passed("shop", "", 5), "shop@1 at 1: [{s 1 9}]")
 }
 
 func testPrune(b *bench) {
