@@ -126,7 +126,7 @@ func (a *alertmanager) alert(b *testing.B, n int) {
 	_ = res.Body.Close()
 }
 
-// freeAddress is a loopback address that nobody listens on.
+// freeAddress is a loopback address that is not in use.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

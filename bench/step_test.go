@@ -50,7 +50,7 @@ func wide(tb testing.TB, name string, n int) *rules.Plan {
 	return p
 }
 
-// minute is the tick of a minute: every signal has one new bucket, and the two
+// minute is the tick of a minute: every signal has one new period, and the two
 // before it come again. bad of 1,000 samples were.
 func minute(p *rules.Plan, at time.Time, bad float64) evaluator.Tick {
 	tick := evaluator.Tick{At: at}

@@ -202,7 +202,7 @@ func TestFilling(t *testing.T) {
 	})
 }
 
-// The state before matters to nobody but ignore.
+// The state before matters only in the mode ignore.
 func TestOnlyIgnoreRetains(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
