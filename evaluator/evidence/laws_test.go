@@ -37,8 +37,8 @@ func all(test *Test, tr *Track) [4]float64 {
 	return [4]float64{test.Warn(tr), test.Hold(tr), test.Midpoint(tr), test.Suspect(tr).LLR}
 }
 
-// The track is a function of the series alone, and a silent minute changes
-// nothing at all.
+// The track is a function of the series alone, and a minute without events does
+// not change it.
 func TestMissingMinutesChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		test, minutes := drawTest(t), drawMinutes(t, 0)

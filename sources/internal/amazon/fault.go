@@ -151,8 +151,8 @@ func RefusedText(message string) bool {
 		strings.Contains(m, "not authorized") || strings.Contains(m, "insufficient permission")
 }
 
-// lacksIdentity reports that no request was sent because there was nothing to
-// sign it with. The SDK has no type for it.
+// lacksIdentity reports that no request was sent because there were no
+// credentials to sign it. The SDK has no type for that.
 func lacksIdentity(err error) bool {
 	m := err.Error()
 	return strings.Contains(m, "get identity") || strings.Contains(m, "failed to refresh cached credentials") ||
