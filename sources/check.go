@@ -51,7 +51,7 @@ func Clip(text string) string {
 // with possible values only. It gives the number of points dropped.
 func checked(now time.Time, wants []Want, answers []rules.Reading) (out []rules.Reading, dropped int) {
 	if len(answers) != len(wants) {
-		// It cannot be told which answer belongs to which question.
+		// It is unknown which answer belongs to which question.
 		return allFaulty(wants, rules.PartialData, fmt.Sprintf("%d readings for %d questions", len(answers), len(wants))), 0
 	}
 	out = make([]rules.Reading, len(wants))
