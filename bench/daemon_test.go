@@ -17,7 +17,7 @@ import (
 	"github.com/relgate/relgate/sources/simulator"
 )
 
-// place is where a daemon runs.
+// place is the folder and the addresses of a daemon.
 type place struct {
 	dir     string
 	private string // address
@@ -113,7 +113,7 @@ func (p place) serve(tb testing.TB, binary, config string) *process {
 	return d
 }
 
-// errKilled stands for a process that ended before it could store its state.
+// errKilled is what Save returns: the process counts as killed.
 var errKilled = errors.New("killed")
 
 // killed is a journal whose process is killed before it stores the state of a
@@ -190,7 +190,7 @@ func benchmarkStart(b *testing.B, binary, empty string, at func() place) {
 	noOp(b)
 }
 
-// idleFor is how long BenchmarkIdle looks on.
+// idleFor is how long BenchmarkIdle measures.
 const idleFor = 60 * time.Second
 
 // BenchmarkIdle is what a daemon of 100 rules uses in a minute, each beside a
@@ -216,7 +216,7 @@ func BenchmarkIdle(b *testing.B) {
 		addr := freeAddress(b)
 		all := []*process{idle.serve(b, binary, idle.write(b)), watching.serve(b, binary, watching.write(b)), start(b, empty, addr)}
 		untilReady(b, "http://"+addr+"/-/ready")
-		time.Sleep(5 * time.Second) // what the start has left to do
+		time.Sleep(5 * time.Second) // until the work of the start is over
 		report(b, []string{"idle", "watching", "empty-daemon"}, all)
 		for _, p := range all {
 			p.stop()

@@ -26,10 +26,10 @@ import (
 // post is a request as it came in.
 type post struct {
 	at time.Time
-	n  uint64 // the event's ordinal; zero of what is not ours
+	n  uint64 // the event's ordinal; zero if the request is not relgate's
 }
 
-// receiver takes everything, and says when.
+// receiver accepts every request and reports when it came.
 func receiver(tb testing.TB) (url string, arrived chan post) {
 	tb.Helper()
 	arrived = make(chan post, 1<<14)
@@ -147,7 +147,7 @@ func (s *store) settle(tb testing.TB) {
 	}
 }
 
-// byHand is what anybody would do at least: insert into SQLite with
+// byHand is the least that a durable delivery needs: insert into SQLite with
 // synchronous=FULL, then post.
 type byHand struct {
 	insert *sql.Stmt

@@ -10,7 +10,7 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// bell is a clock on which every minute begins when it is rung.
+// bell is a clock on which a minute begins when the benchmark rings it.
 type bell struct {
 	ring chan struct{}
 	now  atomic.Int64 // Unix seconds

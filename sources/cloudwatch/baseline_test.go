@@ -70,8 +70,8 @@ func TestOnlyTheReleaseIsSlow(t *testing.T) {
 	}
 }
 
-// Once all traffic is the release's there is nothing beside it: no data, and no
-// fault of the release's own reading.
+// When the release has all traffic, its baseline has no data, and the release's own
+// reading has no fault.
 func TestABaselineWithoutTraffic(t *testing.T) {
 	at := launch.Add(48 * time.Minute)
 	s, _ := simulated(t, "healthy", at.Sub(launch), nil)
