@@ -20,8 +20,8 @@ func TestRunsToItsEnd(t *testing.T) {
 		want  rules.Verdict
 		ticks uint64
 	}{
-		{"healthy", healthy, rules.Pass, 27},
-		{"spike", spike, rules.Rollback, 17},
+		{"healthy", healthy, rules.Pass, 26},
+		{"spike", spike, rules.Rollback, 16},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			j := open(t, journaltest.NewFile(t))
@@ -130,7 +130,7 @@ func TestRestartAtEveryTick(t *testing.T) {
 		err := r.Run(ctx)
 		cancel()
 		if errors.Is(err, errEnd) {
-			if restarts < 2*minutes {
+			if restarts < 15 {
 				t.Fatalf("only %d restarts", restarts)
 			}
 			break
@@ -187,14 +187,14 @@ func TestPlansOfDifferentPace(t *testing.T) {
 		t.Fatal(err)
 	}
 	together := 0
-	for _, s := range slow {
-		if s.Tick.At.Unix()%120 != 0 {
+	for i, s := range slow {
+		if i > 1 && s.Tick.At.Unix()%120 != 0 { // the first two are the beginning and the slot that it lies in
 			t.Errorf("slow ticked at %s, off its grid", s.Tick.At)
 		}
 		together += len(slices.DeleteFunc(slices.Clone(fast), func(f kept) bool { return f.Seq != s.Seq }))
 	}
-	if len(fast) != 41 || len(slow) != 11 || together < 10 {
-		t.Errorf("got %d fast and %d slow ticks, %d in one batch; want 41, 11, at least 10", len(fast), len(slow), together)
+	if len(fast) != 26 || len(slow) != 9 || together != 9 {
+		t.Errorf("got %d fast and %d slow ticks, %d in one batch; want 26, 9 and 9", len(fast), len(slow), together)
 	}
 	for _, name := range []string{"fast", "slow"} {
 		if got := view(t, r, name).Verdict; got != rules.Pass {
