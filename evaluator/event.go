@@ -147,6 +147,9 @@ const (
 	RollbackRung Rung = "rollback" // and by so much that it is rolled back
 )
 
+// Holds reports whether nothing may go on: at the rung of a hold, or beyond.
+func (r Rung) Holds() bool { return r == HoldRung || r == RollbackRung }
+
 // Outlook is what it would take a success rule to pass, and whether it can be had
 // in time.
 type Outlook struct {
