@@ -158,7 +158,10 @@ func (st *State) provenEvidence(lay *layout, k, i int, v *successView) Evidence 
 func (st *State) outlook(w *watch, v *successView) *Outlook {
 	a := v.proof.ahead
 	tell := func(n want, lag int64) Shortfall {
-		s := Shortfall{More: n.more, Never: n.never, Young: n.young, Ripe: whenOrZero(n.ripe)}
+		if n.never || !finite(n.more) {
+			return Shortfall{Never: true}
+		}
+		s := Shortfall{More: n.more, Young: n.young, Ripe: whenOrZero(n.ripe)}
 		if n.more > 0 && a.present > 0 {
 			s.Wait = a.wait(w, v, n.more, lag, st.at)
 		}

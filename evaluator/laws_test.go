@@ -68,8 +68,14 @@ func TestEventsAreChanges(t *testing.T) {
 				if e.N != n || e.ID != fmt.Sprintf("P/%d", n) {
 					t.Fatalf("event %d has N %d and ID %q", n, e.N, e.ID)
 				}
-				if e.Reason == "" {
-					t.Fatalf("no reason: %s", line(*e))
+				if e.Why.Code == "" {
+					t.Fatalf("no ground: %s", line(*e))
+				}
+				if e.Because != "" && (e.Evidence != nil || e.By != "" || e.Why.By != "" || e.Why.Text != "") {
+					t.Fatalf("it has a root and copies its facts: %+v", e)
+				}
+				if e.Because == e.ID || e.Because > e.ID && len(e.Because) >= len(e.ID) {
+					t.Fatalf("%s goes back to %s, which does not come before it", e.ID, e.Because)
 				}
 				if e.Kind == CommandEvent || e.Kind == CommunicationEvent {
 					continue
@@ -304,7 +310,7 @@ func TestUnknownNeverPasses(t *testing.T) {
 			l.take(tick, after.At.Unix())
 			l.watch(&after)
 			for k := range after.Phases {
-				if a := &after.Phases[k]; a.State == rules.Passed && before.Phases[k].State != rules.Passed && a.By == "" {
+				if a := &after.Phases[k]; a.State == rules.Passed && before.Phases[k].State != rules.Passed && r.state.phases[k].why.Code != WhyOverridden {
 					passes++
 					l.justify(t, k, a, &after)
 				}
@@ -348,7 +354,7 @@ func (l *ledger) justify(t *rapid.T, k int, v *PhaseView, s *Snapshot) {
 		if v.Success[i].Verdict == rules.Pass {
 			judged++
 			if !l.good(r, start, end, end+secs(p.Extend)) {
-				t.Fatalf("phase %s passed at %v, but rule %s is not known to be good: %s", p.Name, s.At, r.Name, v.Success[i].Reason)
+				t.Fatalf("phase %s passed at %v, but rule %s is not known to be good: %s", p.Name, s.At, r.Name, factsOf(v.Success[i].Why, &v.Success[i].Evidence))
 			}
 		} else if r.Gate == rules.Advisory || r.Gate == rules.Veto && l.settled[r.Signal] >= alignDown(end, secs(l.plan.Signals[r.Signal].Period)) && v.Success[i].Verdict != rules.Fail {
 			continue

@@ -414,17 +414,10 @@ func (s *stepper) tellGate(k int, o opinion) {
 	s.emit(e, o.root)
 }
 
-// tellGates does that for all phases, when the run has changed.
-func (s *stepper) tellGates(o opinion) {
-	for k := range s.st.phases {
-		s.tellGate(k, o)
-	}
-}
-
 // gateOf is what the gate of a phase says: the verdict of its rules, but no pass
-// while the run is held.
+// from a hold until it is resumed, also where the run fails meanwhile.
 func (st *State) gateOf(k int) rules.Verdict {
-	if v := st.phases[k].verdict; v != rules.Pass || st.run.shown() != rules.Held {
+	if v := st.phases[k].verdict; v != rules.Pass || !st.run.held {
 		return v
 	}
 	return rules.Pending
