@@ -90,7 +90,8 @@ type Evidence struct {
 }
 
 // Quantile is what a percentile itself was over the judged stretch: the median of
-// its periods, weighted by their samples. It is shown, never judged.
+// those of its periods that are still known, weighted by their samples. It is
+// shown, never judged.
 type Quantile struct {
 	Of        float64    `json:"of"` // 0.95
 	Value     float64    `json:"value"`

@@ -45,8 +45,8 @@ func (s *State) evidence(lay *layout, r *rules.Rule, v stretch) Evidence {
 // quantile is what a percentile itself was over a stretch, nil where a rule judges
 // none by the share above its threshold, or where it is not known.
 func (s *State) quantile(lay *layout, r *rules.Rule, from, to int64) *Quantile {
-	i := r.ShownSignal
-	if i == r.Signal || i < 0 || i >= len(lay.plan.Signals) || lay.plan.Signals[i].Kind != rules.Percentile {
+	i := shownQuantile(lay.plan, r)
+	if i < 0 {
 		return nil
 	}
 	points := s.signals[i].whole(&lay.signals[i], false, 0)
