@@ -144,7 +144,9 @@ func (s *stepper) hold(held bool, why Why, ev *Evidence, e Event, root uint64) {
 	}
 	e.Kind, e.Subject, e.From, e.To, e.Why = RunEvent, s.plan.Name, from.String(), run.shown().String(), why
 	s.emit(e, root)
-	s.tellGates(opinion{rules.Pending, e.Cause, why, root})
+	for k := range s.st.phases {
+		s.tellGate(k, opinion{rules.Pending, e.Cause, why, root})
+	}
 }
 
 func (s *stepper) overrideCommand(c *Command) (func(uint64), *Why) {
@@ -204,7 +206,7 @@ func (s *stepper) goOn(c *Command, root uint64) {
 	}
 	s.st.frozen, s.st.fired = nil, nil
 	s.forget()
-	s.moveRun(rules.Monitoring, o, Event{})
+	s.setRun(rules.Monitoring, o, Event{})
 	for k := range s.st.phases {
 		s.phaseGoesOn(k, o)
 	}

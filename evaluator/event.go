@@ -90,7 +90,8 @@ type Evidence struct {
 }
 
 // Quantile is what a percentile itself was over the judged stretch: the median of
-// its periods, weighted by their samples. It is shown, never judged.
+// those of its periods that are still known, weighted by their samples. It is
+// shown, never judged.
 type Quantile struct {
 	Of        float64    `json:"of"` // 0.95
 	Value     float64    `json:"value"`
@@ -146,6 +147,9 @@ const (
 	HoldRung     Rung = "hold"     // the release misses its limit: nothing goes on
 	RollbackRung Rung = "rollback" // and by so much that it is rolled back
 )
+
+// Holds reports whether nothing may go on: at the rung of a hold, or beyond.
+func (r Rung) Holds() bool { return r == HoldRung || r == RollbackRung }
 
 // Outlook is what it would take a success rule to pass, and whether it can be had
 // in time.

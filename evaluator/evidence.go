@@ -45,8 +45,8 @@ func (s *State) evidence(lay *layout, r *rules.Rule, v stretch) Evidence {
 // quantile is what a percentile itself was over a stretch, nil where a rule judges
 // none by the share above its threshold, or where it is not known.
 func (s *State) quantile(lay *layout, r *rules.Rule, from, to int64) *Quantile {
-	i := r.ShownSignal
-	if i == r.Signal || i < 0 || i >= len(lay.plan.Signals) || lay.plan.Signals[i].Kind != rules.Percentile {
+	i := shownQuantile(lay.plan, r)
+	if i < 0 {
 		return nil
 	}
 	points := s.signals[i].whole(&lay.signals[i], false, 0)
@@ -158,7 +158,10 @@ func (st *State) provenEvidence(lay *layout, k, i int, v *successView) Evidence 
 func (st *State) outlook(w *watch, v *successView) *Outlook {
 	a := v.proof.ahead
 	tell := func(n want, lag int64) Shortfall {
-		s := Shortfall{More: n.more, Never: n.never, Young: n.young, Ripe: whenOrZero(n.ripe)}
+		if n.never || !finite(n.more) {
+			return Shortfall{Never: true}
+		}
+		s := Shortfall{More: n.more, Young: n.young, Ripe: whenOrZero(n.ripe)}
 		if n.more > 0 && a.present > 0 {
 			s.Wait = a.wait(w, v, n.more, lag, st.at)
 		}

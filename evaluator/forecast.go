@@ -44,15 +44,11 @@ const (
 // forecast works out what it would take to pass, for those who want to read it.
 func (st *State) forecast(lay *layout, w *watch, v *successView, k int) {
 	w.inFavour(v, lay.plan, k)
-	f := v.proof
-	if f.ahead != nil {
-		return
-	}
-	f.ahead = new(outlook)
+	v.proof.ahead = new(outlook)
 	if !v.undecided() || v.weigh.n <= 0 {
 		return
 	}
-	a := f.ahead
+	a := v.proof.ahead
 	a.traffic = st.traffic(w, v)
 	a.meets = w.toMeet(v.weigh)
 	deadline := st.windowEnd(lay.plan, k) + secs(lay.plan.Phases[k].Extend)

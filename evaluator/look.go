@@ -17,7 +17,7 @@ func Look(plan *rules.Plan, state *State) Snapshot {
 		Interval: plan.Interval, Start: plan.Start.UTC(),
 		Run: plan.Binding.Run, Try: plan.Binding.Try, Parameters: plan.Binding.Parameters,
 		Begun: whenOrZero(st.run.begun), By: st.run.by,
-		State: st.run.shown(), Held: st.run.shown() == rules.Held, Verdict: st.run.verdict, Cause: st.run.cause, Why: st.run.why,
+		State: st.run.shown(), Held: st.run.held && st.run.state != rules.RolledBack && st.run.state != rules.Superseded, Verdict: st.run.verdict, Cause: st.run.cause, Why: st.run.why,
 		Generation: st.n, Current: st.current(), RolledBack: st.run.done,
 		Over: st.over() && (st.run.state != rules.RolledBack || st.run.done),
 	}

@@ -23,7 +23,7 @@ func (s *stepper) rollBack(o opinion, phase string, notify []string) {
 // end brings an undecided run to an end: first the run, then what its phases and
 // their gates say.
 func (s *stepper) end(to rules.State, o opinion, e Event) {
-	s.moveRun(to, o, e)
+	s.setRun(to, o, e)
 	for k := range s.st.phases {
 		ph := &s.st.phases[k]
 		if ph.state == rules.Waiting || ph.state == rules.Monitoring {
@@ -34,24 +34,17 @@ func (s *stepper) end(to rules.State, o opinion, e Event) {
 	}
 }
 
-// setRun moves the run, and with it what its gates say.
+// setRun moves the run. The event is made only if the state that people see
+// changes.
 func (s *stepper) setRun(to rules.State, o opinion, e Event) {
-	o.root = s.moveRun(to, o, e)
-	s.tellGates(o)
-}
-
-// moveRun moves the run. The event is made only if the state that people see
-// changes. It gives the ordinal of the event that the change goes back to.
-func (s *stepper) moveRun(to rules.State, o opinion, e Event) uint64 {
 	run := &s.st.run
 	from := run.shown()
 	run.state, run.verdict, run.cause, run.why = to, o.verdict, o.cause, o.why
 	if run.shown() == from {
-		return o.root
+		return
 	}
 	e.Kind, e.Subject, e.From, e.To, e.Cause, e.Why = RunEvent, s.plan.Name, from.String(), run.shown().String(), o.cause, o.why
-	_, root := s.emit(e, o.root)
-	return root
+	s.emit(e, o.root)
 }
 
 // shown is the state with the hold in it.

@@ -43,7 +43,7 @@ type Snapshot struct {
 	End        time.Time // when the last window ends, as far as is known now
 	Horizon    time.Time // when the last phase that is undecided becomes unknown for good
 	State      rules.State
-	Held       bool
+	Held       bool          // it waits for resume, and its gates are closed; so it does where it has failed meanwhile
 	Holder     Holder        // who or what holds it; zero while it is not held
 	Verdict    rules.Verdict // of the run: rollback, fail, pass when all phases passed and the watch has ended, else unknown or pending
 	Cause      rules.Cause

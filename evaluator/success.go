@@ -68,6 +68,8 @@ func (v *successView) ground() Why {
 		return Why{Code: WhyCutShort}
 	case open:
 		return Why{Code: WhySoFar, Cause: v.silence.cause}
+	case v.opinion.cause == rules.CauseStale && v.silence.cause == rules.CauseNone:
+		return Why{Code: WhyUnsettled}
 	case v.undecided():
 		return Why{Code: WhyCannotJudge, Cause: v.opinion.cause}
 	}

@@ -61,7 +61,7 @@ func (s *State) needs(lay *layout, at int64) []int64 {
 	}
 	for _, i := range lay.roll {
 		if rs := &s.rules[i]; rs.active {
-			needBeside(plan, plan.Rules[i].Signal, rs.since, needs)
+			needRule(plan, &plan.Rules[i], rs.since, needs)
 		}
 	}
 	for k := range plan.Phases {
@@ -77,12 +77,26 @@ func (s *State) needs(lay *layout, at int64) []int64 {
 	return needs
 }
 
-// needBeside needs a signal, and with it what runs beside the release.
-func needBeside(plan *rules.Plan, signal int, from int64, needs []int64) {
-	needs[signal] = min(needs[signal], from)
-	if b := plan.Signals[signal].Baseline; b > 0 && b < len(needs) {
+// needRule needs what a rule judges, what runs beside that, and the percentile
+// that people are shown where the share above its threshold is judged.
+func needRule(plan *rules.Plan, r *rules.Rule, from int64, needs []int64) {
+	needs[r.Signal] = min(needs[r.Signal], from)
+	if b := plan.Signals[r.Signal].Baseline; b > 0 && b < len(needs) {
 		needs[b] = min(needs[b], from)
 	}
+	if i := shownQuantile(plan, r); i >= 0 {
+		needs[i] = min(needs[i], from)
+	}
+}
+
+// shownQuantile is the signal of the percentile that a rule judges by the share of
+// samples above its threshold, -1 for other rules.
+func shownQuantile(plan *rules.Plan, r *rules.Rule) int {
+	i := r.ShownSignal
+	if i == r.Signal || i < 0 || i >= len(plan.Signals) || plan.Signals[i].Kind != rules.Percentile {
+		return -1
+	}
+	return i
 }
 
 func (s *State) needSuccess(plan *rules.Plan, k int, needs []int64) {
@@ -90,7 +104,7 @@ func (s *State) needSuccess(plan *rules.Plan, k int, needs []int64) {
 		r := &plan.Rules[i]
 		from, _ := s.judgedWindow(plan, k, r)
 		from = min(from, s.phases[k].started)
-		needBeside(plan, r.Signal, from, needs)
+		needRule(plan, r, from, needs)
 		if r.Alarm >= 0 && r.Alarm < len(needs) {
 			needs[r.Alarm] = min(needs[r.Alarm], from)
 		}
@@ -102,7 +116,7 @@ func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 	for _, list := range [...][]int{p.Success, p.Rollback} {
 		for _, i := range list {
 			r := &plan.Rules[i]
-			needBeside(plan, r.Signal, from, needs)
+			needRule(plan, r, from, needs)
 			if r.Kind == rules.Success && r.Alarm >= 0 && r.Alarm < len(needs) {
 				needs[r.Alarm] = min(needs[r.Alarm], from)
 			}

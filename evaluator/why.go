@@ -55,6 +55,7 @@ const (
 	WhySoFar        Code = "so_far"        // its window has not ended; Cause where its signal is silent
 	WhyCutShort     Code = "cut_short"     // its phase was decided before its window ended
 	WhyCannotJudge  Code = "cannot_judge"  // for Cause
+	WhyUnsettled    Code = "unsettled"     // its data have not settled up to the end of its window
 	WhyAlarmFired   Code = "alarm_fired"   // the alarm that it names went off in the window
 	WhyAlarmUnknown Code = "alarm_unknown" // the alarm that it names is not known for the whole window, for Cause
 )
