@@ -60,14 +60,18 @@ func (c *compiler) lintTexts() {
 	top := Check("", &c.problems)
 	c.lintParameters(top)
 	c.lintPrevious(top.At("release", "previous"))
-	texts, used := 0, map[string]bool{} // :: parameter → whether a placeholder names it
+	used := map[string]bool{} // :: parameter → whether a placeholder names it
+	said := map[string]bool{} // :: key path and text → whether it has been checked
 	c.plan.eachText(func(text *string, _ textUse, keys ...string) {
 		if keys[0] == "signals" && keys[2] == "baseline" && *text != c.specs[c.signals[keys[1]]].Baseline.Value {
 			return // the release's own query has it too
 		}
 		at := Check(textPath(keys...), &c.problems)
+		if said[at.Where()+*text] {
+			return // a derived signal has the text of the declared one
+		}
+		said[at.Where()+*text] = true
 		for _, name := range placeholderNames(*text) {
-			texts++
 			c.lintPlaceholder(at, keys, name)
 			used[strings.TrimPrefix(name, "previous.")] = true
 		}
@@ -77,7 +81,7 @@ func (c *compiler) lintTexts() {
 			top.At("parameters", d.Name).Warn("unused-parameter", "write {"+d.Name+"} where it is meant, or leave it out", "no text has {%s}", d.Name)
 		}
 	}
-	if texts > 0 && c.problems.Errors() == 0 {
+	if len(used) > 0 && c.problems.Errors() == 0 {
 		_, found := c.plan.filled(c.plan.examples())
 		c.problems = append(c.problems, found...)
 	}

@@ -39,7 +39,7 @@ func (p *Plan) parameterNames() []string {
 // takes reports what is wrong with a value of the parameter.
 func (d *Parameter) takes(value string) error {
 	if hasControl(value) {
-		return errors.New("a value may not contain control characters")
+		return errors.New("want a value without control characters")
 	}
 	if d.Pattern == "" {
 		return nil

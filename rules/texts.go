@@ -22,10 +22,15 @@ func (u textUse) write(at Checker, name, value, before string) string {
 		at.Fail("bad-value", `give it letters, digits and "._+:@%/=,-" only`, "{%s} is %q, which a shell would not take as one word", name, value)
 	case u == sqlText && strings.Count(before, "'")%2 == 1:
 		return strings.ReplaceAll(value, "'", "''")
-	case u == sqlText && !plainNumber(value):
+	case u == sqlText && !isNumber(value):
 		at.Fail("bad-value", "put the placeholder between single quotes", "{%s} is %q, and only numbers may stand outside of quotes", name, value)
 	}
 	return value
+}
+
+func isNumber(value string) bool {
+	_, err := strconv.ParseFloat(value, 64)
+	return err == nil && plainNumber(value)
 }
 
 func shellSafe(value string) bool {
@@ -40,7 +45,8 @@ func shellSafe(value string) bool {
 
 // eachText calls visit with every text in which placeholders may stand and which
 // has a brace, with its key path and what reads it. visit may change the text. A
-// baseline's texts have the path of the value that tells it apart.
+// derived signal's texts have the path of the declared one, a baseline's that of
+// the value which tells it apart.
 func (p *Plan) eachText(visit func(text *string, use textUse, keys ...string)) {
 	see := func(text *string, use textUse, keys ...string) {
 		if braced(*text) {
@@ -61,13 +67,16 @@ func (p *Plan) eachText(visit func(text *string, use textUse, keys ...string)) {
 		see(&r.Command, shellText, kind, r.Name, "command")
 	}
 	for i := range p.Signals {
-		s := &p.Signals[i]
-		eachQueryText(&s.Query, func(text *string, use textUse, keys ...string) {
-			if s.BaselineOf != "" {
-				visit(text, use, "signals", s.BaselineOf, "baseline", "value")
+		declared := p.Signals[i]
+		for declared.Of >= 0 {
+			declared = p.Signals[declared.Of]
+		}
+		eachQueryText(&p.Signals[i].Query, func(text *string, use textUse, keys ...string) {
+			if declared.BaselineOf != "" {
+				visit(text, use, "signals", declared.BaselineOf, "baseline", "value")
 				return
 			}
-			visit(text, use, append([]string{"signals", s.Name}, keys...)...)
+			visit(text, use, append([]string{"signals", declared.Name}, keys...)...)
 		})
 	}
 	for i := range p.Communications {
