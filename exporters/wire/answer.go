@@ -263,7 +263,7 @@ func (v *RunView) PhaseEntry(k int) Answer {
 
 // missing says what keeps a phase from beginning, empty when nothing does: the phases
 // that were planned to end before it have passed, those planned to overlap have begun
-// and have not run out of their window, and its time has come.
+// and have not run out of their window, and the planned start of this one is reached.
 func (v *RunView) missing(k int) string {
 	s := &v.Snapshot
 	p := &s.Phases[k]
