@@ -142,7 +142,7 @@ func (v *RunView) PhasePassed(k int) Answer {
 		if Decided(p.State) {
 			a.Text = textHeld(v.Plan, s, k)
 		}
-		a.hold(s, p.Verdict == rules.Unknown)
+		a.hold(s)
 	case p.State == rules.Passed && p.Verdict == rules.Pass:
 		a.Outcome = IsPass
 	case s.State == rules.Failed: // it will not begin any more
@@ -156,12 +156,8 @@ func (v *RunView) PhasePassed(k int) Answer {
 }
 
 // hold closes a gate while the run is held.
-func (a *Answer) hold(s *evaluator.Snapshot, unknown bool) {
-	a.Final = false
-	if unknown {
-		return
-	}
-	a.Outcome, a.Cause = IsPending, s.Holder.Cause.String()
+func (a *Answer) hold(s *evaluator.Snapshot) {
+	a.Outcome, a.Cause, a.Final = IsPending, s.Holder.Cause.String(), false
 }
 
 // planOverlaps reports whether the plan lets a phase begin before the end of an
@@ -188,7 +184,7 @@ func (v *RunView) RunPassed() Answer {
 	case s.Verdict == rules.Fail:
 		a.Outcome, a.Final = IsFail, true
 	case isHeld(s):
-		a.hold(s, s.Verdict == rules.Unknown)
+		a.hold(s)
 	case s.Verdict == rules.Pass && s.State == rules.Passed && !undecided:
 		a.Outcome = IsPass
 	case s.Verdict != rules.Unknown:
@@ -247,7 +243,7 @@ func (v *RunView) PhaseEntry(k int) Answer {
 		a.Outcome, a.Cause, a.Final = IsFail, s.Cause.String(), true
 	case isHeld(s):
 		a.Text = textHeld(v.Plan, s, k)
-		a.hold(s, false)
+		a.hold(s)
 	case !p.Started.IsZero() || p.State == rules.Passed:
 		a.Outcome, a.Cause = IsPass, rules.CauseWindow.String()
 		a.say("MAY BEGIN: phase "+p.Name+" has begun", fmt.Sprintf("phase %s has begun", p.Name))
