@@ -32,11 +32,6 @@ const (
 	IsRollback                // roll back now
 )
 
-// Outcomes lists every Outcome in order.
-func Outcomes() []Outcome {
-	return []Outcome{IsUnknown, IsPending, IsPass, IsFail, IsEnded, IsRollback}
-}
-
 // Verdict is the word for an outcome.
 func (o Outcome) Verdict() rules.Verdict {
 	switch o {
@@ -148,7 +143,7 @@ func (v *RunView) PhasePassed(k int) Answer {
 	case s.State == rules.Failed: // it will not begin any more
 		a.Outcome, a.Cause, a.Final, a.Text = IsEnded, s.Cause.String(), true, textRun(v.Plan, s)
 	case p.Verdict == rules.Fail:
-		a.Outcome = IsFail
+		a.Outcome, a.Final = IsFail, true
 	case p.Verdict != rules.Unknown:
 		a.Outcome = IsPending
 	}
@@ -326,6 +321,13 @@ func (a *Answer) say(head, sentence string) {
 func Absent(q Question, phase int, says string) Answer {
 	a := Answer{Question: q, Phase: phase, Outcome: IsPending, Cause: rules.CauseWindow.String()}
 	a.say("PENDING: "+says, says)
+	return a
+}
+
+// Unasked answers for a gate that could not be asked.
+func Unasked(q Question, says string) Answer {
+	a := Answer{Question: q}.unknown("", says)
+	a.Stale = false
 	return a
 }
 

@@ -1,10 +1,6 @@
 package wire
 
-import (
-	"time"
-
-	"github.com/relgate/relgate/rules"
-)
+import "time"
 
 // APIVersion stands in every body; it changes when a field changes its meaning.
 const APIVersion = "gate/v1"
@@ -125,8 +121,8 @@ type Hold struct {
 type Rule struct {
 	ID      string `json:"id"`
 	Title   string `json:"title"`
-	Kind    string `json:"kind"`   // success, rollback
-	Result  string `json:"result"` // see Results
+	Kind    string `json:"kind"` // success, rollback
+	Result  string `json:"result"`
 	State   string `json:"state"`
 	Verdict string `json:"verdict"`
 	Cause   string `json:"cause"`
@@ -325,24 +321,6 @@ type Problem struct {
 	Run    string `json:"run"` // the run that stands in the way; empty where there is none
 }
 
-// Results lists what Rule.Result may say, success rules first.
-func Results() []string {
-	return []string{
-		"pass", "pending", "fail",
-		"not_triggered", "breaching", "warning", "holding", "triggered",
-		"no_data", "stale", "source_error", "insufficient_samples", "unknown",
-	}
-}
-
 // CauseJournal is the cause of an answer that is unknown because the journal cannot
 // be written or read. No rule has it.
 const CauseJournal = "journal"
-
-// Causes lists what Body.Cause may say.
-func Causes() []string {
-	var out []string
-	for c := rules.CauseNone; c <= rules.CauseBaseline; c++ {
-		out = append(out, c.String())
-	}
-	return append(out, CauseJournal)
-}
