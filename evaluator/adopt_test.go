@@ -1,7 +1,6 @@
 package evaluator
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -74,7 +73,7 @@ func TestAdopt(t *testing.T) {
 			p.Phases[i].Rollback = []int{1, 2, 3}
 		}
 		v := Look(p, Adopt(w.plan, p, w.state))
-		if v.State != rules.RolledBack || v.Rollback[2].State != RuleFired || !strings.Contains(v.Rollback[2].Reason, "Crashes 9 % > 2 %") {
+		if v.State != rules.RolledBack || v.Rollback[2].State != RuleFired || v.Rollback[2].Evidence.Value != .09 {
 			t.Errorf("%v: %+v", v.State, v.Rollback)
 		}
 	})

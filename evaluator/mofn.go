@@ -1,9 +1,7 @@
 package evaluator
 
 import (
-	"fmt"
 	"math"
-	"strings"
 
 	"github.com/relgate/relgate/evaluator/datapoints"
 	"github.com/relgate/relgate/rules"
@@ -301,44 +299,6 @@ func reach(r *rules.Rule, sl *signalLayout) (judged, keep int64) {
 func gapsSpeak(r *rules.Rule) bool {
 	missing := r.Datapoints.Missing
 	return r.Datapoints.M > 0 && (missing == rules.MissingIsBreaching || missing == rules.MissingIsNotBreaching)
-}
-
-// datapointsWords says what a rule with datapoints has counted: "API 5xx 5 % > 3 %:
-// 3 of 5 periods breach, wanted 3 (5 of 5 points, …)".
-func datapointsWords(plan *rules.Plan, r *rules.Rule, j *judged, v *stretch, at int64) string {
-	var b strings.Builder
-	b.WriteString(what(plan, r))
-	if v.known {
-		b.WriteString(" " + compared(plan, r, v.value))
-	}
-	breaching, missing := j.alarm.Breaching, 0
-	if r.Datapoints.Missing == rules.MissingIsBreaching {
-		missing = j.alarm.Filled
-	}
-	fmt.Fprintf(&b, ": %d of %d periods breach", breaching+missing, r.Datapoints.N)
-	switch {
-	case missing == 1:
-		b.WriteString(", the missing one among them")
-	case missing > 1:
-		fmt.Fprintf(&b, ", the %d missing ones among them", missing)
-	}
-	switch {
-	case j.alarm.Premature:
-		b.WriteString(", none that is known is good, and the breach is old enough")
-	default:
-		fmt.Fprintf(&b, ", wanted %d", r.Datapoints.M)
-	}
-	return b.String() + " " + numbers(v, at)
-}
-
-// keptWords says of a rule that its breach is over but still counts.
-func keptWords(plan *rules.Plan, r *rules.Rule, j *judged, at int64) string {
-	value := "no value"
-	if j.newest.known {
-		value = compared(plan, r, j.newest.value)
-	}
-	return fmt.Sprintf("%s %s; it breached until %s, and that counts for %s %s", what(plan, r), value,
-		when(j.last).Format(clock), r.KeepFiring, numbers(&j.newest, at))
 }
 
 // forever is a gap that every rule puts up with.

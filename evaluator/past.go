@@ -2,7 +2,6 @@ package evaluator
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -28,7 +27,8 @@ type Total struct {
 // Earlier is what the releases counted that passed before, beside what this one
 // counts. They ran at other times, so that it warns and does no more.
 type Earlier struct {
-	Releases int     `json:"releases"` // that counted the signal; zero: there is no baseline yet
+	Looked   int     `json:"looked"`   // releases that passed before, as far as was looked
+	Releases int     `json:"releases"` // of them, those that counted the signal; zero: there is no baseline yet
 	Bad      float64 `json:"bad"`
 	Samples  float64 `json:"samples"`
 	Worse    float64 `json:"worse"` // log e-value against "the release is no worse": warns from the bound; 0 where it is not
@@ -193,45 +193,10 @@ func (st *State) successTotal(lay *layout, signal int) (sum tally, ok bool) {
 	return sum, true
 }
 
-// pastWords compares with the earlier releases.
-func pastWords(w *watch, v *weighing) string {
-	p := w.past
-	switch {
-	case p == nil:
-		return ""
-	case p.looked == 0:
-		return "; no baseline yet: no earlier release has passed here"
-	case p.had == 0:
-		return fmt.Sprintf("; no baseline yet: %s did not count this", lastReleases(p))
-	}
-	value := p.sum.bad / p.sum.n
-	if w.sig.Good {
-		value = 1 - value
-	}
-	text := fmt.Sprintf("; %s: %s (%s of %s)", lastReleases(p), rate(w.sig, value), count(p.sum.bad), count(p.sum.n))
-	if v.worse >= math.Ln2 {
-		text += fmt.Sprintf(", of releases as good as those fewer than 1 in %s would ever look this bad", oneIn(v.worse))
-	}
-	if w.rule.Kind == rules.RollbackRule && v.rung == rungWarn && v.cause == rules.CauseBaseline {
-		text += "; they ran at other times, so that it only warns"
-	}
-	return text
-}
-
-func lastReleases(p *pooled) string {
-	switch {
-	case p.had > 0 && p.had < p.looked:
-		return fmt.Sprintf("%d of the last %d releases that passed", p.had, p.looked)
-	case p.looked == 1:
-		return "the last release that passed"
-	}
-	return fmt.Sprintf("the last %d releases that passed", p.looked)
-}
-
-// earlier is the same in numbers.
+// earlier is what earlier releases counted, beside what this one does.
 func (w *watch) earlier(v *weighing) *Earlier {
 	if w.past == nil {
 		return nil
 	}
-	return &Earlier{Releases: int(w.past.had), Bad: w.past.sum.bad, Samples: w.past.sum.n, Worse: v.worse}
+	return &Earlier{Looked: int(w.past.looked), Releases: int(w.past.had), Bad: w.past.sum.bad, Samples: w.past.sum.n, Worse: v.worse}
 }

@@ -1,8 +1,6 @@
 package evaluator
 
 import (
-	"fmt"
-
 	"github.com/relgate/relgate/evaluator/evidence"
 	"github.com/relgate/relgate/rules"
 )
@@ -14,8 +12,10 @@ const (
 	rungNone     rung = iota
 	rungWarn          // worth a message: it may be a burst
 	rungHold          // the release misses its limit: nothing goes on
-	rungRollback      // and by so much that it is to be taken back
+	rungRollback      // and by so much that it is rolled back
 )
+
+func (r rung) name() Rung { return [...]Rung{NoRung, WarnRung, HoldRung, RollbackRung}[r] }
 
 // weighing is what the evidence of a rule says at one look.
 type weighing struct {
@@ -151,17 +151,16 @@ func (s *stepper) judgeEvidence(i int) {
 	}
 	switch {
 	case v.rung == rungRollback:
-		s.fire(i, old.state, v.cause, s.st.weighedEvidence(s.lay, &w, &v), s.st.evidenceWords(s.lay, &w, &rs, &v, s.at))
+		s.fire(i, old.state, v.cause, s.st.weighedEvidence(s.lay, &w, &v), Why{Code: WhyMeasured})
 		return
 	case p == rules.PolicyRollback:
-		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), s.silentReason(r, rs.silent, rs.cause))
+		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), policyWhy(r, rs.silent, rs.cause))
 		return
 	}
 	if rs.state != old.state {
-		e := s.evidenceEvent(i, old.state, &rs, &w, &v)
-		s.emit(e)
+		e, root := s.emit(s.evidenceEvent(i, old.state, &rs, &w, &v), 0)
 		if rs.state == codeHolding {
-			s.holdRun(e)
+			s.holdRun(*e, root)
 		}
 	}
 	if p == rules.PolicyFail {
@@ -200,43 +199,35 @@ func (old *ruleState) climb(v *weighing, silent rules.Cause) (ruleCode, rules.Ca
 }
 
 // holdRun keeps the run from going on until a person resumes it.
-func (s *stepper) holdRun(rule Event) {
-	run := &s.st.run
-	if s.settledRun() || run.held {
+func (s *stepper) holdRun(rule Event, root uint64) {
+	if s.settledRun() || s.st.run.held {
 		return
 	}
-	from := run.shown()
-	run.held, run.heldBy, run.heldFor, run.heldWhy = true, rule.Subject, rule.Cause, rule.Reason
-	s.emit(Event{
-		Kind: RunEvent, Subject: s.plan.Name, Phase: rule.Phase, From: from.String(), To: run.shown().String(),
-		Cause: rule.Cause, Reason: run.heldWords(), Evidence: rule.Evidence, Owner: rule.Owner,
-		Notify: rule.Notify,
-	})
+	s.hold(true, Why{Code: WhyHeldByRule, Rule: rule.Subject, Cause: rule.Cause}, rule.Evidence,
+		Event{Phase: rule.Phase, Cause: rule.Cause, Notify: rule.Notify}, root)
 }
 
-// acknowledge lets a run go on that rules have held: each of them may still take
+// acknowledge lets a run go on that rules have held: each of them may still roll
 // it back, but holds it no more.
-func (s *stepper) acknowledge(c *Command) {
+func (s *stepper) acknowledge(root uint64) {
 	for _, i := range s.lay.weighing {
 		if s.st.rules[i].state != codeHolding {
 			continue
 		}
 		rs := s.rule(int(i))
 		rs.acked, rs.state, rs.next = true, codeWarning, 0
-		r := &s.plan.Rules[i]
 		s.emit(Event{
-			Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(int(i)), From: string(RuleHolding), To: string(RuleWarning),
-			Cause: rules.CauseManual, Reason: fmt.Sprintf("%s by %s: %s", c.Kind, c.By, c.Why), Owner: r.Owner, By: c.By, Why: c.Why,
-		})
+			Kind: RuleEvent, Subject: s.plan.Rules[i].Name, Phase: s.phaseOfRule(int(i)), From: string(RuleHolding), To: string(RuleWarning),
+			Cause: rules.CauseManual, Why: Why{Code: WhyResumed},
+		}, root)
 	}
 }
 
 func (s *stepper) evidenceEvent(i int, from ruleCode, rs *ruleState, w *watch, v *weighing) Event {
-	r := w.rule
 	ev := s.st.weighedEvidence(s.lay, w, v)
 	e := Event{
-		Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(i), From: string(from.name()), To: string(rs.state.name()),
-		Cause: rs.cause, Reason: s.st.evidenceWords(s.lay, w, rs, v, s.at), Evidence: &ev, Owner: r.Owner, Notify: r.Notify,
+		Kind: RuleEvent, Subject: w.rule.Name, Phase: s.phaseOfRule(i), From: string(from.name()), To: string(rs.state.name()),
+		Cause: rs.cause, Why: rs.ground(), Evidence: &ev, Notify: w.rule.Notify,
 	}
 	if rs.state == codeClear {
 		e.Cause = rules.CauseEvidence

@@ -42,7 +42,7 @@ func Wants(plan *rules.Plan, state *State, now time.Time) []Want {
 
 // watched reports whether anything is asked for at all.
 func (s *State) watched(plan *rules.Plan, lay *layout, at int64) bool {
-	if s.run.done || s.run.state == rules.Passed || s.run.state == rules.Failed {
+	if s.over() {
 		return false
 	}
 	_, horizon := s.ends(plan, lay)

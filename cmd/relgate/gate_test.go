@@ -67,7 +67,7 @@ func TestGateCheckExitsWithTheAnswerToItsQuestion(t *testing.T) {
 	failed, _ := daemonWith(t, release(rules.Failed, rules.Fail))
 	back, _ := daemonWith(t, release(rules.RolledBack, rules.Rollback))
 	held, _ := daemonWith(t, release(rules.Passed, rules.Pass, func(s *evaluator.Snapshot) {
-		s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Why: "lunch"}
+		s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
 	}))
 	for _, tt := range []struct {
 		about string
@@ -77,10 +77,10 @@ func TestGateCheckExitsWithTheAnswerToItsQuestion(t *testing.T) {
 		says  string // on stdout or stderr
 	}{
 		{"a phase that has passed", passed, []string{"shop", "ten"}, exitPass, "PASS shop/ten 1.0.1"},
-		{"without a phase it is the whole run", passed, []string{"shop"}, exitPending, "PENDING shop/run"},
-		{"without a plan it is the only one", passed, nil, exitPending, "PENDING shop/run"},
+		{"without a phase it is the whole run", passed, []string{"shop"}, exitPending, "WAIT shop/run"},
+		{"without a plan it is the only one", passed, nil, exitPending, "WAIT shop/run"},
 		{"between two phases current is none", passed, []string{"shop", "current"}, exitPending, "phase all has not begun"},
-		{"a phase that has not begun", passed, []string{"shop", "all"}, exitPending, "PENDING shop/all"},
+		{"a phase that has not begun", passed, []string{"shop", "all"}, exitPending, "WAIT shop/all"},
 		{"entry before its time", passed, []string{"shop", "all", "--entry"}, exitPending, "planned for 2025-06-04 04:00 UTC"},
 		{"entry of what has begun", passed, []string{"shop", "ten", "--entry"}, exitPass, "phase ten has begun"},
 		{"entry of the first phase", passed, []string{"shop", "--entry"}, exitPass, "PASS shop/run"},

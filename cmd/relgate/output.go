@@ -27,10 +27,15 @@ func show(con console, format string, v *verdict, code int) error {
 // showText writes the verdict, what to do and who does it, then why.
 func showText(w io.Writer, v *verdict) error {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "%s %s/%s %s: %s\n", strings.ToUpper(v.Verdict), v.Plan, v.Phase, v.Version, headline(&v.Body))
+	verb, said := headline(&v.Body)
+	line := strings.TrimSpace(fmt.Sprintf("%s %s/%s %s", verb, plain(v.Plan), plain(v.Phase), plain(v.Version)))
+	if said != "" {
+		line += ": " + said
+	}
+	fmt.Fprintln(b, line)
 	column(b, "do now", join(v.Do.Action, bracketed(v.Do.Owner)), v.Do.Command)
 	why := []string{v.Sentence}
-	if v.Sentence == headline(&v.Body) {
+	if strings.TrimSuffix(plain(v.Sentence), ".") == said {
 		why = nil
 	}
 	if h := v.held(); h != "" && !strings.Contains(v.Sentence, v.Run.Hold.Reason) {
@@ -44,13 +49,13 @@ func showText(w io.Writer, v *verdict) error {
 	return err
 }
 
-// headline is the answer's headline without the verdict, which stands before it.
-func headline(b *wire.Body) string {
-	_, rest, ok := strings.Cut(b.Headline, ": ")
-	if word, _, _ := strings.Cut(b.Headline, ":"); ok && word == strings.ToUpper(word) {
-		return plain(rest)
+// headline is the answer's headline in two: the word that it begins with, WAIT or
+// ROLLBACK, and the rest.
+func headline(b *wire.Body) (verb, said string) {
+	if verb, said, _ := strings.Cut(b.Headline, ": "); verb != "" && verb == strings.ToUpper(verb) {
+		return plain(verb), plain(said)
 	}
-	return plain(b.Headline)
+	return strings.ToUpper(b.Verdict), plain(b.Headline)
 }
 
 // column writes lines beside a name; nothing where there are none.

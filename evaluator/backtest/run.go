@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -209,7 +210,7 @@ func (r *run) watch(w *Watch, d *driven, start int64) *Firing {
 	w.follow(d.events, min(d.at, w.To.Unix()))
 	if e := fired(d.events, w.Rule); e != nil {
 		f = &Firing{
-			Rule: w.Rule, At: e.At, After: e.At.Unix() - start, Cause: e.Cause, Reason: e.Reason, Evidence: e.Evidence,
+			Rule: w.Rule, At: e.At, After: e.At.Unix() - start, Cause: e.Cause, Reason: words.Event(d.plan, e, nil).Sentence, Evidence: e.Evidence,
 		}
 		f.Judgement, mark = r.marks.judge(w.Rule, e.At.Unix())
 		if mark >= 0 {

@@ -149,7 +149,7 @@ func TestWhoCountsEmptyPeriods(t *testing.T) {
 		}
 		rng := rand.New(rand.NewPCG(8, 1))
 		if got := played(plan, 125, sparse(rng, 1), always); (got.State == rules.Passed) != tt.empty {
-			t.Errorf("%s: %v (%s)", tt.name, got.State, got.Phases[0].Reason)
+			t.Errorf("%s: %v (%s)", tt.name, got.State, got.Phases[0].Why.Code)
 		}
 	}
 }

@@ -223,7 +223,7 @@ func TestNothingIsLeftBeside(t *testing.T) {
 			return steady(release, baseline, rate)(k, sig)
 		}, func(_ int, s evaluator.Snapshot) bool { return !s.Held || s.At.Before(plan.Start.Add(100*time.Minute)) })
 		if end.State != tt.want {
-			t.Errorf("an outage %s: %v (%s), want %v", tt.name, end.State, end.Reason, tt.want)
+			t.Errorf("an outage %s: %v (%s), want %v", tt.name, end.State, end.Why.Code, tt.want)
 		}
 	}
 }
@@ -363,7 +363,7 @@ func TestStretchesWithoutCoverage(t *testing.T) {
 		n = draw(rng, .2)
 		return n, n
 	}, always); end.State == rules.RolledBack {
-		t.Errorf("a rule that could hardly ever fire has: %s", end.Reason)
+		t.Errorf("a rule that could hardly ever fire has: %s", end.Why.Code)
 	}
 	plan = compile(t, two("55/h", 2*time.Hour, stretch))
 	if p := problem(t, plan, "phases.canary.window", "slow-to-detect"); p.Fix != "let the rule have a smaller coverage: it wants 80 % of the periods, and 60 % have any samples" {
@@ -464,7 +464,7 @@ func TestUndecidedIsOutsideOfTheBudgetToo(t *testing.T) {
 	for policy, want := range map[rules.Policy]rules.State{rules.PolicyHold: rules.Monitoring, rules.PolicyRollback: rules.RolledBack} {
 		s.Success[0].OnNoData = &policy
 		if end := played(compile(t, s), 24, steady(12, 0, 0), always); end.State != want {
-			t.Errorf("%v: %v (%s), want %v", policy, end.State, end.Reason, want)
+			t.Errorf("%v: %v (%s), want %v", policy, end.State, end.Why.Code, want)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func TestMistakes(t *testing.T) {
 		{"a command with a stranger", "-- commands --\nT+1m hold who=ada\n", 2, `want phase=, verdict=`},
 		{"an open quote", "-- commands --\nT+1m hold why=\"lunch\n", 2, `a quote is not closed`},
 		{"a command at no time", "-- commands --\n1m hold by=ada\n", 2, `time "1m": want a time on the plan's clock`},
-		{"a command while down", "-- run --\ndown T+1m..T+3m\n-- commands --\nT+2m hold by=ada why=x\n", 4, `nobody takes a command`},
+		{"a command while down", "-- run --\ndown T+1m..T+3m\n-- commands --\nT+2m hold by=ada why=x\n", 4, `a command cannot be given while the daemon is down`},
 		{"a command after the end", "-- run --\nuntil T+1m\n-- commands --\nT+2m hold by=ada why=x\n", 4, `the run goes from T to T+1m`},
 		{"a run of something", "-- run --\nfast\n", 2, `"fast": want from, until, down or past`},
 		{"a run without an end", "-- run --\nuntil T+3649d\n", 0, `more than 1000000 ticks`},

@@ -23,7 +23,7 @@ func TestDifferences(t *testing.T) {
 	}{
 		{"all as expected", "-- events --\nonly phase\nT phase canary: waiting => monitoring\nT+10m phase canary: monitoring => passed (threshold): 0.5 % < 1 %\n", nil},
 		{"at another time", "-- events --\nonly phase\nT phase canary: waiting => monitoring\nT+11m phase canary: monitoring => passed\n",
-			[]string{"- T+11m phase canary: monitoring => passed", "+ T+10m phase canary: monitoring => passed (threshold): errors 0.5 %"}},
+			[]string{"- T+11m phase canary: monitoring => passed", "+ T+10m phase canary: monitoring => passed (threshold): phase canary has passed: errors 0.5 %"}},
 		{"for another reason", "-- events --\nonly phase\nT phase canary: waiting => monitoring\nT+10m phase canary: monitoring => passed: 0.6 %\n",
 			[]string{"- T+10m phase canary: monitoring => passed: 0.6 %", "+ T+10m"}},
 		{"for another cause", "-- events --\nsubset\nT+10m phase canary: monitoring => passed (manual)\n",
@@ -33,14 +33,14 @@ func TestDifferences(t *testing.T) {
 			[]string{"- T+5m phase canary: monitoring => failed"}},
 		{"a subset", "-- events --\nsubset\nT+10m run rel: monitoring => passed\n", nil},
 		{"a subset in another order", "-- events --\nsubset\nT+10m run rel: monitoring => passed\nT+10m phase canary: monitoring => passed\n",
-			[]string{"- T+10m run rel: monitoring => passed", "+ T+10m run rel: monitoring => passed (threshold): phase canary has passed   (it came, but not in this order)"}},
+			[]string{"- T+10m run rel: monitoring => passed", "+ T+10m run rel: monitoring => passed (threshold): the run has passed: the phase has passed.   (it came, but not in this order)"}},
 		{"no events at all are expected", "-- events --\nonly communication\n", nil},
 		{"nothing is compared", "", nil},
 		{"a verdict", "-- verdicts --\nT+9m canary pass\nT+9m canary pending monitoring window\n", []string{"- T+9m canary pass", "+ T+9m canary pending"}},
 		{"a rule's verdict", "-- verdicts --\nT+9m errors in canary pending clear window: 0.5 % < 1 %\nT+9m errors-high in canary pass clear: 0.5 % <= 3 %\n", nil},
 		{"a rule's state", "-- verdicts --\nT+9m errors-high in canary pass fired\n", []string{"- T+9m errors-high in canary pass fired", "+ T+9m errors-high in canary pass clear"}},
 		{"a verdict's reason", "-- verdicts --\nT+10m canary pass: 0.5 % < 1 %\nT+10m canary pass: 0.6 %\n", []string{"- T+10m canary pass: 0.6 %", "+ T+10m canary pass: errors 0.5 % < 1 %"}},
-		{"a run's reason", "-- verdicts --\nT+10m run pass: phase canary has passed\n", nil},
+		{"a run's reason", "-- verdicts --\nT+10m run pass: the phase has passed\n", nil},
 		{"a verdict's cause", "-- verdicts --\nT+10m run pass passed manual\n", []string{"- T+10m run pass passed manual", "+ T+10m run pass passed threshold"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

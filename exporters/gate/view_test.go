@@ -115,7 +115,7 @@ func overlap(s *evaluator.Snapshot) {
 }
 
 func held(s *evaluator.Snapshot) {
-	s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Why: "lunch"}
+	s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
 }
 
 // wantStatus is the table of the contract, written out.
@@ -349,7 +349,7 @@ func TestPercentComplete(t *testing.T) {
 func TestOverride(t *testing.T) {
 	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
 		decide(rules.Passed, rules.Pass, rules.CauseManual)(s)
-		s.Phases[0].By, s.Phases[0].Why = "alice", "the alarm was a test"
+		s.Phases[0].Why = evaluator.Why{Code: evaluator.WhyOverridden, By: "alice", Text: "the alarm was a test"}
 	}))
 	o := body(t, g, "ten").Override
 	if o == nil || o.By != "alice" || o.Verdict != "pass" || !o.At.Equal(t0.Add(now5)) {

@@ -78,7 +78,7 @@ func TestEvidenceIsFinite(t *testing.T) {
 		r.Evidence.Weighed = &evaluator.Weighed{
 			Bad: odd, Low: odd, High: odd, Against: odd, Bound: odd, Warning: odd, Middle: odd, Baseline: &evaluator.Beside{Worse: odd},
 		}
-		v.Run.Snapshot.Holder = evaluator.Holder{By: r.Name, Rule: true, Why: "HOLD: because"}
+		v.Run.Snapshot.Holder = evaluator.Holder{By: r.Name, Rule: true, Text: "HOLD: because"}
 		_, page := get(t, newExporter(&now, v).Handler())
 		if strings.Contains(page, "HOLD") {
 			t.Error("the sentence is on the page")

@@ -278,7 +278,7 @@ type EventList struct {
 
 // EventBody says that a state changed: from what, to what and why, with numbers.
 type EventBody struct {
-	Kind      string     `json:"kind"` // run, phase, verdict, rule, signal, communication, command, …
+	Kind      string     `json:"kind"` // run, phase, verdict, rule, signal, communication, command, plan
 	Type      string     `json:"type"` // relgate.KIND.TO: relgate.run.rolled_back
 	ID        string     `json:"id"`   // the same on every replay and every retry
 	N         uint64     `json:"n" unit:"ordinal"`
@@ -302,7 +302,25 @@ type EventBody struct {
 	Principal string     `json:"principal"`
 	Why       string     `json:"why"`
 	Evidence  *Evidence  `json:"evidence"`
-	Totals    []Total    `json:"totals"` // of a run that passed: what it has counted
+	Begun     *Begun     `json:"begun"`   // of the event that begins a run
+	Changes   []Change   `json:"changes"` // of an event of kind plan: what was edited
+	Totals    []Total    `json:"totals"`  // of a run that passed: what it has counted
+}
+
+// Begun is what a run releases, as it begins.
+type Begun struct {
+	Start      *time.Time        `json:"start"` // T
+	Try        int               `json:"try" unit:"ordinal"`
+	Parameters map[string]string `json:"parameters"`
+	Previous   Previous          `json:"previous"`
+	Supersedes string            `json:"supersedes"` // id of the run whose place it takes; empty where it takes none
+}
+
+// Change is one difference between two versions of a plan.
+type Change struct {
+	Path string `json:"path"` // key path: "rollback.api-5xx-high.when"
+	From string `json:"from"` // as the plan writes it; empty where it was not there
+	To   string `json:"to"`   // empty where it is not there any more
 }
 
 // Total is what a run has counted of a signal.

@@ -27,25 +27,11 @@ func TestWorse(t *testing.T) {
 	}
 }
 
-func TestWords(t *testing.T) {
-	for n, want := range map[float64]string{0: "0", 12: "12", 6012: "6,012", 1234567: "1,234,567", 2.5: "2.5", 1e18: "1e+18", -1000: "-1,000"} {
-		if got := count(n); got != want {
-			t.Errorf("count(%v) = %q, want %q", n, got, want)
-		}
-	}
+func TestAnOppositeIsItsOwnOpposite(t *testing.T) {
 	for op := rules.NoOp; op <= rules.NotEqual; op++ {
 		if got := opposite(opposite(op)); got != op {
 			t.Errorf("the opposite of the opposite of %v is %v", op, got)
 		}
-	}
-	said := map[string]bool{}
-	for c := rules.CauseNone; c <= rules.CauseConfig; c++ {
-		if c != rules.CauseThreshold {
-			said[causeWords(c)] = true
-		}
-	}
-	if len(said) != int(rules.CauseConfig) {
-		t.Errorf("two causes have the same words: %v", said)
 	}
 	if got := alignDown(-1, 60); got != -60 {
 		t.Errorf("alignDown(-1, 60) = %d", got)
@@ -73,17 +59,6 @@ func TestQueryLine(t *testing.T) {
 	}
 }
 
-// A rule on a derived signal says what is counted, in the words of the plan.
-func TestDerivedReason(t *testing.T) {
-	p := onePlan(rules.Rule{Title: "Lambda p95 latency", Over: 5 * time.Minute, Coverage: .8, ShownSignal: 1})
-	p.Signals = append(p.Signals, rules.Signal{Name: "p95", Unit: rules.Seconds, Kind: rules.Percentile, Of: -1, Period: time.Minute, Every: time.Minute})
-	p.Signals[0].Of, p.Signals[0].Above = 1, 3
-	w := newWorld(t, p)
-	w.value = func(int, int64) (float64, float64, bool) { return 70, 1000, true }
-	w.run(T.Add(3 * time.Minute))
-	w.want("rule high: idle => fired (threshold) Lambda p95 latency, share above 3 s: 7 % > 3 % over 5m0s (1 of 1 points, 1,000 samples, newest 0 s old)")
-}
-
 // What follows from the odd corners of a run.
 func TestCorners(t *testing.T) {
 	t.Run("a phase cannot overtake another, nor begin after a failure", func(t *testing.T) {
@@ -91,15 +66,15 @@ func TestCorners(t *testing.T) {
 		p.Phases[0].Advance = rules.Signalled
 		w := newWorld(t, p)
 		w.run(T.Add(30 * time.Minute))
-		if got := w.command(Command{Kind: StartPhase, Phase: "all"}); got != "phase ten has not begun" {
+		if got := w.command(Command{Kind: StartPhase, Phase: "all"}); got != "phase_not_begun phase=ten" {
 			t.Errorf("start: %s", got)
 		}
-		if v := Look(p, w.state).Phases[1]; v.Reason != "its time has come, but phase ten has not begun" {
-			t.Errorf("reason %q", v.Reason)
+		if v := Look(p, w.state).Phases[1]; v.Why != (Why{Code: WhyPhaseNotBegun, Phase: "ten"}) {
+			t.Errorf("ground %+v", v.Why)
 		}
 		w.tick(Command{Kind: Override, Phase: "ten", Verdict: rules.Fail, By: "ann", Why: "drill"}, Command{Kind: StartPhase, Phase: "all", By: "ann", Why: "drill"})
-		w.want("command start:  => refused (manual) phase ten has failed")
-		if got := w.command(Command{Kind: StartPhase, Phase: "all"}); got != "the run is over" {
+		w.want("command start:  => refused (manual) phase_has_failed phase=ten")
+		if got := w.command(Command{Kind: StartPhase, Phase: "all"}); got != "run_is state=failed" {
 			t.Errorf("start: %s", got)
 		}
 	})
@@ -110,7 +85,7 @@ func TestCorners(t *testing.T) {
 		w.run(T.Add(21 * time.Minute))
 		w.command(Command{Kind: Override, Phase: "last", Verdict: rules.Fail})
 		w.command(Command{Kind: Abort})
-		if v := Look(p, w.state); v.Phases[0].Verdict != rules.Rollback || v.Phases[0].State != rules.Passed || v.Phases[0].Reason != "aborted by ann: drill" {
+		if v := Look(p, w.state); v.Phases[0].Verdict != rules.Rollback || v.Phases[0].State != rules.Passed || v.Phases[0].Why != (Why{Code: WhyAborted, By: "ann", Text: "drill"}) {
 			t.Errorf("aborted: %+v", v.Phases[0])
 		}
 		w.command(Command{Kind: Override, Verdict: rules.Pass})
@@ -125,8 +100,8 @@ func TestCorners(t *testing.T) {
 		w := newWorld(t, p)
 		w.run(T.Add(5 * time.Minute))
 		w.command(Command{Kind: Override, Verdict: rules.Pass})
-		if v := Look(p, w.state); v.Over || v.Reason != "phase ten has passed; watched until 2025-06-04 02:15:00 UTC" {
-			t.Errorf("over %v: %s", v.Over, v.Reason)
+		if v := Look(p, w.state); v.Over || v.Why != (Why{Code: WhyWatchedOn, Of: 1, Until: T.Add(15 * time.Minute)}) {
+			t.Errorf("over %v: %+v", v.Over, v.Why)
 		}
 		w.run(T.Add(16 * time.Minute))
 		w.want("02:15:00 run REL: monitoring => passed")
@@ -138,7 +113,7 @@ func TestCorners(t *testing.T) {
 			return true
 		}
 		w.run(T.Add(30 * time.Minute))
-		w.want("signal errors: ok => no_data (no_data) errors: no_data", "rule high: idle => silent (no_data)", "verdict ten: pending => unknown")
+		w.want("signal errors: ok => no_data (no_data) signal_fault", "rule high: idle => silent (no_data)", "verdict ten: pending => unknown")
 	})
 	t.Run("a source that asks to be left alone for long is silent before it has failed often", func(t *testing.T) {
 		p := smallPlan()
