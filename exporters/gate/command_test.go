@@ -166,8 +166,8 @@ func TestCommand(t *testing.T) {
 				t.Error("the command has no id")
 			}
 			if tt.to != "" {
-				var e evaluator.Event
-				if err := json.NewDecoder(res.Body).Decode(&e); err != nil || e.To != tt.to || e.Kind != evaluator.CommandEvent {
+				var e wire.EventBody
+				if err := json.NewDecoder(res.Body).Decode(&e); err != nil || e.To != tt.to || e.Kind != "command" {
 					t.Errorf("event %+v, %v", e, err)
 				}
 			}

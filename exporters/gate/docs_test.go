@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -209,4 +211,54 @@ func recipes(page string) map[string]string {
 		}
 	}
 	return found
+}
+
+// TestTheCurlRecipeFailsClosed runs the recipe as the page has it.
+func TestTheCurlRecipeFailsClosed(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed: its recipe was not run")
+	}
+	page, err := os.ReadFile(docsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe := recipes(string(page))["curl"]
+	answers := func(status int, body string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "https://login.example/")
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		})
+	}
+	gateOf := func(situation string) http.Handler {
+		g, _ := newGate(t, gate.Config{Tokens: tokens()}, view(planName, situations()[situation]))
+		return g.Handler()
+	}
+	later, asked := gateOf("pass"), 0
+	starting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		later.ServeHTTP(w, r)
+	})
+	for _, tt := range []struct {
+		about string
+		h     http.Handler
+		opens bool
+	}{
+		{"passed", gateOf("pass"), true}, {"a daemon that starts", starting, true},
+		{"failed", gateOf("fail"), false}, {"rolled back", gateOf("rollback"), false},
+		{"a login page", answers(200, "<html>Please log in</html>"), false}, {"an empty 200", answers(200, ""), false}, {"204", answers(204, ""), false},
+		{"a redirect", answers(301, "moved"), false}, {"a redirect that says pass and more", answers(302, "pass: no"), false}, {"404", answers(404, "no"), false},
+	} {
+		srv := httptest.NewServer(tt.h)
+		sh := exec.CommandContext(t.Context(), "sh", "-c", strings.Replace(recipe, "--retry-delay 5", "--retry-delay 1", 1))
+		sh.Env = append(os.Environ(), "RELGATE_URL="+srv.URL, "RELGATE_TOKEN=reader-secret", "PLAN="+planName, "PHASE=ten", "VERSION=1.0.0")
+		out, err := sh.CombinedOutput()
+		srv.Close()
+		if opens := err == nil; opens != tt.opens {
+			t.Errorf("%s: the recipe opens the gate: %v, want %v; %s", tt.about, opens, tt.opens, out)
+		}
+	}
 }

@@ -47,12 +47,13 @@ func view(name string, edit ...func(*evaluator.Snapshot)) gate.PlanView {
 		From: t0, To: t0.Add(15 * time.Minute), Points: 4, Expected: 15, Samples: 1200, Newest: t0.Add(4 * time.Minute),
 	}
 	s := evaluator.Snapshot{
-		Plan: name, Title: "BioAge v1 Launch", Version: "1.0.0", Manager: "Release Manager", Seq: 10, At: t0.Add(now5), Interval: 30 * time.Second,
+		Plan: name, Title: "BioAge v1 Launch", Version: "1.0.0", Manager: "Release Manager", Seq: 10, At: t0.Add(now5), Why: evaluator.Why{Code: evaluator.WhyUnderWay, Of: 2, Phase: "ten", State: "monitoring"}, Interval: 30 * time.Second,
 		Start: t0, End: t0.Add(2 * time.Hour), Horizon: t0.Add(3 * time.Hour), State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow,
 		Generation: 4,
 		Phases: []evaluator.PhaseView{
 			{
 				Name: "ten", Title: "Ten per cent", Traffic: 0.1, Owner: "DevSecOps", State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow,
+				Why:       evaluator.Why{Code: evaluator.WhyWatched, Until: t0.Add(15 * time.Minute)},
 				Scheduled: t0, Started: t0, WindowEnd: t0.Add(15 * time.Minute), Deadline: t0.Add(30 * time.Minute),
 				Success:  []evaluator.RuleView{{Name: "api-5xx", Title: "API 5xx rate", Kind: rules.Success, Owner: "Ops", State: evaluator.RuleClear, Verdict: rules.Pending, Cause: rules.CauseWindow, Evidence: good, Query: "cloudwatch: 5XXError / Count"}},
 				Rollback: []int{0, 1},
@@ -184,7 +185,7 @@ func (c *commander) Command(_ context.Context, plan, run string, cmd evaluator.C
 	defer c.mu.Unlock()
 	c.plan, c.run, c.got = plan, run, append(c.got, cmd)
 	return evaluator.Event{
-		ID: plan + "/5", N: 5, Plan: plan, At: t0, Kind: evaluator.CommandEvent, Subject: string(cmd.Kind), To: c.to, By: cmd.By, Why: cmd.Why,
+		ID: plan + "/5", N: 5, Plan: plan, At: t0, Kind: evaluator.CommandEvent, Subject: string(cmd.Kind), To: c.to, By: cmd.By, Why: evaluator.Why{Code: evaluator.WhyCommanded, Text: cmd.Why},
 		Evidence: &evaluator.Evidence{Value: math.NaN()},
 	}, c.err
 }

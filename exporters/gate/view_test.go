@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
@@ -113,7 +115,7 @@ func overlap(s *evaluator.Snapshot) {
 }
 
 func held(s *evaluator.Snapshot) {
-	s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Why: "lunch"}
+	s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
 }
 
 // wantStatus is the table of the contract, written out.
@@ -347,7 +349,7 @@ func TestPercentComplete(t *testing.T) {
 func TestOverride(t *testing.T) {
 	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
 		decide(rules.Passed, rules.Pass, rules.CauseManual)(s)
-		s.Phases[0].By, s.Phases[0].Why = "alice", "the alarm was a test"
+		s.Phases[0].Why = evaluator.Why{Code: evaluator.WhyOverridden, By: "alice", Text: "the alarm was a test"}
 	}))
 	o := body(t, g, "ten").Override
 	if o == nil || o.By != "alice" || o.Verdict != "pass" || !o.At.Equal(t0.Add(now5)) {
@@ -430,10 +432,14 @@ func TestEntrySaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestResults(t *testing.T) {
+func TestNoResultOfARuleIsGoodUnlessItIsKnown(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI())
+	if err != nil {
+		t.Fatal(err)
+	}
 	known := map[string]bool{}
-	for _, r := range wire.Results() {
-		known[r] = true
+	for _, r := range doc.Components.Schemas["Rule"].Value.Properties["result"].Value.Enum {
+		known[r.(string)] = true
 	}
 	states := evaluator.RuleStates()
 	for _, kind := range []rules.RuleKind{rules.Success, rules.RollbackRule} {

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -32,11 +33,6 @@ const (
 	IsRollback                // roll back now
 )
 
-// Outcomes lists every Outcome in order.
-func Outcomes() []Outcome {
-	return []Outcome{IsUnknown, IsPending, IsPass, IsFail, IsEnded, IsRollback}
-}
-
 // Verdict is the word for an outcome.
 func (o Outcome) Verdict() rules.Verdict {
 	switch o {
@@ -60,7 +56,7 @@ type Answer struct {
 	Cause    string
 	Final    bool // only a command can change it
 	Stale    bool // what was evaluated cannot be believed now
-	Text
+	words.Text
 }
 
 // RunView is a run as it stands after a committed tick. Its Plan is the bound one. A
@@ -131,7 +127,7 @@ func (v *RunView) PhasePassed(k int) Answer {
 	if o, ok := v.ended(); ok {
 		a.Outcome, a.Final = o, true
 		if p.Verdict != o.Verdict() {
-			a.Cause, a.Text = s.Cause.String(), textRun(v.Plan, s)
+			a.Cause, a.Text = s.Cause.String(), words.Run(v.Plan, s)
 		}
 		return a
 	}
@@ -140,15 +136,15 @@ func (v *RunView) PhasePassed(k int) Answer {
 		a.Outcome = IsFail
 	case isHeld(s):
 		if Decided(p.State) {
-			a.Text = textHeld(v.Plan, s, k)
+			a.Text = words.Run(v.Plan, s)
 		}
-		a.hold(s, p.Verdict == rules.Unknown)
+		a.hold(s)
 	case p.State == rules.Passed && p.Verdict == rules.Pass:
 		a.Outcome = IsPass
 	case s.State == rules.Failed: // it will not begin any more
-		a.Outcome, a.Cause, a.Final, a.Text = IsEnded, s.Cause.String(), true, textRun(v.Plan, s)
+		a.Outcome, a.Cause, a.Final, a.Text = IsEnded, s.Cause.String(), true, words.Run(v.Plan, s)
 	case p.Verdict == rules.Fail:
-		a.Outcome = IsFail
+		a.Outcome, a.Final = IsFail, true
 	case p.Verdict != rules.Unknown:
 		a.Outcome = IsPending
 	}
@@ -156,12 +152,8 @@ func (v *RunView) PhasePassed(k int) Answer {
 }
 
 // hold closes a gate while the run is held.
-func (a *Answer) hold(s *evaluator.Snapshot, unknown bool) {
-	a.Final = false
-	if unknown {
-		return
-	}
-	a.Outcome, a.Cause = IsPending, s.Holder.Cause.String()
+func (a *Answer) hold(s *evaluator.Snapshot) {
+	a.Outcome, a.Cause, a.Final = IsPending, s.Holder.Cause.String(), false
 }
 
 // planOverlaps reports whether the plan lets a phase begin before the end of an
@@ -178,7 +170,7 @@ func (v *RunView) planOverlaps(k, earlier int) bool {
 // RunPassed answers whether every phase has passed, and the run has.
 func (v *RunView) RunPassed() Answer {
 	s := &v.Snapshot
-	a := Answer{Question: Passed, Phase: -1, Cause: s.Cause.String(), Final: s.Over || Decided(s.State), Text: textRun(v.Plan, s)}
+	a := Answer{Question: Passed, Phase: -1, Cause: s.Cause.String(), Final: s.Over || Decided(s.State), Text: words.Run(v.Plan, s)}
 	if o, ok := v.ended(); ok {
 		a.Outcome, a.Final = o, true
 		return a
@@ -188,7 +180,7 @@ func (v *RunView) RunPassed() Answer {
 	case s.Verdict == rules.Fail:
 		a.Outcome, a.Final = IsFail, true
 	case isHeld(s):
-		a.hold(s, s.Verdict == rules.Unknown)
+		a.hold(s)
 	case s.Verdict == rules.Pass && s.State == rules.Passed && !undecided:
 		a.Outcome = IsPass
 	case s.Verdict != rules.Unknown:
@@ -227,7 +219,7 @@ func (v *RunView) CurrentPassed() Answer {
 	if !s.Phases[other].Started.IsZero() {
 		said = fmt.Sprintf("phase %s is not decided", s.Phases[other].Name)
 	}
-	a.say("PENDING: "+said, fmt.Sprintf("phase %s has passed; %s", s.Phases[k].Name, said))
+	a.say("WAIT: "+said, fmt.Sprintf("phase %s has passed; %s", s.Phases[k].Name, said))
 	return a
 }
 
@@ -236,7 +228,7 @@ func (v *RunView) CurrentPassed() Answer {
 func (v *RunView) PhaseEntry(k int) Answer {
 	s := &v.Snapshot
 	p := &s.Phases[k]
-	a := Answer{Question: Entry, Phase: k, Text: textRun(v.Plan, s)}
+	a := Answer{Question: Entry, Phase: k, Text: words.Run(v.Plan, s)}
 	if o, ok := v.ended(); ok {
 		a.Outcome, a.Cause, a.Final = o, s.Cause.String(), true
 		return a
@@ -246,24 +238,24 @@ func (v *RunView) PhaseEntry(k int) Answer {
 	case s.State == rules.Failed || s.Verdict == rules.Fail:
 		a.Outcome, a.Cause, a.Final = IsFail, s.Cause.String(), true
 	case isHeld(s):
-		a.Text = textHeld(v.Plan, s, k)
-		a.hold(s, false)
+		a.Text = words.Run(v.Plan, s)
+		a.hold(s)
 	case !p.Started.IsZero() || p.State == rules.Passed:
 		a.Outcome, a.Cause = IsPass, rules.CauseWindow.String()
-		a.say("MAY BEGIN: phase "+p.Name+" has begun", fmt.Sprintf("phase %s has begun", p.Name))
+		a.say("PASS: phase "+p.Name+" has begun", fmt.Sprintf("phase %s has begun", p.Name))
 	case missing != "":
 		a.Outcome, a.Cause = IsPending, rules.CauseWindow.String()
-		a.say("PENDING: "+missing, fmt.Sprintf("phase %s may not begin: %s", p.Name, missing))
+		a.say("WAIT: "+missing, fmt.Sprintf("phase %s may not begin: %s", p.Name, missing))
 	default:
 		a.Outcome, a.Cause = IsPass, rules.CauseWindow.String()
-		a.say("MAY BEGIN: phase "+p.Name, fmt.Sprintf("phase %s may begin", p.Name))
+		a.say("PASS: phase "+p.Name+" may begin", fmt.Sprintf("phase %s may begin", p.Name))
 	}
 	return a
 }
 
 // missing says what keeps a phase from beginning, empty when nothing does: the phases
 // that were planned to end before it have passed, those planned to overlap have begun
-// and have not run out of their window, and its time has come.
+// and have not run out of their window, and the planned start of this one is reached.
 func (v *RunView) missing(k int) string {
 	s := &v.Snapshot
 	p := &s.Phases[k]
@@ -316,20 +308,27 @@ func (a Answer) unknown(cause, says string) Answer {
 	a.Outcome, a.Cause, a.Final, a.Stale = IsUnknown, cause, false, true
 	a.say("UNKNOWN: "+says, says)
 	if was != "" {
-		a.Sentence += "; it was: " + was
+		a.Sentence += " It was: " + was
 	}
 	return a
 }
 
-// say replaces the words.
+// say replaces the words; a sentence gets its full stop.
 func (a *Answer) say(head, sentence string) {
-	a.Text = Text{Headline: cut(head), Sentence: sentence, Who: a.Who}
+	a.Text = words.Text{Headline: cut(head), Sentence: sentence + ".", Who: a.Who}
 }
 
 // Absent answers for a run that there is not yet.
 func Absent(q Question, phase int, says string) Answer {
 	a := Answer{Question: q, Phase: phase, Outcome: IsPending, Cause: rules.CauseWindow.String()}
-	a.say("PENDING: "+says, says)
+	a.say("WAIT: "+says, says)
+	return a
+}
+
+// Unasked answers for a gate that could not be asked.
+func Unasked(q Question, says string) Answer {
+	a := Answer{Question: q}.unknown("", says)
+	a.Stale = false
 	return a
 }
 

@@ -1,10 +1,6 @@
 package wire
 
-import (
-	"time"
-
-	"github.com/relgate/relgate/rules"
-)
+import "time"
 
 // APIVersion stands in every body; it changes when a field changes its meaning.
 const APIVersion = "gate/v1"
@@ -125,8 +121,8 @@ type Hold struct {
 type Rule struct {
 	ID      string `json:"id"`
 	Title   string `json:"title"`
-	Kind    string `json:"kind"`   // success, rollback
-	Result  string `json:"result"` // see Results
+	Kind    string `json:"kind"` // success, rollback
+	Result  string `json:"result"`
 	State   string `json:"state"`
 	Verdict string `json:"verdict"`
 	Cause   string `json:"cause"`
@@ -282,7 +278,7 @@ type EventList struct {
 
 // EventBody says that a state changed: from what, to what and why, with numbers.
 type EventBody struct {
-	Kind      string     `json:"kind"` // run, phase, verdict, rule, signal, communication, command, …
+	Kind      string     `json:"kind"` // run, phase, verdict, rule, signal, communication, command, plan
 	Type      string     `json:"type"` // relgate.KIND.TO: relgate.run.rolled_back
 	ID        string     `json:"id"`   // the same on every replay and every retry
 	N         uint64     `json:"n" unit:"ordinal"`
@@ -306,7 +302,25 @@ type EventBody struct {
 	Principal string     `json:"principal"`
 	Why       string     `json:"why"`
 	Evidence  *Evidence  `json:"evidence"`
-	Totals    []Total    `json:"totals"` // of a run that passed: what it has counted
+	Begun     *Begun     `json:"begun"`   // of the event that begins a run
+	Changes   []Change   `json:"changes"` // of an event of kind plan: what was edited
+	Totals    []Total    `json:"totals"`  // of a run that passed: what it has counted
+}
+
+// Begun is what a run releases, as it begins.
+type Begun struct {
+	Start      *time.Time        `json:"start"` // T
+	Try        int               `json:"try" unit:"ordinal"`
+	Parameters map[string]string `json:"parameters"`
+	Previous   Previous          `json:"previous"`
+	Supersedes string            `json:"supersedes"` // id of the run whose place it takes; empty where it takes none
+}
+
+// Change is one difference between two versions of a plan.
+type Change struct {
+	Path string `json:"path"` // key path: "rollback.api-5xx-high.when"
+	From string `json:"from"` // as the plan writes it; empty where it was not there
+	To   string `json:"to"`   // empty where it is not there any more
 }
 
 // Total is what a run has counted of a signal.
@@ -325,24 +339,6 @@ type Problem struct {
 	Run    string `json:"run"` // the run that stands in the way; empty where there is none
 }
 
-// Results lists what Rule.Result may say, success rules first.
-func Results() []string {
-	return []string{
-		"pass", "pending", "fail",
-		"not_triggered", "breaching", "warning", "holding", "triggered",
-		"no_data", "stale", "source_error", "insufficient_samples", "unknown",
-	}
-}
-
 // CauseJournal is the cause of an answer that is unknown because the journal cannot
 // be written or read. No rule has it.
 const CauseJournal = "journal"
-
-// Causes lists what Body.Cause may say.
-func Causes() []string {
-	var out []string
-	for c := rules.CauseNone; c <= rules.CauseBaseline; c++ {
-		out = append(out, c.String())
-	}
-	return append(out, CauseJournal)
-}

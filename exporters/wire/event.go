@@ -4,21 +4,30 @@ import (
 	"strings"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
 // Event is an event for people and machines. The plan is the one that was in force,
 // root the event that e.Because names; nil where it is e itself or not known.
 func Event(plan *rules.Plan, e, root *evaluator.Event) EventBody {
-	t := textEvent(plan, e, root)
+	t := words.Event(plan, e, root)
 	out := EventBody{
-		Kind: string(e.Kind), Type: EventType(e), ID: e.ID, N: e.N, Plan: e.Plan, At: at(e.At), Subject: e.Subject, Phase: e.Phase,
+		Kind: string(e.Kind), Type: EventType(e), ID: e.ID, N: e.N, Run: e.Run, Plan: e.Plan, Version: e.Version, Because: e.Because, Principal: e.Principal, At: at(e.At), Subject: e.Subject, Phase: e.Phase,
 		From: e.From, To: e.To, Cause: e.Cause.String(),
 		Headline: t.Headline, Sentence: t.Sentence, Detail: lines(t.Detail), Owner: t.Who, Action: t.Do, Command: t.Command,
-		Totals: []Total{},
+		Changes: []Change{}, Totals: []Total{},
 	}
-	out.Run, out.Version, out.Because = origin(plan, e)
-	out.By, out.Why, out.Principal = author(e)
+	out.By, out.Why = author(e)
+	if e.Begun != nil {
+		b := e.Begun
+		out.Begun = &Begun{Start: at(b.Start), Try: b.Try, Parameters: parameters(b.Parameters), Previous: previous(b.Previous), Supersedes: b.Supersedes}
+	}
+	if e.Edit != nil {
+		for _, c := range e.Edit.Changes {
+			out.Changes = append(out.Changes, Change(c))
+		}
+	}
 	if e.Evidence != nil {
 		out.Evidence = new(evidence(e.Evidence, isSuccess(e)))
 	}

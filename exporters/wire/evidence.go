@@ -23,16 +23,35 @@ type Evidence struct {
 	Expected     int        `json:"expected" unit:"count"` // periods that the judged stretch has
 	Window       Span       `json:"window"`                // the judged stretch
 	LastSampleAt *time.Time `json:"lastSampleAt"`
-	Held         string     `json:"held"` // rollback: for how long it has been so, "4m0s"
-	For          string     `json:"for"`  // and for how long it must be
-	Note         string     `json:"note"` // what the source adds
+	Held         string     `json:"held"`       // rollback: for how long it has been so, "4m0s"
+	For          string     `json:"for"`        // and for how long it must be
+	Note         string     `json:"note"`       // what the source adds
+	Quantile     *Quantile  `json:"quantile"`   // of a percentile, which is judged by the share of samples above its threshold; else null
+	Datapoints   *Periods   `json:"datapoints"` // of a rule with datapoints; else null
 	Weighed      *Weighed   `json:"weighed"`
+}
+
+// Quantile is what a percentile itself was. It is shown, never judged.
+type Quantile struct {
+	OfPercent float64  `json:"ofPercent"` // 95
+	Value     *float64 `json:"value" unit:"beside"`
+	Threshold *float64 `json:"threshold" unit:"beside"` // that the plan's author wrote
+	Unit      string   `json:"unit"`
+}
+
+// Periods is what a rule with datapoints has counted.
+type Periods struct {
+	Breaching int  `json:"breaching" unit:"count"` // of the newest, the missing ones that count as breaching among them
+	Missing   int  `json:"missing" unit:"count"`
+	Premature bool `json:"premature"` // too few are known, none of them is good, and the breach is old enough
 }
 
 // Weighed is what a rule that weighs evidence judges by; null for a rule that compares
 // a value with a threshold. What a rule of its kind does not have is null.
 type Weighed struct {
 	Unit     string    `json:"unit"`
+	Rung     string    `json:"rung"`                  // how far the evidence against the release has come: empty, warn, hold, rollback
+	Rests    string    `json:"rests"`                 // on what: evidence, baseline
 	Bad      *float64  `json:"bad" unit:"count"`      // of Samples; null where it is no share of bad ones that is judged
 	Samples  *float64  `json:"samples" unit:"count"`  //
 	Low      *float64  `json:"low" unit:"beside"`     // the value lies between low and high, 95 %, at any time
@@ -112,6 +131,15 @@ func evidence(e *evaluator.Evidence, success bool) Evidence {
 	if e.Known || e.Expected > 0 || e.Samples > 0 {
 		out.Samples = number(e.Samples, rules.Number)
 	}
+	if q := e.Quantile; q != nil {
+		out.Quantile = &Quantile{Value: number(q.Value, q.Unit), Threshold: number(q.Threshold, q.Unit), Unit: q.Unit.String()}
+		if of := number(q.Of, rules.Percent); of != nil {
+			out.Quantile.OfPercent = *of
+		}
+	}
+	if d := e.Datapoints; d != nil {
+		out.Datapoints = &Periods{Breaching: d.Breaching, Missing: d.Missing, Premature: d.Premature}
+	}
 	if e.Op != rules.NoOp {
 		out.Threshold = number(e.Threshold, e.Unit)
 	}
@@ -140,7 +168,7 @@ func weighed(e *evaluator.Evidence, success bool) *Weighed {
 		return nil
 	}
 	out := &Weighed{
-		Unit: e.Unit.String(), Samples: count(e.Samples), Low: number(d.Low, e.Unit), High: number(d.High, e.Unit),
+		Unit: e.Unit.String(), Rung: string(d.Rung), Rests: d.Rests.String(), Samples: count(e.Samples), Low: number(d.Low, e.Unit), High: number(d.High, e.Unit),
 		Limit: number(d.Limit, e.Unit), Trigger: number(d.Trigger, e.Unit),
 	}
 	switch {

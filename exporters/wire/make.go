@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -89,7 +90,7 @@ func (c *Site) blank(plan, version string, a *Answer) Body {
 	}
 }
 
-func doOf(t *Text) Do { return Do{Action: t.Do, Command: t.Command, Owner: t.Who} }
+func doOf(t *words.Text) Do { return Do{Action: t.Do, Command: t.Command, Owner: t.Who} }
 
 func actionOf(v rules.Verdict) string {
 	switch v {
@@ -148,7 +149,7 @@ func runOf(v *RunView) Run {
 	s := &v.Snapshot
 	return Run{
 		ID: v.ID(), Version: v.Plan.Version, Try: v.Plan.Binding.Try, Start: at(s.Start),
-		State: s.State.String(), Verdict: s.Verdict.String(), Cause: s.Cause.String(), Reason: textRun(v.Plan, s).Sentence,
+		State: s.State.String(), Verdict: s.Verdict.String(), Cause: s.Cause.String(), Reason: words.Run(v.Plan, s).Sentence,
 		Held: s.Held, Hold: holdOf(v), Over: s.Over, RolledBack: s.RolledBack,
 	}
 }
@@ -177,7 +178,7 @@ func phaseRules(v *RunView, p *evaluator.PhaseView) []Rule {
 }
 
 func ruleOf(v *RunView, r *evaluator.RuleView) Rule {
-	t := textRule(v.Plan, r, v.Snapshot.At)
+	t := words.Rule(v.Plan, r, v.Snapshot.At)
 	out := Rule{
 		ID: r.Name, Title: r.Title, Kind: r.Kind.String(), Result: resultOf(r), State: string(r.State),
 		Verdict: r.Verdict.String(), Cause: r.Cause.String(), Reason: t.Sentence, Evidence: evidence(&r.Evidence, r.Kind == rules.Success),

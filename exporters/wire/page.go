@@ -87,7 +87,7 @@ func (c *Site) Run(page PlanBody, plan *rules.Plan, events []EventBody, more boo
 		switch evaluator.EventKind(e.Kind) {
 		case evaluator.CommandEvent:
 			b.Commands = append(b.Commands, e)
-		case amendmentKind:
+		case evaluator.PlanEvent:
 			b.Amendments = append(b.Amendments, e)
 		}
 	}

@@ -167,7 +167,7 @@ func fields(t *testing.T, v any) map[string]any {
 
 func TestValuesAreInTheUnitThatIsNamed(t *testing.T) {
 	ev := judged()
-	e := wire.Event(plan(), &evaluator.Event{ID: "shop@1.0.0.k3v9/4", N: 4, Plan: "shop", At: t0, Kind: evaluator.RuleEvent, Subject: "errors", To: "fired", Evidence: &ev}, nil)
+	e := wire.Event(plan(), &evaluator.Event{ID: "shop@1.0.0.k3v9/4", N: 4, Plan: "shop", Run: "shop@1.0.0", Version: "1.0.0", At: t0, Kind: evaluator.RuleEvent, Subject: "errors", To: "fired", Evidence: &ev}, nil)
 	w := e.Evidence.Weighed
 	for _, tt := range []struct {
 		what string
