@@ -1,3 +1,0 @@
-package rules
-
-func Diff(old, new *Plan) []Change { return []Change{{Path: "release"}} }
