@@ -69,7 +69,7 @@ func (p *Plan) Bound(b Bind) (*Plan, error) {
 	}
 	try := max(b.Try, 1)
 	bound.Version = b.Version
-	bound.Binding = Binding{Run: RunID(p.Name, b.Version, try), UID: b.UID, Try: try, Previous: b.Previous}
+	bound.Binding = Binding{Run: RunID(p.Name, b.Version, try), UID: b.UID, Try: try, Template: p.Template(), Previous: b.Previous}
 	for _, d := range p.Parameters {
 		if bound.Binding.Parameters == nil {
 			bound.Binding.Parameters = map[string]string{}

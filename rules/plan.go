@@ -199,6 +199,7 @@ type Binding struct {
 	Run        string            `json:"run"`                  // id of the run: "shop@1.0.0", "shop@1.0.0~2"; safe in URLs and shells
 	UID        string            `json:"uid"`                  // random: makes the ids of events unique across journals
 	Try        int               `json:"try"`                  // 1 for the first run of this version
+	Template   bool              `json:"template,omitempty"`   // the plan's file names no version: the run was begun by a command
 	Parameters map[string]string `json:"parameters,omitempty"` // declared parameters with their values, defaults included
 	Previous   Previous          `json:"previous,omitzero"`    // what {previous} and {previous.NAME} stand for
 }

@@ -79,12 +79,12 @@ func (c *call) answer(over bool, patience time.Duration, wants []Want, out []rul
 	given := map[key]rules.Reading{}
 	if over {
 		for i, r := range c.lane.settle(c, patience) {
-			given[key{c.wants[i].Plan, c.wants[i].Index}] = r
+			given[key{c.wants[i].Run, c.wants[i].Index}] = r
 		}
 	}
 	for _, i := range places {
 		w := wants[i]
-		r, ok := given[key{w.Plan, w.Index}]
+		r, ok := given[key{w.Run, w.Index}]
 		if !ok {
 			r = rules.Reading{Signal: w.Index, From: w.From, To: w.To, Asking: true}
 		}

@@ -9,7 +9,7 @@ import (
 
 // Want is one question: the points of a signal in a range of event time.
 type Want struct {
-	Plan   string        // name of the plan that asks
+	Run    string        // id of the run that asks
 	Index  int           // the signal's index in that plan, copied into Reading.Signal
 	Signal *rules.Signal // what to ask
 	From   int64         // Unix seconds, inclusive

@@ -341,7 +341,7 @@ func (f *historian) round(ctx context.Context, round int) map[int]rules.Reading 
 	for i, q := range f.queries {
 		if q.none == "" && round < len(q.slices) {
 			s := q.slices[round]
-			wants = append(wants, sources.Want{Plan: q.plan, Index: q.index, Signal: q.signal, From: s.from, To: s.to})
+			wants = append(wants, sources.Want{Run: q.plan, Index: q.index, Signal: q.signal, From: s.from, To: s.to})
 			whose = append(whose, i)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/rules"
 )
 
 // clock is the time that a daemon lives in.
@@ -26,6 +27,7 @@ type clock interface {
 	runner.Clock
 	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 	tickTimeout() time.Duration // how long a tick waits for the sources
+	clockStats() prom.ClockStats
 }
 
 // assembly is what a daemon is made of.
@@ -35,6 +37,7 @@ type assembly struct {
 	clock     clock
 	upstreams upstreams
 	transport http.RoundTripper // of webhooks; nil: the network, with its address check
+	uid       func() string     // what a new run is marked with; nil: random
 	log       *slog.Logger
 }
 
@@ -47,6 +50,7 @@ type daemon struct {
 	gate    *gate.Gate
 	metrics *prom.Exporter
 	hooks   atomic.Pointer[webhook.Webhook]
+	encoder *encoder
 	reloads *reloads
 	public  net.Listener
 	private net.Listener
@@ -71,8 +75,12 @@ func (d *daemon) open(ctx context.Context) error {
 	if d.journal, err = journal.Open(ctx, journal.Config{Path: d.config.Daemon.Journal, Endpoints: endpointNames(d.config)}); err != nil {
 		return fmt.Errorf("opening journal %q: %w", d.config.Daemon.Journal, err)
 	}
+	d.encoder = &encoder{journal: d.journal, plans: map[string]*rules.Plan{}}
+	if err := d.forget(ctx, d.config); err != nil {
+		return err
+	}
 	d.runner, err = runner.New(runner.Config{
-		Plans: d.config.Plans, Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log,
+		Policies: policies(d.config), Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log, NewUID: d.uid, Say: eventHeadline,
 		SnapshotEvery: *d.config.Daemon.SnapshotEvery, History: *d.config.Daemon.History,
 	})
 	if err != nil {
@@ -94,8 +102,9 @@ func (d *daemon) newExporters() error {
 	if err != nil {
 		return err
 	}
+	desk := desk{runner: d.runner, journal: d.journal}
 	d.gate, err = gate.New(gate.Config{
-		Tokens: tokens, OpenCommands: isLoopback(d.config.Daemon.Public), Commander: d.runner,
+		Tokens: tokens, OpenCommands: isLoopback(d.config.Daemon.Public), Commander: desk, Starter: desk, Past: desk,
 		BaseURL: d.config.Daemon.ExternalURL, Now: d.clock.Now, Log: d.log,
 	})
 	if err != nil {
@@ -166,30 +175,15 @@ func (d *daemon) follow(ctx context.Context) error {
 	}
 }
 
-func gateViews(p *runner.Published) []gate.View {
-	views := make([]gate.View, len(p.Plans))
-	for i := range p.Plans {
-		views[i] = gate.View{Plan: p.Plans[i].Plan, Snapshot: p.Plans[i].Snapshot}
-	}
-	return views
-}
-
-func metricViews(p *runner.Published) []prom.View {
-	views := make([]prom.View, len(p.Plans))
-	for i := range p.Plans {
-		views[i] = prom.View{Plan: p.Plans[i].Plan, Snapshot: p.Plans[i].Snapshot}
-	}
-	return views
-}
-
-// prune drops ticks that are older than the retention, once an hour.
+// prune drops runs that ended longer ago than the retention, once an hour. Those
+// that a later run is compared with stay.
 func (d *daemon) prune(ctx context.Context) error {
 	for {
 		if err := sleep(ctx, time.Hour); err != nil {
 			return nil
 		}
-		before := time.Now().Add(-d.config.Daemon.Retention.Duration)
-		if _, err := d.journal.Prune(ctx, before); err != nil && ctx.Err() == nil {
+		before := d.clock.Now().Add(-d.config.Daemon.Retention.Duration)
+		if _, err := d.journal.Prune(ctx, before, *d.config.Daemon.History); err != nil && ctx.Err() == nil {
 			d.log.Warn("pruning the journal", "err", err)
 		}
 	}

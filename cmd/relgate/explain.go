@@ -70,7 +70,7 @@ func (c explainCommand) Run(ctx context.Context, con console) error {
 
 // explain writes a run for a tired person: what, do, who, why, then the numbers.
 func explain(w io.Writer, b *wire.PlanBody, colour bool) {
-	fmt.Fprintln(w, paint(colour, verdictColours[b.Run.Verdict], printable(b.Headline)))
+	fmt.Fprintln(w, paint(colour, verdictColours[b.Run.Verdict], plain(b.Headline)))
 	labelled(w, "do now", cmp.Or(b.Do.Action, "nothing: relgate goes on by itself"))
 	labelled(w, "who", cmp.Or(b.Do.Owner, b.Manager))
 	labelled(w, "command", b.Do.Command)
@@ -90,18 +90,18 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 		if p.Traffic.TargetPercent != nil {
 			traffic = fmt.Sprintf("%g %%", *p.Traffic.TargetPercent)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(p.Phase), traffic, printable(strings.ReplaceAll(p.State, "_", " ")), phaseTimes(p))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", plain(p.Phase), traffic, plain(strings.ReplaceAll(p.State, "_", " ")), phaseTimes(p))
 	}
 	t.Flush()
 	fmt.Fprintln(w)
 	t = tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	for _, r := range rulesToShow(b) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", result(r, colour), printable(r.ID), compared(r), counts(r), printable(r.Owner))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", result(r, colour), plain(r.ID), compared(r), counts(r), plain(r.Owner))
 	}
 	t.Flush()
 	for _, s := range b.Signals {
 		if s.Fault != "" {
-			fmt.Fprintf(w, "signal %s: %s%s: %s\n", printable(s.Name), printable(s.Fault), inARow(s.Failures), printable(s.Detail))
+			fmt.Fprintf(w, "signal %s: %s%s: %s\n", plain(s.Name), plain(s.Fault), inARow(s.Failures), plain(s.Detail))
 		}
 	}
 }
@@ -109,8 +109,8 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 // explainAll writes what every rule says in every phase that has begun.
 func explainAll(w io.Writer, b *wire.PlanBody, colour bool) {
 	say := func(r *wire.Rule) {
-		fmt.Fprintf(w, "  %s %s\n", result(r, colour), printable(r.ID))
-		for _, line := range wrapped(printable(r.Reason), 74) {
+		fmt.Fprintf(w, "  %s %s\n", result(r, colour), plain(r.ID))
+		for _, line := range wrapped(plain(r.Reason), 74) {
 			fmt.Fprintf(w, "    %s\n", line)
 		}
 	}
@@ -119,7 +119,7 @@ func explainAll(w io.Writer, b *wire.PlanBody, colour bool) {
 		if p.Window.Start == nil {
 			continue
 		}
-		fmt.Fprintf(w, "\nphase %s: %s\n", printable(p.Phase), printable(p.Summary))
+		fmt.Fprintf(w, "\nphase %s: %s\n", plain(p.Phase), plain(p.Summary))
 		for k := range p.Rules {
 			if p.Rules[k].Kind == "success" {
 				say(&p.Rules[k])
@@ -134,7 +134,7 @@ func explainAll(w io.Writer, b *wire.PlanBody, colour bool) {
 
 // labelled writes a text behind a label, wrapped; nothing for no text.
 func labelled(w io.Writer, label, text string) {
-	for i, line := range wrapped(printable(text), 69) {
+	for i, line := range wrapped(plain(text), 69) {
 		if i > 0 {
 			label = ""
 		}
@@ -145,7 +145,7 @@ func labelled(w io.Writer, label, text string) {
 func phaseTimes(p *wire.Body) string {
 	switch {
 	case p.Window.Start == nil:
-		return printable(p.Summary)
+		return plain(p.Summary)
 	case p.Window.End == nil:
 		return "since " + utc(p.Window.Start)
 	}
@@ -205,7 +205,7 @@ func inARow(failures int) string {
 
 // result is what a rule says, in the colour of its state.
 func result(r *wire.Rule, colour bool) string {
-	return paint(colour, stateColours[evaluator.RuleState(r.State)], strings.ReplaceAll(printable(r.Result), "_", " "))
+	return paint(colour, stateColours[evaluator.RuleState(r.State)], strings.ReplaceAll(plain(r.Result), "_", " "))
 }
 
 var verdictColours = map[string]string{"pass": "32", "fail": "31", "rollback": "1;31", "pending": "36", "unknown": "33"}

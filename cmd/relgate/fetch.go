@@ -37,7 +37,7 @@ func (f *fetcher) close(ctx context.Context) error {
 func (f *fetcher) Fetch(ctx context.Context, now time.Time, wants []runner.Want) []rules.Reading {
 	questions := make([]sources.Want, len(wants))
 	for i, w := range wants {
-		questions[i] = sources.Want{Plan: w.Plan, Index: w.Index, Signal: w.Signal, From: w.From, To: w.To}
+		questions[i] = sources.Want{Run: w.Run, Index: w.Index, Signal: w.Signal, From: w.From, To: w.To}
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()

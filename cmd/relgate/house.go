@@ -10,6 +10,7 @@ import (
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/exporters/wire"
@@ -19,11 +20,6 @@ import (
 // policies is the plans of a config as the runner takes them.
 func policies(cfg *config.Config) runner.Policies {
 	p := runner.Policies{Plans: cfg.Plans, Broken: map[string]string{}}
-	for _, b := range cfg.Broken {
-		if b.Plan != "" {
-			p.Broken[b.Plan] = fmt.Sprintf("%s: %s", b.File, amount(config.Errors(b.Problems), "problem"))
-		}
-	}
 	return p
 }
 
@@ -58,17 +54,21 @@ func gateView(p *runner.PlanView) gate.PlanView {
 }
 
 // metricViews is what the metrics page shows: the newest run of each plan.
-func metricViews(p *runner.Published) []prom.View {
-	var views []prom.View
+func metricViews(p *runner.Published) prom.Views {
+	v := prom.Views{Trouble: p.Trouble != nil}
 	for i := range p.Plans {
-		pv := &p.Plans[i]
-		v := prom.View{Name: pv.Name, File: string(pv.File)}
-		if u := pv.Newest(); u != nil {
-			v.Plan, v.Snapshot = u.Plan, u.Snapshot
+		view := prom.View{Name: p.Plans[i].Name, File: string(p.Plans[i].File)}
+		if u := p.Plans[i].Newest(); u != nil {
+			view.Run = &wire.RunView{Plan: u.Plan, Snapshot: u.Snapshot}
 		}
-		views = append(views, v)
+		v.Plans = append(v.Plans, view)
 	}
-	return views
+	return v
+}
+
+// eventHeadline is an event in a line.
+func eventHeadline(plan *rules.Plan, e, root *evaluator.Event) string {
+	return words.Event(plan, e, root).Headline
 }
 
 // desk takes commands and starts from the gate to the runner, and answers for
@@ -86,7 +86,7 @@ func (d desk) Command(ctx context.Context, plan, run string, c evaluator.Command
 
 // StartRun hands a start to the runner.
 func (d desk) StartRun(ctx context.Context, plan string, s gate.StartRequest) (gate.StartAnswer, error) {
-	set, previous := told(s.Set, s.Previous)
+	set, previous := split(s.Set, s.Previous)
 	started, err := d.runner.StartRun(ctx, plan, runner.Start{
 		Version: s.Version, At: s.At, Set: set, Previous: previous, Again: s.Again, Supersede: s.Supersede,
 		By: s.By, Why: s.Why, Principal: s.Principal,
@@ -107,8 +107,8 @@ func (d desk) StartRun(ctx context.Context, plan string, s gate.StartRequest) (g
 	return gate.StartAnswer{Run: wire.RunView{Plan: v.Plan, Snapshot: v.Snapshot}, Created: started.New}, nil
 }
 
-// told takes what --set says of the release before out of the parameters.
-func told(set map[string]string, previous rules.Previous) (map[string]string, rules.Previous) {
+// split takes what --set says of the release before out of the parameters.
+func split(set map[string]string, previous rules.Previous) (map[string]string, rules.Previous) {
 	parameters := map[string]string{}
 	for name, value := range set {
 		field, of := strings.CutPrefix(name, "previous.")

@@ -39,6 +39,8 @@ type commandLine struct {
 	SimulateRule simulateRuleCommand `cmd:"" help:"How often and how soon a rule decides, rightly and wrongly, by simulation."`
 	Backtest     backtestCommand     `cmd:"" help:"Try a plan on the past: when would each rule have fired?"`
 
+	Start   startCommand   `cmd:"" help:"Begin the run of a version under a plan."`
+	Runs    runsCommand    `cmd:"" help:"List runs, or show one with what happened in it."`
 	Gate    gateCommand    `cmd:"" help:"Ask a running daemon whether the rollout may go on."`
 	Explain explainCommand `cmd:"" help:"Say why the gate is as it is, with the numbers."`
 

@@ -33,7 +33,7 @@ func showText(w io.Writer, v *verdict) error {
 		line += ": " + said
 	}
 	fmt.Fprintln(b, line)
-	column(b, "do now", join(v.Do.Action, bracketed(v.Do.Owner)), v.Do.Command)
+	columnOf(b, "do now", join(v.Do.Action, bracketed(v.Do.Owner)), v.Do.Command)
 	why := []string{v.Sentence}
 	if strings.TrimSuffix(plain(v.Sentence), ".") == said {
 		why = nil
@@ -41,9 +41,9 @@ func showText(w io.Writer, v *verdict) error {
 	if h := v.held(); h != "" && !strings.Contains(v.Sentence, v.Run.Hold.Reason) {
 		why = append(why, h)
 	}
-	column(b, "why", append(why, v.Detail...)...)
+	columnOf(b, "why", append(why, v.Detail...)...)
 	if v.Summary != v.Sentence && v.Summary != v.Headline {
-		column(b, "so far", v.Summary)
+		columnOf(b, "so far", v.Summary)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -58,8 +58,8 @@ func headline(b *wire.Body) (verb, said string) {
 	return strings.ToUpper(b.Verdict), plain(b.Headline)
 }
 
-// column writes lines beside a name; nothing where there are none.
-func column(w io.Writer, name string, lines ...string) {
+// columnOf writes lines beside a name; nothing where there are none.
+func columnOf(w io.Writer, name string, lines ...string) {
 	for _, line := range lines {
 		if line == "" {
 			continue

@@ -122,13 +122,13 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 	}
 	// The sources first: a plan's first tick follows at once.
 	old := d.asked.use(d.newPool(next, made))
-	if err := d.runner.Reload(ctx, next.Plans); err != nil {
+	if err := d.runner.Reload(ctx, policies(next)); err != nil {
 		d.retire(ctx, d.asked.use(old))
 		return fmt.Errorf("taking up the plans: %w", err)
 	}
 	d.hooks.Store(hooks)
 	d.retire(ctx, old)
-	return nil
+	return d.forget(ctx, next)
 }
 
 // retire lets a pool end its questions. One that does not is left behind: the

@@ -54,7 +54,7 @@ func (c runsCommand) Run(ctx context.Context, con console) error {
 	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "RUN\tSTATE\tVERDICT\tT\tDECIDED")
 	for _, r := range list.Runs {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", printable(r.ID), printable(strings.ReplaceAll(r.State, "_", " ")), printable(r.Verdict), utc(r.Start), utc(r.DecidedAt))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain(r.ID), plain(strings.ReplaceAll(r.State, "_", " ")), plain(r.Verdict), utc(r.Start), utc(r.DecidedAt))
 	}
 	return t.Flush()
 }
@@ -75,10 +75,10 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 	fmt.Fprintln(con.out, "\nwhat happened")
 	for i := range run.Events {
 		e := &run.Events[i]
-		fmt.Fprintf(con.out, "  %s  %s\n", utc(e.At), printable(e.Headline))
+		fmt.Fprintf(con.out, "  %s  %s\n", utc(e.At), plain(e.Headline))
 	}
 	if run.More {
-		fmt.Fprintf(con.out, "  … more: relgate runs %s -o json, or /v1/runs/{id}/events\n", printable(c.What))
+		fmt.Fprintf(con.out, "  … more: relgate runs %s -o json, or /v1/runs/{id}/events\n", plain(c.What))
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func (s *screen) todo(text words.Text, columns int) []string {
 }
 
 func (s *screen) phase(snap *evaluator.Snapshot, p *evaluator.PhaseView) string {
-	return fmt.Sprintf("%-12s %6s  %s %s %s", short(p.Name, 12), rules.Percent.Short(p.Traffic),
+	return fmt.Sprintf("%-12s %6s  %s %s %s", cutName(p.Name, 12), rules.Percent.Short(p.Traffic),
 		s.paint(stateColour(p.State), fmt.Sprintf("%-11s", strings.ReplaceAll(p.State.String(), "_", " "))),
 		bar(progress(snap.At, p)), countdown(snap, p))
 }
@@ -177,13 +177,13 @@ func (s *screen) rule(r *evaluator.RuleView) string {
 	case r.State == evaluator.RuleBreaching && r.Evidence.Held != "":
 		held = r.Evidence.Held + " of " + r.Evidence.For
 	}
-	return fmt.Sprintf("%-16s %9s  rolls back %-8s %s %s", short(r.Name, 16), value,
+	return fmt.Sprintf("%-16s %9s  rolls back %-8s %s %s", cutName(r.Name, 16), value,
 		r.Evidence.Op.String()+" "+r.Evidence.Unit.Format(r.Evidence.Threshold),
 		s.paint(stateColours[r.State], fmt.Sprintf("%-9s", r.State)), held)
 }
 
-// short cuts a name to a number of columns.
-func short(name string, columns int) string {
+// cutName cuts a name to a number of columns.
+func cutName(name string, columns int) string {
 	if r := []rune(name); len(r) > columns {
 		return string(r[:columns-1]) + "…"
 	}

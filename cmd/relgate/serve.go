@@ -32,7 +32,7 @@ func (c serveCommand) Run(ctx context.Context, con console) error {
 		return exit(exitUsage, fmt.Errorf("%s: %s; nothing was started", c.File, amount(config.Errors(problems), "problem")))
 	}
 	log := newLog(con.err, c.LogLevel, c.LogFormat)
-	d, err := newDaemon(ctx, assembly{config: cfg, path: c.File, clock: wallClock{}, upstreams: upstreams{log: log}, log: log})
+	d, err := newDaemon(ctx, assembly{config: cfg, path: c.File, clock: newWallClock(log), upstreams: upstreams{log: log}, log: log})
 	if err != nil {
 		return exit(exitUsage, err)
 	}

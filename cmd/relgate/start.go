@@ -72,6 +72,6 @@ func (c startCommand) Run(ctx context.Context, con console) error {
 	if a.status == http.StatusCreated {
 		word = "has begun"
 	}
-	fmt.Fprintf(con.out, "%s %s: %s\n", printable(run.Run.ID), word, printable(strings.TrimSpace(run.Headline)))
+	fmt.Fprintf(con.out, "%s %s: %s\n", plain(run.Run.ID), word, plain(strings.TrimSpace(run.Headline)))
 	return nil
 }

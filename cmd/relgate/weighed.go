@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -54,8 +54,8 @@ func weighedState(d *evaluator.Weighed) string {
 }
 
 // weighedLine is what a rule weighs, in one line.
-func weighedLine(r *gate.Rule) string {
-	e := r.Evidence
+func weighedLine(r *wire.Rule) string {
+	e := r.Weighed
 	var parts []string
 	if r.Value != nil && e.Low != nil && e.High != nil {
 		parts = append(parts, fmt.Sprintf("likely %s to %s", estimate(r, e.Low), estimate(r, e.High)))
@@ -85,7 +85,7 @@ func weighedLine(r *gate.Rule) string {
 
 // besideLine is the baseline with both comparisons: the one that warns takes every
 // sample as independent, the other confirms a rollback.
-func besideLine(b *gate.Baseline) string {
+func besideLine(b *wire.Baseline) string {
 	line := fmt.Sprintf("baseline %.0f of %.0f, evidence that the release is worse ", b.Bad, b.Samples)
 	if b.Warning.OneIn != nil {
 		line += "to warn " + odds(*b.Warning.OneIn) + ", to confirm it "
@@ -96,7 +96,7 @@ func besideLine(b *gate.Baseline) string {
 	return line + odds(*b.Worse.OneIn)
 }
 
-func earlierLine(p *gate.Earlier) string {
+func earlierLine(p *wire.Earlier) string {
 	switch {
 	case p.Releases == 0:
 		return "no earlier release to compare with yet"
@@ -107,7 +107,7 @@ func earlierLine(p *gate.Earlier) string {
 }
 
 // holder says who holds a run; the reason not, where it is said beside it.
-func holder(h *gate.Hold) string {
+func holder(h *wire.Hold) string {
 	if h.Kind == "rule" {
 		return "rollback rule " + h.By
 	}

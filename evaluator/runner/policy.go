@@ -36,6 +36,18 @@ type policy struct {
 	pending bool   // plan's own version has no run yet
 }
 
+// names says whether the plan's runs begin by a command, and else which version
+// its file names. Where the file cannot be read its newest run tells.
+func (p *policy) names() (template bool, version string) {
+	switch {
+	case p.plan != nil:
+		return p.plan.Template(), p.plan.Version
+	case len(p.runs) > 0 && !p.runs[0].Plan.Binding.Template:
+		return false, p.runs[0].record.Version
+	}
+	return true, ""
+}
+
 // underWay is the run that is not decided, nil when there is none.
 func (p *policy) underWay() *run {
 	for _, u := range p.runs {

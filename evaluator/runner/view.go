@@ -25,6 +25,12 @@ type PlanView struct {
 	File FileState
 	Note string    // why File is not ok, in words
 	Runs []RunView // live ones, the newest begun first
+
+	// Template says that its runs begin by a command. Version is the one that its
+	// file names, empty for a template. Both are as they were last where the file
+	// cannot be read.
+	Template bool
+	Version  string
 }
 
 // RunView is one run as it may be seen.
@@ -82,6 +88,7 @@ func (r *Runner) publish() {
 	p := &Published{Ready: true, Plans: make([]PlanView, len(r.policies)), Trouble: r.broken}
 	for i, pol := range r.policies {
 		v := PlanView{Name: pol.name, Plan: pol.plan, File: pol.file, Note: pol.note, Runs: make([]RunView, len(pol.runs))}
+		v.Template, v.Version = pol.names()
 		for k, u := range pol.runs {
 			p.At = later(p.At, u.record.At)
 			if was, ok := old.Run(u.record.ID); ok && was.Plan == u.Plan && was.Record.Seq == u.record.Seq {

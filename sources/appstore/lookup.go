@@ -58,7 +58,7 @@ func (b *batch) ratings(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	if at < w.From {
 		return sources.Faulty(w, rules.NoData, "no period of the range has ended")
 	}
-	key := fmt.Sprintf("%s|%d|%s", w.Plan, w.Index, lookKey(q))
+	key := fmt.Sprintf("%s|%d|%s", w.Run, w.Index, lookKey(q))
 	t := b.tracks[key]
 	if t == nil {
 		b.tracks[key] = &track{base: now, at: at}

@@ -218,7 +218,7 @@ func signal() *rules.Signal {
 }
 
 func want(s *rules.Signal) sources.Want {
-	return sources.Want{Plan: "p", Index: 5, Signal: s, From: bucket() - 3600, To: bucket() + 3600}
+	return sources.Want{Run: "p", Index: 5, Signal: s, From: bucket() - 3600, To: bucket() + 3600}
 }
 
 type pauses struct {

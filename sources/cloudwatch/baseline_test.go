@@ -28,7 +28,7 @@ func compared(from, to time.Duration) (wants []sources.Want) {
 	slow := signal(rules.Ratio, rules.Percent, rules.CloudWatchQuery{Namespace: "AWS/Lambda", Metric: "Duration", Unit: "Milliseconds", Dimensions: function})
 	slow.Of, slow.Above = 1, 3
 	for _, s := range []*rules.Signal{failed, slow, beside(failed, "42"), beside(slow, "42")} {
-		wants = append(wants, sources.Want{Plan: "p", Index: len(wants), Signal: s, From: launch.Add(from).Unix(), To: launch.Add(to).Unix()})
+		wants = append(wants, sources.Want{Run: "p", Index: len(wants), Signal: s, From: launch.Add(from).Unix(), To: launch.Add(to).Unix()})
 	}
 	return wants
 }
