@@ -50,7 +50,7 @@ var steady = each(func(w sources.Want) rules.Reading {
 
 func want(source string, index int) sources.Want {
 	return sources.Want{
-		Plan: "p", Index: index, From: noon.Unix() - 300, To: noon.Unix(),
+		Run: "p", Index: index, From: noon.Unix() - 300, To: noon.Unix(),
 		Signal: &rules.Signal{Name: "s", Source: source, Kind: rules.Ratio, Period: time.Minute},
 	}
 }

@@ -252,7 +252,7 @@ func TestTwoPlansShareASnapshot(t *testing.T) {
 	s := f.source(t)
 	q := rules.AppStoreQuery{Fact: "lookup", App: "647", Countries: []string{"us"}}
 	a, b := hourly(0, q), hourly(0, q)
-	b.Plan = "q"
+	b.Run = "q"
 	s.Fetch(t.Context(), noon, []sources.Want{a, b})
 	shown["us"] = stars(200, "4.5")
 	got := s.Fetch(t.Context(), noon.Add(time.Minute), []sources.Want{a, b})

@@ -118,7 +118,7 @@ func usual(status string, _ int64) any {
 
 func want(index int, minutes int64) sources.Want {
 	return sources.Want{
-		Plan: "p", Index: index, From: noon.Unix() - minutes*60, To: noon.Unix(),
+		Run: "p", Index: index, From: noon.Unix() - minutes*60, To: noon.Unix(),
 		Signal: &rules.Signal{
 			Name: "crash_free", Source: "sentry", Kind: rules.Ratio, Good: true, Period: time.Minute, Settle: 2 * time.Minute,
 			Query: rules.Query{Sentry: &rules.SentryQuery{Project: "bioage-ios", Release: `com.bioage.app@1.0.0+100`, Environment: "production"}},
