@@ -109,8 +109,12 @@ func (c *compiler) declareSignals() {
 	c.shared = len(c.spec.Signals)
 	c.specs = append(c.specs, c.spec.Signals...)
 	c.named = c.namedSignals()
+	own := map[string]bool{} // :: name → whether the plan declares that signal itself
+	for _, s := range c.spec.Signals {
+		own[s.Name] = true
+	}
 	for _, s := range c.spec.Shared {
-		if c.named[s.Name] {
+		if c.named[s.Name] && !own[s.Name] {
 			c.specs = append(c.specs, s)
 		}
 	}

@@ -22,7 +22,7 @@
 -- Table. predictions (user_id, age number, predicted_label 0 or 1, event_time
 -- timestamp in UTC, event_date date and partition, release_version varchar).
 --
--- Parameter 1: the release's version, a string with its own quotes, '1.0.0'.
+-- Parameter 1: the release's version, a string with its own quotes: '{version}'.
 -- The date bounds what is scanned: two days hold the whole rollout.
 WITH edges (decile, lo, hi) AS (
   VALUES
