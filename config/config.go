@@ -297,7 +297,8 @@ func (l *loader) add(f *file, p rules.Problem) {
 // could not be read.
 func (l *loader) judge(f *file, found []rules.Problem) {
 	for _, p := range found {
-		known := p.ID == "excess-key" && (f.bad["release.evidence"] || f.bad[join(parent(p.Path), "evidence")])
+		known := p.ID == "excess-key" && (f.bad["release.evidence"] || f.bad[join(parent(p.Path), "evidence")]) ||
+			p.Path == "release.expected_completion" && f.bad["release.start"]
 		for path := p.Path; path != ""; path = parent(path) {
 			known = known || f.bad[path]
 		}
