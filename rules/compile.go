@@ -118,6 +118,7 @@ func (c *compiler) declareSignals() {
 			c.specs = append(c.specs, s)
 		}
 	}
+	c.plan.Signals = make([]Signal, 0, len(c.specs))
 	for i, s := range c.specs {
 		c.signals[s.Name] = i
 		c.plan.Signals = append(c.plan.Signals, compileSignal(s))
@@ -195,6 +196,7 @@ func pace(s SignalSpec) (every, settle time.Duration) {
 }
 
 func (c *compiler) declareRules() {
+	c.plan.Rules = make([]Rule, 0, len(c.spec.Success)+len(c.spec.Rollback))
 	for _, s := range c.spec.Success {
 		r := c.rule(Success, s.RuleSpec)
 		if i, ok := c.signals[s.Alarm]; ok {
