@@ -281,6 +281,12 @@ func TestSettingsTellParametersFromTheReleaseBefore(t *testing.T) {
 	}
 }
 
+func TestPlaceholdersOfAPlan(t *testing.T) {
+	if got, want := fmt.Sprint(compiled(t, templateSpec()).Placeholders()), "[lambda note plan previous previous.lambda version]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestMatchingGivesWhatThePatternMatches(t *testing.T) {
 	for _, pattern := range []string{"", "[0-9]+", "a|b", "x{3}", "[^0-9]", ".", "(?i)abc", "[A-Z]+-[0-9]{1,3}", "^a$", `\d+\.\d+`, "[à-ü]", "a*b?", "(ab)*c"} {
 		d := Parameter{Required: true, Pattern: pattern}
