@@ -68,7 +68,6 @@ source   = "sentry"
 kind     = "ratio"
 good     = true
 settle   = "0s"
-maturity = "0s"
 sentry   = { project = "1", release = "shop@{version}" }
 `
 
@@ -113,7 +112,9 @@ func newCrashes(t *testing.T) *crashes {
 		counts := map[string][]int{}
 		for t := from; t.Before(to); t = t.Add(time.Minute) {
 			at = append(at, t.UTC().Format(time.RFC3339))
-			counts["crashed"], counts["healthy"] = append(counts["crashed"], bad), append(counts["healthy"], 100-bad)
+			for status, n := range map[string]int{"crashed": bad, "healthy": 100 - bad, "errored": 0, "abnormal": 0} {
+				counts[status] = append(counts[status], n)
+			}
 		}
 		var groups []any
 		for status, n := range counts {

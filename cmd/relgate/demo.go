@@ -139,7 +139,7 @@ func (d *demo) load() error {
 		}
 		d.config, problems = config.Decode("config.toml", text, relgate.Files.ReadFile)
 	}
-	if d.config == nil {
+	if config.Errors(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(d.con.err, p)
 		}
