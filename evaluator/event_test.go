@@ -263,3 +263,17 @@ func TestRungsAndKinds(t *testing.T) {
 		t.Errorf("kinds that are not listed: %v", seen)
 	}
 }
+
+// The rule whose numbers go with a pass is one that decides, not one that is only
+// shown.
+func TestAnAdvisoryRuleDoesNotLead(t *testing.T) {
+	p := smallPlan()
+	p.Rules[0].Gate = rules.Advisory
+	p.Rules = append(p.Rules, p.Rules[0])
+	p.Rules[3].Name, p.Rules[3].Gate = "decides", rules.Required
+	p.Phases = p.Phases[:1]
+	p.Phases[0].Success = []int{0, 3}
+	w := newWorld(t, p)
+	w.run(T.Add(20 * time.Minute))
+	w.want("phase ten: monitoring => passed (threshold) rules_hold rule=decides 2/2 0.001 15/15")
+}
