@@ -34,7 +34,7 @@ type weighed struct {
 // versus is a release against what runs beside it.
 type versus struct {
 	pair     evidence.PairTrack
-	beside   [4]tally // :: segment of the track → the baseline over the minutes of each segment
+	beside   [5]tally // :: segment of the track → the baseline over the minutes of each segment; the last is that of Miss
 	compared int64    // end of the newest bucket with a baseline
 }
 
@@ -169,7 +169,7 @@ func (w *watch) add(z *weighed, p, b *rules.Point) {
 		return
 	}
 	for j := range z.vs.beside {
-		if z.track.Segments[j].Start == p.At {
+		if segmentOf(&z.track, j).Start == p.At {
 			z.vs.beside[j] = tally{}
 		}
 	}
@@ -182,6 +182,14 @@ func (w *watch) add(z *weighed, p, b *rules.Point) {
 		z.vs.beside[j].bad += b.Value
 		z.vs.beside[j].n += b.Samples
 	}
+}
+
+// segmentOf is the j-th segment of a track, Miss behind the others.
+func segmentOf(t *evidence.Track, j int) *evidence.Segment {
+	if j == len(t.Segments) {
+		return &t.Miss
+	}
+	return &t.Segments[j]
 }
 
 // ripen adds the buckets that begin in [z.ripe, upto) to what counts in favour.
