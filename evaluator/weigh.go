@@ -11,7 +11,7 @@ import (
 
 // weighed is what a rule that weighs evidence has taken in for good. Its size
 // does not depend on how long the rule watches: buckets that have settled are
-// folded into it, the few that may still change are weighed afresh at each look.
+// folded into it, the few that may still change are weighed again at each look.
 type weighed struct {
 	until  int64   // buckets that begin before it are taken in
 	ripe   int64   // success: and those before it count in favour as well
@@ -289,7 +289,7 @@ func (st *State) basePoints(w *watch) []rules.Point {
 // foldedUntil is the event time before which nothing of a watch is expected to
 // change any more: the watermark, less as far as a correction may still reach. A
 // rule that wants its evidence to last for a time reads all of that time again,
-// so that it never fires on a peak that its source has taken back. A baseline
+// so that it never fires on a peak that its source has corrected. A baseline
 // that is behind is waited for, unless it has fallen silent.
 func (st *State) foldedUntil(lay *layout, w *watch, at int64) int64 {
 	s, sl := &st.signals[w.rule.Signal], &lay.signals[w.rule.Signal]
@@ -331,8 +331,8 @@ func (s *stepper) changed(w *watch) int64 {
 	return from
 }
 
-// forget drops what was weighed of buckets that may still change: nobody looked
-// at them for a while.
+// forget drops what was weighed of buckets that may still change: no rule has
+// looked at them for a while.
 func (s *stepper) forget() {
 	for _, i := range s.lay.weighing {
 		s.rule(int(i)).soft = nil
