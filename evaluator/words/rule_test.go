@@ -297,3 +297,26 @@ func TestARollbackSaysWhatToDo(t *testing.T) {
 		t.Errorf("a hold says %+v", got)
 	}
 }
+
+// Whatever of its facts is missing, a rule says something.
+func TestARuleSaysSomethingWhateverIsMissing(t *testing.T) {
+	plan := launch()
+	full := counts(5, 100, .05, T, T.Add(time.Hour))
+	bare := full
+	bare.Weighed = &evaluator.Weighed{}
+	for i := range plan.Rules {
+		r := &plan.Rules[i]
+		for _, code := range codes(t) {
+			for _, st := range append(evaluator.RuleStates(), "") {
+				for _, e := range []evaluator.Evidence{{}, {Known: true, Weighed: &evaluator.Weighed{Groups: &evaluator.Gap{}, Baseline: &evaluator.Beside{}, Outlook: &evaluator.Outlook{}, Rung: evaluator.HoldRung}}, full, bare} {
+					for _, verdict := range rules.Verdicts() {
+						v := evaluator.RuleView{Name: r.Name, Kind: r.Kind, State: st, Verdict: verdict, Why: evaluator.Why{Code: code}, Evidence: e}
+						if got := Rule(plan, &v, T); got.Headline == "" || got.Sentence == "" || len([]rune(got.Headline)) > 80 {
+							t.Fatalf("%s %s %s %v: %+v", r.Name, code, st, verdict, got)
+						}
+					}
+				}
+			}
+		}
+	}
+}
