@@ -209,7 +209,7 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 		why := ground(plan, &e.Why, e.At)
 		return Text{Headline: headline(fail, name+" refused: "+why), Sentence: sentence(name + " refused: " + why), Who: e.By}
 	}
-	verb := pass
+	verb, more := pass, ""
 	t := Text{Who: e.By}
 	switch evaluator.CommandKind(e.Subject) {
 	case evaluator.Abort:
@@ -219,14 +219,14 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	case evaluator.Supersede:
 		verb = superseded
 		if e.Why.Run != "" {
-			name += " by run " + e.Why.Run
+			more = "Run " + e.Why.Run + " takes its place"
 		}
 	case evaluator.Override:
 		verb = verdictWord(e.Why.Verdict)
 		name += " with " + e.Why.Verdict.String()
 	}
 	said := name + by(e.By, e.Why.Text)
-	t.Headline, t.Sentence = headline(verb, said), sentence(said)
+	t.Headline, t.Sentence = headline(verb, said), sentence(said, more)
 	return t
 }
 

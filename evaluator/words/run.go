@@ -16,16 +16,16 @@ func Run(plan *rules.Plan, s *evaluator.Snapshot) Text {
 			t.Detail = append(t.Detail, Rule(plan, v, s.At).Headline)
 		}
 	}
+	_, said, _ := strings.Cut(t.Headline, ": ")
 	for k := range s.Phases {
-		t.Detail = append(t.Detail, fmt.Sprintf("phase %s: %s", s.Phases[k].Name, lower(Phase(plan, s, k).Headline)))
+		verb, more, _ := strings.Cut(Phase(plan, s, k).Headline, ": ")
+		line := fmt.Sprintf("phase %s: %s", s.Phases[k].Name, strings.ToLower(verb))
+		if more != said { // the headline has said it
+			line += ": " + more
+		}
+		t.Detail = append(t.Detail, line)
 	}
 	return t
-}
-
-// lower writes a headline's first word small, for a line within a text.
-func lower(headline string) string {
-	verb, rest, _ := strings.Cut(headline, ":")
-	return strings.ToLower(verb) + ":" + rest
 }
 
 func runText(plan *rules.Plan, s *evaluator.Snapshot) Text {
@@ -37,15 +37,31 @@ func runText(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	case s.State == rules.Held:
 		return held(plan, s)
 	case s.State == rules.Superseded:
-		t.Do = "stop this version: " + supersededBy(&evaluator.Why{Run: s.Why.Run})
+		t.Do = "stop rolling out this version"
 	case s.Verdict == rules.Fail:
 		return failed(plan, s)
 	case s.Verdict == rules.Unknown:
 		return notKnown(plan, s)
 	case s.State == rules.Passed:
 		t.Who = ""
+	case s.Why.Code == evaluator.WhyUnderWay:
+		next := nextPhase(plan, s)
+		t.Headline, t.Sentence = headline(wait, said, next), sentence(said, next)
+		if next != "" {
+			t.Headline = headline(wait, said+"; "+next)
+		}
 	}
 	return t
+}
+
+// nextPhase says what the first undecided phase waits for.
+func nextPhase(plan *rules.Plan, s *evaluator.Snapshot) string {
+	for k := range s.Phases {
+		if p := &s.Phases[k]; p.Decided.IsZero() {
+			return fmt.Sprintf("phase %s: %s", p.Name, ground(plan, &p.Why, s.At))
+		}
+	}
+	return ""
 }
 
 func runVerb(s *evaluator.Snapshot) string {
@@ -73,7 +89,6 @@ func rolledBack(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	}
 	if s.RolledBack {
 		done := ground(plan, &s.Why, s.At)
-		t.Detail = append([]string{t.Headline}, t.Detail...)
 		t.Headline, t.Sentence = headline(fail, done), sentence(done, t.Sentence)
 		t.Do, t.Command = "", ""
 	}
@@ -86,7 +101,7 @@ func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	if !h.Rule {
 		said := "held" + by(h.By, h.Text)
 		return Text{
-			Headline: headline(hold, said), Sentence: sentence(said, "Every gate of the run is closed until it is resumed"),
+			Headline: headline(hold, strings.TrimPrefix(said, "held ")), Sentence: sentence(said, "Every gate of the run is closed until it is resumed"),
 			Do: "resume the run, or abort it", Who: h.By,
 		}
 	}
