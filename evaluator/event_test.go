@@ -25,7 +25,7 @@ func TestTheFirstTickOfARunSaysWhatBegins(t *testing.T) {
 	var events []Event
 	w.state, events = checkedStep(t, p, w.state, Tick{At: w.now, Begin: &Begun{By: "ci", Why: "merged", Principal: "deploy", Supersedes: "REL@1.0.0"}})
 	e := events[0]
-	if len(events) != 2 || e.ID != "REL@1.0.1~2.k3x9/1" || e.Kind != RunEvent || e.Subject != "REL" || e.From != "" || e.To != "waiting" ||
+	if len(events) != 1 || e.ID != "REL@1.0.1~2.k3x9/1" || e.Kind != RunEvent || e.Subject != "REL" || e.From != "" || e.To != "waiting" ||
 		e.Run != "REL@1.0.1~2" || e.Version != "1.0.1" || e.By != "ci" || e.Principal != "deploy" || e.Why.Code != WhyRunBegun || e.Why.Text != "merged" {
 		t.Errorf("got %d events, the first is %+v", len(events), e)
 	}
@@ -276,4 +276,20 @@ func TestAnAdvisoryRuleDoesNotLead(t *testing.T) {
 	w := newWorld(t, p)
 	w.run(T.Add(20 * time.Minute))
 	w.want("phase ten: monitoring => passed (threshold) rules_hold rule=decides 2/2 0.001 15/15")
+}
+
+// A run may begin after its T. No source has been asked then, so that nothing is
+// judged by its silence, however strict the plan is.
+func TestTheFirstTickOfARunJudgesNothing(t *testing.T) {
+	p := boundPlan()
+	for i := range p.Rules {
+		p.Rules[i].OnNoData, p.Rules[i].OnError, p.Rules[i].Grace = rules.PolicyRollback, rules.PolicyRollback, 0
+	}
+	state, events := Step(p, Begin(p), Tick{At: T.Add(24 * time.Hour), Begin: &Begun{}})
+	if len(events) != 1 || Look(p, state).State != rules.Waiting {
+		t.Errorf("got %d events, the run is %s", len(events), Look(p, state).State)
+	}
+	if next := Quiet(p, state); next.After(T.Add(24 * time.Hour)) {
+		t.Errorf("the next tick is due at %v, want at once", next)
+	}
 }
