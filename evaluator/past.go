@@ -13,7 +13,7 @@ import (
 // Past is a release that passed before this one, as the journal told of it.
 type Past struct {
 	Run    string    `json:"run"` // its id
-	At     time.Time `json:"at"` // when it passed
+	At     time.Time `json:"at"`  // when it passed
 	Totals []Total   `json:"totals"`
 }
 

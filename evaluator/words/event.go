@@ -95,6 +95,13 @@ func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
 	if e.Begun != nil {
 		return begunEvent(plan, e)
 	}
+	if rolled := e.To == rules.RolledBack.String() || e.To == rules.Rollback.String(); rolled && root != e && e.Kind != evaluator.RunEvent {
+		// A rollback is told once, by its root and by the run. This says what
+		// follows for a phase.
+		t.Headline = headline(rollback, place(e)+"rolled back with the run")
+		t.Sentence = sentence(subject(e) + moved(e) + ": " + happened(root))
+		return t
+	}
 	rule, ok := deciding(plan, e, root)
 	if ok {
 		t = Rule(plan, rule, e.At)
@@ -292,4 +299,12 @@ func signalEvent(plan *rules.Plan, e *evaluator.Event) Text {
 		t.Sentence = sentence(said + ": " + e.Why.Text)
 	}
 	return t
+}
+
+// happened names the event that rolled a run back.
+func happened(root *evaluator.Event) string {
+	if root.Kind == evaluator.CommandEvent {
+		return root.By + " rolled the run back"
+	}
+	return "rule " + root.Subject + " rolled the run back"
 }
