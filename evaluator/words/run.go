@@ -17,6 +17,9 @@ func Run(plan *rules.Plan, s *evaluator.Snapshot) Text {
 		}
 	}
 	for k := range s.Phases {
+		if ofTheRun(&s.Phases[k].Why) {
+			continue
+		}
 		t.Detail = append(t.Detail, fmt.Sprintf("phase %s: %s", s.Phases[k].Name, lower(Phase(plan, s, k).Headline)))
 	}
 	return t
@@ -151,7 +154,8 @@ func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
 			t.Headline, t.Detail = reverb(verb, r.Headline), r.Detail
 			t.Sentence = sentence(r.Sentence, rollbackRules(&p.Why))
 		}
-	case evaluator.WhyRuleFired, evaluator.WhyAborted, evaluator.WhyRollbackDone, evaluator.WhyHeldByRule, evaluator.WhyHeld:
+	}
+	if ofTheRun(&p.Why) {
 		run := runText(plan, s)
 		run.Headline = reverb(verb, run.Headline)
 		return run
@@ -163,6 +167,16 @@ func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
 		t.Do = unknownDo(plan, s, p)
 	}
 	return t
+}
+
+// ofTheRun reports whether a phase stands where it does because the whole run does:
+// its text is the run's.
+func ofTheRun(w *evaluator.Why) bool {
+	switch w.Code {
+	case evaluator.WhyRuleFired, evaluator.WhyAborted, evaluator.WhyRollbackDone, evaluator.WhyHeldByRule, evaluator.WhyHeld:
+		return true
+	}
+	return false
 }
 
 func phaseVerb(s *evaluator.Snapshot, p *evaluator.PhaseView) string {
