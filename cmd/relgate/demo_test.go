@@ -68,7 +68,7 @@ func TestDemoShowsWhatEvidenceIsFor(t *testing.T) {
 	t.Parallel()
 	run := runDemo(t, "--speed", "max", "--scenario", "low-traffic-healthy", "--plain")
 	if run.code != 3 || run.summary.Verdict != rules.Rollback {
-		t.Errorf("exit %d, verdict %s; want 3, rollback: %s", run.code, run.summary.Verdict, run.summary.Reason)
+		t.Errorf("exit %d, verdict %s; want 3, rollback: %s", run.code, run.summary.Verdict, run.summary.Headline)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestDemoScenariosEndAsTheyMust(t *testing.T) {
 			t.Parallel()
 			run := runDemo(t, "--speed", "max", "--scenario", tt.scenario)
 			if run.code != tt.code || run.summary.Verdict != tt.verdict {
-				t.Errorf("exit %d, verdict %s; want %d, %s: %s", run.code, run.summary.Verdict, tt.code, tt.verdict, run.summary.Reason)
+				t.Errorf("exit %d, verdict %s; want %d, %s: %s", run.code, run.summary.Verdict, tt.code, tt.verdict, run.summary.Headline)
 			}
 			for _, r := range run.summary.Rollback {
 				fired := r.Fired != nil
