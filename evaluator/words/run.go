@@ -100,7 +100,7 @@ func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	}
 	t := Rule(plan, &v, s.At)
 	if now := rollbackView(s, h.By); now != nil && now.Evidence.Weighed != nil && !now.Evidence.Weighed.Rung.Holds() {
-		t.Detail = append(t.Detail, "It has recovered since: "+Rule(plan, now, s.At).Sentence)
+		t.Detail = append(t.Detail, "now: "+Rule(plan, now, s.At).Sentence)
 	}
 	t.Do = fmt.Sprintf("look at %s, then resume the run or abort it", titleOf(plan, h.By))
 	return t
