@@ -147,7 +147,10 @@ func explainAll(w io.Writer, b *wire.PlanBody, colour bool) {
 		if p.Window.Start == nil {
 			continue
 		}
-		fmt.Fprintf(w, "\nphase %s: %s\n", plain(p.Phase), plain(p.Summary))
+		fmt.Fprintln(w)
+		for _, line := range wrapped(fmt.Sprintf("phase %s: %s", plain(p.Phase), plain(p.Summary)), 80) {
+			fmt.Fprintln(w, line)
+		}
 		for k := range p.Rules {
 			if p.Rules[k].Kind == "success" {
 				say(&p.Rules[k])
