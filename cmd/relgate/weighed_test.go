@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
@@ -21,7 +23,7 @@ func heldView(edit ...func(*rules.Plan, *evaluator.Snapshot)) gate.PlanView {
 		Name: "P", Title: "A release", Version: "1.0.0", Interval: 30 * time.Second, Start: start, Manager: "Ada",
 		Binding: rules.Binding{Run: "P@1.0.0", UID: "u1", Try: 1},
 		Phases:  []rules.Phase{{Name: "ten", Window: time.Hour, Owner: "Ops"}},
-		Signals: []rules.Signal{{Name: "api_5xx", Kind: rules.Ratio, Unit: rules.Percent}},
+		Signals: []rules.Signal{{Name: "api_5xx", Kind: rules.Ratio, Unit: rules.Percent, Of: -1, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{}}}},
 	}
 	s := evaluator.Snapshot{
 		Plan: "P", Run: "P@1.0.0", Title: "A release", Version: "1.0.0", Try: 1, Manager: "Ada", Seq: 7, Start: start, At: start.Add(25 * time.Minute), Interval: 30 * time.Second,
@@ -74,11 +76,135 @@ func heldDaemon(t *testing.T, edit ...func(*rules.Plan, *evaluator.Snapshot)) (u
 	return srv.URL
 }
 
-func TestXX(t *testing.T) {
+func TestWhatHoldsARunIsSaidByEveryCommand(t *testing.T) {
+	const (
+		fact     = "API 5xx 12 % >= 1 %: 7 of 60 canary requests failed since 02:20 UTC"
+		baseline = "Baseline over the same minutes: 65 of 540: the baseline is as bad, so rolling back will not help"
+	)
 	url := heldDaemon(t)
-	for _, args := range [][]string{{"gate", "check", "P"}, {"gate", "check", "P", "-o", "github"}, {"gate", "check", "P", "-o", "gitlab"}, {"gate", "verdict", "P"}, {"gate", "wait", "P", "--timeout", "200ms"}, {"explain", "P"}, {"explain", "P", "--all"}} {
-		code, out, errs := command(t, append(args, "--url", url)...)
-		t.Logf("%v %d\n%s\nERR %s", args, code, out, errs)
+	for _, tt := range []struct {
+		args     []string
+		code     int
+		out, err string
+	}{
+		{[]string{"gate", "check", "P"}, exitPending, "HOLD P/run 1.0.0: API 5xx 12 % >= 1 % for 4 min (7 of 60)\ndo now   look at API 5xx, then resume the run or abort it  (Ops)\nwhy      " + fact, ""},
+		{[]string{"gate", "check", "P", "ten"}, exitPending, baseline, ""},
+		{[]string{"gate", "check", "P", "-o", "github"}, exitPending, baseline, ""},
+		{[]string{"gate", "check", "P", "-o", "gitlab"}, exitPending, "relgate_held=true\n", ""},
+		{[]string{"gate", "check", "P", "-o", "gitlab"}, exitPending, "relgate_reason=" + fact, ""},
+		{[]string{"gate", "verdict", "P"}, exitPass, "pending\n", "held by rollback rule api-5xx-high: " + fact},
+		{[]string{"gate", "wait", "P", "--timeout", "200ms"}, exitTimeout, "", fact},
+		{[]string{"explain", "P"}, exitPass, "HOLD: API 5xx 12 % >= 1 % for 4 min (7 of 60)\ndo now    look at API 5xx, then resume the run or abort it\nwho       Ops\n", ""},
+	} {
+		code, out, errs := command(t, append(tt.args, "--url", url)...)
+		if code != tt.code || !strings.Contains(out, tt.out) || !strings.Contains(errs, tt.err) {
+			t.Errorf("%q: exit %d, stdout %q, stderr %q; want exit %d, %q and %q", tt.args, code, out, errs, tt.code, tt.out, tt.err)
+		}
+	}
+	if _, out, _ := command(t, "gate", "verdict", "P", "--url", url); out != "pending\n" {
+		t.Errorf("gate verdict prints %q, want the verdict alone", out)
+	}
+	if _, _, errs := command(t, "gate", "wait", "P", "--timeout", "200ms", "--url", url); strings.Count(errs, "pending: ") != 1 {
+		t.Errorf("gate wait says what has not changed again: %q", errs)
+	}
+}
+
+func TestAPersonsHoldIsSaid(t *testing.T) {
+	url := heldDaemon(t, func(_ *rules.Plan, s *evaluator.Snapshot) {
+		s.Holder = evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
+		s.Why = evaluator.Why{Code: evaluator.WhyHeld, By: "Ada", Text: "lunch"}
+		s.Phases[0].Why = s.Why
+	})
+	for _, args := range [][]string{{"gate", "check", "P"}, {"gate", "check", "P", "ten"}, {"gate", "verdict", "P"}, {"explain", "P"}} {
+		if _, out, errs := command(t, append(args, "--url", url)...); !strings.Contains(out+errs, "held by Ada: lunch") {
+			t.Errorf("%q does not say who holds the run: %q%q", args, out, errs)
+		}
+	}
+}
+
+// A share of good ones is shown as the plan has it, with the digits that it deserves;
+// a percentile in its own unit, though a share is judged.
+func TestExplainWritesNumbersAsThePlanDoes(t *testing.T) {
+	url := heldDaemon(t, func(_ *rules.Plan, s *evaluator.Snapshot) {
+		crash, quiet, slow := &s.Rollback[0].Evidence, &s.Rollback[1].Evidence, &s.Rollback[2].Evidence
+		crash.Op, crash.Threshold, crash.Value, crash.Samples = rules.Less, .98, .9703125, 1280
+		*crash.Weighed = evaluator.Weighed{Bad: 38, Low: .948, High: .985, Limit: .005, Trigger: .02, Goal: rules.GreaterOrEqual}
+		quiet.Known, quiet.Value, quiet.Samples = false, 0, 0
+		slow.Quantile = &evaluator.Quantile{Of: .95, Value: 1.5943, Threshold: 2.5, Unit: rules.Seconds}
+	})
+	_, out, _ := command(t, "explain", "P", "--url", url)
+	for _, want := range []string{
+		"api-5xx-high  97.0 % (< 98 %)   38 of 1280",
+		"slow-high     no data (> 3 %)",
+		"crash-high    1.59 s (> 2.5 s)  7 of 60",
+	} {
+		if strings.Count(out, want) != 1 {
+			t.Errorf("explain lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestExplainCountsFailures(t *testing.T) {
+	url := heldDaemon(t, func(_ *rules.Plan, s *evaluator.Snapshot) {
+		for i, tt := range []struct {
+			fault rules.Fault
+			n     int
+		}{{rules.NoData, 0}, {rules.Throttled, 1}, {rules.Unavailable, 7}} {
+			s.Signals = append(s.Signals, evaluator.SignalView{Name: string(rune('a' + i)), Fault: tt.fault, Failures: tt.n, Detail: "so"})
+		}
+	})
+	_, out, _ := command(t, "explain", "P", "--url", url)
+	for _, want := range []string{"\nsignal a: no data: so\n", "\nsignal b: throttled, once: so\n", "\nsignal c: unavailable, 7 times in a row: so\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("explain lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestExplainColoursTheFirstLineAndWhatRulesSay(t *testing.T) {
+	var body wire.PlanBody
+	_, out, _ := command(t, "explain", "P", "-o", "json", "--url", heldDaemon(t))
+	if err := json.Unmarshal([]byte(out), &body); err != nil {
+		t.Fatal(err)
+	}
+	var plain, coloured strings.Builder
+	explain(&plain, &body, false)
+	explain(&coloured, &body, true)
+	if strings.Contains(plain.String(), "\x1b") {
+		t.Errorf("there are colours where none are wanted: %q", plain.String())
+	}
+	if got := strip(coloured.String()); got != plain.String() {
+		t.Errorf("with colours it says\n%s\nand without\n%s", got, plain.String())
+	}
+	for _, want := range []string{"\x1b[36mHOLD: API 5xx", "\x1b[1;35mholding\x1b[0m ", "\x1b[33mwarning\x1b[0m ", "\x1b[32mnot triggered\x1b[0m "} {
+		if !strings.Contains(coloured.String(), want) {
+			t.Errorf("it lacks %q: %q", want, coloured.String())
+		}
+	}
+}
+
+// A phase whose window ends on another day, a long fault and long names stay within
+// a terminal.
+func TestExplainStaysWithinEightyColumns(t *testing.T) {
+	url := heldDaemon(t, func(plan *rules.Plan, s *evaluator.Snapshot) {
+		plan.Phases[0].Name, s.Phases[0].Name = "mobile-and-web-25", "mobile-and-web-25"
+		s.Phases[0].WindowEnd = s.Phases[0].Started.Add(30 * time.Hour)
+		s.Rollback[2].Name, s.Rollback[2].Owner = "a-rule-with-a-name-that-is-long", "Release Engineering"
+		s.Signals = append(s.Signals, evaluator.SignalView{Name: "api_5xx", Fault: rules.Unavailable, Failures: 7, Detail: strings.Repeat("the source said a lot ", 9)})
+	})
+	code, out, errs := command(t, "explain", "P", "--all", "--url", url)
+	if code != exitPass {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for line := range strings.Lines(out) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("a line has %d columns: %q", n, line)
+		}
+	}
+	for _, want := range []string{"2025-06-04 02:00 to 06-05 08:00 UTC, 1 %", "a-rule-with-a-name-that-is-long  12 %"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it lacks %q:\n%s", want, out)
+		}
 	}
 }
 
