@@ -34,7 +34,7 @@ fact; exit 1 names the first difference.
 func (c replayCommand) Run(ctx context.Context, con console) error {
 	j, err := journal.Open(ctx, journal.Config{Path: c.Journal, ReadOnly: true})
 	if err != nil {
-		return exit(exitUsage, fmt.Errorf("opening journal %q: %w", c.Journal, err))
+		return exit(exitUsage, err)
 	}
 	defer j.Close()
 	id, err := c.onlyRun(ctx, j)
