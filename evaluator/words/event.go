@@ -99,6 +99,14 @@ func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
 	if ok {
 		t = Rule(plan, rule, e.At)
 		t.Headline = reverb(eventVerb(e), t.Headline)
+		switch {
+		case e.Kind == evaluator.RunEvent:
+		case root != e: // the root has told the numbers
+			t.Headline = headline(eventVerb(e), subject(e)+moved(e)+": "+titleOf(plan, rule.Name))
+		default:
+			_, fact, _ := strings.Cut(t.Headline, ": ")
+			t.Headline = headline(eventVerb(e), place(e)+fact)
+		}
 		if e.To != rules.RolledBack.String() && e.To != rules.Rollback.String() {
 			t.Do, t.Command = "", ""
 		}
