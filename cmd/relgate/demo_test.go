@@ -213,3 +213,28 @@ func TestExplainAfterARollback(t *testing.T) {
 		}
 	}
 }
+
+// One rollback is said with its numbers by the rule and by the run; the phases and
+// their gates name the rule.
+func TestTheEventsOfARollbackSayItsNumbersOnce(t *testing.T) {
+	t.Parallel()
+	said := map[string]int{} // :: headline and kind → events
+	numbers := 0
+	for _, e := range wireEvents(t, runDemo(t, "--speed", "max", "--scenario", "api-5xx")) {
+		if e.To != "rollback" && e.To != "rolled_back" && e.To != "fired" {
+			continue
+		}
+		if said[e.Headline+e.Kind]++; said[e.Headline+e.Kind] > 1 {
+			t.Errorf("%s events say %q again", e.Kind, e.Headline)
+		}
+		if strings.Contains(e.Headline, "552 of 11,010") {
+			numbers++
+		}
+		if !strings.HasPrefix(e.Headline, "ROLLBACK: ") || !strings.Contains(e.Headline, "API 5xx") {
+			t.Errorf("the %s event of %s says %q", e.Kind, e.Subject, e.Headline)
+		}
+	}
+	if numbers != 2 || len(said) < 10 {
+		t.Errorf("%d of %d headlines have the numbers, want 2: %v", numbers, len(said), said)
+	}
+}
