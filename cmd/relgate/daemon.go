@@ -74,7 +74,7 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	d.asked.use(d.newPool(d.config, made))
 	if d.journal, err = journal.Open(ctx, journal.Config{Path: d.config.Daemon.Journal, Endpoints: endpointNames(d.config)}); err != nil {
-		return fmt.Errorf("opening journal %q: %w", d.config.Daemon.Journal, err)
+		return err
 	}
 	d.encoder = &encoder{journal: d.journal, plans: map[string]*rules.Plan{}}
 	if err := d.forget(ctx, d.config); err != nil {

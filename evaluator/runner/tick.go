@@ -77,7 +77,7 @@ func (r *Runner) fetch(ctx context.Context, dues []due, wants []Want) []rules.Re
 	defer cancel()
 	var readings []rules.Reading
 	began := time.Now()
-	r.await(fetchCtx, cancel, nil, func() { readings = r.Fetcher.Fetch(fetchCtx, now, wants) })
+	r.await(fetchCtx, cancel, nil, time.Time{}, func() { readings = r.Fetcher.Fetch(fetchCtx, now, wants) })
 	r.counts.fetched(time.Since(began))
 	return clean(wants, readings)
 }

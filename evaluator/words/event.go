@@ -95,24 +95,28 @@ func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
 	if e.Begun != nil {
 		return begunEvent(plan, e)
 	}
-	if rolled := e.To == rules.RolledBack.String() || e.To == rules.Rollback.String(); rolled && root != e && e.Kind != evaluator.RunEvent {
-		// A rollback is told once, by its root and by the run. This says what
-		// follows for a phase.
-		t.Headline = headline(rollback, place(e)+"rolled back with the run")
-		t.Sentence = sentence(subject(e) + moved(e) + ": " + happened(root))
-		return t
-	}
+	rolled := e.To == rules.RolledBack.String() || e.To == rules.Rollback.String()
 	rule, ok := deciding(plan, e, root)
 	if ok {
 		t = Rule(plan, rule, e.At)
 		t.Headline = reverb(eventVerb(e), t.Headline)
-		if e.To != rules.RolledBack.String() && e.To != rules.Rollback.String() {
+		switch {
+		case e.Kind == evaluator.RunEvent:
+		case root != e: // the root has told the numbers
+			t.Headline = headline(eventVerb(e), subject(e)+moved(e)+": "+titleOf(plan, rule.Name))
+		default:
+			_, fact, _ := strings.Cut(t.Headline, ": ")
+			t.Headline = headline(eventVerb(e), place(e)+fact)
+		}
+		if !rolled {
 			t.Do, t.Command = "", ""
 		}
 	} else {
 		t.Headline = headline(eventVerb(e), place(e)+why)
 	}
 	switch said := subject(e) + moved(e); {
+	case ok && rolled && root != e && e.Kind != evaluator.RunEvent: // the root and the run tell it
+		t.Sentence = sentence(said + ": rule " + rule.Name + " fired")
 	case ok && w.Code == evaluator.WhyRulesHold:
 		t.Sentence = sentence(said+": "+strings.TrimRight(t.Sentence, "."), rollbackRules(&w))
 	case ok:
@@ -299,12 +303,4 @@ func signalEvent(plan *rules.Plan, e *evaluator.Event) Text {
 		t.Sentence = sentence(said + ": " + e.Why.Text)
 	}
 	return t
-}
-
-// happened names the event that rolled a run back.
-func happened(root *evaluator.Event) string {
-	if root.Kind == evaluator.CommandEvent {
-		return root.By + " rolled the run back"
-	}
-	return "rule " + root.Subject + " rolled the run back"
 }

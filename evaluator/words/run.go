@@ -18,6 +18,9 @@ func Run(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	}
 	_, said, _ := strings.Cut(t.Headline, ": ")
 	for k := range s.Phases {
+		if ofTheRun(&s.Phases[k].Why) {
+			continue
+		}
 		verb, more, _ := strings.Cut(Phase(plan, s, k).Headline, ": ")
 		line := fmt.Sprintf("phase %s: %s", s.Phases[k].Name, strings.ToLower(verb))
 		if more != said { // the headline has said it
@@ -112,7 +115,7 @@ func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	}
 	t := Rule(plan, &v, s.At)
 	if now := rollbackView(s, h.By); now != nil && now.Evidence.Weighed != nil && !now.Evidence.Weighed.Rung.Holds() {
-		t.Detail = append(t.Detail, "It has recovered since: "+Rule(plan, now, s.At).Sentence)
+		t.Detail = append(t.Detail, "now: "+Rule(plan, now, s.At).Sentence)
 	}
 	t.Do = fmt.Sprintf("look at %s, then resume the run or abort it", titleOf(plan, h.By))
 	return t
@@ -166,7 +169,8 @@ func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
 			t.Headline, t.Detail = reverb(verb, r.Headline), r.Detail
 			t.Sentence = sentence(r.Sentence, rollbackRules(&p.Why))
 		}
-	case evaluator.WhyRuleFired, evaluator.WhyAborted, evaluator.WhyRollbackDone, evaluator.WhyHeldByRule, evaluator.WhyHeld:
+	}
+	if ofTheRun(&p.Why) {
 		run := runText(plan, s)
 		run.Headline = reverb(verb, run.Headline)
 		return run
@@ -178,6 +182,16 @@ func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
 		t.Do = unknownDo(plan, s, p)
 	}
 	return t
+}
+
+// ofTheRun reports whether a phase stands where it does because the whole run does:
+// its text is the run's.
+func ofTheRun(w *evaluator.Why) bool {
+	switch w.Code {
+	case evaluator.WhyRuleFired, evaluator.WhyAborted, evaluator.WhyRollbackDone, evaluator.WhyHeldByRule, evaluator.WhyHeld:
+		return true
+	}
+	return false
 }
 
 func phaseVerb(s *evaluator.Snapshot, p *evaluator.PhaseView) string {
