@@ -89,6 +89,7 @@ type house struct {
 
 	files  map[string]*rules.Plan // :: plan → what its file has; nil: it is broken
 	taken  map[string]string      // :: plan → version that its file named when it was last read whole
+	seen   map[string]bodySeen    // :: answer → what is looked at of it
 	uids   int
 	life   int
 	broken string // the first law that was broken
@@ -413,6 +414,16 @@ func (h *house) get(path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
+// body reads an answer. Many questions have the same one.
+func (h *house) body(raw string) (b bodySeen, err error) {
+	b, ok := h.seen[raw]
+	if !ok {
+		err = json.Unmarshal([]byte(raw), &b)
+		h.seen[raw] = b
+	}
+	return b, err
+}
+
 // question asks every view of every phase about one run.
 func (h *house) question(pub *runner.Published, runs map[string]*chronicle, plan string, pin url.Values, id, version string) {
 	for _, phase := range []string{"canary", "half", "beside", wire.WholeRun, wire.Current} {
@@ -422,8 +433,7 @@ func (h *house) question(pub *runner.Published, runs map[string]*chronicle, plan
 			}
 			path := fmt.Sprintf("/v1/gates/%s/%s/%s?%s", plan, phase, view, pin.Encode())
 			status, raw := h.get(path)
-			var b bodySeen
-			err := json.Unmarshal([]byte(raw), &b)
+			b, err := h.body(raw)
 			if b.APIVersion == "" {
 				if _, known := pub.Plan(plan); status != http.StatusServiceUnavailable && (status != http.StatusNotFound || known || id != "") {
 					h.breaks("%s: %d %s", path, status, raw)
@@ -509,7 +519,7 @@ func (h *house) replays() {
 // live goes through the steps and gives the first law that was broken.
 func live(t *testing.T, steps []step) (broken string, passes, runs int) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &house{t: t, world: worlds, files: map[string]*rules.Plan{}, taken: map[string]string{}}
+		h := &house{t: t, world: worlds, files: map[string]*rules.Plan{}, taken: map[string]string{}, seen: map[string]bodySeen{}}
 		launch := sequencePlan("launch")
 		launch.Version, launch.Start, launch.Length = "1.0", time.Now().UTC().Add(time.Minute), 0
 		launch.Completion = launch.Start.Add(time.Hour)

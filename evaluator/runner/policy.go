@@ -237,7 +237,8 @@ func (r *Runner) catchUp(ctx context.Context) {
 // Reload puts another set of plans in force between two ticks. A run under way
 // goes on whatever becomes of its plan's file: an edit is taken up, a changed
 // version waits, and a file that is gone or broken leaves it as it is. When
-// Reload returns nil, what changed is durable. An error leaves the old plans in
+// Reload returns nil, the new plans are in force and what changed is durable, or
+// will be as soon as the journal can be written. An error leaves the old plans in
 // force.
 func (r *Runner) Reload(ctx context.Context, config Policies) error {
 	err := sound(config.Plans)
@@ -260,9 +261,7 @@ func (r *Runner) reload(ctx context.Context, config Policies) error {
 		return err
 	}
 	r.Policies, r.policies = config, policies
-	if r.catchUp(ctx); r.broken != nil {
-		return fmt.Errorf("%w: %w", ErrJournal, r.broken)
-	}
+	r.catchUp(ctx) // where that cannot be written, mend takes up the new plans
 	r.publish()
 	return nil
 }
