@@ -88,7 +88,7 @@ type house struct {
 	world map[string]float64
 
 	files  map[string]*rules.Plan // :: plan → what its file has; nil: it is broken
-	taken  map[string]string      // :: plan → version that its file named when it was last read whole
+	taken  map[string]string      // :: plan → version that its file named when it was last read in this life
 	seen   map[string]bodySeen    // :: answer → what is looked at of it
 	uids   int
 	life   int
@@ -191,6 +191,7 @@ func (h *house) begin() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	clear(h.taken)
 	h.read()
 	h.desk = desk{runner: h.runner, journal: h.journal}
 	h.gate, err = gate.New(gate.Config{OpenCommands: true, Commander: h.desk, Starter: h.desk, Past: h.desk, Now: h.clock.Now})
@@ -399,8 +400,8 @@ func (h *house) ask() {
 			}
 			continue
 		}
-		if view.Version != h.taken[plan] && view.File != runner.FileGone {
-			h.breaks("plan %s speaks of version %q, its file named %q last", plan, view.Version, h.taken[plan])
+		if last, ok := h.taken[plan]; ok && view.Version != last {
+			h.breaks("plan %s speaks of version %q, its file named %q last", plan, view.Version, last)
 		}
 		if view.Version != "" {
 			h.question(pub, runs, plan, nil, newest[plan+"@"+view.Version], view.Version)
