@@ -32,13 +32,13 @@ type step struct {
 	Plan    string // stall is a template, launch has its version in [release]
 	Version string
 	Phase   string // of an override
-	Past    bool   // T lies ten minutes back
+	Offset  int    // of T from now, in minutes
 	Flag    bool   // --again, --supersede, an immediate reload, a command to the run of Version
 	Minutes int    // that go by afterwards
 }
 
 func (s step) String() string {
-	return fmt.Sprintf("%s %s %s %s past=%t flag=%t, %d min", s.Do, s.Plan, s.Version, s.Phase, s.Past, s.Flag, s.Minutes)
+	return fmt.Sprintf("%s %s %s %s T%+d flag=%t, %d min", s.Do, s.Plan, s.Version, s.Phase, s.Offset, s.Flag, s.Minutes)
 }
 
 // The worlds of a house: what the data of each version says.
@@ -53,7 +53,7 @@ var drawnStep = rapid.Custom(func(t *rapid.T) step {
 		Plan:    rapid.SampledFrom([]string{"stall", "stall", "launch"}).Draw(t, "plan"),
 		Version: rapid.SampledFrom(slices.Sorted(maps.Keys(worlds))).Draw(t, "version"),
 		Phase:   rapid.SampledFrom([]string{"", "canary", "half"}).Draw(t, "phase"),
-		Past:    rapid.Bool().Draw(t, "past"), Flag: rapid.Bool().Draw(t, "flag"), Minutes: rapid.IntRange(0, 9).Draw(t, "minutes"),
+		Offset:  rapid.SampledFrom([]int{0, 2, -10}).Draw(t, "offset"), Flag: rapid.Bool().Draw(t, "flag"), Minutes: rapid.IntRange(0, 9).Draw(t, "minutes"),
 	}
 })
 
@@ -230,23 +230,20 @@ func (h *house) do(s step) {
 		}
 		_, _ = h.desk.Command(ctx, s.Plan, run, c) // what came of it is in the journal
 	}
-	now := h.clock.Now().Truncate(time.Second)
-	if s.Past {
-		now = now.Add(-10 * time.Minute)
-	}
+	at := h.clock.Now().Truncate(time.Second).Add(time.Duration(s.Offset) * time.Minute)
 	switch s.Do {
 	case "start":
-		_, _ = h.desk.StartRun(ctx, s.Plan, gate.StartRequest{Version: s.Version, At: now, Again: s.Flag, Supersede: s.Flag, By: "ann", Why: "hotfix"})
+		_, _ = h.desk.StartRun(ctx, s.Plan, gate.StartRequest{Version: s.Version, At: at, Again: s.Flag, Supersede: s.Flag, By: "ann", Why: "hotfix"})
 	case "version", "return", "edit":
 		p := sequencePlan(s.Plan)
 		if s.Plan == "launch" {
-			p.Version, p.Start, p.Completion, p.Length = s.Version, now, now.Add(time.Hour), 0
+			p.Version, p.Start, p.Completion, p.Length = s.Version, at, at.Add(time.Hour), 0
 		}
 		if s.Do == "edit" {
 			if was := h.files[s.Plan]; was != nil {
 				p.Version, p.Start, p.Completion = was.Version, was.Start, was.Completion
 			}
-			p.Rules[1].Action = "revert at " + now.Format(time.TimeOnly)
+			p.Rules[1].Action = "revert at " + at.Format(time.TimeOnly)
 			p.Phases[0].Window = time.Duration(3+s.Minutes%2) * time.Minute
 			p.Phases[1].Start = p.Phases[0].Window
 			p.Phases[2].Start = p.Phases[0].Window + time.Minute
