@@ -47,7 +47,7 @@ var worlds = map[string]float64{"1.0": 0, "1.1+a": 5, "2.0": 2, "2.1": 0} // :: 
 var drawnStep = rapid.Custom(func(t *rapid.T) step {
 	return step{
 		Do: rapid.SampledFrom([]string{
-			"start", "start", "start", "start", "start", "wait", "wait", "version", "edit", "vanish", "return", "break", "reload",
+			"start", "start", "start", "start", "start", "late", "wait", "wait", "version", "edit", "vanish", "return", "break", "reload",
 			"crashed", "survived", "failed", "happened", "kill", "stop", "hold", "resume", "abort", "done", "override", "override",
 		}).Draw(t, "do"),
 		Plan:    rapid.SampledFrom([]string{"stall", "stall", "launch"}).Draw(t, "plan"),
@@ -234,6 +234,12 @@ func (h *house) do(s step) {
 	switch s.Do {
 	case "start":
 		_, _ = h.desk.StartRun(ctx, s.Plan, gate.StartRequest{Version: s.Version, At: at, Again: s.Flag, Supersede: s.Flag, By: "ann", Why: "hotfix"})
+	case "late": // a hold over T: the first phase begins late
+		begin := h.clock.Now().Truncate(time.Second).Add(time.Minute)
+		_, _ = h.desk.StartRun(ctx, s.Plan, gate.StartRequest{Version: s.Version, At: begin, Again: true, Supersede: true, By: "ann", Why: "hotfix"})
+		act(evaluator.Command{Kind: evaluator.Hold})
+		time.Sleep(5 * time.Minute)
+		act(evaluator.Command{Kind: evaluator.Resume})
 	case "version", "return", "edit":
 		p := sequencePlan(s.Plan)
 		if s.Plan == "launch" {
