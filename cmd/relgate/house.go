@@ -7,7 +7,6 @@ import (
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/gate"
@@ -84,7 +83,13 @@ func eventHeadline(plan *rules.Plan, e, root *evaluator.Event) string {
 // runs that are not live from the journal.
 type desk struct {
 	runner  *runner.Runner
-	journal *journal.Journal
+	journal records
+}
+
+// records is what is read of runs that are not live.
+type records interface {
+	Runs(ctx context.Context, f evaluator.RunFilter) ([]evaluator.RunRecord, error)
+	Events(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error)
 }
 
 // Command hands a command to the runner.
