@@ -84,6 +84,7 @@ func (p *pipeline) file(name string) string {
 func (p *pipeline) sh(script string, env ...string) int {
 	cmd := exec.CommandContext(p.t.Context(), "sh", "-e", "-c", script)
 	cmd.Dir, cmd.Env = p.dir, append(p.env, env...)
+	cmd.WaitDelay = time.Second // for the programs of a script that was killed
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	err := cmd.Run()
@@ -192,7 +193,7 @@ func TestRecipesOutlastRestarts(t *testing.T) {
 	t.Parallel()
 	open := newShop(t)
 	s := open()
-	jobs, codes, running := start4(t, s.url)
+	jobs, codes, running := startCallers(t, s.url)
 	curl, github := jobs[1], jobs[2]
 	asked := func(line string) int { return strings.Count("\n"+curl.file("asked"), "\n"+line+"\n") }
 	again := func(line string) {
@@ -236,7 +237,7 @@ func TestRecipesOutlastRestarts(t *testing.T) {
 func TestRecipesTellARollbackAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)()
-	jobs, codes, running := start4(t, s.url)
+	jobs, codes, running := startCallers(t, s.url)
 	s.relgate(0, "start", "shop", "--version", "1.0.0", "--set", "lambda=41", "--set", "previous=0.9.0", "--set", "previous.lambda=40")
 	eventually(t, "the entry of the phase", func() bool { return jobs[2].file("ran") != "" })
 	s.relgate(0, "abort", "--plan", "shop", "--by", "ada", "--why", "a bad feeling")
@@ -253,8 +254,8 @@ func TestRecipesTellARollbackAtOnce(t *testing.T) {
 	}
 }
 
-// start4 starts every caller, each in a job of its own.
-func start4(t *testing.T, url string) ([]*pipeline, []int, *sync.WaitGroup) {
+// startCallers starts every caller, each in a job of its own.
+func startCallers(t *testing.T, url string) ([]*pipeline, []int, *sync.WaitGroup) {
 	t.Helper()
 	jobs, codes, running := make([]*pipeline, len(callers)), make([]int, len(callers)), &sync.WaitGroup{}
 	for i, c := range callers {
@@ -262,6 +263,7 @@ func start4(t *testing.T, url string) ([]*pipeline, []int, *sync.WaitGroup) {
 		text := recipe(t, c.page, c.recipe)
 		running.Go(func() { codes[i] = c.run(jobs[i], text) })
 	}
+	t.Cleanup(running.Wait) // a test that gives up waits for its jobs, which the end of its context kills
 	return jobs, codes, running
 }
 
@@ -425,7 +427,11 @@ func TestTheCurlRecipeTakesNothingElseForYes(t *testing.T) {
 				answer(w, r)
 			}))
 			t.Cleanup(srv.Close)
-			p := newPipeline(t, srv.URL, "ten", "1.0.1", "RELGATE_TIMEOUT=1")
+			timeout := "RELGATE_TIMEOUT=60"
+			if tt.code == exitTimeout {
+				timeout = "RELGATE_TIMEOUT=1"
+			}
+			p := newPipeline(t, srv.URL, "ten", "1.0.1", timeout)
 			if code := p.sh(script); code != tt.code {
 				t.Errorf("exit %d, want %d; curl: %q", code, tt.code, p.file("asked"))
 			}
