@@ -445,3 +445,24 @@ func TestWeightsOfAGrowingPlan(t *testing.T) {
 		t.Errorf("the weights sum to %v", sum)
 	}
 }
+
+// Where all that was seen still meets the target, a hold names the stretch that
+// does not.
+func TestAHoldNamesTheStretchThatSpeaks(t *testing.T) {
+	p := weighPlan(time.Hour)
+	w := newWorld(t, p)
+	w.value = func(_ int, at int64) (float64, float64, bool) {
+		if at < T.Add(22*time.Minute).Unix() {
+			return 1, 1000, true
+		}
+		return 20, 1000, true
+	}
+	w.run(T.Add(50 * time.Minute))
+	if !Look(p, w.state).Held {
+		t.Fatal("nothing holds the run")
+	}
+	e := Look(p, w.state).Holder.Evidence
+	if want := T.Add(22 * time.Minute); !e.From.Equal(want) || e.Weighed.Bad != .02*e.Samples {
+		t.Errorf("the run is held for %v of %v since %v, want the stretch since %v", e.Weighed.Bad, e.Samples, e.From, want)
+	}
+}
