@@ -31,7 +31,7 @@ func odds(e float64) string {
 	case e >= 1e6:
 		return "1 in a million"
 	case e >= 1000:
-		return fmt.Sprintf("1 in %d,%d00", int(e)/1000, int(e)%1000/100)
+		return "1 in " + grouped(math.Floor(e/100)*100)
 	case !(e > 1):
 		return "none"
 	}

@@ -216,7 +216,7 @@ func (s *speaker) wanted() string {
 
 // numbers is what a value rests on.
 func (s *speaker) numbers() string {
-	text := fmt.Sprintf("(%d of %d points, %s samples", s.ev.Points, s.ev.Expected, count(s.ev.Samples))
+	text := fmt.Sprintf("(%s of %s points, %s samples", count(float64(s.ev.Points)), count(float64(s.ev.Expected)), count(s.ev.Samples))
 	if !s.ev.Newest.IsZero() {
 		text += ", newest " + span(int64(s.at.Sub(s.ev.Newest)/time.Second)) + " old"
 	}

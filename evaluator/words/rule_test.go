@@ -164,11 +164,13 @@ func TestARuleSaysWhereItStands(t *testing.T) {
 			"WARN: API 5xx 3.8 % > 3 % for 71 min (12 of 320)", "Chance of this in a release that meets < 1 % if failures are independent: under 1 in 295 (acts at 1 in 250)."}},
 		{"a warning by earlier releases", weighedView("high", rules.RollbackRule, counts(21, 4200, .005, T, at), state(evaluator.RuleWarning, rules.Pass, evaluator.WarnRung, rules.CauseBaseline, 1),
 			past(evaluator.Earlier{Looked: 3, Releases: 2, Bad: 6, Samples: 6000, Worse: math.Log(112)})), []string{
-			"WARN: API 5xx 0.50 % < 1 % for 71 min (21 of 4,200)",
+			"WARN: API 5xx 0.50 %, worse than 0.10 % in the last 2 releases (21 of 4,200)",
 			"Chance of this in a release as good as those before: under 1 in 112 (warns at 1 in 250). The last 2 releases that passed: 0.10 % (6 of 6,000); they ran at other times, so this only warns."}},
+		{"a percentile that warns by the last release", weighedView("slow", rules.RollbackRule, counts(96, 800, .12, T, at), limits(.05, .05, rules.LessOrEqual), seconds(3.6), state(evaluator.RuleWarning, rules.Pass, evaluator.WarnRung, rules.CauseBaseline, 1),
+			past(evaluator.Earlier{Looked: 1, Releases: 1, Bad: 6, Samples: 6000, Worse: math.Log(112)})), []string{"WARN: Lambda p95 latency 12 % above 2.5 s, worse than 0.10 % in the last release"}},
 		{"a warning by the baseline", weighedView("high", rules.RollbackRule, counts(21, 4200, .005, T, at), state(evaluator.RuleWarning, rules.Pass, evaluator.WarnRung, rules.CauseBaseline, 1),
 			beside(evaluator.Beside{Compared: true, Bad: 1, Samples: 9000, Warning: math.Log(300), Worse: math.Log(50)})), []string{
-			"WARN: API 5xx 0.50 % < 1 % for 71 min (21 of 4,200)", "a release no worse than the baseline: under 1 in 300", "chance of this in a release no worse: under 1 in 50"}},
+			"WARN: API 5xx 0.50 %, worse than 0.01 % in the baseline (21 of 4,200)", "a release no worse than the baseline: under 1 in 300", "chance of this in a release no worse: under 1 in 50"}},
 		{"only what is clear is called so", weighedView("high", rules.RollbackRule, counts(5, 11010, .000454, T, at), past(evaluator.Earlier{Looked: 1, Releases: 1, Bad: 200, Samples: 1e5, Worse: -3})), []string{
 			"PASS: API 5xx 0.05 % < 1 % (5 of 11,010)", "The rule is clear.", "The last release that passed: 0.20 % (200 of 100,000)"}},
 		{"no earlier release", weighedView("high", rules.RollbackRule, counts(5, 11010, .000454, T, at), past(evaluator.Earlier{})), []string{"PASS: ", "No baseline yet: no earlier release has passed here"}},

@@ -276,7 +276,7 @@ func (v *RunView) missing(k int) string {
 		due = s.Start // started by a command or a pass, within the run
 	}
 	if s.At.Before(due) {
-		return "planned for " + due.UTC().Format("2006-01-02 15:04 UTC")
+		return "planned for " + stamp(due)
 	}
 	return ""
 }
@@ -287,9 +287,9 @@ func (a Answer) Believed(s *evaluator.Snapshot, age Age) Answer {
 	if age == Fresh || a.Final {
 		return a
 	}
-	said := "nothing has been evaluated since " + s.At.UTC().Format(time.RFC3339)
+	said := "nothing has been evaluated since " + stamp(s.At)
 	if age == Ahead {
-		said = "the newest evaluation is stamped in the future, " + s.At.UTC().Format(time.RFC3339) + ": the clock was set back"
+		said = "the newest evaluation is stamped in the future, " + stamp(s.At) + ": the clock was set back"
 	}
 	return a.unknown(rules.CauseStale.String(), said)
 }
