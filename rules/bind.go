@@ -217,7 +217,7 @@ func (p *Plan) fill(at Checker, text string, use textUse, values map[string]stri
 			if !p.Template() {
 				fix = "write it in release.previous"
 			}
-			at.Fail("unknown-value", fix, "{%s} is not known, no run that passed has it", name)
+			at.Fail("unknown-value", fix, "{%s} is not known: no earlier run that passed has it", name)
 			return ""
 		}
 		return use.write(at, name, value, before)

@@ -299,7 +299,7 @@ func TestSharedSignalsJoinThePlanThatNamesThem(t *testing.T) {
 	}
 }
 
-// A scenario gives the readings itself: its signals are asked of nobody.
+// A scenario gives the readings itself: its signals need no source.
 func TestBareSignalsNeedNoSource(t *testing.T) {
 	spec := goodSpec()
 	for i := range spec.Signals {

@@ -75,7 +75,7 @@ func lintSignal(at Checker, s SignalSpec, sig *Signal, bare bool) {
 		}
 	}
 	if queries == 0 && !bare {
-		at.Fail("missing-query", "add "+"[signals."+Path(s.Name)+".cloudwatch], .sentry, .appstore or .athena", "nothing says what the source is asked")
+		at.Fail("missing-query", "add "+"[signals."+Path(s.Name)+".cloudwatch], .sentry, .appstore or .athena", "the signal has no query")
 	}
 	if queries > 1 {
 		at.Fail("several-queries", "keep the one of its source", "a signal has one query")

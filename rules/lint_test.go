@@ -262,7 +262,7 @@ func TestLint(t *testing.T) {
 		{"message without anything", func(s *Spec) { s.Communications[0] = CommunicationSpec{Name: "x"} },
 			"missing communications.x.at; missing communications.x.channel; missing communications.x.text"},
 		{"message in two years", func(s *Spec) { s.Communications[0].At = &Offset{2 * year} }, "out-of-range communications.later.at"},
-		{"approval of nobody", func(s *Spec) { s.Approvals[0].Role = "" }, "missing approvals.cto.role"},
+		{"approval without a role", func(s *Spec) { s.Approvals[0].Role = "" }, "missing approvals.cto.role"},
 		{"approval dated, not signed", func(s *Spec) { s.Approvals[0].Name = "" }, "missing approvals.cto.name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -276,7 +276,7 @@ func (f *historian) ask(ctx context.Context) error {
 	}
 	if !f.answered() {
 		f.giveUp()
-		return nil // nobody is there: waiting a little will not help
+		return nil // no source answered: waiting a little will not help
 	}
 	if err := f.pause(ctx, again); err != nil {
 		return err

@@ -58,7 +58,7 @@ func holder(h *wire.Hold) string {
 		return "rollback rule " + h.By
 	}
 	if h.By == "" {
-		return "somebody"
+		return "a person"
 	}
 	return h.By
 }

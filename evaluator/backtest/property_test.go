@@ -58,7 +58,7 @@ func drawnPlan(t *rapid.T) *rules.Plan {
 }
 
 // drawnHistory is three hours of both signals: quiet, with bursts, with minutes
-// that nobody has and, sometimes, a hole.
+// that does not exist and, sometimes, a hole.
 func drawnHistory(t *rapid.T, p *rules.Plan) *History {
 	const d = 3 * time.Hour
 	h := history(d)

@@ -132,7 +132,7 @@ const (
 	OutcomePart     = "part" // what could be judged passed; the history cannot answer for the rest
 	OutcomeFail     = "fail"
 	OutcomeRollback = "rollback"
-	OutcomeHeld     = "held"       // a rule held the run, and nobody let it go on
+	OutcomeHeld     = "held"       // a rule held the run, and no command resumed it
 	OutcomeUnknown  = "unknown"    // its data did not suffice by its deadline
 	OutcomeNone     = "no_history" // not decided, and the history lacks some of what it rests on
 	OutcomeCut      = "cut"        // the range ended first
