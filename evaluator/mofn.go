@@ -113,7 +113,7 @@ func (q *periods) evaluation(from, to int64) evaluation {
 }
 
 // at evaluates the range that ends with slot k. An alarm that rests on gaps rests
-// on those only that are known to be some: a bucket that is late is none, whatever
+// on those only that are known to be some: a period that is late is none, whatever
 // the plan says that missing ones are.
 func (e *evaluation) at(k int, previous datapoints.State) datapoints.Result {
 	from := max(0, k+1-e.spec.Range())
@@ -278,7 +278,7 @@ func (t *tracer) keptBreach(j *judged) {
 }
 
 // reach is how much of a signal a rollback rule looks at: the event time that it
-// judges at once, and how many buckets must be kept for that.
+// judges at once, and how many periods must be kept for that.
 func reach(r *rules.Rule, sl *signalLayout) (judged, keep int64) {
 	if r.Datapoints.M == 0 {
 		judged = secs(r.For) + secs(r.Over)
@@ -294,7 +294,7 @@ func reach(r *rules.Rule, sl *signalLayout) (judged, keep int64) {
 	return judged, keep
 }
 
-// gapsSpeak reports whether a rule's plan says what a missing bucket is: then
+// gapsSpeak reports whether a rule's plan says what a missing period is: then
 // the rule has seen its window as soon as it is known what is missing in it.
 func gapsSpeak(r *rules.Rule) bool {
 	missing := r.Datapoints.Missing

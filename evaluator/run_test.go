@@ -11,7 +11,7 @@ import (
 
 const minute = int64(60)
 
-// minuteOf gives a bucket's place after T.
+// minuteOf gives a period's place after T.
 func minuteOf(at int64) int64 { return (at - T.Unix()) / minute }
 
 func (w *world) want(lines ...string) {

@@ -26,7 +26,7 @@ type weighing struct {
 	from, to int64            // its event time
 	miss     evidence.Segment // what speaks most clearly of a missed limit
 	missBase tally            // the baseline over its minutes
-	points   int              // buckets with a value, of all
+	points   int              // periods with a value, of all
 
 	warn, hold, mid float64 // log e-values; hold is the one that is shown
 	pair, confirm   float64 // the same against "no worse than the baseline": warns, and confirms a rollback

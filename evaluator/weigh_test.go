@@ -35,7 +35,7 @@ func weighPlan(window time.Duration) *rules.Plan {
 	return p
 }
 
-// binomials gives every bucket n samples of which each is bad with the rate of
+// binomials gives every period n samples of which each is bad with the rate of
 // its minute.
 func binomials(seed uint64, n int, rate func(signal int, minute int64) float64) func(int, int64) (float64, float64, bool) {
 	return func(signal int, at int64) (float64, float64, bool) {

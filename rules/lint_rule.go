@@ -64,7 +64,7 @@ func (c *compiler) lintRollback(at Checker, s RollbackSpec) {
 	}
 }
 
-// multiple warns of a stretch that is not made of whole buckets.
+// multiple warns of a stretch that is not made of whole periods.
 func multiple(at Checker, d Duration, period time.Duration) {
 	if period > 0 && d.Duration%period != 0 {
 		at.Warn("not-a-multiple", "make it "+Duration{(d.Duration/period + 1) * period}.String(), "%v is not a multiple of the signal's period, %v", d, Duration{period})

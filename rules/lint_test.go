@@ -202,7 +202,7 @@ func TestLint(t *testing.T) {
 		{"ratio in per cent", func(s *Spec) { s.Signals[0].Unit = ptr(Percent) }, ""},
 		{"alarm in seconds", func(s *Spec) { s.Signals[1].Unit = ptr(Seconds) }, "unit-mismatch signals.page.unit"},
 		{"period of two days", func(s *Spec) { s.Signals[3].Period = dur(2 * day) }, "short-window phases.canary.window; out-of-range signals.gap.period"},
-		{"a month of seconds", func(s *Spec) { s.Signals[1].Period, s.Phases[1].Window = dur(time.Second), dur(30*day) }, "too-many-buckets signals.page.period"},
+		{"a month of seconds", func(s *Spec) { s.Signals[1].Period, s.Phases[1].Window = dur(time.Second), dur(30*day) }, "too-many-periods signals.page.period"},
 		{"asked never", func(s *Spec) { s.Signals[0].Every = dur(0) }, "out-of-range signals.error_rate.every"},
 
 		{"CloudWatch's period", func(s *Spec) { s.Signals[1].Period = dur(90 * time.Second) }, "bad-period signals.page.period"},

@@ -127,9 +127,9 @@ type SignalSpec struct {
 	Unit   *Unit     `toml:"unit"`     // What conditions on it are written in: "%", "s" or "" for plain numbers. Default: "%" for a ratio, plain numbers for others.
 	Good   bool      `toml:"good"`     // A ratio's value is the good share, one minus bad of total. Default: false.
 	Quant  *Fraction `toml:"quantile"` // A percentile's quantile: 0.95. Required of a percentile.
-	Period *Duration `toml:"period"`   // Width of one bucket of event time. A percentile with the window's own length and aggregate "worst" is asked as one period over the window. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
+	Period *Duration `toml:"period"`   // Length of one period of event time. A percentile with the window's own length and aggregate "worst" is asked as one period over the window. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
 	Every  *Duration `toml:"every"`    // How often the source is asked. Default: the period; 1h for Athena, 15m for the App Store.
-	Settle *Duration `toml:"settle"`   // How long after its end a bucket may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
+	Settle *Duration `toml:"settle"`   // How long after its end a period may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
 
 	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence on ratios and percentiles: { dimension = "ExecutedVersion", value = "42" }. Where it is as bad, the release is held and not rolled back. Default: none.
 	Maturity *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass, because crashes are told late; against the release it counts at once. Up to 7d. Default: 2h for Sentry, 0s for others.

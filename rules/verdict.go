@@ -22,7 +22,7 @@ const (
 	CauseNoData                           // the source answered and had nothing
 	CauseStale                            // the newest data is too old, or has not settled
 	CauseSourceError                      // the source could not be asked, or refused
-	CauseInsufficientSamples              // fewer samples or buckets than the rule demands
+	CauseInsufficientSamples              // fewer samples or periods than the rule demands
 	CauseApproval                         // an approval or a signal from CI is awaited
 	CauseManual                           // a person decided
 	CauseConfig                           // the plan itself is at fault

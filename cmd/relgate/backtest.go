@@ -227,7 +227,7 @@ func (t *trial) period() (err error) {
 	case t.Demo != "":
 		t.from = t.plans[0].Start
 	default:
-		return errors.New("--from is missing: since when is the plan to be tried? (30d, 2025-06-01, 2025-06-01T10:00:00Z)")
+		return errors.New("--from is missing: give the start of the range (30d, 2025-06-01, 2025-06-01T10:00:00Z)")
 	}
 	switch {
 	case t.To != "":

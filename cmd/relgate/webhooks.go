@@ -61,7 +61,7 @@ func (d *daemon) forget(ctx context.Context, cfg *config.Config) error {
 		if err := d.journal.Forget(ctx, name); err != nil {
 			return err
 		}
-		d.log.Info("webhook forgotten: the config has it no more", "endpoint", name)
+		d.log.Info("webhook forgotten: it is not in the config any more", "endpoint", name)
 	}
 	return nil
 }

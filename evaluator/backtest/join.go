@@ -55,7 +55,7 @@ func joined(old, fresh Series) Series {
 		old.Points, old.Parts = nil, nil
 	}
 	out.Points = slices.Concat(old.Points, fresh.Points)
-	out.Parts = slices.Concat(fresh.Parts, old.Parts) // sort keeps the first of a bucket's groups
+	out.Parts = slices.Concat(fresh.Parts, old.Parts) // sort keeps the first of a period's groups
 	out.Gaps = nil
 	edges := []int64{old.From, old.To, fresh.From, fresh.To}
 	for _, g := range slices.Concat(old.Gaps, fresh.Gaps) {

@@ -13,7 +13,7 @@ import (
 )
 
 // drawnPlan is a plan of one to three phases over two signals, with rules of
-// every form that is judged on time: for, over, one bucket, evidence.
+// every form that is judged on time: for, over, one period, evidence.
 func drawnPlan(t *rapid.T) *rules.Plan {
 	p := &rules.Plan{
 		Name: "drawn", Start: T, Interval: rapid.SampledFrom([]time.Duration{30 * time.Second, time.Minute, 45 * time.Second}).Draw(t, "interval"),

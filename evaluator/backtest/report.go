@@ -36,7 +36,7 @@ type SignalReport struct {
 	None   string `json:"no_history,omitempty"` // why there is none at all
 	Points int    `json:"points"`
 	Gaps   []Hole `json:"gaps,omitempty"`
-	Width  int64  `json:"width_seconds"` // of a bucket
+	Width  int64  `json:"width_seconds"` // of a period
 	Settle int64  `json:"settle_seconds"`
 	Note   string `json:"note,omitempty"`
 }

@@ -66,7 +66,7 @@ func TestMistakes(t *testing.T) {
 		{"a signal that the plan lacks", "-- readings --\nerors: 3/600\n", 2, `unknown signal "erors"`},
 		{"counts for a level", "-- readings --\n\nqueue: 3/600\n", 3, `signal "queue" is a gauge: want a value`},
 		{"a level for counts", "-- readings --\nerrors: 0.5\n", 2, `signal "errors" is a ratio: want bad/total`},
-		{"a series beside the grid", "-- readings --\nerrors @T+30s: 3/600\n", 2, `T+30s is not where a bucket of "errors" begins`},
+		{"a series beside the grid", "-- readings --\nerrors @T+30s: 3/600\n", 2, `T+30s is not where a period of "errors" begins`},
 		{"two values for a bucket", "-- readings --\nerrors: 3/600x3\nerrors @T+2m: 4/600\n", 3, `signal "errors" has two values at T+2m`},
 		{"a command without a kind", "-- commands --\nT+1m by=ada\n", 2, `want its kind first`},
 		{"a command with a stranger", "-- commands --\nT+1m hold who=ada\n", 2, `want phase=, verdict=`},
