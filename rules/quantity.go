@@ -249,7 +249,9 @@ func (i *Instant) UnmarshalTOML(value any) error {
 }
 
 // Literal is a value as text, also where the file writes a number, true or false.
-type Literal struct{ Text string }
+type Literal struct {
+	Text string // the value as text: "43" for the number 43
+}
 
 // UnmarshalTOML takes a string, a number, true or false.
 func (l *Literal) UnmarshalTOML(value any) error {

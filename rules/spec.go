@@ -51,7 +51,7 @@ type ReleaseSpec struct {
 type ParameterSpec struct {
 	Name        string   `toml:"-" key:"name"`
 	Default     *Literal `toml:"default"`     // Its value where a run is not told another. Without one the parameter is required.
-	Required    bool     `toml:"required"`    // Every run must be told it; it is so of every parameter without a default. Default: false.
+	Required    bool     `toml:"required"`    // Every run must be told it, as it must any parameter without a default. Default: false.
 	Pattern     string   `toml:"pattern"`     // Regular expression (RE2) that the whole value must match: "[0-9]+". Default: any value.
 	Description string   `toml:"description"` // For people.
 }
@@ -89,7 +89,7 @@ type RuleSpec struct {
 	Aggregate  *Aggregate `toml:"aggregate"`   // How a percentile is judged: "exceedance" counts the samples beyond the threshold, "worst" takes the worst period, "share" counts periods. Default: exceedance.
 	MinShare   *Fraction  `toml:"min_share"`   // With aggregate "share": the share of periods that must satisfy the condition. Required there.
 	OnNoData   *Policy    `toml:"on_no_data"`  // When the source has nothing: "hold" waits and never passes, "fail" fails the phase, "rollback" rolls back, "ignore" judges without the rule. Default: hold.
-	OnError    *Policy    `toml:"on_error"`    // When the source cannot be asked: as on_no_data. Default: hold.
+	OnError    *Policy    `toml:"on_error"`    // When the source fails or rejects the query: as on_no_data. Default: hold.
 	Grace      *Duration  `toml:"grace"`       // How long data may be missing before on_no_data and on_error act. Default: the signal's settle plus three periods.
 	Evidence   *Method    `toml:"evidence"`    // "threshold" compares the value with the threshold; "sequential" weighs the counts, is right on few samples and says how sure it is. Default: release.evidence where the signal has counts, else threshold.
 	Owner      string     `toml:"owner"`       // Who answers for it. Required.

@@ -58,7 +58,7 @@ func TestMistakes(t *testing.T) {
 		{"no fault", "-- readings --\nerrors: 3/600!broken\n", 2, `unknown fault "broken"`},
 		{"a corrected gap", "-- readings --\nerrors: _^3/600~1m\n", 2, `a gap cannot be corrected`},
 		{"a delay without a unit", "-- readings --\nerrors: 3/600~3\n", 2, `duration "3"`},
-		{"too many buckets", "-- readings --\nerrors: 3/600x200000 3/600\n", 2, `more than 200000 buckets`},
+		{"too many buckets", "-- readings --\nerrors: 3/600x200000 3/600\n", 2, `more than 200000 periods`},
 		{"a table with a cell too few", "-- readings --\nat errors queue\n00:00 3/600\n", 3, `1 cells, want 2`},
 		{"a table without a header", "-- readings --\n00:00 3/600\n", 2, `want "signal: values"`},
 		{"a fault without a span", "-- readings --\n! unavailable errors\n", 2, `want two times such as`},
