@@ -157,7 +157,7 @@ func freshPhase(p *rules.Phase) phaseState {
 
 // fit gives a state whose parts have the plan's lengths. They differ only when a
 // state is used under another plan than its own without Adopt; what is missing
-// then starts anew.
+// then starts from the beginning.
 func fit(plan *rules.Plan, st *State) *State {
 	if st.fits(plan) {
 		return st

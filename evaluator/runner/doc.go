@@ -6,6 +6,6 @@
 // of a run is a tick of its own in between, also while a fetch is in flight.
 //
 // While the journal cannot be written nothing is decided or published. The runner
-// tries again, opens the journal anew, recovers every run from what is really in it,
+// tries again, opens the journal again, recovers every run from what is really in it,
 // and goes on.
 package runner
