@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/sources/simulator"
@@ -137,7 +138,7 @@ func (p place) history(tb testing.TB, n int) {
 	defer j.Close()
 	clock := &bell{ring: make(chan struct{})}
 	clock.now.Store(p.start.Unix())
-	r, err := runner.New(runner.Config{Plans: cfg.Plans, Journal: killed{j}, Fetcher: &minutes{}, Clock: clock})
+	r, err := runner.New(runner.Config{Policies: runner.Policies{Plans: cfg.Plans}, Journal: killed{j}, Fetcher: &minutes{}, Clock: clock})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -284,7 +285,8 @@ func TestHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if seq, err := j.Seq(t.Context()); err != nil || seq != 11 {
-		t.Errorf("5 minutes at 30 s and the start: sequence %d, %v; want 11", seq, err)
+	runs, err := j.Runs(t.Context(), evaluator.RunFilter{})
+	if err != nil || len(runs) != 1 || runs[0].ID != "wide@1.0.0" || runs[0].Seq != 12 {
+		t.Errorf("the beginning, and slots from then for 5 minutes at 30 s: %+v, %v; want wide@1.0.0 with 12 ticks", runs, err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -74,9 +75,11 @@ type store struct {
 	n     uint64 // events so far
 }
 
-// newStore delivers what is committed to url, signed, until the benchmark ends.
+// newStore delivers what is committed to url, with the words that the daemon adds
+// and signed, until the benchmark ends. The events are of wide plans.
 func newStore(tb testing.TB, url string) *store {
 	tb.Helper()
+	plan := wide(tb, "wide", 1)
 	j, err := journal.Open(tb.Context(), journal.Config{Path: filepath.Join(tb.TempDir(), "relgate.db"), Endpoints: []string{"pipeline"}})
 	if err != nil {
 		tb.Fatal(err)
@@ -85,6 +88,9 @@ func newStore(tb testing.TB, url string) *store {
 	h, err := webhook.New(webhook.Config{
 		Endpoints: []webhook.Endpoint{{Name: "pipeline", URL: url, Class: webhook.Action, Secrets: []string{"a secret of the benchmark"}}},
 		Feed:      feed{j}, Allow: []string{"127.0.0.1/32"}, Log: slog.New(slog.DiscardHandler),
+		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
+			return json.Marshal(wire.Event(plan, &s.Event, nil))
+		},
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -107,15 +113,15 @@ func running(tb testing.TB, run func(context.Context) error) {
 }
 
 // theRun is the run whose events are sent.
-const theRun = "REL-2025-06-04@1.0.0"
+const theRun = "wide@1.0.0"
 
 // fired is the event of a rollback rule.
 func fired(n uint64) evaluator.Event {
 	at := epoch.Add(time.Duration(n) * time.Second)
 	return evaluator.Event{
-		ID: theRun + ".k3x9/" + strconv.FormatUint(n, 10), N: n, Plan: "REL-2025-06-04", At: at, Kind: evaluator.RuleEvent,
-		Subject: "api-5xx-high", From: "breaching", To: "fired", Cause: rules.CauseThreshold,
-		Evidence: &evaluator.Evidence{Signal: "api_5xx_rate", Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
+		ID: theRun + ".k3x9/" + strconv.FormatUint(n, 10), N: n, Plan: "wide", At: at, Kind: evaluator.RuleEvent,
+		Subject: "r" + signalName(0), From: "breaching", To: "fired", Cause: rules.CauseThreshold,
+		Evidence: &evaluator.Evidence{Signal: signalName(0), Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
 	}
 }
 
@@ -124,7 +130,7 @@ func (s *store) commit(tb testing.TB, events int) {
 	tb.Helper()
 	e := evaluator.Entry{
 		Run: theRun, After: s.seq, Digest: "d", Tick: evaluator.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)},
-		Record: evaluator.RunRecord{ID: theRun, Plan: "REL-2025-06-04", Version: "1.0.0", Try: 1, Begun: epoch, State: rules.Monitoring},
+		Record: evaluator.RunRecord{ID: theRun, Plan: "wide", Version: "1.0.0", Try: 1, Begun: epoch, State: rules.Monitoring},
 	}
 	if s.seq == 0 { // as the runner: once is enough
 		e.Document = []byte("{}")

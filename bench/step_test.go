@@ -33,7 +33,7 @@ func wide(tb testing.TB, name string, n int) *rules.Plan {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &rules.Plan{Name: name, Start: epoch, Interval: 30 * time.Second}
+	p := &rules.Plan{Name: name, Version: "1.0.0", Start: epoch, Interval: 30 * time.Second}
 	all := rules.Phase{Name: "all", Window: 24 * time.Hour, Extend: time.Hour}
 	for i := range n {
 		p.Signals = append(p.Signals, rules.Signal{
@@ -104,7 +104,7 @@ func (s *stepper) steps(tb testing.TB, n int) {
 		}
 		var events []evaluator.Event
 		if state, events = evaluator.Step(s.plan, state, s.ticks[i%len(s.ticks)]); len(events) > 0 {
-			tb.Fatalf("a quiet tick gave %q", events[0].Reason)
+			tb.Fatalf("a quiet tick gave %+v", events[0])
 		}
 	}
 }

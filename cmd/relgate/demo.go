@@ -225,7 +225,7 @@ func (d *demo) run(ctx context.Context) error {
 func (d *demo) done() bool {
 	u := d.release()
 	if u == nil {
-		return false
+		return d.refused() != ""
 	}
 	s := &u.Snapshot
 	switch s.State {
@@ -233,6 +233,15 @@ func (d *demo) done() bool {
 		return true
 	}
 	return s.Over || (!s.Horizon.IsZero() && s.At.After(s.Horizon.Add(2*d.plan.Interval)))
+}
+
+// refused is why the plan's run cannot begin, empty while nothing keeps it.
+func (d *demo) refused() string {
+	p, ok := d.daemon.runner.Published().Plan(d.plan.Name)
+	if !ok || p.File == runner.FileOK {
+		return ""
+	}
+	return p.Note
 }
 
 // release is the run that the demo shows, nil before it has begun: the newest of
@@ -263,6 +272,9 @@ func (d *demo) present(ctx context.Context) error {
 		}
 		if u := d.release(); u != nil {
 			d.show.frame(u, finished)
+		}
+		if why := d.refused(); finished && d.release() == nil {
+			return exit(exitUsage, fmt.Errorf("the run cannot begin: %s", why))
 		}
 		if finished {
 			return ignoreDone(ctx, d.finish(ctx, n))

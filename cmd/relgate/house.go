@@ -7,7 +7,6 @@ import (
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/gate"
@@ -52,9 +51,14 @@ func gateView(p *runner.PlanView) gate.PlanView {
 		}
 	}
 	for k := range p.Runs {
-		v.Runs = append(v.Runs, wire.RunView{Plan: p.Runs[k].Plan, Snapshot: p.Runs[k].Snapshot})
+		v.Runs = append(v.Runs, runView(&p.Runs[k]))
 	}
 	return v
+}
+
+// runView is a run as the exporters take it.
+func runView(u *runner.RunView) wire.RunView {
+	return wire.RunView{Plan: u.Plan, Digest: u.Digest, Snapshot: u.Snapshot}
 }
 
 // metricViews is what the metrics page shows: the newest run of each plan.
@@ -63,7 +67,7 @@ func metricViews(p *runner.Published) prom.Views {
 	for i := range p.Plans {
 		view := prom.View{Name: p.Plans[i].Name, File: string(p.Plans[i].File)}
 		if u := p.Plans[i].Newest(); u != nil {
-			view.Run = &wire.RunView{Plan: u.Plan, Snapshot: u.Snapshot}
+			view.Run = new(runView(u))
 		}
 		v.Plans = append(v.Plans, view)
 	}
@@ -79,7 +83,13 @@ func eventHeadline(plan *rules.Plan, e, root *evaluator.Event) string {
 // runs that are not live from the journal.
 type desk struct {
 	runner  *runner.Runner
-	journal *journal.Journal
+	journal records
+}
+
+// records is what is read of runs that are not live.
+type records interface {
+	Runs(ctx context.Context, f evaluator.RunFilter) ([]evaluator.RunRecord, error)
+	Events(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error)
 }
 
 // Command hands a command to the runner.
@@ -108,7 +118,7 @@ func (d desk) StartRun(ctx context.Context, plan string, s gate.StartRequest) (g
 	if err != nil {
 		return gate.StartAnswer{}, err
 	}
-	return gate.StartAnswer{Run: wire.RunView{Plan: v.Plan, Snapshot: v.Snapshot}, Created: started.New}, nil
+	return gate.StartAnswer{Run: runView(v), Created: started.New}, nil
 }
 
 // absent is an error as the gate knows it.
@@ -128,7 +138,7 @@ func (d desk) Run(ctx context.Context, id string) (*wire.RunView, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire.RunView{Plan: v.Plan, Snapshot: v.Snapshot}, nil
+	return new(runView(v)), nil
 }
 
 // Find reads the newest try of a version, nil when there is none.

@@ -47,7 +47,7 @@ func rolledBackRun(t *testing.T) *runner.RunView {
 	if cfg == nil {
 		t.Fatal(problems)
 	}
-	plan := cfg.Plans[0]
+	plan := cfg.Plans[0].Example()
 	plan.Binding = rules.Binding{Run: "REL-2025-06-04@1.0.0", UID: "u1", Try: 1}
 	at := plan.Start.Add(71 * time.Minute)
 	fired := &evaluator.Event{
@@ -143,7 +143,7 @@ func TestTheFrameShowsCountdowns(t *testing.T) {
 	s.Rollback[0].Evidence = evaluator.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent, Held: "4m0s", For: "10m0s"}
 	text := strings.Join(drawn(u, 80, 24, false), "\n")
 	for _, want := range []string{
-		"T+5m  monitoring", "WAIT: phase lambda-10 is monitoring", "██████████░░░░░░░░░░ 5m0s left", "░░░░░░░░░░░░░░░░░░░░ planned T+20m",
+		"T+5m  monitoring", "phase lambda-10 is watched", "██████████░░░░░░░░░░ 5m0s left", "░░░░░░░░░░░░░░░░░░░░ planned T+20m",
 		"5 %  rolls back > 3 %", "4m0s of 10m0s", "T+39m",
 	} {
 		if !strings.Contains(text, want) {

@@ -38,18 +38,24 @@ func odds(e float64) string {
 	return "1 in " + strconv.FormatFloat(e, 'f', 0, 64)
 }
 
-// weighedState is how far the evidence of a rule has come, in a few words; empty
-// for a rule without. What warns is ahead of what holds: it takes every sample as
-// independent.
+// weighedState is how far the evidence against a release has come, and where it
+// acts while it has not: "1 in 12, acts at 250". It is empty where there is none. What warns is
+// ahead of what holds: it takes every sample as independent.
 func weighedState(d *evaluator.Weighed) string {
 	if d == nil || d.Groups != nil {
 		return ""
 	}
-	what, e := "evidence", d.Against
+	e := d.Against
 	if d.Against < d.Bound && d.Warning > d.Against {
-		what, e = "evidence to warn", d.Warning
+		e = d.Warning
 	}
-	return fmt.Sprintf("%s %s, acts at %s", what, odds(math.Exp(e)), odds(math.Exp(d.Bound)))
+	if math.Exp(e) < 2 {
+		return ""
+	}
+	if d.Against >= d.Bound {
+		return odds(math.Exp(e))
+	}
+	return odds(math.Exp(e)) + ", acts at " + strings.TrimPrefix(odds(math.Exp(d.Bound)), "1 in ")
 }
 
 // holder says who holds a run; the reason not, where it is said beside it.

@@ -79,7 +79,7 @@ func heldDaemon(t *testing.T, edit ...func(*rules.Plan, *evaluator.Snapshot)) (u
 func TestWhatHoldsARunIsSaidByEveryCommand(t *testing.T) {
 	const (
 		fact     = "API 5xx 12 % >= 1 %: 7 of 60 canary requests failed since 02:20 UTC"
-		baseline = "Baseline over the same minutes: 65 of 540: the baseline is as bad, so rolling back will not help"
+		baseline = "Baseline over the same minutes: 65 of 540 (12 %): the baseline is as bad, so rolling back will not help"
 	)
 	url := heldDaemon(t)
 	for _, tt := range []struct {
@@ -89,7 +89,7 @@ func TestWhatHoldsARunIsSaidByEveryCommand(t *testing.T) {
 	}{
 		{[]string{"gate", "check", "P"}, exitPending, "HOLD P/run 1.0.0: API 5xx 12 % >= 1 % for 4 min (7 of 60)\ndo now   look at API 5xx, then resume the run or abort it  (Ops)\nwhy      " + fact, ""},
 		{[]string{"gate", "check", "P", "ten"}, exitPending, baseline, ""},
-		{[]string{"gate", "check", "P", "-o", "github"}, exitPending, baseline, ""},
+		{[]string{"gate", "check", "P", "-o", "github"}, exitPending, strings.ReplaceAll(baseline, "%", "%25"), ""},
 		{[]string{"gate", "check", "P", "-o", "gitlab"}, exitPending, "relgate_held=true\n", ""},
 		{[]string{"gate", "check", "P", "-o", "gitlab"}, exitPending, "relgate_reason=" + fact, ""},
 		{[]string{"gate", "verdict", "P"}, exitPass, "pending\n", "held by rollback rule api-5xx-high: " + fact},

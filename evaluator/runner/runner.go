@@ -135,8 +135,8 @@ type run struct {
 func (u *run) undecided() bool { return !evaluator.Decided(u.record.State) }
 
 // heavy is the number of readings after which a state is stored however few the
-// ticks: reading them back takes about a fifth of a second.
-const heavy = 16_384
+// ticks: reading them back takes about a tenth of a second.
+const heavy = 8_192
 
 // New checks the configuration and makes a runner. It starts nothing.
 func New(c Config) (*Runner, error) {

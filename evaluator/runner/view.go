@@ -36,6 +36,7 @@ type PlanView struct {
 // RunView is one run as it may be seen.
 type RunView struct {
 	Plan     *rules.Plan // bound to the run
+	Digest   string      // of Plan
 	Record   evaluator.RunRecord
 	Snapshot evaluator.Snapshot
 }
@@ -95,7 +96,7 @@ func (r *Runner) publish() {
 				v.Runs[k] = *was // it did not tick
 				continue
 			}
-			v.Runs[k] = RunView{Plan: u.Plan, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
+			v.Runs[k] = RunView{Plan: u.Plan, Digest: u.Digest, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
 			v.Runs[k].Snapshot.Seq = u.record.Seq
 		}
 		p.Plans[i] = v
@@ -173,7 +174,7 @@ func (r *Runner) Recall(ctx context.Context, id string) (*RunView, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recalling run %q: %w", id, err)
 	}
-	v := &RunView{Plan: u.Plan, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
+	v := &RunView{Plan: u.Plan, Digest: u.Digest, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
 	v.Snapshot.Seq = u.record.Seq
 	return v, nil
 }

@@ -63,9 +63,13 @@ func onTheWay(plan *rules.Plan, s *evaluator.Snapshot) string {
 		return ground(plan, &s.Why, s.At)
 	}
 	p := &s.Phases[k]
-	said := fmt.Sprintf("phase %s: %s", p.Name, ground(plan, &p.Why, s.At))
-	if p.Started.IsZero() {
-		said = fmt.Sprintf("next: %s, %s", p.Name, ground(plan, &p.Why, s.At))
+	why := ground(plan, &p.Why, s.At)
+	said := fmt.Sprintf("phase %s: %s", p.Name, why)
+	switch {
+	case p.Started.IsZero():
+		said = fmt.Sprintf("next: %s, %s", p.Name, why)
+	case why == "":
+		said = fmt.Sprintf("phase %s is watched", p.Name)
 	}
 	if len(s.Phases) == 1 {
 		return said

@@ -1,9 +1,6 @@
 package gate
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -41,7 +38,7 @@ func newBoard(v Views, base string, old *board) *board {
 		for _, r := range p.Runs {
 			run := old.runs[r.ID()]
 			if run == nil || run.trouble != v.Trouble || !run.shows(&r) {
-				run = newRunBoard(r, base, run, v.Trouble)
+				run = newRunBoard(r, base, v.Trouble)
 			}
 			b.runs[r.ID()] = run
 			plan.live = append(plan.live, run)
@@ -83,18 +80,12 @@ type answers struct {
 	page   pageAnswer
 }
 
-// newRunBoard lays out the answers of a run; was is its board before, nil if there is
-// none.
-func newRunBoard(v wire.RunView, base string, was *runBoard, t Trouble) *runBoard {
+// newRunBoard lays out the answers of a run.
+func newRunBoard(v wire.RunView, base string, t Trouble) *runBoard {
 	n := len(v.Snapshot.Phases)
 	r := &runBoard{
-		view: v, version: v.Plan.Version, site: wire.Site{Base: base}, trouble: t, index: make(map[string]int, n+2),
+		view: v, version: v.Plan.Version, site: wire.Site{Base: base, Digest: v.Digest}, trouble: t, index: make(map[string]int, n+2),
 		gateRun: []string{v.ID()}, gateVersion: []string{v.Plan.Version},
-	}
-	if was != nil && was.view.Plan == v.Plan {
-		r.site.Digest = was.site.Digest
-	} else {
-		r.site.Digest = planDigest(v.Plan)
 	}
 	for i := range v.Snapshot.Phases {
 		r.index[v.Snapshot.Phases[i].Name] = i
@@ -104,15 +95,6 @@ func newRunBoard(v wire.RunView, base string, was *runBoard, t Trouble) *runBoar
 		r.ages[i] = answers{passed: make([]gateAnswer, n+2), entry: make([]gateAnswer, n+1)}
 	}
 	return r
-}
-
-func planDigest(p *rules.Plan) string {
-	b, err := json.Marshal(p)
-	if err != nil {
-		return "" // unreachable: a compiled plan has a JSON form, the journal keeps it
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
 }
 
 // shows reports whether the answers are those of a view.

@@ -220,7 +220,7 @@ func (p *past) read(ctx context.Context, key string, ask func(context.Context) (
 		return nil, err
 	}
 	if v != nil {
-		r = newRunBoard(*v, p.base, nil, trouble)
+		r = newRunBoard(*v, p.base, trouble)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

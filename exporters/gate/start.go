@@ -63,7 +63,7 @@ func (g *Gate) refuseStart(w http.ResponseWriter, plan string, s *StartRequest, 
 }
 
 func (g *Gate) answerStart(w http.ResponseWriter, r *http.Request, a *StartAnswer) {
-	run := newRunBoard(a.Run, g.base, nil, g.board.Load().trouble)
+	run := newRunBoard(a.Run, g.base, g.board.Load().trouble)
 	body, err := g.runBody(r.Context(), run)
 	if err != nil {
 		unreadable.write(w) // the run stands: the same start finds it

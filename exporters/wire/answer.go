@@ -63,6 +63,7 @@ type Answer struct {
 // Snapshot whose At is zero has seen no tick yet.
 type RunView struct {
 	Plan     *rules.Plan // required
+	Digest   string      // of Plan, hex SHA-256, as the journal has it; empty: not known
 	Snapshot evaluator.Snapshot
 }
 
