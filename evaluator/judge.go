@@ -97,8 +97,8 @@ func (a *accumulator) value(sig *rules.Signal) (v float64, known bool) {
 	return a.level, true
 }
 
-// hasValue reports whether a period says anything: a share, an average or a
-// quantile of nothing does not.
+// hasValue reports whether a period has a value. A share, an average or a quantile
+// needs samples.
 func hasValue(k rules.Kind, p *rules.Point) bool {
 	return k == rules.Gauge || k == rules.Alarm || p.Samples > 0
 }

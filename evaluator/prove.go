@@ -37,7 +37,7 @@ func (st *State) ripeUntil(w *watch, at int64) int64 {
 	return alignDown(min(st.signals[w.rule.Signal].settled, at-secs(w.sig.Maturity)), w.w)
 }
 
-// foldSuccess takes in what a success rule may take in for good.
+// foldSuccess folds the settled periods of a success rule.
 func (s *stepper) foldSuccess(k, i int, old *weighed) *weighed {
 	if s.lay.weigh[s.plan.Phases[k].Success[i]] == nil {
 		return nil

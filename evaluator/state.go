@@ -287,8 +287,8 @@ func newLayout(plan *rules.Plan) *layout {
 	return l
 }
 
-// weighRules sees to the rules that weigh evidence: a period is taken in for good
-// when no correction reaches it any more, and must be kept until then.
+// weighRules lays out the rules that weigh evidence. A period is folded when no
+// correction reaches it any more, and must be kept until then.
 func (l *layout) weighRules() {
 	l.weigh = make([]*weighLayout, len(l.plan.Rules))
 	plain := make([]bool, len(l.signals))

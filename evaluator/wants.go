@@ -208,7 +208,7 @@ func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *weighed, r
 	}
 }
 
-// keepSuccess is needSuccess, but for what has been taken in for good.
+// keepSuccess is needSuccess without the periods that were folded.
 func (s *State) keepSuccess(lay *layout, k int, n windowStarts) {
 	plan, ph := lay.plan, &s.phases[k]
 	for i, ri := range plan.Phases[k].Success {

@@ -9,7 +9,7 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// weighed is what a rule that weighs evidence has taken in for good. Its size
+// weighed is what a rule that weighs evidence has folded. Its size
 // does not depend on how long the rule watches: periods that have settled are
 // folded into it, the few that may still change are weighed again at each look.
 type weighed struct {

@@ -7,7 +7,7 @@ import (
 
 const (
 	mostFalse   = 0.5       // above it, an error is likelier than not
-	mostWeight  = 1000      // weights are told apart, not measured
+	mostWeight  = 1000      // weights say an order of importance
 	mostCluster = 1_000_000 // more samples than that are of no one user
 	mostKeeping = 7 * day
 )

@@ -47,8 +47,8 @@ func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadL
 	return out, err
 }
 
-// forget drops the endpoints that the config has no more, so that they keep no
-// run from being dropped.
+// forget drops the endpoints that are not in the config any more, so that they keep
+// no run from being dropped.
 func (d *daemon) forget(ctx context.Context, cfg *config.Config) error {
 	known, err := d.journal.Endpoints(ctx)
 	if err != nil {

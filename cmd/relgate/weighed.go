@@ -23,8 +23,8 @@ func paint(colour bool, code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// odds writes an e-value as the sentences do; one that says nothing against a
-// release, or is no number, is none.
+// odds writes an e-value as the sentences do: "none" when it says nothing against a
+// release or is not a number.
 func odds(e float64) string {
 	switch e = math.Floor(e + 1e-9); {
 	case e >= 1e6:

@@ -15,9 +15,9 @@ import (
 // decides.
 //
 // The fault is the mildest that the rule would find by itself and that its baseline
-// does not confirm in the window because it has too little traffic; where there is none, the mildest
-// that the rule would find. Where there is none either, Rate and what follows it are
-// zero.
+// does not confirm in the window because it has too little traffic; without such a
+// fault, the mildest that the rule would find. If the rule would find none, Rate and
+// the fields after it are zero.
 type Beside struct {
 	PerMinute float64 `json:"samples_per_minute"` // that the phase leaves for the baseline
 	Outage    float64 `json:"outage,omitempty"`   // true value of both when something that they share fails: twice the trigger
@@ -88,8 +88,8 @@ const (
 // plain is by how much a simulated probability must differ to be told from chance.
 const plain = .1
 
-// judge notes what becomes of the fault in the window, if it is the one to tell of, and
-// reports whether there is nothing worse to tell.
+// judge notes what becomes of the fault in the window, if it is the one to report, and
+// reports whether the search is over.
 func (c *comparison) judge(b *Beside) bool {
 	out, ok := c.run(c.traffic(c.set.Share), c.set.Looks)
 	if !ok || out[0].Found() < .5 {

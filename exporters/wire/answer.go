@@ -106,7 +106,7 @@ func AgeOf(s *evaluator.Snapshot, now time.Time) Age {
 	return Fresh
 }
 
-// ended is what a whole run says of each of its phases, whatever they were: while a
+// ended is what a whole run says of each of its phases, whatever their state: while a
 // rollback is ordered no gate of the run is open, not even the one of a phase that
 // passed, and a run that was superseded or rolled back opens none any more.
 func (v *RunView) ended() (Outcome, bool) {
