@@ -119,7 +119,7 @@ func (w *watch) shown(v *weighing) *weighing {
 }
 
 // awaited reports whether the baseline may only be behind, or cannot be asked:
-// what hits both is told of the release first then, and must not take it back.
+// what hits both is told of the release first then, and must not roll it back.
 func (w *watch) awaited(z *weighed) bool {
 	return w.deaf || w.sig.Baseline > 0 && max(z.against().compared, w.from)+w.lay.grace > z.newest
 }

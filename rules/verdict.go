@@ -27,7 +27,7 @@ const (
 	CauseManual                           // a person decided
 	CauseConfig                           // the plan itself is at fault
 	CauseEvidence                         // the counts were weighed, and they are enough to decide
-	CauseBaseline                         // held: what runs beside the release is as bad, taking it back would not help; a warning: that, or earlier releases, are better
+	CauseBaseline                         // held: what runs beside the release is as bad, rolling back would not help; a warning: that, or earlier releases, are better
 )
 
 // State is where a phase, or a whole run, stands.

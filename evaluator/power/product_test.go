@@ -414,7 +414,7 @@ func TestFalseSilenceIsTheProduct(t *testing.T) {
 	}
 }
 
-// Policies that take a release back are outside of the budget, where there is one.
+// Policies that roll a release back are outside of the budget, where there is one.
 func TestOutsideOfTheBudget(t *testing.T) {
 	back := ptr(rules.PolicyRollback)
 	for _, tt := range []struct {

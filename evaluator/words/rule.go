@@ -57,9 +57,15 @@ func (s *speaker) verb() string {
 	case evaluator.RuleSilent:
 		return unknown
 	case evaluator.RuleClear:
-		return pass
+		return cleared
 	}
 	return wait
+}
+
+// thin reports whether a clear rollback rule has a value that would roll back, with
+// too little evidence behind it.
+func (s *speaker) thin() bool {
+	return s.weighed != nil && s.rule.Kind == rules.RollbackRule && s.view.State == evaluator.RuleClear && s.ev.Known && s.rule.When.Holds(s.ev.Value)
 }
 
 func (s *speaker) text() Text {

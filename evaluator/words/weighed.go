@@ -74,6 +74,9 @@ func (s *speaker) weighedText() Text {
 	if missing := s.missing(); missing != "" {
 		short = s.title() + ": " + missing
 	}
+	if s.thin() {
+		short += ", too few samples to act"
+	}
 	t := Text{
 		Headline: headline(s.verb(), short, s.weighedLasts(), counts),
 		Sentence: sentence(fact, s.sure(), next),
@@ -470,6 +473,8 @@ func (s *speaker) rollbackNext() string {
 		return s.beside()
 	case s.view.State == evaluator.RuleWarning:
 		return s.past()
+	case s.thin():
+		return "Too few samples to act"
 	case s.view.State == evaluator.RuleClear:
 		return "The rule is clear"
 	}
