@@ -134,7 +134,7 @@ func (c simulateRuleCommand) setting(con console) (*study, error) {
 		return nil, err
 	}
 	if c.Before != nil && s.late <= 0 {
-		return nil, errors.New("--before is what the release is at before a late fault: give --late too")
+		return nil, errors.New("--before needs --late: it is the share before a late fault")
 	}
 	s.before = s.Limit / 10
 	if c.Before != nil {
@@ -184,16 +184,16 @@ func (c simulateRuleCommand) fromFile(con console) (*simulation.Setting, error) 
 		}
 	}
 	if found == nil {
-		return nil, errors.Join(append(errs, c.noPlan(cfg, len(errs)))...)
+		return nil, errors.Join(append(errs, c.noPlan(len(errs)))...)
 	}
 	return found, nil
 }
 
-func (c simulateRuleCommand) noPlan(cfg *config.Config, tried int) error {
+func (c simulateRuleCommand) noPlan(tried int) error {
 	if tried > 0 {
 		return nil
 	}
-	return fmt.Errorf("%s has %s, none of which is %q", c.File, amount(len(cfg.Plans), "plan"), c.Plan)
+	return fmt.Errorf("%s has no plan %q", c.File, c.Plan)
 }
 
 // override puts what the flags say in place of what the file says.

@@ -201,7 +201,7 @@ func TestSimulateRuleSaysWhatItLacks(t *testing.T) {
 		{config + " --rule bias-high", "not on counts"},
 		{config + " --rule crash-free-low --traffic 2/s --limit 0.5%", "limit 0.5 % and trigger 98 %: want 100 % > limit >= trigger > 0 %, shares of good events"},
 		{config + " --rule api-5xx-high --phase nowhere", `no phase "nowhere"`},
-		{config + " --rule api-5xx-high --plan other", `none of which is "other"`},
+		{config + " --rule api-5xx-high --plan other", `has no plan "other"`},
 		{broken + " --rule x", "relgate check"},
 		{"missing.toml --rule x", "missing.toml"},
 	} {

@@ -190,7 +190,7 @@ func (s *Series) add(sig *rules.Signal, rd *rules.Reading) {
 		all = period
 	}
 	if len(rd.Points) > 0 && own != all {
-		s.gap(rd.From, rd.To, "buckets of another width than the rest")
+		s.gap(rd.From, rd.To, "periods of another length than the rest")
 		return
 	}
 	if rd.Note != "" {

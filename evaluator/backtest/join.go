@@ -51,7 +51,7 @@ func joined(old, fresh Series) Series {
 	out := fresh
 	out.From, out.To = min(old.From, fresh.From), max(old.To, fresh.To)
 	if old.Width != fresh.Width {
-		old.Gaps = []Gap{{From: old.From, To: old.To, Detail: "buckets of another width than the rest"}}
+		old.Gaps = []Gap{{From: old.From, To: old.To, Detail: "periods of another length than the rest"}}
 		old.Points, old.Parts = nil, nil
 	}
 	out.Points = slices.Concat(old.Points, fresh.Points)
