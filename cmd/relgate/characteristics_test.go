@@ -191,7 +191,7 @@ func TestSimulateRuleSaysWhatItLacks(t *testing.T) {
 		{"--limit 1% --trigger 3% --traffic 2/s --share 0%", "no traffic"},
 		{"--limit 1% --trigger 3% --traffic 2/s --baseline 1%", "give --share"},
 		{"--limit 1% --trigger 3% --traffic 2/s --late 3h --window 2h", "--late 3h: the window of 2h is over"},
-		{"--limit 1% --trigger 3% --traffic 2/s --before 0.5%", "give --late"},
+		{"--limit 1% --trigger 3% --traffic 2/s --before 0.5%", "needs --late"},
 		{"--limit 1% --trigger 3% --traffic 2/s --window 10s", "shorter than one look, 1m"},
 		{"--limit 1% --trigger 3% --traffic 2/s --cv=-1", "coefficient of variation"},
 		{"--limit 1% --trigger 3% --traffic 2/s --runs 0", "no releases"},
