@@ -269,3 +269,15 @@ func (l *Literal) UnmarshalTOML(value any) error {
 	}
 	return nil
 }
+
+// Count writes a number of samples for people, with separators: "11,010".
+func Count(n float64) string {
+	if n != math.Trunc(n) || math.Abs(n) >= 1e15 {
+		return strconv.FormatFloat(n, 'g', 6, 64)
+	}
+	s := strconv.FormatInt(int64(n), 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -11,15 +11,6 @@ import (
 // shown writes a number in its display unit.
 func shown(v *float64, unit string) string { return digits(v, 5, unit) }
 
-// grouped writes a count with separators: "11,010".
-func grouped(n float64) string {
-	s := strconv.FormatFloat(n, 'f', 0, 64)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 func digits(v *float64, n int, unit string) string {
 	if v == nil {
 		return "no data"

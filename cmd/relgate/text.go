@@ -24,5 +24,5 @@ func amount(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return grouped(float64(n)) + " " + what + "s"
+	return rules.Count(float64(n)) + " " + what + "s"
 }

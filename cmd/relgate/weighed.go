@@ -7,6 +7,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // stateColours are the colours of rule states on a terminal.
@@ -30,7 +31,7 @@ func odds(e float64) string {
 	case e >= 1e6:
 		return "1 in a million"
 	case e >= 1000:
-		return "1 in " + grouped(math.Floor(e/100)*100)
+		return "1 in " + rules.Count(math.Floor(e/100)*100)
 	case !(e > 1):
 		return "none"
 	}
