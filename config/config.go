@@ -51,7 +51,7 @@ type File struct {
 // not TOML, or has an error outside of its plan. A plan with an error is not among
 // the config's Plans but in its Broken, and keeps no other plan from running; nor
 // does an included file that cannot be read, or a pattern that matches none. So a
-// config may have no plans at all. Who needs all of them asks [Errors].
+// config may have no plans at all. Callers that need all of them ask [Errors].
 func Load(path string) (*Config, []Problem) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -102,9 +102,8 @@ func (l *loader) include(path string) *file {
 // file's own.
 var planTables = []string{"release", "parameters", "phases", "success", "rollback", "signals", "communications", "rehearsal", "approvals", "review"}
 
-// unusable reports whether a problem keeps the config from being used, whatever
-// its plans are: an error of the main file outside of its plan. A plan that is not
-// there may only be away.
+// unusable reports whether a problem keeps the whole config from being used: an
+// error of the main file outside of its plan. A missing plan file does not.
 func (f *file) unusable(p Problem) bool {
 	key := p.Path
 	for parent(key) != "" {
@@ -159,8 +158,8 @@ func (f *file) planName() string {
 	return ""
 }
 
-// FileOf is the path of the file that has a plan of this config, empty if the plan
-// is none of its own.
+// FileOf is the path of the file that has a plan of this config, empty if the
+// config does not have the plan.
 func (c *Config) FileOf(plan *rules.Plan) string {
 	if f := c.origins[plan]; f != nil {
 		return f.name

@@ -135,7 +135,7 @@ func TestIncludedPlansShareSignals(t *testing.T) {
 		f.write("config.toml", "include = [\"plans/*\"]\n"+strings.Replace(main, `"launch"`, `"main"`, 1)+shared)
 		f.write("plans/b.toml", strings.NewReplacer(`"launch"`, `"b"`, `"error_rate"`, `"shared"`).Replace(main[:at]))
 		if c, problems := Load(filepath.Join(dir, "config.toml")); c == nil || len(problems) != 1 || problems[0].Path != "signals.alone" {
-			t.Errorf("got %v, want a warning of the signal that nobody uses", problems)
+			t.Errorf("got %v, want a warning of the signal that no rule uses", problems)
 		}
 	}()
 	f.write("plans/a.toml", main[:at])
@@ -164,7 +164,7 @@ kind   = "alarm"
 cloudwatch.alarm = "A"
 `
 
-// A scenario gives the readings itself: its signals are asked of nobody.
+// A scenario gives the readings itself: its signals need no source.
 func TestDecodePlanNeedsNoSources(t *testing.T) {
 	plan, problems := DecodePlan("plan.toml", []byte(`
 [release]

@@ -46,7 +46,7 @@ func checkURL(c rules.Checker, text string) {
 		return
 	}
 	if u.User != nil {
-		c.Fail("bad-url", "put them into a header or a token", "credentials in a URL")
+		c.Fail("bad-url", "put them into a header or a token", "the URL holds credentials")
 	}
 }
 
@@ -65,7 +65,7 @@ func listen(c rules.Checker, text, otherwise string) string {
 // checkSecret warns of a secret that stands in the config, without showing it.
 func checkSecret(c rules.Checker, s Secret) {
 	if s.Inline() {
-		c.Warn("inline-secret", `write { env = "NAME" } or { file = "path" }`, "a secret in the config itself")
+		c.Warn("inline-secret", `write { env = "NAME" } or { file = "path" }`, "the secret stands in the config itself")
 	}
 }
 
@@ -150,7 +150,7 @@ func checkSourceType(c rules.Checker, s *SourceSpec) {
 	}
 	for _, k := range set {
 		if k.is && !slices.Contains(own, k.key) {
-			c.At(k.key).Fail("key-of-other-source", "", "means nothing to a source of type %q", s.Type)
+			c.At(k.key).Fail("key-of-other-source", "", "not a key of a source of type %q", s.Type)
 		}
 	}
 	switch s.Type {
@@ -195,7 +195,7 @@ func checkHeaders(c rules.Checker, headers map[string]Secret) {
 		case "authorization", "cookie", "x-api-key", "proxy-authorization":
 			checkSecret(c.At(name), s)
 		case "host", "content-length", "content-type", "transfer-encoding", "connection":
-			c.At(name).Fail("bad-header", "leave it out", "this header is relgate's own")
+			c.At(name).Fail("bad-header", "leave it out", "relgate sets this header itself")
 		}
 	}
 }
@@ -209,7 +209,7 @@ func checkEscalation(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 		names = append(names, other.Name)
 	}
 	if c.OneOf("unknown-webhook", "webhook", w.EscalateTo, names) && w.EscalateTo == w.Name {
-		c.Fail("conflict", "name another webhook", "a webhook that fails cannot tell of it")
+		c.Fail("conflict", "name another webhook", "a webhook cannot escalate to itself")
 	}
 }
 

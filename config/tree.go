@@ -125,11 +125,11 @@ func (d duplicate) blank(data []byte) {
 	}
 }
 
-// plant reads a TOML document in one pass into a tree with values and places. What
-// is written a second time is left out and told apart. Where the document is not
-// TOML the tree has what stands before the fault, and err is not nil.
+// plant reads a TOML document in one pass into a tree with values and places. Keys
+// that are written a second time are left out of the tree and listed in twice. If the
+// document is not TOML, the tree has what stands before the fault, and err is not nil.
 //
-// go-toml's parser splits the text, because it is the one that tells places; the
+// go-toml's parser splits the text, because it knows where everything stands; the
 // values that have rules of their own, and the words for a fault, are
 // BurntSushi's.
 func plant(data []byte) (root *node, twice []duplicate, err error) {

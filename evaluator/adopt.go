@@ -10,7 +10,7 @@ import (
 
 // Adopt carries a run over to a changed plan: phases, rules and signals keep what
 // they had by name. What a phase decided stays decided; a rule or signal whose
-// question changed starts anew.
+// question changed starts empty.
 func Adopt(old, changed *rules.Plan, state *State) *State {
 	st := fit(old, state)
 	c := *st

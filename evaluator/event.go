@@ -75,10 +75,10 @@ type Evidence struct {
 	Unit      rules.Unit `json:"unit"`
 	From      time.Time  `json:"from"` // judged stretch of event time
 	To        time.Time  `json:"to"`
-	Points    int        `json:"points"`   // buckets present
-	Expected  int        `json:"expected"` // buckets that the stretch has
+	Points    int        `json:"points"`   // periods present
+	Expected  int        `json:"expected"` // periods that the stretch has
 	Samples   float64    `json:"samples"`
-	Newest    time.Time  `json:"newest"`         // end of the newest bucket known, zero when there is none
+	Newest    time.Time  `json:"newest"`         // end of the newest period known, zero when there is none
 	Held      string     `json:"held,omitempty"` // rollback: how long it has been so, "4m0s"
 	For       string     `json:"for,omitempty"`  // and how long it takes
 	Note      string     `json:"note,omitempty"` // the reading's own note

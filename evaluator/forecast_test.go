@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// steady gives every bucket n samples, none of them bad.
+// steady gives every period n samples, none of them bad.
 func steady(n float64) func(int, int64) (float64, float64, bool) {
 	return func(int, int64) (float64, float64, bool) { return 0, n, true }
 }

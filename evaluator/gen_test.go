@@ -150,7 +150,7 @@ func checkUntil(t *testing.T, happened func() bool, law func(*rapid.T)) {
 // truth is what really happens to the signals of a generated run.
 type truth struct {
 	bad     [4]bool // a signal is bad all along, mostly good otherwise
-	missing int     // one in so many buckets is missing; zero for none
+	missing int     // one in so many periods is missing; zero for none
 	wild    bool    // readings hold absurd points, faults, early and late watermarks
 }
 
@@ -235,7 +235,7 @@ func genReading(t *rapid.T, w *truth, plan *rules.Plan, q Want, now int64) (rule
 	return rd, true
 }
 
-// genParts gives the groups of a bucket: two groups that far apart, or stars.
+// genParts gives the groups of a period: two groups that far apart, or stars.
 func genParts(sig *rules.Signal, p rules.Point) rules.Parts {
 	if sig.Kind == rules.Gauge {
 		return rules.Parts{At: p.At, Groups: []rules.Group{{Name: "a", Value: 10, Samples: 1000}, {Name: "b", Value: 10 + 900*p.Value, Samples: 1000}}}

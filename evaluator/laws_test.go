@@ -210,10 +210,10 @@ func TestSnapshotsAreFinite(t *testing.T) {
 // ledger is a slow and simple memory of everything that the sources ever said.
 type ledger struct {
 	plan    *rules.Plan
-	points  []map[int64]rules.Point // :: signal → bucket → point
+	points  []map[int64]rules.Point // :: signal → period → point
 	best    []map[int64]rules.Point // the same, as it was when it spoke best for the release: what is taken in for good stays
 	settled []int64
-	empties []bool          // by signal: a bucket without samples is seen as well, since all rules on it weigh evidence
+	empties []bool          // by signal: a period without samples is seen as well, since all rules on it weigh evidence
 	seen    map[[2]int]bool // :: phase, rollback rule → its window was covered once it had settled
 }
 
@@ -338,7 +338,7 @@ func (l *ledger) good(r *rules.Rule, started, end, deadline int64) bool {
 }
 
 // proven says whether all that is known of a signal since a time speaks for a
-// release, one bucket at a time and without what the evaluator discounts it by.
+// release, one period at a time and without what the evaluator discounts it by.
 func (l *ledger) proven(r *rules.Rule, sig *rules.Signal, from, to int64) bool {
 	var bad, n float64
 	for at, p := range l.best[r.Signal] {

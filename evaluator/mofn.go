@@ -32,7 +32,7 @@ func periodsOf(lay *layout, r *rules.Rule, s *series, since, at int64) periods {
 		spec: datapoints.Spec{M: r.Datapoints.M, N: r.Datapoints.N},
 	}
 	if q.mode.UnmarshalText([]byte(r.Datapoints.Missing)) != nil {
-		q.mode = datapoints.Missing // what is not said, or not known, fills nothing
+		q.mode = datapoints.Missing // the default, also for a mode this version does not know
 	}
 	q.first = alignUp(since, q.w)
 	if sl.level {
@@ -60,7 +60,7 @@ func periodsOf(lay *layout, r *rules.Rule, s *series, since, at int64) periods {
 	if n := len(p); n > 0 {
 		last = alignDown(p[n-1].At, q.w) + q.w
 	}
-	// A range further on has no point at all, as this one has not: it says the same.
+	// A later range would have no point either and give the same result.
 	far := last + int64(q.spec.Range())*q.w
 	q.end = max(q.first, last, min(q.settled, far))
 	return q
@@ -112,9 +112,8 @@ func (q *periods) evaluation(from, to int64) evaluation {
 	return e
 }
 
-// at evaluates the range that ends with slot k. An alarm that rests on gaps rests
-// on those only that are known to be some: a bucket that is late is none, whatever
-// the plan says that missing ones are.
+// at evaluates the range that ends with slot k. An alarm may rest on gaps only
+// if they are known to be gaps: a period that is late is not one yet.
 func (e *evaluation) at(k int, previous datapoints.State) datapoints.Result {
 	from := max(0, k+1-e.spec.Range())
 	r := datapoints.Evaluate(e.slots[from:k+1], e.spec, e.mode, previous)
@@ -278,7 +277,7 @@ func (t *tracer) keptBreach(j *judged) {
 }
 
 // reach is how much of a signal a rollback rule looks at: the event time that it
-// judges at once, and how many buckets must be kept for that.
+// judges at once, and how many periods must be kept for that.
 func reach(r *rules.Rule, sl *signalLayout) (judged, keep int64) {
 	if r.Datapoints.M == 0 {
 		judged = secs(r.For) + secs(r.Over)
@@ -294,7 +293,7 @@ func reach(r *rules.Rule, sl *signalLayout) (judged, keep int64) {
 	return judged, keep
 }
 
-// gapsSpeak reports whether a rule's plan says what a missing bucket is: then
+// gapsSpeak reports whether a rule's plan says what a missing period is: then
 // the rule has seen its window as soon as it is known what is missing in it.
 func gapsSpeak(r *rules.Rule) bool {
 	missing := r.Datapoints.Missing

@@ -92,7 +92,7 @@ func TestDatapointsFireWhenJustified(t *testing.T) {
 				case 0, 1, 2, 3, 4:
 				case 5:
 					if m.known[b].Samples > 0 {
-						continue // a value that is taken back looks like one that was forgotten
+						continue // a value that was withdrawn looks like one that was forgotten
 					}
 					rd.Points = append(rd.Points, rules.Point{At: b})
 				case 6, 7:
@@ -161,7 +161,7 @@ func TestDatapointsOfALevel(t *testing.T) {
 	}
 }
 
-// A level that nobody reads any more still counts when its period is over, without
+// A level that is not read any more still counts when its period is over, without
 // any news.
 func TestDatapointsWithoutNews(t *testing.T) {
 	plan := onePlan(rules.Rule{Datapoints: rules.Datapoints{M: 1, N: 3, Missing: "missing"}})
@@ -195,7 +195,7 @@ func TestDatapointsOfNoMode(t *testing.T) {
 }
 
 // A source that cannot be asked makes a rule silent whatever it says of missing
-// periods: nobody knows that they are missing.
+// periods: it is not known that they are missing.
 func TestAnOutageIsNoMissingPeriod(t *testing.T) {
 	for _, missing := range []string{"missing", "ignore", "breaching", "notBreaching"} {
 		plan := onePlan(rules.Rule{Datapoints: rules.Datapoints{M: 2, N: 3, Missing: missing}})

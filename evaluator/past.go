@@ -168,7 +168,7 @@ func (st *State) rollbackTotal(lay *layout, signal int) (sum tally, ok bool) {
 }
 
 // successTotal adds up what the success rules have counted in their phases, the
-// largest count first. What overlaps a larger one is left out: no bucket
+// largest count first. What overlaps a larger one is left out: no period
 // counts twice.
 func (st *State) successTotal(lay *layout, signal int) (sum tally, ok bool) {
 	var counts []*Evidence

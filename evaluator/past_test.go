@@ -19,7 +19,7 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// genPast draws the releases before: nobody looked, none, or some whose signals
+// genPast draws the releases before: not looked up, none, or some whose signals
 // are perhaps those of the plan, with totals that perhaps cannot be.
 func genPast(t *rapid.T) []Past {
 	n := rapid.IntRange(-1, 3).Draw(t, "earlier releases")
@@ -186,7 +186,7 @@ func TestNoBaselineYet(t *testing.T) {
 	}
 }
 
-// Where something runs beside the release, nobody asks for what ran before it.
+// Where something runs beside the release, earlier releases are not asked for.
 func TestConcurrentBaselineComesFirst(t *testing.T) {
 	p := weighPlan(30 * time.Minute)
 	p.Signals[0].Baseline = 1
@@ -229,7 +229,7 @@ func TestTotals(t *testing.T) {
 			t.Errorf("got %+v, at most %+v", got, want)
 		}
 	})
-	t.Run("of the success rule in its phases where no rule takes back", func(t *testing.T) {
+	t.Run("of the success rule in its phases where no rule rolls back", func(t *testing.T) {
 		w := pastWorld(t, .003, nil)
 		p := w.plan
 		p.Phases[0].Rollback = nil

@@ -110,7 +110,7 @@ func (s *stepper) start(k int, started int64, why Why, root uint64) {
 	}, root)
 }
 
-// countBefore counts the buckets with a value that begin before a time, the
+// countBefore counts the periods with a value that begin before a time, the
 // forgotten ones included.
 func (st *State) countBefore(lay *layout, signal int, t int64) int {
 	sr, sl := &st.signals[signal], &lay.signals[signal]
@@ -174,7 +174,7 @@ func (s *stepper) conclude(k int) {
 	}
 }
 
-// countWindow keeps the books of the rollback rules: how many buckets each has
+// countWindow keeps the books of the rollback rules: how many periods each has
 // seen before the phase's window, once that has settled, and in it.
 func (s *stepper) countWindow(k int) {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
@@ -224,7 +224,7 @@ func (s *stepper) windowCount(k int, r *rules.Rule, c windowCount) windowCount {
 	return c
 }
 
-// windowSeen is how many buckets of a phase's window a rollback rule has seen: of one
+// windowSeen is how many periods of a phase's window a rollback rule has seen: of one
 // that weighs evidence also of what has settled since, while the phase waits.
 func (s *stepper) windowSeen(k int, r *rules.Rule, c windowCount) stretch {
 	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]

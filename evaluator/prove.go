@@ -31,13 +31,13 @@ func (s *stepper) besideTouched(i int) bool {
 	return news
 }
 
-// ripeUntil is the event time up to which a watch's buckets are settled and old
+// ripeUntil is the event time up to which a watch's periods are settled and old
 // enough to count in favour.
 func (st *State) ripeUntil(w *watch, at int64) int64 {
 	return alignDown(min(st.signals[w.rule.Signal].settled, at-secs(w.sig.Maturity)), w.w)
 }
 
-// foldSuccess takes in what a success rule may take in for good.
+// foldSuccess folds the settled periods of a success rule.
 func (s *stepper) foldSuccess(k, i int, old *weighed) *weighed {
 	if s.lay.weigh[s.plan.Phases[k].Success[i]] == nil {
 		return nil
@@ -48,7 +48,7 @@ func (s *stepper) foldSuccess(k, i int, old *weighed) *weighed {
 }
 
 // provenView judges a success rule that weighs evidence; changed is the first
-// bucket that has changed since the look before.
+// period that has changed since the look before.
 func (st *State) provenView(lay *layout, k, i int, changed, at int64) successView {
 	plan := lay.plan
 	w := st.successWatch(lay, k, i)

@@ -14,9 +14,9 @@ import (
 // before the newest tick.
 //
 // A run that is decided and has no message to tell needs no more ticks, unless a
-// command comes: the time is in the far future then. Of a run under way the daemon
-// ticks all the same, so that its journal says that it lived; who runs through
-// history may leave such ticks out.
+// command comes: the time is in the far future then. The daemon ticks a run under way
+// all the same, so that its journal shows that it was alive; a backtest may leave such
+// ticks out.
 func Quiet(plan *rules.Plan, state *State) time.Time {
 	st := fit(plan, state)
 	if !st.begun {

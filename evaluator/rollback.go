@@ -39,7 +39,7 @@ func (s *stepper) judgeRule(i int, from int64) {
 	if old.next == 0 {
 		from = old.since
 	} else if sl.level && (r.For > 0 || r.Datapoints.M > 0) {
-		// Its newest bucket counts when it is over, without any news.
+		// Its newest period counts when it is over, without any news.
 		from = min(from, s.prev-sr.bucket(sl)+1)
 	}
 	j := trace(s.lay, r, sr, old.since, from, s.at)

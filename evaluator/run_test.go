@@ -11,7 +11,7 @@ import (
 
 const minute = int64(60)
 
-// minuteOf gives a bucket's place after T.
+// minuteOf gives a period's place after T.
 func minuteOf(at int64) int64 { return (at - T.Unix()) / minute }
 
 func (w *world) want(lines ...string) {
@@ -94,7 +94,7 @@ func TestRuns(t *testing.T) {
 		{name: "a breach inside an outage is found", value: bad(0, 3, 13),
 			bend: func(w *world, rd *rules.Reading) bool { m := minuteOf(w.now.Unix()); return m < 3 || m >= 16 },
 			want: []string{"02:16:00 rule high: silent => fired (threshold) measured 0.05 10/10 10000"}},
-		{name: "a peak that is taken back never was",
+		{name: "a peak that is corrected away never was",
 			bend: func(w *world, rd *rules.Reading) bool {
 				for i := range rd.Points {
 					if p := &rd.Points[i]; rd.Signal == 0 && w.now.Unix()-p.At < 3*minute && minuteOf(p.At) >= 4 && minuteOf(p.At) < 20 {

@@ -26,7 +26,7 @@ type weighing struct {
 	from, to int64            // its event time
 	miss     evidence.Segment // what speaks most clearly of a missed limit
 	missBase tally            // the baseline over its minutes
-	points   int              // buckets with a value, of all
+	points   int              // periods with a value, of all
 
 	warn, hold, mid float64 // log e-values; hold is the one that is shown
 	pair, confirm   float64 // the same against "no worse than the baseline": warns, and confirms a rollback
@@ -101,7 +101,7 @@ func (w *watch) suspect(z *weighed) weighing {
 		v.base = tally{bad: vs.pair.BaseX, n: vs.pair.BaselineN}
 	}
 	// Where the baseline has ended, the limit alone decides, unless it was seen to
-	// fail as well: what was known of an outage is not forgotten.
+	// fail as well: a known outage is not forgotten.
 	v.compared = w.awaited(z) || vs.compared > seg.Start+(z.newest-seg.Start)/2 || v.base.bad > w.rule.Limit*v.base.n
 	return v
 }
@@ -119,7 +119,7 @@ func (w *watch) shown(v *weighing) *weighing {
 }
 
 // awaited reports whether the baseline may only be behind, or cannot be asked:
-// what hits both is told of the release first then, and must not take it back.
+// what hits both is told of the release first then, and must not roll it back.
 func (w *watch) awaited(z *weighed) bool {
 	return w.deaf || w.sig.Baseline > 0 && max(z.against().compared, w.from)+w.lay.grace > z.newest
 }
@@ -222,8 +222,8 @@ func (s *stepper) holdRun(rule Event, root uint64) {
 		Event{Phase: rule.Phase, Cause: rule.Cause, Notify: rule.Notify}, root)
 }
 
-// acknowledge lets a run go on that rules have held: each of them may still roll
-// it back, but holds it no more.
+// acknowledge lets a run go on that rules have held. Each of them may still roll it
+// back, but does not hold it again.
 func (s *stepper) acknowledge(root uint64) {
 	for _, i := range s.lay.weighing {
 		if s.st.rules[i].state != codeHolding {

@@ -112,9 +112,9 @@ type SignalView struct {
 	Unit     rules.Unit
 	Derived  bool // made by the compiler for a percentile rule
 	Known    bool
-	Value    float64 // newest bucket
+	Value    float64 // newest period
 	Samples  float64
-	Newest   time.Time   // end of the newest bucket
+	Newest   time.Time   // end of the newest period
 	Settled  time.Time   // watermark
 	Asked    time.Time   // when the source was last asked
 	NextAsk  time.Time   // when it will be asked next

@@ -69,31 +69,31 @@ type successState struct {
 	next    int64  // from when it has to be looked at again even if nothing arrives
 	frozen  *frozenRule
 	ev      *weighed // of a rule that weighs evidence
-	soft    *weighed // ev with the buckets that may still change; not stored
+	soft    *weighed // ev with the periods that may still change; not stored
 }
 
-// windowCount follows how many buckets of a phase's window a rollback rule has
+// windowCount follows how many periods of a phase's window a rollback rule has
 // seen: the points themselves are forgotten long before the window ends.
 type windowCount struct {
-	mark   int32 // buckets counted before the window
+	mark   int32 // periods counted before the window
 	result uint8 // windowUnmarked until the watermark has passed the window's start, then windowOpen until its end
 }
 
 const (
 	windowUnmarked uint8 = iota
 	windowOpen           // mark is known
-	windowCovered        // enough of its buckets were seen
+	windowCovered        // enough of its periods were seen
 	windowThin           // too few
 )
 
 // ruleState is where a rollback rule stands. It is small because there may be
 // very many; what a value was is worked out from the points when it is asked.
 type ruleState struct {
-	since  int64    // judged on buckets that begin at or after
+	since  int64    // judged on periods that begin at or after
 	silent int64    // since when it could not be judged, zero when it can
 	next   int64    // from when it has to be looked at again even if nothing arrives
 	ev     *weighed // of a rule that weighs evidence
-	soft   *weighed // ev with the buckets that may still change; not stored
+	soft   *weighed // ev with the periods that may still change; not stored
 	state  ruleCode
 	cause  rules.Cause
 	active bool
@@ -157,7 +157,7 @@ func freshPhase(p *rules.Phase) phaseState {
 
 // fit gives a state whose parts have the plan's lengths. They differ only when a
 // state is used under another plan than its own without Adopt; what is missing
-// then starts anew.
+// then starts from the beginning.
 func fit(plan *rules.Plan, st *State) *State {
 	if st.fits(plan) {
 		return st
@@ -250,8 +250,8 @@ type signalLayout struct {
 	judged  int64 // seconds of event time that a rollback rule may judge at once: read again each time
 	keep    int32 // points that the rollback rules and Signal.Keep need, with slack
 	level   bool  // a point is a level, whole as soon as it is known
-	empties bool  // a bucket without samples counts as seen: all rules on the signal weigh evidence
-	gaps    bool  // a rule counts the buckets that are known to be missing
+	empties bool  // a period without samples counts as seen: all rules on the signal weigh evidence
+	gaps    bool  // a rule counts the periods that are known to be missing
 }
 
 func (s *State) layoutOf(plan *rules.Plan) *layout {
@@ -287,8 +287,8 @@ func newLayout(plan *rules.Plan) *layout {
 	return l
 }
 
-// weighRules sees to the rules that weigh evidence: a bucket is taken in for good
-// when no correction reaches it any more, and must be kept until then.
+// weighRules lays out the rules that weigh evidence. A period is folded when no
+// correction reaches it any more, and must be kept until then.
 func (l *layout) weighRules() {
 	l.weigh = make([]*weighLayout, len(l.plan.Rules))
 	plain := make([]bool, len(l.signals))

@@ -48,7 +48,7 @@ type stepper struct {
 	prev   int64 // the tick before
 	events []Event
 
-	// dirty holds one more than the first bucket that changed in this tick, for
+	// dirty holds one more than the first period that changed in this tick, for
 	// each signal; zero when nothing came. It is nil when no reading came at all.
 	dirty []int64
 
@@ -169,7 +169,7 @@ func (s *stepper) reading(rd *rules.Reading, needed int64) {
 	}
 }
 
-// touched gives the first changed bucket of a signal, and whether anything came.
+// touched gives the first changed period of a signal, and whether anything came.
 func (s *stepper) touched(signal int) (from int64, any bool) {
 	if s.dirty == nil || s.dirty[signal] == 0 {
 		return math.MaxInt64, false

@@ -216,7 +216,7 @@ func (s *stepper) nextLook(k int, v *successView) int64 {
 		}
 	}
 	if s.lay.signals[v.rule.Signal].level && s.at < end {
-		next = min(next, s.at+1) // a level's bucket may have ended
+		next = min(next, s.at+1) // a level's period may have ended
 	}
 	return next
 }

@@ -13,7 +13,7 @@ const (
 	lead = 2 * 60
 	// afterlife is how long after the horizon an undecided run is still asked for.
 	afterlife = 24 * 60 * 60
-	// longest bounds the buckets of one question, unless a rule needs more.
+	// longest bounds the periods of one question, unless a rule needs more.
 	longest = 1500
 )
 
@@ -124,15 +124,15 @@ func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 	}
 }
 
-// askFrom is where a question begins: at the oldest bucket that has not settled,
-// once more as far back as a bucket may still be corrected, and as far as a
+// askFrom is where a question begins: at the oldest period that has not settled,
+// once more as far back as a period may still be corrected, and as far as a
 // rollback rule judges, so that it never fires on a peak that its source has
 // corrected since; and at what is needed if that was never answered.
 func (s *State) askFrom(lay *layout, i int, need, at int64) int64 {
 	sr, sl := &s.signals[i], &lay.signals[i]
 	w := sr.bucket(sl)
 	need = alignDown(need, w)
-	need = min(need, alignDown(at-sl.settle, w)-2*w) // something to see, before the first bucket ends
+	need = min(need, alignDown(at-sl.settle, w)-2*w) // something to see, before the first period ends
 	furthest := at - w*max(longest, int64(sl.keep))
 	need = max(need, alignDown(furthest, w))
 	if sr.from == 0 || sr.settled == 0 || sr.from > need+w {
@@ -208,7 +208,7 @@ func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *weighed, r
 	}
 }
 
-// keepSuccess is needSuccess, but for what has been taken in for good.
+// keepSuccess is needSuccess without the periods that were folded.
 func (s *State) keepSuccess(lay *layout, k int, n windowStarts) {
 	plan, ph := lay.plan, &s.phases[k]
 	for i, ri := range plan.Phases[k].Success {

@@ -35,7 +35,7 @@ func weighPlan(window time.Duration) *rules.Plan {
 	return p
 }
 
-// binomials gives every bucket n samples of which each is bad with the rate of
+// binomials gives every period n samples of which each is bad with the rate of
 // its minute.
 func binomials(seed uint64, n int, rate func(signal int, minute int64) float64) func(int, int64) (float64, float64, bool) {
 	return func(signal int, at int64) (float64, float64, bool) {
@@ -225,7 +225,7 @@ func TestSilenceOfEvidence(t *testing.T) {
 }
 
 // What was weighed is kept over a change of the plan that does not concern it, and
-// begun afresh where the bounds or what runs beside it are others.
+// begun from the start where the bounds or what runs beside it are others.
 func TestEvidenceOverAChange(t *testing.T) {
 	p := weighPlan(4 * time.Hour)
 	p.Signals[0].Baseline = 1
@@ -295,7 +295,7 @@ func TestMaturity(t *testing.T) {
 }
 
 // Where the rate of a release is as bad as the limit, no number of good samples
-// is said to be enough that nobody will ever see.
+// is said to be enough that will never be seen.
 func TestNeverEnough(t *testing.T) {
 	p := weighPlan(15 * time.Minute)
 	p.Rules[0].Limit, p.Rules[0].Trigger = 1e-9, .5
@@ -365,7 +365,7 @@ func TestCoverageOfEvidence(t *testing.T) {
 }
 
 // What misses its limit and does not reach its trigger is held and fails, and is
-// not taken back: gaps and ratings have two bounds as rates do.
+// not rolled back: gaps and ratings have two bounds as rates do.
 func TestBetweenLimitAndTrigger(t *testing.T) {
 	gaps := gapPlan()
 	for i := range gaps.Rules {
@@ -387,7 +387,7 @@ func TestBetweenLimitAndTrigger(t *testing.T) {
 	}
 }
 
-// Where a baseline has nothing to say nothing confirms a rollback; where it cannot be asked, the run is held and not taken back.
+// Where a baseline has nothing to say nothing confirms a rollback; where it cannot be asked, the run is held and not rolled back.
 func TestBaselineThatSaysNothing(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -55,7 +55,7 @@ type world struct {
 	plan  *rules.Plan
 	state *State
 	now   time.Time
-	// value gives a bucket's point; false when there is none.
+	// value gives a period's point; false when there is none.
 	value func(signal int, at int64) (v, n float64, ok bool)
 	// bend may change a reading, or drop it by giving false.
 	bend   func(rd *rules.Reading) bool

@@ -77,7 +77,7 @@ func lintBaseline(at Checker, s SignalSpec, sig *Signal) {
 		at.At("value").Fail("bad-value", "", "want at most %d characters in one line", mostOfAValue)
 	}
 	if sig.Kind != Ratio && sig.Kind != Percentile {
-		at.Fail("bad-baseline", "leave it out", "two %ss cannot be weighed against each other, only ratios and percentiles", sig.Kind)
+		at.Fail("bad-baseline", "leave it out", "only ratios and percentiles can have a baseline, not a %s", sig.Kind)
 		return
 	}
 	if b.Dimension == "" || b.Value == "" {

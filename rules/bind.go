@@ -17,7 +17,7 @@ type Bind struct {
 	UID        string            // random: makes the ids of events unique across journals
 	Try        int               // 1 for the first run of this version
 	Parameters map[string]string // declared parameters with values of their own; the others have their defaults
-	Previous   Previous          // the release before; Plan.GivenPrevious adds what is not known, unless it is of another version
+	Previous   Previous          // the release before; Plan.GivenPrevious fills what is missing if the version is the same
 }
 
 // Template reports whether the plan's runs begin by a command, because the plan
@@ -217,7 +217,7 @@ func (p *Plan) fill(at Checker, text string, use textUse, values map[string]stri
 			if !p.Template() {
 				fix = "write it in release.previous"
 			}
-			at.Fail("unknown-value", fix, "{%s} is not known, no run that passed has it", name)
+			at.Fail("unknown-value", fix, "{%s} is not known: no earlier run that passed has it", name)
 			return ""
 		}
 		return use.write(at, name, value, before)

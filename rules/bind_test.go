@@ -133,7 +133,7 @@ func TestWhatARunIsToldIsChecked(t *testing.T) {
 		{"a control character", func(b *Bind) { b.Parameters = map[string]string{"lambda": "1", "note": "a\x1b[2J"} },
 			[]string{`parameter "note": want a value without control characters`}},
 		{"nothing of the release before", func(b *Bind) { b.Previous = Previous{} },
-			[]string{"{previous} is not known, no run that passed has it: --set previous=…", "{previous.lambda} is not known, no run that passed has it: --set previous.lambda=…"}},
+			[]string{"{previous} is not known: no earlier run that passed has it: --set previous=…", "{previous.lambda} is not known: no earlier run that passed has it: --set previous.lambda=…"}},
 		{"a bad version before", func(b *Bind) { b.Previous.Version = "x y" }, []string{`previous: version "x y": want`}},
 		{"a parameter before, against its pattern", func(b *Bind) { b.Previous.Parameters = map[string]string{"lambda": "x"} },
 			[]string{`parameter "lambda" of the release before: "x": want a value that matches`}},

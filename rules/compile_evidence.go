@@ -6,8 +6,8 @@ const (
 	defaultFalseRollback = 0.01
 	defaultFalsePass     = 0.05
 	// evidenceCoverage is the share of the periods that a rule which weighs
-	// evidence demands: where nothing happened in a period there is none, and the
-	// evidence itself asks for samples.
+	// evidence demands. It is low because quiet periods have no data, and because
+	// the evidence itself demands samples.
 	evidenceCoverage = 0.5
 )
 

@@ -266,10 +266,10 @@ func TestKeep(t *testing.T) {
 		signal string
 		want   int
 	}{
-		{"error_rate", 24*60 + 60 + 3 + 1}, // 24h window, 1h to extend, 3m to settle, and the bucket that is being filled
+		{"error_rate", 24*60 + 60 + 3 + 1}, // 24h window, 1h to extend, 3m to settle, and the period that is being filled
 		{"page", 24*60 + 60 + 1},
 		{"p95 > 2.5 s", 120 + 60 + 3 + 1},
-		{"p95 > 3 s", 3 + 1}, // one bucket is judged as it comes
+		{"p95 > 3 s", 3 + 1}, // one period is judged as it comes
 		{"gap", 2 + 1 + 1},
 		{"stars", 4*25 + 1},
 	} {
@@ -299,7 +299,7 @@ func TestSharedSignalsJoinThePlanThatNamesThem(t *testing.T) {
 	}
 }
 
-// A scenario gives the readings itself: its signals are asked of nobody.
+// A scenario gives the readings itself: its signals need no source.
 func TestBareSignalsNeedNoSource(t *testing.T) {
 	spec := goodSpec()
 	for i := range spec.Signals {

@@ -49,7 +49,7 @@ func (c *compiler) lintBegin(at Checker) {
 	case c.spec.Bare:
 		at.Required("start", r.Start.IsZero(), "2025-06-04T02:00:00Z")
 	case r.Version == "" && !r.Start.IsZero():
-		at.At("version").Warn("no-version", `write version = "1.0.0"`, "missing: the run is called %q, and no gate can be asked for what is released", c.plan.Version)
+		at.At("version").Warn("no-version", `write version = "1.0.0"`, "missing: %q is taken as the version, so no gate can be asked by the real one", c.plan.Version)
 	}
 	if err := CheckVersion(r.Version); r.Version != "" && err != nil {
 		at.At("version").Fail("bad-version", "", "%v", err)

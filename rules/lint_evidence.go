@@ -9,11 +9,11 @@ func (c *compiler) lintEvidence(at Checker, r *Rule, s RuleSpec, otherKey string
 	}
 	sig := &c.plan.Signals[r.Signal]
 	if !c.weighable(sig) {
-		at.At("evidence").Fail("no-counts", noCountsFix(sig), "signal %q, kind %q, has no counts here that evidence could be made of", sig.Name, sig.Kind)
+		at.At("evidence").Fail("no-counts", noCountsFix(sig), "signal %q, kind %q, gives no counts here, and evidence needs counts", sig.Name, sig.Kind)
 		return
 	}
 	if s.Over != nil {
-		at.At("over").Warn("no-effect", "leave it out", "evidence is weighed for as long as there is any, not over a stretch")
+		at.At("over").Warn("no-effect", "leave it out", "evidence is weighed over the whole watch, not over a stretch")
 	}
 	good := r.Kind == Success
 	sound := c.lintWhen(at.At("when"), r, sig, good)
@@ -92,7 +92,7 @@ func (s *Signal) lintSide(at Checker, when Condition, good bool) bool {
 	if s.lowIsGood() {
 		better = "less"
 	}
-	at.Fail("bad-operator", `write "`+fixed.String()+`"`, "%q is no bound of %s: of signal %q, %s is better", when, what, s.Name, better)
+	at.Fail("bad-operator", `write "`+fixed.String()+`"`, "%q does not bound %s: for signal %q, %s is better", when, what, s.Name, better)
 	return false
 }
 

@@ -202,7 +202,7 @@ func TestLint(t *testing.T) {
 		{"ratio in per cent", func(s *Spec) { s.Signals[0].Unit = ptr(Percent) }, ""},
 		{"alarm in seconds", func(s *Spec) { s.Signals[1].Unit = ptr(Seconds) }, "unit-mismatch signals.page.unit"},
 		{"period of two days", func(s *Spec) { s.Signals[3].Period = dur(2 * day) }, "short-window phases.canary.window; out-of-range signals.gap.period"},
-		{"a month of seconds", func(s *Spec) { s.Signals[1].Period, s.Phases[1].Window = dur(time.Second), dur(30*day) }, "too-many-buckets signals.page.period"},
+		{"a month of seconds", func(s *Spec) { s.Signals[1].Period, s.Phases[1].Window = dur(time.Second), dur(30*day) }, "too-many-periods signals.page.period"},
 		{"asked never", func(s *Spec) { s.Signals[0].Every = dur(0) }, "out-of-range signals.error_rate.every"},
 
 		{"CloudWatch's period", func(s *Spec) { s.Signals[1].Period = dur(90 * time.Second) }, "bad-period signals.page.period"},
@@ -262,7 +262,7 @@ func TestLint(t *testing.T) {
 		{"message without anything", func(s *Spec) { s.Communications[0] = CommunicationSpec{Name: "x"} },
 			"missing communications.x.at; missing communications.x.channel; missing communications.x.text"},
 		{"message in two years", func(s *Spec) { s.Communications[0].At = &Offset{2 * year} }, "out-of-range communications.later.at"},
-		{"approval of nobody", func(s *Spec) { s.Approvals[0].Role = "" }, "missing approvals.cto.role"},
+		{"approval without a role", func(s *Spec) { s.Approvals[0].Role = "" }, "missing approvals.cto.role"},
 		{"approval dated, not signed", func(s *Spec) { s.Approvals[0].Name = "" }, "missing approvals.cto.name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -27,8 +27,8 @@ type Aggregate uint8
 const (
 	Pooled     Aggregate = iota // by the signal's kind
 	Exceedance                  // share of samples above the threshold, against 1 - quantile (the default for percentiles)
-	Worst                       // the worst bucket
-	Share                       // share of buckets that satisfy the condition
+	Worst                       // the worst period
+	Share                       // share of periods that satisfy the condition
 )
 
 // Method is how a rule turns numbers into a verdict.
@@ -62,12 +62,12 @@ const (
 	ProofStrong          // the limit itself is proven
 )
 
-// Datapoints is CloudWatch's "M out of N": M of the newest N buckets breach.
+// Datapoints is CloudWatch's "M out of N": M of the newest N periods breach.
 // The zero value is not used.
 type Datapoints struct {
 	M       int    `json:"m"`
 	N       int    `json:"n"`
-	Missing string `json:"missing"` // what a missing bucket counts as: missing, ignore, breaching, notBreaching
+	Missing string `json:"missing"` // what a missing period counts as: missing, ignore, breaching, notBreaching
 }
 
 // Rule is one line of the plan: a condition on a signal, and what follows.
@@ -84,18 +84,18 @@ type Rule struct {
 	ShownWhen   Condition `json:"shown_when"`
 
 	For        time.Duration `json:"for,omitempty"`       // rollback: how long it must be so
-	Over       time.Duration `json:"over,omitempty"`      // event time that one judged value covers; zero: success the phase's window, rollback one bucket
-	Coverage   float64       `json:"coverage"`            // share of the expected buckets that must be present, 0..1
+	Over       time.Duration `json:"over,omitempty"`      // event time that one judged value covers; zero: success the phase's window, rollback one period
+	Coverage   float64       `json:"coverage"`            // share of the expected periods that must be present, 0..1
 	MinSamples float64       `json:"min_samples"`         // in the judged stretch
 	Aggregate  Aggregate     `json:"aggregate"`           //
-	MinShare   float64       `json:"min_share,omitempty"` // Share: of the buckets, 0..1
+	MinShare   float64       `json:"min_share,omitempty"` // Share: of the periods, 0..1
 	Alarm      int           `json:"alarm"`               // success: index of an Alarm signal that must be OK all through the window too; -1 for none
 	OnNoData   Policy        `json:"on_no_data"`
 	OnError    Policy        `json:"on_error"`
 	Grace      time.Duration `json:"grace"` // how long data may be missing before a policy other than hold acts
 
-	Datapoints Datapoints    `json:"datapoints,omitzero"`  // rollback: M of N buckets, in place of For
-	KeepFiring time.Duration `json:"keep_firing,omitzero"` // rollback: how long a breach still counts as one after its last breaching bucket
+	Datapoints Datapoints    `json:"datapoints,omitzero"`  // rollback: M of N periods, in place of For
+	KeepFiring time.Duration `json:"keep_firing,omitzero"` // rollback: how long a breach still counts as one after its last breaching period
 
 	// A rule that weighs evidence has two bounds on the share of bad ones, 0..1 (on
 	// the mean for a Mean, on the gap for a Gauge with groups): what a good release

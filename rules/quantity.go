@@ -249,7 +249,9 @@ func (i *Instant) UnmarshalTOML(value any) error {
 }
 
 // Literal is a value as text, also where the file writes a number, true or false.
-type Literal struct{ Text string }
+type Literal struct {
+	Text string // the value as text: "43" for the number 43
+}
 
 // UnmarshalTOML takes a string, a number, true or false.
 func (l *Literal) UnmarshalTOML(value any) error {
@@ -266,4 +268,16 @@ func (l *Literal) UnmarshalTOML(value any) error {
 		return errors.New("want a string, a number, true or false")
 	}
 	return nil
+}
+
+// Count writes a number of samples for people, with separators: "11,010".
+func Count(n float64) string {
+	if n != math.Trunc(n) || math.Abs(n) >= 1e15 {
+		return strconv.FormatFloat(n, 'g', 6, 64)
+	}
+	s := strconv.FormatInt(int64(n), 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }

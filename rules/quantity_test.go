@@ -156,3 +156,11 @@ func FuzzOffset(f *testing.F) {
 		}
 	})
 }
+
+func TestACountHasSeparators(t *testing.T) {
+	for n, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 11010: "11,010", -1234567: "-1,234,567", 2.5: "2.5", 1e15: "1e+15"} {
+		if got := Count(n); got != want {
+			t.Errorf("%v is %q, want %q", n, got, want)
+		}
+	}
+}

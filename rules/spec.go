@@ -51,7 +51,7 @@ type ReleaseSpec struct {
 type ParameterSpec struct {
 	Name        string   `toml:"-" key:"name"`
 	Default     *Literal `toml:"default"`     // Its value where a run is not told another. Without one the parameter is required.
-	Required    bool     `toml:"required"`    // Every run must be told it; it is so of every parameter without a default. Default: false.
+	Required    bool     `toml:"required"`    // Every run must be told it, as it must any parameter without a default. Default: false.
 	Pattern     string   `toml:"pattern"`     // Regular expression (RE2) that the whole value must match: "[0-9]+". Default: any value.
 	Description string   `toml:"description"` // For people.
 }
@@ -89,7 +89,7 @@ type RuleSpec struct {
 	Aggregate  *Aggregate `toml:"aggregate"`   // How a percentile is judged: "exceedance" counts the samples beyond the threshold, "worst" takes the worst period, "share" counts periods. Default: exceedance.
 	MinShare   *Fraction  `toml:"min_share"`   // With aggregate "share": the share of periods that must satisfy the condition. Required there.
 	OnNoData   *Policy    `toml:"on_no_data"`  // When the source has nothing: "hold" waits and never passes, "fail" fails the phase, "rollback" rolls back, "ignore" judges without the rule. Default: hold.
-	OnError    *Policy    `toml:"on_error"`    // When the source cannot be asked: as on_no_data. Default: hold.
+	OnError    *Policy    `toml:"on_error"`    // When the source fails or rejects the query: as on_no_data. Default: hold.
 	Grace      *Duration  `toml:"grace"`       // How long data may be missing before on_no_data and on_error act. Default: the signal's settle plus three periods.
 	Evidence   *Method    `toml:"evidence"`    // "threshold" compares the value with the threshold; "sequential" weighs the counts, is right on few samples and says how sure it is. Default: release.evidence where the signal has counts, else threshold.
 	Owner      string     `toml:"owner"`       // Who answers for it. Required.
@@ -127,9 +127,9 @@ type SignalSpec struct {
 	Unit   *Unit     `toml:"unit"`     // What conditions on it are written in: "%", "s" or "" for plain numbers. Default: "%" for a ratio, plain numbers for others.
 	Good   bool      `toml:"good"`     // A ratio's value is the good share, one minus bad of total. Default: false.
 	Quant  *Fraction `toml:"quantile"` // A percentile's quantile: 0.95. Required of a percentile.
-	Period *Duration `toml:"period"`   // Width of one bucket of event time. A percentile with the window's own length and aggregate "worst" is asked as one period over the window. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
+	Period *Duration `toml:"period"`   // Length of one period of event time. A percentile with the window's own length and aggregate "worst" is asked as one period over the window. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
 	Every  *Duration `toml:"every"`    // How often the source is asked. Default: the period; 1h for Athena, 15m for the App Store.
-	Settle *Duration `toml:"settle"`   // How long after its end a bucket may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
+	Settle *Duration `toml:"settle"`   // How long after its end a period may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
 
 	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence on ratios and percentiles: { dimension = "ExecutedVersion", value = "42" }. Where it is as bad, the release is held and not rolled back. Default: none.
 	Maturity *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass, because crashes are told late; against the release it counts at once. Up to 7d. Default: 2h for Sentry, 0s for others.

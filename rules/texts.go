@@ -117,8 +117,8 @@ func textPath(keys ...string) string {
 }
 
 // eachQueryText calls visit with the texts of a query that the plan file writes
-// and that have a brace: strings, elements of lists and values of tables. The text
-// of SQL is none of them: it takes its values by question marks.
+// and that have a brace: strings, elements of lists and values of tables. SQL
+// is left out: it takes its values by question marks.
 func eachQueryText(q *Query, visit func(text *string, use textUse, keys ...string)) {
 	switch {
 	case q.CloudWatch != nil:

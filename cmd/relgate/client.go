@@ -136,7 +136,7 @@ func unreachable(err error) error {
 	return err
 }
 
-// problem is the daemon's own refusal, nil where the answer is none: a proxy's page.
+// problem is the daemon's own refusal, nil for any other answer, such as a proxy's page.
 func (a *answer) problem() *wire.Problem {
 	media, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	var p wire.Problem

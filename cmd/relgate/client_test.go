@@ -88,7 +88,7 @@ func TestCommandsAreRecordedWithWhoAndWhy(t *testing.T) {
 }
 
 func TestAnUnreachableDaemonIsNoPass(t *testing.T) {
-	nobody := "http://127.0.0.1:1" // nothing listens there; a port that was free might be taken by another test
+	closed := "http://127.0.0.1:1" // nothing listens there; a port that was free might be taken by another test
 	captive := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("<html>Please log in</html>"))
 	}))
@@ -103,7 +103,7 @@ func TestAnUnreachableDaemonIsNoPass(t *testing.T) {
 		url  string
 		code int
 	}{
-		{nobody, exitUnreachable}, {captive.URL, exitUnreachable}, {locked.URL, exitAuth}, {moved.URL, exitUnreachable}, {"::", exitUsage},
+		{closed, exitUnreachable}, {captive.URL, exitUnreachable}, {locked.URL, exitAuth}, {moved.URL, exitUnreachable}, {"::", exitUsage},
 	} {
 		for _, args := range [][]string{{"gate", "check", "P"}, {"gate", "verdict", "P"}, {"gate", "wait", "P", "--unreachable-for", "0s"}, {"explain", "P"}} {
 			if code, out, _ := command(t, append(args, "--url", tt.url)...); code != tt.code {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 type explainCommand struct {
@@ -226,12 +227,12 @@ func compared(r *wire.Rule) string {
 // counts is what a rule's value rests on.
 func counts(r *wire.Rule) string {
 	if r.Weighed != nil && r.Weighed.Bad != nil && r.Samples != nil {
-		return fmt.Sprintf("%.0f of %.0f", *r.Weighed.Bad, *r.Samples)
+		return rules.Count(*r.Weighed.Bad) + " of " + rules.Count(*r.Samples)
 	}
 	if r.Samples == nil {
 		return "no samples"
 	}
-	return fmt.Sprintf("%.0f samples", *r.Samples)
+	return rules.Count(*r.Samples) + " samples"
 }
 
 // inARow says how often a signal has failed. An answer without data fails nothing.

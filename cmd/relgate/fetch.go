@@ -18,8 +18,8 @@ type fetcher struct {
 	pool atomic.Pointer[sources.Pool]
 }
 
-// use puts a pool in force and gives the one before it, which nobody asks any
-// more: it waits for the tick that does.
+// use puts a pool in force and gives the one before it, after the tick that
+// still uses it has ended.
 func (f *fetcher) use(p *sources.Pool) *sources.Pool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

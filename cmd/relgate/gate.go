@@ -48,8 +48,8 @@ func (t gateTarget) question() wire.Question {
 	return wire.Passed
 }
 
-// path is where the gate is asked. The verdict is read from a view that is 200
-// whatever it is; entry has no such view.
+// path is where the gate is asked. The verdict is read from the view that is
+// always 200; entry has no such view.
 func (t gateTarget) path(query url.Values) string {
 	if t.Version != "" {
 		query.Set("version", t.Version)
@@ -68,7 +68,7 @@ func (t gateTarget) path(query url.Values) string {
 	return p
 }
 
-// ask reads the verdict once. What is not the answer to the question is none.
+// ask reads the verdict once. An answer to another question is an error.
 func (t gateTarget) ask(ctx context.Context, query url.Values) (*verdict, error) {
 	a, err := t.call(ctx, http.MethodGet, t.path(query), nil)
 	if err != nil {

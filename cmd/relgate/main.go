@@ -45,7 +45,7 @@ type commandLine struct {
 	Explain explainCommand `cmd:"" help:"Say why the gate is as it is, with the numbers."`
 
 	Phase        phaseCommand        `cmd:"" help:"Tell the daemon about a phase."`
-	Hold         holdCommand         `cmd:"" help:"Let no phase start or pass until resume."`
+	Hold         holdCommand         `cmd:"" help:"Close every gate; let no phase start or pass until resume."`
 	Resume       resumeCommand       `cmd:"" help:"Go on after a hold."`
 	Override     overrideCommand     `cmd:"" help:"Decide a phase, or a rolled-back run, by hand."`
 	Abort        abortCommand        `cmd:"" help:"Roll the run back now."`

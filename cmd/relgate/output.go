@@ -76,8 +76,7 @@ func bracketed(who string) string {
 	return "(" + who + ")"
 }
 
-// join puts what there is of a thing and its owner on one line; an owner of nothing
-// is not named.
+// join puts a text and its owner on one line; nothing for no text.
 func join(what, owner string) string {
 	if what == "" {
 		return ""

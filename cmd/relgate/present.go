@@ -16,7 +16,7 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// presenter shows a demo to somebody.
+// presenter shows a demo: live on a terminal, in lines elsewhere.
 type presenter interface {
 	logs() io.Writer // where a log does not disturb
 	begin(d *demo)

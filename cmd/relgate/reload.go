@@ -127,13 +127,13 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 		return err
 	}
 	if !reflect.DeepEqual(next.Daemon, d.config.Daemon) {
-		d.log.Warn("changes of [daemon] are taken up at the next start")
+		d.log.Warn("changes to [daemon] take effect at the next start")
 	}
 	// The sources first: a plan's first tick follows at once.
 	old := d.asked.use(d.newPool(next, made))
 	if err := d.runner.Reload(ctx, policies(next)); err != nil {
 		d.retire(ctx, d.asked.use(old))
-		return fmt.Errorf("taking up the plans: %w", err)
+		return fmt.Errorf("putting the plans in force: %w", err)
 	}
 	d.hooks.Store(hooks)
 	d.retire(ctx, old)

@@ -199,7 +199,7 @@ func TestServeSaysWhatItCannotUse(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range []struct{ name, from, to, says string }{
 		{"a typo", `when = "< 1 %"`, `wehn = "< 1 %"`, "wehn"},
-		{"a secret that nobody set", `type = "cloudwatch"
+		{"a secret that is not set", `type = "cloudwatch"
 region = "eu-central-1"
 url = "http://127.0.0.1:1"`, `type = "sentry"
 org = "o"
@@ -224,6 +224,6 @@ func TestHealthCommand(t *testing.T) {
 		t.Errorf("health: exit %d, %q%q", code, out, errs)
 	}
 	if code, _, errs := command(t, "health", "--url", "http://127.0.0.1:1"); code != exitFail || !strings.Contains(errs, "cannot be reached") {
-		t.Errorf("health of nobody: exit %d, %q", code, errs)
+		t.Errorf("health without a daemon: exit %d, %q", code, errs)
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -25,5 +24,5 @@ func amount(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return rules.Count(float64(n)) + " " + what + "s"
 }

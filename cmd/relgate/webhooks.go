@@ -47,8 +47,8 @@ func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadL
 	return out, err
 }
 
-// forget drops the endpoints that the config has no more, so that they keep no
-// run from being dropped.
+// forget drops the endpoints that are not in the config any more, so that they keep
+// no run from being dropped.
 func (d *daemon) forget(ctx context.Context, cfg *config.Config) error {
 	known, err := d.journal.Endpoints(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func (d *daemon) forget(ctx context.Context, cfg *config.Config) error {
 		if err := d.journal.Forget(ctx, name); err != nil {
 			return err
 		}
-		d.log.Info("webhook forgotten: the config has it no more", "endpoint", name)
+		d.log.Info("webhook forgotten: it is not in the config any more", "endpoint", name)
 	}
 	return nil
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // stateColours are the colours of rule states on a terminal.
@@ -24,14 +24,14 @@ func paint(colour bool, code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// odds writes an e-value as the sentences do; one that says nothing against a
-// release, or is no number, is none.
+// odds writes an e-value as the sentences do: "none" when it says nothing against a
+// release or is not a number.
 func odds(e float64) string {
 	switch e = math.Floor(e + 1e-9); {
 	case e >= 1e6:
 		return "1 in a million"
 	case e >= 1000:
-		return fmt.Sprintf("1 in %d,%d00", int(e)/1000, int(e)%1000/100)
+		return "1 in " + rules.Count(math.Floor(e/100)*100)
 	case !(e > 1):
 		return "none"
 	}
@@ -64,7 +64,7 @@ func holder(h *wire.Hold) string {
 		return "rollback rule " + h.By
 	}
 	if h.By == "" {
-		return "somebody"
+		return "a person"
 	}
 	return h.By
 }

@@ -134,7 +134,7 @@ func TestExplainWritesNumbersAsThePlanDoes(t *testing.T) {
 	})
 	_, out, _ := command(t, "explain", "P", "--url", url)
 	for _, want := range []string{
-		"api-5xx-high  97.0 % (< 98 %)   38 of 1280",
+		"api-5xx-high  97.0 % (< 98 %)   38 of 1,280",
 		"slow-high     no data (> 3 %)",
 		"crash-high    1.59 s (> 2.5 s)  7 of 60",
 	} {

@@ -109,7 +109,7 @@ func newRun(cfg Config) (*run, error) {
 	case len(r.plan.Phases) == 0 || r.length == 0:
 		return nil, fmt.Errorf("plan %q has no phase with a window", r.plan.Name)
 	case (r.to-r.from)/r.every >= maxReleases:
-		return nil, fmt.Errorf("a release every %s over %s are more than %d", since(0, r.every), since(r.from, r.to), maxReleases)
+		return nil, fmt.Errorf("a release every %s over %s gives more than %d releases", since(0, r.every), since(r.from, r.to), maxReleases)
 	}
 	if h := r.history; r.from < h.From.Unix() || r.to > h.To.Unix() {
 		return nil, fmt.Errorf("the history goes from %s to %s, asked for is %s to %s", h.From.UTC().Format(time.RFC3339),

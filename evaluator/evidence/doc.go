@@ -1,5 +1,5 @@
 // Package evidence turns counts into evidence: the mathematics of a release gate
-// that has few samples and decides anew at every look.
+// that has few samples and decides again at every look.
 //
 // Nothing here compares a ratio with a threshold. Two whole numbers, the events
 // and the bad ones among them, are weighed against a hypothesis about the true

@@ -74,7 +74,7 @@ func TestCommandBetweenTicks(t *testing.T) {
 		}
 		e, err = l.Command(t.Context(), "p", "", evaluator.Command{ID: "2", Kind: evaluator.Hold})
 		if err != nil || e.To != "refused" {
-			t.Errorf("a command of nobody: got %+v, %v; want it refused", e, err)
+			t.Errorf("a command without an author: got %+v, %v; want it refused", e, err)
 		}
 		if _, err := l.Command(t.Context(), "q", "", hold("1")); !errors.Is(err, runner.ErrUnknownPlan) {
 			t.Errorf("unknown plan: got %v", err)
@@ -92,7 +92,7 @@ func TestCommandBetweenTicks(t *testing.T) {
 	})
 }
 
-// TestCommandDuringFetch: a source that hangs keeps nobody waiting, and the tick
+// TestCommandDuringFetch: a source that hangs delays no command, and the tick
 // that it belongs to is not older than the command's.
 func TestCommandDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

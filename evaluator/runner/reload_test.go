@@ -109,7 +109,7 @@ func TestReloadRefused(t *testing.T) {
 	})
 }
 
-// TestChangedWhileDown: a plan that was changed while nobody ran it is adopted
+// TestChangedWhileDown: a plan that was changed while no daemon ran is adopted
 // by the next start, and the journal can be replayed through the change. A crash
 // at any commit of the start changes nothing.
 func TestChangedWhileDown(t *testing.T) {

@@ -71,7 +71,7 @@ func TestReadings(t *testing.T) {
 	for _, tt := range []struct {
 		text string
 		at   string
-		want string // points known at that tick, "v/n" by bucket, or a fault
+		want string // points known at that tick, "v/n" by period, or a fault
 	}{
 		{"errors: 3/600 4/600", "T+1m", "0:3/600"},
 		{"errors: 3/600 4/600", "T+2m", "0:3/600 1:4/600"},

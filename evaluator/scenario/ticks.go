@@ -38,7 +38,7 @@ type point struct {
 	v, n float64
 }
 
-// groups is what groups a bucket consists of.
+// groups is what groups a period consists of.
 type groups struct {
 	at   stamp
 	list []rules.Group

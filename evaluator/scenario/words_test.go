@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	verbs   = []string{"PASS", "WAIT", "HOLD", "FAIL", "ROLLBACK", "UNKNOWN", "SUPERSEDED", "WARN"}
+	verbs   = []string{"PASS", "WAIT", "HOLD", "FAIL", "ROLLBACK", "UNKNOWN", "SUPERSEDED", "WARN", "CLEAR", "NOTE", "OK", "REFUSED", "DUE", "NOT SENT"}
 	clocks  = regexp.MustCompile(`\d\d:\d\d(:\d\d)?( UTC)?`)
 	odd     = regexp.MustCompile(`%!|  | ,| \.|\.\.|NaN|Inf|0001-01|\(\)|: \.`)
 	strange = []string{"nobody", "somebody", "for want of", "take back", "taken back", "its time has come"}

@@ -9,7 +9,7 @@ import (
 )
 
 // TestBaselineBehind is a shared outage in which what runs beside the release is
-// told later than the release: it is waited for before anything is taken back, and
+// told later than the release: it is waited for before anything is rolled back, and
 // only so long that a baseline that has ended keeps nothing waiting.
 func TestBaselineBehind(t *testing.T) {
 	t.Parallel()

@@ -188,17 +188,22 @@ func moved(e *evaluator.Event) string {
 
 func begunEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	b := e.Begun
-	said := "the run begins"
+	said, start, started := "run", clock(b.Start, e.At), ""
 	if e.Version != "" {
-		said = fmt.Sprintf("the run of version %s begins", e.Version)
+		said += " of version " + e.Version
 	}
 	if b.Try > 1 {
-		said += fmt.Sprintf(", try %d", b.Try)
+		said += fmt.Sprintf(", try %d,", b.Try)
 	}
-	t := Text{
-		Headline: headline(wait, strings.TrimPrefix(said, "the "), "at "+clock(b.Start, e.At)),
-		Sentence: sentence(said+by(e.By, e.Why.Text), "T is "+clock(b.Start, e.At)), Who: plan.Manager,
+	if b.Start.After(e.At) {
+		said += " begins at " + start
+	} else {
+		said += " has begun; T was " + start
 	}
+	if e.By != "" {
+		started = "Started" + by(e.By, e.Why.Text)
+	}
+	t := Text{Headline: headline(wait, said), Sentence: sentence("the "+said, started), Who: plan.Manager}
 	if b.Supersedes != "" {
 		t.Detail = append(t.Detail, "It takes the place of run "+b.Supersedes)
 	}
@@ -218,9 +223,9 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	}
 	if e.To == "refused" {
 		why := ground(plan, &e.Why, e.At)
-		return Text{Headline: headline(fail, name+" refused: "+why), Sentence: sentence(name + " refused: " + why), Who: e.By}
+		return Text{Headline: headline(refused, name+": "+why), Sentence: sentence(name + " refused: " + why), Who: e.By}
 	}
-	verb, more := pass, ""
+	verb, more := ok, ""
 	t := Text{Who: e.By}
 	switch evaluator.CommandKind(e.Subject) {
 	case evaluator.Abort:
@@ -250,13 +255,13 @@ func messageEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	}
 	switch e.Why.Code {
 	case evaluator.WhyMessageSkipped:
-		said := fmt.Sprintf("not sent to %s: the run's verdict is %s", channel, e.Why.Verdict)
-		return Text{Headline: headline(wait, said), Sentence: sentence(said)}
+		why := fmt.Sprintf("the run's verdict is %s", e.Why.Verdict)
+		return Text{Headline: headline(notSent, channel+": "+why), Sentence: sentence("not sent to " + channel + ": " + why)}
 	case evaluator.WhyMessageTooLate:
-		said := fmt.Sprintf("not sent to %s: it was due at %s", channel, clock(e.Why.Since, e.At))
-		return Text{Headline: headline(wait, said), Sentence: sentence(said)}
+		why := "it was due at " + clock(e.Why.Since, e.At)
+		return Text{Headline: headline(notSent, channel+": "+why), Sentence: sentence("not sent to " + channel + ": " + why)}
 	}
-	return Text{Headline: headline(pass, channel+": "+text), Sentence: sentence(channel + ": " + text), Do: "send the message to " + channel, Who: plan.Manager}
+	return Text{Headline: headline(due, channel+": "+text), Sentence: sentence(channel + ": " + text), Do: "send the message to " + channel, Who: plan.Manager}
 }
 
 func planEvent(e *evaluator.Event) Text {
@@ -274,7 +279,7 @@ func planEvent(e *evaluator.Event) Text {
 	case n > 1:
 		said += fmt.Sprintf(": %d changes", n)
 	}
-	t.Headline, t.Sentence = headline(wait, said), sentence(said)
+	t.Headline, t.Sentence = headline(note, said), sentence(said)
 	return t
 }
 
@@ -291,7 +296,7 @@ func changeText(c rules.Change) string {
 func signalEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	if e.Why.Code == evaluator.WhySignalBack {
 		said := "signal " + e.Subject + ": the source answers again"
-		return Text{Headline: headline(pass, said), Sentence: sentence(said)}
+		return Text{Headline: headline(ok, said), Sentence: sentence(said)}
 	}
 	var f rules.Fault
 	said := "signal " + e.Subject + ": " + stateText(e.To)

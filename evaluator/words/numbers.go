@@ -40,17 +40,8 @@ func spanOf(d time.Duration) string { return span(int64(d / time.Second)) }
 // tenths writes a number with one digit behind the point, or none where that is 0.
 func tenths(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 
-// count writes a number of samples with separators: "6,012".
-func count(n float64) string {
-	if n != math.Trunc(n) || math.Abs(n) >= 1e15 {
-		return strconv.FormatFloat(n, 'g', 6, 64)
-	}
-	s := strconv.FormatInt(int64(n), 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+// count writes a number of samples: "6,012".
+func count(n float64) string { return rules.Count(n) }
 
 // about writes a number with two digits: a forecast is not known to the last one.
 func about(n float64) string {
@@ -145,5 +136,5 @@ func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return strconv.Itoa(n) + " " + many
+	return count(float64(n)) + " " + many
 }

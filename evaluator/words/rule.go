@@ -57,9 +57,15 @@ func (s *speaker) verb() string {
 	case evaluator.RuleSilent:
 		return unknown
 	case evaluator.RuleClear:
-		return pass
+		return cleared
 	}
 	return wait
+}
+
+// thin reports whether a clear rollback rule has a value that would roll back, with
+// too little evidence behind it.
+func (s *speaker) thin() bool {
+	return s.weighed != nil && s.rule.Kind == rules.RollbackRule && s.view.State == evaluator.RuleClear && s.ev.Known && s.rule.When.Holds(s.ev.Value)
 }
 
 func (s *speaker) text() Text {
@@ -216,7 +222,7 @@ func (s *speaker) wanted() string {
 
 // numbers is what a value rests on.
 func (s *speaker) numbers() string {
-	text := fmt.Sprintf("(%d of %d points, %s samples", s.ev.Points, s.ev.Expected, count(s.ev.Samples))
+	text := fmt.Sprintf("(%s of %s points, %s samples", count(float64(s.ev.Points)), count(float64(s.ev.Expected)), count(s.ev.Samples))
 	if !s.ev.Newest.IsZero() {
 		text += ", newest " + span(int64(s.at.Sub(s.ev.Newest)/time.Second)) + " old"
 	}

@@ -164,21 +164,25 @@ func TestARuleSaysWhereItStands(t *testing.T) {
 			"WARN: API 5xx 3.8 % > 3 % for 71 min (12 of 320)", "Chance of this in a release that meets < 1 % if failures are independent: under 1 in 295 (acts at 1 in 250)."}},
 		{"a warning by earlier releases", weighedView("high", rules.RollbackRule, counts(21, 4200, .005, T, at), state(evaluator.RuleWarning, rules.Pass, evaluator.WarnRung, rules.CauseBaseline, 1),
 			past(evaluator.Earlier{Looked: 3, Releases: 2, Bad: 6, Samples: 6000, Worse: math.Log(112)})), []string{
-			"WARN: API 5xx 0.50 % < 1 % for 71 min (21 of 4,200)",
+			"WARN: API 5xx 0.50 %, worse than 0.10 % in the last 2 releases (21 of 4,200)",
 			"Chance of this in a release as good as those before: under 1 in 112 (warns at 1 in 250). The last 2 releases that passed: 0.10 % (6 of 6,000); they ran at other times, so this only warns."}},
+		{"a percentile that warns by the last release", weighedView("slow", rules.RollbackRule, counts(96, 800, .12, T, at), limits(.05, .05, rules.LessOrEqual), seconds(3.6), state(evaluator.RuleWarning, rules.Pass, evaluator.WarnRung, rules.CauseBaseline, 1),
+			past(evaluator.Earlier{Looked: 1, Releases: 1, Bad: 6, Samples: 6000, Worse: math.Log(112)})), []string{"WARN: Lambda p95 latency 12 % above 2.5 s, worse than 0.10 % in the last release"}},
 		{"a warning by the baseline", weighedView("high", rules.RollbackRule, counts(21, 4200, .005, T, at), state(evaluator.RuleWarning, rules.Pass, evaluator.WarnRung, rules.CauseBaseline, 1),
 			beside(evaluator.Beside{Compared: true, Bad: 1, Samples: 9000, Warning: math.Log(300), Worse: math.Log(50)})), []string{
-			"WARN: API 5xx 0.50 % < 1 % for 71 min (21 of 4,200)", "a release no worse than the baseline: under 1 in 300", "chance of this in a release no worse: under 1 in 50"}},
+			"WARN: API 5xx 0.50 %, worse than 0.01 % in the baseline (21 of 4,200)", "a release no worse than the baseline: under 1 in 300", "chance of this in a release no worse: under 1 in 50"}},
 		{"only what is clear is called so", weighedView("high", rules.RollbackRule, counts(5, 11010, .000454, T, at), past(evaluator.Earlier{Looked: 1, Releases: 1, Bad: 200, Samples: 1e5, Worse: -3})), []string{
-			"PASS: API 5xx 0.05 % < 1 % (5 of 11,010)", "The rule is clear.", "The last release that passed: 0.20 % (200 of 100,000)"}},
-		{"no earlier release", weighedView("high", rules.RollbackRule, counts(5, 11010, .000454, T, at), past(evaluator.Earlier{})), []string{"PASS: ", "No baseline yet: no earlier release has passed here"}},
-		{"earlier releases that did not count it", weighedView("high", rules.RollbackRule, counts(5, 11010, .000454, T, at), past(evaluator.Earlier{Looked: 2})), []string{"PASS: ", "No baseline yet: earlier releases did not count this"}},
-		{"a good share before", weighedView("crashy", rules.RollbackRule, counts(5, 11010, .9995, T, at), limits(.005, .02, rules.GreaterOrEqual), past(evaluator.Earlier{Looked: 1, Releases: 1, Bad: 200, Samples: 1e5})), []string{"PASS: Mobile crash-free sessions 99.95", "99.80 % (200 of 100,000)"}},
+			"CLEAR: API 5xx 0.05 % < 1 % (5 of 11,010)", "The rule is clear.", "The last release that passed: 0.20 % (200 of 100,000)"}},
+		{"no earlier release", weighedView("high", rules.RollbackRule, counts(5, 11010, .000454, T, at), past(evaluator.Earlier{})), []string{"CLEAR: ", "No baseline yet: no earlier release has passed here"}},
+		{"earlier releases that did not count it", weighedView("high", rules.RollbackRule, counts(5, 11010, .000454, T, at), past(evaluator.Earlier{Looked: 2})), []string{"CLEAR: ", "No baseline yet: earlier releases did not count this"}},
+		{"a bad value of few samples", weighedView("high", rules.RollbackRule, counts(4, 8, .5, T, at)), []string{
+			"CLEAR: API 5xx 50 % > 3 %, too few samples to act (4 of 8)", "Too few samples to act."}},
+		{"a good share before", weighedView("crashy", rules.RollbackRule, counts(5, 11010, .9995, T, at), limits(.005, .02, rules.GreaterOrEqual), past(evaluator.Earlier{Looked: 1, Releases: 1, Bad: 200, Samples: 1e5})), []string{"CLEAR: Mobile crash-free sessions 99.95", "99.80 % (200 of 100,000)"}},
 		{"a baseline that ended", weighedView("high", rules.RollbackRule, bad, fired, beside(evaluator.Beside{Samples: 900})), []string{"ROLLBACK: ", "The baseline has ended, with 0 of 900: the limit alone decides."}},
 		{"a baseline without samples", weighedView("high", rules.RollbackRule, bad, fired, beside(evaluator.Beside{})), []string{"ROLLBACK: ", "The baseline has no samples in these minutes: the limit alone decides."}},
 		{"a baseline that is unreachable", weighedView("high", rules.RollbackRule, bad, holding, beside(evaluator.Beside{Compared: true, Unreachable: true})), []string{"HOLD: ", "The source of the baseline is unreachable"}},
 		{"a baseline that is late", weighedView("high", rules.RollbackRule, bad, holding, beside(evaluator.Beside{Compared: true})), []string{"HOLD: ", "The baseline over the same minutes is not known yet"}},
-		{"a value that would look like its bound", weighedView("high", rules.RollbackRule, counts(9999, 1e6, .009999, T, at)), []string{"PASS: API 5xx 0.9999 % < 1 % (9,999 of 1,000,000)"}},
+		{"a value that would look like its bound", weighedView("high", rules.RollbackRule, counts(9999, 1e6, .009999, T, at)), []string{"CLEAR: API 5xx 0.9999 % < 1 % (9,999 of 1,000,000)"}},
 		{"a pass that proves the target", weighedView("few", rules.Success, counts(0, 900, 0, T, at), func(v *evaluator.RuleView) { v.Evidence.Weighed.Keeps = math.Log(20) }), []string{
 			"PASS: API 5xx rate 0 % < 1 % (0 of 900)", "A release that misses < 1 % looks this good in under 1 in 20."}},
 		{"a pass that excludes the trigger", weighedView("few", rules.Success, counts(0, 180, 0, T, at)), []string{
@@ -237,7 +241,7 @@ func TestARuleSaysWhereItStands(t *testing.T) {
 		{"a breach that lasts", weighedView("plain", rules.RollbackRule, plain(.0503, 10, 10, 6012), state(evaluator.RuleBreaching, rules.Pending, "", 0, 1)), []string{"WAIT: API 5xx 5.03 % > 3 % for 10 min of 10 min (6,012 samples)"}},
 		{"a breach that is over and still counts", weighedView("plain", rules.RollbackRule, plain(.01, 1, 1, 600), state(evaluator.RuleBreaching, rules.Pending, "", 0, 1), func(v *evaluator.RuleView) { v.Evidence.Last = T.Add(70 * time.Minute) }), []string{
 			"WAIT: API 5xx 1 % <= 3 % (600 samples)", "It breached until 03:10 UTC, and that counts for 5 min."}},
-		{"a threshold that is clear", weighedView("plain", rules.RollbackRule, plain(.01, 1, 1, 600)), []string{"PASS: API 5xx 1 % <= 3 % (600 samples)", "The rule is clear."}},
+		{"a threshold that is clear", weighedView("plain", rules.RollbackRule, plain(.01, 1, 1, 600)), []string{"CLEAR: API 5xx 1 % <= 3 % (600 samples)", "The rule is clear."}},
 		{"datapoints", weighedView("counts", rules.RollbackRule, plain(.05, 5, 5, 3000), fired, func(v *evaluator.RuleView) { v.Evidence.Datapoints = &evaluator.Periods{Breaching: 3, Missing: 1} }), []string{
 			"ROLLBACK: API 5xx 5 % > 3 % (3,000 samples)", "API 5xx 5 % > 3 %: 3 of 5 periods breach, 1 of them missing, 3 needed (5 of 5 points"}},
 		{"datapoints without a value", weighedView("counts", rules.RollbackRule, plain(.05, 0, 5, 0), fired, unknownValue, func(v *evaluator.RuleView) { v.Evidence.Datapoints = &evaluator.Periods{Breaching: 1, Premature: true} }), []string{

@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/relgate/relgate/evaluator"
@@ -48,23 +49,32 @@ func runText(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	case s.State == rules.Passed:
 		t.Who = ""
 	case s.Why.Code == evaluator.WhyUnderWay:
-		next := nextPhase(plan, s)
-		t.Headline, t.Sentence = headline(wait, said, next), sentence(said, next)
-		if next != "" {
-			t.Headline = headline(wait, said+"; "+next)
-		}
+		said = onTheWay(plan, s)
+		t.Headline, t.Sentence = headline(wait, said), sentence(said)
 	}
 	return t
 }
 
-// nextPhase says what the first undecided phase waits for.
-func nextPhase(plan *rules.Plan, s *evaluator.Snapshot) string {
-	for k := range s.Phases {
-		if p := &s.Phases[k]; p.Decided.IsZero() {
-			return fmt.Sprintf("phase %s: %s", p.Name, ground(plan, &p.Why, s.At))
-		}
+// onTheWay says how many phases have passed, and what the first undecided one
+// waits for.
+func onTheWay(plan *rules.Plan, s *evaluator.Snapshot) string {
+	k := slices.IndexFunc(s.Phases, func(p evaluator.PhaseView) bool { return p.Decided.IsZero() })
+	if k < 0 { // unreachable unless a run goes on after its last phase was decided
+		return ground(plan, &s.Why, s.At)
 	}
-	return ""
+	p := &s.Phases[k]
+	why := ground(plan, &p.Why, s.At)
+	said := fmt.Sprintf("phase %s: %s", p.Name, why)
+	switch {
+	case p.Started.IsZero():
+		said = fmt.Sprintf("next: %s, %s", p.Name, why)
+	case why == "":
+		said = fmt.Sprintf("phase %s is watched", p.Name)
+	}
+	if len(s.Phases) == 1 {
+		return said
+	}
+	return phasesPassed(&s.Why) + "; " + said
 }
 
 func runVerb(s *evaluator.Snapshot) string {

@@ -83,8 +83,8 @@ func TestARunSaysWhatIsAndWhatToDo(t *testing.T) {
 	}{
 		{"it has not begun", standing(rules.Waiting, rules.Pending, evaluator.Why{Code: evaluator.WhyNotBegun, Until: T.Add(3 * time.Hour)}), "WAIT: the release begins at 05:00 UTC", "", "", "Ada", nil},
 		{"it is under way", standing(rules.Monitoring, rules.Pending, evaluator.Why{Code: evaluator.WhyUnderWay, N: 1, Of: 2, Phase: "ten", State: "passed"}, warns),
-			"WAIT: 1 of 2 phases have passed; phase all: begins at 04:00 UTC", "", "", "Ada",
-			[]string{"WARN: API 5xx 2.0 % >= 1 % for 11 min (220 of 11,000)", "phase ten: pass: API 5xx rate 0 % < 1 % (0 of 900)", "phase all: wait: begins at 04:00 UTC"}},
+			"WAIT: 1 of 2 phases passed; next: all, planned for 04:00 UTC", "", "", "Ada",
+			[]string{"WARN: API 5xx 2.0 % >= 1 % for 11 min (220 of 11,000)", "phase ten: pass: API 5xx rate 0 % < 1 % (0 of 900)", "phase all: wait: planned for 04:00 UTC"}},
 		{"a rule rolls it back", standing(rules.RolledBack, rules.Rollback, evaluator.Why{Code: evaluator.WhyRuleFired, Rule: "high"}, func(s *evaluator.Snapshot) { s.Fired = fired }, second(func(p *evaluator.PhaseView) {
 			p.State, p.Verdict, p.Why = rules.RolledBack, rules.Rollback, evaluator.Why{Code: evaluator.WhyRuleFired, Rule: "high"}
 		})),

@@ -30,6 +30,12 @@ const (
 	unknown    = "UNKNOWN"
 	superseded = "SUPERSEDED"
 	warn       = "WARN"
+	note       = "NOTE"     // something changed that is not good or bad for the release
+	cleared    = "CLEAR"    // a rollback rule has nothing against the release
+	ok         = "OK"       // a command was carried out, a source answers again
+	refused    = "REFUSED"  // a command was not
+	due        = "DUE"      // a message is to be sent
+	notSent    = "NOT SENT" // a message is not to be sent any more
 )
 
 func verdictWord(v rules.Verdict) string {

@@ -74,6 +74,9 @@ func (s *speaker) weighedText() Text {
 	if missing := s.missing(); missing != "" {
 		short = s.title() + ": " + missing
 	}
+	if s.thin() {
+		short += ", too few samples to act"
+	}
 	t := Text{
 		Headline: headline(s.verb(), short, s.weighedLasts(), counts),
 		Sentence: sentence(fact, s.sure(), next),
@@ -104,7 +107,7 @@ func (s *speaker) missing() string {
 
 // weighedLasts says for how long the stretch that speaks has lasted.
 func (s *speaker) weighedLasts() string {
-	if s.weighed.Rung == evaluator.NoRung || !s.ev.To.After(s.ev.From) || s.sig.Kind != rules.Ratio {
+	if s.weighed.Rung == evaluator.NoRung || !s.ev.To.After(s.ev.From) || s.sig.Kind != rules.Ratio || s.than() != "" {
 		return ""
 	}
 	return "for " + spanOf(s.ev.To.Sub(s.ev.From))
@@ -188,6 +191,9 @@ func (s *speaker) value(v float64) string {
 func (s *speaker) countsFact() (fact, short, counts string) {
 	c, w := countedAs(s.plan, s.sig), s.weighed
 	short = s.title() + " " + s.against()
+	if than := s.than(); than != "" {
+		short = s.title() + " " + than
+	}
 	canary, worst := "", ""
 	if w.Canary {
 		canary = "canary "
@@ -198,6 +204,39 @@ func (s *speaker) countsFact() (fact, short, counts string) {
 	fact = fmt.Sprintf("%s: %s of %s %s%s %s since %s (%slikely %s to %s)", short, count(w.Bad), count(s.ev.Samples), canary, c.noun, c.verb,
 		clock(s.ev.From, s.at), worst, rate(s.sig.Good, w.Low), rate(s.sig.Good, w.High))
 	return fact, short, fmt.Sprintf("(%s of %s)", count(w.Bad), count(s.ev.Samples))
+}
+
+// than compares the weighed value with what a warning rests on, which then is not
+// the target; empty where the target or the trigger is what it rests on.
+func (s *speaker) than() string {
+	w := s.weighed
+	if w.Rung != evaluator.WarnRung || w.Rests != rules.CauseBaseline {
+		return ""
+	}
+	value := rate(s.sig.Good, s.ev.Value)
+	if s.exceeds() {
+		value += " above " + s.plan.Signals[s.sig.Of].Unit.Short(s.sig.Above)
+	}
+	switch p, b := w.Past, w.Baseline; {
+	case p != nil && p.Releases > 0 && p.Worse >= math.Ln2:
+		release := "the last release"
+		if p.Releases > 1 {
+			release = fmt.Sprintf("the last %d releases", p.Releases)
+		}
+		return fmt.Sprintf("%s, worse than %s in %s", value, s.pastRate(), release)
+	case b != nil && b.Compared && b.Samples > 0:
+		return fmt.Sprintf("%s, worse than %s in the baseline", value, share(b.Bad/b.Samples))
+	}
+	return ""
+}
+
+// pastRate is the rate of the earlier releases.
+func (s *speaker) pastRate() string {
+	v := s.weighed.Past.Bad / s.weighed.Past.Samples
+	if s.sig.Good {
+		v = 1 - v
+	}
+	return rate(s.sig.Good, v)
 }
 
 // starsFact says where a mean of stars stands.
@@ -345,15 +384,11 @@ func (s *speaker) past() string {
 	case p.Releases == 0:
 		return "No baseline yet: earlier releases did not count this"
 	}
-	v := p.Bad / p.Samples
-	if s.sig.Good {
-		v = 1 - v
-	}
 	who := "The last release that passed"
 	if p.Releases > 1 {
 		who = fmt.Sprintf("The last %d releases that passed", p.Releases)
 	}
-	text := fmt.Sprintf("%s: %s (%s of %s)", who, rate(s.sig.Good, v), count(p.Bad), count(p.Samples))
+	text := fmt.Sprintf("%s: %s (%s of %s)", who, s.pastRate(), count(p.Bad), count(p.Samples))
 	if s.rule.Kind == rules.RollbackRule && s.weighed.Rung == evaluator.WarnRung && s.weighed.Rests == rules.CauseBaseline {
 		text += "; they ran at other times, so this only warns"
 	}
@@ -367,7 +402,7 @@ func (s *speaker) cover() string {
 	}
 	switch e := s.ev; {
 	case float64(e.Points) < s.rule.Coverage*float64(e.Expected)-1e-9:
-		return fmt.Sprintf("%d of %d points are known, %s needed", e.Points, e.Expected, rules.Percent.Short(s.rule.Coverage))
+		return fmt.Sprintf("%s of %s points are known, %s needed", count(float64(e.Points)), count(float64(e.Expected)), rules.Percent.Short(s.rule.Coverage))
 	case e.Samples < s.rule.MinSamples:
 		return fmt.Sprintf("%s of the %s samples needed have come", count(e.Samples), count(s.rule.MinSamples))
 	}
@@ -438,6 +473,8 @@ func (s *speaker) rollbackNext() string {
 		return s.beside()
 	case s.view.State == evaluator.RuleWarning:
 		return s.past()
+	case s.thin():
+		return "Too few samples to act"
 	case s.view.State == evaluator.RuleClear:
 		return "The rule is clear"
 	}

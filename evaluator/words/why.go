@@ -46,7 +46,7 @@ func ground(plan *rules.Plan, w *evaluator.Why, at time.Time) string {
 	case evaluator.WhyResumed:
 		return "resumed" + by(w.By, w.Text)
 	case evaluator.WhyBegins:
-		return "begins at " + until()
+		return "planned for " + until()
 	case evaluator.WhyNextTick:
 		return "the next tick decides"
 	case evaluator.WhyAwaitsCommand:
@@ -74,7 +74,7 @@ func ground(plan *rules.Plan, w *evaluator.Why, at time.Time) string {
 	case evaluator.WhyRuleSilent:
 		return fmt.Sprintf("rollback rule %s cannot be judged, %s", title, causeText(w.Cause))
 	case evaluator.WhyRuleThin:
-		return fmt.Sprintf("rollback rule %s has seen too little of the window: %d of %d points are known, %s needed", title, w.N, w.Of, coverage(plan, w.Rule))
+		return fmt.Sprintf("rollback rule %s has seen too little of the window: %s of %s points are known, %s needed", title, count(float64(w.N)), count(float64(w.Of)), coverage(plan, w.Rule))
 	case evaluator.WhyRuleUnsettled:
 		return fmt.Sprintf("the data of rollback rule %s has not settled", title)
 	case evaluator.WhyPolicy:
@@ -86,15 +86,17 @@ func ground(plan *rules.Plan, w *evaluator.Why, at time.Time) string {
 
 // underWay says how far a run has come.
 func underWay(w *evaluator.Why) string {
-	passed := fmt.Sprintf("%d of %d phases have passed", w.N, w.Of)
+	passed := phasesPassed(w)
 	switch {
 	case w.State != rules.Monitoring.String():
 		return passed
 	case w.Of == 1:
 		return fmt.Sprintf("phase %s is watched", w.Phase)
 	}
-	return fmt.Sprintf("%s, phase %s is watched", passed, w.Phase)
+	return fmt.Sprintf("%s; phase %s is watched", passed, w.Phase)
 }
+
+func phasesPassed(w *evaluator.Why) string { return fmt.Sprintf("%d of %d phases passed", w.N, w.Of) }
 
 func allPassed(phases int) string {
 	if phases == 1 {

@@ -39,7 +39,7 @@ type commandBody struct {
 // admitChange is admit for what changes something: pages of other sites are refused.
 func (g *Gate) admitChange(w http.ResponseWriter, r *http.Request, scope Scope, plan string) (*token, bool) {
 	if err := g.cross.Check(r); err != nil {
-		problem(w, http.StatusForbidden, "cross-origin request", "this is not taken from pages of other sites")
+		problem(w, http.StatusForbidden, "cross-origin request", "commands are not accepted from pages of other sites")
 		return nil, false
 	}
 	return g.admit(w, r, scope, plan)
@@ -165,7 +165,7 @@ func decodeStrictly(body []byte, v any) error {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more behind it")
+		return errors.New("there is more after the JSON object")
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func decodeCommand(body []byte, keys []string) (evaluator.Command, pin, error) {
 	c := evaluator.Command{ID: b.ID, Kind: b.Kind, Phase: b.Phase, Verdict: b.Verdict, By: strings.TrimSpace(b.By), Why: strings.TrimSpace(b.Why)}
 	at := pin{version: b.Version, run: b.Run}
 	if b.Version != "" && !isVersion(b.Version) {
-		return c, at, fmt.Errorf("version %q is no version", b.Version)
+		return c, at, fmt.Errorf("%q is not a version", b.Version)
 	}
 	if err := identifyCommand(&c, keys); err != nil {
 		return c, at, err

@@ -31,7 +31,7 @@ func TestAccess(t *testing.T) {
 		read, command, listed int
 		plan2                 int
 	}{
-		{"nobody", "", 401, 401, 401, 401},
+		{"without a token", "", 401, 401, 401, 401},
 		{"a wrong secret", "Bearer x", 401, 401, 401, 401},
 		{"a hash is no secret", "Bearer " + hash("chief-secret"), 401, 401, 401, 401},
 		{"a name is no secret", "Bearer chief", 401, 401, 401, 401},
@@ -126,7 +126,7 @@ func TestCommand(t *testing.T) {
 		{"hold with a verdict", `{"kind":"hold","verdict":"pass","by":"a","why":"b"}`, nil, "", nil, 400},
 		{"an unknown kind", `{"kind":"pause","by":"a","why":"b"}`, nil, "", nil, 400},
 		{"no kind", `{"by":"a","why":"b"}`, nil, "", nil, 400},
-		{"by nobody", `{"kind":"hold","by":" ","why":"b"}`, nil, "", nil, 400},
+		{"without an author", `{"kind":"hold","by":" ","why":"b"}`, nil, "", nil, 400},
 		{"for no reason", `{"kind":"hold","by":"a"}`, nil, "", nil, 400},
 		{"an unknown field", `{"kind":"hold","by":"a","why":"b","force":true}`, nil, "", nil, 400},
 		{"two commands", ok + ok, nil, "", nil, 400},

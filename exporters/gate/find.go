@@ -25,7 +25,7 @@ type found struct {
 	unreadable bool // the journal could not be asked
 }
 
-// refusal is an answer that is none of a gate.
+// refusal is an answer without a verdict.
 type refusal struct {
 	status        int
 	title, detail string

@@ -299,7 +299,7 @@ func (g *Gate) events(ctx context.Context, run *runBoard, after uint64, limit in
 	return out, more, nil
 }
 
-// root gives the event of an id, nil if there is none any more.
+// root gives the event of an id, nil if it is gone.
 func (g *Gate) root(ctx context.Context, run, id string, known map[string]*evaluator.Event) (*evaluator.Event, error) {
 	if e, ok := known[id]; ok {
 		return e, nil

@@ -129,7 +129,7 @@ func checkStart(s *StartRequest) error {
 	case !isVersion(s.Version):
 		return fmt.Errorf("version %q: want letters, digits and . _ + : -, the first a letter or a digit, at most %d bytes", s.Version, maxVersion)
 	case s.Previous.Version != "" && !isVersion(s.Previous.Version):
-		return fmt.Errorf("previous.version %q is no version", s.Previous.Version)
+		return fmt.Errorf("previous.version %q is not a version", s.Previous.Version)
 	case s.Supersede && (s.By == "" || s.Why == ""):
 		return errors.New("by and why are required with supersede: who ends the run under way, and for what reason")
 	}

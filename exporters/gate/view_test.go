@@ -300,7 +300,7 @@ func TestBody(t *testing.T) {
 		}
 	}
 	later := body(t, g, "all")
-	if want := "waiting, planned for 2025-06-04T02:20:00Z; 0 of 2 rules good, 1 bad"; later.Summary != want {
+	if want := "waiting, planned for 2025-06-04 02:20 UTC; 0 of 2 rules good, 1 bad"; later.Summary != want {
 		t.Errorf("summary %q, want %q", later.Summary, want)
 	}
 	if later.Window.Start != nil || later.PercentComplete != 0 {
@@ -366,7 +366,7 @@ func TestAnAnswerAgesAndSaysSince(t *testing.T) {
 		says  string
 	}{
 		{"pending three intervals later is still pending", situations()["pending"], 90 * time.Second, "pending", ""},
-		{"and a moment later unknown", situations()["pending"], 90*time.Second + 1, "unknown", "nothing has been evaluated since 2025-06-04T02:05:00Z"},
+		{"and a moment later unknown", situations()["pending"], 90*time.Second + 1, "unknown", "nothing has been evaluated since 2025-06-04 02:05 UTC"},
 		{"three intervals ahead is still pending", situations()["pending"], -90 * time.Second, "pending", ""},
 		{"and a moment more is unknown", situations()["pending"], -90*time.Second - 1, "unknown", "is stamped in the future"},
 		{"a pass that is decided stays", situations()["pass"], time.Hour, "pass", ""},

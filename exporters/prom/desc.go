@@ -146,7 +146,7 @@ func (c *catalog) addEvidence() {
 	c.ruleBad = c.gauge("relgate_rule_bad_samples", "Samples that were bad, of relgate_rule_samples. Only of rules that weigh evidence on counts.", labels...)
 	c.ruleLow = c.gauge("relgate_rule_value_low", "The value is likely no less than this, 95 %, at any time, in base units. Absent while nothing is known.", labels...)
 	c.ruleHigh = c.gauge("relgate_rule_value_high", "The value is likely no more than this, 95 %, at any time, in base units. Absent while nothing is known.", labels...)
-	c.against = c.gauge("relgate_rule_evidence_log", "Natural log of the evidence e against the release: if it met its target, evidence this strong would appear at any time in fewer than 1 of e releases. Absent for a gap between groups, which is judged by its interval.", labels...)
+	c.against = c.gauge("relgate_rule_evidence_log", "Natural log of e, the evidence against the release: the chance of this in a release that meets its target, at any time, is under 1 in e. Absent for a gap between groups, which is judged by its interval.", labels...)
 	c.bound = c.gauge("relgate_rule_evidence_bound_log", "Natural log of the evidence from which the rule holds the run or fails.", labels...)
 	c.warning = c.gauge("relgate_rule_evidence_warning_log", "Natural log of the evidence against the release that takes every sample as independent: the rule warns from the bound on.", labels...)
 	c.middle = c.gauge("relgate_rule_evidence_middle_log", "Natural log of the evidence against a release that is at most halfway from its target to the trigger: the rule rolls back from ln 5 on.", labels...)
@@ -183,7 +183,7 @@ type tickDescs struct {
 
 func (c *catalog) addTick() {
 	c.ticks = c.counter("relgate_ticks_total", "Ticks that were committed since the daemon began, one for every plan that ticked.")
-	c.missed = c.counter("relgate_ticks_missed_total", "Ticks that fell out because the one before took too long.")
+	c.missed = c.counter("relgate_ticks_missed_total", "Ticks that were left out because the one before took too long.")
 	c.commands = c.counter("relgate_commands_total", "Commands that were committed since the daemon began, refused ones included.")
 	c.events = c.counter("relgate_events_total", "Events that were committed since the daemon began, by kind.", "plan", "kind")
 	c.evaluation = c.summary("relgate_evaluation_duration_seconds", "Time that evaluating a tick took.")
@@ -191,7 +191,7 @@ func (c *catalog) addTick() {
 	c.fetch = c.summary("relgate_fetch_duration_seconds", "Time that asking all sources of a tick took.")
 	c.lastEvaluation = c.gauge("relgate_evaluation_last_duration_seconds", "Time that the newest evaluation took.")
 	c.lastCommit = c.gauge("relgate_commit_last_duration_seconds", "Time that the newest commit took.")
-	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest asking of all sources took.")
+	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest fetch from all sources took.")
 }
 
 type sourceDescs struct {
@@ -206,17 +206,17 @@ func (c *catalog) addSource() {
 	c.points = c.counter("relgate_source_points_total", "Points that the source gave.", s)
 	c.dropped = c.counter("relgate_source_points_dropped_total", "Points that could not be true and were dropped.", s)
 	c.timeouts = c.counter("relgate_source_timeouts_total", "Batches that the source did not answer in time.", s)
-	c.refused = c.counter("relgate_source_refused_total", "Batches that were not asked because an earlier one had not come back.", s)
+	c.refused = c.counter("relgate_source_refused_total", "Batches that were not sent because an earlier one had not come back.", s)
 	c.panics = c.counter("relgate_source_panics_total", "Batches in which the source panicked.", s)
 	c.took = c.counter("relgate_source_fetch_seconds_total", "Time spent in batches that came back.", s)
 	c.lastSuccess = c.gauge("relgate_source_last_success_timestamp_seconds", "Unix time of the newest reading without a fault. Absent when there was none.", s)
 	c.requests = c.counter("relgate_source_requests_total", "HTTP requests sent, retries included.", s)
-	c.retries = c.counter("relgate_source_retries_total", "HTTP requests that repeated one.", s)
+	c.retries = c.counter("relgate_source_retries_total", "HTTP requests that were retries.", s)
 	c.throttled = c.counter("relgate_source_throttled_total", "Answers that asked to slow down.", s)
 	c.billed = c.counter("relgate_source_billed_units_total", "Units that the upstream charges for: metrics asked for, queries started.", s)
 	c.scanned = c.counter("relgate_source_scanned_bytes_total", "Bytes that queries scanned.", s)
-	c.rateKnown = c.gauge("relgate_source_rate_known", "Whether the upstream says how many requests it will still take (1) or not (0).", s)
-	c.rate = c.gauge("relgate_source_rate_remaining", "Requests that the upstream will still take in its own window. Absent while it does not say.", s)
+	c.rateKnown = c.gauge("relgate_source_rate_known", "Whether the upstream says how many requests it still accepts (1) or not (0).", s)
+	c.rate = c.gauge("relgate_source_rate_remaining", "Requests that the upstream still accepts in its own window. Absent while it does not say.", s)
 }
 
 type webhookDescs struct {
@@ -226,10 +226,10 @@ type webhookDescs struct {
 func (c *catalog) addWebhook() {
 	labels := []string{"endpoint", "class"}
 	c.attempts = c.counter("relgate_webhook_attempts_total", "Requests made to the endpoint.", labels...)
-	c.delivered = c.counter("relgate_webhook_delivered_total", "Events that the endpoint took.", labels...)
-	c.failures = c.counter("relgate_webhook_failures_total", "Requests that the endpoint did not take.", labels...)
+	c.delivered = c.counter("relgate_webhook_delivered_total", "Events that were delivered to the endpoint.", labels...)
+	c.failures = c.counter("relgate_webhook_failures_total", "Requests to the endpoint that failed.", labels...)
 	c.dead = c.counter("relgate_webhook_dead_letters_total", "Events given up for the endpoint.", labels...)
-	c.escalated = c.counter("relgate_webhook_escalated_total", "Events told to the second endpoint because this one did not take them.", labels...)
+	c.escalated = c.counter("relgate_webhook_escalated_total", "Events sent to the second endpoint because deliveries to this one fail.", labels...)
 	c.pending = c.gauge("relgate_webhook_pending", "Events read for the endpoint and not delivered yet.", labels...)
 	c.lag = c.gauge("relgate_webhook_lag_seconds", "Age of the oldest event that is not delivered; 0 when there is none.", labels...)
 }

@@ -161,7 +161,7 @@ func (e *Exporter) serve(w http.ResponseWriter, r *http.Request, s *scrape) erro
 }
 
 // gzip is the page and the scrape's own part as one gzip member: the page's
-// blocks were packed before, and only the scrape's follow anew.
+// blocks were packed before; only those of the scrape itself follow.
 func (s *scrape) gzip(f *form) [][]byte {
 	f.once.Do(func() {
 		var b bytes.Buffer

@@ -162,9 +162,8 @@ func since(s *evaluator.Snapshot, r *evaluator.RuleView) time.Time {
 	return s.At
 }
 
-// asked tells the signals that are asked for: not those of which the rules judge
-// what was derived from them, as those on a percentile do. "No fault" would be
-// said of a question that was never asked.
+// asked tells which signals are asked for. A percentile whose rules judge derived
+// counts is not: its series would say "no fault" of a question that was never asked.
 func asked(plan *rules.Plan) []bool {
 	out := make([]bool, len(plan.Signals))
 	for i := range out {

@@ -166,7 +166,7 @@ func (w *worker) prepare(ctx context.Context) (head *pending, moved int, wait ti
 	defer w.mu.Unlock()
 	w.waiting = false
 	if w.troubled {
-		// Nothing more is sent before it is saved what was: a crash may repeat that.
+		// Save what was delivered before sending more: a crash would repeat it.
 		if err := w.saveLocked(ctx); err != nil {
 			return nil, 0, 0, err
 		}
@@ -355,7 +355,7 @@ func (w *worker) dirtyLocked() {
 	}
 }
 
-// saveLocked makes durable what is done, and forgets the runs of which nothing is
+// saveLocked makes durable what is done, and forgets the runs that have nothing
 // left to do.
 func (w *worker) saveLocked(ctx context.Context) error {
 	for _, s := range w.streams {

@@ -106,7 +106,7 @@ func AgeOf(s *evaluator.Snapshot, now time.Time) Age {
 	return Fresh
 }
 
-// ended is what a whole run says of each of its phases, whatever they were: while a
+// ended is what a whole run says of each of its phases, whatever their state: while a
 // rollback is ordered no gate of the run is open, not even the one of a phase that
 // passed, and a run that was superseded or rolled back opens none any more.
 func (v *RunView) ended() (Outcome, bool) {
@@ -277,7 +277,7 @@ func (v *RunView) missing(k int) string {
 		due = s.Start // started by a command or a pass, within the run
 	}
 	if s.At.Before(due) {
-		return "planned for " + due.UTC().Format("2006-01-02 15:04 UTC")
+		return "planned for " + stamp(due)
 	}
 	return ""
 }
@@ -288,9 +288,9 @@ func (a Answer) Believed(s *evaluator.Snapshot, age Age) Answer {
 	if age == Fresh || a.Final {
 		return a
 	}
-	said := "nothing has been evaluated since " + s.At.UTC().Format(time.RFC3339)
+	said := "nothing has been evaluated since " + stamp(s.At)
 	if age == Ahead {
-		said = "the newest evaluation is stamped in the future, " + s.At.UTC().Format(time.RFC3339) + ": the clock was set back"
+		said = "the newest evaluation is stamped in the future, " + stamp(s.At) + ": the clock was set back"
 	}
 	return a.unknown(rules.CauseStale.String(), said)
 }

@@ -72,8 +72,8 @@ type Weighed struct {
 	Rating   *Rating   `json:"rating"`
 }
 
-// Odds is an e-value: evidence this strong would appear at any time in fewer than
-// one of OneIn releases if what it speaks against were true.
+// Odds is an e-value: if what it speaks against were true, the chance of evidence this
+// strong, at any time, would be under 1 in OneIn.
 type Odds struct {
 	Log   *float64 `json:"log" unit:"log"`     // natural log of the e-value
 	OneIn *float64 `json:"oneIn" unit:"count"` // the e-value in whole numbers, from 1 to 1e15

@@ -256,7 +256,7 @@ func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
 	case Decided(p.State):
 		b.WriteString(strings.ReplaceAll(p.State.String(), "_", " "))
 	case p.Started.IsZero():
-		fmt.Fprintf(&b, "waiting, planned for %s", p.Scheduled.UTC().Format(time.RFC3339))
+		b.WriteString("waiting, planned for " + stamp(p.Scheduled))
 	default:
 		length := p.WindowEnd.Sub(p.Started)
 		fmt.Fprintf(&b, "monitoring window %s of %s", short(max(0, min(s.At.Sub(p.Started), length))), short(length))

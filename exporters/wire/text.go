@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"time"
+
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
@@ -44,4 +46,12 @@ func holdReason(plan *rules.Plan, s *evaluator.Snapshot) string {
 		v.Evidence = *h.Evidence
 	}
 	return words.Rule(plan, &v, s.At).Sentence
+}
+
+// stamp writes a time for people.
+func stamp(t time.Time) string {
+	if t.Second() != 0 {
+		return t.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
