@@ -18,8 +18,8 @@ import (
 // journalFiles is all files of a journal.
 func journalFiles(path string) []string { return []string{path, path + "-wal", path + "-shm"} }
 
-// openLaunch serves two plans: "slow", which is under way for hours, and "quick",
-// which has passed.
+// openLaunch serves three plans: "slow", which is under way for hours, "quick",
+// which has passed, and "bad", which was rolled back.
 func openLaunch(t *testing.T) (s *shopkeeper, dir string) {
 	t.Helper()
 	sentry, dir := newCrashes(t), t.TempDir()
@@ -32,9 +32,12 @@ func openLaunch(t *testing.T) (s *shopkeeper, dir string) {
 	now := time.Now().Truncate(time.Second)
 	place(t, filepath.Join(dir, "plans", "slow.toml"), launchPlan("slow", "1.0.0", now.Add(-2*time.Minute), "2h"))
 	place(t, filepath.Join(dir, "plans", "quick.toml"), launchPlan("quick", "1.0.0", now.Add(-time.Hour), "5m"))
+	place(t, filepath.Join(dir, "plans", "bad.toml"), launchPlan("bad", "6.6.6", now.Add(-time.Hour), "2h"))
+	sentry.set("6.6.6", 50)
 	s = openShop(t, dir)
 	s.watched("slow")
 	eventually(t, "the pass of quick", func() bool { status, _ := s.gate("quick/run/gate"); return status == http.StatusOK })
+	eventually(t, "the rollback of bad", func() bool { status, _ := s.gate("bad/run/rollback"); return status == http.StatusOK })
 	return s, dir
 }
 

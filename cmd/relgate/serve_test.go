@@ -81,7 +81,13 @@ func (b *syncBuffer) String() string {
 
 func serve(t *testing.T, config string) *served {
 	t.Helper()
-	s := &served{log: &syncBuffer{}, cmd: exec.Command(binary(t), "serve", config)}
+	return serveBuild(t, binary(t), config)
+}
+
+// serveBuild serves with a build of its own.
+func serveBuild(t *testing.T, build, config string) *served {
+	t.Helper()
+	s := &served{log: &syncBuffer{}, cmd: exec.Command(build, "serve", config)}
 	s.cmd.Stderr = s.log
 	s.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=secret-of-the-test")
 	if err := s.cmd.Start(); err != nil {
