@@ -233,3 +233,14 @@ func TestHealthCommand(t *testing.T) {
 		t.Errorf("health of nobody: exit %d, %q", code, errs)
 	}
 }
+
+// A clock that was set is said in the log, whichever way.
+func TestTheLogSaysThatTheClockWasSet(t *testing.T) {
+	var log strings.Builder
+	clock := newWallClock(newLog(&log, "info", "text"))
+	clock.Stepped(-time.Hour, time.Hour)
+	wants(t, log.String(), "level=WARN", "set back", "by=1h0m0s", "ahead=1h0m0s")
+	log.Reset()
+	clock.Stepped(40*time.Second, 0)
+	wants(t, log.String(), "level=WARN", "set forward", "by=40s")
+}
