@@ -128,8 +128,9 @@ func (c *crashes) set(version string, bad int) {
 // shopkeeper is a daemon with the shop's plan, and a client of it.
 type shopkeeper struct {
 	*served
-	t   *testing.T
-	url string
+	t     *testing.T
+	url   string
+	hooks *receiver // of its webhooks, nil where it has none
 }
 
 var publicPort = regexp.MustCompile(`public=(\S+)`)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,7 +25,8 @@ func openLaunch(t *testing.T) (s *shopkeeper, dir string) {
 	t.Helper()
 	sentry, dir := newCrashes(t), t.TempDir()
 	text := strings.ReplaceAll(fmt.Sprintf(shopDaemon, sentry.URL), `{ env = "SHOP_SENTRY_TOKEN" }`, `{ file = "token" }`)
-	writeConfig(t, dir, `include = ["plans/*.toml"]`+text)
+	hooks := newReceiver(t)
+	writeConfig(t, dir, `include = ["plans/*.toml"]`+text+fmt.Sprintf("\n[webhooks.ops]\nurl = %q\nallow = [\"127.0.0.0/8\"]\n", hooks.URL+"/ops"))
 	place(t, filepath.Join(dir, "token"), "secret")
 	if err := os.Mkdir(filepath.Join(dir, "plans"), 0o755); err != nil {
 		t.Fatal(err)
@@ -35,6 +37,7 @@ func openLaunch(t *testing.T) (s *shopkeeper, dir string) {
 	place(t, filepath.Join(dir, "plans", "bad.toml"), launchPlan("bad", "6.6.6", now.Add(-time.Hour), "2h"))
 	sentry.set("6.6.6", 50)
 	s = openShop(t, dir)
+	s.hooks = hooks
 	s.watched("slow")
 	eventually(t, "the pass of quick", func() bool { status, _ := s.gate("quick/run/gate"); return status == http.StatusOK })
 	eventually(t, "the rollback of bad", func() bool { status, _ := s.gate("bad/run/rollback"); return status == http.StatusOK })
@@ -91,6 +94,12 @@ func (s *shopkeeper) found() {
 	s.says(s.t, "the journal can be written again")
 	eventually(s.t, "ready", func() bool { status, _ := get(s.t, "http://"+s.private(s.t)+"/-/ready"); return status == http.StatusOK })
 	s.relgate(0, "hold", "--plan", "slow", "--by", "ada", "--why", "to see")
+	for _, run := range []string{"slow@1.0.0", "quick@1.0.0", "bad@6.6.6"} {
+		ids, _ := s.history(run)
+		eventually(s.t, "webhooks of "+run, func() bool {
+			return !slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(s.hooks.ids("/ops"), id) })
+		})
+	}
 	if list := s.relgate(0, "runs"); strings.Count(list, "@1.0.0") != 2 || !strings.Contains(list, "slow@1.0.0") {
 		s.t.Errorf("runs:\n%s", list)
 	}

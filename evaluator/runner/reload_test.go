@@ -192,3 +192,128 @@ func (d doctored) Recover(ctx context.Context, run string) (evaluator.Recovery, 
 	}
 	return rec, err
 }
+
+// stages is a template with two phases, one after the other.
+func stages() *rules.Plan {
+	p := plan("p", 30*time.Second)
+	p.Version, p.Start, p.Completion, p.Length = "", time.Time{}, time.Time{}, time.Hour
+	second := p.Phases[0]
+	second.Name, second.Start = "all", 10*time.Minute
+	p.Phases = append(p.Phases, second)
+	return p
+}
+
+// TestARunThatAnOverrideBringsBackIsWatched: an earlier release that failed is let
+// pass by a person. Its next phase is watched from then on, without a restart, and
+// by the plan as its file has it now.
+func TestARunThatAnOverrideBringsBackIsWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		w := &world{bad: func(minute int64) float64 {
+			if minute < 20 {
+				return 2 // neither good enough to pass nor bad enough to roll back
+			}
+			return 0
+		}}
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{stages()}}, Fetcher: w})
+		begin := func(version string) {
+			t.Helper()
+			if _, err := l.StartRun(t.Context(), "p", runner.Start{Version: version}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		until(0)
+		begin("1")
+		until(20 * 60)
+		if got := view(t, l.Runner, "p").State; got != rules.Failed {
+			t.Fatalf("the first release is %s, want failed", got)
+		}
+		begin("2")
+		until(60 * 60)
+		if got := view(t, l.Runner, "p"); got.Version != "2" || got.State != rules.Passed {
+			t.Fatalf("version %s is %s, want 2 passed", got.Version, got.State)
+		}
+		edited := stages()
+		edited.Rules[1].Action = "another action"
+		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{edited}}); err != nil {
+			t.Fatal(err)
+		}
+		e, err := l.Command(t.Context(), "p", "p@1", evaluator.Command{ID: "1", Kind: evaluator.Override, Phase: "canary", Verdict: rules.Pass, By: "ann", Why: "known"})
+		if err != nil || e.To != "applied" {
+			t.Fatalf("override: %+v, %v", e, err)
+		}
+		until(61*60 + 30)
+		u, ok := l.Published().Run("p@1")
+		if !ok || u.Snapshot.State != rules.Monitoring || u.Plan.Rules[1].Action != "another action" {
+			t.Fatalf("the run that was brought back is %+v", u)
+		}
+		if newest := view(t, l.Runner, "p").Version; newest != "2" {
+			t.Errorf("the newest run is of version %s, want 2", newest)
+		}
+		until(80 * 60)
+		if u, err := l.Recall(t.Context(), "p@1"); err != nil || u.Snapshot.State != rules.Passed {
+			t.Errorf("it is %+v, %v; want passed", u, err)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+		replays(t, l.j, "p@1")
+	})
+}
+
+// TestAReloadBesideABrokenJournalIsTakenUpLater: it is no error, because what asks
+// the sources has the new plans by then.
+func TestAReloadBesideABrokenJournalIsTakenUpLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		j := open(t, new(journaltest.Memory))
+		fault := journaltest.Sound
+		l := goLive(t, nil, runner.Config{
+			Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy},
+			Journal: &journaltest.Faulty{Journal: j, Fault: func(string) journaltest.Fault { return fault }},
+		})
+		until(65)
+		fault = journaltest.Failed
+		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{longer("p")}}); err != nil {
+			t.Errorf("reload: %v", err)
+		}
+		if l.Published().Trouble == nil {
+			t.Error("nothing says that the journal cannot be written")
+		}
+		until(75)
+		fault = journaltest.Sound
+		until(200)
+		if got := view(t, l.Runner, "p").Phases[0].WindowEnd; !got.Equal(start.Add(15 * time.Minute)) {
+			t.Errorf("the window ends at %s: the edit was lost", got)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+		replays(t, j, "p@1")
+	})
+}
+
+// TestAPlanWhoseFileIsGoneSpeaksOfTheVersionThatItNamedLast: a question without a
+// version is about the release that waits, not about the one before it.
+func TestAPlanWhoseFileIsGoneSpeaksOfTheVersionThatItNamedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}})
+		until(65)
+		next := plan("p", 30*time.Second)
+		next.Version = "2"
+		for _, config := range []runner.Policies{
+			{Plans: []*rules.Plan{next}}, {}, {Broken: map[string]string{"p": "p.toml has 1 problem"}},
+		} {
+			if err := l.Reload(t.Context(), config); err != nil {
+				t.Fatal(err)
+			}
+			if v, _ := l.Published().Plan("p"); v == nil || v.Version != "2" || len(v.Runs) != 1 || v.Runs[0].Record.Version != "1" {
+				t.Errorf("with %+v it is shown as %+v", config, v)
+			}
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
