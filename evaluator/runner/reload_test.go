@@ -51,6 +51,9 @@ func TestReload(t *testing.T) {
 				t.Errorf("plan %q: got %s (%s), want pass", name, got.Verdict, got.Why.Code)
 			}
 		}
+		if v, _ := l.Published().Plan("q"); v.Note != "no file has this plan any more" {
+			t.Errorf("of a plan that is gone and whose run is decided it is said: %s", v.Note)
+		}
 		if err := l.stop(); err != nil {
 			t.Error(err)
 		}
@@ -311,6 +314,79 @@ func TestAPlanWhoseFileIsGoneSpeaksOfTheVersionThatItNamedLast(t *testing.T) {
 			if v, _ := l.Published().Plan("p"); v == nil || v.Version != "2" || len(v.Runs) != 1 || v.Runs[0].Record.Version != "1" {
 				t.Errorf("with %+v it is shown as %+v", config, v)
 			}
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAnEarlierReleaseIsNotJudgedByTheFileOfAnother: a release that an override
+// brings back goes on by its own plan where the file names another version.
+func TestAnEarlierReleaseIsNotJudgedByTheFileOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		of := func(version string, later time.Duration) *rules.Plan {
+			p := stages()
+			p.Version, p.Length = version, 0
+			p.Start = start.Add(later)
+			p.Completion = p.Start.Add(time.Hour)
+			p.Rules[1].Action = "revert " + version
+			return p
+		}
+		w := &world{bad: func(minute int64) float64 {
+			if minute < 20 {
+				return 2
+			}
+			return 0
+		}}
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{of("1", 0)}}, Fetcher: w})
+		until(20 * 60)
+		second := runner.Policies{Plans: []*rules.Plan{of("2", 21*time.Minute)}}
+		if err := l.Reload(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		until(60 * 60)
+		if got := view(t, l.Runner, "p"); got.Version != "2" || got.State != rules.Passed {
+			t.Fatalf("version %s is %s, want 2 passed", got.Version, got.State)
+		}
+		if e, err := l.Command(t.Context(), "p", "p@1", evaluator.Command{ID: "1", Kind: evaluator.Override, Phase: "canary", Verdict: rules.Pass, By: "ann", Why: "known"}); err != nil || e.To != "applied" {
+			t.Fatalf("override: %+v, %v", e, err)
+		}
+		until(61*60 + 30)
+		if err := l.Reload(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		v, _ := l.Published().Plan("p")
+		u, ok := l.Published().Run("p@1")
+		if !ok || u.Snapshot.State != rules.Monitoring || u.Plan.Rules[1].Action != "revert 1" || !u.Plan.Start.Equal(start) {
+			t.Errorf("the run that was brought back is %+v", u)
+		}
+		if v.File != runner.FileWaiting || !strings.Contains(v.Note, "p@1") || !strings.Contains(v.Note, "version 2") {
+			t.Errorf("its file is %s: %s", v.File, v.Note)
+		}
+		until(80 * 60)
+		if v, _ := l.Published().Plan("p"); v.File != runner.FileOK {
+			t.Errorf("when both are decided the file is %s: %s", v.File, v.Note)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+		replays(t, l.j, "p@1")
+	})
+}
+
+// TestARunThatCannotBeginIsSaidAtAStart: not only in the log.
+func TestARunThatCannotBeginIsSaidAtAStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		p := plan("p", 30*time.Second)
+		p.Parameters = []rules.Parameter{{Name: "lambda", Required: true}}
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Fetcher: &world{bad: healthy}})
+		synctest.Wait()
+		v, _ := l.Published().Plan("p")
+		if v == nil || v.File != runner.FileBroken || !strings.Contains(v.Note, "lambda") || len(v.Runs) != 0 {
+			t.Errorf("shown as %+v, want broken for its parameter lambda", v)
 		}
 		if err := l.stop(); err != nil {
 			t.Error(err)
