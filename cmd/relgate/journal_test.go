@@ -92,7 +92,10 @@ func (s *shopkeeper) found() {
 	s.watched("slow")
 	eventually(s.t, "the pass of quick", func() bool { status, _ := s.gate("quick/run/gate"); return status == http.StatusOK })
 	s.says(s.t, "the journal can be written again")
-	eventually(s.t, "ready", func() bool { status, _ := get(s.t, "http://"+s.private(s.t)+"/-/ready"); return status == http.StatusOK })
+	eventually(s.t, "ready", func() bool {
+		status, _ := get(s.t, "http://"+s.private(s.t)+"/-/ready")
+		return status == http.StatusOK
+	})
 	s.relgate(0, "hold", "--plan", "slow", "--by", "ada", "--why", "to see")
 	for _, run := range []string{"slow@1.0.0", "quick@1.0.0", "bad@6.6.6"} {
 		ids, _ := s.history(run)

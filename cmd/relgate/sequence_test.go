@@ -440,7 +440,7 @@ func (h *house) body(raw string) (b bodySeen, err error) {
 func (h *house) question(pub *runner.Published, runs map[string]*chronicle, plan string, pin url.Values, id, version string) {
 	for _, phase := range []string{"canary", "half", "beside", wire.WholeRun, wire.Current} {
 		for _, view := range []string{"gate", "entry", "verdict", "rollback"} {
-			if view == "entry" && phase == wire.Current {
+			if view == "entry" && phase == wire.Current || view == "verdict" && phase != wire.WholeRun || view == "rollback" && phase != wire.Current {
 				continue
 			}
 			path := fmt.Sprintf("/v1/gates/%s/%s/%s?%s", plan, phase, view, pin.Encode())
@@ -577,16 +577,15 @@ func live(t *testing.T, steps []step) (broken string, passes, runs int) {
 // TestWhateverHappensAGateSpeaksOfOneVersion: no answer for one run speaks of
 // another, none is a pass without grounds, and nothing ends a watch.
 func TestWhateverHappensAGateSpeaksOfOneVersion(t *testing.T) {
-	var passes, runs int
+	var draws, passes, runs int
 	rapid.Check(t, func(rt *rapid.T) {
 		broken, passed, began := live(t, rapid.SliceOfN(drawnStep, 1, 25).Draw(rt, "steps"))
 		if broken != "" {
 			rt.Fatal(broken)
 		}
-		passes, runs = passes+passed, runs+began
+		draws, passes, runs = draws+1, passes+passed, runs+began
 	})
-	if passes < 10 || runs < 100 {
-		t.Errorf("%d runs began and %d passed: the sequences try too little", runs, passes)
+	if runs < draws || passes < draws/4 {
+		t.Errorf("%d runs began and %d passed in %d sequences: they try too little", runs, passes, draws)
 	}
-	t.Logf("%d runs, %d passed", runs, passes)
 }

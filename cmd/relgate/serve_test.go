@@ -157,10 +157,14 @@ func TestServeReloadsAndKeepsTheOldConfigWhenTheNewOneIsBad(t *testing.T) {
 	eventually(t, "the changed phase", has(`relgate_phase_traffic_ratio{phase="one",plan="P-1"} 0.2`))
 
 	writeConfig(t, dir, strings.Replace(plainConfig, `"10 %"`, `"a lot"`, 1))
-	s.says(t, "the old one stays in force")
+	s.says(t, "config reloaded in part")
 	s.says(t, "phases.one.traffic")
 	eventually(t, "the metric of the bad reload", has("relgate_config_last_reload_successful 0"))
 	eventually(t, "the old plan", has(`relgate_phase_traffic_ratio{phase="one",plan="P-1"} 0.2`))
+
+	writeConfig(t, dir, strings.Replace(plainConfig, `[daemon]`, "[daemon]\npublik = 1", 1))
+	s.says(t, "the old one stays in force")
+	s.says(t, "daemon.publik")
 
 	writeConfig(t, dir, strings.Replace(plainConfig, `"10 %"`, `"30 %"`, 1))
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {

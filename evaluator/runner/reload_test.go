@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -270,13 +271,18 @@ func TestAReloadBesideABrokenJournalIsTakenUpLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)
 		j := open(t, new(journaltest.Memory))
-		fault := journaltest.Sound
+		var broken atomic.Bool
 		l := goLive(t, nil, runner.Config{
 			Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy},
-			Journal: &journaltest.Faulty{Journal: j, Fault: func(string) journaltest.Fault { return fault }},
+			Journal: &journaltest.Faulty{Journal: j, Fault: func(string) journaltest.Fault {
+				if broken.Load() {
+					return journaltest.Failed
+				}
+				return journaltest.Sound
+			}},
 		})
 		until(65)
-		fault = journaltest.Failed
+		broken.Store(true)
 		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{longer("p")}}); err != nil {
 			t.Errorf("reload: %v", err)
 		}
@@ -284,7 +290,7 @@ func TestAReloadBesideABrokenJournalIsTakenUpLater(t *testing.T) {
 			t.Error("nothing says that the journal cannot be written")
 		}
 		until(75)
-		fault = journaltest.Sound
+		broken.Store(false)
 		until(200)
 		if got := view(t, l.Runner, "p").Phases[0].WindowEnd; !got.Equal(start.Add(15 * time.Minute)) {
 			t.Errorf("the window ends at %s: the edit was lost", got)
