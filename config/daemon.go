@@ -164,7 +164,7 @@ func checkSourceType(c rules.Checker, s *SourceSpec) {
 }
 
 // eventKinds are the kinds of the evaluator's events.
-var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command"}
+var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command", "plan"}
 
 func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 	if w.Class == "" {

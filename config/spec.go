@@ -46,7 +46,7 @@ type WebhookSpec struct {
 	URL        string            `toml:"url"`         // Where events are posted. Required, unless url_from is given.
 	URLFrom    Secret            `toml:"url_from"`    // The URL where it is a secret in itself, as Slack's are.
 	Class      string            `toml:"class"`       // "action" is retried until it arrives, "notify" for a while. Default: notify.
-	Events     []string          `toml:"events"`      // Kinds of events it wants: "run", "phase", "verdict", "rule", "signal", "communication", "command". Default: all.
+	Events     []string          `toml:"events"`      // Kinds of events it wants: "run", "phase", "verdict", "rule", "signal", "communication", "command", "plan" (an edit under way). Default: all.
 	Plans      []string          `toml:"plans"`       // Names of the plans whose events it wants. Default: all.
 	Secrets    []Secret          `toml:"secrets"`     // Keys that sign a delivery; each gives a signature, so that a new one can be rolled out before the old one goes. At least one for class action.
 	EscalateTo string            `toml:"escalate_to"` // Name of the webhook that is told when deliveries to this one keep failing.

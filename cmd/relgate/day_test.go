@@ -128,15 +128,22 @@ func (c *crashes) set(version string, bad int) {
 // shopkeeper is a daemon with the shop's plan, and a client of it.
 type shopkeeper struct {
 	*served
-	t   *testing.T
-	url string
+	t     *testing.T
+	url   string
+	hooks *receiver // of its webhooks, nil where it has none
 }
 
 var publicPort = regexp.MustCompile(`public=(\S+)`)
 
 func openShop(t *testing.T, dir string) *shopkeeper {
 	t.Helper()
-	s := serve(t, filepath.Join(dir, "config.toml"))
+	return openShopWith(t, binary(t), dir)
+}
+
+// openShopWith opens it with a build of its own.
+func openShopWith(t *testing.T, build, dir string) *shopkeeper {
+	t.Helper()
+	s := serveBuild(t, build, filepath.Join(dir, "config.toml"))
 	s.says(t, "msg=serving")
 	return &shopkeeper{served: s, t: t, url: "http://" + publicPort.FindStringSubmatch(s.log.String())[1]}
 }

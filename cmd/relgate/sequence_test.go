@@ -112,8 +112,8 @@ func (h *house) Fetch(_ context.Context, now time.Time, wants []runner.Want) []r
 	for i, want := range wants {
 		_, version, _ := strings.Cut(want.Signal.Query.Sentry.Release, "@")
 		bad, ok := h.world[version]
-		if !ok {
-			h.breaks("a source was asked for version %q", version)
+		if !ok || version != versionOf(want.Run) {
+			h.breaks("run %s asked for version %q", want.Run, version)
 		}
 		r := rules.Reading{Signal: want.Index, From: want.From, To: want.To, SettledUntil: now.Unix() / 60 * 60}
 		for at := (want.From + 59) / 60 * 60; at+60 <= want.To && at+60 <= now.Unix(); at += 60 {
@@ -122,6 +122,13 @@ func (h *house) Fetch(_ context.Context, now time.Time, wants []runner.Want) []r
 		readings[i] = r
 	}
 	return readings
+}
+
+// versionOf is the version in a run's id.
+func versionOf(run string) string {
+	_, version, _ := strings.Cut(run, "@")
+	version, _, _ = strings.Cut(version, "~")
+	return version
 }
 
 // breaks notes the first law that was broken. A run of the sequence ends there.
@@ -243,11 +250,12 @@ func (h *house) do(s step) {
 	case "version", "return", "edit":
 		p := sequencePlan(s.Plan)
 		if s.Plan == "launch" {
+			p.Signals[0].Query.Sentry.Release = "launch@" + s.Version // the version is written out in its query
 			p.Version, p.Start, p.Completion, p.Length = s.Version, at, at.Add(time.Hour), 0
 		}
 		if s.Do == "edit" {
 			if was := h.files[s.Plan]; was != nil {
-				p.Version, p.Start, p.Completion = was.Version, was.Start, was.Completion
+				p.Version, p.Start, p.Completion, p.Signals = was.Version, was.Start, was.Completion, was.Signals
 			}
 			p.Rules[1].Action = "revert at " + at.Format(time.TimeOnly)
 			p.Phases[0].Window = time.Duration(3+s.Minutes%2) * time.Minute
@@ -432,7 +440,7 @@ func (h *house) body(raw string) (b bodySeen, err error) {
 func (h *house) question(pub *runner.Published, runs map[string]*chronicle, plan string, pin url.Values, id, version string) {
 	for _, phase := range []string{"canary", "half", "beside", wire.WholeRun, wire.Current} {
 		for _, view := range []string{"gate", "entry", "verdict", "rollback"} {
-			if view == "entry" && phase == wire.Current {
+			if view == "entry" && phase == wire.Current || view == "verdict" && phase != wire.WholeRun || view == "rollback" && phase != wire.Current {
 				continue
 			}
 			path := fmt.Sprintf("/v1/gates/%s/%s/%s?%s", plan, phase, view, pin.Encode())
@@ -461,6 +469,7 @@ func (h *house) question(pub *runner.Published, runs map[string]*chronicle, plan
 				if why := h.wrongPass(runs[b.Run.ID], phase, view); why != "" {
 					h.breaks("%s passes: %s; it says %s", path, why, b.Sentence)
 				}
+			case pub.Trouble != nil: // an order stands, and whether a command has ended it is not known yet
 			case view == "rollback" && status == http.StatusOK && (runs[b.Run.ID] == nil || !runs[b.Run.ID].rolledBack):
 				h.breaks("%s orders a rollback that the journal does not know", path)
 			}
@@ -568,16 +577,15 @@ func live(t *testing.T, steps []step) (broken string, passes, runs int) {
 // TestWhateverHappensAGateSpeaksOfOneVersion: no answer for one run speaks of
 // another, none is a pass without grounds, and nothing ends a watch.
 func TestWhateverHappensAGateSpeaksOfOneVersion(t *testing.T) {
-	var passes, runs int
+	var draws, passes, runs int
 	rapid.Check(t, func(rt *rapid.T) {
 		broken, passed, began := live(t, rapid.SliceOfN(drawnStep, 1, 25).Draw(rt, "steps"))
 		if broken != "" {
 			rt.Fatal(broken)
 		}
-		passes, runs = passes+passed, runs+began
+		draws, passes, runs = draws+1, passes+passed, runs+began
 	})
-	if passes < 10 || runs < 100 {
-		t.Errorf("%d runs began and %d passed: the sequences try too little", runs, passes)
+	if runs < draws || passes < draws/4 {
+		t.Errorf("%d runs began and %d passed in %d sequences: they try too little", runs, passes, draws)
 	}
-	t.Logf("%d runs, %d passed", runs, passes)
 }

@@ -81,7 +81,13 @@ func (b *syncBuffer) String() string {
 
 func serve(t *testing.T, config string) *served {
 	t.Helper()
-	s := &served{log: &syncBuffer{}, cmd: exec.Command(binary(t), "serve", config)}
+	return serveBuild(t, binary(t), config)
+}
+
+// serveBuild serves with a build of its own.
+func serveBuild(t *testing.T, build, config string) *served {
+	t.Helper()
+	s := &served{log: &syncBuffer{}, cmd: exec.Command(build, "serve", config)}
 	s.cmd.Stderr = s.log
 	s.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=secret-of-the-test")
 	if err := s.cmd.Start(); err != nil {
@@ -156,6 +162,10 @@ func TestServeReloadsAndKeepsTheOldConfigWhenTheNewOneIsBad(t *testing.T) {
 	eventually(t, "the metric of the bad reload", has("relgate_config_last_reload_successful 0"))
 	eventually(t, "the old plan", has(`relgate_phase_traffic_ratio{phase="one",plan="P-1"} 0.2`))
 
+	writeConfig(t, dir, strings.Replace(plainConfig, `[daemon]`, "[daemon]\npublik = 1", 1))
+	s.says(t, "the old one stays in force")
+	s.says(t, "daemon.publik")
+
 	writeConfig(t, dir, strings.Replace(plainConfig, `"10 %"`, `"30 %"`, 1))
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
@@ -226,4 +236,15 @@ func TestHealthCommand(t *testing.T) {
 	if code, _, errs := command(t, "health", "--url", "http://127.0.0.1:1"); code != exitFail || !strings.Contains(errs, "cannot be reached") {
 		t.Errorf("health without a daemon: exit %d, %q", code, errs)
 	}
+}
+
+// A clock that was set is said in the log, whichever way.
+func TestTheLogSaysThatTheClockWasSet(t *testing.T) {
+	var log strings.Builder
+	clock := newWallClock(newLog(&log, "info", "text"))
+	clock.Stepped(-time.Hour, time.Hour)
+	wants(t, log.String(), "level=WARN", "set back", "by=1h0m0s", "ahead=1h0m0s")
+	log.Reset()
+	clock.Stepped(40*time.Second, 0)
+	wants(t, log.String(), "level=WARN", "set forward", "by=40s")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,16 +161,16 @@ func TestCommandNotCommitted(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			until(-60)
 			store := new(journaltest.Memory)
-			broken := false
+			var broken atomic.Bool
 			j := &journaltest.Faulty{Journal: open(t, store), Fault: func(string) journaltest.Fault {
-				if broken {
+				if broken.Load() {
 					return fault
 				}
 				return journaltest.Sound
 			}}
 			l := goLive(t, store, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}, Journal: j})
 			until(70)
-			broken = true
+			broken.Store(true)
 			if _, err := l.Command(t.Context(), "p", "", hold("1")); !errors.Is(err, runner.ErrJournal) || !errors.Is(err, journaltest.ErrInjected) {
 				t.Errorf("Command: got %v, want the journal's error", err)
 			}
@@ -187,7 +188,7 @@ func TestCommandNotCommitted(t *testing.T) {
 				t.Errorf("a command meanwhile: got %v", err)
 			}
 			until(100)
-			broken = false
+			broken.Store(false)
 			until(200)
 			if err := l.Ready(); err != nil || l.Published().Trouble != nil {
 				t.Errorf("after the journal came back: %v, trouble %v", err, l.Published().Trouble)

@@ -19,7 +19,7 @@ const (
 	FileOK      FileState = "ok"      // it is in force for the run under way, or there is none
 	FileGone    FileState = "gone"    // no file has the plan any more
 	FileBroken  FileState = "broken"  // its file cannot be used, or not for the run under way
-	FileWaiting FileState = "waiting" // it names a version whose run waits for the one under way
+	FileWaiting FileState = "waiting" // it names another version than the run under way
 )
 
 // FileStates lists every FileState, for metrics.
@@ -33,6 +33,7 @@ type policy struct {
 	last    *rules.Plan // as its file had it when it was last read; nil when it was not since the start
 	file    FileState
 	note    string // why it is not ok, in words
+	about   *run   // the run under way of which that was said; nil when there was none
 	runs    []*run // the newest begun first
 	pending bool   // plan's own version has no run yet
 }
@@ -132,6 +133,7 @@ func (r *Runner) take(ctx context.Context, config Policies, had []*policy) ([]*p
 // compare finds out what a plan's file means for its runs.
 func (r *Runner) compare(ctx context.Context, p *policy, broken map[string]string) error {
 	u := p.underWay()
+	p.about = u
 	switch why, bad := broken[p.name]; {
 	case bad && u != nil:
 		r.say(p, FileBroken, fmt.Sprintf("%s; run %s goes on by the plan in the journal", why, u.record.ID))
@@ -155,6 +157,10 @@ func (r *Runner) compare(ctx context.Context, p *policy, broken map[string]strin
 			r.say(p, FileWaiting, fmt.Sprintf("version %s waits: run %s is under way; its run begins when that one is decided or superseded", p.plan.Version, u.record.ID))
 			return nil
 		}
+	}
+	if u != nil && !p.plan.Template() && u.record.Version != p.plan.Version {
+		r.say(p, FileWaiting, fmt.Sprintf("the file is of version %s, whose run is decided; run %s is under way and goes on by the plan in the journal", p.plan.Version, u.record.ID))
+		return nil
 	}
 	r.say(p, FileOK, "")
 	if u != nil {
@@ -213,8 +219,15 @@ func declared(p *rules.Plan, values map[string]string) map[string]string {
 // under way, and the run of a plan whose file names its version.
 func (r *Runner) catchUp(ctx context.Context) {
 	var batch []staged
+	said := false // of a file, and no tick shows it
 	for _, p := range r.policies {
 		u := p.underWay()
+		if p.about != u {
+			if r.broken = r.compare(ctx, p, r.Policies.Broken); r.broken != nil {
+				return
+			}
+			said = true
+		}
 		switch {
 		case u != nil && u.document != nil:
 			batch = append(batch, r.stage(ctx, u, evaluator.Tick{At: r.now(u), Edit: u.edit}))
@@ -225,6 +238,7 @@ func (r *Runner) catchUp(ctx context.Context) {
 			case errors.As(err, &refusal):
 				p.pending = false // until the file changes
 				r.say(p, FileBroken, fmt.Sprintf("the run of version %s cannot begin: %s", p.plan.Version, refusal.Text))
+				said = true
 				continue
 			case err != nil:
 				r.broken = err
@@ -235,7 +249,9 @@ func (r *Runner) catchUp(ctx context.Context) {
 			batch = append(batch, s)
 		}
 	}
-	r.commit(ctx, batch)
+	if r.commit(ctx, batch); said {
+		r.publish()
+	}
 }
 
 // Reload puts another set of plans in force between two ticks. A run under way

@@ -134,6 +134,10 @@ type run struct {
 
 func (u *run) undecided() bool { return !evaluator.Decided(u.record.State) }
 
+// checkEvery is how often the journal's file is looked at beside the ticks: their
+// interval may be long, and a run that is decided has none.
+const checkEvery = 2 * time.Second
+
 // heavy is the number of readings after which a state is stored however few the
 // ticks: reading them back takes about a tenth of a second.
 const heavy = 8_192
@@ -273,8 +277,8 @@ func sleep(ctx context.Context, d time.Duration) {
 // wait nor a slow source keeps a person waiting. A job from reloads cuts f short
 // and makes await return false; during a fetch there are none, because the
 // readings belong to the plans that asked for them. So does a command that makes
-// a slot due before the one that is waited for, where there is one. f has returned
-// when await does.
+// a slot due before the one that is waited for, where there is one, and a journal
+// that has gone. f has returned when await does.
 func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <-chan job, slot time.Time, f func()) bool {
 	done := make(chan struct{})
 	go func() {
@@ -283,10 +287,16 @@ func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <
 	}()
 	finish := func() { cancel(); <-done }
 	was := r.broken != nil
+	check := time.NewTicker(checkEvery)
+	defer check.Stop()
 	for {
 		select {
 		case <-done:
 			return true
+		case <-check.C:
+			if r.broken == nil {
+				r.broken = r.Journal.Check()
+			}
 		case j := <-r.commands:
 			j.run(ctx)
 		case j := <-reloads:
