@@ -240,8 +240,14 @@ func checkExposed(c rules.Checker, d *DaemonSpec) {
 	}
 	ip, err := netip.ParseAddr(host)
 	local := host == "localhost" || err == nil && ip.IsLoopback()
-	if !local && len(d.Tokens) == 0 {
+	if len(d.Tokens) > 0 {
+		return
+	}
+	if !local {
 		c.At("public").Warn("no-tokens", "add [daemon.tokens.NAME]", "the gate can be read from other machines without a token")
+	}
+	if d.ExternalURL != "" {
+		c.At("external_url").Warn("no-tokens", "add [daemon.tokens.NAME]", "people reach the gate from outside, and without tokens it takes commands from this machine only")
 	}
 }
 
@@ -260,6 +266,6 @@ func checkToken(c rules.Checker, t *TokenSpec) {
 	checkSecret(c.At("token"), t.Token)
 	c.Required("scopes", len(t.Scopes) == 0, `["read"]`)
 	for i, scope := range t.Scopes {
-		c.At("scopes").Index(i).OneOf("unknown-scope", "scope", scope, []string{"read", "command"})
+		c.At("scopes").Index(i).OneOf("unknown-scope", "scope", scope, []string{"read", "command", "start"})
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // document is the shape of a config file. An included file has a plan only.
 type document struct {
-	Include []string `toml:"include"` // Files that hold further plans, as patterns beside this file: ["plans/*.toml"]. Main file only.
+	Include []string `toml:"include"` // Files that hold further plans, as patterns beside this file: ["plans/*.toml"]. A plan with an error keeps no other from running. Main file only.
 	rules.Spec
 	Sources  []SourceSpec  `toml:"sources"`  // Where the numbers live. Main file only.
 	Webhooks []WebhookSpec `toml:"webhooks"` // Who is told. Main file only.
@@ -74,7 +74,7 @@ type TokenSpec struct {
 	Name   string   `toml:"-" key:"name"`
 	Hash   string   `toml:"hash"`   // "sha256:" and the hex digest of the token. One of hash and token is required.
 	Token  Secret   `toml:"token"`  // The token itself, in the environment or a file.
-	Scopes []string `toml:"scopes"` // What it may do: "read", "command". Required.
+	Scopes []string `toml:"scopes"` // What it may do: "read", "command" a run, "start" one. Required.
 	Plans  []string `toml:"plans"`  // Names of the plans that it is good for. Default: all.
 }
 

@@ -164,9 +164,12 @@ func (r *reader) fixed(v any) {
 
 func soundTrack(t *evidence.Track) bool {
 	ok := finite(t.N) && finite(t.Bad) && finite(t.Square) && finite(t.Most)
+	for j := range len(t.Segments) + 1 {
+		s := segmentOf(t, j)
+		ok = ok && finite(s.LLR) && finite(s.N) && finite(s.Bad) && finite(s.Most) && s.Start < farthest && s.Start > -farthest
+	}
 	for j := range t.LR {
-		s := &t.Segments[j]
-		ok = ok && finite(t.LR[j]) && finite(t.Mid[j]) && finite(s.LLR) && finite(s.N) && finite(s.Bad) && finite(s.Most) && s.Start < farthest && s.Start > -farthest
+		ok = ok && finite(t.LR[j]) && finite(t.Mid[j])
 	}
 	for _, v := range t.MB {
 		ok = ok && finite(v)

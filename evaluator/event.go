@@ -133,7 +133,7 @@ type Weighed struct {
 	Outlook *Outlook    `json:"outlook,omitempty"` // success, undecided: what it would take
 
 	Baseline *Beside  `json:"baseline,omitempty"` // what runs beside the release, over the same minutes
-	Past     *Earlier `json:"past,omitempty"`     // what earlier releases counted; nil where nobody looked for them or something runs beside
+	Past     *Earlier `json:"past,omitempty"`     // what earlier releases counted; nil where they were not looked for or something runs beside
 	Groups   *Gap     `json:"groups,omitempty"`   // of a gap between groups
 	Rating   *Ratings `json:"rating,omitempty"`   // of a mean of stars
 }

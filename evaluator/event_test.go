@@ -25,7 +25,7 @@ func TestTheFirstTickOfARunSaysWhatBegins(t *testing.T) {
 	var events []Event
 	w.state, events = checkedStep(t, p, w.state, Tick{At: w.now, Begin: &Begun{By: "ci", Why: "merged", Principal: "deploy", Supersedes: "REL@1.0.0"}})
 	e := events[0]
-	if len(events) != 2 || e.ID != "REL@1.0.1~2.k3x9/1" || e.Kind != RunEvent || e.Subject != "REL" || e.From != "" || e.To != "waiting" ||
+	if len(events) != 1 || e.ID != "REL@1.0.1~2.k3x9/1" || e.Kind != RunEvent || e.Subject != "REL" || e.From != "" || e.To != "waiting" ||
 		e.Run != "REL@1.0.1~2" || e.Version != "1.0.1" || e.By != "ci" || e.Principal != "deploy" || e.Why.Code != WhyRunBegun || e.Why.Text != "merged" {
 		t.Errorf("got %d events, the first is %+v", len(events), e)
 	}
@@ -198,5 +198,98 @@ func TestALateStartMovesWhatFollows(t *testing.T) {
 	w.run(T.Add(50 * time.Minute))
 	if lines := w.lines(); !strings.Contains(lines, "02:47:00 phase ten: monitoring => passed") || !strings.Contains(lines, "02:47:30 phase all: waiting => monitoring") {
 		t.Errorf("got\n%s", lines)
+	}
+}
+
+// A percentile that is judged by the share above its threshold is asked for too,
+// and its evidence has the median of its periods, weighted by their samples.
+func TestAPercentileIsShownInItsUnit(t *testing.T) {
+	p := onePlan(rules.Rule{Title: "Lambda p95 latency", Over: 5 * time.Minute, Coverage: .8, ShownSignal: 1, ShownWhen: pct("> 3 s")})
+	p.Signals = append(p.Signals, rules.Signal{Name: "p95", Unit: rules.Seconds, Kind: rules.Percentile, Quant: .95, Of: -1, Period: time.Minute, Every: time.Minute, Keep: 30})
+	p.Signals[0].Of, p.Signals[0].Above = 1, 3
+	w := newWorld(t, p)
+	w.value = func(signal int, at int64) (float64, float64, bool) {
+		switch {
+		case signal == 0:
+			return 10, 1000, true
+		case at < T.Unix()+120:
+			return 9, 0, true // without samples it says nothing
+		case at < T.Unix()+240:
+			return 2.4, 100, true
+		}
+		return 2.9, 900, true
+	}
+	w.run(T.Add(2 * time.Minute))
+	if q := Look(p, w.state).Rollback[0].Evidence.Quantile; q != nil {
+		t.Errorf("nothing is known of it yet: %+v", q)
+	}
+	w.run(T.Add(6 * time.Minute))
+	if q, want := Look(p, w.state).Rollback[0].Evidence.Quantile, (Quantile{Of: .95, Value: 2.9, Threshold: 3, Unit: rules.Seconds}); q == nil || *q != want {
+		t.Errorf("got %+v, want %+v", q, want)
+	}
+}
+
+// The rungs at which nothing goes on, and the kinds of events: none is forgotten.
+func TestRungsAndKinds(t *testing.T) {
+	for r, want := range map[Rung]bool{NoRung: false, WarnRung: false, HoldRung: true, RollbackRung: true} {
+		if r.Holds() != want {
+			t.Errorf("%q holds: %v", r, r.Holds())
+		}
+	}
+	w := newWorld(t, boundPlan())
+	w.value = func(int, int64) (float64, float64, bool) { return 90, 1000, true }
+	var events []Event
+	w.state, events = checkedStep(t, w.plan, w.state, Tick{At: w.now, Begin: &Begun{}, Edit: &Edit{}})
+	w.events = append(w.events, events...)
+	w.bend = func(rd *rules.Reading) bool {
+		if w.now.Before(T.Add(time.Minute)) {
+			rd.Fault = rules.Throttled
+		}
+		return true
+	}
+	w.tick(Command{Kind: Hold})
+	w.run(T.Add(20 * time.Minute))
+	seen := map[EventKind]bool{}
+	for _, e := range w.events {
+		seen[e.Kind] = true
+	}
+	for _, k := range EventKinds() {
+		if !seen[k] {
+			t.Errorf("there was no event of kind %s", k)
+		}
+		delete(seen, k)
+	}
+	if len(seen) > 0 {
+		t.Errorf("kinds that are not listed: %v", seen)
+	}
+}
+
+// The rule whose numbers go with a pass is one that decides, not one that is only
+// shown.
+func TestAnAdvisoryRuleDoesNotLead(t *testing.T) {
+	p := smallPlan()
+	p.Rules[0].Gate = rules.Advisory
+	p.Rules = append(p.Rules, p.Rules[0])
+	p.Rules[3].Name, p.Rules[3].Gate = "decides", rules.Required
+	p.Phases = p.Phases[:1]
+	p.Phases[0].Success = []int{0, 3}
+	w := newWorld(t, p)
+	w.run(T.Add(20 * time.Minute))
+	w.want("phase ten: monitoring => passed (threshold) rules_hold rule=decides 2/2 0.001 15/15")
+}
+
+// A run may begin after its T. No source has been asked then, so that nothing is
+// judged by its silence, however strict the plan is.
+func TestTheFirstTickOfARunJudgesNothing(t *testing.T) {
+	p := boundPlan()
+	for i := range p.Rules {
+		p.Rules[i].OnNoData, p.Rules[i].OnError, p.Rules[i].Grace = rules.PolicyRollback, rules.PolicyRollback, 0
+	}
+	state, events := Step(p, Begin(p), Tick{At: T.Add(24 * time.Hour), Begin: &Begun{}})
+	if len(events) != 1 || Look(p, state).State != rules.Waiting {
+		t.Errorf("got %d events, the run is %s", len(events), Look(p, state).State)
+	}
+	if next := Quiet(p, state); next.After(T.Add(24 * time.Hour)) {
+		t.Errorf("the next tick is due at %v, want at once", next)
 	}
 }

@@ -75,6 +75,7 @@ func (s *State) quantile(lay *layout, r *rules.Rule, from, to int64) *Quantile {
 
 // weighedEvidence is what a rule has weighed, with everything that it was judged by.
 func (st *State) weighedEvidence(lay *layout, w *watch, v *weighing) Evidence {
+	v = w.shown(v)
 	e := st.evidence(lay, w.rule, w.stretch(v))
 	e.Held = ""
 	if w.rule.For > 0 && v.rung > rungNone {

@@ -38,12 +38,12 @@ func periodsOf(lay *layout, r *rules.Rule, s *series, since, at int64) periods {
 	if sl.level {
 		q.first = alignDown(since, q.w)
 	}
-	if s.from > q.first { // what lies before was never answered: nobody knows what is missing there
+	if s.from > q.first { // what lies before was never answered: what is missing there is not known
 		q.first = alignUp(s.from, q.w)
 	}
 	q.sure = q.first
 	// What was forgotten is not missing. It may be that nothing was, and a value was
-	// taken back after it had settled: then the oldest ranges are not looked at again.
+	// removed by its source after it had settled: then the oldest ranges are not looked at again.
 	if n := len(s.points); n > 0 && (s.gone > 0 || n >= int(sl.keep)) && s.points[0].At > q.first {
 		q.first = alignUp(s.points[0].At, q.w)
 		q.sure = q.first + int64(q.spec.Range()-1)*q.w

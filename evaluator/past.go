@@ -13,7 +13,7 @@ import (
 // Past is a release that passed before this one, as the journal told of it.
 type Past struct {
 	Run    string    `json:"run"` // its id
-	At     time.Time `json:"at"` // when it passed
+	At     time.Time `json:"at"`  // when it passed
 	Totals []Total   `json:"totals"`
 }
 
@@ -82,8 +82,8 @@ func pool(sig *rules.Signal, past []Past) pooled {
 	return p
 }
 
-// pastOf is what a rule on a signal is compared with: nil where nobody looked for
-// earlier releases, and where something better runs beside this one.
+// pastOf is what a rule on a signal is compared with: nil where earlier releases were
+// not looked for, and where something better runs beside this one.
 func (st *State) pastOf(plan *rules.Plan, signal int) *pooled {
 	sig := &plan.Signals[signal]
 	if st.past == nil || !st.past[signal].known || sig.Kind != rules.Ratio || sig.Baseline > 0 {
@@ -115,7 +115,7 @@ func (w *watch) worse(z *weighed) float64 {
 	return evidence.LogGrid(math.Floor(z.track.Bad), z.track.N, w.past.bound, rates[:], weights[:]) / max(w.sig.Cluster, 1)
 }
 
-// lingers reports whether a warning stays although nothing gives it afresh: while
+// lingers reports whether a warning stays although nothing new gives it: while
 // what it rests on still speaks against the release.
 func (old *ruleState) lingers(v *weighing) bool {
 	switch {

@@ -338,7 +338,7 @@ func (s *stepper) passWhy(k int) Why {
 }
 
 // heard reports whether the data of a success rule reach to the end of its
-// phase's window: one that may only veto keeps nobody waiting after that.
+// phase's window: one that may only veto is not waited for after that.
 func (s *stepper) heard(k, i int) bool {
 	r := &s.plan.Rules[s.plan.Phases[k].Success[i]]
 	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]

@@ -14,7 +14,7 @@ type proof struct {
 	weak          bool    // excluding the trigger is enough here
 	bad, n        float64 // the counts that prove the least: those old enough to count in favour, or all
 	phi           float64
-	ahead         *outlook // what it would take to pass; nil until somebody needs it
+	ahead         *outlook // what it would take to pass; nil until it is needed
 }
 
 // besideTouched reports whether anything came for what runs beside a rule's
@@ -87,8 +87,8 @@ func (st *State) weighSuccess(w *watch, z *weighed) weighing {
 	return v
 }
 
-// inFavour works out what speaks for a release. Before its window ends nobody
-// needs that but people.
+// inFavour works out what speaks for a release. Before its window ends it is
+// for people only.
 func (w *watch) inFavour(v *successView, plan *rules.Plan, k int) {
 	if v.proof == nil {
 		f := w.prove(v.soft, plan, k)

@@ -22,9 +22,11 @@ type weighing struct {
 	rung  rung
 	cause rules.Cause
 
-	bad, n   float64 // of the suspect stretch; of all where nothing is suspect
-	from, to int64   // its event time
-	points   int     // buckets with a value, of all
+	bad, n   float64          // of the suspect stretch; of all where nothing is suspect
+	from, to int64            // its event time
+	miss     evidence.Segment // what speaks most clearly of a missed limit
+	missBase tally            // the baseline over its minutes
+	points   int              // buckets with a value, of all
 
 	warn, hold, mid float64 // log e-values; hold is the one that is shown
 	pair, confirm   float64 // the same against "no worse than the baseline": warns, and confirms a rollback
@@ -92,6 +94,7 @@ func (w *watch) suspect(z *weighed) weighing {
 	seg := &z.track.Segments[j]
 	vs := z.against()
 	v.base, v.baseTo = vs.beside[j], vs.compared
+	v.miss, v.missBase = z.track.Miss, vs.beside[len(z.track.Segments)]
 	if seg.LLR > 0 {
 		v.bad, v.n, v.from = seg.Bad, seg.N, seg.Start
 	} else {
@@ -101,6 +104,18 @@ func (w *watch) suspect(z *weighed) weighing {
 	// fail as well: what was known of an outage is not forgotten.
 	v.compared = w.awaited(z) || vs.compared > seg.Start+(z.newest-seg.Start)/2 || v.base.bad > w.rule.Limit*v.base.n
 	return v
+}
+
+// shown is a weighing as people should see it: a hold, or a failure, names the
+// stretch that speaks, where all that was seen would not.
+func (w *watch) shown(v *weighing) *weighing {
+	speaks := v.rung >= rungHold && v.miss.LLR > 0 && v.miss.Start > v.from
+	if !speaks || v.from > w.from || w.rule.Kind == rules.Success && !w.meets(v) {
+		return v
+	}
+	s := *v
+	s.bad, s.n, s.from, s.base = v.miss.Bad, v.miss.N, v.miss.Start, v.missBase
+	return &s
 }
 
 // awaited reports whether the baseline may only be behind, or cannot be asked:

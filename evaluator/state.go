@@ -22,7 +22,7 @@ type State struct {
 	applied []string     // IDs of the newest commands that were applied
 	frozen  []frozenRule // evidence of the rollback rules that fired, by rule
 	fired   *Event       // the root of the rollback: a rule's event, or that of the command
-	past    []pooled     // as Plan.Signals; nil when nobody has looked for earlier releases
+	past    []pooled     // as Plan.Signals; nil when earlier releases were not looked for
 
 	lay *layout // numbers worked out from the plan; not stored
 }
@@ -157,7 +157,7 @@ func freshPhase(p *rules.Phase) phaseState {
 
 // fit gives a state whose parts have the plan's lengths. They differ only when a
 // state is used under another plan than its own without Adopt; what is missing
-// then begins afresh.
+// then starts anew.
 func fit(plan *rules.Plan, st *State) *State {
 	if st.fits(plan) {
 		return st

@@ -26,6 +26,9 @@ func Step(plan *rules.Plan, state *State, tick Tick) (*State, []Event) {
 	for i := range tick.Commands {
 		s.command(&tick.Commands[i])
 	}
+	if tick.Begin != nil && len(tick.Readings) == 0 {
+		return s.st, s.events // no source has been asked yet: silence means nothing
+	}
 	s.readings(tick.Readings)
 	s.startDue()
 	s.judgeRollback()

@@ -14,10 +14,10 @@ type successView struct {
 	silence silence
 	opinion opinion // Pending with its cause while it cannot be judged
 	alarm   bool    // the companion decided
-	closed  bool    // its phase is decided: what would come next matters to nobody
+	closed  bool    // its phase is decided: what would come next does not matter
 
 	weigh *weighing // of a rule that weighs evidence
-	proof *proof    // nil until somebody needs it
+	proof *proof    // nil until it is needed
 	soft  *weighed
 }
 

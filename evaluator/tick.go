@@ -19,7 +19,7 @@ type Tick struct {
 	Edit *Edit `json:"edit,omitempty"`
 
 	// Past is the releases that passed before, newest first, in the first tick of
-	// a run; later ones have no effect. Nil means that nobody has looked for any,
+	// a run; later ones have no effect. Nil means that none were looked for,
 	// empty that there are none.
 	Past []Past `json:"past,omitzero"`
 }

@@ -127,7 +127,7 @@ func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 // askFrom is where a question begins: at the oldest bucket that has not settled,
 // once more as far back as a bucket may still be corrected, and as far as a
 // rollback rule judges, so that it never fires on a peak that its source has
-// taken back; and at what is needed if that was never answered.
+// corrected since; and at what is needed if that was never answered.
 func (s *State) askFrom(lay *layout, i int, need, at int64) int64 {
 	sr, sl := &s.signals[i], &lay.signals[i]
 	w := sr.bucket(sl)

@@ -11,7 +11,7 @@ import (
 
 // weighed is what a rule that weighs evidence has taken in for good. Its size
 // does not depend on how long the rule watches: buckets that have settled are
-// folded into it, the few that may still change are weighed afresh at each look.
+// folded into it, the few that may still change are weighed again at each look.
 type weighed struct {
 	until  int64   // buckets that begin before it are taken in
 	ripe   int64   // success: and those before it count in favour as well
@@ -34,7 +34,7 @@ type weighed struct {
 // versus is a release against what runs beside it.
 type versus struct {
 	pair     evidence.PairTrack
-	beside   [4]tally // :: segment of the track → the baseline over the minutes of each segment
+	beside   [5]tally // :: segment of the track → the baseline over the minutes of each segment; the last is that of Miss
 	compared int64    // end of the newest bucket with a baseline
 }
 
@@ -169,7 +169,7 @@ func (w *watch) add(z *weighed, p, b *rules.Point) {
 		return
 	}
 	for j := range z.vs.beside {
-		if z.track.Segments[j].Start == p.At {
+		if segmentOf(&z.track, j).Start == p.At {
 			z.vs.beside[j] = tally{}
 		}
 	}
@@ -182,6 +182,14 @@ func (w *watch) add(z *weighed, p, b *rules.Point) {
 		z.vs.beside[j].bad += b.Value
 		z.vs.beside[j].n += b.Samples
 	}
+}
+
+// segmentOf is the j-th segment of a track, Miss behind the others.
+func segmentOf(t *evidence.Track, j int) *evidence.Segment {
+	if j == len(t.Segments) {
+		return &t.Miss
+	}
+	return &t.Segments[j]
 }
 
 // ripen adds the buckets that begin in [z.ripe, upto) to what counts in favour.
@@ -281,7 +289,7 @@ func (st *State) basePoints(w *watch) []rules.Point {
 // foldedUntil is the event time before which nothing of a watch is expected to
 // change any more: the watermark, less as far as a correction may still reach. A
 // rule that wants its evidence to last for a time reads all of that time again,
-// so that it never fires on a peak that its source has taken back. A baseline
+// so that it never fires on a peak that its source has corrected. A baseline
 // that is behind is waited for, unless it has fallen silent.
 func (st *State) foldedUntil(lay *layout, w *watch, at int64) int64 {
 	s, sl := &st.signals[w.rule.Signal], &lay.signals[w.rule.Signal]
@@ -323,8 +331,8 @@ func (s *stepper) changed(w *watch) int64 {
 	return from
 }
 
-// forget drops what was weighed of buckets that may still change: nobody looked
-// at them for a while.
+// forget drops what was weighed of buckets that may still change: no rule has
+// looked at them for a while.
 func (s *stepper) forget() {
 	for _, i := range s.lay.weighing {
 		s.rule(int(i)).soft = nil

@@ -84,7 +84,7 @@ func TestBoundReplacesEveryPlaceholder(t *testing.T) {
 		{"version", run.Version, "1.0.1"},
 		{"start", run.Start.Format(time.RFC3339), "2025-07-01T02:00:00Z"},
 		{"completion", run.Completion.Format(time.RFC3339), "2025-07-03T02:00:00Z"},
-		{"binding", fmt.Sprintf("%+v", run.Binding), "{Run:launch@1.0.1~2 UID:u1 Try:2 Parameters:map[lambda:44 note:it's fine] Previous:{Version:1.0.0 Parameters:map[lambda:43]}}"},
+		{"binding", fmt.Sprintf("%+v", run.Binding), "{Run:launch@1.0.1~2 UID:u1 Try:2 Template:true Parameters:map[lambda:44 note:it's fine] Previous:{Version:1.0.0 Parameters:map[lambda:43]}}"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s is %q, want %q", tt.what, tt.got, tt.want)
@@ -278,6 +278,12 @@ func TestSettingsTellParametersFromTheReleaseBefore(t *testing.T) {
 	}
 	if _, previous := Settings(map[string]string{"previous.version": "0.9.1"}); previous.Version != "0.9.1" {
 		t.Errorf("got %+v, want version 0.9.1", previous)
+	}
+}
+
+func TestPlaceholdersOfAPlan(t *testing.T) {
+	if got, want := fmt.Sprint(compiled(t, templateSpec()).Placeholders()), "[lambda note plan previous previous.lambda version]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -109,11 +109,16 @@ func (c *compiler) declareSignals() {
 	c.shared = len(c.spec.Signals)
 	c.specs = append(c.specs, c.spec.Signals...)
 	c.named = c.namedSignals()
+	own := map[string]bool{} // :: name → whether the plan declares that signal itself
+	for _, s := range c.spec.Signals {
+		own[s.Name] = true
+	}
 	for _, s := range c.spec.Shared {
-		if c.named[s.Name] {
+		if c.named[s.Name] && !own[s.Name] {
 			c.specs = append(c.specs, s)
 		}
 	}
+	c.plan.Signals = make([]Signal, 0, len(c.specs))
 	for i, s := range c.specs {
 		c.signals[s.Name] = i
 		c.plan.Signals = append(c.plan.Signals, compileSignal(s))
@@ -191,6 +196,7 @@ func pace(s SignalSpec) (every, settle time.Duration) {
 }
 
 func (c *compiler) declareRules() {
+	c.plan.Rules = make([]Rule, 0, len(c.spec.Success)+len(c.spec.Rollback))
 	for _, s := range c.spec.Success {
 		r := c.rule(Success, s.RuleSpec)
 		if i, ok := c.signals[s.Alarm]; ok {

@@ -286,6 +286,7 @@ func TestSharedSignalsJoinThePlanThatNamesThem(t *testing.T) {
 	spec.Shared = append(spec.Signals[:1:1], SignalSpec{Name: "not-named"}, spec.Signals[1], SignalSpec{Name: "only-rollback", Source: "cw", Kind: ptr(Alarm), CloudWatch: &CloudWatchQuery{Alarm: "x"}})
 	spec.Rollback[1].Signal, spec.Rollback[1].When = "only-rollback", when("== 1")
 	spec.Signals = spec.Signals[2:]
+	spec.Shared = append(spec.Shared, SignalSpec{Name: "p95"}) // the plan's own comes first
 	plan, problems := Compile(spec)
 	if plan == nil || len(problems) > 0 {
 		t.Fatal(problems)

@@ -42,7 +42,9 @@ func TestDiffTellsWhatThePlanFileSays(t *testing.T) {
 		{"datapoints", func(s *Spec) { s.Rollback[0].For, s.Rollback[0].Datapoints = nil, "3 of 5" },
 			"rollback.errors-high.datapoints:  → 3 of 5; rollback.errors-high.missing:  → missing; rollback.errors-high.for: 10m → "},
 		{"a rule's alarm", func(s *Spec) { s.Success[0].Alarm, s.Success[1].Alarm = "", "page" }, "success.errors.alarm: page → ; success.slow.alarm:  → page"},
-		{"a dimension", func(s *Spec) { s.Signals[0].CloudWatch.Dimensions = map[string]string{"ApiName": "shop", "St age": "prod"} },
+		{"a dimension", func(s *Spec) {
+			s.Signals[0].CloudWatch.Dimensions = map[string]string{"ApiName": "shop", "St age": "prod"}
+		},
 			`signals.error_rate.cloudwatch.dimensions:  → { ApiName = "shop", "St age" = "prod" }`},
 		{"a metric", func(s *Spec) { s.Signals[0].CloudWatch.Bad = "4XXError" }, "signals.error_rate.cloudwatch.bad: 5XXError → 4XXError"},
 		{"a switch", func(s *Spec) { s.Signals[0].CloudWatch.MissingBadIsZero = true }, "signals.error_rate.cloudwatch.missing_bad_is_zero:  → true"},

@@ -44,7 +44,7 @@ func (d *Parameter) takes(value string) error {
 	if d.Pattern == "" {
 		return nil
 	}
-	if re, err := wholePattern(d.Pattern); err != nil || !re.MatchString(value) {
+	if re, err := wholePattern(d.Pattern); err == nil && !re.MatchString(value) { // a bad pattern is reported for itself
 		return errors.New(strconv.Quote(value) + ": want a value that matches the pattern " + d.Pattern)
 	}
 	return nil
@@ -53,6 +53,9 @@ func (d *Parameter) takes(value string) error {
 func hasControl(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }
 
 func wholePattern(pattern string) (*regexp.Regexp, error) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		return nil, err
+	}
 	return regexp.Compile(`^(?:` + pattern + `)$`)
 }
 

@@ -86,6 +86,18 @@ func (p *Plan) eachText(visit func(text *string, use textUse, keys ...string)) {
 	}
 }
 
+// Placeholders lists the names that the plan's texts have in braces, each once, in
+// order: "lambda", "previous.lambda", "version".
+func (p *Plan) Placeholders() []string {
+	names := map[string]bool{}
+	p.eachText(func(text *string, _ textUse, _ ...string) {
+		for _, name := range placeholderNames(*text) {
+			names[name] = true
+		}
+	})
+	return sortedKeys(names)
+}
+
 func braced(text string) bool { return strings.Contains(text, "{") }
 
 // textPath is the key path of a text that eachText visits.

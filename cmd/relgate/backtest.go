@@ -164,7 +164,7 @@ func writable(flag, path string) error {
 // load reads a config and chooses its plan.
 func (t *trial) load(file string, main bool) error {
 	cfg, problems := t.decode(file)
-	if cfg == nil {
+	if config.Errors(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(t.con.err, p)
 		}
@@ -182,7 +182,7 @@ func (t *trial) load(file string, main bool) error {
 		}
 		plan = cfg.Plans[i]
 	}
-	t.configs, t.plans = append(t.configs, cfg), append(t.plans, plan)
+	t.configs, t.plans = append(t.configs, cfg), append(t.plans, plan.Example())
 	return nil
 }
 

@@ -161,7 +161,7 @@ func (c simulateRuleCommand) fromFile(con console) (*simulation.Setting, error) 
 		return nil, fmt.Errorf("which rule of %s? Give --rule with the name of a rollback rule", c.File)
 	}
 	cfg, problems := config.Load(c.File)
-	if cfg == nil {
+	if config.Errors(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(con.err, p)
 		}
@@ -173,7 +173,7 @@ func (c simulateRuleCommand) fromFile(con console) (*simulation.Setting, error) 
 		if c.Plan != "" && p.Name != c.Plan {
 			continue
 		}
-		s, err := simulation.OfPlan(p, c.Rule, c.Phase)
+		s, err := simulation.OfPlan(p.Example(), c.Rule, c.Phase)
 		switch {
 		case err != nil:
 			errs = append(errs, err)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/exporters/gate"
@@ -74,7 +75,7 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	d.asked.use(d.newPool(d.config, made))
 	if d.journal, err = journal.Open(ctx, journal.Config{Path: d.config.Daemon.Journal, Endpoints: endpointNames(d.config)}); err != nil {
-		return fmt.Errorf("opening journal %q: %w", d.config.Daemon.Journal, err)
+		return err
 	}
 	d.encoder = &encoder{journal: d.journal, plans: map[string]*rules.Plan{}}
 	if err := d.forget(ctx, d.config); err != nil {
@@ -96,6 +97,16 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	return d.listen(ctx)
+}
+
+// idle reports whether there is nothing to do: no plan can be used, and no run is
+// under way by a plan in the journal.
+func (d *daemon) idle(ctx context.Context) (bool, error) {
+	if len(d.config.Plans) > 0 {
+		return false, nil
+	}
+	runs, err := d.journal.Runs(ctx, evaluator.RunFilter{Open: true, Limit: 1})
+	return len(runs) == 0, err
 }
 
 func (d *daemon) newExporters() error {

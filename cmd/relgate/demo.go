@@ -139,7 +139,7 @@ func (d *demo) load() error {
 		}
 		d.config, problems = config.Decode("config.toml", text, relgate.Files.ReadFile)
 	}
-	if d.config == nil {
+	if config.Errors(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(d.con.err, p)
 		}
@@ -149,6 +149,9 @@ func (d *demo) load() error {
 		return fmt.Errorf("the config has %d plans; a demo runs one", len(d.config.Plans))
 	}
 	d.plan = d.config.Plans[0]
+	if d.plan.Template() {
+		return fmt.Errorf("plan %q names no version and no start; a demo runs a plan with both in [release]", d.plan.Name)
+	}
 	if d.Plain {
 		plainly(d.plan)
 	}
@@ -181,13 +184,16 @@ func (d *demo) redirect() {
 	d.config.Daemon.ExternalURL, d.config.Daemon.Tokens = "", nil
 }
 
-// resume sets the clock to where an earlier demo in the same folder stopped.
+// resume sets the clock to where an earlier demo in the same folder stopped. A
+// release that begins later begins at its own time.
 func (d *demo) resume(ctx context.Context) error {
 	last, err := d.daemon.lastTick(ctx, d.plan)
 	if err != nil || last.IsZero() {
 		return err
 	}
-	d.clock.set(last.Add(d.ResumeAfter))
+	if at := last.Add(d.ResumeAfter); at.After(d.clock.Now()) {
+		d.clock.set(at)
+	}
 	return nil
 }
 
@@ -219,7 +225,7 @@ func (d *demo) run(ctx context.Context) error {
 func (d *demo) done() bool {
 	u := d.release()
 	if u == nil {
-		return false
+		return d.refused() != ""
 	}
 	s := &u.Snapshot
 	switch s.State {
@@ -229,13 +235,28 @@ func (d *demo) done() bool {
 	return s.Over || (!s.Horizon.IsZero() && s.At.After(s.Horizon.Add(2*d.plan.Interval)))
 }
 
-// release is the run that the demo shows, nil before it has begun.
+// refused is why the plan's run cannot begin, empty while nothing keeps it.
+func (d *demo) refused() string {
+	p, ok := d.daemon.runner.Published().Plan(d.plan.Name)
+	if !ok || p.File == runner.FileOK {
+		return ""
+	}
+	return p.Note
+}
+
+// release is the run that the demo shows, nil before it has begun: the newest of
+// the plan's version. A folder may hold a run of an earlier version too.
 func (d *demo) release() *runner.RunView {
 	p, ok := d.daemon.runner.Published().Plan(d.plan.Name)
 	if !ok {
 		return nil
 	}
-	return p.Newest()
+	for i := range p.Runs {
+		if p.Runs[i].Record.Version == d.plan.Version {
+			return &p.Runs[i]
+		}
+	}
+	return nil
 }
 
 // present shows events and frames until the plan is done, then the summary.
@@ -251,6 +272,9 @@ func (d *demo) present(ctx context.Context) error {
 		}
 		if u := d.release(); u != nil {
 			d.show.frame(u, finished)
+		}
+		if why := d.refused(); finished && d.release() == nil {
+			return exit(exitUsage, fmt.Errorf("the run cannot begin: %s", why))
 		}
 		if finished {
 			return ignoreDone(ctx, d.finish(ctx, n))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/wire"
@@ -74,42 +75,69 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 	labelled(w, "do now", cmp.Or(b.Do.Action, "nothing: relgate goes on by itself"))
 	labelled(w, "who", cmp.Or(b.Do.Owner, b.Manager))
 	labelled(w, "command", b.Do.Command)
-	labelled(w, "why", b.Sentence)
-	for _, line := range b.Detail {
-		labelled(w, "", line)
+	why := b.Detail
+	if _, said, _ := strings.Cut(b.Headline, ": "); strings.TrimSuffix(b.Sentence, ".") != said {
+		why = append([]string{b.Sentence}, why...)
+	}
+	for i, line := range why {
+		labelled(w, []string{"why", ""}[min(i, 1)], line)
 	}
 	if b.Stale {
 		labelled(w, "stale", "the daemon has not evaluated for three intervals; what follows is old")
 	}
 	labelled(w, "run", fmt.Sprintf("%s, %s; evaluated %s", b.Run.ID, b.Title, utc(b.EvaluatedAt)))
 	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	var phases [][]string
 	for i := range b.Phases {
 		p := &b.Phases[i]
 		traffic := "-"
 		if p.Traffic.TargetPercent != nil {
 			traffic = fmt.Sprintf("%g %%", *p.Traffic.TargetPercent)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", plain(p.Phase), traffic, plain(strings.ReplaceAll(p.State, "_", " ")), phaseTimes(p))
+		phases = append(phases, []string{plain(p.Phase), traffic, plain(strings.ReplaceAll(p.State, "_", " ")), phaseTimes(p)})
 	}
-	t.Flush()
+	for _, line := range tabled(phases) {
+		fmt.Fprintln(w, line)
+	}
 	fmt.Fprintln(w)
-	t = tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	for _, r := range rulesToShow(b) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", result(r, colour), plain(r.ID), compared(r), counts(r), plain(r.Owner))
+	shown := rulesToShow(b)
+	var rows [][]string
+	for _, r := range shown {
+		rows = append(rows, []string{result(r), plain(r.ID), compared(r), counts(r), plain(r.Owner)})
 	}
-	t.Flush()
+	for i, line := range tabled(rows) {
+		said := result(shown[i])
+		fmt.Fprintln(w, paint(colour, ruleColour(shown[i]), said)+strings.TrimPrefix(line, said))
+	}
 	for _, s := range b.Signals {
-		if s.Fault != "" {
-			fmt.Fprintf(w, "signal %s: %s%s: %s\n", plain(s.Name), plain(s.Fault), inARow(s.Failures), plain(s.Detail))
+		if s.Fault == "" {
+			continue
+		}
+		for _, line := range wrapped(fmt.Sprintf("signal %s: %s%s: %s", plain(s.Name), plain(strings.ReplaceAll(s.Fault, "_", " ")), inARow(s.Failures), plain(s.Detail)), 80) {
+			fmt.Fprintln(w, line)
 		}
 	}
+}
+
+// tabled puts rows into columns; a line is cut at 80.
+func tabled(rows [][]string) []string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	t.Flush()
+	var lines []string
+	for line := range strings.Lines(b.String()) {
+		lines = append(lines, cutName(strings.TrimRight(line, " \n"), 80))
+	}
+	return lines
 }
 
 // explainAll writes what every rule says in every phase that has begun.
 func explainAll(w io.Writer, b *wire.PlanBody, colour bool) {
 	say := func(r *wire.Rule) {
-		fmt.Fprintf(w, "  %s %s\n", result(r, colour), plain(r.ID))
+		fmt.Fprintf(w, "  %s %s\n", paint(colour, ruleColour(r), result(r)), plain(r.ID))
 		for _, line := range wrapped(plain(r.Reason), 74) {
 			fmt.Fprintf(w, "    %s\n", line)
 		}
@@ -119,7 +147,10 @@ func explainAll(w io.Writer, b *wire.PlanBody, colour bool) {
 		if p.Window.Start == nil {
 			continue
 		}
-		fmt.Fprintf(w, "\nphase %s: %s\n", plain(p.Phase), plain(p.Summary))
+		fmt.Fprintln(w)
+		for _, line := range wrapped(fmt.Sprintf("phase %s: %s", plain(p.Phase), plain(p.Summary)), 80) {
+			fmt.Fprintln(w, line)
+		}
 		for k := range p.Rules {
 			if p.Rules[k].Kind == "success" {
 				say(&p.Rules[k])
@@ -142,14 +173,21 @@ func labelled(w io.Writer, label, text string) {
 	}
 }
 
+// phaseTimes is a phase's window; empty before it begins, of which the text above
+// tells.
 func phaseTimes(p *wire.Body) string {
 	switch {
 	case p.Window.Start == nil:
-		return plain(p.Summary)
+		return ""
 	case p.Window.End == nil:
 		return "since " + utc(p.Window.Start)
 	}
-	return fmt.Sprintf("%s to %s, %d %% done", p.Window.Start.UTC().Format("2006-01-02 15:04"), utc(p.Window.End), p.PercentComplete)
+	start, end := p.Window.Start.UTC(), p.Window.End.UTC()
+	format := "15:04"
+	if start.Format(time.DateOnly) != end.Format(time.DateOnly) {
+		format = "01-02 15:04"
+	}
+	return fmt.Sprintf("%s to %s UTC, %d %%", start.Format("2006-01-02 15:04"), end.Format(format), p.PercentComplete)
 }
 
 // rulesToShow is the rollback rules and the success rules of the current phase,
@@ -176,8 +214,12 @@ func rulesToShow(b *wire.PlanBody) []*wire.Rule {
 	return list
 }
 
-// compared is a rule's value beside its threshold.
+// compared is a rule's value beside its threshold. Of a percentile it is the
+// percentile itself, as the plan has it, though a share is judged.
 func compared(r *wire.Rule) string {
+	if q := r.Quantile; q != nil {
+		return fmt.Sprintf("%s (%s %s)", digits(q.Value, 3, q.Unit), r.Op, shown(q.Threshold, q.Unit))
+	}
 	return fmt.Sprintf("%s (%s %s)", estimate(r, r.Value), r.Op, shown(r.Threshold, r.Unit))
 }
 
@@ -203,9 +245,9 @@ func inARow(failures int) string {
 	return fmt.Sprintf(", %d times in a row", failures)
 }
 
-// result is what a rule says, in the colour of its state.
-func result(r *wire.Rule, colour bool) string {
-	return paint(colour, stateColours[evaluator.RuleState(r.State)], strings.ReplaceAll(plain(r.Result), "_", " "))
-}
+// result is what a rule says.
+func result(r *wire.Rule) string { return strings.ReplaceAll(plain(r.Result), "_", " ") }
+
+func ruleColour(r *wire.Rule) string { return stateColours[evaluator.RuleState(r.State)] }
 
 var verdictColours = map[string]string{"pass": "32", "fail": "31", "rollback": "1;31", "pending": "36", "unknown": "33"}

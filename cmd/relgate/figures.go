@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"strconv"
 	"strings"
 
@@ -24,27 +23,6 @@ func digits(v *float64, n int, unit string) string {
 func goodShares(r *wire.Rule) bool {
 	below := r.Op == rules.Less.String() || r.Op == rules.LessOrEqual.String()
 	return r.Weighed != nil && r.Weighed.Bad != nil && below == (r.Kind == rules.RollbackRule.String())
-}
-
-// whole is what all samples are in a display unit.
-func whole(unit string) float64 {
-	if unit == rules.Percent.String() {
-		return 100
-	}
-	return 1
-}
-
-// bound writes a limit or a trigger as the plan does.
-func bound(r *wire.Rule, v *float64) string {
-	if v == nil {
-		return shown(v, r.Unit)
-	}
-	b := *v
-	if goodShares(r) {
-		b = whole(r.Unit) - b
-	}
-	b = math.Round(b*1e9) / 1e9 // takes away what subtracting has added
-	return strings.TrimSpace(strconv.FormatFloat(b, 'f', -1, 64) + " " + r.Unit)
 }
 
 // estimate writes what is judged by what was counted: a share with no more digits

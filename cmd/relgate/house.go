@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/gate"
@@ -20,6 +18,11 @@ import (
 // policies is the plans of a config as the runner takes them.
 func policies(cfg *config.Config) runner.Policies {
 	p := runner.Policies{Plans: cfg.Plans, Broken: map[string]string{}}
+	for _, b := range cfg.Broken {
+		if b.Plan != "" {
+			p.Broken[b.Plan] = fmt.Sprintf("%s has %s", b.File, amount(config.Errors(b.Problems), "problem"))
+		}
+	}
 	return p
 }
 
@@ -80,7 +83,13 @@ func eventHeadline(plan *rules.Plan, e, root *evaluator.Event) string {
 // runs that are not live from the journal.
 type desk struct {
 	runner  *runner.Runner
-	journal *journal.Journal
+	journal records
+}
+
+// records is what is read of runs that are not live.
+type records interface {
+	Runs(ctx context.Context, f evaluator.RunFilter) ([]evaluator.RunRecord, error)
+	Events(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error)
 }
 
 // Command hands a command to the runner.
@@ -91,9 +100,9 @@ func (d desk) Command(ctx context.Context, plan, run string, c evaluator.Command
 
 // StartRun hands a start to the runner.
 func (d desk) StartRun(ctx context.Context, plan string, s gate.StartRequest) (gate.StartAnswer, error) {
-	set, previous := split(s.Set, s.Previous)
+	set, previous := rules.Settings(s.Set)
 	started, err := d.runner.StartRun(ctx, plan, runner.Start{
-		Version: s.Version, At: s.At, Set: set, Previous: previous, Again: s.Again, Supersede: s.Supersede,
+		Version: s.Version, At: s.At, Set: set, Previous: s.Previous.With(previous), Again: s.Again, Supersede: s.Supersede,
 		By: s.By, Why: s.Why, Principal: s.Principal,
 	})
 	if refusal := (*runner.Refusal)(nil); errors.As(err, &refusal) {
@@ -110,26 +119,6 @@ func (d desk) StartRun(ctx context.Context, plan string, s gate.StartRequest) (g
 		return gate.StartAnswer{}, err
 	}
 	return gate.StartAnswer{Run: runView(v), Created: started.New}, nil
-}
-
-// split takes what --set says of the release before out of the parameters.
-func split(set map[string]string, previous rules.Previous) (map[string]string, rules.Previous) {
-	parameters := map[string]string{}
-	for name, value := range set {
-		field, of := strings.CutPrefix(name, "previous.")
-		switch {
-		case name == "previous" || name == "previous.version":
-			previous.Version = value
-		case of:
-			if previous.Parameters == nil {
-				previous.Parameters = map[string]string{}
-			}
-			previous.Parameters[field] = value
-		default:
-			parameters[name] = value
-		}
-	}
-	return parameters, previous
 }
 
 // absent is an error as the gate knows it.

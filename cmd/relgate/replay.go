@@ -34,7 +34,7 @@ fact; exit 1 names the first difference.
 func (c replayCommand) Run(ctx context.Context, con console) error {
 	j, err := journal.Open(ctx, journal.Config{Path: c.Journal, ReadOnly: true})
 	if err != nil {
-		return exit(exitUsage, fmt.Errorf("opening journal %q: %w", c.Journal, err))
+		return exit(exitUsage, err)
 	}
 	defer j.Close()
 	id, err := c.onlyRun(ctx, j)
@@ -54,7 +54,7 @@ func (c replayCommand) Run(ctx context.Context, con console) error {
 		_, err = fmt.Fprintf(con.out, "run %s: %s from %s to %s give the same %s\n", id, amount(report.Ticks, "tick"),
 			report.From.Format("2006-01-02T15:04:05Z"), report.To.Format("2006-01-02T15:04:05Z"), amount(report.Events, "event"))
 	case "scenario":
-		err = seen.write(con.out, report.FromSeq)
+		err = seen.write(con.out)
 	}
 	return err
 }
@@ -115,12 +115,10 @@ func (r *recording) tick(output string, w io.Writer) func(evaluator.Kept, *rules
 	return nil
 }
 
-func (r *recording) write(w io.Writer, from uint64) error {
+func (r *recording) write(w io.Writer) error {
 	switch {
 	case r.plan == nil:
 		return errors.New("the journal has no such run")
-	case from != 0:
-		return errors.New("the journal's beginning has been pruned; a scenario needs all of it")
 	case r.plans > 1:
 		return fmt.Errorf("the plan was changed %d times in this run; a scenario holds one", r.plans-1)
 	}

@@ -73,8 +73,13 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 	}
 	explain(con.out, &run.PlanBody, coloured(con.out))
 	fmt.Fprintln(con.out, "\nwhat happened")
+	heads := map[string]string{} // :: id of an event → its headline
 	for i := range run.Events {
 		e := &run.Events[i]
+		heads[e.ID] = e.Headline
+		if e.Because != "" && heads[e.Because] == e.Headline {
+			continue // its root has said it
+		}
 		fmt.Fprintf(con.out, "  %s  %s\n", utc(e.At), plain(e.Headline))
 	}
 	if run.More {

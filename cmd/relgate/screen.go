@@ -66,17 +66,18 @@ func (s *screen) draw(u *runner.RunView, force bool) {
 }
 
 // clip cuts a line to a number of columns: a line that wrapped would be counted
-// as one and drawn as two. Escape sequences take no column.
+// as one and drawn as two. Escape sequences take no column; where there was one the
+// cut line ends with a reset.
 func clip(line string, width int) string {
-	columns, escape := 0, false
+	columns, escape, reset := 0, false, ""
 	for i, r := range line {
 		switch {
 		case r == '\x1b':
-			escape = true
+			escape, reset = true, "\x1b[0m"
 		case escape:
 			escape = r != 'm'
 		case columns == width-1:
-			return line[:i] + "…\x1b[0m"
+			return line[:i] + "…" + reset
 		default:
 			columns++
 		}
@@ -100,7 +101,7 @@ func (s *screen) frame(u *runner.RunView, columns, rows int) []string {
 	}
 	lines = append(lines, "")
 	for i := range snap.Rollback {
-		lines = append(lines, s.rule(&snap.Rollback[i]))
+		lines = append(lines, s.rule(u.Plan, &snap.Rollback[i]))
 	}
 	room := rows - 2 - len(lines)
 	if room <= 0 {
@@ -165,10 +166,14 @@ func bar(share float64) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
 }
 
-// rule is a rollback rule with its value, its trigger and how far it has come.
-func (s *screen) rule(r *evaluator.RuleView) string {
+// rule is a rollback rule with its value, its trigger and how far it has come: a
+// percentile in its own unit, though a share is judged.
+func (s *screen) rule(plan *rules.Plan, r *evaluator.RuleView) string {
 	value, held := "no data", ""
-	if r.Evidence.Known {
+	switch q := r.Evidence.Quantile; {
+	case q != nil:
+		value = q.Unit.Short(q.Value)
+	case r.Evidence.Known:
 		value = r.Evidence.Unit.Short(r.Evidence.Value)
 	}
 	switch {
@@ -177,9 +182,18 @@ func (s *screen) rule(r *evaluator.RuleView) string {
 	case r.State == evaluator.RuleBreaching && r.Evidence.Held != "":
 		held = r.Evidence.Held + " of " + r.Evidence.For
 	}
-	return fmt.Sprintf("%-16s %9s  rolls back %-8s %s %s", cutName(r.Name, 16), value,
-		r.Evidence.Op.String()+" "+r.Evidence.Unit.Format(r.Evidence.Threshold),
+	return fmt.Sprintf("%-16s %9s  rolls back %-8s %s %s", cutName(r.Name, 16), value, trigger(plan, r.Name),
 		s.paint(stateColours[r.State], fmt.Sprintf("%-9s", r.State)), held)
+}
+
+// trigger is what a rollback rule rolls back, as the plan has it: "> 3 %".
+func trigger(plan *rules.Plan, rule string) string {
+	for i := range plan.Rules {
+		if r := &plan.Rules[i]; r.Kind == rules.RollbackRule && r.Name == rule {
+			return r.ShownWhen.String()
+		}
+	}
+	return "" // unreachable: the view was made from the plan
 }
 
 // cutName cuts a name to a number of columns.

@@ -19,6 +19,7 @@ const plainConfig = `
 [release]
 plan = "P-1"
 title = "A release"
+version = "1.0.0"
 start = 2100-01-01T00:00:00Z
 manager = "Ada"
 interval = "1s"
@@ -180,7 +181,7 @@ func TestTwoDaemonsOnOneJournal(t *testing.T) {
 	case <-ctx.Done():
 		t.Fatal("the second daemon runs on the journal of the first")
 	}
-	if code := second.cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(second.log.String(), "another relgate holds it") {
+	if code := second.cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(second.log.String(), "another relgate holds the journal") {
 		t.Errorf("exit %d, %s; want %d and the reason", code, second.log, exitUsage)
 	}
 	if err := first.cmd.Process.Kill(); err != nil {

@@ -56,7 +56,7 @@ func (c startCommand) Run(ctx context.Context, con console) error {
 	switch a.status {
 	case http.StatusOK, http.StatusCreated:
 	case http.StatusConflict:
-		return exit(exitFail, fmt.Errorf("refused: %s", a.said()))
+		return exit(exitFail, fmt.Errorf("refused: %s", strings.TrimPrefix(a.said(), "the run was refused: ")))
 	default:
 		return a.refusal()
 	}

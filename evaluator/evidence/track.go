@@ -10,6 +10,9 @@ const (
 	bets         = 3
 )
 
+// missBet is the size of bet, of a Test, that follows Track.Miss: the middle one.
+const missBet = 1
+
 // The weights of the mixtures: most of the wealth on what is hardest to see.
 var (
 	rateWeights = [alternatives]float64{.4, .3, .2, .1}
@@ -110,6 +113,11 @@ type Track struct {
 	MB       [bets]float64         // log S_j of the betting on minutes
 	Mid      [alternatives]float64 // log S_j of the likelihood ratio against Mid
 	Segments [alternatives]Segment
+
+	// Miss is the stretch that speaks most clearly of a release that misses its
+	// limit, by the betting of Hold: a rate between limit and trigger is too low
+	// for any of Segments.
+	Miss Segment
 }
 
 // NewTest returns the test of a rule whose target is a bad rate of at most
@@ -200,6 +208,7 @@ func (t *Test) Look(tr *Track, at int64, m Minute, omega float64) {
 		tr.Segments[j].add(at, m, bad, llr)
 	}
 	edge := bad/m.N*t.perLimit - 1
+	tr.Miss.add(at, m, bad, math.Log1p(t.fracs[missBet]*edge))
 	for j := range tr.MB {
 		tr.MB[j] = logAdd(tr.MB[j], start) + math.Log1p(t.fracs[j]*edge)
 	}

@@ -67,7 +67,10 @@ func TestTheFileIsWatched(t *testing.T) {
 			func(t *testing.T, path string) { rename(t, path, away(path)); write(t, path, sample(t)) }, "another file",
 			func(t *testing.T, path string) { rename(t, away(path), path) }},
 		{"replaced by garbage, and put back",
-			func(t *testing.T, path string) { move(t, path, away(path)); write(t, path, []byte(strings.Repeat("garbage\n", 999))) }, "another file",
+			func(t *testing.T, path string) {
+				move(t, path, away(path))
+				write(t, path, []byte(strings.Repeat("garbage\n", 999)))
+			}, "another file",
 			func(t *testing.T, path string) { move(t, away(path), path) }},
 		{"replaced by an empty file",
 			func(t *testing.T, path string) { move(t, path, away(path)); write(t, path, nil) }, "another file", nil},

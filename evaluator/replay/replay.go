@@ -12,7 +12,7 @@ import (
 
 // Journal is what a replay reads.
 type Journal interface {
-	// Origin is where all that was retained of a run starts.
+	// Origin is the beginning of a run, with the plan of its first tick.
 	Origin(ctx context.Context, run string) (evaluator.Recovery, error)
 	// Entries are the run's ticks after a sequence, in order, at most limit.
 	Entries(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Kept, error)
@@ -28,7 +28,6 @@ type Report struct {
 	Ticks    int
 	Events   int                   // that were the same
 	Plans    int                   // versions of the plan that were in force
-	FromSeq  uint64                // 0 when it started at the very beginning, else the stored state it started from
 	Snapshot evaluator.Snapshot    // the run after the last tick; meaningless without ticks
 	Differs  *evaluator.Difference // the first difference, where the replay stopped; nil when there is none
 }
@@ -42,11 +41,9 @@ type Options struct {
 
 const page = 256 // ticks read at once
 
-// Replay runs everything that the journal retained of a run again, from its
-// beginning or, where that was pruned, from the oldest state that is left, and
-// stops at the first event that is not the journal's, fact for fact. The error
-// is of reading, never of a difference; a run that the journal does not know
-// gives a Report without ticks.
+// Replay runs a run again from its beginning, and stops at the first event that is
+// not the journal's, fact for fact. The error is of reading, never of a
+// difference; a run that the journal does not know gives a Report without ticks.
 func Replay(ctx context.Context, j Journal, run string, o Options) (Report, error) {
 	report := Report{Run: run}
 	if err := replay(ctx, j, o, &report); err != nil {
@@ -67,8 +64,7 @@ func replay(ctx context.Context, j Journal, o Options, report *Report) error {
 	if err := run.Start(origin); err != nil {
 		return err
 	}
-	report.FromSeq = origin.Seq
-	for seq := origin.Seq; ; {
+	for seq := uint64(0); ; {
 		kept, err := j.Entries(ctx, report.Run, seq, page)
 		if err != nil {
 			return err

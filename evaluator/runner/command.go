@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/rules"
@@ -63,8 +64,15 @@ func (r *Runner) command(ctx context.Context, plan, id string, c evaluator.Comma
 		c.Blocked = other.record.ID
 	}
 	s := r.stage(ctx, u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(c)}})
+	back := !slices.Contains(p.runs, u) && !s.entry.Record.Over
+	if back {
+		s.into = p // it was over, and is watched again from here on
+	}
 	if r.commit(ctx, []staged{s}); r.broken != nil {
 		return evaluator.Event{}, fmt.Errorf("%w: %w", ErrJournal, r.broken)
+	}
+	if back {
+		r.broken = r.compare(ctx, p, r.Policies.Broken) // its plan's file may have been edited since
 	}
 	for _, e := range s.entry.Events {
 		if e.Kind == evaluator.CommandEvent {

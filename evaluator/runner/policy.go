@@ -30,6 +30,7 @@ func FileStates() []FileState { return []FileState{FileOK, FileGone, FileBroken,
 type policy struct {
 	name    string
 	plan    *rules.Plan // nil when its file is gone or cannot be used
+	last    *rules.Plan // as its file had it when it was last read; nil when it was not since the start
 	file    FileState
 	note    string // why it is not ok, in words
 	runs    []*run // the newest begun first
@@ -37,11 +38,11 @@ type policy struct {
 }
 
 // names says whether the plan's runs begin by a command, and else which version
-// its file names. Where the file cannot be read its newest run tells.
+// its file names. Where the file was not read since the start its newest run tells.
 func (p *policy) names() (template bool, version string) {
 	switch {
-	case p.plan != nil:
-		return p.plan.Template(), p.plan.Version
+	case p.last != nil:
+		return p.last.Template(), p.last.Version
 	case len(p.runs) > 0 && !p.runs[0].Plan.Binding.Template:
 		return false, p.runs[0].record.Version
 	}
@@ -90,7 +91,10 @@ func (r *Runner) take(ctx context.Context, config Policies, had []*policy) ([]*p
 		known[p.name] = p
 	}
 	add := func(name string, plan *rules.Plan) error {
-		p := &policy{name: name, plan: plan}
+		p := &policy{name: name, plan: plan, last: plan}
+		if before := r.byName(name); plan == nil && before != nil {
+			p.last = before.last
+		}
 		if was := known[name]; was != nil {
 			p.runs, p.file, p.note = was.runs, was.file, was.note
 			delete(known, name)
@@ -237,7 +241,8 @@ func (r *Runner) catchUp(ctx context.Context) {
 // Reload puts another set of plans in force between two ticks. A run under way
 // goes on whatever becomes of its plan's file: an edit is taken up, a changed
 // version waits, and a file that is gone or broken leaves it as it is. When
-// Reload returns nil, what changed is durable. An error leaves the old plans in
+// Reload returns nil, the new plans are in force and what changed is durable, or
+// will be as soon as the journal can be written. An error leaves the old plans in
 // force.
 func (r *Runner) Reload(ctx context.Context, config Policies) error {
 	err := sound(config.Plans)
@@ -260,9 +265,7 @@ func (r *Runner) reload(ctx context.Context, config Policies) error {
 		return err
 	}
 	r.Policies, r.policies = config, policies
-	if r.catchUp(ctx); r.broken != nil {
-		return fmt.Errorf("%w: %w", ErrJournal, r.broken)
-	}
+	r.catchUp(ctx) // where that cannot be written, mend takes up the new plans
 	r.publish()
 	return nil
 }

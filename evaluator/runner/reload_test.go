@@ -159,7 +159,7 @@ func TestChangedWhileDown(t *testing.T) {
 // TestDiverged: a journal whose ticks decide otherwise today is not gone on with.
 func TestDiverged(t *testing.T) {
 	store := new(journaltest.Memory)
-	c := newClock(8)
+	c := newClock(5)
 	p := []*rules.Plan{plan("p", 30*time.Second)}
 	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: open(t, store), Fetcher: &world{bad: spike}, Clock: c})
 	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {

@@ -213,7 +213,7 @@ func (r *Runner) loop(ctx context.Context) error {
 		next := r.nextSlot()
 		waitCtx, cancel := context.WithCancel(ctx)
 		var waited error
-		idle := r.await(waitCtx, cancel, r.reloads, func() { waited = r.Clock.WaitUntil(waitCtx, next) })
+		idle := r.await(waitCtx, cancel, r.reloads, next, func() { waited = r.Clock.WaitUntil(waitCtx, next) })
 		cancel()
 		if !idle || ctx.Err() != nil {
 			continue // the plans have changed, or we are to stop
@@ -235,7 +235,7 @@ func (r *Runner) mend(ctx context.Context) error {
 	r.publish()
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		waitCtx, cancel := context.WithCancel(ctx)
-		r.await(waitCtx, cancel, r.reloads, func() { sleep(waitCtx, wait) })
+		r.await(waitCtx, cancel, r.reloads, time.Time{}, func() { sleep(waitCtx, wait) })
 		cancel()
 		if ctx.Err() != nil {
 			return nil
@@ -272,9 +272,10 @@ func sleep(ctx context.Context, d time.Duration) {
 // await runs f beside the loop and meanwhile takes commands, so that neither a
 // wait nor a slow source keeps a person waiting. A job from reloads cuts f short
 // and makes await return false; during a fetch there are none, because the
-// readings belong to the plans that asked for them. f has returned when await
-// does.
-func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <-chan job, f func()) bool {
+// readings belong to the plans that asked for them. So does a command that makes
+// a slot due before the one that is waited for, where there is one. f has returned
+// when await does.
+func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <-chan job, slot time.Time, f func()) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -293,7 +294,7 @@ func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <
 			j.run(context.WithoutCancel(ctx))
 			return false
 		}
-		if (r.broken != nil) != was {
+		if (r.broken != nil) != was || r.nextSlot().Before(slot) {
 			finish()
 			return false
 		}

@@ -15,8 +15,8 @@ import (
 
 func TestRunsToItsEnd(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		bad  func(int64) float64
+		name  string
+		bad   func(int64) float64
 		want  rules.Verdict
 		ticks uint64
 	}{

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -77,7 +78,7 @@ func (r *Runner) fetch(ctx context.Context, dues []due, wants []Want) []rules.Re
 	defer cancel()
 	var readings []rules.Reading
 	began := time.Now()
-	r.await(fetchCtx, cancel, nil, func() { readings = r.Fetcher.Fetch(fetchCtx, now, wants) })
+	r.await(fetchCtx, cancel, nil, time.Time{}, func() { readings = r.Fetcher.Fetch(fetchCtx, now, wants) })
 	r.counts.fetched(time.Since(began))
 	return clean(wants, readings)
 }
@@ -85,7 +86,7 @@ func (r *Runner) fetch(ctx context.Context, dues []due, wants []Want) []rules.Re
 // staged is a tick that was evaluated and is not known outside yet.
 type staged struct {
 	*run
-	into  *policy // of the first tick of a run: where it belongs
+	into  *policy // of the first tick of a run, or the first after it was over: where it belongs
 	state *evaluator.State
 	idle  bool
 	entry evaluator.Entry
@@ -181,8 +182,17 @@ func (r *Runner) settle(s *staged) {
 		u.next = floor(u.record.At, u.Plan.Interval) // its first slot is now
 	}
 	if s.into != nil {
-		s.into.runs = append([]*run{u}, s.into.runs...)
+		s.into.add(u)
 	}
+}
+
+// add puts a run where it belongs: the newest begun comes first.
+func (p *policy) add(u *run) {
+	at := slices.IndexFunc(p.runs, func(other *run) bool { return !other.record.Begun.After(u.record.Begun) })
+	if at < 0 {
+		at = len(p.runs)
+	}
+	p.runs = slices.Insert(p.runs, at, u)
 }
 
 // retire lets go of runs that are over. The newest stays: gates speak of it.

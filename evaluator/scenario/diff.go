@@ -62,7 +62,7 @@ func (r *Result) compare(f *File) {
 
 // align finds the longest series of events that are as expected, in order, and
 // reports the rest: what stands at the same place on both sides as one
-// difference. In a subset, events that nobody expected are no difference.
+// difference. In a subset, events that were not expected are no difference.
 func align(all *expected, got []*evaluator.Event, r *Result, differ func(*event, *evaluator.Event)) {
 	want := all.events
 	for len(want) > 0 && len(got) > 0 && want[0].matches(got[0], r) {

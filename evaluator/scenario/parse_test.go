@@ -107,6 +107,8 @@ func TestMistakes(t *testing.T) {
 		{"too few states", "-- datapoints --\n3 of 3, missing=ignore, sliding: 0 X => OK\n", 2, `has 1 states for 2 periods`},
 		{"gaps of a slide", "-- datapoints --\n3 of 3, missing=ignore, sliding: 0 X => OK OK, 1 filled\n", 2, `is not said of a sliding range`},
 		{"gaps without a number", "-- datapoints --\n3 of 3, missing=ignore: 0 X => OK, some filled\n", 2, `"some filled": want how many gaps are filled`},
+		{"a beginning of something", "-- ticks --\nat T\nbegin how=fast\n", 3, `begin: "howfast": want by=, why=, principal= or supersedes=`},
+		{"a beginning that is not closed", "-- ticks --\nat T\nbegin by=\"ada\n", 3, `a quote is not closed`},
 		{"ticks out of order", "-- ticks --\nat T+1m\nat T\n", 3, `the tick comes before the one above`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -190,14 +190,18 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 		}
 		if i == 0 {
 			tick.Past = drawPast(rt, at, groupName)
+			if rapid.Bool().Draw(rt, "begins") {
+				tick.Begin = &evaluator.Begun{By: text.Draw(rt, "by"), Why: text.Draw(rt, "why"), Principal: text.Draw(rt, "principal"), Supersedes: text.Draw(rt, "supersedes")}
+			}
 		}
 		for range rapid.IntRange(0, 4).Draw(rt, "commands") / 4 {
 			tick.Commands = append(tick.Commands, evaluator.Command{
 				Kind: rapid.SampledFrom([]evaluator.CommandKind{
-					evaluator.StartPhase, evaluator.Hold, evaluator.Resume, evaluator.Override, evaluator.Abort, evaluator.RollbackDone, "dance",
+					evaluator.StartPhase, evaluator.Hold, evaluator.Resume, evaluator.Override, evaluator.Abort, evaluator.RollbackDone, evaluator.Supersede, "dance",
 				}).Draw(rt, "kind"),
 				ID: text.Draw(rt, "id"), Phase: rapid.SampledFrom([]string{"", "canary", "x y"}).Draw(rt, "phase"),
 				Verdict: rapid.SampledFrom(rules.Verdicts()).Draw(rt, "verdict"), By: text.Draw(rt, "by"), Why: text.Draw(rt, "why"),
+				Principal: text.Draw(rt, "principal"), Next: text.Draw(rt, "next"), Blocked: text.Draw(rt, "blocked"),
 			})
 		}
 		ticks[i] = tick

@@ -1,5 +1,5 @@
 // Package words says to people what the evaluator decided. It makes text from
-// facts and from the plan that was in force, when somebody is told; no text is
+// facts and from the plan that was in force, when it is asked for; no text is
 // journalled, and none is compared in a replay. Gate, metrics, webhooks, terminal
 // and scenarios use the same words.
 //

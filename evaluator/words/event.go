@@ -95,17 +95,28 @@ func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
 	if e.Begun != nil {
 		return begunEvent(plan, e)
 	}
+	rolled := e.To == rules.RolledBack.String() || e.To == rules.Rollback.String()
 	rule, ok := deciding(plan, e, root)
 	if ok {
 		t = Rule(plan, rule, e.At)
 		t.Headline = reverb(eventVerb(e), t.Headline)
-		if e.To != rules.RolledBack.String() && e.To != rules.Rollback.String() {
+		switch {
+		case e.Kind == evaluator.RunEvent:
+		case root != e: // the root has told the numbers
+			t.Headline = headline(eventVerb(e), subject(e)+moved(e)+": "+titleOf(plan, rule.Name))
+		default:
+			_, fact, _ := strings.Cut(t.Headline, ": ")
+			t.Headline = headline(eventVerb(e), place(e)+fact)
+		}
+		if !rolled {
 			t.Do, t.Command = "", ""
 		}
 	} else {
 		t.Headline = headline(eventVerb(e), place(e)+why)
 	}
 	switch said := subject(e) + moved(e); {
+	case ok && rolled && root != e && e.Kind != evaluator.RunEvent: // the root and the run tell it
+		t.Sentence = sentence(said + ": rule " + rule.Name + " fired")
 	case ok && w.Code == evaluator.WhyRulesHold:
 		t.Sentence = sentence(said+": "+strings.TrimRight(t.Sentence, "."), rollbackRules(&w))
 	case ok:
@@ -209,7 +220,7 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 		why := ground(plan, &e.Why, e.At)
 		return Text{Headline: headline(fail, name+" refused: "+why), Sentence: sentence(name + " refused: " + why), Who: e.By}
 	}
-	verb := pass
+	verb, more := pass, ""
 	t := Text{Who: e.By}
 	switch evaluator.CommandKind(e.Subject) {
 	case evaluator.Abort:
@@ -219,14 +230,14 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	case evaluator.Supersede:
 		verb = superseded
 		if e.Why.Run != "" {
-			name += " by run " + e.Why.Run
+			more = "Run " + e.Why.Run + " takes its place"
 		}
 	case evaluator.Override:
 		verb = verdictWord(e.Why.Verdict)
 		name += " with " + e.Why.Verdict.String()
 	}
 	said := name + by(e.By, e.Why.Text)
-	t.Headline, t.Sentence = headline(verb, said), sentence(said)
+	t.Headline, t.Sentence = headline(verb, said), sentence(said, more)
 	return t
 }
 

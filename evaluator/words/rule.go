@@ -153,7 +153,11 @@ func (s *speaker) plainText() Text {
 		}
 	}
 	lasts := s.lasts()
-	t := Text{Headline: headline(s.verb(), s.title()+" "+value, lasts, fmt.Sprintf("(%s samples)", count(s.ev.Samples)))}
+	short := s.title() + " " + value
+	if missing := s.missing(); missing != "" {
+		short = s.title() + ": " + missing
+	}
+	t := Text{Headline: headline(s.verb(), short, lasts, fmt.Sprintf("(%s samples)", count(s.ev.Samples)))}
 	if lasts != "" {
 		fact += " " + lasts
 	}

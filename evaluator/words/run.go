@@ -16,16 +16,19 @@ func Run(plan *rules.Plan, s *evaluator.Snapshot) Text {
 			t.Detail = append(t.Detail, Rule(plan, v, s.At).Headline)
 		}
 	}
+	_, said, _ := strings.Cut(t.Headline, ": ")
 	for k := range s.Phases {
-		t.Detail = append(t.Detail, fmt.Sprintf("phase %s: %s", s.Phases[k].Name, lower(Phase(plan, s, k).Headline)))
+		if ofTheRun(&s.Phases[k].Why) {
+			continue
+		}
+		verb, more, _ := strings.Cut(Phase(plan, s, k).Headline, ": ")
+		line := fmt.Sprintf("phase %s: %s", s.Phases[k].Name, strings.ToLower(verb))
+		if more != said { // the headline has said it
+			line += ": " + more
+		}
+		t.Detail = append(t.Detail, line)
 	}
 	return t
-}
-
-// lower writes a headline's first word small, for a line within a text.
-func lower(headline string) string {
-	verb, rest, _ := strings.Cut(headline, ":")
-	return strings.ToLower(verb) + ":" + rest
 }
 
 func runText(plan *rules.Plan, s *evaluator.Snapshot) Text {
@@ -37,15 +40,31 @@ func runText(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	case s.State == rules.Held:
 		return held(plan, s)
 	case s.State == rules.Superseded:
-		t.Do = "stop this version: " + supersededBy(&evaluator.Why{Run: s.Why.Run})
+		t.Do = "stop rolling out this version"
 	case s.Verdict == rules.Fail:
 		return failed(plan, s)
 	case s.Verdict == rules.Unknown:
 		return notKnown(plan, s)
 	case s.State == rules.Passed:
 		t.Who = ""
+	case s.Why.Code == evaluator.WhyUnderWay:
+		next := nextPhase(plan, s)
+		t.Headline, t.Sentence = headline(wait, said, next), sentence(said, next)
+		if next != "" {
+			t.Headline = headline(wait, said+"; "+next)
+		}
 	}
 	return t
+}
+
+// nextPhase says what the first undecided phase waits for.
+func nextPhase(plan *rules.Plan, s *evaluator.Snapshot) string {
+	for k := range s.Phases {
+		if p := &s.Phases[k]; p.Decided.IsZero() {
+			return fmt.Sprintf("phase %s: %s", p.Name, ground(plan, &p.Why, s.At))
+		}
+	}
+	return ""
 }
 
 func runVerb(s *evaluator.Snapshot) string {
@@ -73,7 +92,6 @@ func rolledBack(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	}
 	if s.RolledBack {
 		done := ground(plan, &s.Why, s.At)
-		t.Detail = append([]string{t.Headline}, t.Detail...)
 		t.Headline, t.Sentence = headline(fail, done), sentence(done, t.Sentence)
 		t.Do, t.Command = "", ""
 	}
@@ -86,7 +104,7 @@ func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	if !h.Rule {
 		said := "held" + by(h.By, h.Text)
 		return Text{
-			Headline: headline(hold, said), Sentence: sentence(said, "Every gate of the run is closed until it is resumed"),
+			Headline: headline(hold, strings.TrimPrefix(said, "held ")), Sentence: sentence(said, "Every gate of the run is closed until it is resumed"),
 			Do: "resume the run, or abort it", Who: h.By,
 		}
 	}
@@ -97,7 +115,7 @@ func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	}
 	t := Rule(plan, &v, s.At)
 	if now := rollbackView(s, h.By); now != nil && now.Evidence.Weighed != nil && !now.Evidence.Weighed.Rung.Holds() {
-		t.Detail = append(t.Detail, "It has recovered since: "+Rule(plan, now, s.At).Sentence)
+		t.Detail = append(t.Detail, "now: "+Rule(plan, now, s.At).Sentence)
 	}
 	t.Do = fmt.Sprintf("look at %s, then resume the run or abort it", titleOf(plan, h.By))
 	return t
@@ -151,7 +169,8 @@ func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
 			t.Headline, t.Detail = reverb(verb, r.Headline), r.Detail
 			t.Sentence = sentence(r.Sentence, rollbackRules(&p.Why))
 		}
-	case evaluator.WhyRuleFired, evaluator.WhyAborted, evaluator.WhyRollbackDone, evaluator.WhyHeldByRule, evaluator.WhyHeld:
+	}
+	if ofTheRun(&p.Why) {
 		run := runText(plan, s)
 		run.Headline = reverb(verb, run.Headline)
 		return run
@@ -163,6 +182,16 @@ func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
 		t.Do = unknownDo(plan, s, p)
 	}
 	return t
+}
+
+// ofTheRun reports whether a phase stands where it does because the whole run does:
+// its text is the run's.
+func ofTheRun(w *evaluator.Why) bool {
+	switch w.Code {
+	case evaluator.WhyRuleFired, evaluator.WhyAborted, evaluator.WhyRollbackDone, evaluator.WhyHeldByRule, evaluator.WhyHeld:
+		return true
+	}
+	return false
 }
 
 func phaseVerb(s *evaluator.Snapshot, p *evaluator.PhaseView) string {

@@ -160,13 +160,6 @@ func titleOf(plan *rules.Plan, name string) string {
 	return name
 }
 
-func ownerOf(plan *rules.Plan, name string) string {
-	if r := anyRule(plan, name); r != nil {
-		return r.Owner
-	}
-	return ""
-}
-
 func phaseNamed(plan *rules.Plan, name string) *rules.Phase {
 	for k := range plan.Phases {
 		if plan.Phases[k].Name == name {

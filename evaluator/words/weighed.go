@@ -63,7 +63,7 @@ func (s *speaker) weighedText() Text {
 	case !s.ev.Known:
 		short = s.title() + ": " + s.nothingYet()
 		fact = short
-	case s.sig.Kind == rules.Mean:
+	case s.weighed.Rating != nil:
 		fact, short = s.starsFact()
 		counts = fmt.Sprintf("(%s reviews)", count(s.ev.Samples))
 	default:
@@ -71,6 +71,9 @@ func (s *speaker) weighedText() Text {
 	}
 	ahead := s.ahead()
 	next := s.next(ahead)
+	if missing := s.missing(); missing != "" {
+		short = s.title() + ": " + missing
+	}
 	t := Text{
 		Headline: headline(s.verb(), short, s.weighedLasts(), counts),
 		Sentence: sentence(fact, s.sure(), next),
@@ -81,6 +84,22 @@ func (s *speaker) weighedText() Text {
 		}
 	}
 	return t
+}
+
+// missing says what keeps a success rule from being judged, after its window.
+func (s *speaker) missing() string {
+	why := &s.view.Why
+	switch {
+	case s.rule.Kind != rules.Success || s.decided():
+		return ""
+	case why.Code == evaluator.WhyUnsettled:
+		return "its data has not settled"
+	case why.Code != evaluator.WhyCannotJudge:
+		return ""
+	case why.Cause == rules.CauseInsufficientSamples && s.weighed != nil:
+		return "too few samples to prove " + s.target()
+	}
+	return causeText(why.Cause)
 }
 
 // weighedLasts says for how long the stretch that speaks has lasted.
@@ -305,7 +324,7 @@ func (s *speaker) beside() string {
 	case b.Samples <= 0:
 		return "The baseline over the same minutes is not known yet"
 	}
-	text := "Baseline over the same minutes: " + counts
+	text := fmt.Sprintf("Baseline over the same minutes: %s (%s)", counts, share(b.Bad/b.Samples))
 	if !b.Until.IsZero() {
 		text += " until " + clock(b.Until, s.at)
 	}
@@ -359,7 +378,7 @@ func (s *speaker) cover() string {
 func (s *speaker) groups() string {
 	g := s.weighed.Groups
 	switch {
-	case s.sig.Kind == rules.Mean && s.weighed.Rating != nil && s.ev.Known:
+	case s.weighed.Rating != nil && s.ev.Known:
 		return fmt.Sprintf("%s when weighed with %d reviews at the target", rules.Number.Short(s.weighed.Rating.Average), evaluator.PriorReviews)
 	case g == nil || len(g.Small) == 0:
 		return ""

@@ -16,7 +16,7 @@ func ground(plan *rules.Plan, w *evaluator.Why, at time.Time) string {
 	case evaluator.WhyNotBegun:
 		return "the release begins at " + until()
 	case evaluator.WhyUnderWay:
-		return fmt.Sprintf("phase %s is %s, %d of %d phases have passed", w.Phase, stateText(w.State), w.N, w.Of)
+		return underWay(w)
 	case evaluator.WhyNoPhase:
 		return "no phase has begun"
 	case evaluator.WhyWatchedOn:
@@ -84,6 +84,18 @@ func ground(plan *rules.Plan, w *evaluator.Why, at time.Time) string {
 	return refusal(w, at)
 }
 
+// underWay says how far a run has come.
+func underWay(w *evaluator.Why) string {
+	passed := fmt.Sprintf("%d of %d phases have passed", w.N, w.Of)
+	switch {
+	case w.State != rules.Monitoring.String():
+		return passed
+	case w.Of == 1:
+		return fmt.Sprintf("phase %s is watched", w.Phase)
+	}
+	return fmt.Sprintf("%s, phase %s is watched", passed, w.Phase)
+}
+
 func allPassed(phases int) string {
 	if phases == 1 {
 		return "the phase has passed"
@@ -94,7 +106,7 @@ func allPassed(phases int) string {
 func supersededBy(w *evaluator.Why) string {
 	text := "superseded"
 	if w.Run != "" {
-		text += " by run " + w.Run
+		text = "run " + w.Run + " takes its place"
 	}
 	switch {
 	case w.By != "" && w.Text != "":
