@@ -15,6 +15,7 @@ import (
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
@@ -150,7 +151,8 @@ func (p place) history(tb testing.TB, n int) {
 		w.pass()
 	}
 	cancel()
-	if err := <-done; !errors.Is(err, errKilled) {
+	// A very wide run has its state stored with every tick, and nothing to save.
+	if err := <-done; err != nil && !errors.Is(err, errKilled) {
 		tb.Fatal(err)
 	}
 }
@@ -171,6 +173,76 @@ func BenchmarkStart(b *testing.B) {
 			return p
 		})
 	})
+}
+
+// BenchmarkStartBesideEndedRuns is a start in the middle of a run whose journal has
+// 1,000 ended runs of its plan, against the same without them. What runs of 30 hours
+// cost the journal is measured in evaluator/journal (EndedRuns); here they are of an
+// hour. The goal is that nothing changes.
+func BenchmarkStartBesideEndedRuns(b *testing.B) {
+	binary := build(b, "..", "./cmd/relgate")
+	began := time.Now().Add(-30 * time.Minute).Truncate(time.Minute)
+	places := [2]place{newPlace(b, 100, began), newPlace(b, 100, began)}
+	var all [2]took
+	var paths [2]string
+	for i, p := range places {
+		p.history(b, 30)
+		paths[i] = p.write(b)
+	}
+	places[1].endedRuns(b, 1000, 60)
+	for b.Loop() {
+		for i, p := range places {
+			var d *process
+			all[i].do(func() { d = p.serve(b, binary, paths[i]) })
+			d.stop()
+		}
+	}
+	b.ReportMetric(millis(all[1].median()), "ms")
+	b.ReportMetric(millis(all[0].median()), "without-ms")
+	b.ReportMetric(ratio(all[1], all[0]), "x_without")
+	noOp(b)
+}
+
+// endedRuns gives a place's journal runs of its plan that passed, a tick a minute.
+func (p place) endedRuns(tb testing.TB, n, minutes int) {
+	tb.Helper()
+	j, err := journal.Open(tb.Context(), journal.Config{Path: filepath.Join(p.dir, "relgate.db")})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer j.Close()
+	const at = 100 // in one commit
+	for first := 0; first < n; first += at {
+		for tick := range minutes {
+			batch := make(evaluator.Batch, min(at, n-first))
+			for i := range batch {
+				batch[i] = p.endedTick(first+i, tick, tick == minutes-1)
+			}
+			if err := j.Commit(tb.Context(), batch); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+}
+
+// endedTick is a tick of the i-th ended run of a place.
+func (p place) endedTick(i, tick int, last bool) evaluator.Entry {
+	version := fmt.Sprintf("0.0.%d", i)
+	e := evaluator.Entry{
+		Run: rules.RunID("wide", version, 1), After: uint64(tick), Digest: "ended",
+		Tick: evaluator.Tick{At: p.start.Add(time.Duration(tick-2000) * time.Minute)},
+	}
+	e.Record = evaluator.RunRecord{
+		ID: e.Run, Plan: "wide", Version: version, Try: 1, Begun: p.start.Add(-2000 * time.Minute), At: e.Tick.At,
+		Digest: e.Digest, Seq: e.After + 1, State: rules.Monitoring,
+	}
+	if tick == 0 {
+		e.Document = []byte("{}")
+	}
+	if last {
+		e.Record.State, e.Record.Verdict, e.Record.Over, e.Record.Decided = rules.Passed, rules.Pass, true, e.Tick.At
+	}
+	return e
 }
 
 func benchmarkStart(b *testing.B, binary, empty string, at func() place) {
