@@ -88,8 +88,8 @@ func (s *stepper) leading(k int) *Evidence {
 	return &ev
 }
 
-// leadingRule is the success rule that decides, or would: the first that failed,
-// else the first that is missing, else the first. It is -1 without any.
+// leadingRule is the success rule that decides, or would: the first that is
+// missing, else the first. It is -1 without any.
 func (s *stepper) leadingRule(k int) int {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
 	if !ph.begun || len(p.Success) == 0 {
@@ -110,8 +110,6 @@ func (s *stepper) rank(k, i int) int {
 	switch {
 	case gate == rules.Advisory:
 		return 0
-	case ss.verdict == rules.Fail:
-		return 3
 	case ss.verdict != rules.Pass && !ss.ignored && gate == rules.Required:
 		return 2
 	}

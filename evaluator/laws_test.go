@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -185,6 +186,29 @@ func TestAHoldClosesEveryGate(t *testing.T) {
 				} else if p.Verdict != own || v.Held && p.Verdict == rules.Pass {
 					t.Fatalf("held %v: phase %s is %v, its gate says %v", v.Held, p.Name, own, p.Verdict)
 				}
+			}
+		}
+	})
+}
+
+// A list of runs says of each what its snapshot says.
+func TestAnOutlineIsThatOfTheSnapshot(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := newDrawnRun(t)
+		if o := Outlined(r.plan, r.state); !o.At.IsZero() || o.Idle {
+			t.Fatalf("before the first tick: %+v", o)
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "ticks") {
+			r.state, _ = Step(r.plan, r.state, r.next(t, true))
+			o, v := Outlined(r.plan, r.state), Look(r.plan, r.state)
+			if !o.At.Equal(v.At) || o.N != v.Generation || o.State != v.State || o.Verdict != v.Verdict || o.Over != v.Over {
+				t.Fatalf("the outline is %+v, the snapshot at %v, %d events, %v %v, over %v", o, v.At, v.Generation, v.State, v.Verdict, v.Over)
+			}
+			if o.Idle && len(Wants(r.plan, r.state, r.now.Add(time.Hour))) > 0 {
+				t.Fatalf("an idle run asks for %v", Wants(r.plan, r.state, r.now.Add(time.Hour)))
+			}
+			if decided := v.State > rules.Held; decided != Decided(v.State) {
+				t.Fatalf("state %v: decided %v, want %v", v.State, Decided(v.State), decided)
 			}
 		}
 	})

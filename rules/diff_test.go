@@ -20,6 +20,15 @@ func TestDiffTellsWhatThePlanFileSays(t *testing.T) {
 		{"a start", func(s *Spec) { s.Release.Start = s.Release.Start.Add(time.Hour) },
 			"release.start: 2025-06-04T02:00:00Z → 2025-06-04T03:00:00Z; release.expected_completion: 2025-06-05T04:00:00Z → 2025-06-05T05:00:00Z"},
 		{"the release before", func(s *Spec) { s.Release.Previous = map[string]Literal{"version": {"0.9"}} }, "release.previous.version:  → 0.9"},
+		{"a parameter of the release before", func(s *Spec) {
+			s.Parameters, s.Rollback[0].Command = []ParameterSpec{{Name: "lambda", Default: &Literal{"1"}}}, "to {previous.lambda}"
+			s.Release.Previous = map[string]Literal{"lambda": {"42"}}
+		}, "release.previous.lambda:  → 42; parameters.lambda:  → 1; rollback.errors-high.command: revert --now → to {previous.lambda}"},
+		{"a template", func(s *Spec) {
+			s.Release.Version, s.Release.Start, s.Release.Completion = "", time.Time{}, Instant{Offset: &Offset{48 * time.Hour}}
+		}, "release.expected_completion: 2025-06-05T04:00:00Z → T+2d; release.version: 1.0.0 → ; release.start: 2025-06-04T02:00:00Z → "},
+		{"how many samples", func(s *Spec) { s.Success[0].MinSamples = ptr(250.0) }, "success.errors.min_samples:  → 250"},
+		{"a cluster", func(s *Spec) { s.Signals[0].Cluster = ptr(2.0) }, "signals.error_rate.cluster:  → 2"},
 		{"a window", func(s *Spec) { s.Phases[1].Window = dur(12 * time.Hour) }, "release.expected_completion: 2025-06-05T04:00:00Z → 2025-06-04T16:00:00Z; phases.all.window: 1d → 12h"},
 		{"a share of the traffic", func(s *Spec) { s.Phases[0].Traffic = &Fraction{0.25} }, "phases.canary.traffic: 10 % → 25 %"},
 		{"a phase's rules", func(s *Spec) { s.Phases[0].Rollback = s.Phases[0].Rollback[:1] }, `phases.canary.rollback: ["errors-high", "slow-high"] → ["errors-high"]`},

@@ -70,6 +70,15 @@ func TestLint(t *testing.T) {
 			s.Release.Evidence = ptr(Sequential)
 			s.Signals[4].Baseline = &BaselineSpec{Dimension: "release", Value: "p@{x}"}
 		}, "unknown-placeholder signals.crash_free.baseline.value"},
+		{"a placeholder of the release's query beside its baseline", func(s *Spec) {
+			s.Release.Evidence = ptr(Sequential)
+			s.Signals[2].CloudWatch.Dimensions = map[string]string{"F": "{plan}", "ExecutedVersion": "43"}
+			s.Signals[2].Baseline = &BaselineSpec{Dimension: "ExecutedVersion", Value: "42"}
+		}, ""},
+		{"placeholder like a parameter's", func(s *Spec) {
+			used(ParameterSpec{Name: "lambda", Default: &Literal{"1"}})(s)
+			s.Rollback[0].Command = "revert {previous.lamda}"
+		}, "unknown-placeholder rollback.errors-high.command"},
 		{"text in double braces", func(s *Spec) { s.Rollback[0].Command = "x {{lambda}} {}" }, ""},
 		{"the release's own version", func(s *Spec) { s.Signals[4].Sentry.Release = "p@{version}" }, ""},
 		{"a name in a query that wants digits", func(s *Spec) { s.Signals[5].AppStore.App = "{plan}" }, "bad-value signals.stars.appstore.app"},
