@@ -244,3 +244,30 @@ func TestPlanFilesVanish(t *testing.T) {
 		t.Errorf("exit %d after SIGTERM", code)
 	}
 }
+
+// TestAVanishedFolderBesideAPlanInTheMainFile: that one plan is left makes the
+// reload no success.
+func TestAVanishedFolderBesideAPlanInTheMainFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := writeConfig(t, dir, `include = ["plans/*.toml"]`+plainConfig)
+	folder := filepath.Join(dir, "plans")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	other, _, _ := strings.Cut(strings.Replace(plainConfig, `"P-1"`, `"P-2"`, 1), "[sources.cw]")
+	place(t, filepath.Join(folder, "other.toml"), other)
+	if code, _, errs := command(t, "check", config); code != 0 {
+		t.Fatalf("check: exit %d, %s", code, errs)
+	}
+	s := openShop(t, dir)
+	s.states(map[string]string{"P-1": "ok", "P-2": "ok"})
+	if err := os.Rename(folder, folder+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.states(map[string]string{"P-1": "ok", "P-2": "gone"})
+	eventually(t, "a reload that is no success", func() bool { return s.metric("relgate_config_last_reload_successful 0") })
+	if code, _, errs := command(t, "check", config); code != exitUsage || !strings.Contains(errs, "include[0]") {
+		t.Errorf("check: exit %d, %s; want %d and the pattern", code, errs, exitUsage)
+	}
+}
