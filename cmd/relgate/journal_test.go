@@ -127,8 +127,20 @@ func TestTheJournalIsMovedUnderARunningDaemon(t *testing.T) {
 
 	rename(path, away)
 	s.lost()
+	// The config changes meanwhile: that is taken up when the journal is back.
+	slow := filepath.Join(dir, "plans", "slow.toml")
+	text, err := os.ReadFile(slow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	place(t, slow, strings.Replace(string(text), `"revert"`, `"revert at once"`, 1))
+	s.says(t, `msg="config reloaded"`)
+	s.lost()
 	rename(away, path)
 	s.found()
+	eventually(t, "the edit", func() bool {
+		return strings.Contains(s.relgate(0, "runs", "slow@1.0.0"), "rollback.crashes-high.action was revert, is revert at once")
+	})
 	s.relgate(0, "resume", "--plan", "slow", "--by", "ada", "--why", "seen")
 
 	// Another file takes its place.
