@@ -204,10 +204,10 @@ func TestPlanFilesVanish(t *testing.T) {
 	}
 
 	// It is mended, with another threshold: the edit is in the run's history.
-	place(t, file("two"), strings.Replace(launchPlan("two", "1.0.0", begun, "2h"), `">= 99 %"`, `">= 98 %"`, 1))
+	place(t, file("two"), strings.Replace(launchPlan("two", "1.0.0", begun, "3h"), `">= 99 %"`, `">= 98 %"`, 1))
 	s.states(map[string]string{"one": "ok", "two": "ok", "three": "ok"})
 	eventually(t, "the edit in the history", func() bool { return strings.Contains(s.relgate(0, "runs", "two@1.0.0"), "98 %") })
-	wants(t, s.relgate(0, "runs", "two@1.0.0"), "edited", "99 %", "crashes")
+	wants(t, s.relgate(0, "runs", "two@1.0.0"), "the plan was edited: 3 changes", "success.crashes.when was >= 99 %, is >= 98 %", "phases.canary.window was 2h, is 3h")
 	s.watched(names...)
 
 	// A start that is moved after the run began is refused.
