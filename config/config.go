@@ -337,7 +337,8 @@ func (f *file) beside(path string) string {
 }
 
 // included lists the files that match the include patterns, each once, by name.
-// A pattern without a match is an error where nothing is left to run.
+// A pattern without a match is an error: its files may be away, and nothing else
+// would say so.
 func (l *loader) included(main *file) []string {
 	var paths, empty []string
 	for i, pattern := range main.doc.Include {
@@ -355,11 +356,7 @@ func (l *loader) included(main *file) []string {
 	paths = slices.Compact(paths)
 	paths = slices.DeleteFunc(paths, func(p string) bool { return filepath.Clean(p) == filepath.Clean(main.name) })
 	for _, key := range empty {
-		p := rules.Problem{Path: key, ID: "include-empty", Severity: rules.SeverityWarning, Message: "no file matches"}
-		if len(paths) == 0 && !main.hasPlan() {
-			p.Severity, p.Message, p.Fix = rules.SeverityError, "no file matches, and nothing else has a plan", "add a plan, or put the pattern right"
-		}
-		l.add(main, p)
+		l.add(main, rules.Problem{Path: key, ID: "include-empty", Message: "no file matches", Fix: "bring the files back, or put the pattern right"})
 	}
 	return paths
 }

@@ -24,7 +24,7 @@ func Lints() []Lint {
 		{"contradiction", "A success rule only holds where a rollback rule of the same phase fires."},
 		{"duplicate", "A name is used or listed twice."},
 		{"excess-key", "A key means nothing where it stands."},
-		{"include-empty", "No file matches a pattern of include: an error where nothing else has a plan."},
+		{"include-empty", "No file matches a pattern of include: its files are away, or it is wrong."},
 		{"inline-secret", "A secret stands in the config itself, where everyone who reads the config reads it."},
 		{"key-of-other-source", "A key means nothing to a source of this type."},
 		{"limit-beyond-trigger", "A limit is worse than the trigger that it pairs up with: a release that keeps it would be rolled back."},

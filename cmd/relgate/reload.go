@@ -137,7 +137,10 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 	}
 	d.hooks.Store(hooks)
 	d.retire(ctx, old)
-	return d.forget(ctx, next)
+	if err := d.forget(ctx, next); err != nil {
+		d.log.Warn("webhooks that the config has no more are forgotten at the next start or reload", "err", err)
+	}
+	return nil
 }
 
 // retire lets a pool end its questions. One that does not is left behind: the

@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -80,7 +81,16 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 		if e.Because != "" && heads[e.Because] == e.Headline {
 			continue // its root has said it
 		}
-		fmt.Fprintf(con.out, "  %s  %s\n", utc(e.At), plain(e.Headline))
+		said := e.Headline
+		if e.Kind == string(evaluator.PlanEvent) {
+			said = e.Sentence // a headline has no room for what was and what is
+		}
+		fmt.Fprintf(con.out, "  %s  %s\n", utc(e.At), plain(said))
+		if e.Kind == string(evaluator.PlanEvent) {
+			for _, line := range e.Detail {
+				fmt.Fprintf(con.out, "      %s\n", plain(line))
+			}
+		}
 	}
 	if run.More {
 		fmt.Fprintf(con.out, "  … more: relgate runs %s -o json, or /v1/runs/{id}/events\n", plain(c.What))

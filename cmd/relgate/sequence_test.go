@@ -314,11 +314,11 @@ type chronicle struct {
 	passed     map[string]bool // :: phase → it has passed
 	begun      map[string]bool // :: phase → it has begun
 	overridden map[string]bool // :: phase → a person let it pass
-	failed     map[string]bool // :: phase → it has failed
 }
 
+// gather reads a run's events.
 func (h *house) gather(rec evaluator.RunRecord) *chronicle {
-	f := &chronicle{record: rec, passed: map[string]bool{}, begun: map[string]bool{}, overridden: map[string]bool{}, failed: map[string]bool{}}
+	f := &chronicle{record: rec, passed: map[string]bool{}, begun: map[string]bool{}, overridden: map[string]bool{}}
 	stored, err := h.journal.Events(context.Background(), rec.ID, 0, 1_000_000)
 	if err != nil {
 		h.t.Fatal(err)
@@ -330,7 +330,7 @@ func (h *house) gather(rec evaluator.RunRecord) *chronicle {
 		}
 		switch e.Kind {
 		case evaluator.PhaseEvent:
-			f.passed[e.Subject], f.failed[e.Subject] = e.To == rules.Passed.String(), e.To == rules.Failed.String()
+			f.passed[e.Subject] = e.To == rules.Passed.String()
 			f.begun[e.Subject] = f.begun[e.Subject] || e.To == rules.Monitoring.String()
 		case evaluator.RunEvent:
 			f.held = e.To == rules.Held.String()

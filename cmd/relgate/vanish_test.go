@@ -204,10 +204,10 @@ func TestPlanFilesVanish(t *testing.T) {
 	}
 
 	// It is mended, with another threshold: the edit is in the run's history.
-	place(t, file("two"), strings.Replace(launchPlan("two", "1.0.0", begun, "2h"), `">= 99 %"`, `">= 98 %"`, 1))
+	place(t, file("two"), strings.Replace(launchPlan("two", "1.0.0", begun, "3h"), `">= 99 %"`, `">= 98 %"`, 1))
 	s.states(map[string]string{"one": "ok", "two": "ok", "three": "ok"})
 	eventually(t, "the edit in the history", func() bool { return strings.Contains(s.relgate(0, "runs", "two@1.0.0"), "98 %") })
-	wants(t, s.relgate(0, "runs", "two@1.0.0"), "edited", "99 %", "crashes")
+	wants(t, s.relgate(0, "runs", "two@1.0.0"), "the plan was edited: 3 changes", "success.crashes.when was >= 99 %, is >= 98 %", "phases.canary.window was 2h, is 3h")
 	s.watched(names...)
 
 	// A start that is moved after the run began is refused.
@@ -242,5 +242,32 @@ func TestPlanFilesVanish(t *testing.T) {
 	}
 	if code := s.end(t); code != 0 {
 		t.Errorf("exit %d after SIGTERM", code)
+	}
+}
+
+// TestAVanishedFolderBesideAPlanInTheMainFile: that one plan is left makes the
+// reload no success.
+func TestAVanishedFolderBesideAPlanInTheMainFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := writeConfig(t, dir, `include = ["plans/*.toml"]`+plainConfig)
+	folder := filepath.Join(dir, "plans")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	other, _, _ := strings.Cut(strings.Replace(plainConfig, `"P-1"`, `"P-2"`, 1), "[sources.cw]")
+	place(t, filepath.Join(folder, "other.toml"), other)
+	if code, _, errs := command(t, "check", config); code != 0 {
+		t.Fatalf("check: exit %d, %s", code, errs)
+	}
+	s := openShop(t, dir)
+	s.states(map[string]string{"P-1": "ok", "P-2": "ok"})
+	if err := os.Rename(folder, folder+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.states(map[string]string{"P-1": "ok", "P-2": "gone"})
+	eventually(t, "a reload that is no success", func() bool { return s.metric("relgate_config_last_reload_successful 0") })
+	if code, _, errs := command(t, "check", config); code != exitUsage || !strings.Contains(errs, "include[0]") {
+		t.Errorf("check: exit %d, %s; want %d and the pattern", code, errs, exitUsage)
 	}
 }

@@ -212,8 +212,11 @@ func (d *daemon) deliver(ctx context.Context) error {
 			}
 			return nil
 		})
-		if err := group.Wait(); err != nil {
+		switch err := group.Wait(); {
+		case err != nil && ctx.Err() != nil:
 			return err
+		case err != nil: // no reason to end: the next ones begin where the journal says
+			d.log.Error("webhooks were replaced, and what they had delivered was not kept: it may be sent again", "err", err)
 		}
 	}
 	return nil
