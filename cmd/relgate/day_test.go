@@ -173,8 +173,15 @@ func wants(t *testing.T, said string, parts ...string) {
 // another, and none may be a pass before its time.
 type watchdog struct {
 	mu   sync.Mutex
+	base string          // URL of the daemon
 	open map[string]bool // :: version → whether its gates may be open
 	seen int
+}
+
+func (w *watchdog) turnTo(base string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.base = base
 }
 
 func (w *watchdog) allow(version string, open bool) {
@@ -183,9 +190,9 @@ func (w *watchdog) allow(version string, open bool) {
 	w.open[version] = open
 }
 
-func (w *watchdog) ask(t *testing.T, base, phase, view, version string) {
+func (w *watchdog) ask(t *testing.T, phase, view, version string) {
 	w.mu.Lock()
-	may := w.open[version]
+	base, may := w.base, w.open[version]
 	w.mu.Unlock()
 	resp, err := http.Get(fmt.Sprintf("%s/v1/gates/shop/%s/%s?version=%s", base, phase, view, url.QueryEscape(version)))
 	if err != nil {
@@ -218,14 +225,14 @@ func TestADayInTheLife(t *testing.T) {
 	t.Setenv("SHOP_SENTRY_TOKEN", "secret")
 	writeConfig(t, dir, shop+fmt.Sprintf(shopDaemon, sentry.URL))
 	s := openShop(t, dir)
-	dog, stop := &watchdog{open: map[string]bool{}}, make(chan struct{})
+	dog, stop := &watchdog{base: s.url, open: map[string]bool{}}, make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for {
 			for _, version := range []string{"1.0.0", "1.0.1", "1.0.2", "1.0.3+7", "9.9.9"} {
 				for _, phase := range []string{"canary", "run", "current"} {
-					dog.ask(t, s.url, phase, "gate", version)
-					dog.ask(t, s.url, phase, "verdict", version)
+					dog.ask(t, phase, "gate", version)
+					dog.ask(t, phase, "verdict", version)
 				}
 			}
 			select {
@@ -235,7 +242,8 @@ func TestADayInTheLife(t *testing.T) {
 			}
 		}
 	})
-	defer func() { close(stop); watching.Wait() }()
+	rest := sync.OnceFunc(func() { close(stop); watching.Wait() })
+	defer rest()
 	hourAgo := time.Now().Add(-time.Hour).UTC().Truncate(time.Minute).Format(time.RFC3339)
 
 	wants(t, s.relgate(exitUsage, "gate", "check", "shop"), "version")
@@ -285,19 +293,20 @@ func TestADayInTheLife(t *testing.T) {
 	}
 	history()
 
-	// The plan's file is broken while the daemon is down: what was decided stands.
+	// Killed and started again: what was decided stands.
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = s.cmd.Wait()
 	s2 := openShop(t, dir)
 	s.served, s.url = s2.served, s2.url
+	dog.turnTo(s.url)
 	history()
 	s.relgate(0, "gate", "check", "shop", "--version", "1.0.1")
 	if code := s.end(t); code != 0 {
 		t.Errorf("exit %d after SIGTERM", code)
 	}
-	if dog.seen < 100 {
+	if rest(); dog.seen < 100 {
 		t.Errorf("the gates were asked %d times only", dog.seen)
 	}
 }

@@ -115,6 +115,13 @@ func (f *memFeed) cursor(run string) RunCursor {
 	return f.cursors[at{"a", run}]
 }
 
+// written is how many writes there were.
+func (f *memFeed) written() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.writes
+}
+
 func (f *memFeed) Events(_ context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

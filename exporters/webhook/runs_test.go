@@ -171,8 +171,8 @@ func TestWhatIsNotWantedIsDoneWith(t *testing.T) {
 		stop := start(t, h)
 		f.commitTo(t, "A", 3)
 		time.Sleep(skipWithin / 2)
-		if f.writes != 0 {
-			t.Errorf("%d writes for three events that are not wanted, want none yet", f.writes)
+		if n := f.written(); n != 0 {
+			t.Errorf("%d writes for three events that are not wanted, want none yet", n)
 		}
 		time.Sleep(skipWithin)
 		if got := f.cursor("A").N; got != 3 {
