@@ -16,5 +16,5 @@ bench:            ## benchmarks with their baselines in the same run
 	go test -run '^$$' -bench . -benchmem -count 3 ./evaluator/... ./exporters/... ./rules/... ./config/...
 	cd bench && go test -run '^$$' -bench . -benchmem -count 3 -timeout 60m ./...
 
-docs:             ## write the generated documents anew
+docs:             ## write the generated documents again
 	go test ./config ./exporters/gate ./exporters/prom ./cmd/relgate -run 'Fresh|Docs|Generated' -update

@@ -1,83 +1,140 @@
 #!/usr/bin/env bash
 # Everything that must pass before a change lands. Installs what it needs.
-#   ./test.sh          all of it
-#   ./test.sh quick    without fuzzing, cross builds and benchmarks
+#   ./test.sh          all of it: at most 12 minutes on two idle cores with a warm build cache
+#   ./test.sh quick    without fuzzing and cross builds
+#   ./test.sh long     all of it, and the tests behind the flag -long
+# FUZZTIME is how long each fuzz target runs (default 5s).
 set -euo pipefail
 cd "$(dirname "$0")"
 mode=${1:-all}
-step() { printf '\n== %s\n' "$*"; }
+case $mode in
+  quick) steps=6 ;;
+  all) steps=8 ;;
+  long) steps=9 ;;
+  *) echo "usage: ./test.sh [quick|all|long]" >&2; exit 2 ;;
+esac
 
-# Real peers for the edges. Tests that need one skip without it, so a machine
-# that is not Debian can run the rest; CI must have them.
-need() {
-  local command=$1 package=$2
-  if command -v "$command" >/dev/null || ! command -v apt-get >/dev/null; then return; fi
-  step "installing $package"
-  local sudo=""
-  [ "$(id -u)" = 0 ] || sudo="sudo -n"
-  $sudo apt-get update -qq || true
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$package" >/dev/null || true
+# Each step says its number and, at its end, its time. The table comes at the end.
+step=0 title="" begun=0 table=""
+spell() { if [ "$1" -lt 60 ]; then echo "$1 s"; else echo "$(($1 / 60)) min $(($1 % 60)) s"; fi; }
+finish() {
+  [ "$step" -gt 0 ] || return 0
+  local took
+  took=$(spell $((SECONDS - begun)))
+  printf '   %d/%d %s %s\n' "$step" "$steps" "$1" "$took"
+  table+=$(printf '   %d/%d  %11s  %s' "$step" "$steps" "$took" "$title")$'\n'
 }
+begin() {
+  finish took
+  step=$((step + 1)) title=$* begun=$SECONDS
+  printf '\n== %d/%d %s\n' "$step" "$steps" "$title"
+}
+
+scratch=$(mktemp -d)
+export RELGATE_SKIPPED_PEERS="$scratch/skipped-peers"
+touch "$RELGATE_SKIPPED_PEERS"
+ended() {
+  local status=$?
+  rm -rf "$scratch"
+  [ "$status" = 0 ] || printf '\n== FAILED after %s: %s\n' "$(spell $SECONDS)" "$title"
+}
+trap ended EXIT
+
+# Peers: programs that some tests run against. Without its program a test is
+# skipped, so that any machine can run the rest, and its helper appends the
+# program's name to the file that RELGATE_SKIPPED_PEERS names.
+missing=()
+need() { command -v "$1" >/dev/null || missing+=("$2"); }
+need curl curl
+need node nodejs
 need promtool prometheus
 need prometheus-alertmanager prometheus-alertmanager
-if [ "${CI:-}" = true ]; then export RELGATE_NEED_PEERS=1; fi
+if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then
+  printf '\n== installing %s\n' "${missing[*]}"
+  sudo=""
+  [ "$(id -u)" = 0 ] || sudo="sudo -n"
+  $sudo apt-get update -qq || true
+  for package in "${missing[@]}"; do
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null || true
+  done
+fi
 
-step "gofmt"
+begin gofmt
 unformatted=$(gofmt -l $(git ls-files '*.go'))
 [ -z "$unformatted" ] || { echo "run gofmt -w on: $unformatted"; exit 1; }
 
-step "go vet"
+begin go vet
 go vet ./...
 
-step "staticcheck"
+begin staticcheck
 go tool staticcheck ./...
 
-step "go test -race -shuffle=on"
+begin go test -race -shuffle=on
 go test -race -shuffle=on -count=1 -timeout 20m ./...
 
-step "coverage of rules and evaluator: every line, or it says why not"
-profile=$(mktemp)
+begin "coverage of rules and evaluator: every line, or it says why not"
+profile=$scratch/profile
 # The same draws each time: which lines are reached must not depend on luck.
 go test -coverprofile="$profile" ./rules ./evaluator -rapid.seed=1 -rapid.checks=400 >/dev/null
 uncovered=$(awk '/ 0$/ { sub("github.com/relgate/relgate/", ""); split($0, p, ":"); split(p[2], r, "[,.]"); print p[1], r[1], r[3] }' "$profile" |
   while read -r file from to; do sed -n "${from},${to}p" "$file" | grep -q unreachable || echo "$file:$from"; done)
-rm -f "$profile"
 [ -z "$uncovered" ] || { echo "not covered, and not said to be unreachable:"; echo "$uncovered"; exit 1; }
 
-step "benchmarks build and run once"
+begin "bench: its own module, go vet and go test"
 (cd bench && go vet ./... && go test -count=1 ./...)
 
-[ "$mode" = all ] || exit 0
-
-# The fuzzer sometimes reports its own deadline as a failure when its time is up
-# (golang/go#75804). That is tried again; an input that fails is never one of those.
+# fuzz runs one target. It gets one worker, because as many targets as there are
+# processors run side by side. Making an input smaller is cut short: by default it
+# may take a minute, in which that worker tries nothing new. The fuzzer sometimes
+# reports its own deadline as a failure (golang/go#75804): then it is tried again,
+# unless an input has failed.
 fuzz() {
-  local package=$1 target=$2 log
-  log=$(mktemp)
+  local package=${1%:*} target=${1#*:} log
+  log=$(mktemp "$scratch/fuzz.XXXXXX")
   for _ in 1 2 3; do
-    if go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-5s}" "$package" >"$log" 2>&1; then
+    if go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-5s}" -fuzzminimizetime 200x -parallel 1 "$package" >"$log" 2>&1; then
       echo "ok    $package $target: $(grep -o 'execs: [0-9]*' "$log" | tail -1)"
-      rm -f "$log"
       return 0
     fi
     if grep -q 'Failing input written' "$log" || ! grep -q 'context deadline exceeded' "$log"; then break; fi
   done
+  echo "FAIL  $package $target"
   cat "$log"
   return 1
 }
 
-step "fuzz targets, a few seconds each"
-targets=$(git ls-files '*_test.go' | xargs grep -oHE '^func Fuzz[A-Za-z0-9_]+' | sed 's/func //')
-while IFS=: read -r file target; do
-  fuzz "./$(dirname "$file")" "$target"
-done <<<"$targets"
+if [ "$mode" != quick ]; then
+  begin "fuzz targets, ${FUZZTIME:-5s} each"
+  export scratch
+  export -f fuzz
+  git ls-files '*_test.go' | xargs grep -oHE '^func Fuzz[A-Za-z0-9_]+' |
+    sed -E 's|^|./|; s|/[^/]*:func |:|' | xargs -P "$(getconf _NPROCESSORS_ONLN)" -I{} bash -c 'fuzz {}'
 
-step "builds without cgo for every platform"
-for os in linux darwin windows; do
-  for arch in amd64 arm64; do
-    CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build -mod=readonly -trimpath -ldflags '-s -w' -o /dev/null ./cmd/relgate
-    echo "$os/$arch"
+  begin "builds without cgo for every platform"
+  for os in linux darwin windows; do
+    for arch in amd64 arm64; do
+      CGO_ENABLED=0 GOOS=$os GOARCH=$arch go build -mod=readonly -trimpath -ldflags '-s -w' -o /dev/null ./cmd/relgate
+      echo "$os/$arch"
+    done
   done
-done
+fi
 
-step "everything passed"
+if [ "$mode" = long ]; then
+  begin "the tests behind -long"
+  for package in $(git grep -l 'flag.Bool("long"' -- '*_test.go' | xargs -n 1 dirname | sort -u); do
+    go test -count=1 -timeout 60m "./$package" -long
+  done
+fi
+finish took
+
+printf '\n== times, %s in all\n%s' "$(spell $SECONDS)" "$table"
+if [ -s "$RELGATE_SKIPPED_PEERS" ]; then
+  printf '\n!!!! TESTS WERE SKIPPED, because these programs are missing:\n'
+  sort "$RELGATE_SKIPPED_PEERS" | uniq -c | awk '{ printf "!!!!   %s: %d skipped\n", $2, $1 }'
+  if [ "${CI:-}" = true ]; then
+    echo "!!!! In CI every test must run: install them."
+    title="tests were skipped"
+    exit 1
+  fi
+fi
+printf '\n== everything passed\n'

@@ -17,11 +17,11 @@ import (
 const burst = 2000
 
 // BenchmarkBurst is 2,000 events of one tick, from before their commit until the
-// receiver has the last, against Debian's Alertmanager that is given 2,000 alerts
-// by its API and told to wait for nothing. Ours leave one by one and in order, as
-// one endpoint wants them; Alertmanager sends each alert from a goroutine of its
-// own, in any order, and writes nothing to disk before it does. The goal is
-// 10,000 events a second, and twice as many as Alertmanager.
+// receiver has the last, against Debian's Alertmanager, which gets 2,000 alerts by
+// its API and is configured not to wait. Our events leave one by one and in order,
+// as an endpoint needs them. Alertmanager sends each alert from a goroutine of its
+// own, in any order, and writes nothing to disk before. The goal is 10,000 events
+// a second, and twice as many as Alertmanager.
 func BenchmarkBurst(b *testing.B) {
 	url, arrived := receiver(b)
 	s := newStore(b, url)
@@ -82,12 +82,33 @@ type alertmanager struct {
 	sent int
 }
 
-// newAlertmanager starts one that delivers to url, nil where none is installed.
+// peer finds a program to compare with. If it is missing, path is empty, and the
+// name goes to the file that RELGATE_SKIPPED_PEERS names: test.sh reports it.
+func peer(tb testing.TB, name string) (path string) {
+	tb.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	tb.Logf("%s is not installed: there is no comparison with it", name)
+	if list := os.Getenv("RELGATE_SKIPPED_PEERS"); list != "" {
+		f, err := os.OpenFile(list, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := fmt.Fprintln(f, name); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return ""
+}
+
+// newAlertmanager starts one that delivers to url, nil if none is installed.
 func newAlertmanager(b *testing.B, url string) *alertmanager {
 	b.Helper()
-	path, err := exec.LookPath("prometheus-alertmanager")
-	if err != nil {
-		b.Log("prometheus-alertmanager is not installed: ours is measured alone")
+	path := peer(b, "prometheus-alertmanager")
+	if path == "" {
 		return nil
 	}
 	dir, addr := b.TempDir(), freeAddress(b)
@@ -110,8 +131,8 @@ func (a *alertmanager) alert(b *testing.B, n int) {
 		a.sent++
 		e := fired(uint64(a.sent))
 		alerts[i] = map[string]any{
-			"labels":      map[string]string{"alertname": e.Subject, "plan": e.Plan, "owner": e.Owner, "n": fmt.Sprint(a.sent)},
-			"annotations": map[string]string{"reason": e.Reason, "action": e.Action, "command": e.Command},
+			"labels":      map[string]string{"alertname": e.Subject, "plan": e.Plan, "owner": "DevSecOps", "n": fmt.Sprint(a.sent)},
+			"annotations": map[string]string{"reason": "5.03 % > 3 % for 10m", "action": "pause the rollout, revert the alias"},
 			"startsAt":    now, "endsAt": now.Add(time.Minute),
 		}
 	}
@@ -126,7 +147,7 @@ func (a *alertmanager) alert(b *testing.B, n int) {
 	_ = res.Body.Close()
 }
 
-// freeAddress is a loopback address that nobody listens on.
+// freeAddress is a loopback address that is not in use.
 func freeAddress(tb testing.TB) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

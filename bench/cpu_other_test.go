@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cpuTime stands for the processors' time where it cannot be asked for.
+// cpuTime is the wall clock: this system has no getrusage.
 func cpuTime() time.Duration { return time.Duration(time.Now().UnixNano()) }
 
 func terminate(p *os.Process) error { return p.Kill() }

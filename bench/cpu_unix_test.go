@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// cpuTime is what this process has used of the processors so far. On a machine
-// that does other things too it says more than the clock.
+// cpuTime is the CPU time that this process has used so far. On a busy machine it
+// says more than the clock.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -12,12 +12,14 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
-// place is where a daemon runs.
+// place is the folder and the addresses of a daemon.
 type place struct {
 	dir     string
 	private string // address
@@ -113,7 +115,7 @@ func (p place) serve(tb testing.TB, binary, config string) *process {
 	return d
 }
 
-// errKilled stands for a process that ended before it could store its state.
+// errKilled is what Save returns: the process counts as killed.
 var errKilled = errors.New("killed")
 
 // killed is a journal whose process is killed before it stores the state of a
@@ -137,7 +139,7 @@ func (p place) history(tb testing.TB, n int) {
 	defer j.Close()
 	clock := &bell{ring: make(chan struct{})}
 	clock.now.Store(p.start.Unix())
-	r, err := runner.New(runner.Config{Plans: cfg.Plans, Journal: killed{j}, Fetcher: &minutes{}, Clock: clock})
+	r, err := runner.New(runner.Config{Policies: runner.Policies{Plans: cfg.Plans}, Journal: killed{j}, Fetcher: &minutes{}, Clock: clock})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -149,7 +151,8 @@ func (p place) history(tb testing.TB, n int) {
 		w.pass()
 	}
 	cancel()
-	if err := <-done; !errors.Is(err, errKilled) {
+	// A very wide run has its state stored with every tick, and nothing to save.
+	if err := <-done; err != nil && !errors.Is(err, errKilled) {
 		tb.Fatal(err)
 	}
 }
@@ -172,6 +175,77 @@ func BenchmarkStart(b *testing.B) {
 	})
 }
 
+// BenchmarkStartBesideEndedRuns is a start in the middle of a run whose journal has
+// 1,000 ended runs of its plan, against the same without them. What runs of 30 hours
+// cost the journal is measured in evaluator/journal (EndedRuns); here they have 800
+// ticks, which is more than the journal checks whole when it opens. The goal is that
+// nothing changes.
+func BenchmarkStartBesideEndedRuns(b *testing.B) {
+	binary := build(b, "..", "./cmd/relgate")
+	began := time.Now().Add(-30 * time.Minute).Truncate(time.Minute)
+	places := [2]place{newPlace(b, 100, began), newPlace(b, 100, began)}
+	var all [2]took
+	var paths [2]string
+	for i, p := range places {
+		p.history(b, 30)
+		paths[i] = p.write(b)
+	}
+	places[1].endedRuns(b, 1000, 800)
+	for b.Loop() {
+		for i, p := range places {
+			var d *process
+			all[i].do(func() { d = p.serve(b, binary, paths[i]) })
+			d.stop()
+		}
+	}
+	b.ReportMetric(millis(all[1].median()), "ms")
+	b.ReportMetric(millis(all[0].median()), "without-ms")
+	b.ReportMetric(ratio(all[1], all[0]), "x_without")
+	noOp(b)
+}
+
+// endedRuns gives a place's journal runs of its plan that passed, a tick a minute.
+func (p place) endedRuns(tb testing.TB, n, minutes int) {
+	tb.Helper()
+	j, err := journal.Open(tb.Context(), journal.Config{Path: filepath.Join(p.dir, "relgate.db")})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer j.Close()
+	const at = 100 // in one commit
+	for first := 0; first < n; first += at {
+		for tick := range minutes {
+			batch := make(evaluator.Batch, min(at, n-first))
+			for i := range batch {
+				batch[i] = p.endedTick(first+i, tick, tick == minutes-1)
+			}
+			if err := j.Commit(tb.Context(), batch); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+}
+
+// endedTick is a tick of the i-th ended run of a place.
+func (p place) endedTick(i, tick int, last bool) evaluator.Entry {
+	version := fmt.Sprintf("0.0.%d", i)
+	e := evaluator.Entry{
+		Run: rules.RunID("wide", version, 1), After: uint64(tick), Digest: "ended",
+		Tick: evaluator.Tick{At: p.start.Add(time.Duration(tick-2000) * time.Minute)},
+	}
+	e.Record = evaluator.RunRecord{
+		ID: e.Run, Plan: "wide", Version: version, Try: 1, Begun: p.start.Add(-2000 * time.Minute), At: e.Tick.At,
+		Digest: e.Digest, Seq: e.After + 1, State: rules.Monitoring,
+	}
+	if tick == 0 {
+		e.Document = []byte("{}")
+	}
+	if last {
+		e.Record.State, e.Record.Verdict, e.Record.Over, e.Record.Decided = rules.Passed, rules.Pass, true, e.Tick.At
+	}
+	return e
+}
+
 func benchmarkStart(b *testing.B, binary, empty string, at func() place) {
 	var ours, theirs took
 	for b.Loop() {
@@ -190,7 +264,7 @@ func benchmarkStart(b *testing.B, binary, empty string, at func() place) {
 	noOp(b)
 }
 
-// idleFor is how long BenchmarkIdle looks on.
+// idleFor is how long BenchmarkIdle measures.
 const idleFor = 60 * time.Second
 
 // BenchmarkIdle is what a daemon of 100 rules uses in a minute, each beside a
@@ -216,7 +290,7 @@ func BenchmarkIdle(b *testing.B) {
 		addr := freeAddress(b)
 		all := []*process{idle.serve(b, binary, idle.write(b)), watching.serve(b, binary, watching.write(b)), start(b, empty, addr)}
 		untilReady(b, "http://"+addr+"/-/ready")
-		time.Sleep(5 * time.Second) // what the start has left to do
+		time.Sleep(5 * time.Second) // until the work of the start is over
 		report(b, []string{"idle", "watching", "empty-daemon"}, all)
 		for _, p := range all {
 			p.stop()
@@ -284,7 +358,8 @@ func TestHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if seq, err := j.Seq(t.Context()); err != nil || seq != 11 {
-		t.Errorf("5 minutes at 30 s and the start: sequence %d, %v; want 11", seq, err)
+	runs, err := j.Runs(t.Context(), evaluator.RunFilter{})
+	if err != nil || len(runs) != 1 || runs[0].ID != "wide@1.0.0" || runs[0].Seq != 12 {
+		t.Errorf("the beginning, and slots from then for 5 minutes at 30 s: %+v, %v; want wide@1.0.0 with 12 ticks", runs, err)
 	}
 }

@@ -20,24 +20,25 @@ import (
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
 // post is a request as it came in.
 type post struct {
 	at time.Time
-	n  uint64 // the event's ordinal; zero of what is not ours
+	n  uint64 // the event's ordinal; zero if the request is not relgate's
 }
 
-// receiver takes everything, and says when.
+// receiver accepts every request and reports when it came.
 func receiver(tb testing.TB) (url string, arrived chan post) {
 	tb.Helper()
 	arrived = make(chan post, 1<<14)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := post{at: time.Now()}
 		_, _ = io.Copy(io.Discard, r.Body)
-		_, ordinal, _ := strings.Cut(r.Header.Get("Webhook-Id"), "/")
-		p.n, _ = strconv.ParseUint(ordinal, 10, 64)
+		id := r.Header.Get("Webhook-Id")
+		p.n, _ = strconv.ParseUint(id[strings.LastIndexByte(id, '/')+1:], 10, 64)
 		w.WriteHeader(http.StatusNoContent)
 		arrived <- p
 	}))
@@ -48,9 +49,13 @@ func receiver(tb testing.TB) (url string, arrived chan post) {
 // feed is the journal as the webhook exporter reads it.
 type feed struct{ *journal.Journal }
 
-func (f feed) Cursor(ctx context.Context, endpoint string) (webhook.Cursor, error) {
-	c, err := f.Journal.Cursor(ctx, endpoint)
-	return webhook.Cursor(c), err
+func (f feed) Pending(ctx context.Context, endpoint string) ([]webhook.RunCursor, error) {
+	cursors, err := f.Journal.Pending(ctx, endpoint)
+	out := make([]webhook.RunCursor, len(cursors))
+	for i, c := range cursors {
+		out[i] = webhook.RunCursor(c)
+	}
+	return out, err
 }
 
 func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadLetter, error) {
@@ -70,9 +75,11 @@ type store struct {
 	n     uint64 // events so far
 }
 
-// newStore delivers what is committed to url, signed, until the benchmark ends.
+// newStore delivers what is committed to url, with the words that the daemon adds
+// and signed, until the benchmark ends. The events are of wide plans.
 func newStore(tb testing.TB, url string) *store {
 	tb.Helper()
+	plan := wide(tb, "wide", 1)
 	j, err := journal.Open(tb.Context(), journal.Config{Path: filepath.Join(tb.TempDir(), "relgate.db"), Endpoints: []string{"pipeline"}})
 	if err != nil {
 		tb.Fatal(err)
@@ -81,6 +88,9 @@ func newStore(tb testing.TB, url string) *store {
 	h, err := webhook.New(webhook.Config{
 		Endpoints: []webhook.Endpoint{{Name: "pipeline", URL: url, Class: webhook.Action, Secrets: []string{"a secret of the benchmark"}}},
 		Feed:      feed{j}, Allow: []string{"127.0.0.1/32"}, Log: slog.New(slog.DiscardHandler),
+		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
+			return json.Marshal(wire.Event(plan, &s.Event, nil))
+		},
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -102,21 +112,26 @@ func running(tb testing.TB, run func(context.Context) error) {
 	})
 }
 
+// theRun is the run whose events are sent.
+const theRun = "wide@1.0.0"
+
 // fired is the event of a rollback rule.
 func fired(n uint64) evaluator.Event {
 	at := epoch.Add(time.Duration(n) * time.Second)
 	return evaluator.Event{
-		ID: "REL-2025-06-04/" + strconv.FormatUint(n, 10), N: n, Plan: "REL-2025-06-04", At: at, Kind: evaluator.RuleEvent,
-		Subject: "api-5xx-high", From: "breaching", To: "fired", Reason: "5.03 % > 3 % for 10m", Owner: "DevSecOps", Cause: rules.CauseThreshold,
-		Evidence: &evaluator.Evidence{Signal: "api_5xx_rate", Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
-		Action:   "pause the rollout, revert the alias", Command: "aws lambda update-alias --function-name bioage-inference --name live",
+		ID: theRun + ".k3x9/" + strconv.FormatUint(n, 10), N: n, Plan: "wide", At: at, Kind: evaluator.RuleEvent,
+		Subject: "r" + signalName(0), From: "breaching", To: "fired", Cause: rules.CauseThreshold,
+		Evidence: &evaluator.Evidence{Signal: signalName(0), Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
 	}
 }
 
 // commit makes a tick of so many events durable.
 func (s *store) commit(tb testing.TB, events int) {
 	tb.Helper()
-	e := evaluator.Entry{Plan: "REL-2025-06-04", Digest: "d", Tick: evaluator.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)}}
+	e := evaluator.Entry{
+		Run: theRun, After: s.seq, Digest: "d", Tick: evaluator.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)},
+		Record: evaluator.RunRecord{ID: theRun, Plan: "wide", Version: "1.0.0", Try: 1, Begun: epoch, State: rules.Monitoring},
+	}
 	if s.seq == 0 { // as the runner: once is enough
 		e.Document = []byte("{}")
 	}
@@ -124,10 +139,10 @@ func (s *store) commit(tb testing.TB, events int) {
 		s.n++
 		e.Events = append(e.Events, fired(s.n))
 	}
-	var err error
-	if s.seq, err = s.Commit(tb.Context(), s.seq, evaluator.Batch{e}); err != nil {
+	if err := s.Commit(tb.Context(), evaluator.Batch{e}); err != nil {
 		tb.Fatal(err)
 	}
+	s.seq++
 }
 
 // settle waits until the endpoint is done, cursor and all.
@@ -138,7 +153,7 @@ func (s *store) settle(tb testing.TB) {
 	}
 }
 
-// byHand is what anybody would do at least: insert into SQLite with
+// byHand is the least that a durable delivery needs: insert into SQLite with
 // synchronous=FULL, then post.
 type byHand struct {
 	insert *sql.Stmt

@@ -10,7 +10,7 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// bell is a clock on which every minute begins when it is rung.
+// bell is a clock on which a minute begins when the benchmark rings it.
 type bell struct {
 	ring chan struct{}
 	now  atomic.Int64 // Unix seconds
@@ -30,6 +30,9 @@ func (c *bell) WaitUntil(ctx context.Context, t time.Time) error {
 		return nil
 	}
 }
+
+// NotBefore is called when runs are recovered, before anything rings.
+func (c *bell) NotBefore(t time.Time) { c.now.Store(max(c.now.Load(), t.Unix())) }
 
 // minutes answers for every signal; the first one's errors come and go with every
 // minute, so that every point changes what its rule says.
@@ -89,7 +92,7 @@ func follow(tb testing.TB, s *store, rulesN int) *watcher {
 	clock.now.Store(epoch.Unix())
 	p := wide(tb, "wide", rulesN)
 	p.Interval, p.Phases[0].Window = time.Minute, 10_000*time.Hour
-	r, err := runner.New(runner.Config{Plans: []*rules.Plan{p}, Journal: s.Journal, Fetcher: world, Clock: clock})
+	r, err := runner.New(runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Journal: s.Journal, Fetcher: world, Clock: clock})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func start(tb testing.TB, path string, args ...string) *process {
 	}
 	p.stop = sync.OnceFunc(func() {
 		_ = terminate(p.Process)
-		_ = p.Wait() // how it ends is not what is measured
+		_ = p.Wait() // the exit status is not measured
 	})
 	tb.Cleanup(p.stop)
 	return p
@@ -57,8 +57,7 @@ func untilReady(tb testing.TB, url string) {
 	tb.Fatalf("%s is not ready after a minute", url)
 }
 
-// used is what a process has used of the processors, and its resident memory.
-// ok is false where /proc cannot tell.
+// used is a process's CPU time and resident memory. ok is false without /proc.
 func (p *process) used() (cpu time.Duration, resident int64, ok bool) {
 	dir := fmt.Sprintf("/proc/%d/", p.Process.Pid)
 	// The sum of what its threads ran, in nanoseconds: stat counts in ticks of 10 ms.

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// took is how long something took, each time that it was done.
+// took is how long something took, each time.
 type took []time.Duration
 
-// do does it once more, by the clock.
+// do runs it once more and measures by the clock.
 func (t *took) do(f func()) {
 	began := time.Now()
 	f()
 	*t = append(*t, time.Since(began))
 }
 
-// cpu does it once more and counts what the processors spent.
+// cpu runs it once more and measures CPU time.
 func (t *took) cpu(f func()) {
 	began := cpuTime()
 	f()
 	*t = append(*t, cpuTime()-began)
 }
 
-// at is the quantile q, zero of nothing.
+// at is the quantile q, zero without measurements.
 func (t took) at(q float64) time.Duration {
 	if len(t) == 0 {
 		return 0
@@ -39,8 +39,8 @@ func ratio(a, b took) float64 { return float64(a.median()) / float64(b.median())
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// noOp takes away the time of one op, which says nothing where ours and the
-// baseline's are in it.
+// noOp removes the time per op from the report: it contains both ours and the
+// baseline's.
 func noOp(b *testing.B) { b.ReportMetric(0, "ns/op") }
 
 func TestTook(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/relgate/relgate/rules"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -48,6 +49,30 @@ func brokenConfigs(t *testing.T) []string {
 	return paths
 }
 
+// usable checks that a config comes with its errors: it is nil, or has a broken
+// plan, or misses what may only be away.
+func usable(t *testing.T, c *Config, problems []Problem) {
+	t.Helper()
+	told := c == nil || len(c.Broken) > 0
+	errs := 0
+	for _, p := range problems {
+		if p.Severity == rules.SeverityError && p.ID != "unknown-plan" && p.ID != "include-empty" {
+			errs++
+		}
+	}
+	if told != (errs > 0) {
+		t.Errorf("got config %+v, with %d errors", c, errs)
+	}
+	if c == nil {
+		return
+	}
+	for _, b := range c.Broken {
+		if len(b.Problems) == 0 || Errors(b.Problems) != len(b.Problems) || b.File == "" {
+			t.Errorf("got broken plan %+v, want a file and its errors", b)
+		}
+	}
+}
+
 // problemsOf loads the config of an archive from a directory, and gives its
 // problems, one a line, with names relative to that directory.
 func problemsOf(t *testing.T, ar *txtar.Archive) string {
@@ -57,9 +82,7 @@ func problemsOf(t *testing.T, ar *txtar.Archive) string {
 		t.Fatal(err)
 	}
 	c, problems := Load(filepath.Join(dir, "config.toml"))
-	if (c == nil) != (Errors(problems) > 0) {
-		t.Errorf("got a config: %v, with %d errors", c != nil, Errors(problems))
-	}
+	usable(t, c, problems)
 	var lines strings.Builder
 	for _, p := range problems {
 		if p.Line < 1 || p.Col < 1 {

@@ -19,25 +19,39 @@ import (
 // Config is everything that a daemon is told: plans, compiled, and the rest as
 // it is written, with defaults filled in and file names made paths.
 type Config struct {
-	Plans    []*rules.Plan // the main file's first, then the included ones by name
+	Plans    []*rules.Plan // that have no errors: the main file's first, then the included ones by name
+	Broken   []BrokenPlan  // the other files, in the same order
 	Sources  []SourceSpec  // in file order
 	Webhooks []WebhookSpec // in file order
 	Daemon   DaemonSpec
-	Files    []File   // what was read: the main file, included files, SQL
+	Files    []File   // what was read, or could not be: the main file, included files, SQL
 	Patterns []string // what include said, as paths: a file that comes to match changes the config
 
 	main    *file
 	origins map[*rules.Plan]*file
 }
 
+// BrokenPlan is a file whose plan cannot be used.
+type BrokenPlan struct {
+	File     string
+	Plan     string    // its name, empty where that cannot be read
+	Problems []Problem // the errors, in file order: those of its file, and those of signals of the main file that it uses
+}
+
 // File is one file that a config was read from.
 type File struct {
 	Path string
-	Hash [sha256.Size]byte // of its content
+	Hash [sha256.Size]byte // of its content; zero if it could not be read
 }
 
 // Load reads the config at path and everything it names. All problems are
-// reported, in file order; the config is nil if one of them is an error.
+// reported, in file order.
+//
+// The config is nil only if the main file cannot be used: it cannot be read, is
+// not TOML, or has an error outside of its plan. A plan with an error is not among
+// the config's Plans but in its Broken, and keeps no other plan from running; nor
+// does an included file that cannot be read, or a pattern that matches none. So a
+// config may have no plans at all. Callers that need all of them ask [Errors].
 func Load(path string) (*Config, []Problem) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -56,25 +70,104 @@ func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*C
 	l.files = []*file{main}
 	l.config.main, l.config.origins = main, map[*rules.Plan]*file{}
 	for _, path := range l.included(main) {
-		data, ok := l.read(main, "include", path)
-		if ok {
-			l.files = append(l.files, l.parse(path, data))
-		}
+		l.files = append(l.files, l.include(path))
 	}
 	l.daemon(main)
 	for _, f := range l.files {
 		l.plan(f, main)
 	}
 	l.scopes(main)
+	l.separate()
 	l.budgets(main)
 	problems := sortProblems(withoutUnused(l.problems), l.order)
-	if Errors(problems) > 0 {
+	if slices.ContainsFunc(problems, main.unusable) {
 		return nil, problems
 	}
 	return &l.config, problems
 }
 
-// withoutUnused drops the warnings of things that nobody names or needs when a
+// include reads a file that the main file includes.
+func (l *loader) include(path string) *file {
+	data, err := l.readFile(filepath.ToSlash(path))
+	l.noteFile(path, data, err)
+	if err == nil {
+		return l.parse(path, data)
+	}
+	l.order[path] = len(l.order)
+	l.problems = append(l.problems, unreadable(path, "", err))
+	return &file{name: path, broken: true, locator: locator{root: new(node)}}
+}
+
+// planTables are the tables of a file that make a plan. All others are the main
+// file's own.
+var planTables = []string{"release", "parameters", "phases", "success", "rollback", "signals", "communications", "rehearsal", "approvals", "review"}
+
+// unusable reports whether a problem keeps the whole config from being used: an
+// error of the main file outside of its plan. A missing plan file does not.
+func (f *file) unusable(p Problem) bool {
+	key := p.Path
+	for parent(key) != "" {
+		key = parent(key)
+	}
+	return p.File == f.name && p.Severity == rules.SeverityError && p.ID != "unknown-plan" && p.ID != "include-empty" &&
+		(p.ID == "syntax" || !slices.Contains(planTables, key))
+}
+
+// separate tells the plans with errors from those without.
+func (l *loader) separate() {
+	main, good := l.config.main, map[*file]*rules.Plan{}
+	for plan, f := range l.config.origins {
+		good[f] = plan
+	}
+	l.config.Plans = nil
+	for _, f := range l.files {
+		if f == main && l.sharesOnly(f) {
+			continue
+		}
+		errs := slices.DeleteFunc(slices.Clone(l.problems), func(p Problem) bool {
+			return p.Severity != rules.SeverityError || main.unusable(p) || !f.concerns(main, p)
+		})
+		if plan := good[f]; plan != nil && len(errs) == 0 {
+			l.config.Plans = append(l.config.Plans, plan)
+			continue
+		}
+		delete(l.config.origins, good[f])
+		l.config.Broken = append(l.config.Broken, BrokenPlan{File: f.name, Plan: f.planName(), Problems: sortProblems(errs, l.order)})
+	}
+}
+
+// concerns reports whether a problem is one of the file's plan: it lies in the
+// file, or in a signal of the main file that the plan uses.
+func (f *file) concerns(main *file, p Problem) bool {
+	if p.File == f.name {
+		return p.ID != "unknown-plan" && p.ID != "include-empty"
+	}
+	name, ok := under("signals", p.Path)
+	return ok && p.File == main.name && uses(f, name) && !declares(f, name)
+}
+
+// planName is the name of the file's plan as far as the file could be read, empty
+// if it has none.
+func (f *file) planName() string {
+	if release := f.root.child([]byte("release")); release != nil {
+		if plan := release.child([]byte("plan")); plan != nil {
+			name, _ := plan.scalar.(string)
+			return name
+		}
+	}
+	return ""
+}
+
+// FileOf is the path of the file that has a plan of this config, empty if the
+// config does not have the plan.
+func (c *Config) FileOf(plan *rules.Plan) string {
+	if f := c.origins[plan]; f != nil {
+		return f.name
+	}
+	return ""
+}
+
+// withoutUnused drops the warnings of things that are not named or needed when a
 // name, or a place where one would stand, is wrong: then that is what has to be
 // put right.
 func withoutUnused(problems []Problem) []Problem {
@@ -122,9 +215,9 @@ type loader struct {
 
 // file is one TOML file.
 type file struct {
-	name   string
-	doc    document
-	places map[string]place
+	name string
+	doc  document
+	locator
 	bad    map[string]bool // :: key path → whether its value could not be read
 	broken bool            // it is not TOML
 }
@@ -140,22 +233,19 @@ func unreadable(path, key string, err error) Problem {
 // parse reads one file's TOML into a document, as far as it goes.
 func (l *loader) parse(name string, data []byte) *file {
 	l.order[name] = len(l.order)
-	places, twice := positions(data)
-	f := &file{name: name, bad: map[string]bool{}, places: places}
-	data = bytes.Clone(data)
+	root, twice, err := plant(data)
+	f := &file{name: name, bad: map[string]bool{}, locator: locator{data: data, root: root}}
 	for _, d := range twice {
 		l.twice(f, d)
 		f.bad[d.path] = true
-		d.blank(data)
 	}
-	var table map[string]any
-	if _, err := toml.Decode(string(data), &table); err != nil {
+	if err != nil {
 		f.broken = true
-		l.problems = append(l.problems, syntax(name, err))
+		l.problems = append(l.problems, syntax(name, data, twice, err))
 		return f
 	}
-	d := &decoder{places: f.places, fields: map[reflect.Type]map[string][]int{}}
-	d.decode("", table, reflect.ValueOf(&f.doc).Elem())
+	d := &decoder{fields: map[reflect.Type]map[string][]int{}, names: map[reflect.Type][]int{}}
+	d.decode(root, reflect.ValueOf(&f.doc).Elem())
 	for _, p := range d.problems {
 		f.bad[p.Path] = true
 		l.add(f, p)
@@ -169,13 +259,25 @@ func (l *loader) parse(name string, data []byte) *file {
 // twice reports what is written a second time. It is a problem of its own, not
 // one of TOML's, so that it hides no others.
 func (l *loader) twice(f *file, d duplicate) {
+	at := f.at(d.at)
 	l.problems = append(l.problems, Problem{
-		File: f.name, Line: d.at.line, Col: d.at.col, Path: d.path, ID: "duplicate",
-		Message: fmt.Sprintf("written in line %d already", d.first), Fix: "leave one out or rename it",
+		File: f.name, Line: at.line, Col: at.col, Path: d.path, ID: "duplicate",
+		Message: fmt.Sprintf("written in line %d already", f.at(d.first).line), Fix: "leave one out or rename it",
 	})
 }
 
-func syntax(name string, err error) Problem {
+// syntax says why a file is not TOML. The words and the place are BurntSushi's,
+// who reads the text without what has been reported already; err is what is known
+// if it finds no fault.
+func syntax(name string, data []byte, twice []duplicate, err error) Problem {
+	data = bytes.Clone(data)
+	for _, d := range twice {
+		d.blank(data)
+	}
+	var table map[string]any
+	if _, found := toml.Decode(string(data), &table); found != nil {
+		err = found
+	}
 	p := Problem{File: name, Line: 1, Col: 1, ID: "syntax", Message: err.Error()}
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		p.Line, p.Col = max(parse.Position.Line, 1), max(parse.Position.Col, 1)
@@ -194,7 +296,8 @@ func (l *loader) add(f *file, p rules.Problem) {
 // could not be read.
 func (l *loader) judge(f *file, found []rules.Problem) {
 	for _, p := range found {
-		known := p.ID == "excess-key" && (f.bad["release.evidence"] || f.bad[join(parent(p.Path), "evidence")])
+		known := p.ID == "excess-key" && (f.bad["release.evidence"] || f.bad[join(parent(p.Path), "evidence")]) ||
+			p.Path == "release.expected_completion" && f.bad["release.start"]
 		for path := p.Path; path != ""; path = parent(path) {
 			known = known || f.bad[path]
 		}
@@ -207,13 +310,22 @@ func (l *loader) judge(f *file, found []rules.Problem) {
 // read reads a file that a config names, and notes it as one to watch.
 func (l *loader) read(f *file, key, path string) ([]byte, bool) {
 	data, err := l.readFile(filepath.ToSlash(path))
+	l.noteFile(path, data, err)
 	if err != nil {
 		p := unreadable(path, key, err)
 		l.add(f, rules.Problem{Path: key, ID: p.ID, Message: "reading " + path + ": " + strings.TrimPrefix(p.Message, "reading the file: ")})
 		return nil, false
 	}
-	l.config.Files = append(l.config.Files, File{path, sha256.Sum256(data)})
 	return data, true
+}
+
+// noteFile notes a file as one to watch.
+func (l *loader) noteFile(path string, data []byte, err error) {
+	f := File{Path: path}
+	if err == nil {
+		f.Hash = sha256.Sum256(data)
+	}
+	l.config.Files = append(l.config.Files, f)
 }
 
 // beside is a path that a config names, relative to the config's own file.
@@ -225,23 +337,28 @@ func (f *file) beside(path string) string {
 }
 
 // included lists the files that match the include patterns, each once, by name.
+// A pattern without a match is an error: its files may be away, and nothing else
+// would say so.
 func (l *loader) included(main *file) []string {
-	var paths []string
+	var paths, empty []string
 	for i, pattern := range main.doc.Include {
 		l.config.Patterns = append(l.config.Patterns, main.beside(pattern))
 		found, err := filepath.Glob(main.beside(pattern))
 		key := "include" + index(i)
-		switch {
-		case err != nil:
+		if err != nil {
 			l.add(main, rules.Problem{Path: key, ID: "bad-value", Message: "pattern: " + err.Error()})
-		case len(found) == 0:
-			l.add(main, rules.Problem{Path: key, ID: "include-empty", Severity: rules.SeverityWarning, Message: "no file matches"})
+		} else if len(found) == 0 {
+			empty = append(empty, key)
 		}
 		paths = append(paths, found...)
 	}
 	sort.Strings(paths)
 	paths = slices.Compact(paths)
-	return slices.DeleteFunc(paths, func(p string) bool { return filepath.Clean(p) == filepath.Clean(main.name) })
+	paths = slices.DeleteFunc(paths, func(p string) bool { return filepath.Clean(p) == filepath.Clean(main.name) })
+	for _, key := range empty {
+		l.add(main, rules.Problem{Path: key, ID: "include-empty", Message: "no file matches", Fix: "bring the files back, or put the pattern right"})
+	}
+	return paths
 }
 
 // plan compiles a file's plan. A main file that includes others may go without
@@ -253,7 +370,7 @@ func (l *loader) plan(f, main *file) {
 	l.queries(f)
 	var found rules.Problems
 	spec := f.doc.Spec
-	if f == main && !f.hasPlan() && len(f.doc.Include) > 0 {
+	if f == main && l.sharesOnly(f) {
 		found = rules.CheckSignals(spec.Signals)
 	} else {
 		if f != main {
@@ -262,7 +379,6 @@ func (l *loader) plan(f, main *file) {
 		}
 		var plan *rules.Plan
 		if plan, found = rules.Compile(spec); plan != nil {
-			l.config.Plans = append(l.config.Plans, plan)
 			l.config.origins[plan] = f
 		}
 		found = l.ownProblems(f, main, found)
@@ -272,18 +388,21 @@ func (l *loader) plan(f, main *file) {
 	l.judge(f, found)
 }
 
+// sharesOnly reports whether the main file has no plan of its own, but what others
+// share.
+func (l *loader) sharesOnly(main *file) bool { return !main.hasPlan() && len(main.doc.Include) > 0 }
+
 // hasPlan reports whether the file says anything of a plan but signals.
 func (f *file) hasPlan() bool {
 	return slices.ContainsFunc([]string{"release", "phases", "success", "rollback"}, func(key string) bool {
-		_, ok := f.places[key]
-		return ok
+		return f.root.child([]byte(key)) != nil
 	})
 }
 
 // mainOnly reports what an included file must not have.
 func (l *loader) mainOnly(f *file) {
 	for _, key := range []string{"include", "sources", "webhooks", "daemon"} {
-		if _, ok := f.places[key]; ok {
+		if f.root.child([]byte(key)) != nil {
 			l.add(f, rules.Problem{Path: key, ID: "main-file-only", Message: "an included file has a plan only", Fix: "move it to the main file"})
 		}
 	}

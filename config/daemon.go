@@ -46,11 +46,11 @@ func checkURL(c rules.Checker, text string) {
 		return
 	}
 	if u.User != nil {
-		c.Fail("bad-url", "put them into a header or a token", "credentials in a URL")
+		c.Fail("bad-url", "put them into a header or a token", "the URL holds credentials")
 	}
 }
 
-// listen reports an address that nobody can listen on.
+// listen reports an address that cannot be listened on.
 func listen(c rules.Checker, text, otherwise string) string {
 	if text == "" {
 		return otherwise
@@ -65,7 +65,7 @@ func listen(c rules.Checker, text, otherwise string) string {
 // checkSecret warns of a secret that stands in the config, without showing it.
 func checkSecret(c rules.Checker, s Secret) {
 	if s.Inline() {
-		c.Warn("inline-secret", `write { env = "NAME" } or { file = "path" }`, "a secret in the config itself")
+		c.Warn("inline-secret", `write { env = "NAME" } or { file = "path" }`, "the secret stands in the config itself")
 	}
 }
 
@@ -150,7 +150,7 @@ func checkSourceType(c rules.Checker, s *SourceSpec) {
 	}
 	for _, k := range set {
 		if k.is && !slices.Contains(own, k.key) {
-			c.At(k.key).Fail("key-of-other-source", "", "means nothing to a source of type %q", s.Type)
+			c.At(k.key).Fail("key-of-other-source", "", "not a key of a source of type %q", s.Type)
 		}
 	}
 	switch s.Type {
@@ -164,7 +164,7 @@ func checkSourceType(c rules.Checker, s *SourceSpec) {
 }
 
 // eventKinds are the kinds of the evaluator's events.
-var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command"}
+var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command", "plan"}
 
 func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 	if w.Class == "" {
@@ -195,7 +195,7 @@ func checkHeaders(c rules.Checker, headers map[string]Secret) {
 		case "authorization", "cookie", "x-api-key", "proxy-authorization":
 			checkSecret(c.At(name), s)
 		case "host", "content-length", "content-type", "transfer-encoding", "connection":
-			c.At(name).Fail("bad-header", "leave it out", "this header is relgate's own")
+			c.At(name).Fail("bad-header", "leave it out", "relgate sets this header itself")
 		}
 	}
 }
@@ -209,7 +209,7 @@ func checkEscalation(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 		names = append(names, other.Name)
 	}
 	if c.OneOf("unknown-webhook", "webhook", w.EscalateTo, names) && w.EscalateTo == w.Name {
-		c.Fail("conflict", "name another webhook", "a webhook that fails cannot tell of it")
+		c.Fail("conflict", "name another webhook", "a webhook cannot escalate to itself")
 	}
 }
 
@@ -240,8 +240,14 @@ func checkExposed(c rules.Checker, d *DaemonSpec) {
 	}
 	ip, err := netip.ParseAddr(host)
 	local := host == "localhost" || err == nil && ip.IsLoopback()
-	if !local && len(d.Tokens) == 0 {
+	if len(d.Tokens) > 0 {
+		return
+	}
+	if !local {
 		c.At("public").Warn("no-tokens", "add [daemon.tokens.NAME]", "the gate can be read from other machines without a token")
+	}
+	if d.ExternalURL != "" {
+		c.At("external_url").Warn("no-tokens", "add [daemon.tokens.NAME]", "people reach the gate from outside, and without tokens it takes commands from this machine only")
 	}
 }
 
@@ -260,6 +266,6 @@ func checkToken(c rules.Checker, t *TokenSpec) {
 	checkSecret(c.At("token"), t.Token)
 	c.Required("scopes", len(t.Scopes) == 0, `["read"]`)
 	for i, scope := range t.Scopes {
-		c.At("scopes").Index(i).OneOf("unknown-scope", "scope", scope, []string{"read", "command"})
+		c.At("scopes").Index(i).OneOf("unknown-scope", "scope", scope, []string{"read", "command", "start"})
 	}
 }

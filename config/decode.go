@@ -1,11 +1,9 @@
 package config
 
 import (
-	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -13,166 +11,174 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// decoder fills Go values from the tables of a TOML document. Unlike the TOML
+// decoder fills Go values from the tree of a TOML document. Unlike the TOML
 // package's own, it goes on after a mistake, knows every unknown key's place,
 // and keeps the order of named tables.
 type decoder struct {
-	places   map[string]place
 	problems rules.Problems
 	meant    []string // key paths that unknown keys were probably meant to be
 
 	fields map[reflect.Type]map[string][]int // :: struct → its keys → their fields; filled as types are met
+	names  map[reflect.Type][]int            // :: type of elements → the field that takes the name of a named table, nil if it has none
 }
 
 // tomlDecoder is a type that has more than one form in TOML.
 type tomlDecoder interface{ UnmarshalTOML(value any) error }
 
-func (d *decoder) fail(path, id, fix, format string, args ...any) {
-	d.problems = append(d.problems, rules.Problem{Path: path, ID: id, Message: fmt.Sprintf(format, args...), Fix: fix})
+// scalarDecoder is a table that one value may stand for.
+type scalarDecoder interface{ UnmarshalScalar(value any) error }
+
+func (d *decoder) fail(n *node, id, fix, format string, args ...any) {
+	d.problems = append(d.problems, rules.Problem{Path: n.path(), ID: id, Message: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// decode fills dst from v and reports whether it could.
-func (d *decoder) decode(path string, v any, dst reflect.Value) bool {
+// decode fills dst from a node and reports whether it could.
+func (d *decoder) decode(n *node, dst reflect.Value) bool {
 	if dst.Kind() == reflect.Pointer {
 		fresh := reflect.New(dst.Type().Elem())
-		if !d.decode(path, v, fresh.Elem()) {
+		if !d.decode(n, fresh.Elem()) {
 			return false
 		}
 		dst.Set(fresh)
 		return true
 	}
-	if at, ok := dst.Addr().Interface().(*time.Time); ok {
-		return d.time(path, v, at)
-	}
-	if special, ok := dst.Addr().Interface().(tomlDecoder); ok {
-		return d.report(path, special.UnmarshalTOML(v))
-	}
-	if text, ok := dst.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		s, ok := v.(string)
+	switch special := dst.Addr().Interface().(type) {
+	case *string:
+		text, ok := n.scalar.(string)
 		if !ok {
-			return d.wrongType(path, v, dst.Type())
+			return d.wrongType(n, dst.Type())
 		}
-		return d.report(path, text.UnmarshalText([]byte(s)))
+		*special = text
+		return true
+	case *time.Time:
+		return d.time(n, special)
+	case tomlDecoder:
+		return d.report(n, special.UnmarshalTOML(n.value()))
+	case encoding.TextUnmarshaler:
+		text, ok := n.scalar.(string)
+		if !ok {
+			return d.wrongType(n, dst.Type())
+		}
+		return d.report(n, special.UnmarshalText([]byte(text)))
+	case scalarDecoder:
+		if n.kind != tableNode {
+			return d.report(n, special.UnmarshalScalar(n.value()))
+		}
 	}
-	return d.plain(path, v, dst)
+	return d.plain(n, dst)
 }
 
-func (d *decoder) report(path string, err error) bool {
+func (d *decoder) report(n *node, err error) bool {
 	if err != nil {
-		d.fail(path, "bad-value", "", "%v", err)
+		d.fail(n, "bad-value", "", "%v", err)
 	}
 	return err == nil
 }
 
-// time takes an instant: a TOML date and time without an offset from UTC is
-// nobody's in particular.
-func (d *decoder) time(path string, v any, dst *time.Time) bool {
-	t, ok := v.(time.Time)
+// time takes an instant: a TOML date and time without an offset from UTC is a
+// different one in each zone.
+func (d *decoder) time(n *node, dst *time.Time) bool {
+	t, ok := n.scalar.(time.Time)
 	if !ok || strings.HasSuffix(t.Location().String(), "-local") {
-		return d.wrongType(path, v, reflect.TypeFor[time.Time]())
+		return d.wrongType(n, reflect.TypeFor[time.Time]())
 	}
 	*dst = t.UTC()
 	return true
 }
 
-func (d *decoder) plain(path string, v any, dst reflect.Value) bool {
+func (d *decoder) plain(n *node, dst reflect.Value) bool {
+	v := n.scalar
 	switch dst.Kind() {
 	case reflect.Struct:
-		return d.table(path, v, dst)
+		return d.table(n, dst)
 	case reflect.Slice:
-		if key := nameField(dst.Type().Elem()); key != nil {
-			return d.named(path, v, dst, key)
+		if key := d.nameField(dst.Type().Elem()); key != nil {
+			return d.named(n, dst, key)
 		}
-		return d.list(path, v, dst)
+		return d.list(n, dst)
 	case reflect.Map:
-		return d.mapping(path, v, dst)
+		return d.mapping(n, dst)
 	case reflect.Float64:
-		if n, ok := v.(int64); ok {
-			v = float64(n)
+		if i, ok := v.(int64); ok {
+			v = float64(i)
 		}
 	case reflect.Int:
-		if n, ok := v.(int64); ok && !dst.OverflowInt(n) {
-			v = int(n)
+		if i, ok := v.(int64); ok && !dst.OverflowInt(i) {
+			v = int(i)
 		}
 	}
-	rv := reflect.ValueOf(v)
-	if rv.Type() != dst.Type() {
-		return d.wrongType(path, v, dst.Type())
+	if v == nil || reflect.TypeOf(v) != dst.Type() {
+		return d.wrongType(n, dst.Type())
 	}
-	dst.Set(rv)
+	dst.Set(reflect.ValueOf(v))
 	return true
 }
 
 // wrongType never shows the value: it may be a secret in the wrong place.
-func (d *decoder) wrongType(path string, v any, want reflect.Type) bool {
-	d.fail(path, "wrong-type", "", "%s, want %s", tomlType(v), wanted(want))
+func (d *decoder) wrongType(n *node, want reflect.Type) bool {
+	d.fail(n, "wrong-type", "", "%s, want %s", tomlType(n), wanted(want))
 	return false
 }
 
-func (d *decoder) table(path string, v any, dst reflect.Value) bool {
-	table, ok := v.(map[string]any)
-	if !ok {
-		return d.wrongType(path, v, dst.Type())
+func (d *decoder) table(n *node, dst reflect.Value) bool {
+	if n.kind != tableNode {
+		return d.wrongType(n, dst.Type())
 	}
 	fields, ok := d.fields[dst.Type()]
 	if !ok {
 		fields = fieldsOf(dst.Type())
 		d.fields[dst.Type()] = fields
 	}
-	for _, key := range d.order(path, table) {
-		index, ok := fields[key]
+	for _, c := range n.children {
+		index, ok := fields[c.key]
 		if !ok {
-			d.unknownKey(path, key, fields)
+			d.unknownKey(c, fields)
 			continue
 		}
-		d.decode(join(path, key), table[key], dst.FieldByIndex(index))
+		d.decode(c, dst.FieldByIndex(index))
 	}
 	return true
 }
 
-func (d *decoder) unknownKey(path, key string, fields map[string][]int) {
+func (d *decoder) unknownKey(n *node, fields map[string][]int) {
 	known := make([]string, 0, len(fields))
 	for k := range fields {
 		known = append(known, k)
 	}
 	sort.Strings(known)
 	fix := "known here: " + strings.Join(known, ", ")
-	if near := rules.Nearest(key, known); near != "" {
+	if near := rules.Nearest(n.key, known); near != "" {
 		fix = `did you mean "` + near + `"?`
-		d.meant = append(d.meant, join(path, near))
+		d.meant = append(d.meant, join(n.parent.path(), near))
 	}
-	d.fail(join(path, key), "unknown-key", fix, "unknown key %q", key)
+	d.fail(n, "unknown-key", fix, "unknown key %q", n.key)
 }
 
 // named fills a list from a table of tables, in the order of the file.
-func (d *decoder) named(path string, v any, dst reflect.Value, name []int) bool {
-	table, ok := v.(map[string]any)
-	if !ok {
-		d.fail(path, "wrong-type", "write "+header(path, "NAME"), "%s, want a table of named tables", tomlType(v))
+func (d *decoder) named(n *node, dst reflect.Value, name []int) bool {
+	if n.kind != tableNode {
+		d.fail(n, "wrong-type", "write ["+n.path()+".NAME]", "%s, want a table of named tables", tomlType(n))
 		return false
 	}
-	for _, key := range d.order(path, table) {
-		entry := reflect.New(dst.Type().Elem()).Elem()
-		entry.FieldByIndex(name).SetString(key)
+	list := reflect.MakeSlice(dst.Type(), len(n.children), len(n.children))
+	for i, c := range n.children {
+		entry := list.Index(i)
+		entry.FieldByIndex(name).SetString(c.key)
 		// What is no table still has its name, which others may refer to.
-		d.decode(join(path, key), table[key], entry)
-		dst.Set(reflect.Append(dst, entry))
+		d.decode(c, entry)
 	}
+	dst.Set(list)
 	return true
 }
 
-func header(path, name string) string { return "[" + path + "." + name + "]" }
-
-func (d *decoder) list(path string, v any, dst reflect.Value) bool {
-	// An array of tables comes as a list of maps, any other as a list of any.
-	rv := reflect.ValueOf(v)
-	if rv.Kind() != reflect.Slice {
-		return d.wrongType(path, v, dst.Type())
+func (d *decoder) list(n *node, dst reflect.Value) bool {
+	if n.kind != arrayNode {
+		return d.wrongType(n, dst.Type())
 	}
-	list := reflect.MakeSlice(dst.Type(), 0, rv.Len())
-	for i := range rv.Len() {
+	list := reflect.MakeSlice(dst.Type(), 0, len(n.children))
+	for _, c := range n.children {
 		element := reflect.New(dst.Type().Elem()).Elem()
-		if d.decode(path+index(i), rv.Index(i).Interface(), element) {
+		if d.decode(c, element) {
 			list = reflect.Append(list, element)
 		}
 	}
@@ -180,34 +186,18 @@ func (d *decoder) list(path string, v any, dst reflect.Value) bool {
 	return true
 }
 
-func (d *decoder) mapping(path string, v any, dst reflect.Value) bool {
-	table, ok := v.(map[string]any)
-	if !ok {
-		return d.wrongType(path, v, dst.Type())
+func (d *decoder) mapping(n *node, dst reflect.Value) bool {
+	if n.kind != tableNode {
+		return d.wrongType(n, dst.Type())
 	}
-	dst.Set(reflect.MakeMapWithSize(dst.Type(), len(table)))
-	for _, key := range d.order(path, table) {
+	dst.Set(reflect.MakeMapWithSize(dst.Type(), len(n.children)))
+	for _, c := range n.children {
 		element := reflect.New(dst.Type().Elem()).Elem()
-		if d.decode(join(path, key), table[key], element) {
-			dst.SetMapIndex(reflect.ValueOf(key), element)
+		if d.decode(c, element) {
+			dst.SetMapIndex(reflect.ValueOf(c.key), element)
 		}
 	}
 	return true
-}
-
-// order lists a table's keys as the file has them.
-func (d *decoder) order(path string, table map[string]any) []string {
-	offset := make(map[string]int, len(table))
-	keys := make([]string, 0, len(table))
-	for k := range table {
-		keys = append(keys, k)
-		offset[k] = d.places[join(path, k)].key.offset
-	}
-	// Two keys never have one offset, unless the two TOML parsers disagree.
-	slices.SortFunc(keys, func(a, b string) int {
-		return cmp.Or(cmp.Compare(offset[a], offset[b]), strings.Compare(a, b))
-	})
-	return keys
 }
 
 // fieldsOf maps a table's keys to the fields of its struct, those of embedded
@@ -220,6 +210,15 @@ func fieldsOf(t reflect.Type) map[string][]int {
 		}
 	}
 	return fields
+}
+
+func (d *decoder) nameField(t reflect.Type) []int {
+	field, ok := d.names[t]
+	if !ok {
+		field = nameField(t)
+		d.names[t] = field
+	}
+	return field
 }
 
 // nameField is the field that takes the name of a named table, nil if the type
@@ -236,8 +235,14 @@ func nameField(t reflect.Type) []int {
 	return nil
 }
 
-func tomlType(v any) string {
-	switch v.(type) {
+func tomlType(n *node) string {
+	switch n.kind {
+	case tableNode:
+		return "this is a table"
+	case arrayNode:
+		return "this is an array"
+	}
+	switch n.scalar.(type) {
 	case string:
 		return "this is a string"
 	case int64:
@@ -246,12 +251,8 @@ func tomlType(v any) string {
 		return "this is a float"
 	case bool:
 		return "this is a boolean"
-	case time.Time:
-		return "this is a date or a time"
-	case map[string]any:
-		return "this is a table"
 	}
-	return "this is an array"
+	return "this is a date or a time"
 }
 
 // wanted says what a field takes, with an example.

@@ -204,6 +204,10 @@ func form(t reflect.Type) string {
 		return "date"
 	case reflect.TypeFor[time.Time]():
 		return "date and time"
+	case reflect.TypeFor[rules.Instant]():
+		return "date and time, or offset"
+	case reflect.TypeFor[rules.Literal]():
+		return "value"
 	case reflect.TypeFor[Secret]():
 		return "secret"
 	}
@@ -261,6 +265,10 @@ func special(r *jsonschema.Reflector, typ reflect.Type) *jsonschema.Schema {
 		return text(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$|^$`, "2025-05-30")
 	case reflect.TypeFor[time.Time]():
 		return &jsonschema.Schema{Type: "string", Format: "date-time"}
+	case reflect.TypeFor[rules.Instant]():
+		return anyOf(&jsonschema.Schema{Type: "string", Format: "date-time"}, special(r, reflect.TypeFor[rules.Offset]()))
+	case reflect.TypeFor[rules.Literal]():
+		return literal()
 	case reflect.TypeFor[Network]():
 		return text("", "10.0.0.0/8")
 	case reflect.TypeFor[Secret]():
@@ -272,9 +280,17 @@ func special(r *jsonschema.Reflector, typ reflect.Type) *jsonschema.Schema {
 	if typ.Kind() == reflect.Slice && nameField(typ.Elem()) != nil {
 		entry := r.ReflectFromType(typ.Elem())
 		entry.Version = ""
+		if reflect.PointerTo(typ.Elem()).Implements(reflect.TypeFor[scalarDecoder]()) {
+			entry = anyOf(entry, literal())
+		}
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: entry}
 	}
 	return nil
+}
+
+// literal is the schema of a value that becomes text.
+func literal() *jsonschema.Schema {
+	return anyOf(&jsonschema.Schema{Type: "string"}, &jsonschema.Schema{Type: "number"}, &jsonschema.Schema{Type: "boolean"})
 }
 
 func anyOf(schemas ...*jsonschema.Schema) *jsonschema.Schema {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -145,6 +146,9 @@ func count(n int, one, many string) string {
 
 // budgets reports sources that cost more than they may.
 func (l *loader) budgets(main *file) {
+	if !slices.ContainsFunc(main.doc.Sources, func(s SourceSpec) bool { return s.Budget != nil }) {
+		return // pricing many signals takes its time
+	}
 	var found rules.Problems
 	cost := map[string]float64{} // :: source name → US dollars a month
 	for _, item := range Price(l.config.Plans) {

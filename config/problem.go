@@ -52,11 +52,11 @@ func Errors(problems []Problem) int {
 // locate finds where a key path is written; a path that is not written has the
 // place of the nearest table around it.
 func (f *file) locate(path string) position {
-	if p, ok := f.places[path]; ok {
+	if p, ok := f.place(path); ok {
 		return p.value
 	}
 	for path = parent(path); path != ""; path = parent(path) {
-		if p, ok := f.places[path]; ok {
+		if p, ok := f.place(path); ok {
 			return p.key
 		}
 	}
@@ -90,7 +90,7 @@ func escaped(path string, i int) bool {
 // at the key, other problems at the value.
 func (f *file) problem(p rules.Problem) Problem {
 	at := f.locate(p.Path)
-	if here, ok := f.places[p.Path]; ok && p.ID == "unknown-key" {
+	if here, ok := f.place(p.Path); ok && p.ID == "unknown-key" {
 		at = here.key
 	}
 	return Problem{

@@ -146,7 +146,7 @@ func (l *loader) scopes(main *file) {
 		if !slices.ContainsFunc(l.files, func(f *file) bool {
 			return f.broken || slices.ContainsFunc(f.doc.Signals, func(sig rules.SignalSpec) bool { return sig.Source == s.Name })
 		}) {
-			top.At("sources", s.Name).Warn("unused-source", "name it in a signal or leave it out", "no signal is asked of this source")
+			top.At("sources", s.Name).Warn("unused-source", "name it in a signal or leave it out", "no signal uses this source")
 		}
 	}
 	l.judge(main, found)

@@ -43,6 +43,8 @@ func TestSchemaTakesWhatLoadTakes(t *testing.T) {
 		{`token = { env = "SENTRY_TOKEN" }`, `token = { env = "A", file = "b" }`},
 		{`title  = "API 5xx rate"`, `title = ["API 5xx rate"]`},
 		{`owner  = "Ops"`, ``},
+		{`lambda = 43`, `lambda = [43]`},
+		{`expected_completion = "T+30.5h"`, `expected_completion = 30`},
 	} {
 		if !strings.Contains(string(own), tt.old) {
 			t.Fatalf("the config has no %q", tt.old)

@@ -15,8 +15,7 @@ type Secret struct {
 
 // Value reads the secret where it is kept, now: a file that was replaced gives
 // the new one. White space around it is dropped. The error names the place and
-// never the secret; a secret that is empty is an error, and so is one that
-// nobody set.
+// never the secret; a secret that is empty or not set is an error.
 func (s Secret) Value() (string, error) {
 	var text, where string
 	switch {

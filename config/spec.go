@@ -13,7 +13,7 @@ import (
 
 // document is the shape of a config file. An included file has a plan only.
 type document struct {
-	Include []string `toml:"include"` // Files that hold further plans, as patterns beside this file: ["plans/*.toml"]. Main file only.
+	Include []string `toml:"include"` // Files that hold further plans, as patterns beside this file: ["plans/*.toml"]. A plan with an error keeps no other from running. Main file only.
 	rules.Spec
 	Sources  []SourceSpec  `toml:"sources"`  // Where the numbers live. Main file only.
 	Webhooks []WebhookSpec `toml:"webhooks"` // Who is told. Main file only.
@@ -46,7 +46,7 @@ type WebhookSpec struct {
 	URL        string            `toml:"url"`         // Where events are posted. Required, unless url_from is given.
 	URLFrom    Secret            `toml:"url_from"`    // The URL where it is a secret in itself, as Slack's are.
 	Class      string            `toml:"class"`       // "action" is retried until it arrives, "notify" for a while. Default: notify.
-	Events     []string          `toml:"events"`      // Kinds of events it wants: "run", "phase", "verdict", "rule", "signal", "communication", "command". Default: all.
+	Events     []string          `toml:"events"`      // Kinds of events it wants: "run", "phase", "verdict", "rule", "signal", "communication", "command", "plan" (an edit under way). Default: all.
 	Plans      []string          `toml:"plans"`       // Names of the plans whose events it wants. Default: all.
 	Secrets    []Secret          `toml:"secrets"`     // Keys that sign a delivery; each gives a signature, so that a new one can be rolled out before the old one goes. At least one for class action.
 	EscalateTo string            `toml:"escalate_to"` // Name of the webhook that is told when deliveries to this one keep failing.
@@ -74,7 +74,7 @@ type TokenSpec struct {
 	Name   string   `toml:"-" key:"name"`
 	Hash   string   `toml:"hash"`   // "sha256:" and the hex digest of the token. One of hash and token is required.
 	Token  Secret   `toml:"token"`  // The token itself, in the environment or a file.
-	Scopes []string `toml:"scopes"` // What it may do: "read", "command". Required.
+	Scopes []string `toml:"scopes"` // What it may do: "read", "command" a run, "start" one. Required.
 	Plans  []string `toml:"plans"`  // Names of the plans that it is good for. Default: all.
 }
 

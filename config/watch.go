@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -17,21 +18,23 @@ import (
 const settleTime = 200 * time.Millisecond
 
 // Watch calls changed whenever the content of one of the files differs from what
-// the config was read from, or a file comes to match an include pattern. changed
-// returns the config that is in force from then on, or nil if the old one stays
-// because the new one is no good; it is then called at the next change.
+// the config was read from, a file comes or goes, or one comes to match an include
+// pattern. changed returns the config that is in force from then on, or nil if the
+// old one stays because the new one is no good; it is then called at the next
+// change.
 //
 // It watches the files' directories, so that a file that is replaced, or reached
-// by a link that is, counts as well. It blocks until ctx is done, whose error it
-// then returns, or watching fails; nothing of it runs afterwards.
+// by a link that is, counts as well; of a directory that is not there it watches
+// the nearest one above, until it comes. It blocks until ctx is done, whose error
+// it then returns, or watching fails; nothing of it runs afterwards.
 func Watch(ctx context.Context, c *Config, changed func() *Config) error {
-	w, err := fsnotify.NewWatcher()
+	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watching the config: %w", err)
 	}
-	defer w.Close()
-	watched := map[string]bool{} // :: directory → whether w watches it
-	if err := watchDirs(w, watched, c); err != nil {
+	defer notify.Close()
+	w := &watcher{notify: notify, dirs: map[string]os.FileInfo{}}
+	if err := w.follow(c); err != nil {
 		return err
 	}
 	settled := time.NewTimer(settleTime) // look once at the start: the files may have changed since they were read
@@ -40,14 +43,18 @@ func Watch(ctx context.Context, c *Config, changed func() *Config) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-w.Events:
+		case <-notify.Events:
 			settled.Reset(settleTime)
-		case err := <-w.Errors:
+		case err := <-notify.Errors:
 			// Some events may be lost; look, as if there had been one.
 			if err != nil {
 				settled.Reset(settleTime)
 			}
 		case <-settled.C:
+			// Directories first: what changes in a new one from here on is an event.
+			if err := w.follow(c); err != nil {
+				return err
+			}
 			if !c.Changed() {
 				continue
 			}
@@ -57,28 +64,61 @@ func Watch(ctx context.Context, c *Config, changed func() *Config) error {
 			if c = changed(); c == nil {
 				c = bad
 			}
-			if err := watchDirs(w, watched, c); err != nil {
+			if err := w.follow(c); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// watchDirs adds the directories of a config's files, those that links lead to
-// among them.
-func watchDirs(w *fsnotify.Watcher, watched map[string]bool, c *Config) error {
-	for _, dir := range c.dirs() {
-		if watched[dir] {
-			continue
+// watcher is the directories that are watched.
+type watcher struct {
+	notify *fsnotify.Watcher
+	dirs   map[string]os.FileInfo // :: directory → what it was when the watch began
+}
+
+// follow watches the directories of a config's files, those that links lead to
+// among them, and no longer those that have gone or been replaced.
+func (w *watcher) follow(c *Config) error {
+	for dir, was := range w.dirs {
+		if is, err := os.Stat(dir); err != nil || !os.SameFile(is, was) {
+			_ = w.notify.Remove(dir) // it may have ended with the directory
+			delete(w.dirs, dir)
 		}
-		if err := w.Add(dir); err != nil && !os.IsNotExist(err) {
+	}
+	for _, dir := range c.dirs() {
+		if err := w.add(dir); err != nil {
 			return fmt.Errorf("watching %q: %w", dir, err)
 		}
-		watched[dir] = true
 	}
 	return nil
 }
 
+// add watches a directory, and the one above, which tells of its end; or the
+// nearest one above if it is not there.
+func (w *watcher) add(dir string) error {
+	for above := false; ; dir = filepath.Dir(dir) {
+		is, err := os.Stat(dir)
+		if os.IsNotExist(err) && dir != filepath.Dir(dir) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if w.dirs[dir] == nil {
+			if err := w.notify.Add(dir); err != nil {
+				return err
+			}
+			w.dirs[dir] = is
+		}
+		if above || dir == filepath.Dir(dir) {
+			return nil
+		}
+		above = true
+	}
+}
+
+// dirs lists the directories that a config's files lie in, or may come to lie in.
 func (c *Config) dirs() []string {
 	var dirs []string
 	add := func(path string) {
@@ -91,10 +131,27 @@ func (c *Config) dirs() []string {
 		add(f.Path)
 	}
 	for _, p := range c.Patterns {
-		add(p)
+		found, _ := filepath.Glob(filepath.Dir(p)) // "teams/*/plan.toml" has many
+		for dir := filepath.Dir(p); ; dir = filepath.Dir(dir) {
+			found = append(found, dir)
+			if !strings.ContainsAny(dir, `*?[\`) || dir == filepath.Dir(dir) {
+				break
+			}
+		}
+		for _, dir := range found {
+			add(filepath.Join(dir, "x"))
+		}
 	}
 	slices.Sort(dirs)
 	return slices.Compact(dirs)
+}
+
+// hashOf is the hash of a file's content, zero if it cannot be read.
+func hashOf(path string) (hash [sha256.Size]byte) {
+	if data, err := os.ReadFile(path); err == nil {
+		hash = sha256.Sum256(data)
+	}
+	return hash
 }
 
 // Changed reports whether a file differs from what the config was read from, or
@@ -103,8 +160,7 @@ func (c *Config) Changed() bool {
 	known := map[string]bool{} // :: path → whether the config was read from it
 	for _, f := range c.Files {
 		known[filepath.Clean(f.Path)] = true
-		data, err := os.ReadFile(f.Path)
-		if err != nil || sha256.Sum256(data) != f.Hash {
+		if hashOf(f.Path) != f.Hash {
 			return true
 		}
 	}
@@ -125,15 +181,13 @@ func (c *Config) reread() *Config {
 	known := map[string]bool{}
 	for i, f := range again.Files {
 		known[filepath.Clean(f.Path)] = true
-		if data, err := os.ReadFile(f.Path); err == nil {
-			again.Files[i].Hash = sha256.Sum256(data)
-		}
+		again.Files[i].Hash = hashOf(f.Path)
 	}
 	for _, pattern := range c.Patterns {
 		found, _ := filepath.Glob(pattern)
 		for _, p := range found {
-			if data, err := os.ReadFile(p); err == nil && !known[filepath.Clean(p)] {
-				again.Files = append(again.Files, File{p, sha256.Sum256(data)})
+			if !known[filepath.Clean(p)] {
+				again.Files = append(again.Files, File{p, hashOf(p)})
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -149,18 +150,71 @@ func TestWatchTellsOfANewIncludedFile(t *testing.T) {
 		t.Errorf("got %v, want two plans", c)
 	}
 	w.write("plans/b.toml", "broken")
-	if c := <-w.seen; c != nil {
-		t.Error("got a config of a broken plan")
+	if c := <-w.seen; c == nil || len(c.Plans) != 1 || len(c.Broken) != 1 {
+		t.Errorf("got %+v, want one plan and a broken one", c)
 	}
 	w.write("plans/c.toml", planNamed("c"))
-	if c := <-w.seen; c != nil {
-		t.Error("got a config although one plan is broken")
+	if c := <-w.seen; c == nil || len(c.Plans) != 2 || c.Plans[1].Name != "c" || len(c.Broken) != 1 {
+		t.Errorf("got %+v, want two plans and a broken one", c)
 	}
 	if err := os.Remove(filepath.Join(dir, "plans", "b.toml")); err != nil {
 		t.Fatal(err)
 	}
 	if c := <-w.seen; c == nil || len(c.Plans) != 2 || c.Plans[1].Name != "c" {
 		t.Errorf("got %v, want the plans that there are", c)
+	}
+}
+
+// A folder of plans that is moved away, emptied or put back is noticed each time,
+// and so is one in which nothing was when watching began.
+func TestWatchTellsOfAFolderThatGoesAndComes(t *testing.T) {
+	dir := t.TempDir()
+	f := &watching{t: t, dir: dir}
+	f.write("config.toml", "include = [\"teams/*/plans/*.toml\", \"more/*.toml\"]\n"+minimalText)
+	f.write("teams/a/plans/b.toml", planNamed("b"))
+	w := watch(t, filepath.Join(dir, "config.toml"))
+	defer w.stop()
+	plans := func(what string, want int) {
+		t.Helper()
+		if c := <-w.seen; c == nil || len(c.Plans) != want || len(c.Broken) > 0 {
+			t.Errorf("%s: got %+v, want %d plans", what, c, want)
+		}
+	}
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move("teams/a/plans", "away")
+	plans("the folder is moved away", 1)
+	move("away", "teams/a/plans")
+	plans("it is put back", 2)
+	w.write("teams/a/plans/c.toml", planNamed("c"))
+	plans("a file comes to it", 3)
+	if err := os.RemoveAll(filepath.Join(dir, "teams")); err != nil {
+		t.Fatal(err)
+	}
+	plans("the folder above is removed", 1)
+	w.write("teams/z/plans/d.toml", planNamed("d"))
+	plans("another one comes", 2)
+	w.write("more/e.toml", planNamed("e"))
+	plans("a folder comes that was never there", 3)
+}
+
+// A file that could not be read is looked at again when it comes.
+func TestWatchTellsOfAFileThatWasMissing(t *testing.T) {
+	dir := t.TempDir()
+	f := &watching{t: t, dir: dir}
+	text := strings.Replace(minimalText, "source = \"cw\"\nkind   = \"ratio\"\n[signals.error_rate.cloudwatch]\nnamespace = \"AWS/ApiGateway\"\nbad       = \"5XXError\"\ntotal     = \"Count\"\n",
+		"source = \"lake\"\nkind = \"gauge\"\nunit = \"%\"\nperiod = \"1m\"\n[signals.error_rate.athena]\nfile = \"q.sql\"\ndatabase = \"d\"\ngroups = 2\nmin_group = 1\n", 1)
+	text = strings.Replace(text, "[sources.cw]\ntype   = \"cloudwatch\"", "[sources.lake]\ntype = \"athena\"", 1)
+	f.write("config.toml", text)
+	w := watch(t, filepath.Join(dir, "config.toml"))
+	defer w.stop()
+	w.write("q.sql", "SELECT 1")
+	if c := <-w.seen; c == nil || len(c.Plans) != 1 {
+		t.Errorf("got %+v, want the plan", c)
 	}
 }
 

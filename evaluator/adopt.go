@@ -10,7 +10,7 @@ import (
 
 // Adopt carries a run over to a changed plan: phases, rules and signals keep what
 // they had by name. What a phase decided stays decided; a rule or signal whose
-// question changed begins afresh.
+// question changed starts empty.
 func Adopt(old, changed *rules.Plan, state *State) *State {
 	st := fit(old, state)
 	c := *st
@@ -46,7 +46,7 @@ func (a *adoption) signals() {
 }
 
 // past keeps what earlier releases counted, by signal. Of a signal that is new
-// nobody knows.
+// nothing is known.
 func (a *adoption) past() {
 	if a.from.past == nil {
 		return
@@ -78,7 +78,7 @@ func (a *adoption) rules() {
 		}
 		rs := a.from.rules[k]
 		if rs.state != codeFired {
-			rs.next = 0 // what is known is judged afresh, under the new words
+			rs.next = 0 // what is known is judged again, under the new plan
 		}
 		if !a.sameWeighing(&a.old.Rules[k], n) {
 			rs.ev = nil

@@ -28,7 +28,7 @@ func manyRules(n int) *rules.Plan {
 	return p
 }
 
-// minuteTick answers for every step-th signal: one new bucket, and the two
+// minuteTick answers for every step-th signal: one new period, and the two
 // before it again.
 func minuteTick(p *rules.Plan, at time.Time, step int) Tick {
 	tick := Tick{At: at}

@@ -13,15 +13,10 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// The stored form: four bytes that name it and its version, the state's parts in
-// a fixed order as varints, floats and strings, and a CRC-32 of all of it. The
-// versions before are read too: the first has nothing weighed, the second knows less
-// of what is.
-const (
-	storedForm = "RGs\x03"
-	firstForm  = 1
-	secondForm = 2
-)
+// storedForm begins the stored form: three bytes that name it and its version.
+// The state's parts follow in a fixed order as varints, floats and strings, then a
+// CRC-32 of all of it.
+const storedForm = "RGr\x01"
 
 // MarshalBinary is the stored form: the same bytes for equal states.
 func (s *State) MarshalBinary() ([]byte, error) {
@@ -51,27 +46,25 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	if len(b) < len(storedForm)+4 || string(b[:len(storedForm)-1]) != storedForm[:len(storedForm)-1] {
 		return errors.New("reading a stored state: not a stored state")
 	}
-	if b[3] < firstForm || b[3] > storedForm[3] {
+	if b[3] != storedForm[3] {
 		return fmt.Errorf("reading a stored state: form %d, this program reads form %d", b[3], storedForm[3])
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if crc32.ChecksumIEEE(body) != sum {
 		return errors.New("reading a stored state: the checksum differs")
 	}
-	r := &reader{b: body[len(storedForm):], form: b[3]}
+	r := &reader{b: body[len(storedForm):]}
 	var n State
 	n.begun, n.at, n.n = r.bool(), r.time(), r.uint()
 	r.run(&n.run)
 	n.signals = readList(r, 8, (*reader).series)
 	n.rules = readList(r, 5, (*reader).rule)
-	n.phases = readList(r, 10, (*reader).phase)
+	n.phases = readList(r, 11, (*reader).phase)
 	n.comms = readList(r, 1, func(r *reader, c *commState) { *c = commState(r.enum(len(commNames))) })
 	n.applied = readList(r, 1, func(r *reader, id *string) { *id = r.str() })
 	n.frozen = readList(r, 3, (*reader).frozen)
 	n.fired = readJSON[Event](r)
-	if r.form > firstForm {
-		r.evidence(&n)
-	}
+	r.evidence(&n)
 	r.check(len(r.b) == 0, "bytes are left over")
 	if r.err != nil {
 		return fmt.Errorf("reading a stored state: %w", r.err)
@@ -129,7 +122,11 @@ func (w *writer) run(v *runState) {
 	w.bool(v.done)
 	w.byte(byte(v.verdict))
 	w.byte(byte(v.cause))
-	w.str(v.reason)
+	w.json(&v.why)
+	w.json(&v.hold)
+	w.json(v.holding)
+	w.int(v.begun)
+	w.str(v.by)
 }
 
 func (w *writer) series(v *series) {
@@ -171,16 +168,15 @@ func (w *writer) rule(v *ruleState) {
 func (w *writer) phase(v *phaseState) {
 	w.byte(byte(v.state))
 	w.byte(byte(v.verdict))
+	w.byte(byte(v.gate))
 	w.byte(byte(v.cause))
 	w.bool(v.begun)
 	w.bool(v.blocked)
-	w.bool(v.manual)
 	w.bool(v.marked)
 	w.int(v.started)
 	w.int(v.decided)
-	w.str(v.reason)
-	w.str(v.by)
-	w.str(v.why)
+	w.json(&v.why)
+	w.uint(v.root)
 	list(w, v.success, (*writer).success)
 	list(w, v.rollback, func(w *writer, c *windowCount) {
 		w.int(int64(c.mark))
@@ -195,6 +191,7 @@ func (w *writer) success(v *successState) {
 	w.bool(v.ignored)
 	w.int(v.silent)
 	w.int(v.next)
+	w.uint(v.event)
 	w.bool(v.frozen != nil)
 	if v.frozen != nil {
 		w.frozen(v.frozen)
@@ -203,15 +200,14 @@ func (w *writer) success(v *successState) {
 
 func (w *writer) frozen(v *frozenRule) {
 	w.uint(uint64(v.rule))
-	w.str(v.reason)
+	w.json(&v.why)
 	w.json(&v.evidence)
 }
 
 // reader takes a stored form apart. After the first error it gives zeros.
 type reader struct {
-	b    []byte
-	form byte // version of the stored form
-	err  error
+	b   []byte
+	err error
 }
 
 func (r *reader) check(ok bool, what string) bool {
@@ -308,7 +304,7 @@ func readJSON[T any](r *reader) *T {
 		return nil
 	}
 	if err := json.Unmarshal([]byte(s), &v); err != nil {
-		r.check(false, "evidence is broken")
+		r.check(false, "facts are broken")
 		return nil
 	}
 	return v
@@ -337,7 +333,17 @@ func (r *reader) code() ruleCode         { return ruleCode(r.enum(len(RuleStates
 
 func (r *reader) run(v *runState) {
 	v.state, v.held, v.done = r.state(), r.bool(), r.bool()
-	v.verdict, v.cause, v.reason = r.verdict(), r.cause(), r.str()
+	v.verdict, v.cause = r.verdict(), r.cause()
+	v.why, v.hold, v.holding = readWhy(r), readWhy(r), readJSON[Evidence](r)
+	v.begun, v.by = r.time(), r.str()
+	r.check(v.held == (v.hold.Code != ""), "a hold without a ground")
+}
+
+func readWhy(r *reader) Why {
+	if w := readJSON[Why](r); w != nil {
+		return *w
+	}
+	return Why{}
 }
 
 func (r *reader) series(v *series) {
@@ -372,11 +378,11 @@ func (r *reader) rule(v *ruleState) {
 }
 
 func (r *reader) phase(v *phaseState) {
-	v.state, v.verdict, v.cause = r.state(), r.verdict(), r.cause()
-	v.begun, v.blocked, v.manual, v.marked = r.bool(), r.bool(), r.bool(), r.bool()
+	v.state, v.verdict, v.gate, v.cause = r.state(), r.verdict(), r.verdict(), r.cause()
+	v.begun, v.blocked, v.marked = r.bool(), r.bool(), r.bool()
 	v.started, v.decided = r.time(), r.time()
-	v.reason, v.by, v.why = r.str(), r.str(), r.str()
-	v.success = readList(r, 7, (*reader).success)
+	v.why, v.root = readWhy(r), r.uint()
+	v.success = readList(r, 8, (*reader).success)
 	v.rollback = readList(r, 2, func(r *reader, c *windowCount) {
 		c.mark = r.int32()
 		c.result = r.enum(int(windowThin) + 1)
@@ -387,7 +393,7 @@ func (r *reader) phase(v *phaseState) {
 func (r *reader) success(v *successState) {
 	v.verdict, v.cause, v.state = r.verdict(), r.cause(), r.code()
 	v.ignored = r.bool()
-	v.silent, v.next = r.time(), r.time()
+	v.silent, v.next, v.event = r.time(), r.time(), r.uint()
 	if r.bool() {
 		v.frozen = new(frozenRule)
 		r.frozen(v.frozen)
@@ -396,7 +402,7 @@ func (r *reader) success(v *successState) {
 
 func (r *reader) frozen(v *frozenRule) {
 	v.rule = r.size(r.uint(), math.MaxInt32)
-	v.reason = r.str()
+	v.why = readWhy(r)
 	if e := readJSON[Evidence](r); e != nil {
 		v.evidence = *e
 	}

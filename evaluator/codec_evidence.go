@@ -12,9 +12,6 @@ import (
 // evidence writes what rules have weighed. Most rules have nothing, so that each
 // entry names its place.
 func (w *writer) evidence(s *State) {
-	w.byte(byte(s.run.heldFor))
-	w.str(s.run.heldBy)
-	w.str(s.run.heldWhy)
 	var some []int
 	for i := range s.rules {
 		if s.rules[i].ev != nil || s.rules[i].acked {
@@ -89,7 +86,6 @@ func (w *writer) fixed(v any) {
 }
 
 func (r *reader) evidence(s *State) {
-	s.run.heldFor, s.run.heldBy, s.run.heldWhy = r.cause(), r.str(), r.str()
 	for range r.size(r.uint(), len(r.b)/3) {
 		i := r.size(r.uint(), math.MaxInt32)
 		acked := r.bool()
@@ -135,45 +131,21 @@ func (r *reader) weighed() *weighed {
 	z.favour.Looks = int(r.int32())
 	z.favour.N, z.favour.Bad, z.favour.Square = r.amount(), r.amount(), r.amount()
 	z.worst.N, z.worst.Bad = r.amount(), r.amount()
-	if r.form > secondForm {
-		z.given = r.amount()
-	}
+	z.given = r.amount()
 	for i := range z.stars {
 		z.stars[i] = r.amount()
 	}
 	for i := range vs.beside {
 		vs.beside[i] = tally{bad: r.amount(), n: r.amount()}
 	}
-	if r.form > secondForm {
-		r.fixed(&z.track)
-		r.fixed(&vs.pair)
-	} else {
-		r.secondTracks(&z.track, &vs.pair)
-	}
+	r.fixed(&z.track)
+	r.fixed(&vs.pair)
 	r.check(z.begun >= 0 && z.points >= 0 && z.looks >= 0 && z.until >= 0 && z.ripe >= 0, "a count is negative")
 	r.check(soundTrack(&z.track) && soundPair(&vs.pair), "evidence is not finite")
 	if vs != (versus{}) {
 		z.vs = &vs
 	}
 	return z
-}
-
-// secondTracks reads tracks of the second form. What it does not know speaks
-// against nobody: all bad events may have been in one bucket, and nothing confirms
-// a rollback yet but what comes.
-func (r *reader) secondTracks(t *evidence.Track, p *evidence.PairTrack) {
-	for _, v := range [...]any{&t.Looks, &t.BadLooks, &t.N, &t.Bad, &t.Square, &t.LR, &t.MB, &t.Mid, &t.Segments} {
-		r.fixed(v)
-	}
-	t.Most = t.Bad
-	for _, v := range [...]any{&p.Looks, &p.LR, &p.BaseN, &p.BaseBad, &p.CanaryN, &p.CanaryX, &p.BaselineN, &p.BaseX} {
-		r.fixed(v)
-	}
-	if p.Looks > 0 {
-		for j := range p.MB {
-			p.MB[j] = -math.MaxFloat64
-		}
-	}
 }
 
 // amount reads a finite number that is not negative.
@@ -192,9 +164,12 @@ func (r *reader) fixed(v any) {
 
 func soundTrack(t *evidence.Track) bool {
 	ok := finite(t.N) && finite(t.Bad) && finite(t.Square) && finite(t.Most)
+	for j := range len(t.Segments) + 1 {
+		s := segmentOf(t, j)
+		ok = ok && finite(s.LLR) && finite(s.N) && finite(s.Bad) && finite(s.Most) && s.Start < farthest && s.Start > -farthest
+	}
 	for j := range t.LR {
-		s := &t.Segments[j]
-		ok = ok && finite(t.LR[j]) && finite(t.Mid[j]) && finite(s.LLR) && finite(s.N) && finite(s.Bad) && finite(s.Most) && s.Start < farthest && s.Start > -farthest
+		ok = ok && finite(t.LR[j]) && finite(t.Mid[j])
 	}
 	for _, v := range t.MB {
 		ok = ok && finite(v)

@@ -13,7 +13,7 @@ func TestStoredForm(t *testing.T) {
 	for _, tt := range []struct{ name, bytes, want string }{
 		{"empty", "", "not a stored state"},
 		{"another kind", "SQLite format 3\x00", "not a stored state"},
-		{"a later version", "RGs\x04" + string(good[4:]), "form 4, this program reads form 3"},
+		{"a later version", "RGr\x02" + string(good[4:]), "form 2, this program reads form 1"},
 		{"a bit", string(good[:20]) + "?" + string(good[21:]), "the checksum differs"},
 	} {
 		err := new(State).UnmarshalBinary([]byte(tt.bytes))

@@ -1,7 +1,6 @@
 package evaluator
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,50 +16,69 @@ func (s *stepper) command(c *Command) {
 	if c.ID != "" && slices.Contains(s.st.applied, c.ID) {
 		return
 	}
-	do, refusal := s.plans(c)
-	to, reason := "applied", ""
-	if refusal != "" {
-		to, reason = "refused", refusal
-	} else {
-		reason = fmt.Sprintf("%s by %s: %s", c.Kind, c.By, c.Why)
-		if c.ID != "" {
-			s.st.applied = append(slices.Clone(s.st.applied[max(0, len(s.st.applied)-remembered+1):]), c.ID)
-		}
+	do, refusal := s.prepare(c)
+	e := Event{
+		Kind: CommandEvent, Subject: string(c.Kind), Phase: c.Phase, From: "", To: "applied", Cause: rules.CauseManual,
+		Why: Why{Code: WhyCommanded, Phase: c.Phase, Verdict: c.Verdict, Run: c.Next}, By: c.By, Principal: c.Principal,
 	}
-	s.emit(Event{
-		Kind: CommandEvent, Subject: string(c.Kind), Phase: c.Phase, From: "", To: to,
-		Cause: rules.CauseManual, Reason: reason, By: c.By, Why: c.Why,
-	})
-	if refusal == "" {
-		do()
+	if refusal != nil {
+		e.To, e.Why = "refused", *refusal
 	}
+	if refusal == nil || refusal.Text == "" {
+		e.Why.Text = c.Why
+	}
+	told, root := s.emit(e, 0)
+	if refusal != nil {
+		return
+	}
+	if c.ID != "" {
+		s.st.applied = append(slices.Clone(s.st.applied[max(0, len(s.st.applied)-remembered+1):]), c.ID)
+	}
+	if c.Kind == Abort && s.st.fired == nil {
+		rollback := *told // a person rolls it back: this is the event of the rollback
+		s.st.fired = &rollback
+	}
+	do(root)
 }
 
-// plans gives what a command will do, or why it cannot.
-func (s *stepper) plans(c *Command) (do func(), refusal string) {
+// prepare gives what a command will do, given the ordinal of its event, or why it
+// cannot.
+func (s *stepper) prepare(c *Command) (do func(root uint64), refusal *Why) {
+	run := &s.st.run
 	switch {
 	case strings.TrimSpace(c.By) == "":
-		return nil, "it does not say by whom"
+		return nil, &Why{Code: WhyNoAuthor}
 	case strings.TrimSpace(c.Why) == "":
-		return nil, "it does not say why"
-	case s.st.run.done:
-		return nil, "the run is over: its rollback has been carried out"
+		return nil, &Why{Code: WhyNoReason}
+	case run.done:
+		return nil, &Why{Code: WhyRunDone}
+	case c.Kind == Override && c.Blocked != "" && s.settledRun():
+		return nil, &Why{Code: WhyAnotherRun, Run: c.Blocked}
+	case run.state == rules.Superseded:
+		return nil, &Why{Code: WhyRunIs, State: run.state.String()}
 	}
 	switch c.Kind {
 	case StartPhase:
 		return s.startCommand(c)
 	case Hold:
-		return s.holdCommand(c, true)
+		return s.holdCommand(c)
 	case Resume:
-		return s.holdCommand(c, false)
+		return s.resumeCommand(c)
 	case Override:
 		return s.overrideCommand(c)
 	case Abort:
 		return s.abortCommand(c)
 	case RollbackDone:
 		return s.doneCommand(c)
+	case Supersede:
+		return s.supersedeCommand(c)
 	}
-	return nil, fmt.Sprintf("unknown command %q", c.Kind)
+	return nil, &Why{Code: WhyUnknownCommand, Text: string(c.Kind)}
+}
+
+// manually is the opinion of the person who gave a command.
+func manually(v rules.Verdict, code Code, c *Command, root uint64) opinion {
+	return opinion{v, rules.CauseManual, Why{Code: code, By: c.By, Text: c.Why}, root}
 }
 
 func (s *stepper) phaseNamed(name string) int {
@@ -68,124 +86,142 @@ func (s *stepper) phaseNamed(name string) int {
 }
 
 // startCommand starts a phase; without a name, the next one.
-func (s *stepper) startCommand(c *Command) (func(), string) {
+func (s *stepper) startCommand(c *Command) (func(uint64), *Why) {
 	k := s.phaseNamed(c.Phase)
 	if c.Phase == "" {
 		k = slices.IndexFunc(s.st.phases, func(ph phaseState) bool { return ph.state == rules.Waiting })
 		if k < 0 {
-			return nil, "no phase is waiting"
+			return nil, &Why{Code: WhyNoPhaseWaits}
 		}
 	}
 	if k < 0 {
-		return nil, fmt.Sprintf("there is no phase %q", c.Phase)
+		return nil, &Why{Code: WhyNoSuchPhase, Phase: c.Phase}
 	}
 	if ph := &s.st.phases[k]; ph.begun || ph.state != rules.Waiting {
-		return nil, fmt.Sprintf("phase %s is %s", s.plan.Phases[k].Name, ph.state)
+		return nil, &Why{Code: WhyPhaseIs, Phase: s.plan.Phases[k].Name, State: ph.state.String()}
 	}
-	if why := s.obstacle(k); why != "" {
+	if why := s.obstacle(k); why != nil {
 		return nil, why
 	}
-	return func() { s.start(k, s.at, fmt.Sprintf("started by %s: %s", c.By, c.Why)) }, ""
+	return func(root uint64) { s.start(k, s.at, Why{Code: WhyStartedBy, By: c.By, Text: c.Why}, root) }, nil
 }
 
-func (s *stepper) holdCommand(c *Command, held bool) (func(), string) {
+func (s *stepper) holdCommand(c *Command) (func(uint64), *Why) {
 	run := &s.st.run
 	switch {
 	case s.settledRun():
-		return nil, fmt.Sprintf("the run is %s", run.state)
-	case held && run.held:
-		return nil, "the run is held already"
-	case !held && !run.held:
-		return nil, "the run is not held"
+		return nil, &Why{Code: WhyRunIs, State: run.state.String()}
+	case run.held:
+		return nil, &Why{Code: WhyHeldAlready}
 	}
-	return func() {
-		from := run.shown()
-		run.held, run.heldBy, run.heldFor, run.heldWhy = held, "", rules.CauseNone, ""
-		if held {
-			run.heldBy, run.heldWhy = c.By, c.Why
-		}
-		s.emit(Event{
-			Kind: RunEvent, Subject: s.plan.Name, From: from.String(), To: run.shown().String(), Cause: rules.CauseManual,
-			Reason: fmt.Sprintf("%s by %s: %s", c.Kind, c.By, c.Why), By: c.By, Why: c.Why,
-		})
-		if !held {
-			s.acknowledge(c)
-		}
-	}, ""
+	return func(root uint64) {
+		s.hold(true, Why{Code: WhyHeld, By: c.By, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
+	}, nil
 }
 
-func (s *stepper) overrideCommand(c *Command) (func(), string) {
+func (s *stepper) resumeCommand(c *Command) (func(uint64), *Why) {
+	run := &s.st.run
+	switch {
+	case s.settledRun():
+		return nil, &Why{Code: WhyRunIs, State: run.state.String()}
+	case !run.held:
+		return nil, &Why{Code: WhyNotHeld}
+	}
+	return func(root uint64) {
+		s.hold(false, Why{Code: WhyResumed, By: c.By, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
+		s.acknowledge(root)
+	}, nil
+}
+
+// hold stops a run from going on, or lets it go on, and says so of the run and of
+// its gates.
+func (s *stepper) hold(held bool, why Why, ev *Evidence, e Event, root uint64) {
+	run := &s.st.run
+	from := run.shown()
+	run.held, run.hold, run.holding = held, why, ev
+	if !held {
+		run.hold = Why{}
+	}
+	e.Kind, e.Subject, e.From, e.To, e.Why = RunEvent, s.plan.Name, from.String(), run.shown().String(), why
+	s.emit(e, root)
+	for k := range s.st.phases {
+		s.tellGate(k, opinion{rules.Pending, e.Cause, why, root})
+	}
+}
+
+func (s *stepper) overrideCommand(c *Command) (func(uint64), *Why) {
 	if s.st.run.state == rules.RolledBack {
 		switch {
 		case c.Phase != "":
-			return nil, "the run is rolled back: override the run, without a phase, or report that the rollback is done"
+			return nil, &Why{Code: WhyOverrideRun}
 		case c.Verdict != rules.Pass:
-			return nil, "the run is rolled back: it can only be overridden with pass"
+			return nil, &Why{Code: WhyOnlyPass}
 		}
-		return func() { s.goOn(c) }, ""
+		return func(root uint64) { s.goOn(c, root) }, nil
 	}
 	if c.Verdict != rules.Pass && c.Verdict != rules.Fail {
-		return nil, fmt.Sprintf("a phase is overridden with pass or fail, not with %s", c.Verdict)
+		return nil, &Why{Code: WhyPassOrFail, Verdict: c.Verdict}
 	}
 	k := s.phaseNamed(c.Phase)
 	if c.Phase == "" {
 		k = s.st.current()
 	}
 	if k < 0 || k >= len(s.plan.Phases) {
-		return nil, fmt.Sprintf("there is no phase %q", c.Phase)
+		return nil, &Why{Code: WhyNoSuchPhase, Phase: c.Phase}
 	}
 	to := rules.Passed
 	if c.Verdict == rules.Fail {
 		to = rules.Failed
 	}
 	if s.st.phases[k].state == to {
-		return nil, fmt.Sprintf("phase %s is %s already", s.plan.Phases[k].Name, to)
+		return nil, &Why{Code: WhyPhaseIs, Phase: s.plan.Phases[k].Name, State: to.String()}
 	}
-	return func() { s.override(k, to, c) }, ""
+	return func(root uint64) { s.override(k, to, c, root) }, nil
 }
 
-func (s *stepper) override(k int, to rules.State, c *Command) {
-	ph := &s.st.phases[k]
-	ph.manual, ph.by, ph.why = true, c.By, c.Why
-	s.decide(k, to, c.Verdict, rules.CauseManual, fmt.Sprintf("overridden with %s by %s: %s", c.Verdict, c.By, c.Why))
+func (s *stepper) override(k int, to rules.State, c *Command, root uint64) {
+	o := manually(c.Verdict, WhyOverridden, c, root)
+	o.why.Phase, o.why.Verdict = s.plan.Phases[k].Name, c.Verdict
+	s.decide(k, to, o)
 	if s.settledRun() {
 		s.forget()
 		// The run was decided by what has just been overridden: it is judged
 		// again at the end of this tick.
-		s.setRun(rules.Monitoring, rules.Pending, Event{Cause: rules.CauseManual, By: c.By, Why: c.Why,
-			Reason: fmt.Sprintf("phase %s is overridden by %s: %s", s.plan.Phases[k].Name, c.By, c.Why)})
+		o.verdict = rules.Pending
+		s.setRun(rules.Monitoring, o, Event{})
 	}
 }
 
-// goOn takes a rollback back: the run is watched on, and the rules that fired
+// goOn overrides a rollback: the run is watched on, and the rules that fired
 // judge what comes from now on.
-func (s *stepper) goOn(c *Command) {
-	reason := fmt.Sprintf("the rollback is overridden by %s: %s", c.By, c.Why)
+func (s *stepper) goOn(c *Command, root uint64) {
+	o := manually(rules.Pending, WhyRollbackOverridden, c, root)
 	for _, f := range s.st.frozen {
 		rs := s.rule(f.rule)
 		*rs = ruleState{active: true, since: s.at}
-		r := &s.plan.Rules[f.rule]
 		s.emit(Event{
-			Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(f.rule), From: string(RuleFired), To: string(RuleIdle),
-			Cause: rules.CauseManual, Reason: reason, Owner: r.Owner, By: c.By, Why: c.Why,
-		})
+			Kind: RuleEvent, Subject: s.plan.Rules[f.rule].Name, Phase: s.phaseOfRule(f.rule), From: string(RuleFired), To: string(RuleIdle),
+			Cause: rules.CauseManual, Why: o.why,
+		}, root)
 	}
 	s.st.frozen, s.st.fired = nil, nil
 	s.forget()
-	s.setRun(rules.Monitoring, rules.Pending, Event{Cause: rules.CauseManual, Reason: reason, By: c.By, Why: c.Why})
+	s.setRun(rules.Monitoring, o, Event{})
 	for k := range s.st.phases {
-		s.phaseGoesOn(k, reason, c)
+		s.phaseGoesOn(k, o)
 	}
 }
 
-func (s *stepper) phaseGoesOn(k int, reason string, c *Command) {
+func (s *stepper) phaseGoesOn(k int, o opinion) {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
 	switch ph.state {
 	case rules.Passed:
-		s.verdict(k, rules.Pass, rules.CauseManual, reason)
+		o.verdict = rules.Pass
+		s.verdict(k, o)
 		return
 	case rules.Failed:
-		s.verdict(k, rules.Fail, rules.CauseManual, reason)
+		o.verdict = rules.Fail
+		s.verdict(k, o)
 		return
 	}
 	to, cause := rules.Waiting, freshPhase(p).cause
@@ -198,35 +234,43 @@ func (s *stepper) phaseGoesOn(k int, reason string, c *Command) {
 		}
 	}
 	from := ph.state
-	ph.state, ph.decided, ph.reason, ph.by, ph.why = to, 0, "", "", ""
+	ph.state, ph.decided, ph.why, ph.root = to, 0, Why{}, 0
 	s.emit(Event{
-		Kind: PhaseEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: to.String(),
-		Cause: rules.CauseManual, Reason: reason, Owner: p.Owner, By: c.By, Why: c.Why,
-	})
-	s.verdict(k, rules.Pending, cause, reason)
+		Kind: PhaseEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: to.String(), Cause: rules.CauseManual, Why: o.why,
+	}, o.root)
+	o.cause = cause
+	s.verdict(k, o)
 }
 
-func (s *stepper) abortCommand(c *Command) (func(), string) {
+func (s *stepper) abortCommand(c *Command) (func(uint64), *Why) {
 	if s.st.run.state == rules.RolledBack {
-		return nil, "the run is rolled back already"
+		return nil, &Why{Code: WhyRunIs, State: rules.RolledBack.String()}
 	}
-	return func() {
-		reason := fmt.Sprintf("aborted by %s: %s", c.By, c.Why)
-		e := Event{Cause: rules.CauseManual, Reason: reason, By: c.By, Why: c.Why}
-		s.takeBack(rules.CauseManual, reason, &e)
-	}, ""
+	return func(root uint64) { s.rollBack(manually(rules.Rollback, WhyAborted, c, root), "", nil) }, nil
 }
 
-func (s *stepper) doneCommand(c *Command) (func(), string) {
-	if s.st.run.state != rules.RolledBack {
-		return nil, "the run is not rolled back"
+// supersedeCommand ends an undecided run: another takes its place.
+func (s *stepper) supersedeCommand(c *Command) (func(uint64), *Why) {
+	if s.settledRun() {
+		return nil, &Why{Code: WhyRunIs, State: s.st.run.state.String()}
 	}
-	return func() {
+	return func(root uint64) {
+		o := manually(rules.Fail, WhySuperseded, c, root)
+		o.why.Run = c.Next
+		s.end(rules.Superseded, o, Event{})
+	}, nil
+}
+
+func (s *stepper) doneCommand(c *Command) (func(uint64), *Why) {
+	if s.st.run.state != rules.RolledBack {
+		return nil, &Why{Code: WhyNotRolledBack}
+	}
+	return func(root uint64) {
+		o := manually(rules.Fail, WhyRollbackDone, c, root)
 		run := &s.st.run
-		reason := fmt.Sprintf("the rollback was carried out, says %s: %s", c.By, c.Why)
-		run.done, run.verdict, run.cause, run.reason = true, rules.Fail, rules.CauseManual, reason
+		run.done, run.verdict, run.cause, run.why = true, o.verdict, o.cause, o.why
 		for k := range s.st.phases {
-			s.verdict(k, rules.Fail, rules.CauseManual, reason)
+			s.verdict(k, o)
 		}
-	}, ""
+	}, nil
 }

@@ -6,8 +6,12 @@
 // library, and a test keeps it so. The live daemon, `relgate test` and `relgate
 // replay` all call the same function.
 //
+// It decides in facts: a [Code] that names the ground, numbers, names, times. Package
+// words says them to people.
+//
 // The laws, each with a test: equal inputs give equal outputs; Step never changes
 // its arguments; a State that went through its stored form changes no event;
 // what is unknown is never a pass; a decision stands until a command moves it;
-// an event exists if and only if a state changed.
+// an event exists if and only if a state changed, and names the event that it
+// goes back to.
 package evaluator

@@ -1,26 +1,68 @@
 package evaluator
 
-import "time"
+import (
+	"time"
 
-// Entry is one tick of one plan as it is journalled: what went in, what came
-// out, and the plan that was in force.
+	"github.com/relgate/relgate/rules"
+)
+
+// Entry is one tick of one run as it is journalled: what went in, what came out,
+// and the plan that was in force.
 type Entry struct {
-	Plan     string  // name of the plan
+	Run      string  // id of the run
+	After    uint64  // sequence of the run's tick before; 0 for the first. The entry's own is one more
 	Digest   string  // names the plan's document: hex SHA-256 of it
 	Document []byte  // the plan's JSON; set whenever the journal may not have it yet, else nil
 	Tick     Tick    //
 	Events   []Event // what the tick changed, in order
 	Snapshot []byte  // stored form of the State after the tick; nil for most ticks
+
+	// Where the run stands after the tick, so that runs can be listed without
+	// their states.
+	Record RunRecord
 }
 
-// Batch is the entries of one instant, at most one for a plan. A journal keeps
+// Batch is the entries of one instant, at most one for a run. A journal keeps
 // all of them or none.
 type Batch []Entry
 
-// Kept is an entry as a journal gives it back. Document and Snapshot are nil;
-// Raw holds the events' JSON as it was stored and sent.
+// RunRecord is a run in a list: what it is, and where it stands.
+type RunRecord struct {
+	ID         string            // "shop@1.0.0", "shop@1.0.0~2"
+	Plan       string            // name of its plan
+	Version    string            //
+	Try        int               // 1 for the first run of this version
+	Start      time.Time         // T
+	Begun      time.Time         // its first tick
+	Digest     string            // of the plan in force
+	Parameters map[string]string // declared parameters with their values
+	Previous   rules.Previous    //
+
+	Seq     uint64        // of its newest tick
+	N       uint64        // events so far
+	At      time.Time     // its newest tick
+	State   rules.State   //
+	Verdict rules.Verdict //
+	Decided time.Time     // when it was decided; zero while it is not. An override may clear it again
+	Over    bool          // it gets no more ticks unless a command comes
+	Totals  []Total       // of a run that passed: what it has counted
+}
+
+// RunFilter says which runs are listed. The zero value lists all.
+type RunFilter struct {
+	ID        string        // the run of this id; empty means any
+	Plan      string        // runs of this plan; empty means of all plans
+	Version   string        // tries of this version; empty means any
+	States    []rules.State // runs in one of these states; empty means any
+	Undecided bool          // only runs that are not decided
+	Open      bool          // only runs that are not over
+	Limit     int           // the most that are listed; zero means no limit
+}
+
+// Kept is an entry as a journal gives it back, without document, snapshot and
+// record. Raw holds the events' JSON as it was stored.
 type Kept struct {
-	Seq uint64 // sequence of its batch
+	Seq uint64 // in its run, from 1
 	Entry
 	Raw [][]byte
 }
@@ -34,10 +76,11 @@ type Recovery struct {
 	Later    []Kept    // in order
 }
 
-// Stored is an event at its place in the journal.
+// Stored is an event at its place in the journal: Event.N in its run.
 type Stored struct {
-	Pos   uint64 // position over all plans, from 1, without gaps
-	Seq   uint64 // of the batch that brought it
-	Event Event
-	Raw   []byte // its JSON as stored; this is what is sent
+	Run    string // id of the run
+	Seq    uint64 // of the tick that brought it
+	Digest string // of the plan that was in force
+	Event  Event
+	Raw    []byte // its JSON as stored
 }

@@ -109,7 +109,7 @@ func TestFiresWhenJustified(t *testing.T) {
 			v := Look(plan, state)
 			want := firesSlowly(&plan.Rules[0], known, T.Unix(), at)
 			if got := v.Rollback[0].State == RuleFired; got != want {
-				t.Fatalf("at %v fired is %v, want %v: %s", now, got, want, v.Rollback[0].Reason)
+				t.Fatalf("at %v fired is %v, want %v: %s", now, got, want, factsOf(v.Rollback[0].Why, &v.Rollback[0].Evidence))
 			}
 			if want {
 				fired++

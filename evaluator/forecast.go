@@ -44,15 +44,11 @@ const (
 // forecast works out what it would take to pass, for those who want to read it.
 func (st *State) forecast(lay *layout, w *watch, v *successView, k int) {
 	w.inFavour(v, lay.plan, k)
-	f := v.proof
-	if f.ahead != nil {
-		return
-	}
-	f.ahead = new(outlook)
+	v.proof.ahead = new(outlook)
 	if !v.undecided() || v.weigh.n <= 0 {
 		return
 	}
-	a := f.ahead
+	a := v.proof.ahead
 	a.traffic = st.traffic(w, v)
 	a.meets = w.toMeet(v.weigh)
 	deadline := st.windowEnd(lay.plan, k) + secs(lay.plan.Phases[k].Extend)
@@ -67,7 +63,7 @@ func (st *State) forecast(lay *layout, w *watch, v *successView, k int) {
 
 // traffic is that of the newest periods: of the fifteen last, or of the five last
 // where those differ from the ones before by more than chance. Periods without a
-// sample count, those of which nothing is known yet do not.
+// sample count; periods that are not known yet do not.
 func (st *State) traffic(w *watch, v *successView) traffic {
 	points := st.wholePoints(w)
 	points = points[before(points, w.from):before(points, w.to-w.w+1)]
@@ -130,8 +126,8 @@ func (w *watch) toMeet(v *weighing) float64 {
 	return more
 }
 
-// meets reports whether the value itself is as good as it should be, whatever it
-// proves.
+// meets reports whether the value itself is as good as it should be, even if it
+// proves nothing.
 func (w *watch) meets(v *weighing) bool {
 	bound := w.rule.Limit * v.n
 	switch {

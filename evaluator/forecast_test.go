@@ -2,8 +2,6 @@ package evaluator
 
 import (
 	"math"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// steady gives every bucket n samples, none of them bad.
+// steady gives every period n samples, none of them bad.
 func steady(n float64) func(int, int64) (float64, float64, bool) {
 	return func(int, int64) (float64, float64, bool) { return 0, n, true }
 }
@@ -133,51 +131,16 @@ func TestMoreLikeThese(t *testing.T) {
 	})
 }
 
-// A share that is not all or nothing is never shown as that.
-func TestShares(t *testing.T) {
-	good := &rules.Signal{Good: true}
+// The target of a rollback rule is that of its success rule, with the plan's own
+// operator, where it has the same limit.
+func TestTargetsOfRollbackRules(t *testing.T) {
 	for _, tt := range []struct {
-		sig  *rules.Signal
-		v    float64
-		want string
+		success, rollback string
+		want              rules.Op
 	}{
-		{&rules.Signal{}, 0, "0 %"},
-		{&rules.Signal{}, 1e-9, "<0.01 %"},
-		{&rules.Signal{}, .0009, "0.09 %"},
-		{&rules.Signal{}, .89, "89 %"},
-		{&rules.Signal{}, .996, "99.6 %"},
-		{&rules.Signal{}, .9996, "99.96 %"},
-		{&rules.Signal{}, .99999, ">99.99 %"},
-		{&rules.Signal{}, 1, "100 %"},
-		{good, 1, "100 %"},
-		{good, .999999, ">99.999 %"},
-		{good, .99999, "99.999 %"},
-		{good, .975, "97.5 %"},
-		{good, .004, "0.40 %"},
-		{good, 1e-9, "<0.01 %"},
-		{good, 0, "0 %"},
-	} {
-		if got := rate(tt.sig, tt.v); got != tt.want {
-			t.Errorf("%v (good %v): got %q, want %q", tt.v, tt.sig.Good, got, tt.want)
-		}
-	}
-	rapid.Check(t, func(rt *rapid.T) {
-		sig := &rules.Signal{Good: rapid.Bool().Draw(rt, "good")}
-		v := rapid.Float64Range(math.SmallestNonzeroFloat64, math.Nextafter(1, 0)).Draw(rt, "share")
-		got := strings.TrimSuffix(rate(sig, v), " %")
-		if shown, err := strconv.ParseFloat(got, 64); err == nil && (shown <= 0 || shown >= 100) {
-			rt.Fatalf("%v is shown as %q", v, got)
-		}
-	})
-}
-
-// A target is written with the plan's own operator, and that of a rollback rule
-// as its success rule writes it.
-func TestTargets(t *testing.T) {
-	for _, tt := range []struct{ success, rollback, want string }{
-		{"< 1 %", "> 3 %", "< 1 %"},
-		{"<= 1 %", ">= 3 %", "<= 1 %"},
-		{"< 2 %", "> 1 %", "<= 1 %"}, // it has its own
+		{"< 1 %", "> 3 %", rules.Less},
+		{"<= 1 %", ">= 3 %", rules.LessOrEqual},
+		{"< 2 %", "> 1 %", rules.LessOrEqual}, // it has its own
 	} {
 		p := weighPlan(time.Hour)
 		p.Rules[0].When, p.Rules[1].When = pct(tt.success), pct(tt.rollback)
@@ -185,11 +148,9 @@ func TestTargets(t *testing.T) {
 		if p.Rules[1].When.Threshold < .03 {
 			p.Rules[1].Limit, p.Rules[1].Trigger = .01, .01
 		}
-		st := Begin(p)
-		for i, want := range []string{tt.success, tt.want} {
-			w := st.watchOf(st.layoutOf(p), i, T.Unix())
-			if got := target(&w); got != want {
-				t.Errorf("%s and %s: rule %d has the target %q, want %q", tt.success, tt.rollback, i, got, want)
+		for i, want := range []rules.Op{p.Rules[0].When.Op, tt.want} {
+			if got := goalOf(p, &p.Rules[i]); got != want {
+				t.Errorf("%s and %s: rule %d wants %v the limit, want %v", tt.success, tt.rollback, i, got, want)
 			}
 		}
 	}

@@ -150,7 +150,7 @@ func checkUntil(t *testing.T, happened func() bool, law func(*rapid.T)) {
 // truth is what really happens to the signals of a generated run.
 type truth struct {
 	bad     [4]bool // a signal is bad all along, mostly good otherwise
-	missing int     // one in so many buckets is missing; zero for none
+	missing int     // one in so many periods is missing; zero for none
 	wild    bool    // readings hold absurd points, faults, early and late watermarks
 }
 
@@ -235,7 +235,7 @@ func genReading(t *rapid.T, w *truth, plan *rules.Plan, q Want, now int64) (rule
 	return rd, true
 }
 
-// genParts gives the groups of a bucket: two groups that far apart, or stars.
+// genParts gives the groups of a period: two groups that far apart, or stars.
 func genParts(sig *rules.Signal, p rules.Point) rules.Parts {
 	if sig.Kind == rules.Gauge {
 		return rules.Parts{At: p.At, Groups: []rules.Group{{Name: "a", Value: 10, Samples: 1000}, {Name: "b", Value: 10 + 900*p.Value, Samples: 1000}}}
@@ -254,10 +254,13 @@ func genParts(sig *rules.Signal, p rules.Point) rules.Parts {
 func genCommand(t *rapid.T, plan *rules.Plan) Command {
 	c := Command{
 		ID:      rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "id"),
-		Kind:    rapid.SampledFrom([]CommandKind{StartPhase, StartPhase, StartPhase, Hold, Resume, Resume, Override, Abort, RollbackDone, "dance"}).Draw(t, "command"),
+		Kind:    rapid.SampledFrom([]CommandKind{StartPhase, StartPhase, StartPhase, Hold, Resume, Resume, Override, Override, Abort, RollbackDone, Supersede, "dance"}).Draw(t, "command"),
 		Verdict: rapid.SampledFrom([]rules.Verdict{rules.Pass, rules.Fail, rules.Unknown}).Draw(t, "verdict"),
 		By:      rapid.SampledFrom([]string{"ann", "ann", "ann", ""}).Draw(t, "by"),
 		Why:     rapid.SampledFrom([]string{"because", "because", "because", " "}).Draw(t, "why"),
+	}
+	if rapid.IntRange(0, 4).Draw(t, "another run") == 0 {
+		c.Next, c.Blocked, c.Principal = "P@2", "P@2", "token"
 	}
 	if i := rapid.IntRange(0, len(plan.Phases)+1).Draw(t, "which"); i < len(plan.Phases) {
 		c.Phase = plan.Phases[i].Name
@@ -294,6 +297,11 @@ func (r *drawnRun) next(t *rapid.T, commands bool) Tick {
 	tick := Tick{At: r.now}
 	if !r.state.begun {
 		tick.Past = genPast(t)
+		if rapid.Bool().Draw(t, "begins") {
+			tick.Begin = &Begun{By: "ann", Why: "a release", Supersedes: rapid.SampledFrom([]string{"", "P@0"}).Draw(t, "supersedes")}
+		}
+	} else if rapid.IntRange(0, 30).Draw(t, "edit") == 0 {
+		tick.Edit = &Edit{From: "0123456789abcdef", To: "fedcba9876543210", Changes: []rules.Change{{Path: "title", From: "a", To: "b"}}}
 	}
 	for _, q := range Wants(r.plan, r.state, r.now) {
 		if rd, ok := genReading(t, &r.truth, r.plan, q, r.now.Unix()); ok {

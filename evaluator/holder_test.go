@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func heldByRule(t *testing.T) *world {
 	return nil
 }
 
-func TestHolderIsTheRuleAndItsSentence(t *testing.T) {
+func TestHolderIsTheRuleAndItsEvidence(t *testing.T) {
 	w := heldByRule(t)
 	var run *Event
 	for i := range w.events {
@@ -42,9 +43,13 @@ func TestHolderIsTheRuleAndItsSentence(t *testing.T) {
 		t.Fatal("no event says that the run is held")
 	}
 	got := Look(w.plan, stored(t, w.state)).Holder
-	want := Holder{By: "high", Rule: true, Cause: rules.CauseBaseline, Why: got.Why}
-	if got != want || run.Reason != "rollback rule high: "+got.Why || run.Cause != got.Cause || run.Evidence.Weighed == nil {
-		t.Errorf("holder %+v, the event says %q for %v", got, run.Reason, run.Cause)
+	want := Holder{By: "high", Rule: true, Cause: rules.CauseBaseline, Evidence: got.Evidence}
+	if got != want || got.Evidence == nil || got.Evidence.Weighed.Rung != HoldRung {
+		t.Errorf("holder %+v", got)
+	}
+	root := w.events[slices.IndexFunc(w.events, func(e Event) bool { return e.ID == run.Because })]
+	if root.To != string(RuleHolding) || root.Evidence == nil || run.Evidence != nil || run.Why != (Why{Code: WhyHeldByRule, Rule: "high", Cause: rules.CauseBaseline}) {
+		t.Errorf("the run's event %+v goes back to %+v", run, root)
 	}
 }
 
@@ -55,7 +60,7 @@ func TestHolderIsThePersonAndTheReason(t *testing.T) {
 		kind CommandKind
 		want Holder
 	}{
-		{Hold, Holder{By: "Ada", Cause: rules.CauseManual, Why: "lunch"}},
+		{Hold, Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}},
 		{Resume, Holder{}},
 	} {
 		w.tick(Command{Kind: tt.kind, By: "Ada", Why: "lunch"})

@@ -10,7 +10,7 @@ import (
 // stretch is what a stretch of event time says of a signal.
 type stretch struct {
 	from, to int64
-	points   int // buckets with a value
+	points   int // periods with a value
 	expected int
 	samples  float64
 	value    float64
@@ -22,7 +22,7 @@ func (s *stretch) covered(share float64) bool {
 	return float64(s.points) >= share*float64(s.expected)-1e-9
 }
 
-// aggregate gives the value of the buckets that lie wholly in a stretch.
+// aggregate gives the value of the periods that lie wholly in a stretch.
 // Points must be whole.
 func aggregate(r *rules.Rule, sig *rules.Signal, points []rules.Point, from, to, w int64) stretch {
 	s := stretch{from: alignUp(from, w), to: alignDown(to, w)}
@@ -46,12 +46,12 @@ type accumulator struct {
 	rule    *rules.Rule
 	kind    rules.Kind
 	n       int
-	last    int64 // ordinal of the newest bucket counted
+	last    int64 // ordinal of the newest period counted
 	newest  int64
 	sum     float64
 	samples float64
 	level   float64
-	hits    int // buckets that satisfy the condition
+	hits    int // periods that satisfy the condition
 	all     int
 }
 
@@ -97,8 +97,8 @@ func (a *accumulator) value(sig *rules.Signal) (v float64, known bool) {
 	return a.level, true
 }
 
-// hasValue reports whether a bucket says anything: a share, an average or a
-// quantile of nothing does not.
+// hasValue reports whether a period has a value. A share, an average or a quantile
+// needs samples.
 func hasValue(k rules.Kind, p *rules.Point) bool {
 	return k == rules.Gauge || k == rules.Alarm || p.Samples > 0
 }
@@ -142,28 +142,28 @@ func meets(r *rules.Rule, sig *rules.Signal, v float64) bool {
 	return r.When.Holds(v)
 }
 
-// judged is what a rollback rule says at the newest bucket.
+// judged is what a rollback rule says at the newest period.
 type judged struct {
 	fired  bool
 	fire   stretch // what fired
 	newest stretch // the newest value
 	run    stretch // the unbroken breach up to it; no points when there is none
-	open   int64   // end of the bucket that is not over yet, for a level with For; zero when there is none
+	open   int64   // end of the period that is not over yet, for a level with For; zero when there is none
 
 	state  ruleCode          // where it stands, codeIdle when newest and run say so
-	last   int64             // end of its last breaching bucket, which still counts; zero when it is not that
+	last   int64             // end of its last breaching period, which still counts; zero when it is not that
 	alarm  datapoints.Result // of a rule with datapoints
 	silent rules.Cause       // why it cannot be judged although its signal is there
 }
 
-// breach is one breaching bucket of a run, with the sums up to it.
+// breach is one breaching period of a run, with the sums up to it.
 type breach struct {
 	at      int64
 	n       int
 	samples float64
 }
 
-// trace judges a rollback rule. Ends of buckets that begin at or after from are
+// trace judges a rollback rule. Ends of periods that begin at or after from are
 // examined for firing: what lies before was examined by earlier ticks.
 func trace(lay *layout, r *rules.Rule, s *series, since, from, at int64) judged {
 	if r.Datapoints.M > 0 {
@@ -209,7 +209,7 @@ func trace(lay *layout, r *rules.Rule, s *series, since, from, at int64) judged 
 	return j
 }
 
-// tracer walks the buckets of one rollback rule.
+// tracer walks the periods of one rollback rule.
 type tracer struct {
 	rule   *rules.Rule
 	sig    *rules.Signal
@@ -218,7 +218,7 @@ type tracer struct {
 	since  int64
 }
 
-// at is the judged value at the end of bucket k: of the bucket, or of the
+// at is the judged value at the end of period k: of the period, or of the
 // trailing Over.
 func (t *tracer) at(k int) stretch {
 	p := &t.points[k]
@@ -254,8 +254,8 @@ func (t *tracer) grow(run []breach, p *rules.Point) []breach {
 	return append(run, b)
 }
 
-// fires reports whether the run that ends at the newest bucket is long, full
-// and thick enough, counted from any of its buckets.
+// fires reports whether the run that ends at the newest period is long, full
+// and thick enough, counted from any of its periods.
 func (t *tracer) fires(run []breach, v stretch) (stretch, bool) {
 	if t.rule.For == 0 {
 		return v, true
@@ -273,7 +273,7 @@ func (t *tracer) fires(run []breach, v stretch) (stretch, bool) {
 	return stretch{}, false
 }
 
-// stretch is the run from its i-th bucket on.
+// stretch is the run from its i-th period on.
 func (t *tracer) stretch(run []breach, i int) stretch {
 	last := run[len(run)-1]
 	s := stretch{from: run[i].at, to: last.at + t.w, points: last.n, samples: last.samples, newest: last.at + t.w}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -68,11 +69,20 @@ func TestEventsAreChanges(t *testing.T) {
 				if e.N != n || e.ID != fmt.Sprintf("P/%d", n) {
 					t.Fatalf("event %d has N %d and ID %q", n, e.N, e.ID)
 				}
-				if e.Reason == "" {
-					t.Fatalf("no reason: %s", line(*e))
+				if e.Why.Code == "" {
+					t.Fatalf("no ground: %s", line(*e))
 				}
-				if e.Kind == CommandEvent || e.Kind == CommunicationEvent {
+				if e.Because != "" && (e.Evidence != nil || e.By != "" || e.Why.By != "" || e.Why.Text != "") {
+					t.Fatalf("it has a root and copies its facts: %+v", e)
+				}
+				if e.Because == e.ID || e.Because > e.ID && len(e.Because) >= len(e.ID) {
+					t.Fatalf("%s goes back to %s, which does not come before it", e.ID, e.Because)
+				}
+				switch {
+				case e.Kind == CommandEvent || e.Kind == CommunicationEvent || e.Kind == PlanEvent:
 					continue
+				case e.Begun != nil && n == 1:
+					known["run P"] = "" // a run that begins stood nowhere
 				}
 				key := subject(e)
 				if e.Kind == RuleEvent && !isRollback(r.plan, e.Subject) {
@@ -123,6 +133,87 @@ func TestDecisionsStand(t *testing.T) {
 	})
 }
 
+// A superseded run stays so, whatever comes; and no command brings an ended run
+// back to life while another is under way.
+func TestEndedRunsStayEnded(t *testing.T) {
+	supersedes := 0
+	checkUntil(t, func() bool { return supersedes > 0 }, func(t *rapid.T) {
+		r := newDrawnRun(t)
+		for range rapid.IntRange(1, 80).Draw(t, "ticks") {
+			before := Look(r.plan, r.state)
+			tick := r.next(t, true)
+			for range rapid.IntRange(0, 3).Draw(t, "more") {
+				tick.Commands = append(tick.Commands, genCommand(t, r.plan))
+			}
+			for i := range tick.Commands {
+				tick.Commands[i].Blocked = "P@2"
+			}
+			r.state, _ = Step(r.plan, r.state, tick)
+			after := Look(r.plan, r.state)
+			ended := func(s rules.State) bool { return s > rules.Held }
+			if ended(before.State) && !ended(after.State) || before.State == rules.Superseded && after.State != rules.Superseded {
+				t.Fatalf("the run was %v and became %v", before.State, after.State)
+			}
+			if after.State != rules.Superseded {
+				continue
+			}
+			supersedes++
+			for _, p := range after.Phases {
+				if p.Verdict != rules.Fail || p.State == rules.Waiting || p.State == rules.Monitoring {
+					t.Fatalf("the run is superseded, its phase %s is %v %v", p.Name, p.State, p.Verdict)
+				}
+			}
+			if !after.Over || after.Verdict != rules.Fail || Wants(r.plan, r.state, r.now) != nil {
+				t.Fatalf("the run is superseded: over %v, verdict %v", after.Over, after.Verdict)
+			}
+		}
+	})
+}
+
+// No gate says pass while the run is held, and none says anything but its phase's
+// own verdict while it is not.
+func TestAHoldClosesEveryGate(t *testing.T) {
+	closed := 0
+	checkUntil(t, func() bool { return closed > 0 }, func(t *rapid.T) {
+		r := newDrawnRun(t)
+		for range rapid.IntRange(1, 120).Draw(t, "ticks") {
+			r.state, _ = Step(r.plan, r.state, r.next(t, true))
+			v := Look(r.plan, r.state)
+			for k, p := range v.Phases {
+				own := r.state.phases[k].verdict
+				if v.Held && own == rules.Pass && p.Verdict == rules.Pending {
+					closed++
+				} else if p.Verdict != own || v.Held && p.Verdict == rules.Pass {
+					t.Fatalf("held %v: phase %s is %v, its gate says %v", v.Held, p.Name, own, p.Verdict)
+				}
+			}
+		}
+	})
+}
+
+// A list of runs says of each what its snapshot says.
+func TestAnOutlineIsThatOfTheSnapshot(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := newDrawnRun(t)
+		if o := Outlined(r.plan, r.state); !o.At.IsZero() || o.Idle {
+			t.Fatalf("before the first tick: %+v", o)
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "ticks") {
+			r.state, _ = Step(r.plan, r.state, r.next(t, true))
+			o, v := Outlined(r.plan, r.state), Look(r.plan, r.state)
+			if !o.At.Equal(v.At) || o.N != v.Generation || o.State != v.State || o.Verdict != v.Verdict || o.Over != v.Over {
+				t.Fatalf("the outline is %+v, the snapshot at %v, %d events, %v %v, over %v", o, v.At, v.Generation, v.State, v.Verdict, v.Over)
+			}
+			if o.Idle && len(Wants(r.plan, r.state, r.now.Add(time.Hour))) > 0 {
+				t.Fatalf("an idle run asks for %v", Wants(r.plan, r.state, r.now.Add(time.Hour)))
+			}
+			if decided := v.State > rules.Held; decided != Decided(v.State) {
+				t.Fatalf("state %v: decided %v, want %v", v.State, Decided(v.State), decided)
+			}
+		}
+	})
+}
+
 // What is published never holds a number that JSON cannot.
 func TestSnapshotsAreFinite(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -143,10 +234,10 @@ func TestSnapshotsAreFinite(t *testing.T) {
 // ledger is a slow and simple memory of everything that the sources ever said.
 type ledger struct {
 	plan    *rules.Plan
-	points  []map[int64]rules.Point // :: signal → bucket → point
+	points  []map[int64]rules.Point // :: signal → period → point
 	best    []map[int64]rules.Point // the same, as it was when it spoke best for the release: what is taken in for good stays
 	settled []int64
-	empties []bool          // by signal: a bucket without samples is seen as well, since all rules on it weigh evidence
+	empties []bool          // by signal: a period without samples is seen as well, since all rules on it weigh evidence
 	seen    map[[2]int]bool // :: phase, rollback rule → its window was covered once it had settled
 }
 
@@ -271,7 +362,7 @@ func (l *ledger) good(r *rules.Rule, started, end, deadline int64) bool {
 }
 
 // proven says whether all that is known of a signal since a time speaks for a
-// release, one bucket at a time and without what the evaluator discounts it by.
+// release, one period at a time and without what the evaluator discounts it by.
 func (l *ledger) proven(r *rules.Rule, sig *rules.Signal, from, to int64) bool {
 	var bad, n float64
 	for at, p := range l.best[r.Signal] {
@@ -304,7 +395,7 @@ func TestUnknownNeverPasses(t *testing.T) {
 			l.take(tick, after.At.Unix())
 			l.watch(&after)
 			for k := range after.Phases {
-				if a := &after.Phases[k]; a.State == rules.Passed && before.Phases[k].State != rules.Passed && a.By == "" {
+				if a := &after.Phases[k]; a.State == rules.Passed && before.Phases[k].State != rules.Passed && r.state.phases[k].why.Code != WhyOverridden {
 					passes++
 					l.justify(t, k, a, &after)
 				}
@@ -348,7 +439,7 @@ func (l *ledger) justify(t *rapid.T, k int, v *PhaseView, s *Snapshot) {
 		if v.Success[i].Verdict == rules.Pass {
 			judged++
 			if !l.good(r, start, end, end+secs(p.Extend)) {
-				t.Fatalf("phase %s passed at %v, but rule %s is not known to be good: %s", p.Name, s.At, r.Name, v.Success[i].Reason)
+				t.Fatalf("phase %s passed at %v, but rule %s is not known to be good: %s", p.Name, s.At, r.Name, factsOf(v.Success[i].Why, &v.Success[i].Evidence))
 			}
 		} else if r.Gate == rules.Advisory || r.Gate == rules.Veto && l.settled[r.Signal] >= alignDown(end, secs(l.plan.Signals[r.Signal].Period)) && v.Success[i].Verdict != rules.Fail {
 			continue

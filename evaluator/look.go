@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/relgate/relgate/rules"
 )
@@ -16,11 +15,13 @@ func Look(plan *rules.Plan, state *State) Snapshot {
 	v := Snapshot{
 		Plan: plan.Name, Title: plan.Title, Version: plan.Version, Manager: plan.Manager,
 		Interval: plan.Interval, Start: plan.Start.UTC(),
-		State: st.run.shown(), Held: st.run.held, Verdict: st.run.verdict, Cause: st.run.cause, Reason: st.run.reason,
+		Run: plan.Binding.Run, Try: plan.Binding.Try, Parameters: plan.Binding.Parameters,
+		Begun: whenOrZero(st.run.begun), By: st.run.by,
+		State: st.run.shown(), Held: st.run.held && st.run.state != rules.RolledBack && st.run.state != rules.Superseded, Verdict: st.run.verdict, Cause: st.run.cause, Why: st.run.why,
 		Generation: st.n, Current: st.current(), RolledBack: st.run.done,
-		Over: st.run.done || st.run.state == rules.Passed || st.run.state == rules.Failed,
+		Over: st.over() && (st.run.state != rules.RolledBack || st.run.done),
 	}
-	if st.run.held {
+	if v.Held {
 		v.Holder = st.run.holder()
 	}
 	if st.begun {
@@ -37,11 +38,7 @@ func Look(plan *rules.Plan, state *State) Snapshot {
 }
 
 func (r *runState) holder() Holder {
-	h := Holder{By: r.heldBy, Rule: r.heldFor != rules.CauseNone, Cause: r.heldFor, Why: r.heldWhy}
-	if !h.Rule {
-		h.Cause = rules.CauseManual
-	}
-	return h
+	return Holder{By: r.hold.By + r.hold.Rule, Rule: r.hold.Rule != "", Cause: r.holdCause(), Text: r.hold.Text, Evidence: r.holding}
 }
 
 // lookAt fills phases, rules and signals.
@@ -77,6 +74,7 @@ func (s *State) current() int {
 // up waiting for data, as far as is known.
 func (s *State) ends(plan *rules.Plan, lay *layout) (end, horizon int64) {
 	end, horizon = lay.start, lay.start
+	ends := make([]int64, len(plan.Phases)) // :: phase → the end of its window
 	for k := range plan.Phases {
 		p, ph := &plan.Phases[k], &s.phases[k]
 		start := lay.start + secs(p.Start)
@@ -84,11 +82,17 @@ func (s *State) ends(plan *rules.Plan, lay *layout) (end, horizon int64) {
 			start = ph.started
 		} else if ph.state == rules.Waiting {
 			start = max(start, s.at) // it cannot begin in the past
+			for i := range k {
+				if follows(plan, k, i) && s.phases[i].state != rules.Passed {
+					start = max(start, ends[i])
+				}
+			}
 		}
 		if ph.state == rules.Waiting && !ph.begun && s.doomed(k) {
 			continue
 		}
 		e := start + secs(p.Window)
+		ends[k] = e
 		end = max(end, e)
 		if ph.decided == 0 {
 			e += secs(p.Extend)
@@ -113,8 +117,11 @@ func (s *State) phaseView(lay *layout, k int, shown []int) PhaseView {
 	p, ph := &lay.plan.Phases[k], &s.phases[k]
 	v := PhaseView{
 		Name: p.Name, Title: p.Title, Target: p.Target, Traffic: p.Traffic, Owner: p.Owner, Advance: p.Advance,
-		State: ph.state, Verdict: ph.verdict, Cause: ph.cause, Reason: ph.reason,
-		Scheduled: when(lay.start + secs(p.Start)), Decided: whenOrZero(ph.decided), By: ph.by, Why: ph.why,
+		State: ph.state, Verdict: s.gateOf(k), Cause: ph.cause, Why: ph.why,
+		Scheduled: when(lay.start + secs(p.Start)), Decided: whenOrZero(ph.decided),
+	}
+	if v.Verdict != ph.verdict {
+		v.Cause, v.Why = s.run.holdCause(), s.run.hold
 	}
 	if ph.begun {
 		end := s.windowEnd(lay.plan, k)
@@ -128,57 +135,57 @@ func (s *State) phaseView(lay *layout, k int, shown []int) PhaseView {
 	for i, r := range p.Rollback {
 		v.Rollback[i] = shown[r]
 	}
-	if v.Reason == "" {
-		v.Reason = s.undecided(lay, k, v.Success)
+	if v.Why == (Why{}) {
+		v.Why = s.undecided(lay, k)
 	}
-	if s.run.state == rules.RolledBack && ph.state != rules.RolledBack {
-		v.Reason = s.run.reason
+	if (s.run.state == rules.RolledBack || s.run.state == rules.Superseded) && ph.state != s.run.state {
+		v.Why = s.run.why
 	}
 	return v
 }
 
-// undecided says why a phase is not decided.
-func (s *State) undecided(lay *layout, k int, success []RuleView) string {
+// undecided is why a phase is not decided.
+func (s *State) undecided(lay *layout, k int) Why {
 	p, ph := &lay.plan.Phases[k], &s.phases[k]
+	st := stepper{plan: lay.plan, lay: lay, st: s, at: s.at}
 	if !ph.begun {
-		if p.Advance == rules.Signalled {
-			return "waiting to be started by a command"
-		}
-		if p.Advance == rules.OnPass && k > 0 {
-			return fmt.Sprintf("waiting for phase %s to pass", lay.plan.Phases[k-1].Name)
-		}
-		if ph.blocked {
-			return s.blockedBy(lay.plan, k)
-		}
-		return "begins at " + when(lay.start+secs(p.Start)).Format(clock)
+		return st.notBegun(k)
 	}
 	end := s.windowEnd(lay.plan, k)
 	if s.at < end {
-		return "watched until " + when(end).Format(clock)
+		return Why{Code: WhyWatched, Until: when(end)}
 	}
-	for i := range success {
-		v, gate := &success[i], lay.plan.Rules[p.Success[i]].Gate
-		if v.Verdict != rules.Pass && !ph.success[i].ignored && (gate == rules.Required || gate == rules.Veto && v.Verdict == rules.Fail) {
-			return v.Reason
+	for i, ss := range ph.success {
+		r := &lay.plan.Rules[p.Success[i]]
+		if ss.verdict != rules.Pass && !ss.ignored && (r.Gate == rules.Required || r.Gate == rules.Veto && ss.verdict == rules.Fail) {
+			return Why{Code: WhyByRule, Rule: r.Name}
 		}
 	}
-	st := stepper{plan: lay.plan, lay: lay, st: s, at: s.at}
 	var judged int
-	if o := st.unclear(k, &judged); o != nil {
-		return o.reason
+	switch o := st.unclear(k, &judged); {
+	case o != nil:
+		return o.why
+	case s.run.held:
+		return s.run.hold
 	}
-	if s.run.held {
-		return "the run is held"
-	}
-	return "waiting for the next tick" // unreachable unless the plan was changed since the last tick
+	return Why{Code: WhyNextTick} // unreachable unless the plan was changed since the last tick
 }
 
-func (s *State) blockedBy(plan *rules.Plan, k int) string {
-	st := stepper{plan: plan, st: s, at: s.at}
-	if why := st.obstacle(k); why != "" {
-		return "its time has come, but " + why
+// notBegun is why a phase has not begun.
+func (s *stepper) notBegun(k int) Why {
+	p := &s.plan.Phases[k]
+	switch {
+	case p.Advance == rules.Signalled:
+		return Why{Code: WhyAwaitsCommand}
+	case p.Advance == rules.OnPass && k > 0:
+		return Why{Code: WhyAwaitsPass, Phase: s.plan.Phases[k-1].Name}
+	case !s.st.phases[k].blocked:
+		return Why{Code: WhyBegins, Until: when(s.lay.start + secs(p.Start))}
 	}
-	return "starts at the next tick"
+	if why := s.obstacle(k); why != nil {
+		return *why
+	}
+	return Why{Code: WhyNextTick}
 }
 
 func (s *State) successRuleView(lay *layout, k, i int) RuleView {
@@ -187,18 +194,18 @@ func (s *State) successRuleView(lay *layout, k, i int) RuleView {
 	v := ruleView(plan, r)
 	if !ph.begun {
 		v.State, v.Verdict, v.Cause = RuleIdle, rules.Pending, rules.CauseWindow
-		v.Reason = plainTitle(r) + ": its phase has not begun"
+		v.Why = Why{Code: WhyNotWatched}
 		v.Evidence = s.evidence(lay, r, stretch{})
 		return v
 	}
 	ss := &ph.success[i]
 	v.State, v.Verdict, v.Cause = ss.state.name(), ss.verdict, ss.cause
 	if ss.frozen != nil {
-		v.Reason, v.Evidence = ss.frozen.reason, ss.frozen.evidence
+		v.Why, v.Evidence = ss.frozen.why, ss.frozen.evidence
 		return v
 	}
 	now := s.successView(lay, k, i, s.at)
-	v.Reason, v.Evidence = s.viewWords(lay, k, i, s.at, &now), s.successEvidence(lay, k, i, &now)
+	v.Why, v.Evidence = now.ground(), s.successEvidence(lay, k, i, &now)
 	return v
 }
 
@@ -211,7 +218,7 @@ func (s *State) rollbackView(lay *layout, i int) RuleView {
 		v.Verdict = rules.Rollback
 		for f := range s.frozen {
 			if s.frozen[f].rule == i {
-				v.Reason, v.Evidence = s.frozen[f].reason, s.frozen[f].evidence
+				v.Why, v.Evidence = s.frozen[f].why, s.frozen[f].evidence
 			}
 		}
 		return v
@@ -239,8 +246,7 @@ func (s *State) rollbackView(lay *layout, i int) RuleView {
 	if rs.active {
 		j = trace(lay, r, &s.signals[r.Signal], rs.since, math.MaxInt64, s.at)
 	}
-	v.Reason = rollbackWords(lay, r, rs, &j, s.at)
-	v.Evidence = s.evidence(lay, r, j.shown())
+	v.Why, v.Evidence = rs.ground(), s.tracedEvidence(lay, r, &j)
 	return v
 }
 
@@ -256,7 +262,7 @@ func (s *State) weighedView(lay *layout, i int, v *RuleView) {
 	if v.Cause == rules.CauseThreshold {
 		v.Cause = rules.CauseEvidence
 	}
-	v.Reason, v.Evidence = s.evidenceWords(lay, &w, rs, &now, s.at), s.weighedEvidence(lay, &w, &now)
+	v.Why, v.Evidence = rs.ground(), s.weighedEvidence(lay, &w, &now)
 }
 
 func ruleView(plan *rules.Plan, r *rules.Rule) RuleView {
@@ -264,36 +270,6 @@ func ruleView(plan *rules.Plan, r *rules.Rule) RuleView {
 		Name: r.Name, Title: r.Title, Kind: r.Kind, Owner: r.Owner, Action: r.Action, Command: r.Command,
 		Query: queryLine(plan, &plan.Signals[r.Signal]),
 	}
-}
-
-// evidence is what a stretch says, with everything that it was judged by.
-func (s *State) evidence(lay *layout, r *rules.Rule, v stretch) Evidence {
-	plan := lay.plan
-	sig, sr := &plan.Signals[r.Signal], &s.signals[r.Signal]
-	e := Evidence{
-		Signal: sig.Name, Known: v.known, Value: v.value, Op: r.When.Op, Threshold: r.When.Threshold, Unit: sig.Unit,
-		Points: v.points, Expected: v.expected, Samples: v.samples,
-		Newest: whenOrZero(sr.newest(&lay.signals[r.Signal])),
-	}
-	if sig.Kind == rules.Percentile && r.Aggregate == rules.Share {
-		e.Op, e.Threshold, e.Unit = rules.GreaterOrEqual, r.MinShare, rules.Percent
-	}
-	if !v.known {
-		e.Value = 0
-	}
-	if v.to > v.from {
-		e.From, e.To = when(v.from), when(v.to)
-	}
-	if r.Kind == rules.RollbackRule && r.For > 0 {
-		e.For = r.For.String()
-		if v.known && meets(r, sig, v.value) {
-			e.Held = (time.Duration(v.to-v.from) * time.Second).String()
-		}
-	}
-	if sr.words != nil {
-		e.Note = sr.words.note
-	}
-	return e
 }
 
 func (s *State) signalView(lay *layout, i int) SignalView {

@@ -1,9 +1,7 @@
 package evaluator
 
 import (
-	"fmt"
 	"math"
-	"strings"
 
 	"github.com/relgate/relgate/evaluator/datapoints"
 	"github.com/relgate/relgate/rules"
@@ -34,18 +32,18 @@ func periodsOf(lay *layout, r *rules.Rule, s *series, since, at int64) periods {
 		spec: datapoints.Spec{M: r.Datapoints.M, N: r.Datapoints.N},
 	}
 	if q.mode.UnmarshalText([]byte(r.Datapoints.Missing)) != nil {
-		q.mode = datapoints.Missing // what is not said, or not known, fills nothing
+		q.mode = datapoints.Missing // the default, also for a mode this version does not know
 	}
 	q.first = alignUp(since, q.w)
 	if sl.level {
 		q.first = alignDown(since, q.w)
 	}
-	if s.from > q.first { // what lies before was never answered: nobody knows what is missing there
+	if s.from > q.first { // what lies before was never answered: what is missing there is not known
 		q.first = alignUp(s.from, q.w)
 	}
 	q.sure = q.first
 	// What was forgotten is not missing. It may be that nothing was, and a value was
-	// taken back after it had settled: then the oldest ranges are not looked at again.
+	// removed by its source after it had settled: then the oldest ranges are not looked at again.
 	if n := len(s.points); n > 0 && (s.gone > 0 || n >= int(sl.keep)) && s.points[0].At > q.first {
 		q.first = alignUp(s.points[0].At, q.w)
 		q.sure = q.first + int64(q.spec.Range()-1)*q.w
@@ -62,7 +60,7 @@ func periodsOf(lay *layout, r *rules.Rule, s *series, since, at int64) periods {
 	if n := len(p); n > 0 {
 		last = alignDown(p[n-1].At, q.w) + q.w
 	}
-	// A range further on has no point at all, as this one has not: it says the same.
+	// A later range would have no point either and give the same result.
 	far := last + int64(q.spec.Range())*q.w
 	q.end = max(q.first, last, min(q.settled, far))
 	return q
@@ -114,9 +112,8 @@ func (q *periods) evaluation(from, to int64) evaluation {
 	return e
 }
 
-// at evaluates the range that ends with slot k. An alarm that rests on gaps rests
-// on those only that are known to be some: a bucket that is late is none, whatever
-// the plan says that missing ones are.
+// at evaluates the range that ends with slot k. An alarm may rest on gaps only
+// if they are known to be gaps: a period that is late is not one yet.
 func (e *evaluation) at(k int, previous datapoints.State) datapoints.Result {
 	from := max(0, k+1-e.spec.Range())
 	r := datapoints.Evaluate(e.slots[from:k+1], e.spec, e.mode, previous)
@@ -280,7 +277,7 @@ func (t *tracer) keptBreach(j *judged) {
 }
 
 // reach is how much of a signal a rollback rule looks at: the event time that it
-// judges at once, and how many buckets must be kept for that.
+// judges at once, and how many periods must be kept for that.
 func reach(r *rules.Rule, sl *signalLayout) (judged, keep int64) {
 	if r.Datapoints.M == 0 {
 		judged = secs(r.For) + secs(r.Over)
@@ -296,49 +293,11 @@ func reach(r *rules.Rule, sl *signalLayout) (judged, keep int64) {
 	return judged, keep
 }
 
-// gapsSpeak reports whether a rule's plan says what a missing bucket is: then
+// gapsSpeak reports whether a rule's plan says what a missing period is: then
 // the rule has seen its window as soon as it is known what is missing in it.
 func gapsSpeak(r *rules.Rule) bool {
 	missing := r.Datapoints.Missing
 	return r.Datapoints.M > 0 && (missing == rules.MissingIsBreaching || missing == rules.MissingIsNotBreaching)
-}
-
-// datapointsWords says what a rule with datapoints has counted: "API 5xx 5 % > 3 %:
-// 3 of 5 periods breach, wanted 3 (5 of 5 points, …)".
-func datapointsWords(plan *rules.Plan, r *rules.Rule, j *judged, v *stretch, at int64) string {
-	var b strings.Builder
-	b.WriteString(what(plan, r))
-	if v.known {
-		b.WriteString(" " + compared(plan, r, v.value))
-	}
-	breaching, missing := j.alarm.Breaching, 0
-	if r.Datapoints.Missing == rules.MissingIsBreaching {
-		missing = j.alarm.Filled
-	}
-	fmt.Fprintf(&b, ": %d of %d periods breach", breaching+missing, r.Datapoints.N)
-	switch {
-	case missing == 1:
-		b.WriteString(", the missing one among them")
-	case missing > 1:
-		fmt.Fprintf(&b, ", the %d missing ones among them", missing)
-	}
-	switch {
-	case j.alarm.Premature:
-		b.WriteString(", none that is known is good, and the breach is old enough")
-	default:
-		fmt.Fprintf(&b, ", wanted %d", r.Datapoints.M)
-	}
-	return b.String() + " " + numbers(v, at)
-}
-
-// keptWords says of a rule that its breach is over but still counts.
-func keptWords(plan *rules.Plan, r *rules.Rule, j *judged, at int64) string {
-	value := "no value"
-	if j.newest.known {
-		value = compared(plan, r, j.newest.value)
-	}
-	return fmt.Sprintf("%s %s; it breached until %s, and that counts for %s %s", what(plan, r), value,
-		when(j.last).Format(clock), r.KeepFiring, numbers(&j.newest, at))
 }
 
 // forever is a gap that every rule puts up with.

@@ -1,7 +1,6 @@
 package evaluator
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -93,7 +92,7 @@ func TestDatapointsFireWhenJustified(t *testing.T) {
 				case 0, 1, 2, 3, 4:
 				case 5:
 					if m.known[b].Samples > 0 {
-						continue // a value that is taken back looks like one that was forgotten
+						continue // a value that was withdrawn looks like one that was forgotten
 					}
 					rd.Points = append(rd.Points, rules.Point{At: b})
 				case 6, 7:
@@ -116,7 +115,7 @@ func TestDatapointsFireWhenJustified(t *testing.T) {
 			v := Look(plan, state).Rollback[0]
 			want, newest := m.alarms(r, T.Unix())
 			if got := v.State == RuleFired; got != want {
-				t.Fatalf("at %v fired is %v, want %v: %s", now, got, want, v.Reason)
+				t.Fatalf("at %v fired is %v, want %v: %s", now, got, want, factsOf(v.Why, &v.Evidence))
 			}
 			if want {
 				fired++
@@ -124,10 +123,10 @@ func TestDatapointsFireWhenJustified(t *testing.T) {
 			}
 			quiet++
 			if newest == datapoints.InsufficientData && v.State != RuleIdle && v.State != RuleSilent {
-				t.Fatalf("at %v it is %s with insufficient data: %s", now, v.State, v.Reason)
+				t.Fatalf("at %v it is %s with insufficient data: %s", now, v.State, factsOf(v.Why, &v.Evidence))
 			}
 			if newest == datapoints.OK && v.State == RuleIdle {
-				t.Fatalf("at %v it is idle although it is OK: %s", now, v.Reason)
+				t.Fatalf("at %v it is idle although it is OK: %s", now, factsOf(v.Why, &v.Evidence))
 			}
 		}
 	})
@@ -157,12 +156,12 @@ func TestDatapointsOfALevel(t *testing.T) {
 		}
 	}
 	// The second and the third minute breach; the third is over at 180 s.
-	if want := "02:03:10 rule high: breaching => fired (threshold) high 1 > 0.03: 2 of 2 periods breach, wanted 2 (2 of 2 points, 4 samples, newest 10 s old)\n"; fired != want {
+	if want := "02:03:10 rule high: breaching => fired (threshold) measured 1 2/2 4\n"; fired != want {
 		t.Errorf("got  %swant %s", fired, want)
 	}
 }
 
-// A level that nobody reads any more still counts when its period is over, without
+// A level that is not read any more still counts when its period is over, without
 // any news.
 func TestDatapointsWithoutNews(t *testing.T) {
 	plan := onePlan(rules.Rule{Datapoints: rules.Datapoints{M: 1, N: 3, Missing: "missing"}})
@@ -191,12 +190,12 @@ func TestDatapointsOfNoMode(t *testing.T) {
 	w.value = func(int, int64) (v, n float64, ok bool) { return 0, 0, false }
 	w.run(T.Add(20 * time.Minute))
 	if v := Look(plan, w.state).Rollback[0]; v.State != RuleSilent || v.Cause != rules.CauseNoData {
-		t.Errorf("%s (%s): %s", v.State, v.Cause, v.Reason)
+		t.Errorf("%s (%s): %s", v.State, v.Cause, factsOf(v.Why, &v.Evidence))
 	}
 }
 
 // A source that cannot be asked makes a rule silent whatever it says of missing
-// periods: nobody knows that they are missing.
+// periods: it is not known that they are missing.
 func TestAnOutageIsNoMissingPeriod(t *testing.T) {
 	for _, missing := range []string{"missing", "ignore", "breaching", "notBreaching"} {
 		plan := onePlan(rules.Rule{Datapoints: rules.Datapoints{M: 2, N: 3, Missing: missing}})
@@ -208,7 +207,7 @@ func TestAnOutageIsNoMissingPeriod(t *testing.T) {
 		}
 		w.run(T.Add(40 * time.Minute))
 		if v := Look(plan, w.state).Rollback[0]; v.State != RuleSilent || v.Cause != rules.CauseSourceError {
-			t.Errorf("missing=%s: %s (%s): %s", missing, v.State, v.Cause, v.Reason)
+			t.Errorf("missing=%s: %s (%s): %s", missing, v.State, v.Cause, factsOf(v.Why, &v.Evidence))
 		}
 	}
 }
@@ -245,10 +244,10 @@ func TestKeepFiring(t *testing.T) {
 				want = RuleBreaching
 			}
 			if y.State != want {
-				t.Fatalf("at %v, %d s after the last breach: %s with keep_firing_for %v and %s without: %s", now, now.Unix()-last, y.State, keep, x.State, y.Reason)
+				t.Fatalf("at %v, %d s after the last breach: %s with keep_firing_for %v and %s without: %s", now, now.Unix()-last, y.State, keep, x.State, factsOf(y.Why, &y.Evidence))
 			}
-			if y.State == RuleBreaching && x.State == RuleClear && !strings.Contains(y.Reason, "it breached until "+when(last).Format(clock)) {
-				t.Fatalf("it does not say since when it is over: %s", y.Reason)
+			if y.State == RuleBreaching && x.State == RuleClear && !y.Evidence.Last.Equal(when(last)) {
+				t.Fatalf("it does not say since when it is over: %+v", y.Evidence)
 			}
 			if want == RuleFired {
 				return
@@ -319,7 +318,7 @@ func TestWhatWasForgottenIsNotMissing(t *testing.T) {
 		w.state, w.plan = Adopt(plan, &changed, w.state), &changed
 		w.run(T.Add(time.Hour + 10*time.Minute))
 		if v := Look(w.plan, w.state).Rollback[0]; v.State != RuleClear {
-			t.Errorf("missing=%s: %s: %s", missing, v.State, v.Reason)
+			t.Errorf("missing=%s: %s: %s", missing, v.State, factsOf(v.Why, &v.Evidence))
 		}
 	}
 }

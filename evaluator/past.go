@@ -2,7 +2,6 @@ package evaluator
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -13,8 +12,8 @@ import (
 
 // Past is a release that passed before this one, as the journal told of it.
 type Past struct {
-	Plan   string    `json:"plan"`
-	At     time.Time `json:"at"` // when it passed
+	Run    string    `json:"run"` // its id
+	At     time.Time `json:"at"`  // when it passed
 	Totals []Total   `json:"totals"`
 }
 
@@ -28,7 +27,8 @@ type Total struct {
 // Earlier is what the releases counted that passed before, beside what this one
 // counts. They ran at other times, so that it warns and does no more.
 type Earlier struct {
-	Releases int     `json:"releases"` // that counted the signal; zero: there is no baseline yet
+	Looked   int     `json:"looked"`   // releases that passed before, as far as was looked
+	Releases int     `json:"releases"` // of them, those that counted the signal; zero: there is no baseline yet
 	Bad      float64 `json:"bad"`
 	Samples  float64 `json:"samples"`
 	Worse    float64 `json:"worse"` // log e-value against "the release is no worse": warns from the bound; 0 where it is not
@@ -82,8 +82,8 @@ func pool(sig *rules.Signal, past []Past) pooled {
 	return p
 }
 
-// pastOf is what a rule on a signal is compared with: nil where nobody looked for
-// earlier releases, and where something better runs beside this one.
+// pastOf is what a rule on a signal is compared with: nil where earlier releases were
+// not looked for, and where something better runs beside this one.
 func (st *State) pastOf(plan *rules.Plan, signal int) *pooled {
 	sig := &plan.Signals[signal]
 	if st.past == nil || !st.past[signal].known || sig.Kind != rules.Ratio || sig.Baseline > 0 {
@@ -115,7 +115,7 @@ func (w *watch) worse(z *weighed) float64 {
 	return evidence.LogGrid(math.Floor(z.track.Bad), z.track.N, w.past.bound, rates[:], weights[:]) / max(w.sig.Cluster, 1)
 }
 
-// lingers reports whether a warning stays although nothing gives it afresh: while
+// lingers reports whether a warning stays although nothing new gives it: while
 // what it rests on still speaks against the release.
 func (old *ruleState) lingers(v *weighing) bool {
 	switch {
@@ -168,7 +168,7 @@ func (st *State) rollbackTotal(lay *layout, signal int) (sum tally, ok bool) {
 }
 
 // successTotal adds up what the success rules have counted in their phases, the
-// largest count first. What overlaps a larger one is left out: no bucket
+// largest count first. What overlaps a larger one is left out: no period
 // counts twice.
 func (st *State) successTotal(lay *layout, signal int) (sum tally, ok bool) {
 	var counts []*Evidence
@@ -193,45 +193,10 @@ func (st *State) successTotal(lay *layout, signal int) (sum tally, ok bool) {
 	return sum, true
 }
 
-// pastWords compares with the earlier releases.
-func pastWords(w *watch, v *weighing) string {
-	p := w.past
-	switch {
-	case p == nil:
-		return ""
-	case p.looked == 0:
-		return "; no baseline yet: no earlier release has passed here"
-	case p.had == 0:
-		return fmt.Sprintf("; no baseline yet: %s did not count this", lastReleases(p))
-	}
-	value := p.sum.bad / p.sum.n
-	if w.sig.Good {
-		value = 1 - value
-	}
-	text := fmt.Sprintf("; %s: %s (%s of %s)", lastReleases(p), rate(w.sig, value), count(p.sum.bad), count(p.sum.n))
-	if v.worse >= math.Ln2 {
-		text += fmt.Sprintf(", of releases as good as those fewer than 1 in %s would ever look this bad", oneIn(v.worse))
-	}
-	if w.rule.Kind == rules.RollbackRule && v.rung == rungWarn && v.cause == rules.CauseBaseline {
-		text += "; they ran at other times, so that it only warns"
-	}
-	return text
-}
-
-func lastReleases(p *pooled) string {
-	switch {
-	case p.had > 0 && p.had < p.looked:
-		return fmt.Sprintf("%d of the last %d releases that passed", p.had, p.looked)
-	case p.looked == 1:
-		return "the last release that passed"
-	}
-	return fmt.Sprintf("the last %d releases that passed", p.looked)
-}
-
-// earlier is the same in numbers.
+// earlier is what earlier releases counted, beside what this one does.
 func (w *watch) earlier(v *weighing) *Earlier {
 	if w.past == nil {
 		return nil
 	}
-	return &Earlier{Releases: int(w.past.had), Bad: w.past.sum.bad, Samples: w.past.sum.n, Worse: v.worse}
+	return &Earlier{Looked: int(w.past.looked), Releases: int(w.past.had), Bad: w.past.sum.bad, Samples: w.past.sum.n, Worse: v.worse}
 }

@@ -1,14 +1,12 @@
 package evaluator
 
 import (
-	"fmt"
-	"math"
 	"slices"
 
 	"github.com/relgate/relgate/rules"
 )
 
-// startDue starts the phases whose time has come.
+// startDue starts the phases that the plan's clock starts.
 func (s *stepper) startDue() {
 	for k := range s.plan.Phases {
 		p, ph := &s.plan.Phases[k], &s.st.phases[k]
@@ -16,7 +14,7 @@ func (s *stepper) startDue() {
 		if !clocked(s.plan, k) || ph.begun || ph.state != rules.Waiting || s.at < due {
 			continue
 		}
-		if s.obstacle(k) != "" {
+		if s.obstacle(k) != nil {
 			ph.blocked = true
 			continue
 		}
@@ -24,7 +22,7 @@ func (s *stepper) startDue() {
 		if ph.blocked {
 			started = s.at
 		}
-		s.start(k, started, fmt.Sprintf("its time has come: %s", when(due).Format(clock)))
+		s.start(k, started, Why{Code: WhyOnSchedule}, 0)
 	}
 }
 
@@ -43,36 +41,43 @@ func (s *stepper) startOnPass() bool {
 		if p.Advance != rules.OnPass || ph.begun || ph.state != rules.Waiting || s.st.phases[k-1].state != rules.Passed {
 			continue
 		}
-		if s.obstacle(k) == "" {
-			s.start(k, s.at, fmt.Sprintf("phase %s has passed", s.plan.Phases[k-1].Name))
+		if s.obstacle(k) == nil {
+			s.start(k, s.at, Why{Code: WhyStartedAfter, Phase: s.plan.Phases[k-1].Name}, s.st.phases[k-1].root)
 			any = true
 		}
 	}
 	return any
 }
 
-// obstacle says what keeps a phase from starting, "" when nothing does.
-func (s *stepper) obstacle(k int) string {
+// obstacle is what keeps a phase from starting, nil when nothing does.
+func (s *stepper) obstacle(k int) *Why {
 	switch {
-	case s.st.run.state == rules.RolledBack:
-		return "the run is rolled back"
 	case s.settledRun():
-		return "the run is over"
+		return &Why{Code: WhyRunIs, State: s.st.run.state.String()}
 	case s.st.run.held:
-		return "the run is held"
+		return &Why{Code: WhyRunHeld}
 	}
 	for i := range k {
 		ph, name := &s.st.phases[i], s.plan.Phases[i].Name
-		switch {
+		switch end := s.windowEnd(i); {
 		case ph.state == rules.Failed:
-			return fmt.Sprintf("phase %s has failed", name)
-		case ph.state == rules.Monitoring && s.at >= s.windowEnd(i):
-			return fmt.Sprintf("phase %s has ended and has not passed", name)
+			return &Why{Code: WhyPhaseHasFailed, Phase: name}
+		case ph.state == rules.Monitoring && s.at >= end:
+			return &Why{Code: WhyPhaseNotPassed, Phase: name}
+		case ph.state == rules.Monitoring && follows(s.plan, k, i):
+			return &Why{Code: WhyPhaseWatched, Phase: name, Until: when(end)}
 		case ph.state == rules.Waiting:
-			return fmt.Sprintf("phase %s has not begun", name)
+			return &Why{Code: WhyPhaseNotBegun, Phase: name}
 		}
 	}
-	return ""
+	return nil
+}
+
+// follows reports whether a phase was planned to begin after the window of an
+// earlier one: then it waits for that one's pass, however late it began.
+func follows(plan *rules.Plan, k, earlier int) bool {
+	e := &plan.Phases[earlier]
+	return plan.Phases[k].Start >= e.Start+e.Window
 }
 
 func (s *stepper) windowEnd(k int) int64 { return s.st.windowEnd(s.plan, k) }
@@ -82,7 +87,7 @@ func (st *State) windowEnd(plan *rules.Plan, k int) int64 {
 }
 
 // start begins a phase and the watch of its rollback rules.
-func (s *stepper) start(k int, started int64, reason string) {
+func (s *stepper) start(k int, started int64, why Why, root uint64) {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
 	ph.state, ph.begun, ph.started = rules.Monitoring, true, started
 	ph.cause = rules.CauseWindow
@@ -98,14 +103,14 @@ func (s *stepper) start(k int, started int64, reason string) {
 			rs.active, rs.since, rs.next = true, started, 0
 		}
 	}
+	why.Until = when(s.windowEnd(k))
 	s.emit(Event{
 		Kind: PhaseEvent, Subject: p.Name, Phase: p.Name, From: rules.Waiting.String(), To: rules.Monitoring.String(),
-		Cause: rules.CauseWindow, Owner: p.Owner,
-		Reason: fmt.Sprintf("%s: watched until %s", reason, when(s.windowEnd(k)).Format(clock)),
-	})
+		Cause: rules.CauseWindow, Why: why,
+	}, root)
 }
 
-// countBefore counts the buckets with a value that begin before a time, the
+// countBefore counts the periods with a value that begin before a time, the
 // forgotten ones included.
 func (st *State) countBefore(lay *layout, signal int, t int64) int {
 	sr, sl := &st.signals[signal], &lay.signals[signal]
@@ -159,18 +164,17 @@ func (s *stepper) judgeWindow(k int) {
 
 // conclude puts what the rules of a phase say together.
 func (s *stepper) conclude(k int) {
-	v := s.phaseVerdict(k)
-	switch v.verdict {
+	switch o := s.phaseVerdict(k); o.verdict {
 	case rules.Pass:
-		s.decide(k, rules.Passed, rules.Pass, v.cause, v.reason)
+		s.decide(k, rules.Passed, o)
 	case rules.Fail:
-		s.decide(k, rules.Failed, rules.Fail, v.cause, v.reason)
+		s.decide(k, rules.Failed, o)
 	default:
-		s.verdict(k, v.verdict, v.cause, v.reason)
+		s.verdict(k, o)
 	}
 }
 
-// countWindow keeps the books of the rollback rules: how many buckets each has
+// countWindow keeps the books of the rollback rules: how many periods each has
 // seen before the phase's window, once that has settled, and in it.
 func (s *stepper) countWindow(k int) {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
@@ -220,7 +224,7 @@ func (s *stepper) windowCount(k int, r *rules.Rule, c windowCount) windowCount {
 	return c
 }
 
-// windowSeen is how many buckets of a phase's window a rollback rule has seen: of one
+// windowSeen is how many periods of a phase's window a rollback rule has seen: of one
 // that weighs evidence also of what has settled since, while the phase waits.
 func (s *stepper) windowSeen(k int, r *rules.Rule, c windowCount) stretch {
 	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
@@ -237,7 +241,8 @@ func (s *stepper) windowSeen(k int, r *rules.Rule, c windowCount) stretch {
 type opinion struct {
 	verdict rules.Verdict
 	cause   rules.Cause
-	reason  string
+	why     Why
+	root    uint64 // event that it goes back to, by its ordinal; 0 for none
 }
 
 // phaseVerdict puts the rules of a phase together. A known failure outranks
@@ -247,27 +252,28 @@ func (s *stepper) phaseVerdict(k int) opinion {
 	judged := 0
 	var missing *opinion
 	for i := range ph.success {
-		ss, gate := &ph.success[i], s.plan.Rules[p.Success[i]].Gate
+		ss, r := &ph.success[i], &s.plan.Rules[p.Success[i]]
+		byRule := Why{Code: WhyByRule, Rule: r.Name}
 		switch {
-		case gate == rules.Advisory:
+		case r.Gate == rules.Advisory:
 		case ss.verdict == rules.Fail:
-			return opinion{rules.Fail, ss.cause, s.successReason(k, i)}
+			return opinion{rules.Fail, ss.cause, byRule, ss.event}
 		case ss.ignored:
-		case gate == rules.Veto && ss.verdict != rules.Pass && s.heard(k, i):
+		case r.Gate == rules.Veto && ss.verdict != rules.Pass && s.heard(k, i):
 		case ss.verdict == rules.Pass:
 			judged++
 		case missing == nil && s.at >= s.windowEnd(k):
-			missing = &opinion{rules.Pending, ss.cause, s.successReason(k, i)}
+			missing = &opinion{rules.Pending, ss.cause, byRule, ss.event}
 		}
 	}
 	if s.at < s.windowEnd(k) {
-		return opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("watched until %s", when(s.windowEnd(k)).Format(clock))}
+		return opinion{rules.Pending, rules.CauseWindow, Why{Code: WhyWatched, Until: when(s.windowEnd(k))}, 0}
 	}
 	if missing == nil {
 		missing = s.unclear(k, &judged)
 	}
 	if missing == nil && judged == 0 {
-		missing = &opinion{rules.Pending, rules.CauseNoData, "none of its rules could be judged"}
+		missing = &opinion{rules.Pending, rules.CauseNoData, Why{Code: WhyNothingJudged}, 0}
 	}
 	switch {
 	case missing != nil && s.at >= s.windowEnd(k)+secs(p.Extend):
@@ -278,24 +284,61 @@ func (s *stepper) phaseVerdict(k int) opinion {
 	case s.st.run.held:
 		return s.st.heldOpinion()
 	}
-	return opinion{rules.Pass, s.passCause(k), s.passReason(k)}
+	return opinion{rules.Pass, s.passCause(k), s.passWhy(k), 0}
 }
 
-// heldOpinion says who holds the run.
+// heldOpinion is that of a phase, or a run, that nothing keeps from going on but
+// the hold.
 func (st *State) heldOpinion() opinion {
-	if st.run.heldFor == rules.CauseNone {
-		return opinion{rules.Pending, rules.CauseManual, "the run is held"}
-	}
-	return opinion{rules.Pending, st.run.heldFor, "the run is held: " + st.run.heldWords()}
+	return opinion{rules.Pending, st.run.holdCause(), st.run.hold, 0}
 }
 
-// heldWords says by which rule a run is held.
-func (r *runState) heldWords() string {
-	return fmt.Sprintf("rollback rule %s: %s", r.heldBy, r.heldWhy)
+// holdCause is what a hold rests on.
+func (r *runState) holdCause() rules.Cause {
+	if r.hold.Code == WhyHeldByRule {
+		return r.hold.Cause
+	}
+	return rules.CauseManual
+}
+
+// passCause is what a phase passes by: by evidence where any of its rules does.
+func (s *stepper) passCause(k int) rules.Cause {
+	p, judged := &s.plan.Phases[k], false
+	for i := range s.st.phases[k].success {
+		ss := &s.st.phases[k].success[i]
+		switch {
+		case s.plan.Rules[p.Success[i]].Gate == rules.Advisory || ss.verdict != rules.Pass:
+		case ss.cause == rules.CauseEvidence:
+			return rules.CauseEvidence
+		default:
+			judged = true
+		}
+	}
+	for _, r := range p.Rollback {
+		if !judged && s.lay.weigh[r] != nil {
+			return rules.CauseEvidence
+		}
+	}
+	return rules.CauseThreshold
+}
+
+// passWhy is the ground of a pass, with the rule whose evidence goes with it.
+func (s *stepper) passWhy(k int) Why {
+	p := &s.plan.Phases[k]
+	why := Why{Code: WhyRulesHold, Of: len(p.Rollback)}
+	if i := s.leadingRule(k); i >= 0 {
+		why.Rule = s.plan.Rules[p.Success[i]].Name
+	}
+	for _, r := range p.Rollback {
+		if s.st.rules[r].state == codeClear {
+			why.N++
+		}
+	}
+	return why
 }
 
 // heard reports whether the data of a success rule reach to the end of its
-// phase's window: one that may only veto keeps nobody waiting after that.
+// phase's window: one that may only veto is not waited for after that.
 func (s *stepper) heard(k, i int) bool {
 	r := &s.plan.Rules[s.plan.Phases[k].Success[i]]
 	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
@@ -329,100 +372,19 @@ func (s *stepper) unclear(k int, judged *int) *opinion {
 func (s *stepper) whyUnclear(k, i int) opinion {
 	r := &s.plan.Rules[s.plan.Phases[k].Rollback[i]]
 	rs := &s.st.rules[s.plan.Phases[k].Rollback[i]]
-	o := opinion{verdict: rules.Pending}
+	o := opinion{verdict: rules.Pending, why: Why{Rule: r.Name}}
 	switch {
 	case rs.state == codeHolding:
-		o.cause, o.reason = rs.cause, fmt.Sprintf("rollback rule %s holds the run", r.Name)
+		o.cause, o.why.Code = rs.cause, WhyRuleHolds
 	case rs.state == codeBreaching:
-		o.cause, o.reason = rules.CauseThreshold, fmt.Sprintf("rollback rule %s is breaching", r.Name)
+		o.cause, o.why.Code = rules.CauseThreshold, WhyRuleBreaches
 	case rs.state == codeSilent:
-		o.cause, o.reason = rs.cause, fmt.Sprintf("rollback rule %s cannot be judged: %s", r.Name, causeWords(rs.cause))
+		o.cause, o.why.Code, o.why.Cause = rs.cause, WhyRuleSilent, rs.cause
 	case s.st.phases[k].rollback[i].result == windowThin:
 		seen := s.windowSeen(k, r, s.st.phases[k].rollback[i])
-		o.cause, o.reason = rules.CauseInsufficientSamples, fmt.Sprintf("rollback rule %s has seen too few points in the window: %d of %d are known, %s of them are wanted",
-			r.Name, max(seen.points, 0), seen.expected, rules.Percent.Short(r.Coverage))
+		o.cause, o.why.Code, o.why.N, o.why.Of = rules.CauseInsufficientSamples, WhyRuleThin, max(seen.points, 0), seen.expected
 	default:
-		o.cause, o.reason = rules.CauseStale, fmt.Sprintf("rollback rule %s waits for its data to settle", r.Name)
+		o.cause, o.why.Code = rules.CauseStale, WhyRuleUnsettled
 	}
 	return o
-}
-
-// verdict notes a verdict of an undecided phase.
-func (s *stepper) verdict(k int, v rules.Verdict, c rules.Cause, reason string) {
-	p, ph := &s.plan.Phases[k], &s.st.phases[k]
-	from := ph.verdict
-	ph.verdict, ph.cause = v, c
-	if from == v {
-		return
-	}
-	s.emit(Event{
-		Kind: VerdictEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: v.String(),
-		Cause: c, Reason: reason, Owner: p.Owner, Evidence: s.leading(k),
-	})
-}
-
-// decide moves a phase to a state that stands until a command moves it.
-func (s *stepper) decide(k int, to rules.State, v rules.Verdict, c rules.Cause, reason string) {
-	p, ph := &s.plan.Phases[k], &s.st.phases[k]
-	from := ph.state
-	s.freeze(k)
-	ph.state, ph.decided, ph.reason = to, s.at, reason
-	s.emit(Event{
-		Kind: PhaseEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: to.String(),
-		Cause: c, Reason: reason, Owner: p.Owner, Evidence: s.leading(k), By: ph.by, Why: ph.why,
-	})
-	s.verdict(k, v, c, reason)
-}
-
-// freeze keeps what the success rules said when the phase was decided: the
-// points will be forgotten.
-func (s *stepper) freeze(k int) {
-	ph := &s.st.phases[k]
-	if !ph.begun {
-		return
-	}
-	ph.success = slices.Clone(ph.success)
-	for i := range ph.success {
-		if ph.success[i].frozen == nil {
-			v := s.judgedView(k, i)
-			v.closed = true
-			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], reason: s.st.viewWords(s.lay, k, i, s.at, &v), evidence: s.st.successEvidence(s.lay, k, i, &v)}
-		}
-		ph.success[i].next = math.MaxInt64
-	}
-}
-
-// leading is the evidence of the success rule that decides, or would: the first
-// that failed, else the first that is missing, else the first.
-func (s *stepper) leading(k int) *Evidence {
-	p, ph := &s.plan.Phases[k], &s.st.phases[k]
-	if !ph.begun || len(p.Success) == 0 {
-		return nil
-	}
-	best := 0
-	for i := range ph.success {
-		if s.rank(k, i) > s.rank(k, best) {
-			best = i
-		}
-	}
-	if f := ph.success[best].frozen; f != nil {
-		return &f.evidence
-	}
-	v := s.judgedView(k, best)
-	ev := s.st.successEvidence(s.lay, k, best, &v)
-	return &ev
-}
-
-// rank says how much a success rule has to do with what its phase says.
-func (s *stepper) rank(k, i int) int {
-	ss, gate := &s.st.phases[k].success[i], s.plan.Rules[s.plan.Phases[k].Success[i]].Gate
-	switch {
-	case gate == rules.Advisory:
-		return 0
-	case ss.verdict == rules.Fail:
-		return 3
-	case ss.verdict != rules.Pass && !ss.ignored && gate == rules.Required:
-		return 2
-	}
-	return 1
 }

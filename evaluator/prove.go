@@ -14,7 +14,7 @@ type proof struct {
 	weak          bool    // excluding the trigger is enough here
 	bad, n        float64 // the counts that prove the least: those old enough to count in favour, or all
 	phi           float64
-	ahead         *outlook // what it would take to pass; nil until somebody needs it
+	ahead         *outlook // what it would take to pass; nil until it is needed
 }
 
 // besideTouched reports whether anything came for what runs beside a rule's
@@ -31,13 +31,13 @@ func (s *stepper) besideTouched(i int) bool {
 	return news
 }
 
-// ripeUntil is the event time up to which a watch's buckets are settled and old
+// ripeUntil is the event time up to which a watch's periods are settled and old
 // enough to count in favour.
 func (st *State) ripeUntil(w *watch, at int64) int64 {
 	return alignDown(min(st.signals[w.rule.Signal].settled, at-secs(w.sig.Maturity)), w.w)
 }
 
-// foldSuccess takes in what a success rule may take in for good.
+// foldSuccess folds the settled periods of a success rule.
 func (s *stepper) foldSuccess(k, i int, old *weighed) *weighed {
 	if s.lay.weigh[s.plan.Phases[k].Success[i]] == nil {
 		return nil
@@ -48,7 +48,7 @@ func (s *stepper) foldSuccess(k, i int, old *weighed) *weighed {
 }
 
 // provenView judges a success rule that weighs evidence; changed is the first
-// bucket that has changed since the look before.
+// period that has changed since the look before.
 func (st *State) provenView(lay *layout, k, i int, changed, at int64) successView {
 	plan := lay.plan
 	w := st.successWatch(lay, k, i)
@@ -87,8 +87,8 @@ func (st *State) weighSuccess(w *watch, z *weighed) weighing {
 	return v
 }
 
-// inFavour works out what speaks for a release. Before its window ends nobody
-// needs that but people.
+// inFavour works out what speaks for a release. Before its window ends it is
+// for people only.
 func (w *watch) inFavour(v *successView, plan *rules.Plan, k int) {
 	if v.proof == nil {
 		f := w.prove(v.soft, plan, k)

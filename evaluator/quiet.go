@@ -13,16 +13,19 @@ import (
 // ticks after it give the same events whether it was there or not. It is never
 // before the newest tick.
 //
-// The daemon ticks all the same, so that its journal says that it lived; who
-// runs through history may leave such ticks out.
+// A run that is decided and has no message to tell needs no more ticks, unless a
+// command comes: the time is in the far future then. The daemon ticks a run under way
+// all the same, so that its journal shows that it was alive; a backtest may leave such
+// ticks out.
 func Quiet(plan *rules.Plan, state *State) time.Time {
 	st := fit(plan, state)
 	if !st.begun {
 		return when(0)
 	}
 	lay := st.layoutOf(plan)
-	next := min(st.nextQuestion(plan, lay), st.nextPhase(plan, lay))
+	next := int64(math.MaxInt64)
 	if !st.over() {
+		next = min(st.nextQuestion(plan, lay), st.nextPhase(plan, lay))
 		for _, i := range lay.roll {
 			if rs := &st.rules[i]; rs.active && rs.state != codeFired {
 				next = min(next, rs.next)
@@ -37,10 +40,10 @@ func Quiet(plan *rules.Plan, state *State) time.Time {
 	return when(max(min(next, farthest), st.at))
 }
 
-// over reports whether no rule can change the run any more.
+// over reports whether the run is decided: no rule can change it any more.
 func (st *State) over() bool {
 	switch st.run.state {
-	case rules.Passed, rules.Failed, rules.RolledBack:
+	case rules.Passed, rules.Failed, rules.RolledBack, rules.Superseded:
 		return true
 	}
 	return false
@@ -63,8 +66,11 @@ func (st *State) nextQuestion(plan *rules.Plan, lay *layout) int64 {
 // nextPhase is when a phase may begin, be asked for, or be decided without news.
 func (st *State) nextPhase(plan *rules.Plan, lay *layout) int64 {
 	next := int64(math.MaxInt64)
-	if st.at < lay.start {
+	switch {
+	case st.at < lay.start:
 		next = lay.start
+	case st.run.state == rules.Waiting && !st.over():
+		return st.at // it began after its T
 	}
 	for k := range plan.Phases {
 		ph := &st.phases[k]
@@ -77,7 +83,7 @@ func (st *State) nextPhase(plan *rules.Plan, lay *layout) int64 {
 				next = min(next, start-lead)
 			case st.at < start:
 				next = min(next, start)
-			case !st.over():
+			default:
 				return st.at // what keeps it may go at any tick
 			}
 		case rules.Monitoring:

@@ -20,6 +20,13 @@ func TestQuiet(t *testing.T) {
 	if got, want := Quiet(p, state), T.Add(15*time.Minute); got.After(want) {
 		t.Errorf("a phase that passed before its window ended: quiet until %v, want no later than %v", got, want)
 	}
+	at := T.Add(48 * time.Hour) // long after its last deadline a run that was never decided is asked for no more
+	p.Phases = p.Phases[:1]
+	state, _ = Step(p, Begin(p), Tick{At: T})
+	state, _ = Step(p, state, Tick{At: at})
+	if got := Quiet(p, state); Wants(p, state, at) != nil || got.Before(at) {
+		t.Errorf("a run that is long unknown asks %v, quiet until %v", Wants(p, state, at), got)
+	}
 	skipped := 0
 	checkUntil(t, func() bool { return skipped > 0 }, func(t *rapid.T) {
 		r := newDrawnRun(t)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/relgate/relgate/rules"
@@ -19,7 +20,8 @@ type Rerun struct {
 	State  *State      // nil before the first tick of all
 }
 
-// Difference is a tick that gave other events than it did the first time.
+// Difference is a tick that gave other events than it did the first time: other
+// facts. How events are put into words is no part of them.
 type Difference struct {
 	Seq  uint64
 	At   time.Time
@@ -49,7 +51,7 @@ func (r *Rerun) Start(from Recovery) error {
 }
 
 // Next takes the next tick. The difference is nil when it gives the events that
-// were kept with it, byte for byte.
+// were kept with it, fact for fact.
 func (r *Rerun) Next(k Kept) (*Difference, error) {
 	if k.Digest != r.Digest {
 		changed, err := r.Load(k.Digest)
@@ -85,9 +87,22 @@ func differs(k Kept, events []Event) (*Difference, error) {
 				return nil, fmt.Errorf("encoding event %q: %w", events[i].ID, err)
 			}
 		}
-		if !bytes.Equal(was, gave) {
+		if !sameFacts(was, gave) {
 			return &Difference{Seq: k.Seq, At: k.Tick.At, N: i, Was: was, Gave: gave}, nil
 		}
 	}
 	return nil, nil
+}
+
+// sameFacts reports whether two events in JSON say the same, however their
+// encoding differs.
+func sameFacts(was, gave []byte) bool {
+	if bytes.Equal(was, gave) {
+		return true
+	}
+	var a, b *Event
+	if json.Unmarshal(was, &a) != nil || json.Unmarshal(gave, &b) != nil {
+		return false
+	}
+	return reflect.DeepEqual(a, b)
 }

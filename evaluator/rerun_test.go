@@ -1,8 +1,10 @@
 package evaluator
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +24,7 @@ func keptRun(t *testing.T, plan *rules.Plan) (kept []Kept, states [][]byte) {
 		}
 		state, events := Step(plan, w.state, tick)
 		w.state = state
-		k := Kept{Seq: uint64(len(kept) + 1), Entry: Entry{Plan: plan.Name, Digest: "one", Tick: tick, Events: events}}
+		k := Kept{Seq: uint64(len(kept) + 1), Entry: Entry{Run: plan.Name, Digest: "one", Tick: tick, Events: events}}
 		for i := range events {
 			raw, err := json.Marshal(&events[i])
 			if err != nil {
@@ -71,10 +73,23 @@ func TestRerunNamesTheFirstDifference(t *testing.T) {
 	for len(kept[first].Raw) == 0 {
 		first++
 	}
+	swap := func(from, to string) func(k *Kept) {
+		return func(k *Kept) {
+			was := k.Raw[0]
+			if k.Raw[0] = bytes.Replace(was, []byte(from), []byte(to), 1); bytes.Equal(was, k.Raw[0]) {
+				t.Fatalf("there is no %s in %s", from, was)
+			}
+		}
+	}
 	for name, change := range map[string]func(k *Kept){
-		"an event that was touched": func(k *Kept) { k.Raw[0] = append([]byte(" "), k.Raw[0]...) },
-		"an event too many":         func(k *Kept) { k.Raw = append(k.Raw, []byte("{}")) },
-		"an event too few":          func(k *Kept) { k.Raw = k.Raw[:len(k.Raw)-1] },
+		"another state":        swap(`"to":"`, `"to":"x`),
+		"another ground":       swap(`"code":"`, `"code":"x`),
+		"another root":         swap(`"cause":`, `"because":"REL/7","cause":`),
+		"another id":           swap(`"id":"REL/`, `"id":"REL/9`),
+		"no JSON":              func(k *Kept) { k.Raw[0] = k.Raw[0][1:] },
+		"an event too many":    func(k *Kept) { k.Raw = append(k.Raw, []byte("{}")) },
+		"an event too few":     func(k *Kept) { k.Raw = k.Raw[:len(k.Raw)-1] },
+		"nothing in its place": func(k *Kept) { k.Raw[0] = []byte("null") },
 	} {
 		r := Rerun{Load: loadOnly(plan)}
 		if err := r.Start(Recovery{Digest: "one"}); err != nil {
@@ -90,6 +105,43 @@ func TestRerunNamesTheFirstDifference(t *testing.T) {
 				t.Errorf("%s: tick %d of %d: difference %+v, %v", name, i, first, d, err)
 			}
 		}
+	}
+}
+
+// Events are compared by their facts, not by their bytes: another order of
+// fields, white space and a field that this program does not know are no
+// difference.
+func TestRerunComparesFacts(t *testing.T) {
+	plan := smallPlan()
+	kept, _ := keptRun(t, plan)
+	r := Rerun{Load: loadOnly(plan)}
+	if err := r.Start(Recovery{Digest: "one"}); err != nil {
+		t.Fatal(err)
+	}
+	evidence := 0
+	for _, k := range kept {
+		k.Raw = slices.Clone(k.Raw)
+		for i, raw := range k.Raw {
+			var fields map[string]any // Go writes a map's keys in order
+			if err := json.Unmarshal(raw, &fields); err != nil {
+				t.Fatal(err)
+			}
+			fields["sentence"] = "in other words"
+			other, err := json.MarshalIndent(fields, "", "\t")
+			if err != nil {
+				t.Fatal(err)
+			}
+			k.Raw[i] = other
+			if fields["evidence"] != nil {
+				evidence++
+			}
+		}
+		if d, err := r.Next(k); d != nil || err != nil {
+			t.Fatalf("tick %d: %+v, %v", k.Seq, d, err)
+		}
+	}
+	if evidence == 0 {
+		t.Error("no event has evidence: the test proves little")
 	}
 }
 

@@ -31,13 +31,7 @@ func (s *stepper) judgeRollback() {
 }
 
 // settledRun reports whether no rule can change the run any more.
-func (s *stepper) settledRun() bool {
-	switch s.st.run.state {
-	case rules.Passed, rules.Failed, rules.RolledBack:
-		return true
-	}
-	return false
-}
+func (s *stepper) settledRun() bool { return s.st.over() }
 
 func (s *stepper) judgeRule(i int, from int64) {
 	r, old := &s.plan.Rules[i], s.st.rules[i]
@@ -45,12 +39,14 @@ func (s *stepper) judgeRule(i int, from int64) {
 	if old.next == 0 {
 		from = old.since
 	} else if sl.level && (r.For > 0 || r.Datapoints.M > 0) {
-		// Its newest bucket counts when it is over, without any news.
+		// Its newest period counts when it is over, without any news.
 		from = min(from, s.prev-sr.bucket(sl)+1)
 	}
 	j := trace(s.lay, r, sr, old.since, from, s.at)
 	if j.fired {
-		s.fire(i, old.state, rules.CauseThreshold, s.evidence(r, j.fire), s.firedReason(r, &j))
+		ev := s.evidence(r, j.fire)
+		ev.Datapoints = j.periods(r)
+		s.fire(i, old.state, rules.CauseThreshold, ev, Why{Code: WhyMeasured})
 		return
 	}
 	rs := old
@@ -75,11 +71,11 @@ func (s *stepper) judgeRule(i int, from int64) {
 		*s.rule(i) = rs
 	}
 	if p == rules.PolicyRollback {
-		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), s.silentReason(r, rs.silent, rs.cause))
+		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), policyWhy(r, rs.silent, rs.cause))
 		return
 	}
 	if rs.state != old.state {
-		s.emit(s.ruleEvent(i, old.state, rs, &j))
+		s.emit(s.ruleEvent(i, old.state, rs, &j), 0)
 	}
 	if p == rules.PolicyFail {
 		s.failPhases(i, &rs)
@@ -172,7 +168,7 @@ func (s *stepper) policy(r *rules.Rule, rs *ruleState) rules.Policy {
 func (s *stepper) failPhases(i int, rs *ruleState) {
 	for _, k := range s.lay.phases(i) {
 		if s.st.phases[k].state == rules.Monitoring {
-			s.decide(int(k), rules.Failed, rules.Fail, rs.cause, s.silentReason(&s.plan.Rules[i], rs.silent, rs.cause))
+			s.decide(int(k), rules.Failed, opinion{rules.Fail, rs.cause, policyWhy(&s.plan.Rules[i], rs.silent, rs.cause), 0})
 		}
 	}
 }
@@ -185,15 +181,20 @@ func policyFor(r *rules.Rule, c rules.Cause) rules.Policy {
 	return r.OnNoData
 }
 
-// fire makes a rollback rule fire and rolls the run back.
-func (s *stepper) fire(i int, from ruleCode, cause rules.Cause, ev Evidence, reason string) {
+// policyWhy is the ground of what a policy has done about silence.
+func policyWhy(r *rules.Rule, since int64, c rules.Cause) Why {
+	return Why{Code: WhyPolicy, Rule: r.Name, Since: when(since), Cause: c, Policy: policyFor(r, c)}
+}
+
+// fire makes a rollback rule fire: the run is rolled back in the same tick.
+func (s *stepper) fire(i int, from ruleCode, cause rules.Cause, ev Evidence, why Why) {
 	r, rs := &s.plan.Rules[i], s.rule(i)
 	rs.state, rs.cause, rs.silent = codeFired, cause, 0
-	s.st.frozen = append(slices.Clone(s.st.frozen), frozenRule{rule: i, reason: reason, evidence: ev})
-	e := s.emit(Event{
-		Kind: RuleEvent, Subject: r.Name, From: string(from.name()), To: string(RuleFired), Cause: cause, Reason: reason,
-		Evidence: &ev, Owner: r.Owner, Action: r.Action, Command: r.Command, Notify: r.Notify, Phase: s.phaseOfRule(i),
-	})
+	s.st.frozen = append(slices.Clone(s.st.frozen), frozenRule{rule: i, why: why, evidence: ev})
+	e, _ := s.emit(Event{
+		Kind: RuleEvent, Subject: r.Name, From: string(from.name()), To: string(RuleFired), Cause: cause, Why: why,
+		Evidence: &ev, Notify: r.Notify, Phase: s.phaseOfRule(i),
+	}, 0)
 	if s.st.fired == nil {
 		fired := *e
 		s.st.fired = &fired
@@ -213,16 +214,49 @@ func (s *stepper) phaseOfRule(i int) string {
 
 func (s *stepper) ruleEvent(i int, from ruleCode, rs ruleState, j *judged) Event {
 	r := &s.plan.Rules[i]
-	shown := j.shown()
-	ev := s.evidence(r, shown)
+	ev := s.st.tracedEvidence(s.lay, r, j)
 	cause := rs.cause
 	if rs.state == codeClear || rs.state == codeBreaching {
 		cause = rules.CauseThreshold
 	}
 	return Event{
 		Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(i), From: string(from.name()), To: string(rs.state.name()),
-		Cause: cause, Reason: s.ruleReason(r, &rs, j), Evidence: &ev, Owner: r.Owner,
+		Cause: cause, Why: rs.ground(), Evidence: &ev,
 	}
+}
+
+// ground is why a rollback rule is in its state. The evidence beside it says the
+// rest.
+func (rs *ruleState) ground() Why {
+	switch {
+	case rs.state == codeIdle && !rs.active:
+		return Why{Code: WhyNotWatched}
+	case rs.state == codeIdle:
+		return Why{Code: WhyNoDataYet}
+	case rs.state == codeSilent:
+		return Why{Code: WhyCannotJudge, Cause: rs.cause}
+	}
+	return Why{Code: WhyMeasured}
+}
+
+// tracedEvidence is what a rollback rule judged that has not fired.
+func (s *State) tracedEvidence(lay *layout, r *rules.Rule, j *judged) Evidence {
+	ev := s.evidence(lay, r, j.shown())
+	ev.Datapoints, ev.Last = j.periods(r), whenOrZero(j.last)
+	return ev
+}
+
+// periods is what a rule with datapoints has counted, nil for others.
+func (j *judged) periods(r *rules.Rule) *Periods {
+	if r.Datapoints.M == 0 {
+		return nil
+	}
+	p := &Periods{Breaching: j.alarm.Breaching, Premature: j.alarm.Premature}
+	if r.Datapoints.Missing == rules.MissingIsBreaching {
+		p.Missing = j.alarm.Filled
+		p.Breaching += p.Missing
+	}
+	return p
 }
 
 // shown is the stretch that people should see: the breach, else the newest value.

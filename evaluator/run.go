@@ -1,54 +1,50 @@
 package evaluator
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
 	"github.com/relgate/relgate/rules"
 )
 
-// rollbackAll takes the run back if a rule has fired.
+// rollbackAll rolls the run back if a rule has fired.
 func (s *stepper) rollbackAll() {
-	if s.st.fired == nil || s.settledRun() {
-		return
+	if f := s.st.fired; f != nil && !s.settledRun() {
+		s.rollBack(opinion{rules.Rollback, f.Cause, Why{Code: WhyRuleFired, Rule: f.Subject}, f.N}, f.Phase, f.Notify)
 	}
-	f := s.st.fired
-	s.takeBack(f.Cause, fmt.Sprintf("rollback rule %s: %s", f.Subject, f.Reason), f)
 }
 
-// takeBack rolls the run back: first the run, then its phases.
-func (s *stepper) takeBack(c rules.Cause, reason string, fired *Event) {
-	e := Event{Kind: RunEvent, Subject: s.plan.Name, To: rules.RolledBack.String(), Cause: c, Reason: reason}
-	if fired != nil {
-		e.Phase, e.Evidence, e.Owner, e.Action, e.Command = fired.Phase, fired.Evidence, fired.Owner, fired.Action, fired.Command
-		e.Notify, e.By, e.Why = fired.Notify, fired.By, fired.Why
-	}
-	if e := s.setRun(rules.RolledBack, rules.Rollback, e); s.st.fired == nil && e != nil {
-		c := *e // a person took it back: that is the event of the rollback
-		s.st.fired = &c
-	}
+// rollBack rolls the run back: first the run, then its phases. It goes back to
+// the event that is State.fired.
+func (s *stepper) rollBack(o opinion, phase string, notify []string) {
+	s.end(rules.RolledBack, o, Event{Phase: phase, Notify: notify})
+}
+
+// end brings an undecided run to an end: first the run, then what its phases and
+// their gates say.
+func (s *stepper) end(to rules.State, o opinion, e Event) {
+	s.setRun(to, o, e)
 	for k := range s.st.phases {
 		ph := &s.st.phases[k]
 		if ph.state == rules.Waiting || ph.state == rules.Monitoring {
-			s.decide(k, rules.RolledBack, rules.Rollback, c, reason)
+			s.decide(k, to, o)
 			continue
 		}
-		s.verdict(k, rules.Rollback, c, reason)
+		s.verdict(k, o)
 	}
 }
 
 // setRun moves the run. The event is made only if the state that people see
-// changes; nil when not.
-func (s *stepper) setRun(to rules.State, v rules.Verdict, e Event) *Event {
+// changes.
+func (s *stepper) setRun(to rules.State, o opinion, e Event) {
 	run := &s.st.run
 	from := run.shown()
-	run.state, run.verdict, run.cause, run.reason = to, v, e.Cause, e.Reason
+	run.state, run.verdict, run.cause, run.why = to, o.verdict, o.cause, o.why
 	if run.shown() == from {
-		return nil
+		return
 	}
-	e.Kind, e.Subject, e.From, e.To = RunEvent, s.plan.Name, from.String(), run.shown().String()
-	return s.emit(e)
+	e.Kind, e.Subject, e.From, e.To, e.Cause, e.Why = RunEvent, s.plan.Name, from.String(), run.shown().String(), o.cause, o.why
+	s.emit(e, o.root)
 }
 
 // shown is the state with the hold in it.
@@ -65,89 +61,80 @@ func (s *stepper) judgeRun() {
 		return
 	}
 	state, o := s.runOpinion()
-	e := Event{Cause: o.cause, Reason: o.reason}
+	var e Event
 	if state == rules.Passed {
 		e.Totals = s.totals()
 	}
-	s.setRun(state, o.verdict, e)
+	s.setRun(state, o, e)
 }
 
-func (s *stepper) runOpinion() (rules.State, opinion) {
-	var passed, begun, open int
-	var failed, unknown *phaseState
-	var names [2]string
-	last := int64(math.MinInt64)
+// tallied is where the phases of a run stand.
+type tallied struct {
+	passed, begun, open int
+	last                int64 // when the last window ends of those that have begun
+	failed, unknown     int   // the first such phase, -1 for none
+}
+
+func (s *stepper) tallyPhases() tallied {
+	t := tallied{last: math.MinInt64, failed: -1, unknown: -1}
 	for k := range s.st.phases {
 		ph := &s.st.phases[k]
 		if ph.begun {
-			begun++
-			last = max(last, s.windowEnd(k))
+			t.begun++
+			t.last = max(t.last, s.windowEnd(k))
 		}
 		switch {
 		case ph.state == rules.Passed:
-			passed++
-		case ph.state == rules.Failed && failed == nil:
-			failed, names[0] = ph, s.plan.Phases[k].Name
-		case ph.verdict == rules.Unknown && unknown == nil:
-			unknown, names[1] = ph, s.plan.Phases[k].Name
+			t.passed++
+		case ph.state == rules.Failed && t.failed < 0:
+			t.failed = k
+		case ph.verdict == rules.Unknown && t.unknown < 0:
+			t.unknown = k
 		case ph.state == rules.Monitoring && ph.verdict != rules.Unknown:
-			open++
+			t.open++
 		}
 	}
-	return s.runVerdict(passed, begun, open, last, failed, unknown, names)
+	return t
 }
 
-func (s *stepper) runVerdict(passed, begun, open int, last int64, failed, unknown *phaseState, names [2]string) (rules.State, opinion) {
-	running := rules.Monitoring
+func (s *stepper) runOpinion() (rules.State, opinion) {
+	t, n, run := s.tallyPhases(), len(s.st.phases), &s.st.run
+	pending := func(w Why) opinion { return opinion{rules.Pending, rules.CauseWindow, w, 0} }
 	switch {
-	case failed != nil && open == 0:
-		return rules.Failed, opinion{rules.Fail, failed.cause, fmt.Sprintf("phase %s has failed: %s", names[0], failed.reason)}
-	case failed != nil:
-		return running, opinion{rules.Fail, failed.cause, fmt.Sprintf("phase %s has failed: %s", names[0], failed.reason)}
-	case passed == len(s.st.phases) && s.at >= last:
-		return rules.Passed, s.st.passedOpinion(s.plan)
-	case passed == len(s.st.phases):
-		return running, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("%s; watched until %s", passedWords(s.plan), when(last).Format(clock))}
-	case unknown != nil:
-		reason := fmt.Sprintf("phase %s could not be judged: %s", names[1], causeWords(unknown.cause))
-		if s.st.run.held && s.st.run.heldWhy != "" {
-			reason += "; " + s.st.heldOpinion().reason
+	case t.failed >= 0:
+		ph := &s.st.phases[t.failed]
+		o := opinion{rules.Fail, ph.cause, Why{Code: WhyPhaseFailed, Phase: s.plan.Phases[t.failed].Name}, ph.root}
+		if t.open == 0 {
+			return rules.Failed, o
 		}
-		return running, opinion{rules.Unknown, unknown.cause, reason}
-	case begun == 0 && s.at < s.lay.start:
-		return rules.Waiting, opinion{rules.Pending, rules.CauseWindow, fmt.Sprintf("the release begins at %s", when(s.lay.start).Format(clock))}
-	}
-	if s.st.run.held && s.st.run.heldFor != rules.CauseNone {
-		return running, s.st.heldOpinion()
-	}
-	if begun == 0 {
-		return running, opinion{rules.Pending, rules.CauseWindow, "no phase has begun"}
+		return rules.Monitoring, o
+	case t.passed == n && s.at >= t.last:
+		return rules.Passed, opinion{rules.Pass, s.st.passedCause(), Why{Code: WhyAllPassed, Of: n}, 0}
+	case t.passed == n:
+		return rules.Monitoring, pending(Why{Code: WhyWatchedOn, Of: n, Until: when(t.last)})
+	case t.unknown >= 0:
+		c := s.st.phases[t.unknown].cause
+		return rules.Monitoring, opinion{rules.Unknown, c, Why{Code: WhyPhaseUnknown, Phase: s.plan.Phases[t.unknown].Name, Cause: c}, 0}
+	case t.begun == 0 && s.at < s.lay.start:
+		return rules.Waiting, pending(Why{Code: WhyNotBegun, Until: when(s.lay.start)})
+	case run.held:
+		return rules.Monitoring, s.st.heldOpinion()
+	case t.begun == 0:
+		return rules.Monitoring, pending(Why{Code: WhyNoPhase})
 	}
 	k := s.st.current()
-	reason := fmt.Sprintf("phase %s is %s", s.plan.Phases[k].Name, s.st.phases[k].state)
-	if n := len(s.st.phases); n > 1 {
-		reason = fmt.Sprintf("%d of %d phases have passed, %s", passed, n, reason)
-	}
-	return running, opinion{rules.Pending, rules.CauseWindow, reason}
+	return rules.Monitoring, pending(Why{Code: WhyUnderWay, N: t.passed, Of: n, Phase: s.plan.Phases[k].Name, State: s.st.phases[k].state.String()})
 }
 
-// passedOpinion is that of a run whose phases have all passed: by evidence where
-// any of them has.
-func (st *State) passedOpinion(plan *rules.Plan) opinion {
-	o := opinion{rules.Pass, rules.CauseThreshold, passedWords(plan)}
+// passedCause is that of a run whose phases have all passed: evidence where any
+// of them has by that.
+func (st *State) passedCause() rules.Cause {
 	for k := range st.phases {
 		if st.phases[k].cause == rules.CauseEvidence {
-			o.cause = rules.CauseEvidence
+			return rules.CauseEvidence
 		}
 	}
-	return o
-}
-
-func passedWords(plan *rules.Plan) string {
-	if n := len(plan.Phases); n != 1 {
-		return fmt.Sprintf("all %d phases have passed", n)
-	}
-	return fmt.Sprintf("phase %s has passed", plan.Phases[0].Name)
+	return rules.CauseThreshold
 }
 
 // communications that come more than this late are not sent any more.
@@ -165,17 +152,17 @@ func (s *stepper) communicate() {
 		if !owned {
 			s.st.comms, owned = slices.Clone(s.st.comms), true
 		}
-		to, reason := commDue, fmt.Sprintf("%s: %s", c.Channel, c.Text)
+		to, why := commDue, Why{Code: WhyMessageDue}
 		switch v := s.st.run.verdict; {
 		case v == rules.Rollback || v == rules.Fail:
-			to, reason = commSkipped, fmt.Sprintf("not sent to %s: the run's verdict is %s", c.Channel, v)
+			to, why = commSkipped, Why{Code: WhyMessageSkipped, Verdict: v}
 		case s.at > due+latest:
-			to, reason = commSkipped, fmt.Sprintf("not sent to %s: it was due at %s, %s ago", c.Channel, when(due).Format(clock), span(s.at-due))
+			to, why = commSkipped, Why{Code: WhyMessageTooLate, Since: when(due)}
 		}
 		s.st.comms[i] = to
 		s.emit(Event{
 			Kind: CommunicationEvent, Subject: c.Name, From: commNames[commWaiting], To: commNames[to],
-			Reason: reason, Notify: c.Notify,
-		})
+			Why: why, Notify: c.Notify,
+		}, 0)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 const minute = int64(60)
 
-// minuteOf gives a bucket's place after T.
+// minuteOf gives a period's place after T.
 func minuteOf(at int64) int64 { return (at - T.Unix()) / minute }
 
 func (w *world) want(lines ...string) {
@@ -40,7 +40,8 @@ func (w *world) command(c Command) string {
 	for _, e := range w.tick(c) {
 		if e.Kind == CommandEvent {
 			if e.To == "refused" {
-				return e.Reason
+				e.Why.Text = ""
+				return factsOf(e.Why, nil)
 			}
 			return e.To
 		}
@@ -66,19 +67,19 @@ func TestRuns(t *testing.T) {
 		never []string
 	}{
 		{name: "all is well", want: []string{
-			"02:17:00 phase ten: monitoring => passed (threshold) API 5xx 0.1 % < 1 % (15 of 15 points, 15,000 samples, newest 2m0s old); 2 rollback rules clear",
+			"02:17:00 phase ten: monitoring => passed (threshold) rules_hold rule=few 2/2 0.001 15/15 15000",
 			"02:20:00 phase all: waiting => monitoring", "02:25:00 communication live: waiting => due",
-			"02:52:00 run REL: monitoring => passed (threshold) all 2 phases have passed",
+			"02:52:00 run REL: monitoring => passed (threshold) all_passed 0/2",
 		}},
 		{name: "errors for ten minutes roll back", value: bad(0, 5, 99), want: []string{
-			"02:06:00 rule high: clear => breaching (threshold) API 5xx 5 % > 3 % for 1m0s of 10m0s (1 of 1 points, 1,000 samples, newest 0 s old)",
-			"02:15:00 rule high: breaching => fired (threshold) API 5xx 5 % > 3 % for 10m0s (10 of 10 points, 10,000 samples, newest 0 s old)",
+			"02:06:00 rule high: clear => breaching (threshold) measured 0.05 1/1 1000",
+			"02:15:00 rule high: breaching => fired (threshold) measured 0.05 10/10 10000",
 			"run REL: monitoring => rolled_back", "phase ten: monitoring => rolled_back", "verdict ten: pending => rollback", "phase all: waiting => rolled_back",
 			"communication live: waiting => skipped",
 		}},
 		{name: "a blip of a minute does nothing", value: bad(0, 5, 6), want: []string{"breaching => clear", "run REL: monitoring => passed"}, never: []string{"fired"}},
 		{name: "nine minutes are not ten", value: bad(0, 5, 14), want: []string{"rule few: pending => fail", "verdict ten: pending => fail", "run REL: monitoring => failed"}, never: []string{"fired"}},
-		{name: "a trailing share fires by itself", value: bad(1, 5, 99), want: []string{"rule crashy: clear => fired (threshold) Crashes 2.", "over 10m0s"}},
+		{name: "a trailing share fires by itself", value: bad(1, 5, 99), want: []string{"rule crashy: clear => fired (threshold) measured 0.02", "/"}},
 		{name: "silence is pending, then unknown, never a pass",
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 || minuteOf(at) < 5 },
 			want:  []string{"rule high: clear => silent (no_data)", "02:25:00 verdict ten: pending => unknown (insufficient_samples)"}, never: []string{"phase ten: monitoring => passed", "phase all: waiting => monitoring"}},
@@ -89,11 +90,11 @@ func TestRuns(t *testing.T) {
 				}
 				return true
 			},
-			want: []string{"signal errors: ok => unavailable (source_error) errors: unavailable: 500", "silent", "signal errors: unavailable => ok", "phase ten: monitoring => passed", "run REL: monitoring => passed"}},
+			want: []string{"signal errors: ok => unavailable (source_error) signal_fault \"500\"", "silent", "signal errors: unavailable => ok", "phase ten: monitoring => passed", "run REL: monitoring => passed"}},
 		{name: "a breach inside an outage is found", value: bad(0, 3, 13),
 			bend: func(w *world, rd *rules.Reading) bool { m := minuteOf(w.now.Unix()); return m < 3 || m >= 16 },
-			want: []string{"02:16:00 rule high: silent => fired (threshold) API 5xx 5 % > 3 % for 10m0s (10 of 10 points, 10,000 samples, newest 3m0s old)"}},
-		{name: "a peak that is taken back never was",
+			want: []string{"02:16:00 rule high: silent => fired (threshold) measured 0.05 10/10 10000"}},
+		{name: "a peak that is corrected away never was",
 			bend: func(w *world, rd *rules.Reading) bool {
 				for i := range rd.Points {
 					if p := &rd.Points[i]; rd.Signal == 0 && w.now.Unix()-p.At < 3*minute && minuteOf(p.At) >= 4 && minuteOf(p.At) < 20 {
@@ -109,7 +110,7 @@ func TestRuns(t *testing.T) {
 		{name: "no data by policy fails the phase",
 			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData, p.Rules[0].Grace = rules.PolicyFail, 2*time.Minute },
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
-			want:  []string{"rule few: pending => fail (no_data) API 5xx cannot be judged for 2m0s: no data, and its policy is fail", "phase ten: monitoring => failed (no_data)"}},
+			want:  []string{"rule few: pending => fail (no_data) policy rule=few cause=no_data policy=fail since=", "phase ten: monitoring => failed (no_data)"}},
 		{name: "no data by policy rolls back, for a success rule too",
 			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData = rules.PolicyRollback },
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
@@ -136,11 +137,11 @@ func TestRuns(t *testing.T) {
 			want:  []string{"phase ten: monitoring => passed", "run REL: monitoring => passed"}},
 		{name: "a thin window is not a pass",
 			value: func(s int, at int64) (float64, float64, bool) { return 0, 3, true },
-			want:  []string{"verdict ten: pending => unknown (insufficient_samples) API 5xx 0 % < 1 % (15 of 15 points, 45 samples, newest 10m0s old): wants 100 samples and 80 % of the points"}},
+			want:  []string{"verdict ten: pending => unknown (insufficient_samples) by_rule rule=few"}},
 		{name: "a window with gaps is not a pass",
 			plan:  func(p *rules.Plan) { p.Rules[0].MinSamples = 0 },
 			value: func(s int, at int64) (float64, float64, bool) { return 0, 300, at/60%2 == 0 },
-			want:  []string{"verdict ten: pending => unknown (insufficient_samples) API 5xx 0 % < 1 % (8 of 15 points, ", " old): wants 80 % of the points"}},
+			want:  []string{"verdict ten: pending => unknown (insufficient_samples) by_rule rule=few"}},
 		{name: "numbers that are none are missing",
 			bend: func(w *world, rd *rules.Reading) bool {
 				for i := range rd.Points {
@@ -151,7 +152,7 @@ func TestRuns(t *testing.T) {
 			want: []string{"verdict ten: pending => unknown"}, never: []string{"=> passed", "=> clear"}},
 		{name: "the next starts when the one before passes",
 			plan: func(p *rules.Plan) { p.Phases[1].Advance = rules.OnPass },
-			want: []string{"02:17:00 phase ten: monitoring => passed", "02:17:00 phase all: waiting => monitoring (window) phase ten has passed", "02:49:00 phase all: monitoring => passed"}},
+			want: []string{"02:17:00 phase ten: monitoring => passed", "02:17:00 phase all: waiting => monitoring (window) started_after phase=ten", "02:49:00 phase all: monitoring => passed"}},
 		{name: "wider buckets are judged in their own width",
 			plan: func(p *rules.Plan) { p.Phases[0].Window, p.Phases[1].Start = 30*time.Minute, 50*time.Minute },
 			bend: func(w *world, rd *rules.Reading) bool {
@@ -164,7 +165,7 @@ func TestRuns(t *testing.T) {
 				}
 				return true
 			},
-			want: []string{"rule few: pending => pass (threshold) API 5xx 0.1 % < 1 % (3 of 3 points"}},
+			want: []string{"rule few: pending => pass (threshold) measured 0.001 3/3"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -196,31 +197,33 @@ func TestCommands(t *testing.T) {
 			c    Command
 			want string
 		}{
-			{Command{Kind: "dance"}, `unknown command "dance"`},
-			{Command{Kind: StartPhase, Phase: "ten"}, "phase ten is monitoring"},
-			{Command{Kind: StartPhase, Phase: "none"}, `there is no phase "none"`},
-			{Command{Kind: Resume}, "the run is not held"},
-			{Command{Kind: RollbackDone}, "the run is not rolled back"},
-			{Command{Kind: Override, Phase: "ten", Verdict: rules.Rollback}, "a phase is overridden with pass or fail, not with rollback"},
-			{Command{Kind: Override, Phase: "none", Verdict: rules.Pass}, `there is no phase "none"`},
+			{Command{Kind: "dance"}, "unknown_command"},
+			{Command{Kind: StartPhase, Phase: "ten"}, "phase_is phase=ten state=monitoring"},
+			{Command{Kind: StartPhase, Phase: "none"}, "no_such_phase phase=none"},
+			{Command{Kind: Resume}, "not_held"},
+			{Command{Kind: RollbackDone}, "not_rolled_back"},
+			{Command{Kind: Override, Phase: "ten", Verdict: rules.Rollback}, "pass_or_fail verdict=rollback"},
+			{Command{Kind: Override, Phase: "none", Verdict: rules.Pass}, "no_such_phase phase=none"},
 			{Command{ID: "1", Kind: Hold}, "applied"},
 			{Command{ID: "1", Kind: Hold}, "silence"},
-			{Command{ID: "2", Kind: Hold}, "the run is held already"},
-			{Command{Kind: StartPhase}, "the run is held"},
+			{Command{ID: "2", Kind: Hold}, "held_already"},
+			{Command{Kind: StartPhase}, "run_held"},
 			{Command{Kind: Resume}, "applied"},
+			{Command{Kind: StartPhase}, "phase_watched phase=ten until=02:15:00"},
+			{Command{Kind: Override, Phase: "ten", Verdict: rules.Pass}, "applied"},
 			{Command{Kind: StartPhase}, "applied"},
-			{Command{Kind: StartPhase}, "no phase is waiting"},
+			{Command{Kind: StartPhase}, "no_phase_waits"},
 			{Command{Kind: Override, Verdict: rules.Fail}, "applied"},
-			{Command{Kind: Override, Phase: "all", Verdict: rules.Fail}, "phase all is failed already"},
+			{Command{Kind: Override, Phase: "all", Verdict: rules.Fail}, "phase_is phase=all state=failed"},
 			{Command{Kind: Override, Phase: "all", Verdict: rules.Pass}, "applied"},
 			{Command{Kind: Abort}, "applied"},
-			{Command{Kind: Abort}, "the run is rolled back already"},
-			{Command{Kind: Hold}, "the run is rolled_back"},
-			{Command{Kind: StartPhase}, "no phase is waiting"},
-			{Command{Kind: Override, Phase: "ten", Verdict: rules.Pass}, "the run is rolled back: override the run, without a phase, or report that the rollback is done"},
-			{Command{Kind: Override, Verdict: rules.Fail}, "the run is rolled back: it can only be overridden with pass"},
+			{Command{Kind: Abort}, "run_is state=rolled_back"},
+			{Command{Kind: Hold}, "run_is state=rolled_back"},
+			{Command{Kind: StartPhase}, "no_phase_waits"},
+			{Command{Kind: Override, Phase: "ten", Verdict: rules.Pass}, "override_run"},
+			{Command{Kind: Override, Verdict: rules.Fail}, "only_pass"},
 			{Command{Kind: RollbackDone}, "applied"},
-			{Command{Kind: Abort}, "the run is over: its rollback has been carried out"},
+			{Command{Kind: Abort}, "run_done"},
 		} {
 			if got := w.command(tt.c); got != tt.want {
 				t.Errorf("%+v: got %q, want %q", tt.c, got, tt.want)
@@ -235,7 +238,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("a run that is over asks %v", got)
 		}
 		_, events := Step(w.plan, w.state, Tick{At: w.now, Commands: []Command{{Kind: Hold, Why: "x"}, {Kind: Hold, By: "x"}}})
-		if len(events) != 2 || events[0].Reason != "it does not say by whom" || events[1].Reason != "it does not say why" {
+		if len(events) != 2 || events[0].Why.Code != WhyNoAuthor || events[1].Why.Code != WhyNoReason {
 			t.Errorf("nameless commands: %v", events)
 		}
 	})
@@ -245,8 +248,8 @@ func TestCommands(t *testing.T) {
 		w.command(Command{Kind: Hold})
 		w.run(T.Add(40 * time.Minute))
 		w.never("=> passed")
-		if v := Look(w.plan, w.state); v.State != rules.Held || v.Phases[0].Verdict != rules.Pending || v.Phases[0].Cause != rules.CauseManual || v.Phases[0].Reason != "the run is held" {
-			t.Errorf("held: %v, phase %v %v %q", v.State, v.Phases[0].Verdict, v.Phases[0].Cause, v.Phases[0].Reason)
+		if v := Look(w.plan, w.state); v.State != rules.Held || v.Phases[0].Verdict != rules.Pending || v.Phases[0].Cause != rules.CauseManual || v.Phases[0].Why.Code != WhyHeld {
+			t.Errorf("held: %v, phase %v %v %+v", v.State, v.Phases[0].Verdict, v.Phases[0].Cause, v.Phases[0].Why)
 		}
 		w.command(Command{Kind: Resume})
 		w.run(T.Add(43 * time.Minute))
@@ -281,7 +284,7 @@ func TestCommands(t *testing.T) {
 		}
 		w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Pass})
 		w.run(T.Add(70 * time.Minute))
-		w.want("command override:  => applied", "phase ten: monitoring => passed (manual) overridden with pass by ann: drill", "verdict ten: pending => pass", "run REL: monitoring => passed")
+		w.want("command override:  => applied", "phase ten: monitoring => passed (manual) overridden phase=ten verdict=pass", "verdict ten: pending => pass", "run REL: monitoring => passed")
 	})
 	t.Run("a failure that is overridden opens the run again", func(t *testing.T) {
 		w := newWorld(t, smallPlan())

@@ -1,8 +1,6 @@
 package evaluator
 
 import (
-	"fmt"
-
 	"github.com/relgate/relgate/evaluator/evidence"
 	"github.com/relgate/relgate/rules"
 )
@@ -14,17 +12,21 @@ const (
 	rungNone     rung = iota
 	rungWarn          // worth a message: it may be a burst
 	rungHold          // the release misses its limit: nothing goes on
-	rungRollback      // and by so much that it is to be taken back
+	rungRollback      // and by so much that it is rolled back
 )
+
+func (r rung) name() Rung { return [...]Rung{NoRung, WarnRung, HoldRung, RollbackRung}[r] }
 
 // weighing is what the evidence of a rule says at one look.
 type weighing struct {
 	rung  rung
 	cause rules.Cause
 
-	bad, n   float64 // of the suspect stretch; of all where nothing is suspect
-	from, to int64   // its event time
-	points   int     // buckets with a value, of all
+	bad, n   float64          // of the suspect stretch; of all where nothing is suspect
+	from, to int64            // its event time
+	miss     evidence.Segment // what speaks most clearly of a missed limit
+	missBase tally            // the baseline over its minutes
+	points   int              // periods with a value, of all
 
 	warn, hold, mid float64 // log e-values; hold is the one that is shown
 	pair, confirm   float64 // the same against "no worse than the baseline": warns, and confirms a rollback
@@ -92,19 +94,32 @@ func (w *watch) suspect(z *weighed) weighing {
 	seg := &z.track.Segments[j]
 	vs := z.against()
 	v.base, v.baseTo = vs.beside[j], vs.compared
+	v.miss, v.missBase = z.track.Miss, vs.beside[len(z.track.Segments)]
 	if seg.LLR > 0 {
 		v.bad, v.n, v.from = seg.Bad, seg.N, seg.Start
 	} else {
 		v.base = tally{bad: vs.pair.BaseX, n: vs.pair.BaselineN}
 	}
 	// Where the baseline has ended, the limit alone decides, unless it was seen to
-	// fail as well: what was known of an outage is not forgotten.
+	// fail as well: a known outage is not forgotten.
 	v.compared = w.awaited(z) || vs.compared > seg.Start+(z.newest-seg.Start)/2 || v.base.bad > w.rule.Limit*v.base.n
 	return v
 }
 
+// shown is a weighing as people should see it: a hold, or a failure, names the
+// stretch that speaks, where all that was seen would not.
+func (w *watch) shown(v *weighing) *weighing {
+	speaks := v.rung >= rungHold && v.miss.LLR > 0 && v.miss.Start > v.from
+	if !speaks || v.from > w.from || w.rule.Kind == rules.Success && !w.meets(v) {
+		return v
+	}
+	s := *v
+	s.bad, s.n, s.from, s.base = v.miss.Bad, v.miss.N, v.miss.Start, v.missBase
+	return &s
+}
+
 // awaited reports whether the baseline may only be behind, or cannot be asked:
-// what hits both is told of the release first then, and must not take it back.
+// what hits both is told of the release first then, and must not roll it back.
 func (w *watch) awaited(z *weighed) bool {
 	return w.deaf || w.sig.Baseline > 0 && max(z.against().compared, w.from)+w.lay.grace > z.newest
 }
@@ -151,17 +166,16 @@ func (s *stepper) judgeEvidence(i int) {
 	}
 	switch {
 	case v.rung == rungRollback:
-		s.fire(i, old.state, v.cause, s.st.weighedEvidence(s.lay, &w, &v), s.st.evidenceWords(s.lay, &w, &rs, &v, s.at))
+		s.fire(i, old.state, v.cause, s.st.weighedEvidence(s.lay, &w, &v), Why{Code: WhyMeasured})
 		return
 	case p == rules.PolicyRollback:
-		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), s.silentReason(r, rs.silent, rs.cause))
+		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), policyWhy(r, rs.silent, rs.cause))
 		return
 	}
 	if rs.state != old.state {
-		e := s.evidenceEvent(i, old.state, &rs, &w, &v)
-		s.emit(e)
+		e, root := s.emit(s.evidenceEvent(i, old.state, &rs, &w, &v), 0)
 		if rs.state == codeHolding {
-			s.holdRun(e)
+			s.holdRun(*e, root)
 		}
 	}
 	if p == rules.PolicyFail {
@@ -200,43 +214,35 @@ func (old *ruleState) climb(v *weighing, silent rules.Cause) (ruleCode, rules.Ca
 }
 
 // holdRun keeps the run from going on until a person resumes it.
-func (s *stepper) holdRun(rule Event) {
-	run := &s.st.run
-	if s.settledRun() || run.held {
+func (s *stepper) holdRun(rule Event, root uint64) {
+	if s.settledRun() || s.st.run.held {
 		return
 	}
-	from := run.shown()
-	run.held, run.heldBy, run.heldFor, run.heldWhy = true, rule.Subject, rule.Cause, rule.Reason
-	s.emit(Event{
-		Kind: RunEvent, Subject: s.plan.Name, Phase: rule.Phase, From: from.String(), To: run.shown().String(),
-		Cause: rule.Cause, Reason: run.heldWords(), Evidence: rule.Evidence, Owner: rule.Owner,
-		Notify: rule.Notify,
-	})
+	s.hold(true, Why{Code: WhyHeldByRule, Rule: rule.Subject, Cause: rule.Cause}, rule.Evidence,
+		Event{Phase: rule.Phase, Cause: rule.Cause, Notify: rule.Notify}, root)
 }
 
-// acknowledge lets a run go on that rules have held: each of them may still take
-// it back, but holds it no more.
-func (s *stepper) acknowledge(c *Command) {
+// acknowledge lets a run go on that rules have held. Each of them may still roll it
+// back, but does not hold it again.
+func (s *stepper) acknowledge(root uint64) {
 	for _, i := range s.lay.weighing {
 		if s.st.rules[i].state != codeHolding {
 			continue
 		}
 		rs := s.rule(int(i))
 		rs.acked, rs.state, rs.next = true, codeWarning, 0
-		r := &s.plan.Rules[i]
 		s.emit(Event{
-			Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(int(i)), From: string(RuleHolding), To: string(RuleWarning),
-			Cause: rules.CauseManual, Reason: fmt.Sprintf("%s by %s: %s", c.Kind, c.By, c.Why), Owner: r.Owner, By: c.By, Why: c.Why,
-		})
+			Kind: RuleEvent, Subject: s.plan.Rules[i].Name, Phase: s.phaseOfRule(int(i)), From: string(RuleHolding), To: string(RuleWarning),
+			Cause: rules.CauseManual, Why: Why{Code: WhyResumed},
+		}, root)
 	}
 }
 
 func (s *stepper) evidenceEvent(i int, from ruleCode, rs *ruleState, w *watch, v *weighing) Event {
-	r := w.rule
 	ev := s.st.weighedEvidence(s.lay, w, v)
 	e := Event{
-		Kind: RuleEvent, Subject: r.Name, Phase: s.phaseOfRule(i), From: string(from.name()), To: string(rs.state.name()),
-		Cause: rs.cause, Reason: s.st.evidenceWords(s.lay, w, rs, v, s.at), Evidence: &ev, Owner: r.Owner, Notify: r.Notify,
+		Kind: RuleEvent, Subject: w.rule.Name, Phase: s.phaseOfRule(i), From: string(from.name()), To: string(rs.state.name()),
+		Cause: rs.cause, Why: rs.ground(), Evidence: &ev, Notify: w.rule.Notify,
 	}
 	if rs.state == codeClear {
 		e.Cause = rules.CauseEvidence

@@ -14,13 +14,13 @@ import (
 type series struct {
 	points  []rules.Point // ascending by At
 	room    *atomic.Int64 // how much capacity behind points is still free, over all states that share it; nil where none is shared
-	settled int64         // watermark: buckets that end at or before it are complete
+	settled int64         // watermark: periods that end at or before it are complete
 	from    int64         // start of the range that has been answered without a gap up to settled
 	asked   int64         // newest reading
 	next    int64         // when the source is to be asked again
-	width   int64         // of the buckets, seconds; zero for the signal's own period
-	partial int64         // At of the first point that was read before its bucket ended; zero when there is none
-	gone    int32         // buckets with a value that were forgotten, less those that came after they had settled
+	width   int64         // of the periods, seconds; zero for the signal's own period
+	partial int64         // At of the first point that was read before its period ended; zero when there is none
+	gone    int32         // periods with a value that were forgotten, less those that came after they had settled
 	fails   int16         // readings in a row that failed
 	fault   rules.Fault
 	words   *words
@@ -42,7 +42,7 @@ const (
 	healthOnly = math.MaxInt64
 )
 
-// merge takes a reading in. It gives the new series and the first bucket that
+// merge takes a reading in. It gives the new series and the first period that
 // changed, healthOnly when none did.
 func (s series) merge(sig *rules.Signal, lay *signalLayout, rd *rules.Reading, at, needed int64) (series, int64) {
 	n := s
@@ -52,7 +52,7 @@ func (s series) merge(sig *rules.Signal, lay *signalLayout, rd *rules.Reading, a
 	}
 	changed := int64(healthOnly)
 	if old := s.bucket(lay); width != old && (len(rd.Points) > 0 || rd.Width > 0) {
-		// Buckets of another width cannot be counted together with the ones that
+		// Periods of another width cannot be counted together with the ones that
 		// are known: forget those, and the watermark that was theirs.
 		if len(s.points) > 0 {
 			changed = s.points[0].At
@@ -110,8 +110,8 @@ func (s *series) advance(rd *rules.Reading, at int64) {
 	s.settled = max(s.settled, min(rd.SettledUntil, at))
 }
 
-// put merges clean points and gives the first bucket that changed. Points that
-// were read before their bucket ended count as partial until they are read
+// put merges clean points and gives the first period that changed. Points that
+// were read before their period ended count as partial until they are read
 // again; those that a newer reading leaves out are dropped.
 func (s *series) put(fresh []rules.Point, lay *signalLayout, asOf int64, good bool, needed int64) int64 {
 	old := s.points
@@ -139,7 +139,7 @@ func (s *series) put(fresh []rules.Point, lay *signalLayout, asOf int64, good bo
 	cut = min(cut, before(old, needed))
 	s.gone += int32(valued(old[:cut], w, lay))
 	joined, room := s.extend(old[cut:], fresh)
-	// A bucket that comes after it was said to stay absent is judged, but it does
+	// A period that comes after it was said to stay absent is judged, but it does
 	// not count as seen.
 	if settled := alignDown(s.settled, w); changed < settled {
 		s.gone -= int32(valued(joined[:before(joined, settled)], w, lay) - valued(old[cut:cut+before(old[cut:], settled)], w, lay))
@@ -148,7 +148,7 @@ func (s *series) put(fresh []rules.Point, lay *signalLayout, asOf int64, good bo
 	return changed
 }
 
-// putParts merges the groups of buckets and gives the first bucket whose groups
+// putParts merges the groups of periods and gives the first period whose groups
 // changed. Groups are kept as long as the points are; the newest stay.
 func (s *series) putParts(parts []rules.Parts, at int64) int64 {
 	changed := int64(healthOnly)
@@ -193,7 +193,7 @@ func saneParts(p *rules.Parts, at int64) bool {
 	return true
 }
 
-// mostGroups bounds the groups of a bucket against an absurd answer.
+// mostGroups bounds the groups of a period against an absurd answer.
 const mostGroups = 1000
 
 // clean gives the points that can be true, ascending, one for each time. It
@@ -283,7 +283,7 @@ func same(old, fresh []rules.Point) bool {
 	return true
 }
 
-// firstChange gives the first bucket at which old, of which only the first
+// firstChange gives the first period at which old, of which only the first
 // keep are still there, and its union with fresh differ.
 func firstChange(old []rules.Point, keep int, fresh []rules.Point) int64 {
 	changed := int64(healthOnly)
@@ -369,7 +369,7 @@ func join(old, fresh []rules.Point) []rules.Point {
 	return append(c, fresh...)
 }
 
-// bucket is the width of the series' buckets in seconds.
+// bucket is the width of the series' periods in seconds.
 func (s *series) bucket(lay *signalLayout) int64 {
 	if s.width > 0 {
 		return s.width
@@ -377,7 +377,7 @@ func (s *series) bucket(lay *signalLayout) int64 {
 	return lay.period
 }
 
-// whole gives the points that may be judged. With ended, a level whose bucket
+// whole gives the points that may be judged. With ended, a level whose period
 // still runs at a time is left out too.
 func (s *series) whole(lay *signalLayout, ended bool, at int64) []rules.Point {
 	p := s.points
@@ -390,7 +390,7 @@ func (s *series) whole(lay *signalLayout, ended bool, at int64) []rules.Point {
 	return p
 }
 
-// newest is the end of the newest whole bucket, zero when there is none.
+// newest is the end of the newest whole period, zero when there is none.
 func (s *series) newest(lay *signalLayout) int64 {
 	p := s.whole(lay, false, 0)
 	if len(p) == 0 {
@@ -399,7 +399,7 @@ func (s *series) newest(lay *signalLayout) int64 {
 	return p[len(p)-1].At + s.bucket(lay)
 }
 
-// valued counts the buckets that have a value, or are known to be empty where that
+// valued counts the periods that have a value, or are known to be empty where that
 // is as good.
 func valued(points []rules.Point, w int64, lay *signalLayout) int {
 	n, last := 0, int64(-1)

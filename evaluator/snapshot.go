@@ -15,7 +15,7 @@ const (
 	RuleBreaching RuleState = "breaching" // breached, but not yet for long enough, or its window has not ended
 	RuleFired     RuleState = "fired"     // decided against the release
 	RuleSilent    RuleState = "silent"    // cannot be judged: no data, stale, error, too few samples
-	RuleWarning   RuleState = "warning"   // weighed: there is some evidence against the release; nobody is kept from going on
+	RuleWarning   RuleState = "warning"   // weighed: there is some evidence against the release; the rollout may go on
 	RuleHolding   RuleState = "holding"   // weighed: the release misses its limit; the run is held
 )
 
@@ -28,8 +28,13 @@ func RuleStates() []RuleState {
 // plan and state alone. Exporters show it; they decide nothing.
 type Snapshot struct {
 	Plan       string
+	Run        string // id of the run; empty where a plan is tried without one
 	Title      string
 	Version    string
+	Try        int               // 1 for the first run of this version
+	Parameters map[string]string // declared parameters with their values
+	Begun      time.Time         // the run's first tick; zero where a plan is tried without a run
+	By         string            // who began it; empty where the config did
 	Manager    string
 	Seq        uint64    // journal sequence of the tick, set by the runner
 	At         time.Time // the tick
@@ -38,27 +43,28 @@ type Snapshot struct {
 	End        time.Time // when the last window ends, as far as is known now
 	Horizon    time.Time // when the last phase that is undecided becomes unknown for good
 	State      rules.State
-	Held       bool
-	Holder     Holder        // who holds it; zero while nobody does
+	Held       bool          // it waits for resume, and its gates are closed; so it does where it has failed meanwhile
+	Holder     Holder        // who or what holds it; zero while it is not held
 	Verdict    rules.Verdict // of the run: rollback, fail, pass when all phases passed and the watch has ended, else unknown or pending
 	Cause      rules.Cause
-	Reason     string
+	Why        Why
 	Generation uint64 // number of events so far; changes exactly when something changed
 	Current    int    // index of the phase that "current" means: the latest begun, else the first
-	Over       bool   // no tick can change the run any more, except for a command
+	Over       bool   // decided, and nothing is left to do; only a command can change it
 	Phases     []PhaseView
 	Rollback   []RuleView // every rollback rule
 	Signals    []SignalView
-	Fired      *Event // the event of the rollback, once there is one
+	Fired      *Event // the root of the rollback: the event of the rule that fired, or of the command
 	RolledBack bool   // the rollback has been reported as carried out
 }
 
 // Holder is who keeps a run from going on.
 type Holder struct {
-	By    string      // the person, or the rollback rule
-	Rule  bool        // By names a rule
-	Cause rules.Cause // manual, or what the rule rests on
-	Why   string      // the person's reason, or the rule's sentence as it took hold
+	By       string      // the person, or the rollback rule
+	Rule     bool        // By names a rule
+	Cause    rules.Cause // manual, or what the rule rests on
+	Text     string      // the person's reason
+	Evidence *Evidence   // the rule's, as it took hold
 }
 
 // PhaseView is one phase of a Snapshot.
@@ -70,17 +76,16 @@ type PhaseView struct {
 	Owner     string
 	Advance   rules.Advance
 	State     rules.State
-	Verdict   rules.Verdict
+	Verdict   rules.Verdict // what its gate says: that of its rules, but no pass while the run is held
 	Cause     rules.Cause
-	Reason    string
+	Why       Why
 	Scheduled time.Time // by the plan
 	Started   time.Time // zero before it began
 	WindowEnd time.Time // zero before it began
 	Deadline  time.Time // WindowEnd + Extend
 	Decided   time.Time // zero until decided
 	Success   []RuleView
-	Rollback  []int  // indexes in Snapshot.Rollback: the rules that this phase names
-	By, Why   string // of an override
+	Rollback  []int // indexes in Snapshot.Rollback: the rules that this phase names
 }
 
 // RuleView is one rule of a Snapshot; a success rule has one for every phase
@@ -93,7 +98,7 @@ type RuleView struct {
 	State    RuleState
 	Verdict  rules.Verdict // success: of the window so far, final when the phase is decided; rollback: pass when clear, rollback when fired, else pending or unknown
 	Cause    rules.Cause
-	Reason   string
+	Why      Why
 	Evidence Evidence
 	Action   string
 	Command  string
@@ -107,9 +112,9 @@ type SignalView struct {
 	Unit     rules.Unit
 	Derived  bool // made by the compiler for a percentile rule
 	Known    bool
-	Value    float64 // newest bucket
+	Value    float64 // newest period
 	Samples  float64
-	Newest   time.Time   // end of the newest bucket
+	Newest   time.Time   // end of the newest period
 	Settled  time.Time   // watermark
 	Asked    time.Time   // when the source was last asked
 	NextAsk  time.Time   // when it will be asked next

@@ -21,8 +21,8 @@ type State struct {
 	comms   []commState  // as Plan.Communications
 	applied []string     // IDs of the newest commands that were applied
 	frozen  []frozenRule // evidence of the rollback rules that fired, by rule
-	fired   *Event       // the event of the rollback
-	past    []pooled     // as Plan.Signals; nil when nobody has looked for earlier releases
+	fired   *Event       // the root of the rollback: a rule's event, or that of the command
+	past    []pooled     // as Plan.Signals; nil when earlier releases were not looked for
 
 	lay *layout // numbers worked out from the plan; not stored
 }
@@ -31,28 +31,29 @@ type State struct {
 type runState struct {
 	state   rules.State
 	held    bool
-	heldBy  string      // the rule, or the person, that holds it
-	heldFor rules.Cause // why a rule holds it; CauseNone when a person does
-	heldWhy string      // in words: the rule's sentence, the person's reason
-	done    bool        // the rollback has been reported as carried out
+	hold    Why       // who or what holds it
+	holding *Evidence // of the rule that holds it, as it took hold; nil when a person does
+	done    bool      // the rollback has been reported as carried out
 	verdict rules.Verdict
 	cause   rules.Cause
-	reason  string
+	why     Why
+	begun   int64  // its first tick, where that said that a run begins
+	by      string // who began it
 }
 
 // phaseState is where one phase stands.
 type phaseState struct {
 	state    rules.State
-	verdict  rules.Verdict
+	verdict  rules.Verdict // what its rules say
+	gate     rules.Verdict // what its gate says: verdict, but for a hold
 	cause    rules.Cause
 	begun    bool
-	blocked  bool // its time came while something stood in its way
-	manual   bool // decided by an override
+	blocked  bool // its start came while something stood in its way
 	marked   bool // no count is windowUnmarked
 	started  int64
 	decided  int64
-	reason   string // of the decision
-	by, why  string // of an override
+	why      Why    // of the decision
+	root     uint64 // event that the decision goes back to, by its ordinal; 0 while it is undecided
 	success  []successState
 	rollback []windowCount
 }
@@ -62,36 +63,37 @@ type successState struct {
 	verdict rules.Verdict
 	cause   rules.Cause
 	state   ruleCode
-	ignored bool  // a policy lets the phase be judged without it
-	silent  int64 // since when it could not be judged, zero when it can
-	next    int64 // from when it has to be looked at again even if nothing arrives
+	ignored bool   // a policy lets the phase be judged without it
+	event   uint64 // the newest event of its verdict, by its ordinal; 0 for none
+	silent  int64  // since when it could not be judged, zero when it can
+	next    int64  // from when it has to be looked at again even if nothing arrives
 	frozen  *frozenRule
 	ev      *weighed // of a rule that weighs evidence
-	soft    *weighed // ev with the buckets that may still change; not stored
+	soft    *weighed // ev with the periods that may still change; not stored
 }
 
-// windowCount follows how many buckets of a phase's window a rollback rule has
+// windowCount follows how many periods of a phase's window a rollback rule has
 // seen: the points themselves are forgotten long before the window ends.
 type windowCount struct {
-	mark   int32 // buckets counted before the window
+	mark   int32 // periods counted before the window
 	result uint8 // windowUnmarked until the watermark has passed the window's start, then windowOpen until its end
 }
 
 const (
 	windowUnmarked uint8 = iota
 	windowOpen           // mark is known
-	windowCovered        // enough of its buckets were seen
+	windowCovered        // enough of its periods were seen
 	windowThin           // too few
 )
 
 // ruleState is where a rollback rule stands. It is small because there may be
 // very many; what a value was is worked out from the points when it is asked.
 type ruleState struct {
-	since  int64    // judged on buckets that begin at or after
+	since  int64    // judged on periods that begin at or after
 	silent int64    // since when it could not be judged, zero when it can
 	next   int64    // from when it has to be looked at again even if nothing arrives
 	ev     *weighed // of a rule that weighs evidence
-	soft   *weighed // ev with the buckets that may still change; not stored
+	soft   *weighed // ev with the periods that may still change; not stored
 	state  ruleCode
 	cause  rules.Cause
 	active bool
@@ -116,7 +118,7 @@ func (c ruleCode) name() RuleState { return RuleStates()[c] }
 // frozenRule is what a rule said when it was decided.
 type frozenRule struct {
 	rule     int
-	reason   string
+	why      Why
 	evidence Evidence
 }
 
@@ -133,7 +135,7 @@ var commNames = [...]string{"waiting", "due", "skipped"}
 // Begin is the state of a run before its first tick.
 func Begin(plan *rules.Plan) *State {
 	st := &State{
-		run:     runState{verdict: rules.Pending, cause: rules.CauseWindow, reason: "the release has not begun"},
+		run:     runState{verdict: rules.Pending, cause: rules.CauseWindow, why: Why{Code: WhyNotBegun, Until: plan.Start.UTC()}},
 		signals: make([]series, len(plan.Signals)),
 		rules:   make([]ruleState, len(plan.Rules)),
 		phases:  make([]phaseState, len(plan.Phases)),
@@ -146,7 +148,7 @@ func Begin(plan *rules.Plan) *State {
 }
 
 func freshPhase(p *rules.Phase) phaseState {
-	ph := phaseState{verdict: rules.Pending, cause: rules.CauseWindow}
+	ph := phaseState{verdict: rules.Pending, gate: rules.Pending, cause: rules.CauseWindow}
 	if p.Advance == rules.Signalled {
 		ph.cause = rules.CauseApproval
 	}
@@ -155,7 +157,7 @@ func freshPhase(p *rules.Phase) phaseState {
 
 // fit gives a state whose parts have the plan's lengths. They differ only when a
 // state is used under another plan than its own without Adopt; what is missing
-// then begins afresh.
+// then starts from the beginning.
 func fit(plan *rules.Plan, st *State) *State {
 	if st.fits(plan) {
 		return st
@@ -248,8 +250,8 @@ type signalLayout struct {
 	judged  int64 // seconds of event time that a rollback rule may judge at once: read again each time
 	keep    int32 // points that the rollback rules and Signal.Keep need, with slack
 	level   bool  // a point is a level, whole as soon as it is known
-	empties bool  // a bucket without samples counts as seen: all rules on the signal weigh evidence
-	gaps    bool  // a rule counts the buckets that are known to be missing
+	empties bool  // a period without samples counts as seen: all rules on the signal weigh evidence
+	gaps    bool  // a rule counts the periods that are known to be missing
 }
 
 func (s *State) layoutOf(plan *rules.Plan) *layout {
@@ -285,8 +287,8 @@ func newLayout(plan *rules.Plan) *layout {
 	return l
 }
 
-// weighRules sees to the rules that weigh evidence: a bucket is taken in for good
-// when no correction reaches it any more, and must be kept until then.
+// weighRules lays out the rules that weigh evidence. A period is folded when no
+// correction reaches it any more, and must be kept until then.
 func (l *layout) weighRules() {
 	l.weigh = make([]*weighLayout, len(l.plan.Rules))
 	plain := make([]bool, len(l.signals))

@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -12,15 +13,21 @@ import (
 // argument and keeps no reference to the tick. A tick that is earlier than the
 // one before counts as at the same time.
 //
-// The order within a tick is fixed: earlier releases, commands, readings, phases that are due,
-// rollback rules, phases, the run, communications.
+// The order within a tick is fixed: the run's beginning, an edit of its plan,
+// commands, readings, phases that are due, rollback rules, phases, the run,
+// communications.
 func Step(plan *rules.Plan, state *State, tick Tick) (*State, []Event) {
 	s := newStepper(plan, state, tick)
 	if !state.begun {
 		s.st.recall(plan, tick.Past)
+		s.begin(tick.Begin)
 	}
+	s.edited(tick.Edit)
 	for i := range tick.Commands {
 		s.command(&tick.Commands[i])
+	}
+	if tick.Begin != nil && len(tick.Readings) == 0 {
+		return s.st, s.events // no source has been asked yet: silence means nothing
 	}
 	s.readings(tick.Readings)
 	s.startDue()
@@ -41,7 +48,7 @@ type stepper struct {
 	prev   int64 // the tick before
 	events []Event
 
-	// dirty holds one more than the first bucket that changed in this tick, for
+	// dirty holds one more than the first period that changed in this tick, for
 	// each signal; zero when nothing came. It is nil when no reading came at all.
 	dirty []int64
 
@@ -61,17 +68,62 @@ func newStepper(plan *rules.Plan, old *State, tick Tick) *stepper {
 	return &stepper{plan: plan, lay: next.lay, st: &next, at: at, prev: old.at}
 }
 
-// emit makes an event of what the caller says has changed. The pointer is good
-// until the next event.
-func (s *stepper) emit(e Event) *Event {
+// emit makes an event of what the caller says has changed, and gives the ordinal
+// of its root: its own, or root where that is not 0. The facts stand in the root
+// alone. The pointer is good until the next event.
+func (s *stepper) emit(e Event, root uint64) (*Event, uint64) {
 	s.st.n++
 	e.N = s.st.n
-	e.Plan = s.plan.Name
-	e.ID = s.plan.Name + "/" + strconv.FormatUint(e.N, 10)
+	e.ID, e.Plan, e.Run, e.Version = s.eventID(e.N), s.plan.Name, s.plan.Binding.Run, s.plan.Version
 	e.At = when(s.at)
+	if root != 0 {
+		e.Because = s.eventID(root)
+		e.Evidence, e.Why.By, e.Why.Text = nil, "", ""
+	}
 	s.events = append(s.events, e)
-	return &s.events[len(s.events)-1]
+	return &s.events[len(s.events)-1], cmp.Or(root, e.N)
 }
+
+// eventID is the id of the n-th event of the run.
+func (s *stepper) eventID(n uint64) string {
+	prefix := s.plan.Name
+	if b := &s.plan.Binding; b.Run != "" {
+		prefix = b.Run + "." + b.UID
+	}
+	return prefix + "/" + strconv.FormatUint(n, 10)
+}
+
+// begin says that a run begins.
+func (s *stepper) begin(b *Begun) {
+	if b == nil {
+		return
+	}
+	s.st.run.begun, s.st.run.by = s.at, b.By
+	bound := &s.plan.Binding
+	s.emit(Event{
+		Kind: RunEvent, Subject: s.plan.Name, From: "", To: s.st.run.shown().String(), Cause: s.st.run.cause,
+		Why: Why{Code: WhyRunBegun, Until: s.plan.Start.UTC(), By: b.By, Text: b.Why}, By: b.By, Principal: b.Principal,
+		Begun: &Release{
+			Start: s.plan.Start.UTC(), Try: bound.Try, Parameters: bound.Parameters, Previous: bound.Previous, Supersedes: b.Supersedes,
+		},
+	}, 0)
+}
+
+// edited says that the plan in force was changed.
+func (s *stepper) edited(e *Edit) {
+	if e == nil {
+		return
+	}
+	own := *e
+	own.Changes = slices.Clone(e.Changes)
+	s.emit(Event{
+		Kind: PlanEvent, Subject: s.plan.Name, From: shortDigest(e.From), To: "edited", Cause: rules.CauseManual,
+		Why: Why{Code: WhyPlanEdited}, Edit: &own,
+	}, 0)
+}
+
+// shortDigest is what people see of a digest.
+func shortDigest(d string) string { return d[:min(len(d), 12)] }
 
 // rule gives a rule's state to be changed.
 func (s *stepper) rule(i int) *ruleState {
@@ -112,12 +164,12 @@ func (s *stepper) reading(rd *rules.Reading, needed int64) {
 	if was != rd.Fault {
 		s.emit(Event{
 			Kind: SignalEvent, Subject: sig.Name, From: faultName(was), To: faultName(rd.Fault),
-			Cause: faultCause(rd.Fault), Reason: signalReason(sig, rd),
-		})
+			Cause: faultCause(rd.Fault), Why: signalWhy(rd),
+		}, 0)
 	}
 }
 
-// touched gives the first changed bucket of a signal, and whether anything came.
+// touched gives the first changed period of a signal, and whether anything came.
 func (s *stepper) touched(signal int) (from int64, any bool) {
 	if s.dirty == nil || s.dirty[signal] == 0 {
 		return math.MaxInt64, false
@@ -126,6 +178,13 @@ func (s *stepper) touched(signal int) (from int64, any bool) {
 		return math.MaxInt64, true
 	}
 	return s.dirty[signal] - 1, true
+}
+
+func signalWhy(rd *rules.Reading) Why {
+	if rd.Fault == rules.OK {
+		return Why{Code: WhySignalBack}
+	}
+	return Why{Code: WhySignalFault, Text: rd.Detail}
 }
 
 func faultName(f rules.Fault) string {

@@ -10,14 +10,14 @@ import (
 type successView struct {
 	rule    *rules.Rule
 	stretch stretch
-	reason  string // where a policy has decided; else viewWords says it when somebody wants to know
+	policy  Why // where a policy has decided
 	silence silence
 	opinion opinion // Pending with its cause while it cannot be judged
 	alarm   bool    // the companion decided
-	closed  bool    // its phase is decided: what would come next matters to nobody
+	closed  bool    // its phase is decided: what would come next does not matter
 
 	weigh *weighing // of a rule that weighs evidence
-	proof *proof    // nil until somebody needs it
+	proof *proof    // nil until it is needed
 	soft  *weighed
 }
 
@@ -53,15 +53,37 @@ func (st *State) successView(lay *layout, k, i int, at int64) successView {
 	return v
 }
 
-// viewWords says why a success rule is as its view says. Most looks change
-// nothing, and nobody reads their sentences.
-func (st *State) viewWords(lay *layout, k, i int, at int64, v *successView) string {
-	if v.weigh != nil {
-		w := st.successWatch(lay, k, i)
-		return st.provenWords(lay, &w, v, k, at)
+// ground is why a success rule is as its view says. The evidence beside it says
+// the rest.
+func (v *successView) ground() Why {
+	open := v.opinion.cause == rules.CauseWindow
+	switch {
+	case v.policy != Why{}:
+		return v.policy
+	case v.alarm && v.opinion.verdict == rules.Fail:
+		return Why{Code: WhyAlarmFired}
+	case v.alarm:
+		return Why{Code: WhyAlarmUnknown, Cause: v.opinion.cause}
+	case open && v.closed:
+		return Why{Code: WhyCutShort}
+	case open:
+		return Why{Code: WhySoFar, Cause: v.silence.cause}
+	case v.opinion.cause == rules.CauseStale && v.silence.cause == rules.CauseNone:
+		return Why{Code: WhyUnsettled}
+	case v.undecided():
+		return Why{Code: WhyCannotJudge, Cause: v.opinion.cause}
 	}
-	return successWords(lay, st, v, at < st.windowEnd(lay.plan, k))
+	return Why{Code: WhyMeasured}
 }
+
+// undecided reports whether a success rule waits for more samples.
+func (v *successView) undecided() bool {
+	return v.opinion.verdict != rules.Pass && v.opinion.verdict != rules.Fail
+}
+
+// cutShort reports whether a success rule was never judged, since its phase was
+// decided before its window ended.
+func (v *successView) cutShort() bool { return v.closed && v.opinion.cause == rules.CauseWindow }
 
 // judgedWindow is the stretch of event time that a success rule judges.
 func (st *State) judgedWindow(plan *rules.Plan, k int, r *rules.Rule) (from, end int64) {
@@ -136,16 +158,14 @@ func (s *stepper) judgeSuccess(k, i int) (successState, bool) {
 	}
 	s.successPolicy(k, p.Success[i], &ss, &v)
 	if ss.verdict != old.verdict {
-		if v.reason == "" {
-			v.reason = s.st.viewWords(s.lay, k, i, s.at, &v)
-		}
 		ev := s.st.successEvidence(s.lay, k, i, &v)
-		e := s.emit(Event{
+		e, n := s.emit(Event{
 			Kind: RuleEvent, Subject: r.Name, Phase: p.Name, From: old.verdict.String(), To: ss.verdict.String(),
-			Cause: ss.cause, Reason: v.reason, Evidence: &ev, Owner: r.Owner,
-		})
+			Cause: ss.cause, Why: v.ground(), Evidence: &ev,
+		}, 0)
+		ss.event = n
 		if ss.verdict == rules.Rollback && s.st.fired == nil {
-			e.Action, e.Command, e.Notify = r.Action, r.Command, r.Notify
+			e.Notify = r.Notify
 			fired := *e
 			s.st.fired = &fired
 		}
@@ -196,7 +216,7 @@ func (s *stepper) nextLook(k int, v *successView) int64 {
 		}
 	}
 	if s.lay.signals[v.rule.Signal].level && s.at < end {
-		next = min(next, s.at+1) // a level's bucket may have ended
+		next = min(next, s.at+1) // a level's period may have ended
 	}
 	return next
 }
@@ -228,18 +248,16 @@ func (s *stepper) successPolicy(k, i int, ss *successState, v *successView) {
 		ss.next = min(ss.next, due)
 		return
 	}
-	reason := s.silentReason(r, ss.silent, cause)
 	switch p {
 	case rules.PolicyIgnore:
 		ss.ignored = true
 	case rules.PolicyFail:
 		ss.verdict, ss.cause, ss.state = rules.Fail, cause, codeFired
-		v.reason = reason
 	case rules.PolicyRollback:
 		ss.verdict, ss.cause, ss.state = rules.Rollback, cause, codeFired
-		v.reason = reason
 	}
 	if ss.verdict != rules.Pending && ss.verdict != rules.Unknown {
-		ss.frozen = &frozenRule{rule: i, reason: reason, evidence: s.evidence(r, v.stretch)}
+		v.policy = policyWhy(r, ss.silent, cause)
+		ss.frozen = &frozenRule{rule: i, why: v.policy, evidence: s.evidence(r, v.stretch)}
 	}
 }

@@ -12,10 +12,32 @@ type Tick struct {
 	Readings []rules.Reading `json:"readings,omitempty"`
 	Commands []Command       `json:"commands,omitempty"`
 
+	// Begin makes the first tick of a run: who began it, and how. Nil in later
+	// ticks, and where a plan is tried without a run.
+	Begin *Begun `json:"begin,omitempty"`
+	// Edit says that the plan in force differs from the one of the tick before.
+	Edit *Edit `json:"edit,omitempty"`
+
 	// Past is the releases that passed before, newest first, in the first tick of
-	// a run; later ones have no effect. Nil means that nobody has looked for any,
+	// a run; later ones have no effect. Nil means that none were looked for,
 	// empty that there are none.
 	Past []Past `json:"past,omitzero"`
+}
+
+// Begun is the input that begins a run. What the run is stands in the plan's
+// Binding, Version and Start.
+type Begun struct {
+	By         string `json:"by,omitempty"`         // who began it; empty where the config did
+	Why        string `json:"why,omitempty"`        //
+	Principal  string `json:"principal,omitempty"`  // the token that proved who; empty without tokens
+	Supersedes string `json:"supersedes,omitempty"` // id of the run whose place it takes
+}
+
+// Edit is a change of the plan under way, in facts.
+type Edit struct {
+	From    string         `json:"from"` // digest of the plan before
+	To      string         `json:"to"`   // and of the one in force from this tick on
+	Changes []rules.Change `json:"changes"`
 }
 
 // CommandKind is what a person or a pipeline asks for.
@@ -28,6 +50,7 @@ const (
 	Override     CommandKind = "override"      // decide a phase by hand: Verdict pass or fail
 	Abort        CommandKind = "abort"         // roll the whole run back, now
 	RollbackDone CommandKind = "rollback_done" // the rollback has been carried out
+	Supersede    CommandKind = "supersede"     // end the run: another version takes its place
 )
 
 // Command is an input like a reading: it goes through a tick, so it is
@@ -39,6 +62,12 @@ type Command struct {
 	Verdict rules.Verdict `json:"verdict,omitempty"` // override: pass or fail
 	By      string        `json:"by"`
 	Why     string        `json:"why"`
+
+	Principal string `json:"principal,omitempty"` // the token that proved who; empty without tokens
+	Next      string `json:"next,omitempty"`      // supersede: id of the run that takes its place
+	// Blocked is the id of another run of the plan that is under way: a command
+	// that would bring an ended run back to life is refused then.
+	Blocked string `json:"blocked,omitempty"`
 }
 
 // Want is one question that is due: the points of a signal from From

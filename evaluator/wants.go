@@ -13,7 +13,7 @@ const (
 	lead = 2 * 60
 	// afterlife is how long after the horizon an undecided run is still asked for.
 	afterlife = 24 * 60 * 60
-	// longest bounds the buckets of one question, unless a rule needs more.
+	// longest bounds the periods of one question, unless a rule needs more.
 	longest = 1500
 )
 
@@ -42,7 +42,7 @@ func Wants(plan *rules.Plan, state *State, now time.Time) []Want {
 
 // watched reports whether anything is asked for at all.
 func (s *State) watched(plan *rules.Plan, lay *layout, at int64) bool {
-	if s.run.done || s.run.state == rules.Passed || s.run.state == rules.Failed {
+	if s.over() {
 		return false
 	}
 	_, horizon := s.ends(plan, lay)
@@ -61,7 +61,7 @@ func (s *State) needs(lay *layout, at int64) []int64 {
 	}
 	for _, i := range lay.roll {
 		if rs := &s.rules[i]; rs.active {
-			needBeside(plan, plan.Rules[i].Signal, rs.since, needs)
+			needRule(plan, &plan.Rules[i], rs.since, needs)
 		}
 	}
 	for k := range plan.Phases {
@@ -77,12 +77,26 @@ func (s *State) needs(lay *layout, at int64) []int64 {
 	return needs
 }
 
-// needBeside needs a signal, and with it what runs beside the release.
-func needBeside(plan *rules.Plan, signal int, from int64, needs []int64) {
-	needs[signal] = min(needs[signal], from)
-	if b := plan.Signals[signal].Baseline; b > 0 && b < len(needs) {
+// needRule needs what a rule judges, what runs beside that, and the percentile
+// that people are shown where the share above its threshold is judged.
+func needRule(plan *rules.Plan, r *rules.Rule, from int64, needs []int64) {
+	needs[r.Signal] = min(needs[r.Signal], from)
+	if b := plan.Signals[r.Signal].Baseline; b > 0 && b < len(needs) {
 		needs[b] = min(needs[b], from)
 	}
+	if i := shownQuantile(plan, r); i >= 0 {
+		needs[i] = min(needs[i], from)
+	}
+}
+
+// shownQuantile is the signal of the percentile that a rule judges by the share of
+// samples above its threshold, -1 for other rules.
+func shownQuantile(plan *rules.Plan, r *rules.Rule) int {
+	i := r.ShownSignal
+	if i == r.Signal || i < 0 || i >= len(plan.Signals) || plan.Signals[i].Kind != rules.Percentile {
+		return -1
+	}
+	return i
 }
 
 func (s *State) needSuccess(plan *rules.Plan, k int, needs []int64) {
@@ -90,7 +104,7 @@ func (s *State) needSuccess(plan *rules.Plan, k int, needs []int64) {
 		r := &plan.Rules[i]
 		from, _ := s.judgedWindow(plan, k, r)
 		from = min(from, s.phases[k].started)
-		needBeside(plan, r.Signal, from, needs)
+		needRule(plan, r, from, needs)
 		if r.Alarm >= 0 && r.Alarm < len(needs) {
 			needs[r.Alarm] = min(needs[r.Alarm], from)
 		}
@@ -102,7 +116,7 @@ func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 	for _, list := range [...][]int{p.Success, p.Rollback} {
 		for _, i := range list {
 			r := &plan.Rules[i]
-			needBeside(plan, r.Signal, from, needs)
+			needRule(plan, r, from, needs)
 			if r.Kind == rules.Success && r.Alarm >= 0 && r.Alarm < len(needs) {
 				needs[r.Alarm] = min(needs[r.Alarm], from)
 			}
@@ -110,15 +124,15 @@ func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 	}
 }
 
-// askFrom is where a question begins: at the oldest bucket that has not settled,
-// once more as far back as a bucket may still be corrected, and as far as a
+// askFrom is where a question begins: at the oldest period that has not settled,
+// once more as far back as a period may still be corrected, and as far as a
 // rollback rule judges, so that it never fires on a peak that its source has
-// taken back; and at what is needed if that was never answered.
+// corrected since; and at what is needed if that was never answered.
 func (s *State) askFrom(lay *layout, i int, need, at int64) int64 {
 	sr, sl := &s.signals[i], &lay.signals[i]
 	w := sr.bucket(sl)
 	need = alignDown(need, w)
-	need = min(need, alignDown(at-sl.settle, w)-2*w) // something to see, before the first bucket ends
+	need = min(need, alignDown(at-sl.settle, w)-2*w) // something to see, before the first period ends
 	furthest := at - w*max(longest, int64(sl.keep))
 	need = max(need, alignDown(furthest, w))
 	if sr.from == 0 || sr.settled == 0 || sr.from > need+w {
@@ -194,7 +208,7 @@ func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *weighed, r
 	}
 }
 
-// keepSuccess is needSuccess, but for what has been taken in for good.
+// keepSuccess is needSuccess without the periods that were folded.
 func (s *State) keepSuccess(lay *layout, k int, n windowStarts) {
 	plan, ph := lay.plan, &s.phases[k]
 	for i, ri := range plan.Phases[k].Success {

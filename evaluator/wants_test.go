@@ -139,7 +139,7 @@ func TestMerge(t *testing.T) {
 			}
 		})
 	}
-	// What was read before its bucket ended is not judged, and goes when it is
+	// What was read before its period ended is not judged, and goes when it is
 	// not read again.
 	part, _ := old.merge(sig, lay, &rules.Reading{Points: []rules.Point{pt(960, 1, 1)}}, 1000, 0)
 	if got := part.whole(lay, false, 0); len(got) != 2 || part.newest(lay) != 780 {

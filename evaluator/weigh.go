@@ -9,33 +9,33 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// weighed is what a rule that weighs evidence has taken in for good. Its size
-// does not depend on how long the rule watches: buckets that have settled are
-// folded into it, the few that may still change are weighed afresh at each look.
+// weighed is what a rule that weighs evidence has folded. Its size
+// does not depend on how long the rule watches: periods that have settled are
+// folded into it, the few that may still change are weighed again at each look.
 type weighed struct {
-	until  int64   // buckets that begin before it are taken in
+	until  int64   // periods that begin before it are taken in
 	ripe   int64   // success: and those before it count in favour as well
-	newest int64   // end of the newest bucket that is known
+	newest int64   // end of the newest period that is known
 	points int32   // how many are, also those in which nothing happened
 	begun  int32   // phase starts whose weight has been given
 	given  float64 // start weight given so far: never more than one in all, also when a plan grows
 
 	track  evidence.Track
-	favour evidence.Spread // success: the buckets old enough to help to pass
+	favour evidence.Spread // success: the periods old enough to help to pass
 	worst  evidence.Minute // and the one of them that stands out most
 
 	vs *versus // what runs beside the release; nil where nothing does. It is not changed once it is shared
 
 	stars  [5]float64 // reviews by their stars
 	looks  int32      // answers with groups
-	looked int64      // bucket of the newest of them
+	looked int64      // period of the newest of them
 }
 
 // versus is a release against what runs beside it.
 type versus struct {
 	pair     evidence.PairTrack
-	beside   [4]tally // :: segment of the track → the baseline over the minutes of each segment
-	compared int64    // end of the newest bucket with a baseline
+	beside   [5]tally // :: segment of the track → the baseline over the minutes of each segment; the last is that of Miss
+	compared int64    // end of the newest period with a baseline
 }
 
 // against is the comparison with the baseline; zero when there is none.
@@ -49,15 +49,15 @@ func (z *weighed) against() versus {
 // tally is two counts.
 type tally struct{ bad, n float64 }
 
-// watch is what a rule weighs: the buckets of a stretch of event time.
+// watch is what a rule weighs: the periods of a stretch of event time.
 type watch struct {
 	rule   *rules.Rule
 	sig    *rules.Signal
 	lay    *weighLayout
-	w      int64   // width of a bucket
-	from   int64   // buckets begin at or after
+	w      int64   // width of a period
+	from   int64   // periods begin at or after
 	to     int64   // and end at or before
-	looks  int64   // how many buckets it may come to
+	looks  int64   // how many periods it may come to
 	starts []int64 // when later phases have begun, ascending
 	later  int     // how many later phases there are
 	part   float64 // of the traffic that it watches now, 0..1
@@ -97,9 +97,9 @@ func newWeighLayout(plan *rules.Plan, i int) *weighLayout {
 	return l
 }
 
-// weight is the prior probability that a fault begins with a bucket: half of it
+// weight is the prior probability that a fault begins with a period: half of it
 // at the first, the rest spread evenly; where phases follow, part of it at their
-// starts. The weights of all buckets sum to at most one. Only buckets with a
+// starts. The weights of all periods sum to at most one. Only periods with a
 // value count, so that a missing one changes nothing.
 func (w *watch) weight(z *weighed, at int64) float64 {
 	spread := float64(max(w.looks, 2) - 1)
@@ -127,7 +127,7 @@ func (w *watch) weight(z *weighed, at int64) float64 {
 	return omega
 }
 
-// take adds the buckets that begin before upto to z, and gives those that were new.
+// take adds the periods that begin before upto to z, and gives those that were new.
 func (w *watch) take(z *weighed, points, base []rules.Point, upto int64) []rules.Point {
 	upto = min(upto, w.to-w.w+1)
 	lo, hi := before(points, max(z.until, w.from)), before(points, upto)
@@ -169,7 +169,7 @@ func (w *watch) add(z *weighed, p, b *rules.Point) {
 		return
 	}
 	for j := range z.vs.beside {
-		if z.track.Segments[j].Start == p.At {
+		if segmentOf(&z.track, j).Start == p.At {
 			z.vs.beside[j] = tally{}
 		}
 	}
@@ -184,7 +184,15 @@ func (w *watch) add(z *weighed, p, b *rules.Point) {
 	}
 }
 
-// ripen adds the buckets that begin in [z.ripe, upto) to what counts in favour.
+// segmentOf is the j-th segment of a track, Miss behind the others.
+func segmentOf(t *evidence.Track, j int) *evidence.Segment {
+	if j == len(t.Segments) {
+		return &t.Miss
+	}
+	return &t.Segments[j]
+}
+
+// ripen adds the periods that begin in [z.ripe, upto) to what counts in favour.
 func (w *watch) ripen(z *weighed, points []rules.Point, upto int64) {
 	upto = min(upto, w.to-w.w+1)
 	from := max(z.ripe, w.from)
@@ -198,7 +206,7 @@ func (w *watch) ripen(z *weighed, points []rules.Point, upto int64) {
 	z.ripe = max(z.ripe, upto)
 }
 
-// phi is by how much bad ones come in clusters, without the bucket that stands
+// phi is by how much bad ones come in clusters, without the period that stands
 // out most: its bad ones count in full, but one burst says nothing of the rest.
 func (z *weighed) phi() float64 {
 	s := z.favour
@@ -209,10 +217,10 @@ func (z *weighed) phi() float64 {
 	return s.Phi()
 }
 
-// surplus is what a second burst like the worst bucket would add.
+// surplus is what a second burst like the worst period would add.
 func (z *weighed) surplus() float64 { return max(z.worst.Bad-1, 0) }
 
-// count adds the stars of buckets that are taken in: groups of a bucket without a
+// count adds the stars of periods that are taken in: groups of a period without a
 // value are no answer.
 func (z *weighed) count(taken []rules.Point, parts []rules.Parts) {
 	for i := range taken {
@@ -236,7 +244,7 @@ func starsOf(name string) int {
 	return 0
 }
 
-// fold gives what a watch has taken in once all buckets that begin before upto
+// fold gives what a watch has taken in once all periods that begin before upto
 // are in it. It returns z itself when nothing is new.
 func (st *State) fold(w *watch, z *weighed, upto, ripe int64) *weighed {
 	var next weighed
@@ -281,7 +289,7 @@ func (st *State) basePoints(w *watch) []rules.Point {
 // foldedUntil is the event time before which nothing of a watch is expected to
 // change any more: the watermark, less as far as a correction may still reach. A
 // rule that wants its evidence to last for a time reads all of that time again,
-// so that it never fires on a peak that its source has taken back. A baseline
+// so that it never fires on a peak that its source has corrected. A baseline
 // that is behind is waited for, unless it has fallen silent.
 func (st *State) foldedUntil(lay *layout, w *watch, at int64) int64 {
 	s, sl := &st.signals[w.rule.Signal], &lay.signals[w.rule.Signal]
@@ -295,9 +303,9 @@ func (st *State) foldedUntil(lay *layout, w *watch, at int64) int64 {
 	return alignDown(upto, w.w)
 }
 
-// now is what a watch says with the buckets that have not settled. It goes on from
-// soft, what it said at the look before, unless a bucket of that has changed; the
-// result is the same, since buckets are added in the same order.
+// now is what a watch says with the periods that have not settled. It goes on from
+// soft, what it said at the look before, unless a period of that has changed; the
+// result is the same, since periods are added in the same order.
 func (st *State) now(w *watch, z, soft *weighed, changed, ripe int64) *weighed {
 	all := new(weighed)
 	switch {
@@ -313,7 +321,7 @@ func (st *State) now(w *watch, z, soft *weighed, changed, ripe int64) *weighed {
 	return all
 }
 
-// changed is the first bucket of a watch that this tick has changed.
+// changed is the first period of a watch that this tick has changed.
 func (s *stepper) changed(w *watch) int64 {
 	from, _ := s.touched(w.rule.Signal)
 	if b := w.sig.Baseline; b > 0 {
@@ -323,8 +331,8 @@ func (s *stepper) changed(w *watch) int64 {
 	return from
 }
 
-// forget drops what was weighed of buckets that may still change: nobody looked
-// at them for a while.
+// forget drops what was weighed of periods that may still change: no rule has
+// looked at them for a while.
 func (s *stepper) forget() {
 	for _, i := range s.lay.weighing {
 		s.rule(int(i)).soft = nil

@@ -3,7 +3,6 @@ package evaluator
 import (
 	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -37,16 +36,14 @@ func gapWorld(t *testing.T, p *rules.Plan, n, gap float64) *world {
 	return w
 }
 
-// endsAs checks a phase's state and what it says: of its first success rule while
-// it is not decided.
-func endsAs(t *testing.T, name string, v PhaseView, state rules.State, words string) {
+// endsAs checks a phase's state, and what its first success rule and its rollback
+// rule have weighed.
+func endsAs(t *testing.T, name string, v *Snapshot, state rules.State, is func(success, roll *Evidence) bool) {
 	t.Helper()
-	reason := v.Reason
-	if v.State == rules.Monitoring {
-		reason = v.Success[0].Reason
-	}
-	if v.State != state || !strings.Contains(reason, words) {
-		t.Errorf("%s: the phase is %v: %s; want %v, %q", name, v.State, reason, state, words)
+	p := &v.Phases[0]
+	success, roll := &p.Success[0].Evidence, &v.Rollback[0].Evidence
+	if p.State != state || !is(success, roll) {
+		t.Errorf("%s: the phase is %v, want %v: %+v %+v %+v", name, p.State, state, success.Weighed, success.Weighed.Groups, success.Weighed.Outlook)
 	}
 }
 
@@ -70,23 +67,30 @@ func TestGaps(t *testing.T) {
 		name   string
 		n, gap float64
 		state  rules.State
-		words  string
+		is     func(success, roll *Evidence) bool
 	}{
-		{"large and alike", 20000, .02, rules.Passed, "PASS: the gap between groups 9 and 0 is 0.02"},
-		{"large and apart", 20000, .15, rules.RolledBack, "ROLLBACK: the gap between groups 9 and 0 is 0.15"},
-		{"few", 200, .1, rules.Monitoring, "chance alone would show 0.1"},
-		{"few and apart", 200, .1, rules.Monitoring, "; about 8,200 in a group would prove it too large"},
-		{"few and near", 500, .03, rules.Monitoring, "; about 850 in a group would prove it small enough"},
-		{"few and between", 200, .0701, rules.Monitoring, "(surely 0 to 0."},
-		{"hardly any", 20, .1, rules.Monitoring, "too few in 0, 1, 2"},
-		{"nobody", 0, .1, rules.Monitoring, "no two groups with samples to compare"},
+		{"large and alike", 20000, .02, rules.Passed, func(s, _ *Evidence) bool {
+			return s.Weighed.Groups.Highest == "9" && s.Weighed.Groups.Lowest == "0" && near(s.Value, .02)
+		}},
+		{"large and apart", 20000, .15, rules.RolledBack, func(_, r *Evidence) bool { return r.Weighed.Rung == RollbackRung && near(r.Value, .15) }},
+		{"few", 200, .1, rules.Monitoring, func(s, _ *Evidence) bool { return s.Weighed.Groups.ByChance > .09 }},
+		{"few and apart", 200, .1, rules.Monitoring, func(s, _ *Evidence) bool { return within(s.Weighed.Groups.Decides, 8100, 8200) }},
+		{"few and near", 500, .03, rules.Monitoring, func(s, _ *Evidence) bool { return within(s.Weighed.Groups.Decides, 840, 850) }},
+		{"few and between", 200, .0701, rules.Monitoring, func(s, _ *Evidence) bool { return s.Weighed.Groups.AtLeast == 0 && s.Weighed.Groups.Decides == 0 }},
+		{"hardly any", 20, .1, rules.Monitoring, func(s, _ *Evidence) bool { return len(s.Weighed.Groups.Small) == 10 }},
+		{"none", 0, .1, rules.Monitoring, func(s, _ *Evidence) bool { return s.Weighed.Groups.Compared < 2 }},
 	} {
 		p := gapPlan()
 		w := gapWorld(t, p, tt.n, tt.gap)
 		w.run(T.Add(6*time.Hour + 30*time.Minute))
-		endsAs(t, tt.name, Look(p, w.state).Phases[0], tt.state, tt.words)
+		v := Look(p, w.state)
+		endsAs(t, tt.name, &v, tt.state, tt.is)
 	}
 }
+
+func near(v, w float64) bool { return within(v, w-1e-3, w+1e-3) }
+
+func within(v, low, high float64) bool { return v >= low && v <= high }
 
 // starWorld answers with reviews: so many of each star in every hour.
 func starWorld(t *testing.T, p *rules.Plan, stars [5]float64) *world {
@@ -118,13 +122,15 @@ func TestStars(t *testing.T) {
 		name  string
 		stars [5]float64
 		state rules.State
-		words string
+		is    func(success, roll *Evidence) bool
 	}{
-		{"bad", [5]float64{5, 2, 2, 2, 4}, rules.RolledBack, "ROLLBACK: 2.867 stars on average in "},
-		{"good", [5]float64{0, 0, 0, 1, 20}, rules.Passed, "PASS: 4.952 stars on average in "},
-		{"a few good ones", [5]float64{0, 0, 0, 0, 2}, rules.Monitoring, "about 37 more like these would prove >= 4.5 (19.0 h at the present traffic)"},
-		{"a few so-so", [5]float64{0, 0, 1, 0, 1}, rules.Monitoring, " like these would show it bad"},
-		{"none", [5]float64{}, rules.Monitoring, "no reviews yet"},
+		{"bad", [5]float64{5, 2, 2, 2, 4}, rules.RolledBack, func(_, r *Evidence) bool { return r.Weighed.Rung == RollbackRung && near(r.Value, 2.867) }},
+		{"good", [5]float64{0, 0, 0, 1, 20}, rules.Passed, func(s, _ *Evidence) bool { return near(s.Value, 4.952) && s.Weighed.Outlook == nil }},
+		{"a few good ones", [5]float64{0, 0, 0, 0, 2}, rules.Monitoring, func(s, _ *Evidence) bool {
+			return s.Weighed.Outlook.Proves == Shortfall{More: 37, Wait: 19 * 3600}
+		}},
+		{"a few so-so", [5]float64{0, 0, 1, 0, 1}, rules.Monitoring, func(s, _ *Evidence) bool { return s.Weighed.Outlook.Fails.More > 0 }},
+		{"none", [5]float64{}, rules.Monitoring, func(s, _ *Evidence) bool { return !s.Known && s.Weighed.Outlook == nil }},
 	} {
 		p := gapPlan()
 		p.Signals[0].Kind = rules.Mean
@@ -135,7 +141,8 @@ func TestStars(t *testing.T) {
 		p.Rules[1].When = pct("< 4.5")
 		w := starWorld(t, p, tt.stars)
 		w.run(T.Add(6*time.Hour + 30*time.Minute))
-		endsAs(t, tt.name, Look(p, w.state).Phases[0], tt.state, tt.words)
+		v := Look(p, w.state)
+		endsAs(t, tt.name, &v, tt.state, tt.is)
 	}
 }
 
@@ -164,15 +171,15 @@ func TestStarsWithoutAValue(t *testing.T) {
 	}
 }
 
-// A rule that wants more samples says how many it wants, whatever they prove.
+// A rule that wants more samples does not pass on fewer, whatever they prove.
 func TestMinSamplesOfEvidence(t *testing.T) {
 	p := weighPlan(15 * time.Minute)
 	p.Rules[0].MinSamples = 1e6
 	w := newWorld(t, p)
 	w.value = binomials(3, 600, func(int, int64) float64 { return 0 })
 	w.run(T.Add(20 * time.Minute))
-	if v := Look(p, w.state).Phases[0].Success[0]; v.Verdict != rules.Pending || !strings.Contains(v.Reason, " of the 1,000,000 samples that it wants have come") {
-		t.Errorf("it is %v: %s", v.Verdict, v.Reason)
+	if v := Look(p, w.state).Phases[0].Success[0]; v.Verdict != rules.Pending || v.Cause != rules.CauseInsufficientSamples || v.Evidence.Samples > 1e5 {
+		t.Errorf("it is %v (%v) with %v samples", v.Verdict, v.Cause, v.Evidence.Samples)
 	}
 }
 
@@ -188,10 +195,7 @@ func TestStarsAhead(t *testing.T) {
 	p.Rules[1].When = pct("< 3.5")
 	w := starWorld(t, p, [5]float64{0, 0, 0, 0, 1})
 	w.run(T.Add(3*time.Hour + 10*time.Minute))
-	reason := Look(p, w.state).Phases[0].Success[0].Reason
-	for _, want := range []string{" like these would exclude the 3.5 trigger", " like these would prove >= 4.5"} {
-		if !strings.Contains(reason, want) {
-			t.Errorf("it says %q, want %q", reason, want)
-		}
+	if o := Look(p, w.state).Phases[0].Success[0].Evidence.Weighed.Outlook; o.Excludes.More <= 0 || o.Proves.More <= o.Excludes.More {
+		t.Errorf("outlook %+v", o)
 	}
 }

@@ -3,6 +3,7 @@ package evaluator
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ type world struct {
 	plan  *rules.Plan
 	state *State
 	now   time.Time
-	// value gives a bucket's point; false when there is none.
+	// value gives a period's point; false when there is none.
 	value func(signal int, at int64) (v, n float64, ok bool)
 	// bend may change a reading, or drop it by giving false.
 	bend   func(rd *rules.Reading) bool
@@ -111,7 +112,35 @@ func (w *world) lines() string {
 }
 
 func line(e Event) string {
-	return e.At.Format("15:04:05 ") + string(e.Kind) + " " + e.Subject + ": " + e.From + " => " + e.To + " (" + e.Cause.String() + ") " + e.Reason + "\n"
+	return e.At.Format("15:04:05 ") + string(e.Kind) + " " + e.Subject + ": " + e.From + " => " + e.To + " (" + e.Cause.String() + ") " + factsOf(e.Why, e.Evidence) + "\n"
+}
+
+// factsOf writes a ground and the numbers behind it: value, points of those
+// expected, samples.
+func factsOf(w Why, e *Evidence) string {
+	parts := []string{string(w.Code)}
+	add := func(ok bool, format string, args ...any) {
+		if ok {
+			parts = append(parts, fmt.Sprintf(format, args...))
+		}
+	}
+	add(w.Rule != "", "rule=%s", w.Rule)
+	add(w.Phase != "", "phase=%s", w.Phase)
+	add(w.State != "", "state=%s", w.State)
+	add(w.Verdict != 0, "verdict=%s", w.Verdict)
+	add(w.Cause != 0, "cause=%s", w.Cause)
+	add(w.Policy != 0, "policy=%s", w.Policy)
+	add(w.Of != 0, "%d/%d", w.N, w.Of)
+	add(!w.Until.IsZero(), "until=%s", w.Until.Format("15:04:05"))
+	add(!w.Since.IsZero(), "since=%s", w.Since.Format("15:04:05"))
+	add(w.By != "", "by=%s", w.By)
+	add(w.Run != "", "run=%s", w.Run)
+	add(w.Text != "", "%q", w.Text)
+	if e != nil {
+		add(e.Known, "%.4g", e.Value)
+		add(true, "%d/%d %g", e.Points, e.Expected, e.Samples)
+	}
+	return strings.Join(parts, " ")
 }
 
 type fataler interface {

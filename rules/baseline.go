@@ -24,21 +24,27 @@ func (c *compiler) baselines() {
 	}
 }
 
-// baseline is the index of a declared signal's baseline.
+// baseline is the index of a declared signal's baseline. Its name has the value
+// that tells it apart, unless only a run knows that: names do not change when a
+// run begins.
 func (c *compiler) baseline(of int) int {
 	b, spec := c.plan.Signals[of], c.specs[of]
-	b.Name, b.BaselineOf, b.Baseline = spec.Name+"@"+spec.Baseline.Value, spec.Name, 0
+	beside := spec.Baseline.Value
+	if len(placeholderNames(beside)) > 0 {
+		beside = "baseline"
+	}
+	b.Name, b.BaselineOf, b.Baseline = spec.Name+"@"+beside, spec.Name, 0
 	if i, ok := c.signals[b.Name]; ok {
 		return i
 	}
-	b.Query = beside(b.Query, *spec.Baseline)
+	b.Query = besideQuery(b.Query, *spec.Baseline)
 	c.signals[b.Name] = len(c.plan.Signals)
 	c.plan.Signals = append(c.plan.Signals, b)
 	return c.signals[b.Name]
 }
 
-// beside is a query for what runs beside the release.
-func beside(q Query, b BaselineSpec) Query {
+// besideQuery is a query for what runs beside the release.
+func besideQuery(q Query, b BaselineSpec) Query {
 	if q.CloudWatch != nil {
 		changed := *q.CloudWatch
 		changed.Dimensions = map[string]string{}
@@ -71,7 +77,7 @@ func lintBaseline(at Checker, s SignalSpec, sig *Signal) {
 		at.At("value").Fail("bad-value", "", "want at most %d characters in one line", mostOfAValue)
 	}
 	if sig.Kind != Ratio && sig.Kind != Percentile {
-		at.Fail("bad-baseline", "leave it out", "two %ss cannot be weighed against each other, only ratios and percentiles", sig.Kind)
+		at.Fail("bad-baseline", "leave it out", "only ratios and percentiles can have a baseline, not a %s", sig.Kind)
 		return
 	}
 	if b.Dimension == "" || b.Value == "" {

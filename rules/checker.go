@@ -89,12 +89,16 @@ func (c Checker) OneOf(id, what, name string, known []string) bool {
 	return false
 }
 
-// Name reports a name that cannot stand in URLs and metrics.
+// Name reports a name that cannot stand in URLs, metrics and ids of runs.
 func (c Checker) Name(name string) {
-	plain := strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == ""
-	if name == "" || len(name) > 64 || !plain || strings.ContainsAny(name[:1], "_-.") {
+	if !plainName(name) {
 		c.Fail("bad-name", "", `name %q: want at most 64 letters, digits, "-", "_" and ".", the first a letter or digit`, name)
 	}
+}
+
+func plainName(name string) bool {
+	plain := strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") == ""
+	return plain && name != "" && len(name) <= 64 && !strings.ContainsAny(name[:1], "_-.")
 }
 
 // Span reports a length of time outside its bounds, or not in whole seconds:

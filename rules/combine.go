@@ -25,7 +25,7 @@ func (v Verdict) rank() int {
 	return 2
 }
 
-// known is the verdict itself, or Unknown for a number that is none.
+// known is the verdict itself; Unknown for a number outside the list of verdicts.
 func (v Verdict) known() Verdict {
 	if v > Rollback {
 		return Unknown

@@ -18,7 +18,8 @@ const (
 // Signals, rules and phases keep the order of the Spec, and success rules come
 // before rollback rules. A rule that counts a percentile's exceedances is judged
 // on a derived signal, which comes after the declared ones and is shared by all
-// rules with that threshold. Baselines come last.
+// rules with that threshold. Baselines come last. Placeholders stay as they are:
+// [Plan.Bound] replaces them.
 func Compile(spec Spec) (*Plan, Problems) {
 	c := &compiler{spec: spec, signals: map[string]int{}, success: map[string]int{}, rollback: map[string]int{}}
 	c.release()
@@ -30,6 +31,7 @@ func Compile(spec Spec) (*Plan, Problems) {
 	c.remainder()
 	c.keep()
 	c.lint()
+	c.lintTexts()
 	if c.problems.Errors() > 0 {
 		return nil, c.problems
 	}
@@ -52,8 +54,32 @@ type compiler struct {
 func (c *compiler) release() {
 	r := c.spec.Release
 	c.plan.Name, c.plan.Title, c.plan.Version, c.plan.Manager = r.Plan, r.Title, r.Version, r.Manager
-	c.plan.Start, c.plan.Completion = r.Start.UTC(), r.Completion.UTC()
+	c.plan.Start = r.Start.UTC()
+	if r.Version == "" && !r.Start.IsZero() && !c.spec.Bare {
+		c.plan.Version = c.plan.Start.Format("20060102T150405Z")
+	}
 	c.plan.Interval = or(r.Interval, defaultInterval)
+	c.parameters()
+}
+
+func (c *compiler) parameters() {
+	for _, s := range c.spec.Parameters {
+		d := Parameter{Name: s.Name, Required: s.Required || s.Default == nil, Pattern: s.Pattern, Description: s.Description}
+		if !d.Required {
+			d.Default = s.Default.Text
+		}
+		c.plan.Parameters = append(c.plan.Parameters, d)
+	}
+	for name, value := range c.spec.Release.Previous {
+		if name == "version" {
+			c.plan.GivenPrevious.Version = value.Text
+			continue
+		}
+		if c.plan.GivenPrevious.Parameters == nil {
+			c.plan.GivenPrevious.Parameters = map[string]string{}
+		}
+		c.plan.GivenPrevious.Parameters[name] = value.Text
+	}
 }
 
 // or is an optional duration or its default.
@@ -83,11 +109,16 @@ func (c *compiler) declareSignals() {
 	c.shared = len(c.spec.Signals)
 	c.specs = append(c.specs, c.spec.Signals...)
 	c.named = c.namedSignals()
+	own := map[string]bool{} // :: name → whether the plan declares that signal itself
+	for _, s := range c.spec.Signals {
+		own[s.Name] = true
+	}
 	for _, s := range c.spec.Shared {
-		if c.named[s.Name] {
+		if c.named[s.Name] && !own[s.Name] {
 			c.specs = append(c.specs, s)
 		}
 	}
+	c.plan.Signals = make([]Signal, 0, len(c.specs))
 	for i, s := range c.specs {
 		c.signals[s.Name] = i
 		c.plan.Signals = append(c.plan.Signals, compileSignal(s))
@@ -165,6 +196,7 @@ func pace(s SignalSpec) (every, settle time.Duration) {
 }
 
 func (c *compiler) declareRules() {
+	c.plan.Rules = make([]Rule, 0, len(c.spec.Success)+len(c.spec.Rollback))
 	for _, s := range c.spec.Success {
 		r := c.rule(Success, s.RuleSpec)
 		if i, ok := c.signals[s.Alarm]; ok {
@@ -265,7 +297,22 @@ func (c *compiler) phases() {
 		end = p.Start + p.Window
 		c.plan.Phases = append(c.plan.Phases, p)
 	}
-	if n := len(c.plan.Phases); n > 0 && c.spec.Release.Completion.IsZero() {
+	c.completion(end)
+}
+
+// completion says when the release should be over: as written, or else at the end
+// of the last window.
+func (c *compiler) completion(end time.Duration) {
+	written := c.spec.Release.Completion
+	if written.Offset != nil {
+		end = written.Offset.Duration
+	}
+	switch {
+	case !written.Time.IsZero():
+		c.plan.Completion = written.Time.UTC()
+	case c.plan.Start.IsZero():
+		c.plan.Length = end
+	default:
 		c.plan.Completion = c.plan.Start.Add(end)
 	}
 }

@@ -6,8 +6,8 @@ const (
 	defaultFalseRollback = 0.01
 	defaultFalsePass     = 0.05
 	// evidenceCoverage is the share of the periods that a rule which weighs
-	// evidence demands: where nothing happened in a period there is none, and the
-	// evidence itself asks for samples.
+	// evidence demands. It is low because quiet periods have no data, and because
+	// the evidence itself demands samples.
 	evidenceCoverage = 0.5
 )
 
@@ -90,31 +90,45 @@ func (c *compiler) watched() map[string]bool {
 func (c *compiler) weighRollback(r *Rule, s RollbackSpec, weights float64) {
 	sig := &c.plan.Signals[r.Signal]
 	r.Trigger = sig.badBound(r.When)
-	r.Limit = r.Trigger
+	r.Limit = c.plan.pairedLimit(r)
 	if s.Limit != nil {
 		r.Limit = sig.badBound(*s.Limit)
-	} else if limit, ok := c.partner(r, Success); ok {
-		r.Limit = limit
 	}
 	if !sig.beyond(r.Trigger, r.Limit) {
-		r.Limit = r.Trigger
+		r.Limit = r.Trigger // reported
 	}
 	if weights > 0 {
 		r.Alpha = c.plan.FalseRollback * r.Weight / weights
 	}
 }
 
+// pairedLimit is the limit of a rollback rule that says none: a success rule's on
+// this signal, else its own trigger.
+func (p *Plan) pairedLimit(r *Rule) float64 {
+	if limit, ok := p.partner(r, Success); ok && p.Signals[r.Signal].beyond(r.Trigger, limit) {
+		return limit
+	}
+	return r.Trigger
+}
+
+// pairedTrigger is the trigger of a success rule that says none: a rollback rule's
+// on this signal, else its own limit.
+func (p *Plan) pairedTrigger(r *Rule) float64 {
+	if trigger, ok := p.partner(r, RollbackRule); ok && p.Signals[r.Signal].beyond(trigger, r.Limit) {
+		return trigger
+	}
+	return r.Limit
+}
+
 func (c *compiler) weighSuccess(r *Rule, s SuccessSpec) {
 	sig := &c.plan.Signals[r.Signal]
 	r.Limit = sig.badBound(r.When)
-	r.Trigger = r.Limit
+	r.Trigger = c.plan.pairedTrigger(r)
 	if s.Trigger != nil {
 		r.Trigger = sig.badBound(*s.Trigger)
-	} else if trigger, ok := c.partner(r, RollbackRule); ok {
-		r.Trigger = trigger
 	}
 	if !sig.beyond(r.Trigger, r.Limit) {
-		r.Trigger = r.Limit
+		r.Trigger = r.Limit // reported
 	}
 	r.Alpha = c.plan.FalseRollback
 	for i := range c.plan.Rules {
@@ -128,10 +142,10 @@ func (c *compiler) weighSuccess(r *Rule, s SuccessSpec) {
 // partner gives the bound of the rules of the other kind on a rule's signal that
 // favours the release: of several limits the widest, of several triggers the
 // nearest. A rule that says no bound to weigh against has no part in it.
-func (c *compiler) partner(r *Rule, kind RuleKind) (bound float64, found bool) {
-	sig := &c.plan.Signals[r.Signal]
-	for i := range c.plan.Rules {
-		o := &c.plan.Rules[i]
+func (p *Plan) partner(r *Rule, kind RuleKind) (bound float64, found bool) {
+	sig := &p.Signals[r.Signal]
+	for i := range p.Rules {
+		o := &p.Rules[i]
 		if o.Kind != kind || o.Signal != r.Signal || !sig.bounded(o) {
 			continue
 		}

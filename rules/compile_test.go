@@ -25,7 +25,7 @@ func goodSpec() Spec {
 		return RuleSpec{Name: name, Signal: signal, When: when(cond), Owner: "Ops"}
 	}
 	return Spec{
-		Release: ReleaseSpec{Plan: "launch", Title: "The launch", Manager: "Kim", Start: time.Date(2025, 6, 4, 4, 0, 0, 0, time.FixedZone("", 7200))},
+		Release: ReleaseSpec{Plan: "launch", Title: "The launch", Version: "1.0.0", Manager: "Kim", Start: time.Date(2025, 6, 4, 4, 0, 0, 0, time.FixedZone("", 7200))},
 		Phases: []PhaseSpec{
 			{Name: "canary", Traffic: &Fraction{0.1}, Start: &Offset{}, Window: dur(2 * time.Hour), Owner: "Ops",
 				Success: []string{"errors", "slow", "gap"}, Rollback: []string{"errors-high", "slow-high"}},
@@ -223,7 +223,7 @@ func TestDefaults(t *testing.T) {
 
 func TestWhatIsWrittenIsKept(t *testing.T) {
 	spec := goodSpec()
-	spec.Release.Completion = spec.Release.Start.Add(48 * time.Hour)
+	spec.Release.Completion = Instant{Time: spec.Release.Start.Add(48 * time.Hour)}
 	spec.Release.Interval = dur(time.Minute)
 	spec.Signals[0].Period, spec.Signals[0].Settle = dur(5*time.Minute), dur(0)
 	spec.Signals[3].Every, spec.Signals[5].Period = dur(30*time.Minute), dur(time.Hour)
@@ -266,10 +266,10 @@ func TestKeep(t *testing.T) {
 		signal string
 		want   int
 	}{
-		{"error_rate", 24*60 + 60 + 3 + 1}, // 24h window, 1h to extend, 3m to settle, and the bucket that is being filled
+		{"error_rate", 24*60 + 60 + 3 + 1}, // 24h window, 1h to extend, 3m to settle, and the period that is being filled
 		{"page", 24*60 + 60 + 1},
 		{"p95 > 2.5 s", 120 + 60 + 3 + 1},
-		{"p95 > 3 s", 3 + 1}, // one bucket is judged as it comes
+		{"p95 > 3 s", 3 + 1}, // one period is judged as it comes
 		{"gap", 2 + 1 + 1},
 		{"stars", 4*25 + 1},
 	} {
@@ -286,6 +286,7 @@ func TestSharedSignalsJoinThePlanThatNamesThem(t *testing.T) {
 	spec.Shared = append(spec.Signals[:1:1], SignalSpec{Name: "not-named"}, spec.Signals[1], SignalSpec{Name: "only-rollback", Source: "cw", Kind: ptr(Alarm), CloudWatch: &CloudWatchQuery{Alarm: "x"}})
 	spec.Rollback[1].Signal, spec.Rollback[1].When = "only-rollback", when("== 1")
 	spec.Signals = spec.Signals[2:]
+	spec.Shared = append(spec.Shared, SignalSpec{Name: "p95"}) // the plan's own comes first
 	plan, problems := Compile(spec)
 	if plan == nil || len(problems) > 0 {
 		t.Fatal(problems)
@@ -298,7 +299,7 @@ func TestSharedSignalsJoinThePlanThatNamesThem(t *testing.T) {
 	}
 }
 
-// A scenario gives the readings itself: its signals are asked of nobody.
+// A scenario gives the readings itself: its signals need no source.
 func TestBareSignalsNeedNoSource(t *testing.T) {
 	spec := goodSpec()
 	for i := range spec.Signals {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What a missing bucket counts as in a rule with [Datapoints], in AWS's spelling.
+// What a missing period counts as in a rule with [Datapoints], in AWS's spelling.
 const (
 	MissingIsMissing      = "missing"      // as nothing: it is skipped while there is enough else
 	MissingIsIgnored      = "ignore"       // the rule stays as it was
@@ -19,7 +19,7 @@ const (
 var missingModes = []string{MissingIsMissing, MissingIsIgnored, MissingIsBreaching, MissingIsNotBreaching}
 
 // ParseDatapoints reads CloudWatch's form of a rule, "3 of 5": M of the newest N
-// buckets breach, 1 <= M <= N. What a missing bucket counts as is the default,
+// periods breach, 1 <= M <= N. What a missing period counts as is the default,
 // "missing". The error says what was expected.
 func ParseDatapoints(text string) (Datapoints, error) {
 	words := strings.Fields(text)
@@ -45,12 +45,12 @@ const mostDatapoints = 1440
 
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-// String is the form that ParseDatapoints reads, without what a missing bucket
+// String is the form that ParseDatapoints reads, without what a missing period
 // counts as.
 func (d Datapoints) String() string { return fmt.Sprintf("%d of %d", d.M, d.N) }
 
 // span is the stretch that a rule looks back on. CloudWatch looks at more than N
-// buckets when some are missing, and does not say at how many: its one example
+// periods when some are missing, and does not say at how many: its one example
 // looks at 5 for 3.
 func (d Datapoints) span(period time.Duration) time.Duration {
 	return time.Duration(2*d.N) * period

@@ -4,5 +4,6 @@
 // It knows nothing of time passing, of files or of networks: package config
 // reads TOML into a [Spec], [Compile] turns the Spec into a [Plan] whose parts
 // refer to each other by index, and package evaluator says what readings mean
-// over time. The package imports the standard library only.
+// over time. [Plan.Bound] makes the plan of one run, with its placeholders replaced,
+// and [Diff] says what an edit changed. The package imports the standard library only.
 package rules

@@ -2,7 +2,7 @@ package rules
 
 import "time"
 
-// keep says for every signal how many buckets its rules look back on: the
+// keep says for every signal how many periods its rules look back on: the
 // longest window, and what may go by until that window has settled or is given
 // up.
 func (c *compiler) keep() {

@@ -9,11 +9,11 @@ func (c *compiler) lintEvidence(at Checker, r *Rule, s RuleSpec, otherKey string
 	}
 	sig := &c.plan.Signals[r.Signal]
 	if !c.weighable(sig) {
-		at.At("evidence").Fail("no-counts", noCountsFix(sig), "signal %q, kind %q, has no counts here that evidence could be made of", sig.Name, sig.Kind)
+		at.At("evidence").Fail("no-counts", noCountsFix(sig), "signal %q, kind %q, gives no counts here, and evidence needs counts", sig.Name, sig.Kind)
 		return
 	}
 	if s.Over != nil {
-		at.At("over").Warn("no-effect", "leave it out", "evidence is weighed for as long as there is any, not over a stretch")
+		at.At("over").Warn("no-effect", "leave it out", "evidence is weighed over the whole watch, not over a stretch")
 	}
 	good := r.Kind == Success
 	sound := c.lintWhen(at.At("when"), r, sig, good)
@@ -84,7 +84,7 @@ func (s *Signal) lintSide(at Checker, when Condition, good bool) bool {
 		return true
 	}
 	fixed := Condition{Op: s.side(good), Threshold: when.Threshold, Unit: when.Unit}
-	what := "what is to be taken back"
+	what := "what is to be rolled back"
 	if good {
 		what = "what a good release keeps"
 	}
@@ -92,7 +92,7 @@ func (s *Signal) lintSide(at Checker, when Condition, good bool) bool {
 	if s.lowIsGood() {
 		better = "less"
 	}
-	at.Fail("bad-operator", `write "`+fixed.String()+`"`, "%q is no bound of %s: of signal %q, %s is better", when, what, s.Name, better)
+	at.Fail("bad-operator", `write "`+fixed.String()+`"`, "%q does not bound %s: for signal %q, %s is better", when, what, s.Name, better)
 	return false
 }
 
@@ -141,9 +141,9 @@ func (c *compiler) lintOrder(at Checker, r *Rule, sig *Signal, other float64) {
 	own := sig.badBound(r.When)
 	switch {
 	case r.Kind == Success && !sig.beyond(other, own):
-		at.Fail("limit-beyond-trigger", "write one that is worse than the rule's own condition", "a release that keeps %q would be taken back", r.ShownWhen)
+		at.Fail("limit-beyond-trigger", "write one that is worse than the rule's own condition", "a release that keeps %q would be rolled back", r.ShownWhen)
 	case r.Kind == RollbackRule && !sig.beyond(own, other):
-		at.Fail("limit-beyond-trigger", "write one that is better than the rule's own condition", "a release that keeps it could be taken back: the rule fires at %q", r.ShownWhen)
+		at.Fail("limit-beyond-trigger", "write one that is better than the rule's own condition", "a release that keeps it could be rolled back: the rule fires at %q", r.ShownWhen)
 	}
 }
 
@@ -185,7 +185,7 @@ func (c *compiler) lintPair(at Checker, r *Rule, kind RuleKind, key string) bool
 			limit, trigger = trigger, limit
 		}
 		if !sig.beyond(trigger, limit) {
-			at.Fail("limit-beyond-trigger", "put the two in order or give this rule its own "+key, "%q, and %v rule %q says %q: a release that keeps its limit could be taken back",
+			at.Fail("limit-beyond-trigger", "put the two in order or give this rule its own "+key, "%q, and %v rule %q says %q: a release that keeps its limit could be rolled back",
 				r.ShownWhen, o.Kind, o.Name, o.ShownWhen)
 			return true
 		}

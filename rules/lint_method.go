@@ -7,7 +7,7 @@ import (
 
 const (
 	mostFalse   = 0.5       // above it, an error is likelier than not
-	mostWeight  = 1000      // weights are told apart, not measured
+	mostWeight  = 1000      // weights say an order of importance
 	mostCluster = 1_000_000 // more samples than that are of no one user
 	mostKeeping = 7 * day
 )
@@ -55,7 +55,7 @@ func (c *compiler) lintRung(at Checker, s RollbackSpec) {
 	}
 	at.Excess("keep_firing_for", s.KeepFiring != nil, `it is for evidence = "threshold": what has been weighed is not forgotten in a lull`)
 	if s.Weight != nil && !(*s.Weight > 0 && *s.Weight <= mostWeight) {
-		at.At("weight").Fail("out-of-range", "", "%v: want more than 0 and at most %d; leave the rule out of the phases if it is to have no part", *s.Weight, mostWeight)
+		at.At("weight").Fail("out-of-range", "", "%v: want more than 0 and at most %d; to switch the rule off, leave it out of the phases", *s.Weight, mostWeight)
 	}
 	c.lintEvidence(at, r, s.RuleSpec, "limit", s.Limit)
 }
@@ -74,7 +74,7 @@ func (c *compiler) lintDatapoints(at Checker, s RollbackSpec, r *Rule) {
 		set bool
 	}{{"for", s.For != nil}, {"over", s.Over != nil}, {`evidence = "sequential"`, r.Method == Sequential}, {`aggregate = "share"`, r.Aggregate == Share}} {
 		if other.set {
-			at.Fail("conflict", "leave one out", "a rule that counts periods has no %s", other.key)
+			at.Fail("conflict", "leave one out", "a rule with datapoints has no %s", other.key)
 		}
 	}
 	d, err := ParseDatapoints(s.Datapoints)

@@ -4,13 +4,13 @@ import "time"
 
 func (c *compiler) lintPhases(at Checker) {
 	if len(c.spec.Phases) == 0 {
-		at.Fail("missing", "add [phases.NAME]", "a plan without phases")
+		at.Fail("missing", "add [phases.NAME]", "the plan has no phases")
 	}
 	for i, s := range c.spec.Phases {
 		at := at.At(s.Name)
 		at.Name(s.Name)
-		if s.Name == "current" {
-			at.Fail("bad-name", "choose another name", `"current" is the gate of whatever phase is current`)
+		if s.Name == "current" || s.Name == "run" {
+			at.Fail("bad-name", "choose another name", "%q is reserved: gates use it for the current phase or the whole run", s.Name)
 		}
 		at.Required("traffic", s.Traffic == nil, `"10 %"`)
 		at.Required("window", s.Window == nil, `"15m"`)
@@ -27,7 +27,7 @@ func (c *compiler) lintStart(at Checker, i int) {
 	advance := value(s.Advance)
 	at.Required("start", s.Start == nil && advance == Scheduled, `"T+20m"`)
 	if advance == OnPass && i == 0 {
-		at.At("advance").Fail("order", `write "scheduled" or "signalled"`, "the first phase has none before it that could pass")
+		at.At("advance").Fail("order", `write "scheduled" or "signalled"`, "there is no phase before the first one whose pass could start it")
 	}
 	if s.Start == nil {
 		return
@@ -58,7 +58,7 @@ func (c *compiler) lintPhaseRules(at Checker, i int) {
 		at.At("success").Fail("missing", "name at least one success rule", "a phase without success rules could pass on nothing")
 	}
 	if len(s.Rollback) == 0 {
-		at.At("rollback").Warn("no-rollback", "name the rollback rules to watch", "nothing takes this phase back")
+		at.At("rollback").Warn("no-rollback", "name the rollback rules to watch", "nothing rolls this phase back")
 	}
 	lintNames(at.At("success"), "success", s.Success, c.success, "rollback", c.rollback)
 	lintNames(at.At("rollback"), "rollback", s.Rollback, c.rollback, "success", c.success)
@@ -131,7 +131,7 @@ func (c *compiler) contradiction(at Checker, good, bad *Rule) {
 		return
 	}
 	if g.upper() != b.upper() && overlap(g, b) {
-		at.Warn("overlap", "leave no value to both", "rule %q holds (%v) for values that rollback rule %q fires at (%v)", good.Name, g, bad.Name, b)
+		at.Warn("overlap", "choose thresholds that do not overlap", "rule %q holds (%v) for values that rollback rule %q fires at (%v)", good.Name, g, bad.Name, b)
 	}
 }
 

@@ -94,9 +94,7 @@ func lintSentry(at Checker, q *SentryQuery, sig *Signal) {
 
 func lintAppStore(at Checker, q *AppStoreQuery, sig *Signal) {
 	at.Required("app", q.App == "", `"the app's numeric id"`)
-	if q.App != "" && strings.Trim(q.App, "0123456789") != "" {
-		at.At("app").Fail("bad-value", "", "%q: want the app's numeric id", q.App)
-	}
+	lintAppStoreForms(at, q)
 	if q.Fact == "" {
 		at.Required("fact", true, `"reviews"`)
 		return
@@ -104,24 +102,50 @@ func lintAppStore(at Checker, q *AppStoreQuery, sig *Signal) {
 	if !at.At("fact").OneOf("unknown-fact", "fact", q.Fact, []string{"reviews", "phased_release_day", "lookup"}) {
 		return
 	}
-	kind, letters := Mean, 3
+	kind := Mean
 	switch q.Fact {
 	case "phased_release_day":
 		kind = Gauge
 	case "lookup":
-		letters = 2
 		at.Required("countries", len(q.Countries) == 0, `["de", "us"]`)
 	}
 	if sig.Kind != kind {
 		at.At("fact").Fail("wrong-kind", `give the signal kind = "`+kind.String()+`"`, "%q is a %v, the signal a %v", q.Fact, kind, sig.Kind)
 	}
 	at.Required("version", q.Fact != "lookup" && q.Version == "" && q.VersionID == "", `"1.0.0"`)
+}
+
+// lintForms checks how the values of a query are written, but for those that only
+// a run knows: it is called again when they are.
+func lintForms(at Checker, q *Query) {
+	if q.AppStore != nil {
+		lintAppStoreForms(at.At("appstore"), q.AppStore)
+	}
+	if q.Athena != nil {
+		lintAthenaForms(at.At("athena"), q.Athena)
+	}
+}
+
+func lintAppStoreForms(at Checker, q *AppStoreQuery) {
+	if known(q.App) && strings.Trim(q.App, "0123456789") != "" {
+		at.At("app").Fail("bad-value", "", "%q: want the app's numeric id", q.App)
+	}
+	letters := map[string]int{"reviews": 3, "phased_release_day": 3, "lookup": 2}[q.Fact]
 	for i, country := range q.Countries {
-		if len(country) != letters {
+		if letters > 0 && known(country) && len(country) != letters {
 			at.At("countries").Index(i).Fail("bad-value", "", "%q: want a code of %d letters for %q", country, letters, q.Fact)
 		}
 	}
 }
+
+func lintAthenaForms(at Checker, q *AthenaQuery) {
+	if known(q.Output) && q.Output != "" && !strings.HasPrefix(q.Output, "s3://") {
+		at.At("output").Fail("bad-url", "", `%q: want "s3://bucket/prefix"`, q.Output)
+	}
+}
+
+// known reports whether a text is what it will be in every run.
+func known(text string) bool { return len(placeholderNames(text)) == 0 }
 
 func lintAthena(at Checker, q *AthenaQuery, sig *Signal) {
 	if sig.Kind != Gauge {
@@ -135,20 +159,18 @@ func lintAthena(at Checker, q *AthenaQuery, sig *Signal) {
 	if q.MinGroup < 1 {
 		at.At("min_group").Fail("out-of-range", "write how many samples every group must have", "%d: want at least 1", q.MinGroup)
 	}
-	if q.Output != "" && !strings.HasPrefix(q.Output, "s3://") {
-		at.At("output").Fail("bad-url", "", `%q: want "s3://bucket/prefix"`, q.Output)
-	}
+	lintAthenaForms(at, q)
 	if q.Reuse.Duration > 7*day {
 		at.At("reuse").Fail("out-of-range", "", "%v: want at most 7d, as Athena has them", q.Reuse)
 	}
-	if marks := placeholders(q.SQL); q.SQL != "" && marks != len(q.Parameters) {
+	if marks := questionMarks(q.SQL); q.SQL != "" && marks != len(q.Parameters) {
 		at.At("parameters").Fail("wrong-count", "", "want one for each question mark of the query: got %d for %d", len(q.Parameters), marks)
 	}
 }
 
-// placeholders counts the question marks of a query outside of strings, quoted
+// questionMarks counts the question marks of a query outside of strings, quoted
 // names and comments.
-func placeholders(sql string) int {
+func questionMarks(sql string) int {
 	n := 0
 	for i := 0; i < len(sql); i++ {
 		switch {

@@ -50,7 +50,7 @@ func (c *compiler) lintRollback(at Checker, s RollbackSpec) {
 	}
 	at.Required("action", s.Action == "", `"what is to be done"`)
 	if s.Command == "" {
-		at.At("command").Warn("no-command", `write command = "the command that was rehearsed"`, "missing: whoever gets the event has to know what to run")
+		at.At("command").Warn("no-command", `write command = "the command that was rehearsed"`, "missing: the event must say what to run")
 	}
 	at.Span("for", s.For, time.Second, year)
 	i, ok := c.signals[s.Signal]
@@ -64,7 +64,7 @@ func (c *compiler) lintRollback(at Checker, s RollbackSpec) {
 	}
 }
 
-// multiple warns of a stretch that is not made of whole buckets.
+// multiple warns of a stretch that is not made of whole periods.
 func multiple(at Checker, d Duration, period time.Duration) {
 	if period > 0 && d.Duration%period != 0 {
 		at.Warn("not-a-multiple", "make it "+Duration{(d.Duration/period + 1) * period}.String(), "%v is not a multiple of the signal's period, %v", d, Duration{period})
@@ -110,7 +110,7 @@ func lintAggregate(at Checker, s RuleSpec, sig *Signal) {
 	at.Required("min_share", share && s.MinShare == nil, `"90 %"`)
 	at.Excess("min_share", !share && s.MinShare != nil, `it is for aggregate "share"`)
 	if share && s.MinShare != nil && s.MinShare.Value == 0 {
-		at.At("min_share").Fail("out-of-range", `write "90 %" or another share`, "a share of nothing is always there")
+		at.At("min_share").Fail("out-of-range", `write "90 %" or another share`, "must be above 0 %%")
 	}
 	percentile := sig.Kind == Percentile
 	switch {
@@ -121,7 +121,7 @@ func lintAggregate(at Checker, s RuleSpec, sig *Signal) {
 		at.At("aggregate").Fail("wrong-kind", `write "exceedance", "worst" or "share"`, "percentiles cannot be pooled")
 	}
 	if percentile && (s.When.Op == Equal || s.When.Op == NotEqual) {
-		at.At("when").Fail("bad-operator", "use <, <=, > or >=", "a percentile is a measured number, equal to nothing")
+		at.At("when").Fail("bad-operator", "use <, <=, > or >=", "== and != make no sense for a percentile")
 	}
 }
 
@@ -139,13 +139,13 @@ func lintCondition(at Checker, when Condition, sig *Signal, kind RuleKind) {
 	fix := "choose a threshold that some values meet and others do not"
 	switch {
 	case never && kind == Success:
-		at.Fail("never-holds", fix, "%q can never hold of a %v: the phase could never pass", when, sig.Kind)
+		at.Fail("never-holds", fix, "%q can never hold for a %v: the phase could never pass", when, sig.Kind)
 	case never:
-		at.Fail("never-holds", fix, "%q can never hold of a %v: the rule could never fire", when, sig.Kind)
+		at.Fail("never-holds", fix, "%q can never hold for a %v: the rule could never fire", when, sig.Kind)
 	case always && kind == RollbackRule:
-		at.Fail("always-holds", fix, "%q always holds of a %v: the rule would always fire", when, sig.Kind)
+		at.Fail("always-holds", fix, "%q always holds for a %v: the rule would always fire", when, sig.Kind)
 	case always:
-		at.Warn("always-holds", fix, "%q always holds of a %v: the rule checks nothing", when, sig.Kind)
+		at.Warn("always-holds", fix, "%q always holds for a %v: the rule checks nothing", when, sig.Kind)
 	}
 }
 

@@ -34,14 +34,14 @@ func (c *compiler) outOfRange() bool {
 	return slices.ContainsFunc(c.problems, func(p Problem) bool { return p.ID == "out-of-range" })
 }
 
-// mostBuckets is how many buckets a signal may keep: ten weeks of minutes.
+// mostBuckets is how many periods a signal may keep: ten weeks of minutes.
 const mostBuckets = 100_000
 
 func (c *compiler) lintSignals(at Checker) {
 	for i, s := range c.specs {
 		lintSignal(at.At(s.Name), s, &c.plan.Signals[i], c.spec.Bare)
 		if keep := c.plan.Signals[i].Keep; keep > mostBuckets && !c.outOfRange() {
-			at.At(s.Name, "period").Fail("too-many-buckets", "make the period longer or the windows shorter",
+			at.At(s.Name, "period").Fail("too-many-periods", "make the period longer or the windows shorter",
 				"the rules look back on %d periods of %v: want at most %d", keep, Duration{c.plan.Signals[i].Period}, mostBuckets)
 		}
 		if i < c.shared && !c.named[s.Name] {
@@ -75,7 +75,7 @@ func lintSignal(at Checker, s SignalSpec, sig *Signal, bare bool) {
 		}
 	}
 	if queries == 0 && !bare {
-		at.Fail("missing-query", "add "+"[signals."+Path(s.Name)+".cloudwatch], .sentry, .appstore or .athena", "nothing says what the source is asked")
+		at.Fail("missing-query", "add "+"[signals."+Path(s.Name)+".cloudwatch], .sentry, .appstore or .athena", "the signal has no query")
 	}
 	if queries > 1 {
 		at.Fail("several-queries", "keep the one of its source", "a signal has one query")

@@ -10,6 +10,12 @@ import (
 // follows from it: "id path", with "~" before a warning.
 func TestLint(t *testing.T) {
 	cw := func(s *Spec, i int) *CloudWatchQuery { return s.Signals[i].CloudWatch }
+	parameter := func(p ParameterSpec) func(*Spec) {
+		return func(s *Spec) { s.Parameters = append(s.Parameters, p) }
+	}
+	used := func(p ParameterSpec) func(*Spec) {
+		return func(s *Spec) { parameter(p)(s); s.Release.Title = "the {" + p.Name + "}" }
+	}
 	for _, tt := range []struct {
 		name   string
 		change func(*Spec)
@@ -20,18 +26,78 @@ func TestLint(t *testing.T) {
 		{"release without plan", func(s *Spec) { s.Release.Plan = "" }, "missing release.plan"},
 		{"release without title", func(s *Spec) { s.Release.Title = "" }, "missing release.title"},
 		{"release without manager", func(s *Spec) { s.Release.Manager = "" }, "missing release.manager"},
-		{"release without start", func(s *Spec) { s.Release.Start = time.Time{} }, "missing release.start"},
+		{"release with a version and no start", func(s *Spec) { s.Release.Start = time.Time{} }, "missing release.start"},
+		{"release with a start and no version", func(s *Spec) { s.Release.Version = "" }, "~no-version release.version"},
+		{"template", func(s *Spec) { s.Release.Version, s.Release.Start = "", time.Time{} }, ""},
+		{"template that ends on a date", func(s *Spec) {
+			s.Release.Version, s.Release.Completion, s.Release.Start = "", Instant{Time: s.Release.Start}, time.Time{}
+		}, "wrong-type release.expected_completion"},
+		{"template that ends while a phase is watched", func(s *Spec) {
+			s.Release.Version, s.Release.Start, s.Release.Completion = "", time.Time{}, Instant{Offset: &Offset{3 * time.Hour}}
+		}, "~order release.expected_completion"},
+		{"ends two years after T", func(s *Spec) { s.Release.Completion = Instant{Offset: &Offset{2 * year}} }, "out-of-range release.expected_completion"},
+		{"ends at T", func(s *Spec) { s.Release.Completion = Instant{Offset: &Offset{}} }, "order release.expected_completion"},
+		{"version with a space", func(s *Spec) { s.Release.Version = "1 0" }, "bad-version release.version"},
+		{"plan's name has an at sign", func(s *Spec) { s.Release.Plan = "a@b" }, "bad-name release.plan"},
+		{"plan's name has a tilde", func(s *Spec) { s.Release.Plan = "a~b" }, "bad-name release.plan"},
 		{"plan's name has a slash", func(s *Spec) { s.Release.Plan = "a/b" }, "bad-name release.plan"},
 		{"plan's name is too long", func(s *Spec) { s.Release.Plan = strings.Repeat("x", 65) }, "bad-name release.plan"},
 		{"plan's name begins with a point", func(s *Spec) { s.Release.Plan = ".x" }, "bad-name release.plan"},
 		{"interval of a millisecond", func(s *Spec) { s.Release.Interval = dur(time.Millisecond) }, "out-of-range release.interval"},
 		{"interval in parts of a second", func(s *Spec) { s.Release.Interval = dur(1500 * time.Millisecond) }, "out-of-range release.interval"},
-		{"ends before it starts", func(s *Spec) { s.Release.Completion = s.Release.Start.Add(-1) }, "order release.expected_completion"},
-		{"ends while a phase is watched", func(s *Spec) { s.Release.Completion = s.Release.Start.Add(3 * time.Hour) }, "~order release.expected_completion"},
+		{"ends before it starts", func(s *Spec) { s.Release.Completion = Instant{Time: s.Release.Start.Add(-1)} }, "order release.expected_completion"},
+		{"ends while a phase is watched", func(s *Spec) { s.Release.Completion = Instant{Time: s.Release.Start.Add(3 * time.Hour)} }, "~order release.expected_completion"},
+
+		{"parameter that is never used", parameter(ParameterSpec{Name: "x", Default: &Literal{"1"}}), "~unused-parameter parameters.x"},
+		{"parameter of the release before only", func(s *Spec) {
+			parameter(ParameterSpec{Name: "x", Default: &Literal{"1"}})(s)
+			s.Rollback[0].Command = "revert {previous.x}"
+		}, ""},
+		{"parameter with a capital", used(ParameterSpec{Name: "X", Default: &Literal{"1"}}), "bad-name parameters.X; ~unused-parameter parameters.X"},
+		{"parameter with a point", used(ParameterSpec{Name: "a.b", Default: &Literal{"1"}}), `bad-name parameters."a.b"`},
+		{"parameter called version", used(ParameterSpec{Name: "version", Default: &Literal{"1"}}), "bad-name parameters.version"},
+		{"parameter that nothing can tell", used(ParameterSpec{Name: "x"}), "missing parameters.x"},
+		{"required parameter with a default", used(ParameterSpec{Name: "x", Required: true, Default: &Literal{"1"}}), "conflict parameters.x.required"},
+		{"pattern that is none", used(ParameterSpec{Name: "x", Pattern: "(", Default: &Literal{"1"}}), "bad-value parameters.x.pattern"},
+		{"default against its pattern", used(ParameterSpec{Name: "x", Pattern: "[a-z]+", Default: &Literal{"1"}}), "bad-value parameters.x.default"},
+		{"pattern that a part matches", used(ParameterSpec{Name: "x", Pattern: "a|b", Default: &Literal{"ac"}}), "bad-value parameters.x.default"},
+		{"default with an escape", used(ParameterSpec{Name: "x", Default: &Literal{"\x1b"}}), "bad-value parameters.x.default"},
+		{"placeholder of nothing", func(s *Spec) { s.Release.Title = "{verison}" }, "unknown-placeholder release.title"},
+		{"placeholder in a command", func(s *Spec) { s.Rollback[0].Command = "x {lambda}" }, "unknown-placeholder rollback.errors-high.command"},
+		{"placeholder in a query", func(s *Spec) { s.Signals[3].Athena.Parameters[0] = "'{x}'" }, "unknown-placeholder signals.gap.athena.parameters[0]"},
+		{"placeholder in a query that is asked twice", func(s *Spec) { s.Signals[2].CloudWatch.Dimensions = map[string]string{"F": "{x}"} }, "unknown-placeholder signals.p95.cloudwatch.dimensions.F"},
+		{"placeholder in a baseline", func(s *Spec) {
+			s.Release.Evidence = ptr(Sequential)
+			s.Signals[4].Baseline = &BaselineSpec{Dimension: "release", Value: "p@{x}"}
+		}, "unknown-placeholder signals.crash_free.baseline.value"},
+		{"a placeholder of the release's query beside its baseline", func(s *Spec) {
+			s.Release.Evidence = ptr(Sequential)
+			s.Signals[2].CloudWatch.Dimensions = map[string]string{"F": "{plan}", "ExecutedVersion": "43"}
+			s.Signals[2].Baseline = &BaselineSpec{Dimension: "ExecutedVersion", Value: "42"}
+		}, ""},
+		{"placeholder like a parameter's", func(s *Spec) {
+			used(ParameterSpec{Name: "lambda", Default: &Literal{"1"}})(s)
+			s.Rollback[0].Command = "revert {previous.lamda}"
+		}, "unknown-placeholder rollback.errors-high.command"},
+		{"text in double braces", func(s *Spec) { s.Rollback[0].Command = "x {{lambda}} {}" }, ""},
+		{"the release's own version", func(s *Spec) { s.Signals[4].Sentry.Release = "p@{version}" }, ""},
+		{"a name in a query that wants digits", func(s *Spec) { s.Signals[5].AppStore.App = "{plan}" }, "bad-value signals.stars.appstore.app"},
+		{"a version in a query outside of quotes", func(s *Spec) { s.Signals[3].Athena.Parameters[0] = "{version}" }, "bad-value signals.gap.athena.parameters[0]"},
+		{"placeholder of a shared signal", func(s *Spec) {
+			s.Signals[4].Sentry.Release = "p@{x}"
+			s.Shared, s.Signals = s.Signals[4:5:5], append(s.Signals[:4:4], s.Signals[5])
+		}, "unknown-parameter parameters.x"},
+		{"a version before with a space", func(s *Spec) { s.Release.Previous = map[string]Literal{"version": {"1 0"}} }, "bad-version release.previous.version"},
+		{"a parameter before that is not declared", func(s *Spec) { s.Release.Previous = map[string]Literal{"x": {"1"}} }, "unknown-parameter release.previous.x"},
+		{"a parameter before, against its pattern", func(s *Spec) {
+			used(ParameterSpec{Name: "x", Pattern: "[0-9]", Default: &Literal{"1"}})(s)
+			s.Release.Previous = map[string]Literal{"x": {"a"}}
+		}, "bad-value release.previous.x"},
 
 		{"no phases", func(s *Spec) { s.Phases = nil },
 			"missing phases; ~unused-rule success.errors; ~unused-rule success.slow; ~unused-rule success.gap; ~unused-rule success.crashes; ~unused-rule success.stars; ~unused-rule rollback.errors-high; ~unused-rule rollback.slow-high"},
 		{"phase called current", func(s *Spec) { s.Phases[0].Name = "current" }, "bad-name phases.current"},
+		{"phase called run", func(s *Spec) { s.Phases[0].Name = "run" }, "bad-name phases.run"},
 		{"phase with a space", func(s *Spec) { s.Phases[0].Name = "a b" }, `bad-name phases."a b"`},
 		{"phase without traffic", func(s *Spec) { s.Phases[0].Traffic = nil }, "missing phases.canary.traffic"},
 		{"phase without window", func(s *Spec) { s.Phases[0].Window = nil }, "missing phases.canary.window"},
@@ -145,7 +211,7 @@ func TestLint(t *testing.T) {
 		{"ratio in per cent", func(s *Spec) { s.Signals[0].Unit = ptr(Percent) }, ""},
 		{"alarm in seconds", func(s *Spec) { s.Signals[1].Unit = ptr(Seconds) }, "unit-mismatch signals.page.unit"},
 		{"period of two days", func(s *Spec) { s.Signals[3].Period = dur(2 * day) }, "short-window phases.canary.window; out-of-range signals.gap.period"},
-		{"a month of seconds", func(s *Spec) { s.Signals[1].Period, s.Phases[1].Window = dur(time.Second), dur(30*day) }, "too-many-buckets signals.page.period"},
+		{"a month of seconds", func(s *Spec) { s.Signals[1].Period, s.Phases[1].Window = dur(time.Second), dur(30*day) }, "too-many-periods signals.page.period"},
 		{"asked never", func(s *Spec) { s.Signals[0].Every = dur(0) }, "out-of-range signals.error_rate.every"},
 
 		{"CloudWatch's period", func(s *Spec) { s.Signals[1].Period = dur(90 * time.Second) }, "bad-period signals.page.period"},
@@ -205,7 +271,7 @@ func TestLint(t *testing.T) {
 		{"message without anything", func(s *Spec) { s.Communications[0] = CommunicationSpec{Name: "x"} },
 			"missing communications.x.at; missing communications.x.channel; missing communications.x.text"},
 		{"message in two years", func(s *Spec) { s.Communications[0].At = &Offset{2 * year} }, "out-of-range communications.later.at"},
-		{"approval of nobody", func(s *Spec) { s.Approvals[0].Role = "" }, "missing approvals.cto.role"},
+		{"approval without a role", func(s *Spec) { s.Approvals[0].Role = "" }, "missing approvals.cto.role"},
 		{"approval dated, not signed", func(s *Spec) { s.Approvals[0].Name = "" }, "missing approvals.cto.name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -276,7 +342,7 @@ func TestCheckSignalsAlone(t *testing.T) {
 	}
 }
 
-func TestPlaceholders(t *testing.T) {
+func TestQuestionMarks(t *testing.T) {
 	for sql, want := range map[string]int{
 		"":                      0,
 		"SELECT ?, ?":           2,
@@ -287,7 +353,7 @@ func TestPlaceholders(t *testing.T) {
 		"SELECT 'open ?":        0,
 		"/*/ ? */ ?":            1,
 	} {
-		if got := placeholders(sql); got != want {
+		if got := questionMarks(sql); got != want {
 			t.Errorf("%q has %d question marks to fill, want %d", sql, got, want)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 var (
 	verdictNames   = []string{"unknown", "pending", "pass", "fail", "rollback"}
 	causeNames     = []string{"", "threshold", "window", "no_data", "stale", "source_error", "insufficient_samples", "approval", "manual", "config", "evidence", "baseline"}
-	stateNames     = []string{"waiting", "monitoring", "held", "passed", "failed", "rolled_back"}
+	stateNames     = []string{"waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded"}
 	unitNames      = []string{"", "%", "s"}
 	kindNames      = []string{"ratio", "mean", "gauge", "percentile", "alarm"}
 	faultNames     = []string{"", "no_data", "stale", "partial", "throttled", "auth", "config", "unavailable"}
@@ -98,7 +98,9 @@ func (s *Severity) UnmarshalText(b []byte) error  { return parse("severity", sev
 func Verdicts() []Verdict { return []Verdict{Unknown, Pending, Pass, Fail, Rollback} }
 
 // States lists every State in order.
-func States() []State { return []State{Waiting, Monitoring, Held, Passed, Failed, RolledBack} }
+func States() []State {
+	return []State{Waiting, Monitoring, Held, Passed, Failed, RolledBack, Superseded}
+}
 
 // Faults lists every Fault in order.
 func Faults() []Fault {

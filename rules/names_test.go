@@ -43,7 +43,7 @@ func every[T ~uint8, P interface {
 func TestSpellings(t *testing.T) {
 	every[Verdict](t, "unknown", "pending", "pass", "fail", "rollback")
 	every[Cause](t, "", "threshold", "window", "no_data", "stale", "source_error", "insufficient_samples", "approval", "manual", "config", "evidence", "baseline")
-	every[State](t, "waiting", "monitoring", "held", "passed", "failed", "rolled_back")
+	every[State](t, "waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded")
 	every[Unit](t, "", "%", "s")
 	every[Kind](t, "ratio", "mean", "gauge", "percentile", "alarm")
 	every[Fault](t, "", "no_data", "stale", "partial", "throttled", "auth", "config", "unavailable")
@@ -63,7 +63,7 @@ func TestListsOfValues(t *testing.T) {
 	if got := fmt.Sprint(Verdicts()); got != "[unknown pending pass fail rollback]" {
 		t.Errorf("Verdicts() = %v", got)
 	}
-	if got := fmt.Sprint(States()); got != "[waiting monitoring held passed failed rolled_back]" {
+	if got := fmt.Sprint(States()); got != "[waiting monitoring held passed failed rolled_back superseded]" {
 		t.Errorf("States() = %v", got)
 	}
 	if got := fmt.Sprint(Faults()); got != "[ no_data stale partial throttled auth config unavailable]" {

@@ -12,7 +12,7 @@ const (
 	PolicyIgnore                 // judge the phase without this rule
 )
 
-// RuleKind tells the rules that let a phase pass from those that take it back.
+// RuleKind tells the rules that let a phase pass from those that roll it back.
 type RuleKind uint8
 
 const (
@@ -27,8 +27,8 @@ type Aggregate uint8
 const (
 	Pooled     Aggregate = iota // by the signal's kind
 	Exceedance                  // share of samples above the threshold, against 1 - quantile (the default for percentiles)
-	Worst                       // the worst bucket
-	Share                       // share of buckets that satisfy the condition
+	Worst                       // the worst period
+	Share                       // share of periods that satisfy the condition
 )
 
 // Method is how a rule turns numbers into a verdict.
@@ -62,12 +62,12 @@ const (
 	ProofStrong          // the limit itself is proven
 )
 
-// Datapoints is CloudWatch's "M out of N": M of the newest N buckets breach.
+// Datapoints is CloudWatch's "M out of N": M of the newest N periods breach.
 // The zero value is not used.
 type Datapoints struct {
 	M       int    `json:"m"`
 	N       int    `json:"n"`
-	Missing string `json:"missing"` // what a missing bucket counts as: missing, ignore, breaching, notBreaching
+	Missing string `json:"missing"` // what a missing period counts as: missing, ignore, breaching, notBreaching
 }
 
 // Rule is one line of the plan: a condition on a signal, and what follows.
@@ -84,22 +84,22 @@ type Rule struct {
 	ShownWhen   Condition `json:"shown_when"`
 
 	For        time.Duration `json:"for,omitempty"`       // rollback: how long it must be so
-	Over       time.Duration `json:"over,omitempty"`      // event time that one judged value covers; zero: success the phase's window, rollback one bucket
-	Coverage   float64       `json:"coverage"`            // share of the expected buckets that must be present, 0..1
+	Over       time.Duration `json:"over,omitempty"`      // event time that one judged value covers; zero: success the phase's window, rollback one period
+	Coverage   float64       `json:"coverage"`            // share of the expected periods that must be present, 0..1
 	MinSamples float64       `json:"min_samples"`         // in the judged stretch
 	Aggregate  Aggregate     `json:"aggregate"`           //
-	MinShare   float64       `json:"min_share,omitempty"` // Share: of the buckets, 0..1
+	MinShare   float64       `json:"min_share,omitempty"` // Share: of the periods, 0..1
 	Alarm      int           `json:"alarm"`               // success: index of an Alarm signal that must be OK all through the window too; -1 for none
 	OnNoData   Policy        `json:"on_no_data"`
 	OnError    Policy        `json:"on_error"`
 	Grace      time.Duration `json:"grace"` // how long data may be missing before a policy other than hold acts
 
-	Datapoints Datapoints    `json:"datapoints,omitzero"`  // rollback: M of N buckets, in place of For
-	KeepFiring time.Duration `json:"keep_firing,omitzero"` // rollback: how long a breach still counts as one after its last breaching bucket
+	Datapoints Datapoints    `json:"datapoints,omitzero"`  // rollback: M of N periods, in place of For
+	KeepFiring time.Duration `json:"keep_firing,omitzero"` // rollback: how long a breach still counts as one after its last breaching period
 
 	// A rule that weighs evidence has two bounds on the share of bad ones, 0..1 (on
 	// the mean for a Mean, on the gap for a Gauge with groups): what a good release
-	// keeps, and what is to be taken back. Between them the rollout waits. They are
+	// keeps, and what is to be rolled back. Between them the rollout waits. They are
 	// equal where the plan has only one of the two on this signal.
 	Method  Method  `json:"method,omitempty"`
 	Limit   float64 `json:"limit,omitempty"`
@@ -169,8 +169,9 @@ type Plan struct {
 	Name       string        `json:"name"` // plan id, REL-2025-06-04
 	Title      string        `json:"title"`
 	Version    string        `json:"version,omitempty"` // what is released
-	Start      time.Time     `json:"start"`             // T, UTC
-	Completion time.Time     `json:"completion"`        // expected
+	Start      time.Time     `json:"start"`             // T, UTC; zero of a template
+	Completion time.Time     `json:"completion"`        // expected; zero of a template
+	Length     time.Duration `json:"length,omitempty"`  // of a template: from T to the expected completion
 	Manager    string        `json:"manager"`
 	Interval   time.Duration `json:"interval"` // between ticks
 
@@ -184,4 +185,28 @@ type Plan struct {
 	Approvals      []Approval      `json:"approvals,omitempty"`
 	Rehearsal      Rehearsal       `json:"rehearsal"`
 	PassCriteria   []string        `json:"pass_criteria,omitempty"`
+
+	Parameters    []Parameter `json:"parameters,omitempty"`    // that a run is told when it begins, in file order
+	GivenPrevious Previous    `json:"given_previous,omitzero"` // what the plan file says of the release before, for a run that no passed one comes before
+
+	Binding Binding `json:"binding,omitzero"` // what makes a run of the plan; zero for a plan by itself
+}
+
+// Binding makes a run of a plan: one release of one version. Its values stand in
+// the plan's texts, queries and commands already. It is zero for a plan that no
+// run was begun of, as a scenario or a backtest has it.
+type Binding struct {
+	Run        string            `json:"run"`                  // id of the run: "shop@1.0.0", "shop@1.0.0~2"; safe in URLs and shells
+	UID        string            `json:"uid"`                  // random: makes the ids of events unique across journals
+	Try        int               `json:"try"`                  // 1 for the first run of this version
+	Template   bool              `json:"template,omitempty"`   // the plan's file names no version: the run was begun by a command
+	Parameters map[string]string `json:"parameters,omitempty"` // declared parameters with their values, defaults included
+	Previous   Previous          `json:"previous,omitzero"`    // what {previous} and {previous.NAME} stand for
+}
+
+// Previous is the release before: the last run that passed, unless the run was
+// told otherwise.
+type Previous struct {
+	Version    string            `json:"version,omitempty"`
+	Parameters map[string]string `json:"parameters,omitempty"`
 }

@@ -36,6 +36,15 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// line is the problem in one line, with what to do about it.
+func (p Problem) line() string {
+	line := p.Path + ": " + p.Message
+	if p.Fix != "" {
+		line += ": " + p.Fix
+	}
+	return line
+}
+
 // Errors counts the problems that keep the plan from running.
 func (ps Problems) Errors() int {
 	n := 0

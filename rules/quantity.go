@@ -222,3 +222,62 @@ func (d *Date) UnmarshalTOML(value any) error {
 	}
 	return errors.New("want a day such as 2025-05-30")
 }
+
+// Instant is a point in time: an instant, or a time on the plan's clock.
+type Instant struct {
+	Time   time.Time // UTC; zero where it is on the plan's clock, or not given
+	Offset *Offset   // from T
+}
+
+// IsZero reports whether no time is given.
+func (i Instant) IsZero() bool { return i.Time.IsZero() && i.Offset == nil }
+
+// UnmarshalTOML takes a TOML date and time with its offset from UTC, or an offset
+// from T as text.
+func (i *Instant) UnmarshalTOML(value any) error {
+	switch v := value.(type) {
+	case string:
+		i.Offset = new(Offset)
+		return i.Offset.UnmarshalText([]byte(v))
+	case time.Time:
+		if !strings.HasSuffix(v.Location().String(), "-local") {
+			i.Time = v.UTC()
+			return nil
+		}
+	}
+	return errors.New(`want a date and time with its offset from UTC, such as 2025-06-05T08:30:00Z, or a time on the plan's clock, such as "T+30.5h"`)
+}
+
+// Literal is a value as text, also where the file writes a number, true or false.
+type Literal struct {
+	Text string // the value as text: "43" for the number 43
+}
+
+// UnmarshalTOML takes a string, a number, true or false.
+func (l *Literal) UnmarshalTOML(value any) error {
+	switch v := value.(type) {
+	case string:
+		l.Text = v
+	case int64:
+		l.Text = strconv.FormatInt(v, 10)
+	case float64:
+		l.Text = strconv.FormatFloat(v, 'f', -1, 64)
+	case bool:
+		l.Text = strconv.FormatBool(v)
+	default:
+		return errors.New("want a string, a number, true or false")
+	}
+	return nil
+}
+
+// Count writes a number of samples for people, with separators: "11,010".
+func Count(n float64) string {
+	if n != math.Trunc(n) || math.Abs(n) >= 1e15 {
+		return strconv.FormatFloat(n, 'g', 6, 64)
+	}
+	s := strconv.FormatInt(int64(n), 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

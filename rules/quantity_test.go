@@ -156,3 +156,41 @@ func FuzzOffset(f *testing.F) {
 		}
 	})
 }
+
+func TestACountHasSeparators(t *testing.T) {
+	for n, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 11010: "11,010", -1234567: "-1,234,567", 2.5: "2.5", 1e15: "1e+15"} {
+		if got := Count(n); got != want {
+			t.Errorf("%v is %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestInstantFromTOML(t *testing.T) {
+	at := time.Date(2025, 6, 5, 10, 30, 0, 0, time.FixedZone("", 7200))
+	var i Instant
+	if err := i.UnmarshalTOML(at); err != nil || i.IsZero() || !i.Time.Equal(at) || i.Time.Location() != time.UTC {
+		t.Errorf("%v reads as %+v (%v)", at, i, err)
+	}
+	i = Instant{}
+	if err := i.UnmarshalTOML("T+30.5h"); err != nil || i.IsZero() || i.Offset.Duration != 30*time.Hour+30*time.Minute {
+		t.Errorf("T+30.5h reads as %+v (%v)", i, err)
+	}
+	for _, value := range []any{"tomorrow", int64(5), true, time.Date(2025, 6, 5, 10, 30, 0, 0, time.FixedZone("datetime-local", 0))} {
+		if err := new(Instant).UnmarshalTOML(value); err == nil {
+			t.Errorf("%v is taken for an instant", value)
+		}
+	}
+}
+
+// A parameter's default stands in place of its table, as text, a number or a switch.
+func TestLiteralsFromTOML(t *testing.T) {
+	for value, want := range map[any]string{"42": "42", int64(-42): "-42", 0.25: "0.25", 1e21: "1000000000000000000000", true: "true", false: "false"} {
+		var p ParameterSpec
+		if err := p.UnmarshalScalar(value); err != nil || p.Default.Text != want {
+			t.Errorf("%v reads as %q (%v), want %q", value, p.Default.Text, err, want)
+		}
+	}
+	if err := new(ParameterSpec).UnmarshalScalar(time.Time{}); err == nil {
+		t.Error("a date is taken for a parameter's value")
+	}
+}

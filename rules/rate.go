@@ -22,7 +22,7 @@ func ParseRate(text string) (float64, error) {
 		return 0, fmt.Errorf(`rate %q: want a number in a time such as "2/s", "120/min", "5000/h" or "90000/d"`, text)
 	}
 	if v /= seconds; !(v >= 1/mostRate && v <= mostRate) {
-		return 0, fmt.Errorf("rate %q: want more than none and at most %.0f a second", text, mostRate)
+		return 0, fmt.Errorf("rate %q: want more than 0 and at most %.0f a second", text, mostRate)
 	}
 	return v, nil
 }

@@ -40,10 +40,10 @@ type Signal struct {
 	Unit   Unit          `json:"unit"`
 	Good   bool          `json:"good,omitempty"`     // Ratio: the value is the good share, 1 - bad/total
 	Quant  float64       `json:"quantile,omitempty"` // Percentile: 0..1, for example 0.95
-	Period time.Duration `json:"period"`             // width of one bucket of event time
+	Period time.Duration `json:"period"`             // length of one period of event time
 	Every  time.Duration `json:"every"`              // how often the source is asked; at least Period unless the source is cheap
-	Settle time.Duration `json:"settle"`             // how long after its end a bucket may still change
-	Keep   int           `json:"keep"`               // buckets that the longest window of any rule needs
+	Settle time.Duration `json:"settle"`             // how long after its end a period may still change
+	Keep   int           `json:"keep"`               // periods that the longest window of any rule needs
 	Query  Query         `json:"query"`
 
 	// A rule on a percentile that counts exceedances is judged on a derived
@@ -57,7 +57,7 @@ type Signal struct {
 	// declared signals, so that it is never the first.
 	Baseline   int           `json:"baseline,omitempty"`
 	BaselineOf string        `json:"baseline_of,omitempty"` // name of the signal that this one is the baseline of
-	Maturity   time.Duration `json:"maturity,omitempty"`    // how old a bucket must be before it may help to pass: crashes are told late
+	Maturity   time.Duration `json:"maturity,omitempty"`    // how old a period must be before it may help to pass: crashes are told late
 	Cluster    float64       `json:"cluster,omitempty"`     // how many samples carry the information of one, at least 1; 0 means 1
 	Rate       float64       `json:"rate,omitempty"`        // samples a second that the whole service is expected to have; 0 when unknown
 }
@@ -108,25 +108,25 @@ type AppStoreQuery struct {
 type AthenaQuery struct {
 	SQL        string   `json:"sql" toml:"-"`                           // the text of File, read when the config is
 	File       string   `json:"file" toml:"file"`                       // File with the query, beside the config file. Required.
-	Parameters []string `json:"parameters,omitempty" toml:"parameters"` // One for each question mark of the query, strings with their own quotes: ["'1.0.0'"].
+	Parameters []string `json:"parameters,omitempty" toml:"parameters"` // One for each question mark of the query, strings with their own quotes: ["'{version}'"].
 	Database   string   `json:"database,omitempty" toml:"database"`     // The database. Required.
 	Catalog    string   `json:"catalog,omitempty" toml:"catalog"`       // The data catalog. Default: AwsDataCatalog.
 	Workgroup  string   `json:"workgroup,omitempty" toml:"workgroup"`   // The workgroup. Default: primary.
 	Output     string   `json:"output,omitempty" toml:"output"`         // Where results go, "s3://bucket/prefix". Default: what the workgroup says.
 	Groups     int      `json:"groups" toml:"groups"`                   // How many groups must be present, 10 for deciles; fewer are no data. Required.
 	MinGroup   int      `json:"min_group" toml:"min_group"`             // How many samples every group must have; fewer are no data. Required.
-	Reuse      Duration `json:"reuse,omitempty" toml:"reuse"`           // How old a result of the same query may be, up to 7d. Default: 0s, each is run afresh.
+	Reuse      Duration `json:"reuse,omitempty" toml:"reuse"`           // How old a result of the same query may be, up to 7d. Default: 0s, each query runs.
 }
 
-// Point is what one bucket of event time said. What Value and Samples hold is
+// Point is what one period of event time said. What Value and Samples hold is
 // the signal's Kind.
 type Point struct {
-	At      int64   `json:"t"` // start of the bucket, Unix seconds
+	At      int64   `json:"t"` // start of the period, Unix seconds
 	Value   float64 `json:"v"`
 	Samples float64 `json:"n"`
 }
 
-// Group is one of the groups that a bucket consists of: a decile, a number of
+// Group is one of the groups that a period consists of: a decile, a number of
 // stars.
 type Group struct {
 	Name    string  `json:"name"`
@@ -134,9 +134,9 @@ type Group struct {
 	Samples float64 `json:"n"`
 }
 
-// Parts says of what groups a bucket consists.
+// Parts says of what groups a period consists.
 type Parts struct {
-	At     int64   `json:"t"` // start of the bucket, as its Point's
+	At     int64   `json:"t"` // start of the period, as its Point's
 	Groups []Group `json:"groups"`
 }
 
@@ -160,13 +160,13 @@ type Reading struct {
 	Signal int     `json:"signal"` // index in Plan.Signals
 	From   int64   `json:"from"`   // range asked for, Unix seconds, From inclusive
 	To     int64   `json:"to"`
-	Points []Point `json:"points,omitempty"` // ascending; a bucket replaces what was known of it
+	Points []Point `json:"points,omitempty"` // ascending; a period replaces what was known of it
 	// Parts are the groups of those of Points that have any, ascending: the
 	// deciles behind a gap, the stars behind a mean ("1" to "5"). Their Samples
-	// add up to the point's. A reading with NoData may have parts of a bucket
+	// add up to the point's. A reading with NoData may have parts of a period
 	// without a point: its groups are known, and one is too small for a value.
 	Parts []Parts `json:"parts,omitempty"`
-	// SettledUntil is the watermark: every bucket that ends at or before it is
+	// SettledUntil is the watermark: every period that ends at or before it is
 	// complete, and one that is absent will stay absent. Zero when unknown.
 	SettledUntil int64  `json:"settled_until,omitempty"`
 	Fault        Fault  `json:"fault,omitempty"`
@@ -174,7 +174,7 @@ type Reading struct {
 	RetryAt      int64  `json:"retry_at,omitempty"` // the source asked not to be called before; Unix seconds
 	Note         string `json:"note,omitempty"`     // what a person may want to know: the two deciles, the phased-release day
 	Ref          string `json:"ref,omitempty"`      // the upstream's request or query id
-	// Width is the width of the buckets in seconds when the source could not give
+	// Width is the width of the periods in seconds when the source could not give
 	// the signal's own Period (Sentry falls back to one hour); zero means Period.
 	Width int64 `json:"width,omitempty"`
 	// Asking says that this is no answer yet: the question is still open and the

@@ -9,9 +9,10 @@ import "time"
 // `[phases.canary]` is the phase with the name "canary". The order is the file's.
 type Spec struct {
 	Release        ReleaseSpec         `toml:"release"`        // What is released, and when.
+	Parameters     []ParameterSpec     `toml:"parameters"`     // What a run is told when it begins: {name} stands for it in queries, texts and commands. `lambda = 43` is short for a table with that default.
 	Phases         []PhaseSpec         `toml:"phases"`         // The steps of the rollout, in order.
 	Success        []SuccessSpec       `toml:"success"`        // What must hold for a phase to pass.
-	Rollback       []RollbackSpec      `toml:"rollback"`       // What takes the release back.
+	Rollback       []RollbackSpec      `toml:"rollback"`       // What rolls the release back.
 	Signals        []SignalSpec        `toml:"signals"`        // The measurements that the rules judge.
 	Communications []CommunicationSpec `toml:"communications"` // Messages that fall due on the plan's clock.
 	Rehearsal      RehearsalSpec       `toml:"rehearsal"`      // The proof that the rollback commands were tried.
@@ -26,19 +27,39 @@ type Spec struct {
 	Bare bool `toml:"-"`
 }
 
-// ReleaseSpec is the head of a plan.
+// ReleaseSpec is the head of a plan. With `version` and `start` the plan begins its
+// run by itself. With neither it is a template: its runs begin with
+// `relgate start PLAN --version V`, as many as there are releases.
 type ReleaseSpec struct {
 	Plan       string    `toml:"plan"`                // The plan's id, "REL-2025-06-04": it stands in URLs, metrics and events. Required.
 	Title      string    `toml:"title"`               // For people. Required.
-	Version    string    `toml:"version"`             // What is released: "1.0.0".
-	Start      time.Time `toml:"start"`               // T, with its offset from UTC: every "T+…" counts from here. Required.
-	Completion time.Time `toml:"expected_completion"` // When the release should be over. Default: the end of the last phase's window.
+	Version    string    `toml:"version"`             // What is released: "1.0.0". At most 128 letters, digits, ".", "_", "+", ":" and "-". Default: the start, as "20250604T020000Z"; none for a template.
+	Start      time.Time `toml:"start"`               // T, with its offset from UTC: every "T+…" counts from here. Default: none, for a template.
+	Completion Instant   `toml:"expected_completion"` // When the release should be over: a date and time, or a time on the plan's clock, "T+30.5h", the only form for a template. Default: the end of the last phase's window.
 	Manager    string    `toml:"manager"`             // Who leads the release. Required.
 	Interval   *Duration `toml:"interval"`            // How often the rules are evaluated, from 1s to 1h. Default: 30s.
+
+	Previous map[string]Literal `toml:"previous"` // The release before the first run, for {previous} and {previous.NAME}: { version = "0.9.0", lambda = 42 }. Later runs know it from the run that passed before. Default: none.
 
 	Evidence      *Method   `toml:"evidence"`       // How rules on counts are judged unless they say otherwise: "threshold" compares the value with the threshold, "sequential" weighs the counts. Default: threshold.
 	FalseRollback *Fraction `toml:"false_rollback"` // How likely a release that keeps all its limits may be rolled back by the rules that weigh evidence. It is split over them by their weights. At most 50 %. Default: 1 %.
 	FalsePass     *Fraction `toml:"false_pass"`     // How likely a rule that weighs evidence may pass a release that misses what it proves. At most 50 %. Default: 5 %.
+}
+
+// ParameterSpec declares a value that a run is told when it begins, with
+// `relgate start --set NAME=VALUE`.
+type ParameterSpec struct {
+	Name        string   `toml:"-" key:"name"`
+	Default     *Literal `toml:"default"`     // Its value where a run is not told another. Without one the parameter is required.
+	Required    bool     `toml:"required"`    // Every run must be told it, as it must any parameter without a default. Default: false.
+	Pattern     string   `toml:"pattern"`     // Regular expression (RE2) that the whole value must match: "[0-9]+". Default: any value.
+	Description string   `toml:"description"` // For people.
+}
+
+// UnmarshalScalar takes a value that stands in place of the table: the default.
+func (p *ParameterSpec) UnmarshalScalar(value any) error {
+	p.Default = new(Literal)
+	return p.Default.UnmarshalTOML(value)
 }
 
 // PhaseSpec is one step of the rollout with its monitoring window.
@@ -68,7 +89,7 @@ type RuleSpec struct {
 	Aggregate  *Aggregate `toml:"aggregate"`   // How a percentile is judged: "exceedance" counts the samples beyond the threshold, "worst" takes the worst period, "share" counts periods. Default: exceedance.
 	MinShare   *Fraction  `toml:"min_share"`   // With aggregate "share": the share of periods that must satisfy the condition. Required there.
 	OnNoData   *Policy    `toml:"on_no_data"`  // When the source has nothing: "hold" waits and never passes, "fail" fails the phase, "rollback" rolls back, "ignore" judges without the rule. Default: hold.
-	OnError    *Policy    `toml:"on_error"`    // When the source cannot be asked: as on_no_data. Default: hold.
+	OnError    *Policy    `toml:"on_error"`    // When the source fails or rejects the query: as on_no_data. Default: hold.
 	Grace      *Duration  `toml:"grace"`       // How long data may be missing before on_no_data and on_error act. Default: the signal's settle plus three periods.
 	Evidence   *Method    `toml:"evidence"`    // "threshold" compares the value with the threshold; "sequential" weighs the counts, is right on few samples and says how sure it is. Default: release.evidence where the signal has counts, else threshold.
 	Owner      string     `toml:"owner"`       // Who answers for it. Required.
@@ -81,14 +102,14 @@ type SuccessSpec struct {
 	Alarm   string     `toml:"alarm"`   // Name of an alarm signal that must stay OK all through the window as well.
 	Gate    *Gate      `toml:"gate"`    // What it may do: "required" must pass, "veto" counts only when it is known to fail, "advisory" is shown and decides nothing. Default: required.
 	Proof   *Proof     `toml:"proof"`   // With evidence "sequential", what it takes to pass: "strong" proves the limit, "weak" wants the value to meet the limit and the trigger excluded, "by_traffic" is weak below 50 % of the traffic and strong from there on and in the last phase. Default: by_traffic.
-	Trigger *Condition `toml:"trigger"` // With evidence "sequential", what is bad enough to be taken back: "> 3 %". For a percentile it is the share of samples beyond the rule's threshold. Default: the condition of a rollback rule on this signal, else the limit itself.
+	Trigger *Condition `toml:"trigger"` // With evidence "sequential", what is bad enough to be rolled back: "> 3 %". For a percentile it is the share of samples beyond the rule's threshold. Default: the condition of a rollback rule on this signal, else the limit itself.
 }
 
-// RollbackSpec is a rule that takes the release back. relgate never runs the
+// RollbackSpec is a rule that rolls the release back. relgate never runs the
 // command: it sends the event to those who do.
 type RollbackSpec struct {
 	RuleSpec
-	For        *Duration  `toml:"for"`             // How long the condition must hold without a break, at least two periods; with evidence "sequential", how long the suspect stretch must last at least before it takes the release back. Default: one judged value is enough.
+	For        *Duration  `toml:"for"`             // How long the condition must hold without a break, at least two periods; with evidence "sequential", how long the suspect stretch must last at least before it rolls the release back. Default: one judged value is enough.
 	KeepFiring *Duration  `toml:"keep_firing_for"` // How long a breach still counts as one after its last breaching value, so that nothing passes in a lull; up to 7d, and not with evidence "sequential", which forgets nothing. Default: 0s.
 	Datapoints string     `toml:"datapoints"`      // CloudWatch's form, in place of for, over and evidence: "3 of 5" of the newest periods breach. They may reach back a day; 7 days where a period is 1h or longer.
 	Missing    string     `toml:"missing"`         // With datapoints, what a missing period counts as, in Amazon's words: "missing" skips it, "ignore" leaves the rule as it was, "breaching" and "notBreaching" say it. Default: missing.
@@ -106,11 +127,11 @@ type SignalSpec struct {
 	Unit   *Unit     `toml:"unit"`     // What conditions on it are written in: "%", "s" or "" for plain numbers. Default: "%" for a ratio, plain numbers for others.
 	Good   bool      `toml:"good"`     // A ratio's value is the good share, one minus bad of total. Default: false.
 	Quant  *Fraction `toml:"quantile"` // A percentile's quantile: 0.95. Required of a percentile.
-	Period *Duration `toml:"period"`   // Width of one bucket of event time. A percentile with the window's own length and aggregate "worst" is asked as one period over the window. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
+	Period *Duration `toml:"period"`   // Length of one period of event time. A percentile with the window's own length and aggregate "worst" is asked as one period over the window. Default: 1m for CloudWatch and Sentry, `every` for Athena and the App Store.
 	Every  *Duration `toml:"every"`    // How often the source is asked. Default: the period; 1h for Athena, 15m for the App Store.
-	Settle *Duration `toml:"settle"`   // How long after its end a bucket may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
+	Settle *Duration `toml:"settle"`   // How long after its end a period may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
 
-	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence on ratios and percentiles: { dimension = "ExecutedVersion", value = "42" }. Where it is as bad, the release is held and not taken back. Default: none.
+	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence on ratios and percentiles: { dimension = "ExecutedVersion", value = "42" }. Where it is as bad, the release is held and not rolled back. Default: none.
 	Maturity *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass, because crashes are told late; against the release it counts at once. Up to 7d. Default: 2h for Sentry, 0s for others.
 	Cluster  *float64      `toml:"cluster"`       // How many samples carry the information of one, because they come from the same user or fail together, as retries and crash loops do: at least 1. Declare it where failures come in groups: from few failures their clustering cannot be measured, and then `false_pass` does not hold. Default: 1.
 	Rate     string        `toml:"expected_rate"` // How many samples the whole service is expected to have, "2/s", "120/min", "5000/h": with it `relgate check` says whether a rule can decide in its window, of which the release gets the phase's traffic. Default: unknown.
@@ -124,7 +145,7 @@ type SignalSpec struct {
 // BaselineSpec names what runs beside the release.
 type BaselineSpec struct {
 	Dimension string `toml:"dimension"` // What tells the two apart: a dimension of the CloudWatch metric ("ExecutedVersion"), or "release" for Sentry. Required.
-	Value     string `toml:"value"`     // Its value for what runs beside the release: the version before. Required.
+	Value     string `toml:"value"`     // Its value for what runs beside the release: the version before, "{previous.lambda}". Required.
 }
 
 // CommunicationSpec is a message that falls due on the plan's clock.

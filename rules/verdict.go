@@ -9,7 +9,7 @@ const (
 	Pending                 // it is too early to say
 	Pass                    // known to be good, on settled data
 	Fail                    // known to be bad; the rollout must not go on
-	Rollback                // known to be bad; the rollout must be taken back
+	Rollback                // known to be bad; the rollout must be rolled back
 )
 
 // Cause says what a verdict rests on.
@@ -22,12 +22,12 @@ const (
 	CauseNoData                           // the source answered and had nothing
 	CauseStale                            // the newest data is too old, or has not settled
 	CauseSourceError                      // the source could not be asked, or refused
-	CauseInsufficientSamples              // fewer samples or buckets than the rule demands
+	CauseInsufficientSamples              // fewer samples or periods than the rule demands
 	CauseApproval                         // an approval or a signal from CI is awaited
 	CauseManual                           // a person decided
 	CauseConfig                           // the plan itself is at fault
 	CauseEvidence                         // the counts were weighed, and they are enough to decide
-	CauseBaseline                         // held: what runs beside the release is as bad, taking it back would not help; a warning: that, or earlier releases, are better
+	CauseBaseline                         // held: what runs beside the release is as bad, rolling back would not help; a warning: that, or earlier releases, are better
 )
 
 // State is where a phase, or a whole run, stands.
@@ -39,5 +39,6 @@ const (
 	Held                    // a person stopped it from going on
 	Passed                  // decided: good
 	Failed                  // decided: bad
-	RolledBack              // decided: to be taken back
+	RolledBack              // decided: to be rolled back
+	Superseded              // ended by a person: another version takes its place
 )

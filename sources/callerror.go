@@ -12,7 +12,7 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// fault is a CallError with the secrets taken out of what it says.
+// fault makes a CallError. Secrets are removed from its detail.
 func (c *Client) fault(f rules.Fault, detail string) *CallError {
 	return &CallError{Fault: f, Detail: Clip(Scrub(detail, c.cfg.Secrets...))}
 }
@@ -21,13 +21,13 @@ func (c *Client) fault(f rules.Fault, detail string) *CallError {
 func (c *Client) transportFault(ctx context.Context, err error) *CallError {
 	var u *url.Error
 	if errors.As(err, &u) {
-		err = u.Err // without the URL, which says nothing new
+		err = u.Err // without the URL, which the reader knows
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return c.fault(rules.Unavailable, "no answer within the time it had")
+		return c.fault(rules.Unavailable, "no answer before the deadline")
 	case ctx.Err() != nil:
-		return c.fault(rules.Unavailable, "the question was called off")
+		return c.fault(rules.Unavailable, "the request was cancelled")
 	}
 	return c.fault(rules.Unavailable, err.Error())
 }
@@ -68,7 +68,7 @@ func statusToFault(status int) rules.Fault {
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status >= 500, status < 300:
 		return rules.Unavailable
 	}
-	return rules.ConfigFault // 3xx, 404 and the other 4xx: the question is wrong
+	return rules.ConfigFault // 3xx, 404 and the other 4xx: the request is wrong
 }
 
 func hostPort(u *url.URL) string {

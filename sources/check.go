@@ -48,10 +48,10 @@ func Clip(text string) string {
 }
 
 // checked holds a source to its contract: one reading for each want, in order,
-// and nothing in it that cannot be true. It gives the number of points dropped.
+// with possible values only. It gives the number of points dropped.
 func checked(now time.Time, wants []Want, answers []rules.Reading) (out []rules.Reading, dropped int) {
 	if len(answers) != len(wants) {
-		// Which answer belongs to which question is anybody's guess.
+		// It is unknown which answer belongs to which question.
 		return allFaulty(wants, rules.PartialData, fmt.Sprintf("%d readings for %d questions", len(answers), len(wants))), 0
 	}
 	out = make([]rules.Reading, len(wants))
@@ -68,13 +68,12 @@ func checked(now time.Time, wants []Want, answers []rules.Reading) (out []rules.
 }
 
 // sanitised drops the points and parts that cannot be true. A reading that lost one, or
-// that has a fault, vouches for nothing: it has no watermark. (One that says
-// "nothing there" is an answer in full and may have one.)
+// that has a fault, gets no watermark. (NoData is a complete answer and may have one.)
 func sanitised(now time.Time, w Want, r rules.Reading) (clean rules.Reading, dropped int) {
 	r.From, r.To = w.From, w.To
 	r.Detail, r.Note = Clip(r.Detail), Clip(r.Note)
 	if int(r.Fault) >= len(rules.Faults()) {
-		r.Fault, r.Detail = rules.PartialData, "the source gave a fault that does not exist"
+		r.Fault, r.Detail = rules.PartialData, "the source gave an unknown fault"
 	}
 	if r.Width < 0 {
 		r.Width = 0
@@ -87,7 +86,7 @@ func sanitised(now time.Time, w Want, r rules.Reading) (clean rules.Reading, dro
 	}
 	parts, why := consistent(w, r, points)
 	if len(parts) < len(r.Parts) && dropped == 0 {
-		// Where a point was dropped it is said already, and its parts go with it.
+		// If a point was dropped, the detail says so already, and its parts go with it.
 		r.Fault, r.Detail = worse(r.Fault), Clip(why)
 	}
 	r.Points, r.Parts = points, parts
@@ -98,7 +97,7 @@ func sanitised(now time.Time, w Want, r rules.Reading) (clean rules.Reading, dro
 	return r, dropped
 }
 
-// worse is the fault of a reading of which something was dropped.
+// worse is the fault of a reading from which something was dropped.
 func worse(f rules.Fault) rules.Fault {
 	if f == rules.OK || f == rules.NoData {
 		return rules.PartialData
@@ -107,18 +106,18 @@ func worse(f rules.Fault) rules.Fault {
 }
 
 // possible gives the points that can be true, and why the first of the others
-// cannot. Nothing is copied when all can.
+// cannot. If all can, nothing is copied.
 func possible(w Want, r rules.Reading) (kept []rules.Point, why string) {
 	width := r.Width
 	if width == 0 && w.Signal != nil {
 		width = int64(w.Signal.Period / time.Second)
 	}
 	if room := capacity(w.From, w.To, width); int64(len(r.Points)) > room {
-		return nil, fmt.Sprintf("%d points where %d have room", len(r.Points), room)
+		return nil, fmt.Sprintf("%d points, and the range has room for %d", len(r.Points), room)
 	}
 	from := w.From
 	if r.Width > 0 {
-		// A bucket wider than asked for begins before the range and reaches into it.
+		// A period wider than asked for begins before the range and reaches into it.
 		from = w.From - r.Width + 1
 	}
 	kept, last := r.Points[:0:0], int64(math.MinInt64)
@@ -140,7 +139,7 @@ func possible(w Want, r rules.Reading) (kept []rules.Point, why string) {
 	return kept, why
 }
 
-// capacity is how many buckets of a width touch a range.
+// capacity is how many periods of a width touch a range.
 func capacity(from, to, width int64) int64 {
 	if to <= from {
 		return 0
@@ -151,7 +150,7 @@ func capacity(from, to, width int64) int64 {
 	return (to-from)/width + 2
 }
 
-// impossible says why no bucket can have said this, or "".
+// impossible says why a point cannot be true, or "".
 func impossible(s *rules.Signal, p rules.Point) string {
 	switch {
 	case !finite(p.Value) || !finite(p.Samples):
@@ -163,7 +162,7 @@ func impossible(s *rules.Signal, p rules.Point) string {
 	case s.Kind == rules.Ratio && p.Value > p.Samples:
 		return fmt.Sprintf("%v bad of %v", p.Value, p.Samples)
 	case s.Kind == rules.Mean && p.Samples == 0 && p.Value > 0:
-		return "a sum over nothing"
+		return "a sum of no samples"
 	case s.Kind == rules.Alarm && p.Value != 0 && p.Value != 1:
 		return "neither OK nor ALARM"
 	}

@@ -252,7 +252,7 @@ func TestClientGivesUpWhenItsTimeIsOver(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err := u.client(t, nil).Get(ctx, noon, "/x", nil)
-	if err == nil || err.Fault != rules.Unavailable || err.Detail != "no answer within the time it had" || len(u.slept) != 0 {
+	if err == nil || err.Fault != rules.Unavailable || err.Detail != "no answer before the deadline" || len(u.slept) != 0 {
 		t.Errorf("got %v, want no answer, and no other attempt", err)
 	}
 }

@@ -37,8 +37,8 @@ type lane struct {
 	patience time.Duration // how long a question may take in all; zero: as long as a tick waits
 
 	mu    sync.Mutex
-	open  *call // a patient lane's question that outlived its tick
-	stuck *call // the batch that nobody waits for any more
+	open  *call // a patient lane's question that took longer than its tick
+	stuck *call // the batch that was given up, until it comes back
 	stats SourceStats
 }
 

@@ -9,15 +9,15 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// maxGroups is how many groups a bucket may consist of.
+// maxGroups is how many groups a period may consist of.
 const maxGroups = 1000
 
 // consistent gives the parts that can be true beside the reading's points, and
-// why the first of the others cannot. A bucket with a point is the sum of its
-// groups. One without a point has parts only in an answer that says "nothing
-// there": its groups are too small to make a point of.
+// why the first of the others cannot. A period with a point is the sum of its
+// groups. A period without a point has parts only in an answer with NoData: its
+// groups are too small for a point.
 func consistent(w Want, r rules.Reading, points []rules.Point) (kept []rules.Parts, why string) {
-	whole := make(map[int64]float64, len(points)) // :: bucket → samples of its point
+	whole := make(map[int64]float64, len(points)) // :: period → samples of its point
 	for _, p := range points {
 		whole[p.At] = p.Samples
 	}
@@ -45,7 +45,7 @@ func consistent(w Want, r rules.Reading, points []rules.Point) (kept []rules.Par
 	return kept, why
 }
 
-// added gives how many samples groups have, or says why they cannot be true.
+// added adds up the samples of the groups, or says why they cannot be true.
 func added(groups []rules.Group) (samples float64, fault string) {
 	if len(groups) > maxGroups {
 		return 0, fmt.Sprintf("%d groups", len(groups))

@@ -10,10 +10,10 @@ import (
 // Some questions take longer than a tick may wait: an Athena query runs for
 // minutes, and the rules on other sources must be judged meanwhile. A patient
 // lane keeps such a question open over several ticks. The tick that asked waits
-// as long as it may; the ones after it ask for the same wants again, are told at
-// once that the question is still open, and one of them gets the answer.
+// for its whole timeout. Later ticks ask for the same wants, and learn at once
+// that the question is still open, until one of them gets the answer.
 
-// patient reports whether the lane's questions may outlive a tick.
+// patient reports whether the lane's questions may take longer than a tick.
 func (p *Pool) patient(l *lane) bool { return l.patience > p.timeout }
 
 // resume gives the lane's open question, or opens one. It runs under a context
@@ -33,8 +33,8 @@ func (p *Pool) resume(ctx context.Context, l *lane, now time.Time, wants []Want,
 	return c
 }
 
-// patiently waits for the open questions as long as the tick may, and answers
-// the wants among places that they were about.
+// patiently waits for the open questions until the tick ends, and answers the
+// wants at places that they were about.
 func (p *Pool) patiently(tick context.Context, open []*call, wants []Want, out []rules.Reading, places [][]int) {
 	for i, c := range open {
 		answered := p.waitFor(tick, c)
@@ -79,12 +79,12 @@ func (c *call) answer(over bool, patience time.Duration, wants []Want, out []rul
 	given := map[key]rules.Reading{}
 	if over {
 		for i, r := range c.lane.settle(c, patience) {
-			given[key{c.wants[i].Plan, c.wants[i].Index}] = r
+			given[key{c.wants[i].Run, c.wants[i].Index}] = r
 		}
 	}
 	for _, i := range places {
 		w := wants[i]
-		r, ok := given[key{w.Plan, w.Index}]
+		r, ok := given[key{w.Run, w.Index}]
 		if !ok {
 			r = rules.Reading{Signal: w.Index, From: w.From, To: w.To, Asking: true}
 		}

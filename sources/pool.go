@@ -15,7 +15,7 @@ import (
 
 // grace is how long after its deadline a source may still hand over what it
 // has. It is real time even in a run in virtual time: a source that obeys its
-// context needs microseconds, one that does not would need for ever.
+// context needs microseconds; one that ignores it may never return.
 const grace = time.Second
 
 // PoolConfig says whom a Pool asks, and how long it waits.
@@ -24,8 +24,8 @@ type PoolConfig struct {
 	Timeout time.Duration     // for one source in one tick; 10 s if zero
 
 	// Patience is how long a question to a source may take in all, by source name;
-	// Timeout where it is zero. Where it is longer than Timeout the question stays
-	// open over several ticks, whose readings say that it is.
+	// Timeout if zero. If it is longer than Timeout, the question stays open over
+	// several ticks, and their readings say so (Asking).
 	Patience map[string]time.Duration
 
 	// WithTimeout makes the context of one source's question; context.WithTimeout
@@ -156,7 +156,7 @@ func bySource(wants []Want) map[string][]int {
 }
 
 // call is one batch of questions to one source. The worker writes answers, err
-// and took, and then closes done; nobody reads them before.
+// and took, and then closes done; they are read only after that.
 type call struct {
 	lane   *lane
 	now    time.Time
@@ -198,9 +198,8 @@ func (p *Pool) start(ctx context.Context, l *lane, now time.Time, wants []Want, 
 	p.workers.Add(1)
 	go func() {
 		defer p.workers.Done()
-		// The question is over for its clock as soon as it is answered, whoever
-		// is still waited for: a virtual deadline passes when only hanging ones
-		// are left.
+		// An answered call no longer holds up the clock. In virtual time the
+		// deadline passes when only calls that hang are left.
 		defer c.cancel()
 		defer close(c.done)
 		begun := time.Now()
@@ -210,8 +209,8 @@ func (p *Pool) start(ctx context.Context, l *lane, now time.Time, wants []Want, 
 	return c
 }
 
-// collect waits for the calls. Those whose time is over share one grace, so
-// that several stuck sources hold the tick no longer than one does.
+// collect waits for the calls. Those past their deadline share one grace, so
+// that several stuck sources delay the tick no longer than one does.
 func (p *Pool) collect(ctx context.Context, calls []*call) {
 	var late []*call
 	for _, c := range calls {
@@ -227,7 +226,7 @@ func (p *Pool) collect(ctx context.Context, calls []*call) {
 	}
 }
 
-// lastChance lets calls whose time is over hand over what they have.
+// lastChance waits a grace for the results of calls past their deadline.
 func (p *Pool) lastChance(ctx context.Context, late []*call) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
@@ -241,8 +240,8 @@ func (p *Pool) lastChance(ctx context.Context, late []*call) {
 	}
 }
 
-// giveUp leaves the worker to itself; Close joins it. A worker that came back
-// in this very moment counts as having answered.
+// giveUp stops waiting for the worker; Close joins it. A worker that comes back
+// at this moment counts as having answered.
 func (c *call) giveUp(log *slog.Logger) {
 	select {
 	case <-c.done:
@@ -251,5 +250,5 @@ func (c *call) giveUp(log *slog.Logger) {
 	}
 	c.gaveUp = true
 	c.lane.abandon(c)
-	log.Warn("source does not come back", "source", c.lane.name)
+	log.Warn("source ignores its deadline", "source", c.lane.name)
 }

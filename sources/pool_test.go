@@ -39,7 +39,7 @@ func each(answer func(w sources.Want) rules.Reading) fetcher {
 	}
 }
 
-// steady has one bad session of ten in every bucket.
+// steady has one bad session of ten in every period.
 var steady = each(func(w sources.Want) rules.Reading {
 	r := rules.Reading{Signal: w.Index, From: w.From, To: w.To, SettledUntil: w.To}
 	for t := w.From; t < w.To; t += 60 {
@@ -50,7 +50,7 @@ var steady = each(func(w sources.Want) rules.Reading {
 
 func want(source string, index int) sources.Want {
 	return sources.Want{
-		Plan: "p", Index: index, From: noon.Unix() - 300, To: noon.Unix(),
+		Run: "p", Index: index, From: noon.Unix() - 300, To: noon.Unix(),
 		Signal: &rules.Signal{Name: "s", Source: source, Kind: rules.Ratio, Period: time.Minute},
 	}
 }
@@ -288,13 +288,13 @@ func TestPoolBelievesNothingImpossible(t *testing.T) {
 		{"negative samples", rules.Mean, []rules.Point{at(1, 1, -10)}, nil, "negative"},
 		{"more bad than all", rules.Ratio, []rules.Point{at(1, 11, 10), at(2, 1, 10)}, []rules.Point{at(2, 1, 10)}, "11 bad of 10"},
 		{"more stars than reviews", rules.Mean, []rules.Point{at(1, 45, 10)}, []rules.Point{at(1, 45, 10)}, ""},
-		{"stars of nothing", rules.Mean, []rules.Point{at(1, 4, 0)}, nil, "over nothing"},
+		{"stars of nothing", rules.Mean, []rules.Point{at(1, 4, 0)}, nil, "of no samples"},
 		{"half an alarm", rules.Alarm, []rules.Point{at(1, 0.5, 1)}, nil, "neither OK nor ALARM"},
 		{"before the range", rules.Ratio, []rules.Point{at(-1, 1, 10), good}, []rules.Point{good}, "outside the range"},
 		{"at the end of the range", rules.Ratio, []rules.Point{good, at(5, 1, 10)}, []rules.Point{good}, "outside the range"},
 		{"unsorted", rules.Ratio, []rules.Point{at(2, 1, 10), at(1, 1, 10)}, []rules.Point{at(2, 1, 10)}, "ascending"},
-		{"a bucket twice", rules.Ratio, []rules.Point{good, at(0, 5, 10)}, []rules.Point{good}, "ascending"},
-		{"more than have room", rules.Ratio, slices.Repeat([]rules.Point{good}, 8), nil, "8 points where 7 have room"},
+		{"a period twice", rules.Ratio, []rules.Point{good, at(0, 5, 10)}, []rules.Point{good}, "ascending"},
+		{"more than have room", rules.Ratio, slices.Repeat([]rules.Point{good}, 8), nil, "8 points, and the range has room for 7"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -344,7 +344,7 @@ func TestPoolBelievesNoPartsThatAreNotOfTheirPoint(t *testing.T) {
 		{"negative", rules.OK, []rules.Parts{parts(0, g("a", -1, 4), g("b", 2, 6))}, 0, "-1 of 4"},
 		{"NaN", rules.OK, []rules.Parts{parts(0, g("a", math.NaN(), 4), g("b", 2, 6))}, 0, "not finite"},
 		{"outside", rules.OK, []rules.Parts{good, parts(5)}, 1, "outside"},
-		{"a bucket twice", rules.OK, []rules.Parts{good, good}, 1, "ascending"},
+		{"a period twice", rules.OK, []rules.Parts{good, good}, 1, "ascending"},
 		{"of no point", rules.OK, []rules.Parts{good, parts(1, g("a", 1, 1))}, 1, "of no point"},
 		{"of no point where nothing is there", rules.NoData, []rules.Parts{parts(1, g("a", 1, 1))}, 1, ""},
 		{"of a fault", rules.Unavailable, []rules.Parts{parts(1, g("a", 1, 1))}, 0, "of no point"},

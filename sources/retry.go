@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// farthest is how far off an upstream may put us. One that names a later time
-// is broken, and must not keep a release waiting for days.
+// farthest is the longest wait that an upstream may ask for. One that asks for
+// more is broken, and must not silence a source for days.
 const farthest = time.Hour
 
 // Sleep is the Pause of real time.
@@ -28,8 +28,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// RetryAfter reads a Retry-After header, seconds or a date, as a time. The zero
-// time means that there is none that can be read.
+// RetryAfter reads a Retry-After header, seconds or a date, as a time. It is the
+// zero time if the header is missing or unreadable.
 func RetryAfter(h http.Header, now time.Time) time.Time {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if v == "" {
@@ -47,8 +47,8 @@ func RetryAfter(h http.Header, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// EpochReset reads a header that holds Unix seconds. The zero time means that
-// there is none that can be read.
+// EpochReset reads a header that holds Unix seconds. It is the zero time if the
+// header is missing or unreadable.
 func EpochReset(h http.Header, name string, now time.Time) time.Time {
 	s, err := strconv.ParseFloat(strings.TrimSpace(h.Get(name)), 64)
 	if err != nil || !finite(s) || s <= 0 || s > 1<<40 {

@@ -8,7 +8,7 @@ import (
 
 const redacted = "[redacted]"
 
-// credentials matches what looks like one, whoever's it is.
+// credentials matches texts that look like credentials of any vendor.
 var credentials = []*regexp.Regexp{
 	regexp.MustCompile(`eyJ[A-Za-z0-9_-]{4,}(\.[A-Za-z0-9_-]*){1,2}`),             // a JWT
 	regexp.MustCompile(`(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}`),           // an Authorization header's value
@@ -17,7 +17,7 @@ var credentials = []*regexp.Regexp{
 	regexp.MustCompile(`-----BEGIN [A-Z ]*KEY-----[^-]*(-----END [A-Z ]*-----)?`), // a key
 }
 
-// Scrub takes secrets out of a text: those that are named, also in their URL
+// Scrub removes secrets from a text: those that are named, also in their URL
 // form, and whatever looks like a credential.
 func Scrub(text string, secrets ...string) string {
 	for _, s := range secrets {

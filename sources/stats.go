@@ -21,5 +21,5 @@ type Metered interface {
 }
 
 // Pause waits for d or until ctx is done, whose error it then returns. A source
-// sleeps through it, so that a run in virtual time need not wait for real.
+// sleeps through it, so that a run in virtual time waits in virtual time.
 type Pause func(ctx context.Context, d time.Duration) error

@@ -1,29 +1,29 @@
 -- Bias KPI by age decile: the demographic parity gap.
 --
--- One row per decile of age, with the columns that relgate's athena source asks
--- for: decile, n, positives, newest; and kpi, which it checks against its own.
+-- One row per decile of age, with the columns that relgate's athena source needs:
+-- decile, n, positives, newest; and kpi, which it compares with its own result.
 --
--- Definition. Of the users of one release whose age is known, the share that is
--- predicted positive, in each decile; the KPI is the highest share minus the
--- lowest, absolute. It is not the equal opportunity gap: the truth is not known
--- at release time. A user counts once, with the newest prediction; predictions
--- without an age do not count.
+-- Definition. In each decile: the share of the release's users with a positive
+-- prediction. The KPI is the highest share minus the lowest. It is not the equal
+-- opportunity gap, because the true outcomes are not known at release time. A
+-- user counts once, with the newest prediction. Predictions without an age do not
+-- count.
 --
 -- Deciles. The edges are those of the baseline population, frozen when the plan
--- was written (2025-05-30): lo is in, hi is out. They are not taken from the
--- release's own users, whose deciles would move with the traffic and would not
--- compare between releases, and NTILE would put people of one age into two
--- deciles. To freeze them anew:
+-- was written (2025-05-30): lo is included, hi is not. They are not computed from
+-- the release's own users: such deciles would move with the traffic and could not
+-- be compared between releases. NTILE would put people of one age into two
+-- deciles. To compute new edges:
 --   SELECT approx_percentile(age, ARRAY[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) FROM baseline
 --
--- An empty decile gives a row with n = 0, and kpi is NULL in every row: there is
--- no gap then, but relgate gets the counts of the others and says which is empty.
+-- An empty decile gives a row with n = 0, and kpi is NULL in every row. There is
+-- no gap then, but relgate gets the other counts and says which decile is empty.
 --
 -- Table. predictions (user_id, age number, predicted_label 0 or 1, event_time
 -- timestamp in UTC, event_date date and partition, release_version varchar).
 --
 -- Parameter 1: the release's version, a string with its own quotes, '1.0.0'.
--- The date bounds what is scanned: two days hold the whole rollout.
+-- The date limits what is scanned: two days contain the whole rollout.
 WITH edges (decile, lo, hi) AS (
   VALUES
     (1, 0, 24),

@@ -1,5 +1,5 @@
-// Command emptydaemon is the least that a daemon with net/http and client_golang
-// can be: what relgate's start and size are measured against.
+// Command emptydaemon is a minimal daemon with net/http and client_golang.
+// relgate's start and size are compared with it.
 package main
 
 import (

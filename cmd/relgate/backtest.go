@@ -30,7 +30,7 @@ type backtestCommand struct {
 	Bad       []string       `sep:"none" aliases:"marks" placeholder:"FILE|FROM/TO" help:"When the service was bad: a file, or one period FROM/TO. May be repeated."`
 	Tolerance rules.Duration `default:"15m" help:"How long after a bad period a firing still counts as right."`
 	Save      string         `type:"path" help:"Keep what was fetched, or joined, in this file."`
-	Load      []string       `type:"path" sep:"none" placeholder:"FILE" help:"Use what --save kept, and ask nobody. May be repeated: the histories are joined."`
+	Load      []string       `type:"path" sep:"none" placeholder:"FILE" help:"Use what --save kept, and ask no source. May be repeated: the histories are joined."`
 	Demo      string         `placeholder:"SCENARIO" help:"Ask simulated upstreams instead: ${scenarios}, or a scenario file. Times may be offsets from T, such as T+4d."`
 	Format    string         `short:"o" name:"format" enum:"table,json,html," default:"" help:"table, json or html; what the ending of --output says when left out, else table."`
 	Output    string         `type:"path" help:"Write the report to this file; the table still goes to stdout."`
@@ -164,7 +164,7 @@ func writable(flag, path string) error {
 // load reads a config and chooses its plan.
 func (t *trial) load(file string, main bool) error {
 	cfg, problems := t.decode(file)
-	if cfg == nil {
+	if config.Errors(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(t.con.err, p)
 		}
@@ -182,7 +182,7 @@ func (t *trial) load(file string, main bool) error {
 		}
 		plan = cfg.Plans[i]
 	}
-	t.configs, t.plans = append(t.configs, cfg), append(t.plans, plan)
+	t.configs, t.plans = append(t.configs, cfg), append(t.plans, plan.Example())
 	return nil
 }
 
@@ -227,7 +227,7 @@ func (t *trial) period() (err error) {
 	case t.Demo != "":
 		t.from = t.plans[0].Start
 	default:
-		return errors.New("--from is missing: since when is the plan to be tried? (30d, 2025-06-01, 2025-06-01T10:00:00Z)")
+		return errors.New("--from is missing: give the start of the range (30d, 2025-06-01, 2025-06-01T10:00:00Z)")
 	}
 	switch {
 	case t.To != "":
@@ -242,7 +242,7 @@ func (t *trial) period() (err error) {
 		t.to = t.now
 	}
 	if t.Demo == "" && t.to.After(t.now) {
-		t.to = t.now // nobody has history of the future
+		t.to = t.now // no source has history of the future
 	}
 	if !t.from.Before(t.to) {
 		return fmt.Errorf("the range ends at %s, which is not after its start %s", t.to.Format(time.RFC3339), t.from.Format(time.RFC3339))

@@ -74,7 +74,7 @@ func (t *trial) charts(plan *rules.Plan, r *backtest.Report) []chart {
 
 func (t *trial) chart(plan *rules.Plan, r *backtest.Report, signal int, a axis) chart {
 	sig := &plan.Signals[signal]
-	c := chart{Title: sig.Name, Height: chartHeight, Sub: fmt.Sprintf("%s, a bucket is %s", sig.Kind, took(int64(sig.Period/time.Second)))}
+	c := chart{Title: sig.Name, Height: chartHeight, Sub: fmt.Sprintf("%s, a period is %s", sig.Kind, took(int64(sig.Period/time.Second)))}
 	cols := sample(t.history.Points(sig), sig, a)
 	limits := limitsOf(plan, signal)
 	lo, hi := reachOfValues(cols, limits)

@@ -212,11 +212,11 @@ type reach struct {
 func reachOf(kind string, s *rules.Signal) reach {
 	switch {
 	case kind == "athena":
-		return reach{none: "Athena's SQL is answered for now only"}
+		return reach{none: "Athena's SQL answers for the present only"}
 	case kind == "appstore" && s.Query.AppStore != nil && s.Query.AppStore.Fact == "phased_release_day":
-		return reach{none: "the App Store tells the phased-release day of now only"}
+		return reach{none: "the App Store knows the present phased-release day only"}
 	case kind == "appstore" && s.Query.AppStore != nil && s.Query.AppStore.Fact == "lookup":
-		return reach{none: "the public lookup tells the ratings of now only"}
+		return reach{none: "the public lookup knows the present ratings only"}
 	case kind == "appstore":
 		return reach{whole: true} // reviews are read newest first
 	case kind == "cloudwatch" && s.Kind == rules.Alarm:
@@ -276,7 +276,7 @@ func (f *historian) ask(ctx context.Context) error {
 	}
 	if !f.answered() {
 		f.giveUp()
-		return nil // nobody is there: waiting a little will not help
+		return nil // no source answered: waiting a little will not help
 	}
 	if err := f.pause(ctx, again); err != nil {
 		return err
@@ -341,7 +341,7 @@ func (f *historian) round(ctx context.Context, round int) map[int]rules.Reading 
 	for i, q := range f.queries {
 		if q.none == "" && round < len(q.slices) {
 			s := q.slices[round]
-			wants = append(wants, sources.Want{Plan: q.plan, Index: q.index, Signal: q.signal, From: s.from, To: s.to})
+			wants = append(wants, sources.Want{Run: q.plan, Index: q.index, Signal: q.signal, From: s.from, To: s.to})
 			whose = append(whose, i)
 		}
 	}

@@ -200,8 +200,8 @@ func hasRule(p *rules.Plan, name string) bool {
 	return slices.ContainsFunc(p.Rules, func(r rules.Rule) bool { return r.Name == name })
 }
 
-// marksFor is the marks with the rules that a plan has: one that names rules of
-// the other plan only is none of this one's.
+// marksFor is the marks for the rules that a plan has. A mark that names rules of
+// the other plan only is left out.
 func (t *trial) marksFor(plan *rules.Plan) []backtest.Mark {
 	var list []backtest.Mark
 	for _, m := range t.marks {

@@ -48,7 +48,7 @@ func runWords(r *backtest.Report) string {
 		what string
 	}{
 		{x.Passed, "passed"}, {x.Part, "passed as far as there is history"}, {x.RolledBack, "rolled back"}, {x.Failed, "failed"},
-		{x.Held, "held"}, {x.Unknown, "undecided"}, {x.NoHistory, "not decided for want of history"}, {x.Cut, "cut by the end of the range"},
+		{x.Held, "held"}, {x.Unknown, "undecided"}, {x.NoHistory, "not decided: no history"}, {x.Cut, "cut by the end of the range"},
 	} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))

@@ -115,7 +115,7 @@ func TestBacktestAgainstUpstreams(t *testing.T) {
 	}
 }
 
-// TestBacktestWithoutHistory: nobody answers.
+// TestBacktestWithoutHistory: no source answers.
 func TestBacktestWithoutHistory(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()

@@ -128,13 +128,13 @@ func (c simulateRuleCommand) setting(con console) (*study, error) {
 	case c.Rule != "" || c.Phase != "" || c.Plan != "":
 		return nil, errors.New("--rule, --phase and --plan name parts of a config file: name the file too")
 	case c.Limit == nil || c.Trigger == nil:
-		return nil, errors.New("which rule? Name a file and --rule, or give --limit and --trigger")
+		return nil, errors.New("no rule is given: name a file and --rule, or give --limit and --trigger")
 	}
 	if err := c.override(s); err != nil {
 		return nil, err
 	}
 	if c.Before != nil && s.late <= 0 {
-		return nil, errors.New("--before is what the release is at before a late fault: give --late too")
+		return nil, errors.New("--before needs --late: it is the share before a late fault")
 	}
 	s.before = s.Limit / 10
 	if c.Before != nil {
@@ -158,10 +158,10 @@ func (c simulateRuleCommand) setting(con console) (*study, error) {
 // fromFile finds the rule in the file's plans.
 func (c simulateRuleCommand) fromFile(con console) (*simulation.Setting, error) {
 	if c.Rule == "" {
-		return nil, fmt.Errorf("which rule of %s? Give --rule with the name of a rollback rule", c.File)
+		return nil, fmt.Errorf("no rule of %s is named: give --rule with the name of a rollback rule", c.File)
 	}
 	cfg, problems := config.Load(c.File)
-	if cfg == nil {
+	if config.Errors(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(con.err, p)
 		}
@@ -173,7 +173,7 @@ func (c simulateRuleCommand) fromFile(con console) (*simulation.Setting, error) 
 		if c.Plan != "" && p.Name != c.Plan {
 			continue
 		}
-		s, err := simulation.OfPlan(p, c.Rule, c.Phase)
+		s, err := simulation.OfPlan(p.Example(), c.Rule, c.Phase)
 		switch {
 		case err != nil:
 			errs = append(errs, err)
@@ -184,16 +184,16 @@ func (c simulateRuleCommand) fromFile(con console) (*simulation.Setting, error) 
 		}
 	}
 	if found == nil {
-		return nil, errors.Join(append(errs, c.noPlan(cfg, len(errs)))...)
+		return nil, errors.Join(append(errs, c.noPlan(len(errs)))...)
 	}
 	return found, nil
 }
 
-func (c simulateRuleCommand) noPlan(cfg *config.Config, tried int) error {
+func (c simulateRuleCommand) noPlan(tried int) error {
 	if tried > 0 {
 		return nil
 	}
-	return fmt.Errorf("%s has %s, none of which is %q", c.File, amount(len(cfg.Plans), "plan"), c.Plan)
+	return fmt.Errorf("%s has no plan %q", c.File, c.Plan)
 }
 
 // override puts what the flags say in place of what the file says.
@@ -241,7 +241,7 @@ func (s *study) check() error {
 	case s.Sequential != nil && !(s.Sequential.Alpha > 0 && s.Sequential.Alpha < 1):
 		return fmt.Errorf("alpha %s: want more than 0 %% and less than 100 %%", percent(s.Sequential.Alpha))
 	case s.Rate <= 0:
-		return errors.New(`how much traffic is there? Give --traffic, such as "2/s", or the signal's rate in the file`)
+		return errors.New(`the traffic is not known: give --traffic, such as "2/s", or expected_rate in the file`)
 	case s.Share <= 0:
 		return errors.New("the release gets no traffic: nothing can be said about it")
 	case s.Beside && s.Share >= 1:

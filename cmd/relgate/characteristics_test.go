@@ -176,10 +176,10 @@ func TestSimulateRuleSaysWhatItLacks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ args, want string }{
-		{"", "which rule?"},
+		{"", "no rule is given"},
 		{"--limit 1%", "--limit and --trigger"},
 		{"--rule x", "name the file"},
-		{"--limit 1% --trigger 3%", "how much traffic"},
+		{"--limit 1% --trigger 3%", "the traffic is not known"},
 		{"--limit 3% --trigger 1% --traffic 2/s", "limit 3 % and trigger 1 %"},
 		{"--limit 0% --trigger 1% --traffic 2/s", "0 < limit"},
 		{"--limit 1% --trigger 3% --alpha 0% --traffic 2/s", "alpha 0 %"},
@@ -191,17 +191,17 @@ func TestSimulateRuleSaysWhatItLacks(t *testing.T) {
 		{"--limit 1% --trigger 3% --traffic 2/s --share 0%", "no traffic"},
 		{"--limit 1% --trigger 3% --traffic 2/s --baseline 1%", "give --share"},
 		{"--limit 1% --trigger 3% --traffic 2/s --late 3h --window 2h", "--late 3h: the window of 2h is over"},
-		{"--limit 1% --trigger 3% --traffic 2/s --before 0.5%", "give --late"},
+		{"--limit 1% --trigger 3% --traffic 2/s --before 0.5%", "needs --late"},
 		{"--limit 1% --trigger 3% --traffic 2/s --window 10s", "shorter than one look, 1m"},
 		{"--limit 1% --trigger 3% --traffic 2/s --cv=-1", "coefficient of variation"},
 		{"--limit 1% --trigger 3% --traffic 2/s --runs 0", "no releases"},
 		{"--limit 1% --trigger 3% --traffic 2/s --runs 2000000", "at most 1000000"},
-		{config, "which rule of"},
+		{config, "no rule of"},
 		{config + " --rule nothing", `no rollback rule "nothing"`},
 		{config + " --rule bias-high", "not on counts"},
 		{config + " --rule crash-free-low --traffic 2/s --limit 0.5%", "limit 0.5 % and trigger 98 %: want 100 % > limit >= trigger > 0 %, shares of good events"},
 		{config + " --rule api-5xx-high --phase nowhere", `no phase "nowhere"`},
-		{config + " --rule api-5xx-high --plan other", `none of which is "other"`},
+		{config + " --rule api-5xx-high --plan other", `has no plan "other"`},
 		{broken + " --rule x", "relgate check"},
 		{"missing.toml --rule x", "missing.toml"},
 	} {

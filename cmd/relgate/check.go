@@ -19,8 +19,8 @@ type checkCommand struct {
 // Help is printed by --help.
 func (checkCommand) Help() string {
 	return `Every problem is reported at once, in file order, with line, key and fix.
-Exit 0 when the config can be used, 2 when it cannot. Where signals have an
-expected_rate, it says what each rule can decide in its phase's window; where
+Exit 0 when all plans can be used, 2 when one cannot. Of a template it says what
+its runs are told when they begin. Where signals have an expected_rate, it says what each rule can decide in its phase's window; where
 rules weigh evidence, how the risk of a false rollback is split over them.
 
   relgate check config.toml
@@ -31,19 +31,32 @@ rules weigh evidence, how the risk of a false rollback is split over them.
 type checkReport struct {
 	File     string            `json:"file"`
 	Valid    bool              `json:"valid"`
-	Plans    []string          `json:"plans"`
+	Plans    []checkedPlan     `json:"plans"`
 	Problems []config.Problem  `json:"problems"`
 	Budgets  []config.Budget   `json:"budgets"`
 	Forecast []planForecast    `json:"forecast"`
 	Cost     []config.LineItem `json:"cost"`
 }
 
+// checkedPlan is a plan, and what its runs are told when they begin.
+type checkedPlan struct {
+	Name       string            `json:"name"`
+	File       string            `json:"file"`
+	Template   bool              `json:"template"`
+	Begin      string            `json:"begin,omitempty"`   // of a template: the command that begins a run
+	First      []string          `json:"first,omitempty"`   // of a template: settings that the first run needs too, because none has passed before it
+	Run        string            `json:"run,omitempty"`     // of any other plan: id of the run that begins by itself
+	Parameters []rules.Parameter `json:"parameters"`        //
+	Previous   rules.Previous    `json:"previous,omitzero"` // what the file says of the release before the first run
+}
+
 func (c checkCommand) Run(con console) error {
 	cfg, problems := config.Load(c.File)
-	report := checkReport{File: c.File, Valid: cfg != nil, Plans: []string{}, Problems: problems, Budgets: []config.Budget{}, Forecast: []planForecast{}, Cost: []config.LineItem{}}
-	if cfg != nil {
+	report := checkReport{File: c.File, Plans: []checkedPlan{}, Problems: problems, Budgets: []config.Budget{}, Forecast: []planForecast{}, Cost: []config.LineItem{}}
+	report.Valid = cfg != nil && config.Errors(problems) == 0
+	if report.Valid {
 		for _, p := range cfg.Plans {
-			report.Plans = append(report.Plans, p.Name)
+			report.Plans = append(report.Plans, checked(p, cfg.FileOf(p)))
 		}
 		report.Budgets = config.Budgets(cfg.Plans)
 		report.Cost = config.Price(cfg.Plans)
@@ -62,6 +75,57 @@ func (c checkCommand) Run(con console) error {
 	return nil
 }
 
+func checked(p *rules.Plan, file string) checkedPlan {
+	c := checkedPlan{Name: p.Name, File: file, Template: p.Template(), Parameters: p.Parameters, Previous: p.GivenPrevious}
+	if c.Parameters == nil {
+		c.Parameters = []rules.Parameter{}
+	}
+	if !c.Template {
+		c.Run = rules.RunID(p.Name, p.Version, 1)
+		return c
+	}
+	c.Begin = "relgate start " + p.Name + " --version V"
+	for _, d := range p.Parameters {
+		if d.Required {
+			c.Begin += " --set " + d.Name + "=…"
+		}
+	}
+	for _, name := range p.Placeholders() {
+		parameter, of := strings.CutPrefix(name, "previous.")
+		_, given := p.GivenPrevious.Parameters[parameter]
+		if name == "previous" && p.GivenPrevious.Version == "" || of && !given {
+			c.First = append(c.First, "--set "+name+"=…")
+		}
+	}
+	return c
+}
+
+func (p checkedPlan) lines() []string {
+	lines := []string{"plan " + p.Name + ": valid"}
+	if p.Template {
+		lines[0] += ", a template: its runs begin with `" + p.Begin + "`"
+	}
+	if len(p.First) > 0 {
+		lines = append(lines, "  its first run needs "+strings.Join(p.First, " ")+" too")
+	}
+	for _, d := range p.Parameters {
+		line := "  parameter " + d.Name + ": "
+		if d.Required {
+			line += "required"
+		} else {
+			line += fmt.Sprintf("%q by default", d.Default)
+		}
+		if d.Pattern != "" {
+			line += ", matches " + d.Pattern
+		}
+		if d.Description != "" {
+			line += ": " + d.Description
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
 func (c checkCommand) print(con console, r checkReport) error {
 	if c.Output == "json" {
 		enc := json.NewEncoder(con.out)
@@ -76,7 +140,7 @@ func (c checkCommand) print(con console, r checkReport) error {
 	}
 	total := 0.0
 	for _, plan := range r.Plans {
-		fmt.Fprintf(con.out, "plan %s: valid\n", plan)
+		fmt.Fprintln(con.out, strings.Join(plan.lines(), "\n"))
 	}
 	for _, b := range r.Budgets {
 		fmt.Fprintf(con.out, "%s: %s\n", b.Plan, strings.Join(b.Lines(), "\n"))

@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // remote says which daemon a command talks to.
@@ -28,15 +31,16 @@ type answer struct {
 	body   []byte
 }
 
-// problem is an RFC 9457 body.
-type problem struct {
-	Title  string `json:"title"`
-	Detail string `json:"detail"`
-}
+var (
+	// errUnreachable marks an error on the way to the daemon, or a daemon that cannot
+	// answer now.
+	errUnreachable = errors.New("the daemon cannot be reached")
+	// errForeign marks an answer that is not relgate's, or not to the question.
+	errForeign = errors.New("this is not the answer of a relgate daemon")
+)
 
-// errUnreachable marks an error on the way to the daemon, or a daemon that
-// cannot answer now. Who waits may try again.
-var errUnreachable = errors.New("the daemon cannot be reached")
+// mayPass reports whether a command that waits may try again after an error.
+func mayPass(err error) bool { return errors.Is(err, errUnreachable) || errors.Is(err, errForeign) }
 
 // call sends one request. Any HTTP status is an answer; what never got one is
 // errUnreachable.
@@ -113,41 +117,57 @@ func (r remote) read(ctx context.Context, path string, v any) error {
 	if a.status != http.StatusOK {
 		return a.refusal()
 	}
+	return unreachable(r.decode(a, v))
+}
+
+// decode reads a body that should be relgate's.
+func (r remote) decode(a *answer, v any) error {
 	if err := json.Unmarshal(a.body, v); err != nil {
-		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not relgate's: %w", r.URL, err))
+		return fmt.Errorf("%w: from %s: %w", errForeign, r.URL, err)
 	}
 	return nil
 }
 
+// unreachable gives an error its exit code.
 func unreachable(err error) error {
-	if errors.Is(err, errUnreachable) {
+	if mayPass(err) {
 		return exit(exitUnreachable, err)
 	}
 	return err
 }
 
-// refusal turns an answer that is no verdict into an error with its exit code.
-func (a *answer) refusal() error {
-	said := a.said()
-	switch a.status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return exit(exitAuth, fmt.Errorf("the daemon refused (%d): %s", a.status, said))
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity:
-		return exit(exitUsage, fmt.Errorf("the daemon says (%d): %s", a.status, said))
+// problem is the daemon's own refusal, nil for any other answer, such as a proxy's page.
+func (a *answer) problem() *wire.Problem {
+	media, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	var p wire.Problem
+	if err != nil || media != "application/problem+json" || json.Unmarshal(a.body, &p) != nil || p.Status != a.status {
+		return nil
 	}
-	return exit(exitUnreachable, fmt.Errorf("%w: it answered %d: %s", errUnreachable, a.status, said))
+	return &p
 }
 
+// refusal turns an answer that is no verdict into an error with its exit code.
+func (a *answer) refusal() error {
+	p := a.problem()
+	switch {
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		return exit(exitAuth, fmt.Errorf("the daemon refused (%d): %s", a.status, a.said()))
+	case p != nil && a.status >= 400 && a.status < 500 && a.status != http.StatusTooManyRequests:
+		return exit(exitUsage, fmt.Errorf("the daemon says (%d): %s", a.status, a.said()))
+	}
+	return exit(exitUnreachable, fmt.Errorf("%w: it answered %d: %s", errUnreachable, a.status, a.said()))
+}
+
+// said is the text of an answer that is no verdict, on one line.
 func (a *answer) said() string {
-	var p problem
-	if json.Unmarshal(a.body, &p) == nil && (p.Detail != "" || p.Title != "") {
-		return strings.TrimSpace(p.Title + ": " + p.Detail)
+	if p := a.problem(); p != nil {
+		return plain(p.Title + ": " + p.Detail)
 	}
-	text := strings.TrimSpace(string(a.body))
+	text := []rune(strings.ToValidUTF8(strings.TrimSpace(string(a.body)), "\uFFFD"))
 	if len(text) > 200 {
-		text = text[:200] + "…"
+		text = append(text[:200], '…')
 	}
-	return text
+	return plain(string(text))
 }
 
 // plan gives the name of the plan that is meant: the one named, or the only one.
@@ -155,20 +175,19 @@ func (r remote) plan(ctx context.Context, named string) (string, error) {
 	if named != "" {
 		return named, nil
 	}
-	var list struct {
-		Plans []struct {
-			Plan string `json:"plan"`
-		} `json:"plans"`
-	}
+	var list wire.PlanList
 	if err := r.read(ctx, "/v1/plans", &list); err != nil {
 		return "", err
+	}
+	if list.APIVersion != wire.APIVersion {
+		return "", exit(exitUnreachable, fmt.Errorf("%w: from %s: it is no list of plans", errForeign, r.URL))
 	}
 	if len(list.Plans) != 1 {
 		names := make([]string, len(list.Plans))
 		for i, p := range list.Plans {
-			names[i] = p.Plan
+			names[i] = plain(p.Plan)
 		}
-		return "", exit(exitUsage, fmt.Errorf("the daemon runs %d plans (%s): name one", len(names), strings.Join(names, ", ")))
+		return "", exit(exitUsage, fmt.Errorf("the daemon has %s (%s): name one", amount(len(names), "plan"), strings.Join(names, ", ")))
 	}
 	return list.Plans[0].Plan, nil
 }

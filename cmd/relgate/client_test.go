@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // command runs the command line in this process.
@@ -27,7 +25,7 @@ func ended(t *testing.T, scenario string) (url string) {
 	public, _ := startDemo(t, "--speed", "max", "--scenario", scenario)
 	url = "http://" + public
 	eventually(t, "the end of "+scenario, func() bool {
-		var plan gate.PlanBody
+		var plan wire.PlanBody
 		_, body := get(t, url+"/v1/plans/REL-2025-06-04")
 		return json.Unmarshal([]byte(body), &plan) == nil && plan.Run.Verdict != "pending" && plan.Run.Verdict != ""
 	})
@@ -42,14 +40,16 @@ func TestGateCommandsExitWithTheVerdict(t *testing.T) {
 		code int
 		out  string
 	}{
-		{[]string{"gate", "check"}, exitFail, "ROLLBACK REL-2025-06-04/mobile-10"},
+		{[]string{"gate", "check"}, exitFail, "ROLLBACK REL-2025-06-04/run"},
+		{[]string{"gate", "check", "--entry", "REL-2025-06-04", "mobile-50"}, exitFail, "ROLLBACK REL-2025-06-04/mobile-50"},
 		{[]string{"gate", "check", "--rollback-exit-code"}, exitRollback, "ROLLBACK"},
 		{[]string{"gate", "check", "REL-2025-06-04", "lambda-10"}, exitFail, "ROLLBACK REL-2025-06-04/lambda-10"},
 		{[]string{"gate", "check", "REL-2025-06-04", "no-such-phase"}, exitUsage, ""},
+		{[]string{"gate", "check", "--version", "0.0.9"}, exitPending, "no run of version 0.0.9 yet"},
 		{[]string{"gate", "check", "NO-PLAN"}, exitUsage, ""},
 		{[]string{"gate", "wait", "--timeout", "30s"}, exitFail, "ROLLBACK"},
 		{[]string{"gate", "verdict"}, exitPass, "rollback\n"},
-		{[]string{"gate", "check", "-o", "gitlab"}, exitFail, "verdict=rollback\npass=false\n"},
+		{[]string{"gate", "check", "-o", "gitlab"}, exitFail, "relgate_verdict=rollback\nrelgate_pass=false\n"},
 		{[]string{"explain"}, exitPass, "api-5xx-high"},
 	} {
 		code, out, errs := command(t, append(tt.args, "--url", url)...)
@@ -58,7 +58,7 @@ func TestGateCommandsExitWithTheVerdict(t *testing.T) {
 		}
 	}
 	code, out, _ := command(t, "gate", "check", "-o", "json", "--url", url)
-	var body gate.Body
+	var body wire.Body
 	if err := json.Unmarshal([]byte(out), &body); err != nil || body.Verdict != "rollback" || code != exitFail {
 		t.Errorf("gate check -o json: exit %d, %v, verdict %q", code, err, body.Verdict)
 	}
@@ -88,7 +88,7 @@ func TestCommandsAreRecordedWithWhoAndWhy(t *testing.T) {
 }
 
 func TestAnUnreachableDaemonIsNoPass(t *testing.T) {
-	nobody := "http://127.0.0.1:1" // nothing listens there; a port that was free might be taken by another test
+	closed := "http://127.0.0.1:1" // nothing listens there; a port that was free might be taken by another test
 	captive := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("<html>Please log in</html>"))
 	}))
@@ -103,60 +103,12 @@ func TestAnUnreachableDaemonIsNoPass(t *testing.T) {
 		url  string
 		code int
 	}{
-		{nobody, exitUnreachable}, {captive.URL, exitUnreachable}, {locked.URL, exitAuth}, {moved.URL, exitUnreachable}, {"::", exitUsage},
+		{closed, exitUnreachable}, {captive.URL, exitUnreachable}, {locked.URL, exitAuth}, {moved.URL, exitUnreachable}, {"::", exitUsage},
 	} {
 		for _, args := range [][]string{{"gate", "check", "P"}, {"gate", "verdict", "P"}, {"gate", "wait", "P", "--unreachable-for", "0s"}, {"explain", "P"}} {
 			if code, out, _ := command(t, append(args, "--url", tt.url)...); code != tt.code {
 				t.Errorf("%q at %s: exit %d, stdout %q; want %d", args, tt.url, code, out, tt.code)
 			}
 		}
-	}
-}
-
-func TestGateWaitOutlastsADaemonThatStarts(t *testing.T) {
-	asked := 0
-	starting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if asked++; asked == 1 {
-			http.Error(w, "no tick yet", http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte(`{"plan":"P","phase":"one","verdict":"pass","generation":3}`))
-	}))
-	defer starting.Close()
-	if code, out, errs := command(t, "gate", "wait", "P", "--url", starting.URL); code != exitPass || asked != 2 {
-		t.Errorf("exit %d after %d questions, %q%q; want 0 after 2", code, asked, out, errs)
-	}
-}
-
-func TestGateWaitGivesUpInTime(t *testing.T) {
-	pending := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("wait") != "" {
-			<-r.Context().Done() // a long poll
-			return
-		}
-		_, _ = w.Write([]byte(`{"plan":"P","phase":"one","verdict":"pending","summary":"12m left","generation":3}`))
-	}))
-	defer pending.Close()
-	code, _, errs := command(t, "gate", "wait", "P", "--timeout", "200ms", "--url", pending.URL)
-	if code != exitTimeout || !strings.Contains(errs, "12m left") {
-		t.Errorf("exit %d, %q; want %d and the last summary", code, errs, exitTimeout)
-	}
-}
-
-func TestGitHubOutputIsEscapedAndWrittenToItsFiles(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("GITHUB_OUTPUT", filepath.Join(dir, "output"))
-	t.Setenv("GITHUB_STEP_SUMMARY", filepath.Join(dir, "summary"))
-	var out bytes.Buffer
-	b := &gateBody{Plan: "p", Phase: "f", Verdict: "fail", Summary: "5 % of\n::error::x"}
-	if err := show(console{out: &out}, "github", b); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := out.String(), "::error title=relgate fail::5 %25 of%0A::error::x \n"; got != want {
-		t.Errorf("annotation = %q, want %q", got, want)
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "output"))
-	if err != nil || !strings.Contains(string(text), "verdict=fail\n") || !strings.Contains(string(text), "summary=5 % of ::error::x\n") {
-		t.Errorf("outputs: %v, %q", err, text)
 	}
 }

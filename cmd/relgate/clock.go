@@ -2,14 +2,33 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/exporters/prom"
 )
 
-// wallClock is the time of this machine.
-type wallClock struct{ runner.Wall }
+// wallClock is the time of this machine, made steady.
+type wallClock struct{ *runner.Steady }
+
+// newWallClock tells a log when the machine's clock is set.
+func newWallClock(log *slog.Logger) wallClock {
+	return wallClock{&runner.Steady{Stepped: func(by, ahead time.Duration) {
+		text := "the clock of this machine was set forward; relgate follows it"
+		if by < 0 {
+			text = "the clock of this machine was set back; relgate goes on by its own count, at nine tenths of the pace, until the clock has caught up"
+		}
+		log.Warn(text, "by", by.Abs().Round(time.Millisecond), "ahead", ahead.Round(time.Millisecond))
+	}}}
+}
+
+// clockStats is what the metrics page shows of the clock.
+func (c wallClock) clockStats() prom.ClockStats {
+	s := c.Stats()
+	return prom.ClockStats{Forward: s.Forward, Back: s.Back, Ahead: s.Ahead}
+}
 
 func (wallClock) tickTimeout() time.Duration { return tickTimeout }
 
@@ -80,6 +99,28 @@ func (c *virtualClock) set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now, c.virtRef, c.wallRef = t, t, time.Now()
+}
+
+// NotBefore moves time on, if need be.
+func (c *virtualClock) NotBefore(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.After(c.now) {
+		c.now, c.virtRef, c.wallRef = t, t, time.Now()
+	}
+}
+
+// clockStats: virtual time is never set.
+func (*virtualClock) clockStats() prom.ClockStats { return prom.ClockStats{} }
+
+// stay lets the wall clock go by without virtual time, so that a frame can be read.
+func (c *virtualClock) stay(d time.Duration) {
+	if c.speed == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wallRef = c.wallRef.Add(d)
 }
 
 // tickTimeout is real time, and only guards: what is slow in virtual time says so.

@@ -3,22 +3,24 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
-// order is what every command to the daemon says: which plan, who, why.
+// order is what every command to the daemon says: which run, who, why.
 type order struct {
-	remote `embed:""`
-	Plan   string `help:"Plan id; may be left out when the daemon runs one plan."`
-	By     string `required:"" help:"Who decides: a name that people know."`
-	Why    string `required:"" help:"The reason, for those who read the journal."`
-	ID     string `help:"Idempotency key: the same id is applied once."`
+	remote  `embed:""`
+	Plan    string `help:"Plan id; may be left out when the daemon has one plan."`
+	Version string `help:"Version that is meant: its newest try. Left out: the run that is under way."`
+	RunID   string `name:"run" help:"Run that is meant, by its id."`
+	By      string `required:"" help:"Who decides: a name that people know."`
+	Why     string `required:"" help:"The reason, for those who read the journal."`
+	ID      string `help:"Idempotency key: the same id is applied once."`
 }
 
 // commandRequest is the body of POST /v1/plans/{plan}/commands.
@@ -27,6 +29,8 @@ type commandRequest struct {
 	Kind    evaluator.CommandKind `json:"kind"`
 	Phase   string                `json:"phase,omitempty"`
 	Verdict string                `json:"verdict,omitempty"`
+	Run     string                `json:"run,omitempty"`
+	Version string                `json:"version,omitempty"`
 	By      string                `json:"by"`
 	Why     string                `json:"why"`
 }
@@ -37,7 +41,7 @@ func (o order) give(ctx context.Context, con console, req commandRequest) error 
 	if err != nil {
 		return err
 	}
-	req.ID, req.By, req.Why = o.ID, o.By, o.Why
+	req.ID, req.Run, req.Version, req.By, req.Why = o.ID, o.RunID, o.Version, o.By, o.Why
 	if req.ID == "" {
 		req.ID = rand.Text()
 	}
@@ -45,17 +49,21 @@ func (o order) give(ctx context.Context, con console, req commandRequest) error 
 	if err != nil {
 		return unreachable(err)
 	}
-	if a.status != http.StatusOK && a.status != http.StatusConflict {
+	if a.problem() != nil || a.status != http.StatusOK && a.status != http.StatusConflict {
 		return a.refusal()
 	}
-	var event evaluator.Event
-	if err := json.Unmarshal(a.body, &event); err != nil {
-		return exit(exitUnreachable, fmt.Errorf("reading the daemon's answer: %w", err))
+	var event wire.EventBody
+	if err := o.decode(a, &event); err != nil {
+		return unreachable(err)
 	}
-	if a.status == http.StatusConflict {
-		return exit(exitFail, fmt.Errorf("%s refused: %s", req.Kind, event.Reason))
+	applied := a.status == http.StatusOK
+	if event.Kind != string(evaluator.CommandEvent) || event.Subject != string(req.Kind) || event.Plan != plan || applied != (event.To == "applied") {
+		return exit(exitUnreachable, fmt.Errorf("%w: from %s: its event is not of this command", errForeign, o.URL))
 	}
-	fmt.Fprintf(con.out, "%s %s: %s\n", event.Subject, event.To, event.Reason)
+	if !applied {
+		return exit(exitFail, fmt.Errorf("%s refused: %s", req.Kind, plain(event.Sentence)))
+	}
+	fmt.Fprintf(con.out, "%s %s: %s\n", plain(event.Subject), plain(event.To), plain(event.Sentence))
 	return nil
 }
 

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// counterEvery is how often its line is written anew.
+// counterEvery is how often its line is written again.
 const counterEvery = 200 * time.Millisecond
 
-// counter shows somebody at a terminal how far a long run has come, in one line
-// that it takes away again. It is safe for concurrent use; nil shows nothing.
+// counter shows on a terminal how far a long run has come, in one line
+// that it removes at the end. It is safe for concurrent use; nil shows nothing.
 type counter struct {
 	mu    sync.Mutex
 	out   io.Writer

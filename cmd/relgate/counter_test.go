@@ -34,7 +34,7 @@ func TestCounter(t *testing.T) {
 	})
 }
 
-// Short runs, and runs that nobody looks at, write nothing.
+// Short runs, and runs without a terminal, write nothing.
 func TestCounterOfNothing(t *testing.T) {
 	var out strings.Builder
 	p := counterTo(&out)

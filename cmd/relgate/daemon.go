@@ -8,17 +8,20 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/rules"
 )
 
 // clock is the time that a daemon lives in.
@@ -26,6 +29,7 @@ type clock interface {
 	runner.Clock
 	WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 	tickTimeout() time.Duration // how long a tick waits for the sources
+	clockStats() prom.ClockStats
 }
 
 // assembly is what a daemon is made of.
@@ -35,6 +39,7 @@ type assembly struct {
 	clock     clock
 	upstreams upstreams
 	transport http.RoundTripper // of webhooks; nil: the network, with its address check
+	uid       func() string     // what a new run is marked with; nil: random
 	log       *slog.Logger
 }
 
@@ -47,6 +52,7 @@ type daemon struct {
 	gate    *gate.Gate
 	metrics *prom.Exporter
 	hooks   atomic.Pointer[webhook.Webhook]
+	encoder *encoder
 	reloads *reloads
 	public  net.Listener
 	private net.Listener
@@ -69,10 +75,14 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	d.asked.use(d.newPool(d.config, made))
 	if d.journal, err = journal.Open(ctx, journal.Config{Path: d.config.Daemon.Journal, Endpoints: endpointNames(d.config)}); err != nil {
-		return fmt.Errorf("opening journal %q: %w", d.config.Daemon.Journal, err)
+		return err
+	}
+	d.encoder = &encoder{journal: d.journal, plans: map[string]*rules.Plan{}}
+	if err := d.forget(ctx, d.config); err != nil {
+		return err
 	}
 	d.runner, err = runner.New(runner.Config{
-		Plans: d.config.Plans, Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log,
+		Policies: policies(d.config), Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log, NewUID: d.uid, Say: eventHeadline,
 		SnapshotEvery: *d.config.Daemon.SnapshotEvery, History: *d.config.Daemon.History,
 	})
 	if err != nil {
@@ -89,13 +99,24 @@ func (d *daemon) open(ctx context.Context) error {
 	return d.listen(ctx)
 }
 
+// idle reports whether there is nothing to do: no plan can be used, and no run is
+// under way by a plan in the journal.
+func (d *daemon) idle(ctx context.Context) (bool, error) {
+	if len(d.config.Plans) > 0 {
+		return false, nil
+	}
+	runs, err := d.journal.Runs(ctx, evaluator.RunFilter{Open: true, Limit: 1})
+	return len(runs) == 0, err
+}
+
 func (d *daemon) newExporters() error {
 	tokens, err := gateTokens(d.config.Daemon.Tokens)
 	if err != nil {
 		return err
 	}
+	desk := desk{runner: d.runner, journal: d.journal}
 	d.gate, err = gate.New(gate.Config{
-		Tokens: tokens, OpenCommands: isLoopback(d.config.Daemon.Public), Commander: d.runner,
+		Tokens: tokens, OpenCommands: isLoopback(d.config.Daemon.Public), Commander: desk, Starter: desk, Past: desk,
 		BaseURL: d.config.Daemon.ExternalURL, Now: d.clock.Now, Log: d.log,
 	})
 	if err != nil {
@@ -166,30 +187,15 @@ func (d *daemon) follow(ctx context.Context) error {
 	}
 }
 
-func gateViews(p *runner.Published) []gate.View {
-	views := make([]gate.View, len(p.Plans))
-	for i := range p.Plans {
-		views[i] = gate.View{Plan: p.Plans[i].Plan, Snapshot: p.Plans[i].Snapshot}
-	}
-	return views
-}
-
-func metricViews(p *runner.Published) []prom.View {
-	views := make([]prom.View, len(p.Plans))
-	for i := range p.Plans {
-		views[i] = prom.View{Plan: p.Plans[i].Plan, Snapshot: p.Plans[i].Snapshot}
-	}
-	return views
-}
-
-// prune drops ticks that are older than the retention, once an hour.
+// prune drops runs that ended longer ago than the retention, once an hour. Those
+// that a later run is compared with stay.
 func (d *daemon) prune(ctx context.Context) error {
 	for {
 		if err := sleep(ctx, time.Hour); err != nil {
 			return nil
 		}
-		before := time.Now().Add(-d.config.Daemon.Retention.Duration)
-		if _, err := d.journal.Prune(ctx, before); err != nil && ctx.Err() == nil {
+		before := d.clock.Now().Add(-d.config.Daemon.Retention.Duration)
+		if _, err := d.journal.Prune(ctx, before, *d.config.Daemon.History); err != nil && ctx.Err() == nil {
 			d.log.Warn("pruning the journal", "err", err)
 		}
 	}
@@ -214,10 +220,17 @@ func (d *daemon) serve(ctx context.Context, l net.Listener, h http.Handler) erro
 }
 
 func (d *daemon) publicHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", d.gate.Handler())
+	mux, gates := http.NewServeMux(), d.gate.Handler()
+	mux.Handle("/", gates)
 	d.deliveryRoutes(mux)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The gates go round the mux: they are what is asked all the time.
+		if strings.HasPrefix(r.URL.Path, "/v1/deliveries") {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		gates.ServeHTTP(w, r)
+	})
 }
 
 func (d *daemon) privateHandler() http.Handler {

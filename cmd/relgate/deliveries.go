@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // deliveryList is the answer of GET /v1/deliveries.
@@ -33,11 +33,10 @@ type endpointBody struct {
 }
 
 type deadBody struct {
-	Position uint64    `json:"position"`
-	Event    string    `json:"event"`
-	At       time.Time `json:"at"`
-	Reason   string    `json:"reason"`
-	Again    bool      `json:"again"` // it is going to be sent again
+	Event  string    `json:"event"` // id
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
+	Again  bool      `json:"again"` // it is going to be sent again
 }
 
 // deliveryRoutes puts the deliveries beside the gate, behind the same tokens.
@@ -64,7 +63,7 @@ func (d *daemon) listDeliveries(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		for _, l := range letters {
-			e.DeadLetters = append(e.DeadLetters, deadBody{Position: l.Pos, Event: l.Event.ID, At: l.At, Reason: l.Reason, Again: l.Again})
+			e.DeadLetters = append(e.DeadLetters, deadBody{Event: l.Event.ID, At: l.At, Reason: l.Reason, Again: l.Again})
 		}
 		list.Endpoints = append(list.Endpoints, e)
 	}
@@ -79,22 +78,20 @@ func (d *daemon) retryDeliveries(w http.ResponseWriter, r *http.Request) {
 		deliveryProblem(w, err)
 		return
 	}
-	only, err := strconv.ParseUint(r.URL.Query().Get("position"), 10, 64)
-	all := r.URL.Query().Get("position") == ""
-	if err != nil && !all {
-		writeJSON(w, http.StatusBadRequest, problem{Title: "bad position", Detail: "want a number from the list of dead letters"})
-		return
-	}
-	again := 0
+	only, again := r.URL.Query().Get("event"), 0
 	for _, l := range letters {
-		if !all && l.Pos != only {
+		if only != "" && l.Event.ID != only {
 			continue
 		}
-		if err := hooks.Retry(r.Context(), name, l.Pos); err != nil {
+		if err := hooks.Retry(r.Context(), name, l.Run, l.Event.N); err != nil {
 			deliveryProblem(w, err)
 			return
 		}
 		again++
+	}
+	if only != "" && again == 0 {
+		writeJSON(w, http.StatusNotFound, wire.Problem{Title: "no such dead letter", Status: http.StatusNotFound, Detail: "want the id of an event from the list of dead letters"})
+		return
 	}
 	writeJSON(w, http.StatusOK, map[string]int{"again": again})
 }
@@ -103,7 +100,7 @@ func (d *daemon) retryDeliveries(w http.ResponseWriter, r *http.Request) {
 func (d *daemon) replayDeliveries(w http.ResponseWriter, r *http.Request) {
 	since, err := time.Parse(time.RFC3339, r.URL.Query().Get("since"))
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, problem{Title: "bad since", Detail: "want a time such as 2025-06-04T02:00:00Z"})
+		writeJSON(w, http.StatusBadRequest, wire.Problem{Title: "bad since", Status: http.StatusBadRequest, Detail: "want a time such as 2025-06-04T02:00:00Z"})
 		return
 	}
 	if err := d.hooks.Load().Replay(r.Context(), r.PathValue("endpoint"), since); err != nil {
@@ -118,7 +115,7 @@ func deliveryProblem(w http.ResponseWriter, err error) {
 	if errors.Is(err, webhook.ErrUnknownEndpoint) {
 		status = http.StatusNotFound
 	}
-	writeJSON(w, status, problem{Title: http.StatusText(status), Detail: err.Error()})
+	writeJSON(w, status, wire.Problem{Title: http.StatusText(status), Status: status, Detail: err.Error()})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -155,9 +152,9 @@ func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
 	}
 	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
 	for _, e := range list.Endpoints {
-		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d dead\t%s\n", e.Endpoint, e.Class, e.Delivered, e.Pending, len(e.DeadLetters), e.LastError)
+		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d dead\t%s\n", e.Endpoint, e.Class, e.Delivered, e.Pending, len(e.DeadLetters), plain(e.LastError))
 		for _, l := range e.DeadLetters {
-			fmt.Fprintf(t, "  %d\t%s\t%s\t%s\n", l.Position, l.Event, l.At.Format(time.DateTime), l.Reason)
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", plain(l.Event), utc(&l.At), plain(l.Reason))
 		}
 	}
 	return t.Flush()
@@ -166,13 +163,13 @@ func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
 type deliveriesRetryCommand struct {
 	remote   `embed:""`
 	Endpoint string `arg:"" help:"Name of the webhook."`
-	Position uint64 `arg:"" optional:"" help:"Of one dead letter, as list shows it; all when left out."`
+	Event    string `arg:"" optional:"" help:"Id of one dead letter's event, as list shows it; all when left out."`
 }
 
 func (c deliveriesRetryCommand) Run(ctx context.Context, con console) error {
 	path := "/v1/deliveries/" + url.PathEscape(c.Endpoint) + "/retry"
-	if c.Position != 0 {
-		path += "?position=" + strconv.FormatUint(c.Position, 10)
+	if c.Event != "" {
+		path += "?" + url.Values{"event": {c.Event}}.Encode()
 	}
 	return c.order(ctx, con, path)
 }

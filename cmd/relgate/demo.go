@@ -19,6 +19,7 @@ import (
 	"github.com/relgate/relgate"
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/simulator"
 )
@@ -89,7 +90,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := d.load(); err != nil {
 		return exit(exitUsage, err)
 	}
-	d.show = newPresenter(d.con, d.Output, d.plan)
+	d.show = newPresenter(d.con, d.Output, d)
 	d.log = newLog(d.show.logs(), "warn", "text")
 	d.clock = newVirtualClock(d.plan.Start.Add(-time.Minute), speed)
 	if err := d.directory(); err != nil {
@@ -103,7 +104,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	}
 	d.redirect()
 	d.daemon, err = newDaemon(ctx, assembly{
-		config: d.config, clock: d.clock, log: d.log,
+		config: d.config, clock: d.clock, log: d.log, uid: func() string { return "demo" },
 		upstreams: upstreams{
 			credentials: credentials.NewStaticCredentialsProvider("AKIDDEMO", "demo", ""),
 			pause:       d.clock.pause, log: d.log,
@@ -138,7 +139,7 @@ func (d *demo) load() error {
 		}
 		d.config, problems = config.Decode("config.toml", text, relgate.Files.ReadFile)
 	}
-	if d.config == nil {
+	if config.Errors(problems) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(d.con.err, p)
 		}
@@ -148,6 +149,9 @@ func (d *demo) load() error {
 		return fmt.Errorf("the config has %d plans; a demo runs one", len(d.config.Plans))
 	}
 	d.plan = d.config.Plans[0]
+	if d.plan.Template() {
+		return fmt.Errorf("plan %q names no version and no start; a demo runs a plan with both in [release]", d.plan.Name)
+	}
 	if d.Plain {
 		plainly(d.plan)
 	}
@@ -180,13 +184,16 @@ func (d *demo) redirect() {
 	d.config.Daemon.ExternalURL, d.config.Daemon.Tokens = "", nil
 }
 
-// resume sets the clock to where an earlier demo in the same folder stopped.
+// resume sets the clock to where an earlier demo in the same folder stopped. A
+// release that begins later begins at its own time.
 func (d *demo) resume(ctx context.Context) error {
 	last, err := d.daemon.lastTick(ctx, d.plan)
 	if err != nil || last.IsZero() {
 		return err
 	}
-	d.clock.set(last.Add(d.ResumeAfter))
+	if at := last.Add(d.ResumeAfter); at.After(d.clock.Now()) {
+		d.clock.set(at)
+	}
 	return nil
 }
 
@@ -216,11 +223,11 @@ func (d *demo) run(ctx context.Context) error {
 // done reports whether nothing more is to be seen: the run is decided, or its
 // last deadline has passed.
 func (d *demo) done() bool {
-	published, ok := d.daemon.runner.Published().Plan(d.plan.Name)
-	if !ok {
-		return false
+	u := d.release()
+	if u == nil {
+		return d.refused() != ""
 	}
-	s := &published.Snapshot
+	s := &u.Snapshot
 	switch s.State {
 	case rules.Passed, rules.Failed, rules.RolledBack:
 		return true
@@ -228,22 +235,49 @@ func (d *demo) done() bool {
 	return s.Over || (!s.Horizon.IsZero() && s.At.After(s.Horizon.Add(2*d.plan.Interval)))
 }
 
+// refused is why the plan's run cannot begin, empty while nothing keeps it.
+func (d *demo) refused() string {
+	p, ok := d.daemon.runner.Published().Plan(d.plan.Name)
+	if !ok || p.File == runner.FileOK {
+		return ""
+	}
+	return p.Note
+}
+
+// release is the run that the demo shows, nil before it has begun: the newest of
+// the plan's version. A folder may hold a run of an earlier version too.
+func (d *demo) release() *runner.RunView {
+	p, ok := d.daemon.runner.Published().Plan(d.plan.Name)
+	if !ok {
+		return nil
+	}
+	for i := range p.Runs {
+		if p.Runs[i].Record.Version == d.plan.Version {
+			return &p.Runs[i]
+		}
+	}
+	return nil
+}
+
 // present shows events and frames until the plan is done, then the summary.
 func (d *demo) present(ctx context.Context) error {
 	d.show.begin(d)
-	var pos uint64
+	var n uint64
 	for {
 		committed, published := d.daemon.journal.Watch(), d.daemon.runner.Watch()
 		finished := d.clock.finished()
 		var err error
-		if pos, err = d.showEvents(ctx, pos); err != nil {
+		if n, err = d.showEvents(ctx, n); err != nil {
 			return ignoreDone(ctx, err)
 		}
-		if v, ok := d.daemon.runner.Published().Plan(d.plan.Name); ok {
-			d.show.frame(&v.Snapshot, finished)
+		if u := d.release(); u != nil {
+			d.show.frame(u, finished)
+		}
+		if why := d.refused(); finished && d.release() == nil {
+			return exit(exitUsage, fmt.Errorf("the run cannot begin: %s", why))
 		}
 		if finished {
-			return ignoreDone(ctx, d.finish(ctx, pos))
+			return ignoreDone(ctx, d.finish(ctx, n))
 		}
 		select {
 		case <-committed:
@@ -262,28 +296,36 @@ func ignoreDone(ctx context.Context, err error) error {
 	return err
 }
 
-func (d *demo) showEvents(ctx context.Context, pos uint64) (uint64, error) {
-	for {
-		events, err := d.daemon.journal.Events(ctx, pos, 500)
+// showEvents shows the run's events after the n-th, and gives the number of the
+// last.
+func (d *demo) showEvents(ctx context.Context, n uint64) (uint64, error) {
+	u := d.release()
+	for u != nil {
+		events, err := d.daemon.journal.Events(ctx, u.Record.ID, n, 500)
 		if err != nil || len(events) == 0 {
-			return pos, err
+			return n, err
 		}
 		for _, e := range events {
-			pos = e.Pos
-			if err := d.show.event(e); err != nil {
-				return pos, err
+			n = e.Event.N
+			root, err := rootOf(ctx, d.daemon.journal, e)
+			if err != nil {
+				return n, err
+			}
+			if err := d.show.event(u.Plan, &e.Event, root); err != nil {
+				return n, err
 			}
 		}
 	}
+	return n, nil
 }
 
 // finish waits for the deliveries and shows the summary. Without --exit-when-done
 // the daemon then goes on answering.
-func (d *demo) finish(ctx context.Context, pos uint64) error {
+func (d *demo) finish(ctx context.Context, n uint64) error {
 	draining, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	drained := d.daemon.hooks.Load().Drain(draining)
-	if _, err := d.showEvents(ctx, pos); err != nil {
+	if _, err := d.showEvents(ctx, n); err != nil {
 		return err
 	}
 	s, err := d.summary(ctx)
@@ -304,8 +346,11 @@ func (d *demo) finish(ctx context.Context, pos uint64) error {
 }
 
 func (d *demo) verdict() error {
-	published, _ := d.daemon.runner.Published().Plan(d.plan.Name)
-	switch published.Snapshot.Verdict {
+	u := d.release()
+	if u == nil {
+		return exit(exitPending, nil) // unreachable: the run ended the demo
+	}
+	switch u.Snapshot.Verdict {
 	case rules.Pass:
 		return nil
 	case rules.Rollback:
@@ -335,21 +380,11 @@ func (d *demo) close() error {
 
 // lastTick is the time of a plan's newest tick in the journal, zero if none.
 func (d *daemon) lastTick(ctx context.Context, plan *rules.Plan) (time.Time, error) {
-	r, err := d.journal.Recover(ctx, plan.Name)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("reading where the run stopped: %w", err)
+	runs, err := d.journal.Runs(ctx, evaluator.RunFilter{Plan: plan.Name, Limit: 1})
+	if err != nil || len(runs) == 0 {
+		return time.Time{}, err
 	}
-	if n := len(r.Later); n > 0 {
-		return r.Later[n-1].Tick.At, nil
-	}
-	if r.Snapshot == nil {
-		return time.Time{}, nil
-	}
-	var state evaluator.State
-	if err := state.UnmarshalBinary(r.Snapshot); err != nil {
-		return time.Time{}, fmt.Errorf("reading where the run stopped: %w", err)
-	}
-	return evaluator.Look(plan, &state).At, nil
+	return runs[0].At, nil
 }
 
 func randomSecret() string { return "demo-secret-" + rand.Text() }

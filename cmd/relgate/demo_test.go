@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -68,7 +70,7 @@ func TestDemoShowsWhatEvidenceIsFor(t *testing.T) {
 	t.Parallel()
 	run := runDemo(t, "--speed", "max", "--scenario", "low-traffic-healthy", "--plain")
 	if run.code != 3 || run.summary.Verdict != rules.Rollback {
-		t.Errorf("exit %d, verdict %s; want 3, rollback: %s", run.code, run.summary.Verdict, run.summary.Reason)
+		t.Errorf("exit %d, verdict %s; want 3, rollback: %s", run.code, run.summary.Verdict, run.summary.Headline)
 	}
 }
 
@@ -99,7 +101,7 @@ func TestDemoScenariosEndAsTheyMust(t *testing.T) {
 			t.Parallel()
 			run := runDemo(t, "--speed", "max", "--scenario", tt.scenario)
 			if run.code != tt.code || run.summary.Verdict != tt.verdict {
-				t.Errorf("exit %d, verdict %s; want %d, %s: %s", run.code, run.summary.Verdict, tt.code, tt.verdict, run.summary.Reason)
+				t.Errorf("exit %d, verdict %s; want %d, %s: %s", run.code, run.summary.Verdict, tt.code, tt.verdict, run.summary.Headline)
 			}
 			for _, r := range run.summary.Rollback {
 				fired := r.Fired != nil
@@ -138,5 +140,101 @@ func TestDemoGivesTheSameEventsAtEverySpeed(t *testing.T) {
 		if diff := cmp.Diff(want.events, got.events); diff != "" {
 			t.Errorf("--speed %s gives other events than --speed max (-max +%s):\n%s", speed, speed, diff)
 		}
+	}
+}
+
+// What a rolled back demo leaves on a terminal is what happened, what to do, who
+// does it and the whole rehearsed command.
+func TestARolledBackDemoEndsWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	code, out, errs := command(t, "demo", "--exit-when-done", "--speed", "max", "--scenario", "api-5xx")
+	if code != exitRollback {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	_, last, found := strings.Cut(out, "\n\n"+"ROLLBACK: API 5xx ")
+	if !found {
+		t.Fatalf("it does not end with the rollback:\n%s", out)
+	}
+	flat := strings.Join(strings.Fields(last), " ")
+	for _, want := range []string{"do now pause the rollout, revert the alias who DevSecOps command " + theCommand + " why API 5xx "} {
+		if !strings.Contains(flat, want) {
+			t.Errorf("it lacks %q:\n%s", want, last)
+		}
+	}
+	for line := range strings.Lines(last) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("a line has %d columns: %q", n, line)
+		}
+	}
+}
+
+// After the demo of failing requests, explain says on its first three lines what
+// happened, what to do and who does it, and nothing twice.
+func TestExplainAfterARollback(t *testing.T) {
+	t.Parallel()
+	url := ended(t, "api-5xx")
+	code, out, errs := command(t, "explain", "--url", url)
+	if code != exitPass {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(lines) >= 40 {
+		t.Errorf("it has %d lines:\n%s", len(lines), out)
+	}
+	for i, want := range []string{"ROLLBACK: API 5xx 5.0 % > 3 % for ", "do now    pause the rollout, revert the alias", "who       DevSecOps"} {
+		if !strings.HasPrefix(lines[i], want) {
+			t.Errorf("line %d is %q, want %q", i+1, lines[i], want)
+		}
+	}
+	if flat := strings.Join(strings.Fields(out), " "); !strings.Contains(flat, "command "+theCommand+" why ") {
+		t.Errorf("it lacks the command %q:\n%s", theCommand, out)
+	}
+	for _, line := range lines {
+		// What a source said may hold a word that cannot be broken.
+		if n := utf8.RuneCountInString(line); n > 80 && strings.Contains(strings.TrimSpace(line), " ") {
+			t.Errorf("a line has %d columns: %q", n, line)
+		}
+	}
+	var body wire.PlanBody
+	_, raw, _ := command(t, "explain", "-o", "json", "--url", url)
+	if err := json.Unmarshal([]byte(raw), &body); err != nil {
+		t.Fatal(err)
+	}
+	said := map[string]bool{}
+	_, headline, _ := strings.Cut(body.Headline, ": ")
+	flat := strings.Join(strings.Fields(out), " ")
+	for _, text := range append([]string{headline, body.Sentence, body.Do.Action, body.Do.Command}, body.Detail...) {
+		for sentence := range strings.SplitSeq(text, ". ") {
+			sentence = strings.TrimSuffix(sentence, ".")
+			if n := strings.Count(flat, strings.Join(strings.Fields(sentence), " ")); n != 1 || said[sentence] {
+				t.Errorf("%q is said %d times:\n%s", sentence, n, out)
+			}
+			said[sentence] = true
+		}
+	}
+}
+
+// One rollback is said with its numbers by the rule and by the run; the phases and
+// their gates name the rule.
+func TestTheEventsOfARollbackSayItsNumbersOnce(t *testing.T) {
+	t.Parallel()
+	said := map[string]int{} // :: headline and kind → events
+	numbers := 0
+	for _, e := range wireEvents(t, runDemo(t, "--speed", "max", "--scenario", "api-5xx")) {
+		if e.To != "rollback" && e.To != "rolled_back" && e.To != "fired" {
+			continue
+		}
+		if said[e.Headline+e.Kind]++; said[e.Headline+e.Kind] > 1 {
+			t.Errorf("%s events say %q again", e.Kind, e.Headline)
+		}
+		if strings.Contains(e.Headline, "552 of 11,010") {
+			numbers++
+		}
+		if !strings.HasPrefix(e.Headline, "ROLLBACK: ") || !strings.Contains(e.Headline, "API 5xx") {
+			t.Errorf("the %s event of %s says %q", e.Kind, e.Subject, e.Headline)
+		}
+	}
+	if numbers != 2 || len(said) < 10 {
+		t.Errorf("%d of %d headlines have the numbers, want 2: %v", numbers, len(said), said)
 	}
 }

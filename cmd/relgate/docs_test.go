@@ -11,7 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-var update = flag.Bool("update", false, "write the generated documents anew")
+var update = flag.Bool("update", false, "write the generated documents again")
 
 // commandReference is docs/cli.md: the help texts themselves.
 func commandReference(t *testing.T) string {

@@ -1,33 +1,38 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 type explainCommand struct {
-	remote `embed:""`
-	Plan   string `arg:"" optional:"" help:"Plan id; may be left out when the daemon runs one plan."`
-	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+	remote  `embed:""`
+	Plan    string `arg:"" optional:"" help:"Plan id; may be left out when the daemon runs one plan."`
+	Version string `help:"The run of this version; the newest when left out."`
+	RunID   string `name:"run" help:"The run of this id."`
+	All     bool   `help:"Every phase and every rule, each with its sentence."`
+	Output  string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
 
 // Help is printed by --help.
 func (explainCommand) Help() string {
-	return `Every phase and every rule: value, limit, how many points and samples, how old,
-and what the verdict waits for.
+	return `What happened, what to do, who; then why, the phases, and the rules with their
+numbers, worst first. --all adds what each rule says.
 
   relgate explain
+  relgate explain REL-2025-06-04 --version 1.0.0
   relgate explain REL-2025-06-04 -o json | jq .phases`
 }
 
@@ -36,71 +41,201 @@ func (c explainCommand) Run(ctx context.Context, con console) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.call(ctx, http.MethodGet, "/v1/plans/"+url.PathEscape(plan), nil)
+	query := url.Values{}
+	if c.Version != "" {
+		query.Set("version", c.Version)
+	}
+	if c.RunID != "" {
+		query.Set("run", c.RunID)
+	}
+	path := "/v1/plans/" + url.PathEscape(plan)
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	a, err := c.fetch(ctx, path)
 	if err != nil {
-		return unreachable(err)
-	}
-	if a.status != http.StatusOK {
-		return a.refusal()
-	}
-	if c.Output == "json" {
-		_, err := fmt.Fprintf(con.out, "%s\n", bytes.TrimSpace(a.body))
 		return err
 	}
-	var body gate.PlanBody
-	if err := json.Unmarshal(a.body, &body); err != nil {
-		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not relgate's: %w", c.URL, err))
+	if c.Output == "json" {
+		return writeBody(con.out, a)
+	}
+	var body wire.PlanBody
+	if err := json.Unmarshal(a, &body); err != nil || body.Plan != plan {
+		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not relgate's", c.URL))
 	}
 	explain(con.out, &body, coloured(con.out))
+	if c.All {
+		explainAll(con.out, &body, coloured(con.out))
+	}
 	return nil
 }
 
-// explain writes a run for people: verdict, phases, rules with their numbers,
-// and the signals that are in trouble.
-func explain(w io.Writer, b *gate.PlanBody, colour bool) {
-	fmt.Fprintf(w, "%s  %s %s\n%s (%s): %s\n", b.Plan, b.Title, b.Version, strings.ToUpper(b.Run.Verdict), b.Run.State, b.Run.Reason)
-	fmt.Fprintf(w, "evaluated %s\n", b.EvaluatedAt.Format(time.DateTime))
+// explain writes a run for a tired person: what, do, who, why, then the numbers.
+func explain(w io.Writer, b *wire.PlanBody, colour bool) {
+	fmt.Fprintln(w, paint(colour, verdictColours[b.Run.Verdict], plain(b.Headline)))
+	labelled(w, "do now", cmp.Or(b.Do.Action, "nothing: relgate goes on by itself"))
+	labelled(w, "who", cmp.Or(b.Do.Owner, b.Manager))
+	labelled(w, "command", b.Do.Command)
+	why := b.Detail
+	if _, said, _ := strings.Cut(b.Headline, ": "); strings.TrimSuffix(b.Sentence, ".") != said {
+		why = append([]string{b.Sentence}, why...)
+	}
+	for i, line := range why {
+		labelled(w, []string{"why", ""}[min(i, 1)], line)
+	}
 	if b.Stale {
-		fmt.Fprintln(w, "STALE: the daemon has not evaluated for three intervals; what follows is old")
+		labelled(w, "stale", "the daemon has not evaluated for three intervals; what follows is old")
 	}
-	if h := b.Run.Hold; h != nil && b.Run.State == "held" && (h.Reason == "" || !strings.Contains(b.Run.Reason, h.Reason)) {
-		fmt.Fprintf(w, "%s by %s: %s\n", paint(colour, stateColours[evaluator.RuleHolding], "held"), holder(h), h.Reason)
-	}
+	labelled(w, "run", fmt.Sprintf("%s, %s; evaluated %s", b.Run.ID, b.Title, utc(b.EvaluatedAt)))
+	fmt.Fprintln(w)
+	var phases [][]string
 	for i := range b.Phases {
-		explainPhase(w, &b.Phases[i], colour)
+		p := &b.Phases[i]
+		traffic := "-"
+		if p.Traffic.TargetPercent != nil {
+			traffic = fmt.Sprintf("%g %%", *p.Traffic.TargetPercent)
+		}
+		phases = append(phases, []string{plain(p.Phase), traffic, plain(strings.ReplaceAll(p.State, "_", " ")), phaseTimes(p)})
+	}
+	for _, line := range tabled(phases) {
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintln(w)
+	shown := rulesToShow(b)
+	var rows [][]string
+	for _, r := range shown {
+		rows = append(rows, []string{result(r), plain(r.ID), compared(r), counts(r), plain(r.Owner)})
+	}
+	for i, line := range tabled(rows) {
+		said := result(shown[i])
+		fmt.Fprintln(w, paint(colour, ruleColour(shown[i]), said)+strings.TrimPrefix(line, said))
 	}
 	for _, s := range b.Signals {
-		if s.Fault != "" {
-			fmt.Fprintf(w, "\nsignal %s: %s%s: %s\n", s.Name, s.Fault, inARow(s.Failures), s.Detail)
+		if s.Fault == "" {
+			continue
+		}
+		for _, line := range wrapped(fmt.Sprintf("signal %s: %s%s: %s", plain(s.Name), plain(strings.ReplaceAll(s.Fault, "_", " ")), inARow(s.Failures), plain(s.Detail)), 80) {
+			fmt.Fprintln(w, line)
 		}
 	}
 }
 
-func explainPhase(w io.Writer, p *gate.Body, colour bool) {
-	fmt.Fprintf(w, "\n%s  %s, %g %%: %s, %s\n", p.Phase, p.Title, p.Traffic.TargetPercent, p.State, p.Verdict)
-	if reason := phaseReason(p); reason != "" {
-		fmt.Fprintf(w, "  %s\n", reason)
-	}
-	if p.Window.Start != nil && p.Window.End != nil {
-		fmt.Fprintf(w, "  window %s to %s, %d %% done\n", p.Window.Start.Format(time.DateTime), p.Window.End.Format(time.DateTime), p.PercentComplete)
-	}
-	if p.Override != nil {
-		fmt.Fprintf(w, "  overridden by %s: %s\n", p.Override.By, p.Override.Why)
-	}
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s %s\t%d of %d points\t%.0f samples\t%s  %s\n", r.Kind, r.ID, estimate(r, r.Value), r.Op, shown(r.Threshold, r.Unit),
-			r.Points, r.Expected, r.Samples, result(r, colour), r.Reason)
-		if r.Evidence != nil {
-			fmt.Fprintf(t, "    %s\n", weighedLine(r))
-		}
+// tabled puts rows into columns; a line is cut at 80.
+func tabled(rows [][]string) []string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
 	t.Flush()
+	var lines []string
+	for line := range strings.Lines(b.String()) {
+		lines = append(lines, cutName(strings.TrimRight(line, " \n"), 80))
+	}
+	return lines
 }
 
-// inARow says how often a signal has failed. An answer without data is a fault of
-// nobody and fails nothing.
+// explainAll writes what every rule says in every phase that has begun.
+func explainAll(w io.Writer, b *wire.PlanBody, colour bool) {
+	say := func(r *wire.Rule) {
+		fmt.Fprintf(w, "  %s %s\n", paint(colour, ruleColour(r), result(r)), plain(r.ID))
+		for _, line := range wrapped(plain(r.Reason), 74) {
+			fmt.Fprintf(w, "    %s\n", line)
+		}
+	}
+	for i := range b.Phases {
+		p := &b.Phases[i]
+		if p.Window.Start == nil {
+			continue
+		}
+		fmt.Fprintln(w)
+		for _, line := range wrapped(fmt.Sprintf("phase %s: %s", plain(p.Phase), plain(p.Summary)), 80) {
+			fmt.Fprintln(w, line)
+		}
+		for k := range p.Rules {
+			if p.Rules[k].Kind == "success" {
+				say(&p.Rules[k])
+			}
+		}
+	}
+	fmt.Fprintln(w, "\nrollback rules")
+	for i := range b.Rollback {
+		say(&b.Rollback[i])
+	}
+}
+
+// labelled writes a text behind a label, wrapped; nothing for no text.
+func labelled(w io.Writer, label, text string) {
+	for i, line := range wrapped(plain(text), 69) {
+		if i > 0 {
+			label = ""
+		}
+		fmt.Fprintf(w, "%-9s %s\n", label, line)
+	}
+}
+
+// phaseTimes is a phase's window; empty before it begins, of which the text above
+// tells.
+func phaseTimes(p *wire.Body) string {
+	switch {
+	case p.Window.Start == nil:
+		return ""
+	case p.Window.End == nil:
+		return "since " + utc(p.Window.Start)
+	}
+	start, end := p.Window.Start.UTC(), p.Window.End.UTC()
+	format := "15:04"
+	if start.Format(time.DateOnly) != end.Format(time.DateOnly) {
+		format = "01-02 15:04"
+	}
+	return fmt.Sprintf("%s to %s UTC, %d %%", start.Format("2006-01-02 15:04"), end.Format(format), p.PercentComplete)
+}
+
+// rulesToShow is the rollback rules and the success rules of the current phase,
+// the worst first.
+func rulesToShow(b *wire.PlanBody) []*wire.Rule {
+	var list []*wire.Rule
+	for i := range b.Rollback {
+		list = append(list, &b.Rollback[i])
+	}
+	for i := range b.Phases {
+		if b.Phases[i].Phase != b.Current {
+			continue
+		}
+		for k := range b.Phases[i].Rules {
+			if r := &b.Phases[i].Rules[k]; r.Kind == "success" {
+				list = append(list, r)
+			}
+		}
+	}
+	gravity := func(r *wire.Rule) int {
+		return slices.Index([]string{"triggered", "fail", "holding", "breaching", "warning", "source_error", "no_data", "stale", "unknown", "insufficient_samples", "pending", "not_triggered", "pass"}, r.Result)
+	}
+	slices.SortStableFunc(list, func(a, b *wire.Rule) int { return cmp.Compare(gravity(a), gravity(b)) })
+	return list
+}
+
+// compared is a rule's value beside its threshold. Of a percentile it is the
+// percentile itself, as the plan has it, though a share is judged.
+func compared(r *wire.Rule) string {
+	if q := r.Quantile; q != nil {
+		return fmt.Sprintf("%s (%s %s)", digits(q.Value, 3, q.Unit), r.Op, shown(q.Threshold, q.Unit))
+	}
+	return fmt.Sprintf("%s (%s %s)", estimate(r, r.Value), r.Op, shown(r.Threshold, r.Unit))
+}
+
+// counts is what a rule's value rests on.
+func counts(r *wire.Rule) string {
+	if r.Weighed != nil && r.Weighed.Bad != nil && r.Samples != nil {
+		return rules.Count(*r.Weighed.Bad) + " of " + rules.Count(*r.Samples)
+	}
+	if r.Samples == nil {
+		return "no samples"
+	}
+	return rules.Count(*r.Samples) + " samples"
+}
+
+// inARow says how often a signal has failed. An answer without data fails nothing.
 func inARow(failures int) string {
 	switch failures {
 	case 0:
@@ -111,16 +246,9 @@ func inARow(failures int) string {
 	return fmt.Sprintf(", %d times in a row", failures)
 }
 
-// result is what a rule says, in the colour of its state.
-func result(r *gate.Rule, colour bool) string {
-	return paint(colour, stateColours[evaluator.RuleState(r.State)], strings.ReplaceAll(r.Result, "_", " "))
-}
+// result is what a rule says.
+func result(r *wire.Rule) string { return strings.ReplaceAll(plain(r.Result), "_", " ") }
 
-// phaseReason is why a phase is where it is. The sentence of a hold is said once,
-// above all phases.
-func phaseReason(p *gate.Body) string {
-	if h := p.Run.Hold; h != nil && h.Reason != "" {
-		return strings.Replace(p.Reason, ": "+h.Reason, "", 1)
-	}
-	return p.Reason
-}
+func ruleColour(r *wire.Rule) string { return stateColours[evaluator.RuleState(r.State)] }
+
+var verdictColours = map[string]string{"pass": "32", "fail": "31", "rollback": "1;31", "pending": "36", "unknown": "33"}

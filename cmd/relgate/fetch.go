@@ -18,8 +18,8 @@ type fetcher struct {
 	pool atomic.Pointer[sources.Pool]
 }
 
-// use puts a pool in force and gives the one before it, which nobody asks any
-// more: it waits for the tick that does.
+// use puts a pool in force and gives the one before it, after the tick that
+// still uses it has ended.
 func (f *fetcher) use(p *sources.Pool) *sources.Pool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -37,7 +37,7 @@ func (f *fetcher) close(ctx context.Context) error {
 func (f *fetcher) Fetch(ctx context.Context, now time.Time, wants []runner.Want) []rules.Reading {
 	questions := make([]sources.Want, len(wants))
 	for i, w := range wants {
-		questions[i] = sources.Want{Plan: w.Plan, Index: w.Index, Signal: w.Signal, From: w.From, To: w.To}
+		questions[i] = sources.Want{Run: w.Run, Index: w.Index, Signal: w.Signal, From: w.From, To: w.To}
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()

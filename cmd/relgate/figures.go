@@ -1,11 +1,10 @@
 package main
 
 import (
-	"math"
 	"strconv"
 	"strings"
 
-	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -21,39 +20,18 @@ func digits(v *float64, n int, unit string) string {
 
 // goodShares reports whether a rule weighs a share of good samples. The API gives
 // its limit and trigger as shares of bad ones, its value as the plan has it.
-func goodShares(r *gate.Rule) bool {
+func goodShares(r *wire.Rule) bool {
 	below := r.Op == rules.Less.String() || r.Op == rules.LessOrEqual.String()
-	return r.Evidence != nil && r.Evidence.Bad != nil && below == (r.Kind == rules.RollbackRule.String())
-}
-
-// whole is what all samples are in a display unit.
-func whole(unit string) float64 {
-	if unit == rules.Percent.String() {
-		return 100
-	}
-	return 1
-}
-
-// bound writes a limit or a trigger as the plan does.
-func bound(r *gate.Rule, v *float64) string {
-	if v == nil {
-		return shown(v, r.Unit)
-	}
-	b := *v
-	if goodShares(r) {
-		b = whole(r.Unit) - b
-	}
-	b = math.Round(b*1e9) / 1e9 // takes away what subtracting has added
-	return strings.TrimSpace(strconv.FormatFloat(b, 'f', -1, 64) + " " + r.Unit)
+	return r.Weighed != nil && r.Weighed.Bad != nil && below == (r.Kind == rules.RollbackRule.String())
 }
 
 // estimate writes what is judged by what was counted: a share with no more digits
 // than it deserves, as the sentences have it.
-func estimate(r *gate.Rule, v *float64) string {
+func estimate(r *wire.Rule, v *float64) string {
 	switch {
-	case v == nil || r.Evidence == nil:
+	case v == nil || r.Weighed == nil:
 		return shown(v, r.Unit)
-	case r.Evidence.Bad == nil || r.Unit != rules.Percent.String():
+	case r.Weighed.Bad == nil || r.Unit != rules.Percent.String():
 		return digits(v, 4, r.Unit)
 	case goodShares(r):
 		return goodPercent(*v)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,9 +11,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 type gateCommand struct {
@@ -24,33 +26,152 @@ type gateCommand struct {
 // gateTarget is the gate that is asked, and how the answer is shown.
 type gateTarget struct {
 	remote           `embed:""`
-	Plan             string `arg:"" optional:"" help:"Plan id; may be left out when the daemon runs one plan."`
-	Phase            string `arg:"" optional:"" default:"current" help:"Phase name, or current."`
-	Output           string `short:"o" enum:"text,json,github,gitlab" default:"text" help:"text, json, github or gitlab."`
+	Plan             string `arg:"" optional:"" help:"Plan id; may be left out when the daemon has one plan."`
+	Phase            string `arg:"" optional:"" default:"run" help:"Phase name; run for the whole run, current for the latest phase that has begun."`
+	Version          string `help:"Version that is asked about: its newest try. Required for a plan whose runs begin by relgate start."`
+	RunID            string `name:"run" help:"Run that is asked about, by its id."`
+	Entry            bool   `help:"Ask whether the phase may begin, in place of whether it has passed."`
+	Output           string `short:"o" enum:"text,json,github,gitlab" default:"text" help:"text, json, github or gitlab. All but text write a result on every exit but 2."`
 	RollbackExitCode bool   `help:"Exit 3 instead of 1 when a rollback is ordered."`
 }
 
-// gateBody is the part of the gate's answer that the command line shows.
-type gateBody struct {
-	Plan       string `json:"plan"`
-	Phase      string `json:"phase"`
-	Generation uint64 `json:"generation"`
-	Verdict    string `json:"verdict"`
-	Final      bool   `json:"final"`
-	Action     string `json:"action"`
-	Summary    string `json:"summary"`
-	Reason     string `json:"reason"`
-	Run        struct {
-		State string     `json:"state"`
-		Hold  *gate.Hold `json:"hold"`
-	} `json:"run"`
-	raw []byte
+// verdict is a gate's answer that was accepted, or why there is none.
+type verdict struct {
+	wire.Body
+	raw []byte // the body as it came
 }
 
-// held says who holds the run and why; empty while nobody keeps it from going on.
-func (b *gateBody) held() string {
-	h := b.Run.Hold
-	if h == nil || b.Run.State != "held" {
+func (t gateTarget) question() wire.Question {
+	if t.Entry {
+		return wire.Entry
+	}
+	return wire.Passed
+}
+
+// path is where the gate is asked. The verdict is read from the view that is
+// always 200; entry has no such view.
+func (t gateTarget) path(query url.Values) string {
+	if t.Version != "" {
+		query.Set("version", t.Version)
+	}
+	if t.RunID != "" {
+		query.Set("run", t.RunID)
+	}
+	view := "/verdict"
+	if t.Entry {
+		view = "/entry"
+	}
+	p := "/v1/gates/" + url.PathEscape(t.Plan) + "/" + url.PathEscape(t.Phase) + view
+	if len(query) > 0 {
+		p += "?" + query.Encode()
+	}
+	return p
+}
+
+// ask reads the verdict once. An answer to another question is an error.
+func (t gateTarget) ask(ctx context.Context, query url.Values) (*verdict, error) {
+	a, err := t.call(ctx, http.MethodGet, t.path(query), nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.problem() != nil || a.status != http.StatusOK && !(t.Entry && (a.status == http.StatusConflict || a.status == http.StatusServiceUnavailable)) {
+		return nil, a.refusal()
+	}
+	v := &verdict{raw: a.body}
+	if err := t.decode(a, &v.Body); err != nil {
+		return nil, err
+	}
+	if wrong := cmp.Or(missingField(a.body), t.foreign(&v.Body), t.odd(&v.Body, a.status)); wrong != "" {
+		return nil, fmt.Errorf("%w to this question: from %s: %s", errForeign, t.URL, plain(wrong))
+	}
+	return v, nil
+}
+
+// missingField names a field that every answer of a gate has.
+func missingField(body []byte) string {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return err.Error()
+	}
+	for _, name := range []string{"apiVersion", "plan", "phase", "question", "current", "version", "generation", "verdict", "pass", "final", "stale", "action", "run"} {
+		if v, ok := fields[name]; !ok || string(v) == "null" {
+			return fmt.Sprintf("%q is missing", name)
+		}
+	}
+	return ""
+}
+
+// foreign says how an answer differs from what was asked.
+func (t gateTarget) foreign(b *wire.Body) string {
+	phase := t.Phase
+	if phase == wire.Current {
+		phase = b.Current
+	}
+	id, _, _ := strings.Cut(b.Run.ID, "~")
+	switch {
+	case b.APIVersion != wire.APIVersion:
+		return fmt.Sprintf("apiVersion is %q, want %q", b.APIVersion, wire.APIVersion)
+	case b.Plan != t.Plan:
+		return fmt.Sprintf("it is of plan %q, want %q", b.Plan, t.Plan)
+	case b.Question != t.question():
+		return fmt.Sprintf("it answers %q, want %q", b.Question, t.question())
+	case b.Phase != phase || phase == "":
+		return fmt.Sprintf("it is of phase %q, want %q", b.Phase, cmp.Or(phase, t.Phase))
+	case t.Version != "" && b.Version != t.Version:
+		return fmt.Sprintf("it is of version %q, want %q", b.Version, t.Version)
+	case t.RunID != "" && b.Run.ID != t.RunID:
+		return fmt.Sprintf("it is of run %q, want %q", b.Run.ID, t.RunID)
+	case b.Run.Version != b.Version:
+		return fmt.Sprintf("it is of version %q and of a run of version %q", b.Version, b.Run.Version)
+	case b.Run.ID != "" && id != b.Plan+"@"+b.Version:
+		return fmt.Sprintf("it is of plan %q, version %q and run %q", b.Plan, b.Version, b.Run.ID)
+	}
+	return ""
+}
+
+var (
+	verdictExit = map[string]int{
+		"pass": exitPass, "pending": exitPending, "unknown": exitUnreachable, "fail": exitFail, "rollback": exitFail,
+	}
+	verdictAction = map[string]string{
+		"pass": "proceed", "pending": "hold", "unknown": "hold", "fail": "stop", "rollback": "rollback",
+	}
+	// entryStatus is the status of /entry for a verdict.
+	entryStatus = map[string]int{
+		"pass": http.StatusOK, "pending": http.StatusServiceUnavailable, "unknown": http.StatusServiceUnavailable,
+		"fail": http.StatusConflict, "rollback": http.StatusConflict,
+	}
+)
+
+// odd says how the fields of an answer contradict each other.
+func (t gateTarget) odd(b *wire.Body, status int) string {
+	_, known := verdictExit[b.Verdict]
+	decided := b.Verdict == "fail" || b.Verdict == "rollback" || b.Verdict == "pass" && !t.Entry
+	switch {
+	case !known:
+		return fmt.Sprintf("the verdict is %q", b.Verdict)
+	case b.Pass != (b.Verdict == "pass"):
+		return fmt.Sprintf("verdict %q with pass %v", b.Verdict, b.Pass)
+	case b.Stale && b.Verdict != "unknown":
+		return fmt.Sprintf("verdict %q of what is stale", b.Verdict)
+	case b.Final != decided:
+		return fmt.Sprintf("verdict %q with final %v", b.Verdict, b.Final)
+	case b.Action != verdictAction[b.Verdict]:
+		return fmt.Sprintf("verdict %q with action %q", b.Verdict, b.Action)
+	case b.Run.ID == "" && b.Verdict != "pending" && b.Verdict != "unknown":
+		return fmt.Sprintf("verdict %q of no run", b.Verdict)
+	case b.Verdict == "pass" && b.Run.Held && b.Run.State == "held":
+		return "verdict \"pass\" of a run that is held"
+	case t.Entry && status != entryStatus[b.Verdict]:
+		return fmt.Sprintf("verdict %q with status %d", b.Verdict, status)
+	}
+	return ""
+}
+
+// held says who holds the run and why; empty while nothing keeps it from going on.
+func (v *verdict) held() string {
+	h := v.Run.Hold
+	if h == nil || v.Run.State != "held" {
 		return ""
 	}
 	said := "held by " + holder(h)
@@ -60,54 +181,71 @@ func (b *gateBody) held() string {
 	return said
 }
 
-func (t gateTarget) path(ctx context.Context, view, query string) (string, error) {
+func (t gateTarget) code(v *verdict) int {
+	if v.Verdict == "rollback" && t.RollbackExitCode {
+		return exitRollback
+	}
+	return verdictExit[v.Verdict]
+}
+
+// finish shows a verdict and gives the exit code; failed is why there is none, or why
+// a wait ended without a decision.
+func (t gateTarget) finish(con console, v *verdict, failed error) error {
+	if failed == nil {
+		code := t.code(v)
+		if err := show(con, t.Output, v, code); err != nil {
+			return err
+		}
+		if code == exitPass {
+			return nil
+		}
+		return exit(code, nil)
+	}
+	code := codeOf(failed)
+	if code == exitUsage || t.Output == "text" {
+		return failed
+	}
+	if err := show(con, t.Output, t.none(failed), code); err != nil {
+		return errors.Join(failed, err)
+	}
+	return failed
+}
+
+// codeOf is the exit code of an error.
+func codeOf(err error) int {
+	if coded, ok := errors.AsType[*exitError](err); ok {
+		return coded.code
+	}
+	if errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	return exitFail
+}
+
+// none is the verdict of a gate that gave none: unknown, with the reason.
+func (t gateTarget) none(failed error) *verdict {
+	said := wire.Unasked(t.question(), plain(failed.Error()))
+	v := &verdict{Body: (&wire.Site{}).AbsentBody(t.Plan, t.Phase, t.Version, &said)}
+	v.Current = t.Phase
+	v.raw, _ = json.Marshal(v.Body) // a body holds nothing that has no JSON form
+	return v
+}
+
+// named is the target with its plan's name.
+func (t gateTarget) named(ctx context.Context) (gateTarget, error) {
 	plan, err := t.plan(ctx, t.Plan)
-	if err != nil {
-		return "", err
-	}
-	p := "/v1/gates/" + url.PathEscape(plan) + "/" + url.PathEscape(t.Phase) + "/" + view
-	if query != "" {
-		p += "?" + query
-	}
-	return p, nil
+	t.Plan = plan
+	return t, err
 }
 
-// ask reads the verdict once. A body that names no verdict is no verdict.
-func (t gateTarget) ask(ctx context.Context, query string) (*gateBody, error) {
-	path, err := t.path(ctx, "verdict", query)
+// once asks one time.
+func (t gateTarget) once(ctx context.Context) (gateTarget, *verdict, error) {
+	t, err := t.named(ctx)
 	if err != nil {
-		return nil, err
+		return t, nil, err
 	}
-	a, err := t.call(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, a.refusal()
-	}
-	body := gateBody{raw: a.body}
-	if err := json.Unmarshal(a.body, &body); err != nil {
-		return nil, exit(exitUnreachable, fmt.Errorf("%s answered something that is not a verdict: %w", t.URL, err))
-	}
-	if _, ok := verdictExit[body.Verdict]; !ok {
-		return nil, exit(exitUnreachable, fmt.Errorf("%s answered an unknown verdict %q", t.URL, body.Verdict))
-	}
-	return &body, nil
-}
-
-var verdictExit = map[string]int{
-	"pass": exitPass, "pending": exitPending, "unknown": exitUnreachable, "fail": exitFail, "rollback": exitFail,
-}
-
-func (t gateTarget) code(b *gateBody) error {
-	code := verdictExit[b.Verdict]
-	if b.Verdict == "rollback" && t.RollbackExitCode {
-		code = exitRollback
-	}
-	if code == exitPass {
-		return nil
-	}
-	return exit(code, nil)
+	v, err := t.ask(ctx, url.Values{})
+	return t, v, unreachable(err)
 }
 
 type gateCheckCommand struct {
@@ -117,21 +255,16 @@ type gateCheckCommand struct {
 // Help is printed by --help.
 func (gateCheckCommand) Help() string {
 	return `Exit codes: 0 pass, 1 fail or rollback, 2 usage, 3 rollback with --rollback-exit-code,
-4 not allowed, 8 pending, 69 unreachable or unknown.
+4 not allowed, 8 pending, 69 unreachable, unknown, or not the answer to the question.
 
-  relgate gate check REL-2025-06-04 lambda-10
+  relgate gate check shop ten --version 1.0.1
+  relgate gate check shop ten --version 1.0.1 --entry && shift-traffic 10
   relgate gate check -o json | jq .rules`
 }
 
 func (c gateCheckCommand) Run(ctx context.Context, con console) error {
-	b, err := c.ask(ctx, "")
-	if err != nil {
-		return unreachable(err)
-	}
-	if err := show(con, c.Output, b); err != nil {
-		return err
-	}
-	return c.code(b)
+	t, v, err := c.once(ctx)
+	return t.finish(con, v, err)
 }
 
 type gateVerdictCommand struct {
@@ -139,18 +272,18 @@ type gateVerdictCommand struct {
 }
 
 func (c gateVerdictCommand) Run(ctx context.Context, con console) error {
-	b, err := c.ask(ctx, "")
+	t, v, err := c.once(ctx)
 	if err != nil {
-		return unreachable(err)
+		return t.finish(con, v, err)
 	}
-	if c.Output == "text" {
-		if held := b.held(); held != "" {
-			fmt.Fprintln(con.err, held) // stdout is the verdict alone
+	if t.Output == "text" {
+		if held := v.held(); held != "" {
+			fmt.Fprintln(con.err, plain(held)) // stdout is the verdict alone
 		}
-		fmt.Fprintln(con.out, b.Verdict)
+		fmt.Fprintln(con.out, v.Verdict)
 		return nil
 	}
-	return show(con, c.Output, b)
+	return show(con, t.Output, v, exitPass)
 }
 
 type gateWaitCommand struct {
@@ -161,34 +294,29 @@ type gateWaitCommand struct {
 
 // Help is printed by --help.
 func (gateWaitCommand) Help() string {
-	return `Waits while the verdict is pending or unknown, and ends as gate check does.
-Exit 124 when --timeout passes first.
+	return `Waits while the verdict is pending or unknown, also for a run that has not begun and
+through restarts of the daemon, and ends as gate check does. Exit 124 when --timeout
+passes first.
 
-  relgate gate wait REL-2025-06-04 current --timeout 50m`
+  relgate gate wait shop ten --version 1.0.1 --timeout 50m`
 }
 
 func (c gateWaitCommand) Run(ctx context.Context, con console) error {
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	deadline, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	b, err := c.decided(ctx, con)
-	if err != nil {
-		return err
-	}
-	if err := show(con, c.Output, b); err != nil {
-		return err
-	}
-	return c.code(b)
+	v, err := c.decided(deadline, con)
+	return c.finish(con, v, err)
 }
 
-// decided long-polls until the verdict is one.
-func (c gateWaitCommand) decided(ctx context.Context, con console) (*gateBody, error) {
-	query, lastAnswer, last := "", time.Now(), told{}
+// decided long-polls until the verdict is one. It fills in the plan's name.
+func (c *gateWaitCommand) decided(ctx context.Context, con console) (*verdict, error) {
+	query, lastAnswer, last := url.Values{}, time.Now(), told{}
 	for {
-		b, err := c.ask(ctx, query)
+		v, err := c.next(ctx, query)
 		switch {
 		case ctx.Err() != nil:
 			return nil, waitEnded(ctx, c.Timeout, last)
-		case errors.Is(err, errUnreachable):
+		case mayPass(err):
 			if time.Since(lastAnswer) > c.UnreachableFor {
 				return nil, exit(exitUnreachable, err)
 			}
@@ -198,37 +326,47 @@ func (c gateWaitCommand) decided(ctx context.Context, con console) (*gateBody, e
 			continue
 		case err != nil:
 			return nil, err
-		case b.Verdict != "pending" && b.Verdict != "unknown":
-			return b, nil
+		case v.Verdict != "pending" && v.Verdict != "unknown":
+			return v, nil
 		}
 		lastAnswer = time.Now()
-		last.tell(con.err, b)
-		query = "wait=30s&after=" + strconv.FormatUint(b.Generation, 10)
+		last.tell(con.err, v)
+		query = url.Values{"wait": {"30s"}, "after": {strconv.FormatUint(v.Generation, 10)}}
 	}
 }
 
-// told is what somebody who waits has been told last.
+// next asks once, for the plan's name first where it is not known.
+func (c *gateWaitCommand) next(ctx context.Context, query url.Values) (*verdict, error) {
+	t, err := c.named(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.Plan = t.Plan
+	return t.ask(ctx, query)
+}
+
+// told is what was written last while waiting.
 type told struct{ summary, held string }
 
 // tell writes what has changed: the summary, and the sentence of a hold once.
-func (t *told) tell(w io.Writer, b *gateBody) {
-	held := b.held()
+func (t *told) tell(w io.Writer, v *verdict) {
+	held := v.held()
 	switch {
 	case held != t.held && held != "":
-		fmt.Fprintf(w, "%s: %s; %s\n", b.Verdict, b.Summary, held)
-	case b.Summary != t.summary:
-		fmt.Fprintf(w, "%s: %s\n", b.Verdict, b.Summary)
+		fmt.Fprintf(w, "%s: %s; %s\n", v.Verdict, plain(v.Summary), plain(held))
+	case v.Summary != t.summary:
+		fmt.Fprintf(w, "%s: %s\n", v.Verdict, plain(v.Summary))
 	}
-	t.summary, t.held = b.Summary, held
+	t.summary, t.held = v.Summary, held
 }
 
 func waitEnded(ctx context.Context, timeout time.Duration, last told) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		text := last.summary
-		if last.held != "" {
-			text += "; " + last.held
-		}
-		return exit(exitTimeout, fmt.Errorf("no decision within %s; last: %s", timeout, text))
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ctx.Err()
 	}
-	return ctx.Err()
+	text := cmp.Or(last.summary, "no answer from the daemon")
+	if last.held != "" {
+		text += "; " + last.held
+	}
+	return exit(exitTimeout, fmt.Errorf("no decision within %s; last: %s", timeout, plain(text)))
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os/exec"
 	"testing"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // killAndRestart runs a demo in dir, kills it at random moments the given number
@@ -81,11 +81,13 @@ func allDelivered(t *testing.T, run demoRun) {
 			t.Errorf("webhook %s verified %d of %d events", d.Endpoint, d.Verified, len(run.events))
 		}
 	}
-	var last evaluator.Event
-	if err := json.NewDecoder(bytes.NewBufferString(run.events[len(run.events)-1])).Decode(&last); err != nil {
-		t.Fatal(err)
-	}
-	if last.N != uint64(len(run.events)) {
-		t.Errorf("the last event is number %d of %d", last.N, len(run.events))
+	for i, line := range run.events {
+		var e wire.EventBody
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if n := uint64(i) + 1; e.N != n || e.ID != fmt.Sprintf("%s.demo/%d", run.summary.Run, n) {
+			t.Fatalf("event %d of %d has n %d and id %q", n, len(run.events), e.N, e.ID)
+		}
 	}
 }

@@ -39,11 +39,13 @@ type commandLine struct {
 	SimulateRule simulateRuleCommand `cmd:"" help:"How often and how soon a rule decides, rightly and wrongly, by simulation."`
 	Backtest     backtestCommand     `cmd:"" help:"Try a plan on the past: when would each rule have fired?"`
 
+	Start   startCommand   `cmd:"" help:"Begin the run of a version under a plan."`
+	Runs    runsCommand    `cmd:"" help:"List runs, or show one with what happened in it."`
 	Gate    gateCommand    `cmd:"" help:"Ask a running daemon whether the rollout may go on."`
 	Explain explainCommand `cmd:"" help:"Say why the gate is as it is, with the numbers."`
 
 	Phase        phaseCommand        `cmd:"" help:"Tell the daemon about a phase."`
-	Hold         holdCommand         `cmd:"" help:"Let no phase start or pass until resume."`
+	Hold         holdCommand         `cmd:"" help:"Close every gate; let no phase start or pass until resume."`
 	Resume       resumeCommand       `cmd:"" help:"Go on after a hold."`
 	Override     overrideCommand     `cmd:"" help:"Decide a phase, or a rolled-back run, by hand."`
 	Abort        abortCommand        `cmd:"" help:"Roll the run back now."`

@@ -13,6 +13,7 @@ func (d *daemon) observed() prom.Config {
 	return prom.Config{
 		Now: d.clock.Now, Build: build(), Process: true,
 		Runner: d.runnerStats, Sources: d.sourceStats, Webhooks: d.webhookStats, Reload: d.reloads.stats, Gate: d.gateStats,
+		Clock: d.clock.clockStats, Journal: d.journalStats,
 	}
 }
 
@@ -75,4 +76,9 @@ func (d *daemon) gateStats() prom.GateStats {
 		out.Answers = append(out.Answers, prom.GateAnswers{View: a.View, Status: a.Status, Count: a.Count})
 	}
 	return out
+}
+
+// journalStats says whether the journal can be written.
+func (d *daemon) journalStats() prom.JournalStats {
+	return prom.JournalStats{OK: d.runner.Published().Trouble == nil && d.journal.Check() == nil}
 }

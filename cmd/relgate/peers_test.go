@@ -19,17 +19,40 @@ import (
 )
 
 // peer finds a program that the test needs. Where it is missing the test is
-// skipped, unless the environment says that it must be there.
+// skipped, and its name is added as a line to the file that RELGATE_SKIPPED_PEERS
+// names, so that test.sh can say what did not run.
 func peer(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("RELGATE_NEED_PEERS") != "" {
-			t.Fatalf("%s is not installed", name)
-		}
-		t.Skipf("%s is not installed", name)
+	if err == nil {
+		return path
 	}
-	return path
+	if list := os.Getenv("RELGATE_SKIPPED_PEERS"); list != "" {
+		f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := fmt.Fprintln(f, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Skipf("%s is not installed", name)
+	return ""
+}
+
+func TestAMissingPeerIsWrittenDown(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "skipped")
+	t.Setenv("RELGATE_SKIPPED_PEERS", list)
+	for range 2 {
+		t.Run("peer", func(t *testing.T) {
+			peer(t, "relgate-no-such-program")
+			t.Error("a test goes on without its peer")
+		})
+	}
+	if got, err := os.ReadFile(list); err != nil || string(got) != "relgate-no-such-program\nrelgate-no-such-program\n" {
+		t.Errorf("the list is %q, %v", got, err)
+	}
 }
 
 // eventually asks until ok says yes, at most a minute: real programs take the

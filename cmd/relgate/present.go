@@ -11,26 +11,28 @@ import (
 	"golang.org/x/term"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
-// presenter shows a demo to somebody.
+// presenter shows a demo: live on a terminal, in lines elsewhere.
 type presenter interface {
 	logs() io.Writer // where a log does not disturb
 	begin(d *demo)
-	event(e evaluator.Stored) error
-	frame(s *evaluator.Snapshot, last bool)
+	event(plan *rules.Plan, e, root *evaluator.Event) error
+	frame(u *runner.RunView, last bool)
 	summary(s *summary) error
 	stay(d *demo) // the plan is done and the daemon goes on
 }
 
-func newPresenter(con console, format string, plan *rules.Plan) presenter {
+func newPresenter(con console, format string, d *demo) presenter {
 	if format == "json" {
 		return &jsonPresenter{out: con.out, err: con.err}
 	}
-	lines := linePresenter{out: con.out, err: con.err, plan: plan}
+	lines := linePresenter{out: con.out, err: con.err, plan: d.plan}
 	if f, ok := terminal(con.out); ok {
-		return &screenPresenter{linePresenter: lines, screen: screen{w: con.out, width: columns(f), colour: coloured(f), start: plan.Start}}
+		return &screenPresenter{linePresenter: lines, demo: d, screen: screen{w: con.out, size: size(f), colour: coloured(f)}}
 	}
 	return &lines
 }
@@ -47,27 +49,26 @@ func coloured(w io.Writer) bool {
 	return ok && os.Getenv("NO_COLOR") == ""
 }
 
-// columns gives the width of a terminal, also after it was resized.
-func columns(f *os.File) func() int {
-	return func() int {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			return w
+// size gives the columns and rows of a terminal, also after it was resized.
+func size(f *os.File) func() (columns, rows int) {
+	return func() (int, int) {
+		if w, h, err := term.GetSize(int(f.Fd())); err == nil && w > 0 && h > 0 {
+			return w, h
 		}
-		return 80
+		return 80, 24
 	}
 }
 
 // jsonPresenter writes one event a line and the summary, and nothing else.
 type jsonPresenter struct{ out, err io.Writer }
 
-func (p *jsonPresenter) logs() io.Writer                 { return p.err }
-func (p *jsonPresenter) begin(*demo)                     {}
-func (p *jsonPresenter) frame(*evaluator.Snapshot, bool) {}
-func (p *jsonPresenter) stay(*demo)                      {}
+func (p *jsonPresenter) logs() io.Writer             { return p.err }
+func (p *jsonPresenter) begin(*demo)                 {}
+func (p *jsonPresenter) frame(*runner.RunView, bool) {}
+func (p *jsonPresenter) stay(*demo)                  {}
 
-func (p *jsonPresenter) event(e evaluator.Stored) error {
-	_, err := fmt.Fprintf(p.out, "%s\n", e.Raw)
-	return err
+func (p *jsonPresenter) event(plan *rules.Plan, e, root *evaluator.Event) error {
+	return json.NewEncoder(p.out).Encode(wire.Event(plan, e, root))
 }
 
 func (p *jsonPresenter) summary(s *summary) error {
@@ -80,8 +81,8 @@ type linePresenter struct {
 	plan     *rules.Plan
 }
 
-func (p *linePresenter) logs() io.Writer                 { return p.err }
-func (p *linePresenter) frame(*evaluator.Snapshot, bool) {}
+func (p *linePresenter) logs() io.Writer             { return p.err }
+func (p *linePresenter) frame(*runner.RunView, bool) {}
 
 func (p *linePresenter) begin(d *demo) {
 	fmt.Fprintf(p.out, "%s %s %s: scenario %s: %s\n", p.plan.Name, p.plan.Title, p.plan.Version, d.scenario.Name, d.scenario.Title)
@@ -89,22 +90,24 @@ func (p *linePresenter) begin(d *demo) {
 }
 
 func (p *linePresenter) where(d *demo) {
-	fmt.Fprintf(p.out, "gate http://%s/v1/gates/%s/current/verdict   metrics http://%s/metrics\n\n",
+	fmt.Fprintf(p.out, "gate http://%s/v1/gates/%s/run/verdict   metrics http://%s/metrics\n\n",
 		d.daemon.public.Addr(), p.plan.Name, d.daemon.private.Addr())
 }
 
-func (p *linePresenter) event(e evaluator.Stored) error {
-	if e.Event.Kind == evaluator.SignalEvent && e.Event.From == string(evaluator.RuleIdle) {
-		return nil
-	}
-	_, err := fmt.Fprintln(p.out, eventLine(p.plan.Start, e.Event))
+func (p *linePresenter) event(plan *rules.Plan, e, root *evaluator.Event) error {
+	_, err := fmt.Fprintln(p.out, eventLine(plan, e, root))
 	return err
 }
 
 func (p *linePresenter) summary(s *summary) error {
-	fmt.Fprintf(p.out, "\n%s: %s at %s: %s\n", s.Plan, strings.ToUpper(s.Verdict.String()), s.Offset, s.Reason)
+	fmt.Fprintf(p.out, "\n%s\n", s.Headline)
+	labelled(p.out, "do now", s.Do)
+	labelled(p.out, "who", s.Who)
+	labelled(p.out, "command", s.Command)
+	labelled(p.out, "why", s.Sentence)
+	fmt.Fprintf(p.out, "run       %s, scenario %s, decided at %s\n", s.Run, s.Scenario, s.Offset)
 	for _, phase := range s.Phases {
-		fmt.Fprintf(p.out, "  %-12s %-12s %-9s %s\n", phase.Phase, phase.State, phase.Verdict, phase.Reason)
+		fmt.Fprintf(p.out, "  %-12s %-12s %s\n", phase.Phase, strings.ReplaceAll(phase.State.String(), "_", " "), phase.Verdict)
 	}
 	for i := range s.Rollback {
 		p.rollback(&s.Rollback[i])
@@ -115,8 +118,7 @@ func (p *linePresenter) summary(s *summary) error {
 	return nil
 }
 
-// rollback says when a rule first warned, held the run and fired, and the sentence
-// of the gravest.
+// rollback says when a rule first warned, held the run and fired.
 func (p *linePresenter) rollback(r *rollbackSummary) {
 	said := r.against()
 	if len(said) == 0 {
@@ -126,7 +128,7 @@ func (p *linePresenter) rollback(r *rollbackSummary) {
 	for _, m := range said {
 		steps = append(steps, m.To+" at "+m.Offset)
 	}
-	fmt.Fprintf(p.out, "  rule %s: %s: %s\n", r.Rule, strings.Join(steps, ", "), said[len(said)-1].Reason)
+	fmt.Fprintf(p.out, "  rule %s: %s\n", r.Rule, strings.Join(steps, ", "))
 }
 
 func (p *linePresenter) stay(d *demo) {
@@ -137,17 +139,20 @@ func (p *linePresenter) stay(d *demo) {
 // screenPresenter draws in place, and ends like linePresenter.
 type screenPresenter struct {
 	linePresenter
+	demo   *demo
 	screen screen
 }
 
 // logs go nowhere: they would tear the frame. What matters is on it.
 func (p *screenPresenter) logs() io.Writer { return io.Discard }
 
-func (p *screenPresenter) event(e evaluator.Stored) error {
-	p.screen.event(e.Event)
+// event keeps an event for the next frame. Time stays at one that matters, so
+// that it can be read.
+func (p *screenPresenter) event(plan *rules.Plan, e, root *evaluator.Event) error {
+	if p.screen.event(plan, e, root) {
+		p.demo.clock.stay(linger)
+	}
 	return nil
 }
 
-func (p *screenPresenter) frame(s *evaluator.Snapshot, last bool) {
-	p.screen.draw(s, last)
-}
+func (p *screenPresenter) frame(u *runner.RunView, last bool) { p.screen.draw(u, last) }

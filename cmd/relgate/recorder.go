@@ -92,9 +92,9 @@ func (r *recorder) write(d delivered) error {
 // tally is what one endpoint got.
 type tally struct {
 	Endpoint   string `json:"endpoint"`
-	Verified   int    `json:"verified"`     // different events, signatures checked
-	Repeated   int    `json:"repeated"`     // deliveries of events that it had already
-	OutOfOrder int    `json:"out_of_order"` // events that came for the first time after a later one
+	Verified   int    `json:"verified"`   // different events, signatures checked
+	Repeated   int    `json:"repeated"`   // deliveries of events that it had already
+	OutOfOrder int    `json:"outOfOrder"` // events that came for the first time after a later one of their run
 }
 
 // tallies counts everything that was ever written down.
@@ -112,7 +112,7 @@ func (r *recorder) tallies(endpoints []string) ([]tally, error) {
 			continue // a line that a kill cut short was never answered
 		}
 		if counts[d.Endpoint] == nil {
-			counts[d.Endpoint] = &counting{had: map[string]bool{}}
+			counts[d.Endpoint] = &counting{had: map[string]bool{}, newest: map[string]uint64{}}
 		}
 		counts[d.Endpoint].add(d.ID)
 	}
@@ -129,7 +129,7 @@ func (r *recorder) tallies(endpoints []string) ([]tally, error) {
 type counting struct {
 	tally
 	had    map[string]bool
-	newest uint64
+	newest map[string]uint64 // :: run → number of its newest event
 }
 
 func (c *counting) add(id string) {
@@ -139,11 +139,11 @@ func (c *counting) add(id string) {
 	}
 	c.had[id] = true
 	c.Verified++
-	n := ordinal(id)
-	if n < c.newest {
+	run, n := id[:strings.LastIndexByte(id, '/')+1], ordinal(id)
+	if n < c.newest[run] {
 		c.OutOfOrder++
 	}
-	c.newest = max(c.newest, n)
+	c.newest[run] = max(c.newest[run], n)
 }
 
 // ordinal is the number at the end of an event's id.

@@ -34,18 +34,22 @@ func (r *reloads) stats() prom.ReloadStats {
 	return r.state
 }
 
-func (r *reloads) done(now time.Time, ok bool) {
+// done notes how a reload went: whether all of the config is good, and whether
+// what is good of it was taken up.
+func (r *reloads) done(now time.Time, ok, taken bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state.OK = ok
 	if ok {
 		r.state.Success = now
+	}
+	if taken {
 		close(r.changed)
 		r.changed = make(chan struct{})
 	}
 }
 
-// replaced gives a channel that is closed at the next reload that succeeds.
+// replaced gives a channel that is closed when the next config is taken up.
 func (r *reloads) replaced() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,9 +86,10 @@ func (d *daemon) watchConfig(ctx context.Context) error {
 	return group.Wait()
 }
 
-// reload puts a changed config in force, whole or not at all: a bad one leaves
-// the old one running, and says so in the log and in a metric.
-// It gives the config that is in force from now on, or nil.
+// reload puts a changed config in force. What is wrong with one plan hinders no
+// other; what is wrong with the rest of it leaves the old config running. Either
+// is said in the log and in a metric. It gives the config that is in force from
+// now on, or nil.
 func (d *daemon) reload(ctx context.Context) *config.Config {
 	d.reloads.one.Lock()
 	defer d.reloads.one.Unlock()
@@ -94,16 +99,20 @@ func (d *daemon) reload(ctx context.Context) *config.Config {
 	}
 	if next == nil {
 		d.log.Error("config not reloaded: the old one stays in force", "path", d.path, "problems", config.Errors(problems))
-		d.reloads.done(d.clock.Now(), false)
+		d.reloads.done(d.clock.Now(), false, false)
 		return nil
 	}
 	if err := d.adopt(ctx, next); err != nil {
 		d.log.Error("config not reloaded: the old one stays in force", "path", d.path, "err", err)
-		d.reloads.done(d.clock.Now(), false)
+		d.reloads.done(d.clock.Now(), false, false)
 		return nil
 	}
-	d.reloads.done(d.clock.Now(), true)
-	d.log.Info("config reloaded", "path", d.path, "plans", len(next.Plans))
+	if n := config.Errors(problems); n > 0 {
+		d.log.Error("config reloaded in part: plans with problems are not in force; their runs go on by the plans in the journal", "path", d.path, "problems", n, "plans", len(next.Plans))
+	} else {
+		d.log.Info("config reloaded", "path", d.path, "plans", len(next.Plans))
+	}
+	d.reloads.done(d.clock.Now(), config.Errors(problems) == 0, true)
 	return next
 }
 
@@ -118,16 +127,19 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 		return err
 	}
 	if !reflect.DeepEqual(next.Daemon, d.config.Daemon) {
-		d.log.Warn("changes of [daemon] are taken up at the next start")
+		d.log.Warn("changes to [daemon] take effect at the next start")
 	}
 	// The sources first: a plan's first tick follows at once.
 	old := d.asked.use(d.newPool(next, made))
-	if err := d.runner.Reload(ctx, next.Plans); err != nil {
+	if err := d.runner.Reload(ctx, policies(next)); err != nil {
 		d.retire(ctx, d.asked.use(old))
-		return fmt.Errorf("taking up the plans: %w", err)
+		return fmt.Errorf("putting the plans in force: %w", err)
 	}
 	d.hooks.Store(hooks)
 	d.retire(ctx, old)
+	if err := d.forget(ctx, next); err != nil {
+		d.log.Warn("webhooks that the config has no more are forgotten at the next start or reload", "err", err)
+	}
 	return nil
 }
 

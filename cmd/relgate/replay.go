@@ -2,27 +2,30 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/replay"
 	"github.com/relgate/relgate/evaluator/scenario"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
 type replayCommand struct {
 	Journal string `arg:"" optional:"" default:"relgate.db" type:"path" help:"Journal file; a daemon may be using it."`
-	Plan    string `help:"Plan id; may be left out when the journal has one plan."`
+	RunID   string `name:"run" help:"Run id (PLAN@VERSION); may be left out when the journal has one run."`
 	Output  string `short:"o" enum:"text,json,scenario" default:"text" help:"text, json (the events), or scenario (a file for relgate test)."`
 }
 
 // Help is printed by --help.
 func (replayCommand) Help() string {
-	return `Runs every tick of the journal again. The events must be those of the journal,
-byte for byte; exit 1 names the first difference.
+	return `Runs every tick of a run again. The events must be those of the journal, fact for
+fact; exit 1 names the first difference.
 
   relgate replay relgate.db
   relgate replay relgate.db -o scenario > incident.txtar && relgate test incident.txtar`
@@ -31,15 +34,15 @@ byte for byte; exit 1 names the first difference.
 func (c replayCommand) Run(ctx context.Context, con console) error {
 	j, err := journal.Open(ctx, journal.Config{Path: c.Journal, ReadOnly: true})
 	if err != nil {
-		return exit(exitUsage, fmt.Errorf("opening journal %q: %w", c.Journal, err))
+		return exit(exitUsage, err)
 	}
 	defer j.Close()
-	plan, err := c.onlyPlan(ctx, j)
+	id, err := c.onlyRun(ctx, j)
 	if err != nil {
 		return err
 	}
 	var seen recording
-	report, err := replay.Replay(ctx, j, plan, replay.Options{Each: seen.tick(c.Output, con.out)})
+	report, err := replay.Replay(ctx, j, id, replay.Options{Each: seen.tick(c.Output, con.out)})
 	if err != nil {
 		return err
 	}
@@ -48,26 +51,30 @@ func (c replayCommand) Run(ctx context.Context, con console) error {
 	}
 	switch c.Output {
 	case "text":
-		_, err = fmt.Fprintf(con.out, "plan %s: %s from %s to %s give the same %s\n", plan, amount(report.Ticks, "tick"),
+		_, err = fmt.Fprintf(con.out, "run %s: %s from %s to %s give the same %s\n", id, amount(report.Ticks, "tick"),
 			report.From.Format("2006-01-02T15:04:05Z"), report.To.Format("2006-01-02T15:04:05Z"), amount(report.Events, "event"))
 	case "scenario":
-		err = seen.write(con.out, report.FromSeq)
+		err = seen.write(con.out)
 	}
 	return err
 }
 
-func (c replayCommand) onlyPlan(ctx context.Context, j *journal.Journal) (string, error) {
-	if c.Plan != "" {
-		return c.Plan, nil
+func (c replayCommand) onlyRun(ctx context.Context, j *journal.Journal) (string, error) {
+	if c.RunID != "" {
+		return c.RunID, nil
 	}
-	plans, err := j.Plans(ctx)
+	runs, err := j.Runs(ctx, evaluator.RunFilter{})
 	if err != nil {
 		return "", err
 	}
-	if len(plans) != 1 {
-		return "", exit(exitUsage, fmt.Errorf("journal %q has %d plans (%q): name one with --plan", c.Journal, len(plans), plans))
+	if len(runs) != 1 {
+		var ids []string
+		for _, r := range runs[:min(len(runs), 10)] {
+			ids = append(ids, r.ID)
+		}
+		return "", exit(exitUsage, fmt.Errorf("journal %q has %s (%s): name one with --run", c.Journal, amount(len(runs), "run"), strings.Join(ids, ", ")))
 	}
-	return plans[0], nil
+	return runs[0].ID, nil
 }
 
 // recording is what a replay has passed, for a scenario.
@@ -81,9 +88,14 @@ type recording struct {
 func (r *recording) tick(output string, w io.Writer) func(evaluator.Kept, *rules.Plan, *evaluator.State) error {
 	switch output {
 	case "json":
-		return func(k evaluator.Kept, _ *rules.Plan, _ *evaluator.State) error {
-			for _, raw := range k.Raw {
-				if _, err := fmt.Fprintf(w, "%s\n", raw); err != nil {
+		roots := map[string]*evaluator.Event{}
+		return func(k evaluator.Kept, plan *rules.Plan, _ *evaluator.State) error {
+			for i := range k.Events {
+				e := &k.Events[i]
+				if e.Because == "" {
+					roots[e.ID] = e
+				}
+				if err := json.NewEncoder(w).Encode(wire.Event(plan, e, roots[e.Because])); err != nil {
 					return err
 				}
 			}
@@ -103,12 +115,10 @@ func (r *recording) tick(output string, w io.Writer) func(evaluator.Kept, *rules
 	return nil
 }
 
-func (r *recording) write(w io.Writer, from uint64) error {
+func (r *recording) write(w io.Writer) error {
 	switch {
 	case r.plan == nil:
-		return errors.New("the journal has no tick of the plan")
-	case from != 0:
-		return errors.New("the journal's beginning has been pruned; a scenario needs all of it")
+		return errors.New("the journal has no such run")
 	case r.plans > 1:
 		return fmt.Errorf("the plan was changed %d times in this run; a scenario holds one", r.plans-1)
 	}

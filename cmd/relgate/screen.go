@@ -7,52 +7,58 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
-// screen draws a run on a terminal, in place: phases with their countdowns,
-// rollback rules with their values, the newest events.
+// screen draws a run on a terminal, in place: what is the matter and what to do,
+// the phases with their countdowns, the rollback rules with their values, and
+// the newest events in what room is left.
 type screen struct {
 	w      io.Writer
-	width  func() int // columns of the terminal now
+	size   func() (columns, rows int) // of the terminal now
 	colour bool
-	start  time.Time
-	recent []string // newest last
+	recent []string // events, newest last
 	drawn  time.Time
 	lines  int // of the frame on the screen
 }
 
 const (
-	recentEvents  = 12
+	recentEvents  = 30
 	frameInterval = 80 * time.Millisecond
-	barWidth      = 24
+	barWidth      = 20
+	// linger is how long the live view stays at an event, so that it can be read.
+	linger = 700 * time.Millisecond
 )
 
-// event remembers an event for the next frame.
-func (s *screen) event(e evaluator.Event) {
-	if e.Kind == evaluator.SignalEvent {
-		return
+// event remembers an event for the next frame, and reports whether it is one to
+// stay at.
+func (s *screen) event(plan *rules.Plan, e, root *evaluator.Event) (stay bool) {
+	if e.Kind == evaluator.SignalEvent || e.Kind == evaluator.VerdictEvent {
+		return false
 	}
-	s.recent = append(s.recent, eventLine(s.start, e))
+	s.recent = append(s.recent, eventLine(plan, e, root))
 	if extra := len(s.recent) - recentEvents; extra > 0 {
 		s.recent = s.recent[extra:]
 	}
+	return e.Because == "" && (e.Kind == evaluator.PhaseEvent || e.Kind == evaluator.RunEvent || e.To == string(evaluator.RuleFired) || e.To == string(evaluator.RuleHolding))
 }
 
-// draw shows a snapshot, unless the last frame is too young and force is not set.
-func (s *screen) draw(snap *evaluator.Snapshot, force bool) {
+// draw shows a run, unless the last frame is too young and force is not set.
+func (s *screen) draw(u *runner.RunView, force bool) {
 	if !force && time.Since(s.drawn) < frameInterval {
 		return
 	}
 	s.drawn = time.Now()
-	frame := s.frame(snap)
+	columns, rows := s.size()
+	frame := s.frame(u, columns, rows)
 	var b strings.Builder
 	if s.lines > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", s.lines)
 	}
-	width := s.width()
 	for _, line := range frame {
-		b.WriteString("\x1b[2K" + clip(line, width) + "\n")
+		b.WriteString("\x1b[2K" + clip(line, columns) + "\n")
 	}
 	b.WriteString("\x1b[J")
 	s.lines = len(frame)
@@ -60,17 +66,18 @@ func (s *screen) draw(snap *evaluator.Snapshot, force bool) {
 }
 
 // clip cuts a line to a number of columns: a line that wrapped would be counted
-// as one and drawn as two. Escape sequences take no column.
+// as one and drawn as two. Escape sequences take no column; where there was one the
+// cut line ends with a reset.
 func clip(line string, width int) string {
-	columns, escape := 0, false
+	columns, escape, reset := 0, false, ""
 	for i, r := range line {
 		switch {
 		case r == '\x1b':
-			escape = true
+			escape, reset = true, "\x1b[0m"
 		case escape:
 			escape = r != 'm'
 		case columns == width-1:
-			return line[:i] + "…\x1b[0m"
+			return line[:i] + "…" + reset
 		default:
 			columns++
 		}
@@ -78,57 +85,59 @@ func clip(line string, width int) string {
 	return line
 }
 
-func (s *screen) frame(snap *evaluator.Snapshot) []string {
+// frame is one line less than the terminal has, so that nothing scrolls away.
+func (s *screen) frame(u *runner.RunView, columns, rows int) []string {
+	snap := &u.Snapshot
+	text := words.Run(u.Plan, snap)
 	lines := []string{
-		"",
-		fmt.Sprintf("  %s  %s %s", s.bold(snap.Plan), snap.Title, snap.Version),
-		fmt.Sprintf("  %s  %s  %s  %s", snap.At.Format(time.DateTime), offset(snap.Start, snap.At), s.runState(snap), s.verdict(snap.Verdict)),
-		"",
+		fmt.Sprintf("%s  %s", s.paint("1", u.Record.ID), u.Plan.Title),
+		fmt.Sprintf("%s  %s  %s", snap.At.Format("2006-01-02 15:04:05 MST"), offset(snap.Start, snap.At), s.paint(stateColour(snap.State), snap.State.String())),
+		s.paint(verdictColour(snap.Verdict), text.Headline),
 	}
+	lines = append(lines, s.todo(text, columns)...)
+	lines = append(lines, "")
 	for i := range snap.Phases {
 		lines = append(lines, s.phase(snap, &snap.Phases[i]))
 	}
 	lines = append(lines, "")
-	for _, r := range snap.Rollback {
-		lines = append(lines, s.rule(r))
-		lines = append(lines, s.sentence(r)...)
+	for i := range snap.Rollback {
+		lines = append(lines, s.rule(u.Plan, &snap.Rollback[i]))
+	}
+	room := rows - 2 - len(lines)
+	if room <= 0 {
+		return lines[:max(rows-1, 1)]
 	}
 	lines = append(lines, "")
-	for _, e := range s.recent {
-		lines = append(lines, "  "+e)
-	}
-	return lines
+	return append(lines, s.recent[max(0, len(s.recent)-room):]...)
 }
 
-// runState is the run's state, and who holds it.
-func (s *screen) runState(snap *evaluator.Snapshot) string {
-	if snap.State != rules.Held || snap.Holder.By == "" {
-		return snap.State.String()
-	}
-	return s.paint(stateColours[evaluator.RuleHolding], "held by "+snap.Holder.By)
-}
-
-// sentence is what a rule says that weighs evidence and speaks against the
-// release: whole, in as many lines as it takes.
-func (s *screen) sentence(r evaluator.RuleView) []string {
-	if r.Evidence.Weighed == nil {
+// todo is what a person does now: the action and its command.
+func (s *screen) todo(text words.Text, columns int) []string {
+	if text.Do == "" {
 		return nil
 	}
-	switch r.State {
-	case evaluator.RuleWarning, evaluator.RuleHolding, evaluator.RuleFired:
-	default:
-		return nil
+	who := ""
+	if text.Who != "" {
+		who = "  (" + text.Who + ")"
 	}
-	lines := wrapped(r.Reason, max(20, s.width()-7))
-	for i := range lines {
-		lines[i] = "      " + s.paint(stateColours[r.State], lines[i])
+	var lines []string
+	for i, line := range wrapped(text.Do+who, max(20, columns-9)) {
+		lead := "         "
+		if i == 0 {
+			lead = "do now   "
+		}
+		lines = append(lines, lead+line)
+	}
+	for _, line := range wrapped(text.Command, max(20, columns-9)) {
+		lines = append(lines, "         "+s.paint("1", line))
 	}
 	return lines
 }
 
 func (s *screen) phase(snap *evaluator.Snapshot, p *evaluator.PhaseView) string {
-	return fmt.Sprintf("  %-12s %6s  %-11s %s %-14s %s", p.Name, rules.Percent.Short(p.Traffic), p.State,
-		bar(progress(snap.At, p)), countdown(snap, p), s.verdict(p.Verdict))
+	return fmt.Sprintf("%-12s %6s  %s %s %s", cutName(p.Name, 12), rules.Percent.Short(p.Traffic),
+		s.paint(stateColour(p.State), fmt.Sprintf("%-11s", strings.ReplaceAll(p.State.String(), "_", " "))),
+		bar(progress(snap.At, p)), countdown(snap, p))
 }
 
 // progress is the share of a phase's window that has passed, 0..1.
@@ -145,7 +154,7 @@ func countdown(snap *evaluator.Snapshot, p *evaluator.PhaseView) string {
 	case !p.Decided.IsZero():
 		return "at " + offset(snap.Start, p.Decided)
 	case p.Started.IsZero():
-		return "from " + offset(snap.Start, p.Scheduled)
+		return "planned " + offset(snap.Start, p.Scheduled)
 	case snap.At.Before(p.WindowEnd):
 		return p.WindowEnd.Sub(snap.At).String() + " left"
 	}
@@ -157,33 +166,52 @@ func bar(share float64) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
 }
 
-func (s *screen) rule(r evaluator.RuleView) string {
-	value := "no data"
-	if r.Evidence.Known {
+// rule is a rollback rule with its value, its trigger and how far it has come: a
+// percentile in its own unit, though a share is judged.
+func (s *screen) rule(plan *rules.Plan, r *evaluator.RuleView) string {
+	value, held := "no data", ""
+	switch q := r.Evidence.Quantile; {
+	case q != nil:
+		value = q.Unit.Short(q.Value)
+	case r.Evidence.Known:
 		value = r.Evidence.Unit.Short(r.Evidence.Value)
 	}
-	held := ""
 	switch {
 	case r.Evidence.Weighed != nil:
 		held = weighedState(r.Evidence.Weighed)
 	case r.State == evaluator.RuleBreaching && r.Evidence.Held != "":
 		held = r.Evidence.Held + " of " + r.Evidence.For
 	}
-	return fmt.Sprintf("  %-18s %10s  rolls back when %s %-8s %-10s %s", r.Name, value, r.Evidence.Op,
-		r.Evidence.Unit.Format(r.Evidence.Threshold), s.state(r.State), held)
+	return fmt.Sprintf("%-16s %9s  rolls back %-8s %s %s", cutName(r.Name, 16), value, trigger(plan, r.Name),
+		s.paint(stateColours[r.State], fmt.Sprintf("%-9s", r.State)), held)
 }
 
-func (s *screen) verdict(v rules.Verdict) string {
-	colours := map[rules.Verdict]string{rules.Pass: "32", rules.Fail: "31", rules.Rollback: "1;31", rules.Pending: "36", rules.Unknown: "33"}
-	return s.paint(colours[v], v.String())
+// trigger is what a rollback rule rolls back, as the plan has it: "> 3 %".
+func trigger(plan *rules.Plan, rule string) string {
+	for i := range plan.Rules {
+		if r := &plan.Rules[i]; r.Kind == rules.RollbackRule && r.Name == rule {
+			return r.ShownWhen.String()
+		}
+	}
+	return "" // unreachable: the view was made from the plan
 }
 
-func (s *screen) state(r evaluator.RuleState) string {
-	return s.paint(stateColours[r], fmt.Sprintf("%-10s", r))
+// cutName cuts a name to a number of columns.
+func cutName(name string, columns int) string {
+	if r := []rune(name); len(r) > columns {
+		return string(r[:columns-1]) + "…"
+	}
+	return name
 }
 
-func (s *screen) bold(text string) string { return s.paint("1", text) }
+func (s *screen) paint(code, text string) string { return paint(s.colour, code, text) }
 
-func (s *screen) paint(code, text string) string {
-	return paint(s.colour, code, text)
+func verdictColour(v rules.Verdict) string {
+	return map[rules.Verdict]string{rules.Pass: "32", rules.Fail: "31", rules.Rollback: "1;31", rules.Pending: "36", rules.Unknown: "33"}[v]
+}
+
+func stateColour(v rules.State) string {
+	return map[rules.State]string{
+		rules.Waiting: "2", rules.Monitoring: "36", rules.Held: "1;35", rules.Passed: "32", rules.Failed: "31", rules.RolledBack: "1;31", rules.Superseded: "2",
+	}[v]
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,9 +34,16 @@ func (c serveCommand) Run(ctx context.Context, con console) error {
 		return exit(exitUsage, fmt.Errorf("%s: %s; nothing was started", c.File, amount(config.Errors(problems), "problem")))
 	}
 	log := newLog(con.err, c.LogLevel, c.LogFormat)
-	d, err := newDaemon(ctx, assembly{config: cfg, path: c.File, clock: wallClock{}, upstreams: upstreams{log: log}, log: log})
+	for _, b := range cfg.Broken {
+		log.Error("plan not used: its file has problems; a run of it that is under way goes on by the plan in the journal", "file", b.File, "plan", b.Plan, "problems", config.Errors(b.Problems))
+	}
+	d, err := newDaemon(ctx, assembly{config: cfg, path: c.File, clock: newWallClock(log), upstreams: upstreams{log: log}, log: log})
 	if err != nil {
 		return exit(exitUsage, err)
+	}
+	if idle, err := d.idle(ctx); err != nil || idle {
+		err = cmp.Or(err, fmt.Errorf("%s: no plan can be used and no run is under way (%s); nothing was started", c.File, amount(config.Errors(problems), "problem")))
+		return exit(exitUsage, errors.Join(err, d.close()))
 	}
 	err = d.Run(ctx)
 	if closed := d.close(); err == nil {

@@ -19,6 +19,7 @@ const plainConfig = `
 [release]
 plan = "P-1"
 title = "A release"
+version = "1.0.0"
 start = 2100-01-01T00:00:00Z
 manager = "Ada"
 interval = "1s"
@@ -80,7 +81,13 @@ func (b *syncBuffer) String() string {
 
 func serve(t *testing.T, config string) *served {
 	t.Helper()
-	s := &served{log: &syncBuffer{}, cmd: exec.Command(binary(t), "serve", config)}
+	return serveBuild(t, binary(t), config)
+}
+
+// serveBuild serves with a build of its own.
+func serveBuild(t *testing.T, build, config string) *served {
+	t.Helper()
+	s := &served{log: &syncBuffer{}, cmd: exec.Command(build, "serve", config)}
 	s.cmd.Stderr = s.log
 	s.cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=secret-of-the-test")
 	if err := s.cmd.Start(); err != nil {
@@ -150,10 +157,14 @@ func TestServeReloadsAndKeepsTheOldConfigWhenTheNewOneIsBad(t *testing.T) {
 	eventually(t, "the changed phase", has(`relgate_phase_traffic_ratio{phase="one",plan="P-1"} 0.2`))
 
 	writeConfig(t, dir, strings.Replace(plainConfig, `"10 %"`, `"a lot"`, 1))
-	s.says(t, "the old one stays in force")
+	s.says(t, "config reloaded in part: plans with problems are not in force; their runs go on by the plans in the journal")
 	s.says(t, "phases.one.traffic")
 	eventually(t, "the metric of the bad reload", has("relgate_config_last_reload_successful 0"))
 	eventually(t, "the old plan", has(`relgate_phase_traffic_ratio{phase="one",plan="P-1"} 0.2`))
+
+	writeConfig(t, dir, strings.Replace(plainConfig, `[daemon]`, "[daemon]\npublik = 1", 1))
+	s.says(t, "the old one stays in force")
+	s.says(t, "daemon.publik")
 
 	writeConfig(t, dir, strings.Replace(plainConfig, `"10 %"`, `"30 %"`, 1))
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -180,7 +191,7 @@ func TestTwoDaemonsOnOneJournal(t *testing.T) {
 	case <-ctx.Done():
 		t.Fatal("the second daemon runs on the journal of the first")
 	}
-	if code := second.cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(second.log.String(), "another relgate holds it") {
+	if code := second.cmd.ProcessState.ExitCode(); code != exitUsage || !strings.Contains(second.log.String(), "another relgate holds the journal") {
 		t.Errorf("exit %d, %s; want %d and the reason", code, second.log, exitUsage)
 	}
 	if err := first.cmd.Process.Kill(); err != nil {
@@ -198,7 +209,7 @@ func TestServeSaysWhatItCannotUse(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range []struct{ name, from, to, says string }{
 		{"a typo", `when = "< 1 %"`, `wehn = "< 1 %"`, "wehn"},
-		{"a secret that nobody set", `type = "cloudwatch"
+		{"a secret that is not set", `type = "cloudwatch"
 region = "eu-central-1"
 url = "http://127.0.0.1:1"`, `type = "sentry"
 org = "o"
@@ -223,6 +234,17 @@ func TestHealthCommand(t *testing.T) {
 		t.Errorf("health: exit %d, %q%q", code, out, errs)
 	}
 	if code, _, errs := command(t, "health", "--url", "http://127.0.0.1:1"); code != exitFail || !strings.Contains(errs, "cannot be reached") {
-		t.Errorf("health of nobody: exit %d, %q", code, errs)
+		t.Errorf("health without a daemon: exit %d, %q", code, errs)
 	}
+}
+
+// A clock that was set is said in the log, whichever way.
+func TestTheLogSaysThatTheClockWasSet(t *testing.T) {
+	var log strings.Builder
+	clock := newWallClock(newLog(&log, "info", "text"))
+	clock.Stepped(-time.Hour, time.Hour)
+	wants(t, log.String(), "level=WARN", "set back", "by=1h0m0s", "ahead=1h0m0s")
+	log.Reset()
+	clock.Stepped(40*time.Second, 0)
+	wants(t, log.String(), "level=WARN", "set forward", "by=40s")
 }

@@ -2,19 +2,26 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
 // summary is the last word of a demo.
 type summary struct {
 	Plan       string            `json:"plan"`
+	Run        string            `json:"run"`
 	Scenario   string            `json:"scenario"`
 	State      rules.State       `json:"state"`
 	Verdict    rules.Verdict     `json:"verdict"`
-	Reason     string            `json:"reason"`
+	Headline   string            `json:"headline"`
+	Sentence   string            `json:"sentence"`
+	Do         string            `json:"do"`      // empty where there is nothing to do
+	Command    string            `json:"command"` // the rehearsed command
+	Who        string            `json:"who"`
 	Ended      time.Time         `json:"ended"`  // virtual
 	Offset     string            `json:"offset"` // of the end, from T
 	Events     uint64            `json:"events"`
@@ -25,20 +32,20 @@ type summary struct {
 }
 
 type phaseSummary struct {
-	Phase   string        `json:"phase"`
-	State   rules.State   `json:"state"`
-	Verdict rules.Verdict `json:"verdict"`
-	Reason  string        `json:"reason"`
+	Phase    string        `json:"phase"`
+	State    rules.State   `json:"state"`
+	Verdict  rules.Verdict `json:"verdict"`
+	Headline string        `json:"headline"`
 }
 
 // rollbackSummary is what became of a rollback rule.
 type rollbackSummary struct {
 	Rule       string              `json:"rule"`
 	State      evaluator.RuleState `json:"state"`
-	FirstEvent *moment             `json:"first_event"` // null when nothing ever changed
-	Warning    *moment             `json:"warning"`     // the first one; null when it never warned
-	Holding    *moment             `json:"holding"`     // since when it first held the run; null when it never did
-	Fired      *moment             `json:"fired"`       // null when it did not
+	FirstEvent *moment             `json:"firstEvent"` // null when nothing ever changed
+	Warning    *moment             `json:"warning"`    // the first one; null when it never warned
+	Holding    *moment             `json:"holding"`    // since when it first held the run; null when it never did
+	Fired      *moment             `json:"fired"`      // null when it did not
 }
 
 // moment is an event in virtual time.
@@ -47,7 +54,6 @@ type moment struct {
 	Offset string    `json:"offset"` // from T
 	From   string    `json:"from"`
 	To     string    `json:"to"`
-	Reason string    `json:"reason"`
 }
 
 // deliverySummary is what one endpoint was sent and what it verified.
@@ -57,14 +63,18 @@ type deliverySummary struct {
 }
 
 func (d *demo) summary(ctx context.Context) (*summary, error) {
-	view, _ := d.daemon.runner.Published().Plan(d.plan.Name)
-	snap := &view.Snapshot
+	u := d.release()
+	if u == nil {
+		return nil, errors.New("no run has begun") // unreachable: the run ended the demo
+	}
+	snap, text := &u.Snapshot, words.Run(u.Plan, &u.Snapshot)
 	s := &summary{
-		Plan: snap.Plan, Scenario: d.scenario.Name, State: snap.State, Verdict: snap.Verdict, Reason: snap.Reason,
+		Plan: snap.Plan, Run: u.Record.ID, Scenario: d.scenario.Name, State: snap.State, Verdict: snap.Verdict,
+		Headline: text.Headline, Sentence: text.Sentence, Do: text.Do, Command: text.Command, Who: text.Who,
 		Ended: snap.At, Offset: offset(snap.Start, snap.At), Events: snap.Generation, Requests: d.world.simulator.Stats().Requests,
 	}
-	for _, p := range snap.Phases {
-		s.Phases = append(s.Phases, phaseSummary{Phase: p.Name, State: p.State, Verdict: p.Verdict, Reason: p.Reason})
+	for k, p := range snap.Phases {
+		s.Phases = append(s.Phases, phaseSummary{Phase: p.Name, State: p.State, Verdict: p.Verdict, Headline: words.Phase(u.Plan, snap, k).Headline})
 	}
 	if err := d.summariseRollback(ctx, s, snap); err != nil {
 		return nil, err
@@ -78,7 +88,7 @@ func (d *demo) summariseRollback(ctx context.Context, s *summary, snap *evaluato
 		at[r.Name] = i
 		s.Rollback = append(s.Rollback, rollbackSummary{Rule: r.Name, State: r.State})
 	}
-	events, err := d.daemon.journal.Events(ctx, 0, 1<<20)
+	events, err := d.daemon.journal.Events(ctx, s.Run, 0, -1)
 	if err != nil {
 		return err
 	}
@@ -88,7 +98,7 @@ func (d *demo) summariseRollback(ctx context.Context, s *summary, snap *evaluato
 		if e.Kind != evaluator.RuleEvent || !known {
 			continue
 		}
-		s.Rollback[k].note(&moment{At: e.At, Offset: offset(snap.Start, e.At), From: e.From, To: e.To, Reason: e.Reason})
+		s.Rollback[k].note(&moment{At: e.At, Offset: offset(snap.Start, e.At), From: e.From, To: e.To})
 	}
 	return nil
 }

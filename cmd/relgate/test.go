@@ -87,19 +87,19 @@ func compilePlan(path string) scenario.Compile {
 			if plan == nil {
 				return nil, joined(problems)
 			}
-			return plan, nil
+			return plan.Example(), nil
 		}
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
 		cfg, problems := config.Load(name)
-		if cfg == nil {
+		if config.Errors(problems) > 0 {
 			return nil, joined(problems)
 		}
 		if len(cfg.Plans) != 1 {
 			return nil, fmt.Errorf("%s has %d plans: a scenario tests one", name, len(cfg.Plans))
 		}
-		return cfg.Plans[0], nil
+		return cfg.Plans[0].Example(), nil
 	}
 }
 

@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -15,16 +15,8 @@ func offset(start, at time.Time) string {
 }
 
 // eventLine is an event in one line, for people.
-func eventLine(start time.Time, e evaluator.Event) string {
-	return fmt.Sprintf("%-12s %s %s: %s -> %s: %s", offset(start, e.At), e.Kind, subject(e), e.From, e.To, e.Reason)
-}
-
-// subject names what an event is about; a rule's event in a phase names both.
-func subject(e evaluator.Event) string {
-	if e.Phase != "" && e.Phase != e.Subject {
-		return e.Subject + " (" + e.Phase + ")"
-	}
-	return e.Subject
+func eventLine(plan *rules.Plan, e, root *evaluator.Event) string {
+	return fmt.Sprintf("%-10s %s", offset(plan.Start, e.At), words.Event(plan, e, root).Headline)
 }
 
 // amount writes a count with what is counted: "1 plan", "2 plans".
@@ -32,5 +24,5 @@ func amount(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return rules.Count(float64(n)) + " " + what + "s"
 }

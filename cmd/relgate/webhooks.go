@@ -4,10 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,15 +20,21 @@ import (
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // feed is the journal as the webhook exporter reads it.
 type feed struct{ *journal.Journal }
 
-// Cursor is where the endpoint stands.
-func (f feed) Cursor(ctx context.Context, endpoint string) (webhook.Cursor, error) {
-	c, err := f.Journal.Cursor(ctx, endpoint)
-	return webhook.Cursor(c), err
+// Pending is where the endpoint stands in every run.
+func (f feed) Pending(ctx context.Context, endpoint string) ([]webhook.RunCursor, error) {
+	pending, err := f.Journal.Pending(ctx, endpoint)
+	out := make([]webhook.RunCursor, len(pending))
+	for i, c := range pending {
+		out[i] = webhook.RunCursor(c)
+	}
+	return out, err
 }
 
 // DeadLetters lists what was buried, in order.
@@ -35,6 +45,81 @@ func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadL
 		out[i] = webhook.DeadLetter(l)
 	}
 	return out, err
+}
+
+// forget drops the endpoints that are not in the config any more, so that they keep
+// no run from being dropped.
+func (d *daemon) forget(ctx context.Context, cfg *config.Config) error {
+	known, err := d.journal.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range known {
+		if slices.Contains(endpointNames(cfg), name) {
+			continue
+		}
+		if err := d.journal.Forget(ctx, name); err != nil {
+			return err
+		}
+		d.log.Info("webhook forgotten: it is not in the config any more", "endpoint", name)
+	}
+	return nil
+}
+
+// encoder makes what a webhook sends of an event: facts and words, in the schema
+// that the gate speaks.
+type encoder struct {
+	journal *journal.Journal
+	mu      sync.Mutex
+	plans   map[string]*rules.Plan // :: digest → plan
+}
+
+// encode is the event's JSON. Words are made now, from the plan that was in force.
+func (e *encoder) encode(ctx context.Context, s evaluator.Stored) ([]byte, error) {
+	plan, err := e.plan(ctx, s.Digest)
+	if err != nil {
+		return nil, err
+	}
+	root, err := rootOf(ctx, e.journal, s)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(wire.Event(plan, &s.Event, root))
+}
+
+// plan is a plan by its digest. Few are in use at a time.
+func (e *encoder) plan(ctx context.Context, digest string) (*rules.Plan, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.plans[digest]; p != nil {
+		return p, nil
+	}
+	document, err := e.journal.Document(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	p := new(rules.Plan)
+	if err := json.Unmarshal(document, p); err != nil {
+		return nil, fmt.Errorf("decoding plan document %q: %w", digest, err)
+	}
+	if len(e.plans) >= 64 {
+		clear(e.plans)
+	}
+	e.plans[digest] = p
+	return p, nil
+}
+
+// rootOf is the event that an event names as its cause, nil when it is its own.
+func rootOf(ctx context.Context, j *journal.Journal, s evaluator.Stored) (*evaluator.Event, error) {
+	n := ordinal(s.Event.Because)
+	if s.Event.Because == "" || n == 0 {
+		return nil, nil
+	}
+	root, err := j.Event(ctx, s.Run, n)
+	if errors.Is(err, journal.ErrNotFound) {
+		return nil, nil
+	}
+	return &root.Event, err
 }
 
 func endpointNames(cfg *config.Config) []string {
@@ -48,7 +133,7 @@ func endpointNames(cfg *config.Config) []string {
 // newWebhooks makes the exporter for a config's endpoints. Secrets are read here,
 // so that a missing one is an error before anything is lost.
 func (d *daemon) newWebhooks(cfg *config.Config) (*webhook.Webhook, error) {
-	c := webhook.Config{Feed: feed{d.journal}, Version: version, Transport: d.transport, Log: d.log}
+	c := webhook.Config{Feed: feed{d.journal}, Version: version, Transport: d.transport, Log: d.log, Encode: d.encoder.encode}
 	for i := range cfg.Webhooks {
 		e, err := endpoint(&cfg.Webhooks[i])
 		if err != nil {
@@ -127,8 +212,11 @@ func (d *daemon) deliver(ctx context.Context) error {
 			}
 			return nil
 		})
-		if err := group.Wait(); err != nil {
+		switch err := group.Wait(); {
+		case err != nil && ctx.Err() != nil:
 			return err
+		case err != nil: // no reason to end: the next ones begin where the journal says
+			d.log.Error("webhooks were replaced, and what they had delivered was not kept: it may be sent again", "err", err)
 		}
 	}
 	return nil

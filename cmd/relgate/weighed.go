@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -25,94 +24,47 @@ func paint(colour bool, code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// odds writes an e-value as the sentences do; one that says nothing against a
-// release, or is no number, is none.
+// odds writes an e-value as the sentences do: "none" when it says nothing against a
+// release or is not a number.
 func odds(e float64) string {
 	switch e = math.Floor(e + 1e-9); {
 	case e >= 1e6:
 		return "1 in a million"
 	case e >= 1000:
-		return fmt.Sprintf("1 in %d,%d00", int(e)/1000, int(e)%1000/100)
+		return "1 in " + rules.Count(math.Floor(e/100)*100)
 	case !(e > 1):
 		return "none"
 	}
 	return "1 in " + strconv.FormatFloat(e, 'f', 0, 64)
 }
 
-// weighedState is how far the evidence of a rule has come, in a few words; empty
-// for a rule without. What warns is ahead of what holds: it takes every sample as
-// independent.
+// weighedState is how far the evidence against a release has come, and where it
+// acts while it has not: "1 in 12, acts at 250". It is empty where there is none. What warns is
+// ahead of what holds: it takes every sample as independent.
 func weighedState(d *evaluator.Weighed) string {
 	if d == nil || d.Groups != nil {
 		return ""
 	}
-	what, e := "evidence", d.Against
+	e := d.Against
 	if d.Against < d.Bound && d.Warning > d.Against {
-		what, e = "evidence to warn", d.Warning
+		e = d.Warning
 	}
-	return fmt.Sprintf("%s %s, acts at %s", what, odds(math.Exp(e)), odds(math.Exp(d.Bound)))
-}
-
-// weighedLine is what a rule weighs, in one line.
-func weighedLine(r *gate.Rule) string {
-	e := r.Evidence
-	var parts []string
-	if r.Value != nil && e.Low != nil && e.High != nil {
-		parts = append(parts, fmt.Sprintf("likely %s to %s", estimate(r, e.Low), estimate(r, e.High)))
+	if math.Exp(e) < 2 {
+		return ""
 	}
-	parts = append(parts, fmt.Sprintf("limit %s, trigger %s", bound(r, e.Limit), bound(r, e.Trigger)))
-	switch {
-	case r.Value == nil || e.Against.OneIn == nil || e.Bound.OneIn == nil: // nothing has been counted
-	case e.Warning.OneIn != nil && r.Kind == rules.RollbackRule.String():
-		parts = append(parts, fmt.Sprintf("evidence to warn %s, to hold %s, each acts at %s", odds(*e.Warning.OneIn), odds(*e.Against.OneIn), odds(*e.Bound.OneIn)))
-	default:
-		parts = append(parts, fmt.Sprintf("evidence against it %s, acts at %s", odds(*e.Against.OneIn), odds(*e.Bound.OneIn)))
+	if d.Against >= d.Bound {
+		return odds(math.Exp(e))
 	}
-	if e.Keeps.OneIn != nil && e.Spared.OneIn != nil && e.Proof.OneIn != nil {
-		parts = append(parts, fmt.Sprintf("for the limit %s, below the trigger %s, passes at %s", odds(*e.Keeps.OneIn), odds(*e.Spared.OneIn), odds(*e.Proof.OneIn)))
-	}
-	if e.Baseline != nil {
-		parts = append(parts, besideLine(e.Baseline))
-	}
-	if p := e.Earlier; p != nil {
-		parts = append(parts, earlierLine(p))
-	}
-	if g := e.Groups; g != nil && len(g.Small) > 0 {
-		parts = append(parts, "too few in "+strings.Join(g.Small, ", "))
-	}
-	return strings.Join(parts, "; ")
-}
-
-// besideLine is the baseline with both comparisons: the one that warns takes every
-// sample as independent, the other confirms a rollback.
-func besideLine(b *gate.Baseline) string {
-	line := fmt.Sprintf("baseline %.0f of %.0f, evidence that the release is worse ", b.Bad, b.Samples)
-	if b.Warning.OneIn != nil {
-		line += "to warn " + odds(*b.Warning.OneIn) + ", to confirm it "
-	}
-	if b.Worse.OneIn == nil {
-		return line + "none"
-	}
-	return line + odds(*b.Worse.OneIn)
-}
-
-func earlierLine(p *gate.Earlier) string {
-	switch {
-	case p.Releases == 0:
-		return "no earlier release to compare with yet"
-	case p.Worse.OneIn == nil:
-		return fmt.Sprintf("%s %.0f of %.0f", amount(p.Releases, "earlier release"), p.Bad, p.Samples)
-	}
-	return fmt.Sprintf("%s %.0f of %.0f, evidence that this one is worse %s", amount(p.Releases, "earlier release"), p.Bad, p.Samples, odds(*p.Worse.OneIn))
+	return odds(math.Exp(e)) + ", acts at " + strings.TrimPrefix(odds(math.Exp(d.Bound)), "1 in ")
 }
 
 // holder says who holds a run; the reason not, where it is said beside it.
-func holder(h *gate.Hold) string {
+func holder(h *wire.Hold) string {
 	if h.Kind == "rule" {
 		return "rollback rule " + h.By
 	}
 	if h.By == "" {
-		return "somebody"
+		return "a person"
 	}
 	return h.By
 }

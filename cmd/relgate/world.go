@@ -82,8 +82,8 @@ func (w *world) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// serveUntil serves until ctx is done, then drops what is left: nobody waits for
-// a simulated upstream.
+// serveUntil serves until ctx is done, then drops what is left: an answer of a
+// simulated upstream is not needed any more.
 func serveUntil(ctx context.Context, server *http.Server, l net.Listener) error {
 	stopped := context.AfterFunc(ctx, func() { server.Close() })
 	defer stopped()

@@ -8,8 +8,8 @@
 //
 // A history holds the values that stand now. When the daemon would have seen
 // them is not recorded anywhere, so a rule is made for it that errs late: a
-// bucket is known when it has ended and its signal's settle has passed. A
-// rollback rule of a daemon may see a bucket earlier, by up to the settle, and
+// period is known when it has ended and its signal's settle has passed. A
+// rollback rule of a daemon may see a period earlier, by up to the settle, and
 // may see a value that was corrected later; a backtest sees neither.
 //
 // # Releases

@@ -28,7 +28,7 @@ type Series struct {
 	None   string        `json:"none,omitempty"`  // why the source cannot answer for the past at all; empty when it can
 	From   int64         `json:"from,omitempty"`  // event time that was asked for, Unix seconds
 	To     int64         `json:"to,omitempty"`    // exclusive
-	Width  int64         `json:"width,omitempty"` // of the buckets in seconds where it is not the signal's period
+	Width  int64         `json:"width,omitempty"` // of the periods in seconds where it is not the signal's period
 	Gaps   []Gap         `json:"gaps,omitempty"`  // what was not answered, ascending, apart
 	Note   string        `json:"note,omitempty"`  // the newest reading's
 	Points []rules.Point `json:"-"`               // ascending
@@ -190,7 +190,7 @@ func (s *Series) add(sig *rules.Signal, rd *rules.Reading) {
 		all = period
 	}
 	if len(rd.Points) > 0 && own != all {
-		s.gap(rd.From, rd.To, "buckets of another width than the rest")
+		s.gap(rd.From, rd.To, "periods of another length than the rest")
 		return
 	}
 	if rd.Note != "" {
@@ -222,7 +222,7 @@ func (s *Series) gap(from, to int64, detail string) {
 	}
 }
 
-// sort orders points and gaps; of two points of one bucket the later answer
+// sort orders points and gaps; of two points of one period the later answer
 // stays, and gaps that touch with the same words are one.
 func (s *Series) sort() {
 	slices.SortStableFunc(s.Points, func(a, b rules.Point) int { return cmp.Compare(a.At, b.At) })
@@ -269,7 +269,7 @@ func (s *Series) hole(from, to int64) (Gap, bool) {
 	return Gap{}, false
 }
 
-// width is the width of the buckets in seconds.
+// width is the width of the periods in seconds.
 func (s *Series) width(period int64) int64 {
 	if s.Width > 0 {
 		return s.Width
@@ -277,11 +277,11 @@ func (s *Series) width(period int64) int64 {
 	return period
 }
 
-// answer is what the source would have said at a time: the buckets that had
+// answer is what the source would have said at a time: the periods that had
 // ended and settled by then. The points are a part of the series, not a copy.
 func (s *Series) answer(sig *rules.Signal, w evaluator.Want, at int64) rules.Reading {
 	width := s.width(seconds(sig.Period))
-	known := min(floor(at-seconds(sig.Settle), width), floor(w.To, width)) // ends of known buckets
+	known := min(floor(at-seconds(sig.Settle), width), floor(w.To, width)) // ends of known periods
 	rd := rules.Reading{Signal: w.Signal, From: w.From, To: w.To, Width: s.Width}
 	lo := s.from(w.From - width + 1)
 	if s.Width == 0 {

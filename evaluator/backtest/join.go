@@ -51,11 +51,11 @@ func joined(old, fresh Series) Series {
 	out := fresh
 	out.From, out.To = min(old.From, fresh.From), max(old.To, fresh.To)
 	if old.Width != fresh.Width {
-		old.Gaps = []Gap{{From: old.From, To: old.To, Detail: "buckets of another width than the rest"}}
+		old.Gaps = []Gap{{From: old.From, To: old.To, Detail: "periods of another length than the rest"}}
 		old.Points, old.Parts = nil, nil
 	}
 	out.Points = slices.Concat(old.Points, fresh.Points)
-	out.Parts = slices.Concat(fresh.Parts, old.Parts) // sort keeps the first of a bucket's groups
+	out.Parts = slices.Concat(fresh.Parts, old.Parts) // sort keeps the first of a period's groups
 	out.Gaps = nil
 	edges := []int64{old.From, old.To, fresh.From, fresh.To}
 	for _, g := range slices.Concat(old.Gaps, fresh.Gaps) {

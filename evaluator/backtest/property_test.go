@@ -13,7 +13,7 @@ import (
 )
 
 // drawnPlan is a plan of one to three phases over two signals, with rules of
-// every form that is judged on time: for, over, one bucket, evidence.
+// every form that is judged on time: for, over, one period, evidence.
 func drawnPlan(t *rapid.T) *rules.Plan {
 	p := &rules.Plan{
 		Name: "drawn", Start: T, Interval: rapid.SampledFrom([]time.Duration{30 * time.Second, time.Minute, 45 * time.Second}).Draw(t, "interval"),
@@ -58,7 +58,7 @@ func drawnPlan(t *rapid.T) *rules.Plan {
 }
 
 // drawnHistory is three hours of both signals: quiet, with bursts, with minutes
-// that nobody has and, sometimes, a hole.
+// that does not exist and, sometimes, a hole.
 func drawnHistory(t *rapid.T, p *rules.Plan) *History {
 	const d = 3 * time.Hour
 	h := history(d)

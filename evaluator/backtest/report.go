@@ -36,7 +36,7 @@ type SignalReport struct {
 	None   string `json:"no_history,omitempty"` // why there is none at all
 	Points int    `json:"points"`
 	Gaps   []Hole `json:"gaps,omitempty"`
-	Width  int64  `json:"width_seconds"` // of a bucket
+	Width  int64  `json:"width_seconds"` // of a period
 	Settle int64  `json:"settle_seconds"`
 	Note   string `json:"note,omitempty"`
 }
@@ -132,7 +132,7 @@ const (
 	OutcomePart     = "part" // what could be judged passed; the history cannot answer for the rest
 	OutcomeFail     = "fail"
 	OutcomeRollback = "rollback"
-	OutcomeHeld     = "held"       // a rule held the run, and nobody let it go on
+	OutcomeHeld     = "held"       // a rule held the run, and no command resumed it
 	OutcomeUnknown  = "unknown"    // its data did not suffice by its deadline
 	OutcomeNone     = "no_history" // not decided, and the history lacks some of what it rests on
 	OutcomeCut      = "cut"        // the range ended first

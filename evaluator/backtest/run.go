@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -108,7 +109,7 @@ func newRun(cfg Config) (*run, error) {
 	case len(r.plan.Phases) == 0 || r.length == 0:
 		return nil, fmt.Errorf("plan %q has no phase with a window", r.plan.Name)
 	case (r.to-r.from)/r.every >= maxReleases:
-		return nil, fmt.Errorf("a release every %s over %s are more than %d", since(0, r.every), since(r.from, r.to), maxReleases)
+		return nil, fmt.Errorf("a release every %s over %s gives more than %d releases", since(0, r.every), since(r.from, r.to), maxReleases)
 	}
 	if h := r.history; r.from < h.From.Unix() || r.to > h.To.Unix() {
 		return nil, fmt.Errorf("the history goes from %s to %s, asked for is %s to %s", h.From.UTC().Format(time.RFC3339),
@@ -209,7 +210,7 @@ func (r *run) watch(w *Watch, d *driven, start int64) *Firing {
 	w.follow(d.events, min(d.at, w.To.Unix()))
 	if e := fired(d.events, w.Rule); e != nil {
 		f = &Firing{
-			Rule: w.Rule, At: e.At, After: e.At.Unix() - start, Cause: e.Cause, Reason: e.Reason, Evidence: e.Evidence,
+			Rule: w.Rule, At: e.At, After: e.At.Unix() - start, Cause: e.Cause, Reason: words.Event(d.plan, e, nil).Sentence, Evidence: e.Evidence,
 		}
 		f.Judgement, mark = r.marks.judge(w.Rule, e.At.Unix())
 		if mark >= 0 {

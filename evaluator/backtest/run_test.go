@@ -310,7 +310,7 @@ func TestRangesThatCannotBe(t *testing.T) {
 		"before":           {Plan: p, History: h, From: T.Add(-time.Hour), To: h.To},
 		"after":            {Plan: p, History: h, From: T, To: h.To.Add(time.Hour)},
 		"no phase":         {Plan: &rules.Plan{Name: "p"}, History: h, From: T, To: h.To},
-		"an unknown rule":  {Plan: p, History: h, From: T, To: h.To, Marks: []Mark{{From: T, To: h.To, Rules: []string{"nobody"}}}},
+		"an unknown rule":  {Plan: p, History: h, From: T, To: h.To, Marks: []Mark{{From: T, To: h.To, Rules: []string{"unknown"}}}},
 		"an empty period":  {Plan: p, History: h, From: T, To: h.To, Marks: []Mark{{From: T, To: T}}},
 		"a period too far": {Plan: p, History: &History{From: T, To: T.Add(1e6 * time.Hour)}, From: T, To: T.Add(1e6 * time.Hour), Every: time.Minute},
 	} {

@@ -15,7 +15,7 @@ func (r *run) begin() *Report {
 	report := &Report{
 		Plan: r.plan.Name, Title: r.plan.Title, Version: r.plan.Version, From: when(r.from), To: when(r.to),
 		Every: r.every, Length: r.length, Tolerance: r.marks.tolerance,
-		Visibility: "A bucket was taken to be known when it had ended and its signal's settle had passed, with the value that it has now; a running daemon may see it earlier, and may see a value that is corrected later.",
+		Visibility: "A period is taken as known when it has ended and its signal's settle has passed, with its present value; a running daemon may see it earlier, and may see a value that is corrected later.",
 		Firings:    []Firing{}, Marks: []MarkReport{}, Releases: []Release{}, Rollback: []RollbackReport{}, Signals: []SignalReport{},
 	}
 	for _, q := range Questions(r.plan, when(r.from), when(r.to)) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -12,14 +13,14 @@ import (
 func (r *run) told(n int, start int64, d *driven, of []coverage) Release {
 	s := evaluator.Look(d.plan, d.state)
 	rel := Release{
-		N: n, Start: when(start), State: s.State, Verdict: s.Verdict, Reason: s.Reason,
+		N: n, Start: when(start), State: s.State, Verdict: s.Verdict, Reason: words.Run(d.plan, &s).Sentence,
 		Ended: when(max(d.at, start)), Took: max(d.at-start, 0), Unjudged: r.unjudged(of),
 	}
 	if s.Fired != nil {
-		rel.Rule, rel.Reason = s.Fired.Subject, s.Fired.Reason
+		rel.Rule = s.Fired.Subject
 	}
 	for i := range s.Phases {
-		rel.Phases = append(rel.Phases, r.phase(&s.Phases[i], i, of, s.Held, d.cut))
+		rel.Phases = append(rel.Phases, r.phase(d, &s, i, of))
 	}
 	held := ""
 	rel.Held, held = firstHeld(d.events)
@@ -119,17 +120,18 @@ func failing(p *PhaseRun) string {
 }
 
 // phase makes a PhaseRun of a phase's view.
-func (r *run) phase(v *evaluator.PhaseView, k int, of []coverage, held, cut bool) PhaseRun {
-	p := PhaseRun{Phase: v.Name, Reason: v.Reason, Started: v.Started, WindowEnd: v.WindowEnd, Decided: v.Decided}
+func (r *run) phase(d *driven, s *evaluator.Snapshot, k int, of []coverage) PhaseRun {
+	v := &s.Phases[k]
+	p := PhaseRun{Phase: v.Name, Reason: words.Phase(d.plan, s, k).Sentence, Started: v.Started, WindowEnd: v.WindowEnd, Decided: v.Decided}
 	lacks := false
 	for _, list := range [...][]int{r.plan.Phases[k].Success, r.plan.Phases[k].Rollback} {
 		for _, i := range list {
 			lacks = lacks || of[i].extent != Whole
 		}
 	}
-	p.Outcome = phaseOutcome(v, lacks, held, cut)
+	p.Outcome = phaseOutcome(v, lacks, s.Held, d.cut)
 	for _, i := range r.plan.Phases[k].Success {
-		p.Rules = append(p.Rules, success(v, r.plan.Rules[i].Name, of[i]))
+		p.Rules = append(p.Rules, success(d.plan, s, v, r.plan.Rules[i].Name, of[i]))
 	}
 	return p
 }
@@ -162,11 +164,11 @@ func phaseOutcome(v *evaluator.PhaseView, lacks, held, cut bool) string {
 
 // success makes a SuccessRun. A rule that the history cannot answer for is
 // unknown; one that was judged without its alarm cannot be said to pass.
-func success(v *evaluator.PhaseView, rule string, c coverage) SuccessRun {
+func success(plan *rules.Plan, snap *evaluator.Snapshot, v *evaluator.PhaseView, rule string, c coverage) SuccessRun {
 	s := SuccessRun{Rule: rule, Extent: c.extent, Verdict: rules.Unknown, Reason: c.why}
 	for i := range v.Success {
 		if x := &v.Success[i]; x.Name == rule {
-			s.Verdict, s.Reason = x.Verdict, x.Reason
+			s.Verdict, s.Reason = x.Verdict, words.Rule(plan, x, snap.At).Sentence
 			if x.Evidence.Known {
 				s.Evidence = &x.Evidence
 			}

@@ -52,7 +52,7 @@ func TestPublishedTables(t *testing.T) {
 	}
 }
 
-// What the page says in words, and what follows from how long the range is.
+// What Amazon's page says in words, and the effect of the length of the range.
 func TestProse(t *testing.T) {
 	for _, tt := range []struct {
 		spec string
@@ -202,7 +202,7 @@ func TestFilling(t *testing.T) {
 	})
 }
 
-// The state before matters to nobody but ignore.
+// The state before matters only in the mode ignore.
 func TestOnlyIgnoreRetains(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
@@ -218,8 +218,8 @@ func TestOnlyIgnoreRetains(t *testing.T) {
 	})
 }
 
-// A worse point never ends an alarm, and an alarm that stands when a gap is
-// counted as good stands whatever the gap turns out to be.
+// A worse point never ends an alarm. An alarm that exists when a gap counts as
+// good exists for any value of the gap.
 func TestWorseIsNeverBetter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
@@ -239,7 +239,7 @@ func TestWorseIsNeverBetter(t *testing.T) {
 	})
 }
 
-// Breaching alarms wherever missing does, and notBreaching only where both do.
+// If missing alarms, breaching does too; if notBreaching alarms, both do.
 func TestModesAreOrdered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
@@ -276,7 +276,7 @@ func TestSlideIsEvaluateAtEachEnd(t *testing.T) {
 	})
 }
 
-// What is not valid is never OK, and nothing panics.
+// An invalid Spec is never OK, and does not panic.
 func TestNonsenseIsInsufficient(t *testing.T) {
 	for _, spec := range []datapoints.Spec{{}, {1, 0}, {0, 1}, {-1, -1}, {4, 3}, {1, datapoints.MaxPeriods + 1}} {
 		for _, mode := range datapoints.Modes() {

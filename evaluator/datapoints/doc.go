@@ -1,6 +1,6 @@
 // Package datapoints is CloudWatch's rule that M of the newest N periods breach,
-// with what it does about periods that have no data. It is pure: [Evaluate] looks
-// at one evaluation range, [Slide] at one after the other.
+// with its treatment of missing data. It is pure: [Evaluate] looks at one
+// evaluation range, [Slide] at one after the other.
 //
 // CloudWatch reads more periods than it evaluates, so that real data further back
 // can stand in for a gap. Amazon publishes no formula for how many: the one
@@ -27,8 +27,8 @@
 // evaluated point is good is what the third row of the second table needs; the
 // prose alone would make it an ALARM.
 //
-// Amazon says nothing of a range that is shorter than N, because its alarms see
-// the metric's past. A rule that only counts what came since a release began has
-// such ranges: they fill no more gaps than they have, so a release does not begin
-// with an alarm, and while nothing real is in them only notBreaching makes them OK.
+// Amazon says nothing about a range shorter than N, because its alarms see the
+// metric's past. A rule that only counts data since a release began has such
+// ranges. They fill no more gaps than they have, so a release does not begin with
+// an alarm; without a real point only notBreaching makes them OK.
 package datapoints

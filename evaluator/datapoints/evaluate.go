@@ -1,6 +1,6 @@
 package datapoints
 
-// Result is what one evaluation range says, and what it rests on.
+// Result is the outcome of one evaluation range, and its counts.
 type Result struct {
 	State     State
 	Filled    int  // gaps that the mode had to fill
@@ -10,11 +10,11 @@ type Result struct {
 	Retained  bool // State is the previous one
 }
 
-// Evaluate says what state an alarm is in after an evaluation range, given oldest
-// period first. The range is what is passed: [Spec.Range] says how long it should
-// be, a longer one reaches further back for real points, a shorter one is what is
-// known of a series that has just begun. A Spec that is not valid gives
-// INSUFFICIENT_DATA; a Slot or Mode that is none counts as the zero one.
+// Evaluate gives the state of an alarm after an evaluation range, oldest period
+// first. The range is what is passed: [Spec.Range] says how long it should be, a
+// longer one reaches further back for real points, a shorter one is all that is
+// known of a series that has just begun. An invalid Spec gives INSUFFICIENT_DATA;
+// an invalid Slot or Mode counts as the zero one.
 func Evaluate(slots []Slot, spec Spec, missing Mode, previous State) Result {
 	if spec.Validate() != nil {
 		return Result{}
@@ -42,7 +42,7 @@ func Evaluate(slots []Slot, spec Spec, missing Mode, previous State) Result {
 	return r
 }
 
-// retain keeps the previous state where the mode wants that.
+// retain keeps the previous state if the mode says so.
 func (r *Result) retain(missing Mode, previous State) {
 	if missing != Ignore {
 		return
@@ -53,8 +53,8 @@ func (r *Result) retain(missing Mode, previous State) {
 	}
 }
 
-// count counts the newest N real points. Where there is no gap among the newest N
-// periods these are the points of those.
+// count counts the newest N real points. Without a gap among the newest N periods
+// these are the points of those periods.
 func count(slots []Slot, spec Spec) Result {
 	var r Result
 	for i := len(slots) - 1; i >= 0 && r.Real < spec.N; i-- {

@@ -34,7 +34,7 @@ func ParseSpec(text string) (Spec, error) {
 	return s, nil
 }
 
-// number reads digits and nothing else. What is too big is far beyond every bound.
+// number reads digits only. A number that is too big becomes one beyond every bound.
 func number(text string) (int, bool) {
 	for _, c := range text {
 		if c < '0' || c > '9' {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// logCost is what one logarithm costs on this machine: a look is best told in
-// these, since it is the same everywhere.
+// logCost is the time of one logarithm on this machine. The cost of a look is
+// reported in logarithms, because that is the same on every machine.
 func logCost() float64 {
 	const rounds = 1_000_000
 	v, begin := 1.5, time.Now()

@@ -112,8 +112,8 @@ func bisect(lo, hi float64, beyond func(float64) bool) float64 {
 // (p0, 1]: Robbins' mixture (1970) with a continuous weight. With a = b = 1/2
 // it needs no idea of the size of a fault.
 //
-// It is 0 (no evidence) for counts that cannot be, p0 outside (0, 1), or a or
-// b not positive and finite.
+// It is 0 (no evidence) for impossible counts, p0 outside (0, 1), or a or b not
+// positive and finite.
 func LogBetaTruncated(x, n, p0, a, b float64) float64 {
 	x, n, ok := counts(x, n)
 	if !ok || !inside(p0) || !shape(a) || !shape(b) {
@@ -123,8 +123,8 @@ func LogBetaTruncated(x, n, p0, a, b float64) float64 {
 }
 
 // logBetaAbove is log of the integral of t^(a-1) (1-t)^(b-1) over [p, 1], less
-// a log p + b log(1-p): of two of them the powers of p have cancelled, all but
-// the null's likelihood.
+// a log p + b log(1-p). In the difference of two of them the powers of p cancel,
+// except for the null's likelihood.
 func logBetaAbove(p, a, b float64) float64 {
 	if lowerIsNearer(p, a, b) {
 		_, upper := logBetaTails(p, a, b)
@@ -137,13 +137,13 @@ func logBetaAbove(p, a, b float64) float64 {
 func shape(v float64) bool { return v > 1e-9 && v < 1e9 }
 
 // ConfidenceSequence is the interval of rates that x bad among n events do not
-// refute at any time: it holds the true rate at all looks together with
-// probability 1-alpha, so it may be watched (Robbins 1970; Darling and Robbins
+// refute at any time: with probability 1-alpha it contains the true rate at every
+// look, so it may be watched (Robbins 1970; Darling and Robbins
 // 1967). It is the set of p for which the mixture with Beta(a, b) against p
 // is below 1/alpha; a = b = 1 or 1/2.
 //
-// It is [0, 1] (nothing is known) for n = 0, counts that cannot be, alpha
-// outside (0, 1), or a or b not positive and finite.
+// It is [0, 1] (nothing is known) for n = 0, impossible counts, alpha outside
+// (0, 1), or a or b not positive and finite.
 func ConfidenceSequence(x, n, alpha, a, b float64) (lo, hi float64) {
 	x, n, ok := counts(x, n)
 	if !ok || !inside(alpha) || !shape(a) || !shape(b) {
@@ -162,8 +162,8 @@ func ConfidenceSequence(x, n, alpha, a, b float64) (lo, hi float64) {
 }
 
 // mixtureRefutes says of a rate p whether the mixture with Beta(a, b) against it
-// has reached 1/alpha with x bad of n. All is told from a rate near the middle of
-// what is plausible, since the likelihoods themselves would cancel.
+// has reached 1/alpha with x bad of n. It computes relative to a rate in the
+// middle of the plausible ones, because the likelihoods themselves would cancel.
 func mixtureRefutes(x, n, alpha, a, b float64) func(p float64) bool {
 	mid := clamp((x+a)/(n+a+b), 1e-300, 1-1e-16)
 	atMid := logBetaDensity(mid, a, b) - logBetaDensity(mid, x+a, n-x+b) + math.Log(alpha)

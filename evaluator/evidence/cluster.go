@@ -1,11 +1,11 @@
 package evidence
 
 // Clustered is the test for samples of which c together carry the information
-// of one, because they come from the same user: their log likelihood ratios are
-// divided by c, the design effect (Kish 1965, "Survey sampling"), which is the
-// same as to count n/c events with x/c bad ones. Betting on minutes stays as it
-// is: it is valid whatever the dependence inside a minute. A c that is not
-// above 1 changes nothing.
+// of one, for example because they come from one user. Their log likelihood
+// ratios are divided by c, the design effect (Kish 1965, "Survey sampling"): that
+// is the same as counting n/c events with x/c bad ones. Betting on minutes is not
+// changed: it is valid for any dependence inside a minute. A c of 1 or less
+// changes nothing.
 func (t *Test) Clustered(c float64) *Test {
 	if !(c > 1) {
 		return t

@@ -6,8 +6,8 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// SmallCell is the number of events below which a cell of Deciles is reported
-// as small: its share can be told, but hardly compared.
+// SmallCell is the number of events below which a cell of Deciles is reported as
+// small: its share is too uncertain for comparisons.
 const SmallCell = 30
 
 // Disparity says how far apart the rates of several groups are.
@@ -15,8 +15,8 @@ type Disparity struct {
 	Gap       float64 // greatest rate minus smallest, biased upward: see Expected
 	High, Low int     // the two groups of Gap
 
-	// LowerFail is a lower bound of the true gap: with probability at least
-	// 1-alpha (fail) no pair is that far apart if it is above what is allowed.
+	// LowerFail is a lower bound of the true gap: if no pair is further apart than
+	// is allowed, it exceeds the allowed gap with probability at most alpha (fail).
 	// FailHigh and FailLow are its pair.
 	LowerFail         float64
 	FailHigh, FailLow int
@@ -29,7 +29,7 @@ type Disparity struct {
 	Shrunken    float64 // gap of the rates, each pulled to the mean: nearly unbiased
 	Expected    float64 // mean of Gap if the groups did not differ at all
 	Small       []int   // groups with fewer than SmallCell events
-	Silent      []int   // groups without events, or with counts that cannot be
+	Silent      []int   // groups without events, or with impossible counts
 }
 
 // cell is one group with events.
@@ -41,17 +41,17 @@ type cell struct {
 // Deciles compares the shares x[i]/n[i] of K groups. Each ordered pair has the
 // interval of Newcombe (1998, method 10) for the difference of two
 // proportions. The lower bound is the greatest over pairs at
-// alphaFail/(K(K-1)), since any of them could be the one that is far apart by
-// chance (Bonferroni); the upper bound the greatest at alphaPass as it is,
-// since all must be near (intersection-union, Berger 1982).
+// alphaFail/(K(K-1)), since any pair could be far apart by chance (Bonferroni);
+// the upper bound is the greatest at alphaPass itself, since all pairs must be
+// near (intersection-union, Berger 1982).
 //
 // Tau is by DerSimonian and Laird (1986), where a group whose share is 0 or 1
 // has the variance of (x+1/2)/(n+1); Shrunken pulls each rate to the mean by
 // the root of the share of Tau² in its variance (Louis 1984), so that the
 // spread of the estimates is that of the true rates.
 //
-// A group without events, or with counts that cannot be, is Silent: the bounds
-// say nothing of it, so UpperPass is 1. With fewer than two other groups, or
+// A group without events, or with impossible counts, is Silent: the bounds do not
+// cover it, so UpperPass is 1. With fewer than two other groups, or
 // an alpha outside (0, 1), LowerFail is -1 and UpperPass 1; an alpha above a
 // half counts as a half.
 func Deciles(x, n []float64, alphaFail, alphaPass float64) Disparity {
@@ -91,7 +91,7 @@ func cellsOf(x, n []float64) (cells []cell, d Disparity) {
 	return cells, d
 }
 
-// extremes is the plain gap and what it would be of itself.
+// extremes is the plain gap, and the one expected without any difference.
 func (d *Disparity) extremes(cells []cell) {
 	high, low, inverse := cells[0], cells[0], 0.0
 	for _, c := range cells {
@@ -214,9 +214,8 @@ func wilsonAll(cells []cell, alpha float64) (lo, hi []float64) {
 }
 
 // Newcombe is the interval for the difference of two shares x1/n1 - x2/n2, two
-// Wilson intervals at conf put together (Newcombe 1998, method 10). It is
-// [-1, 1] where a side has no events, counts cannot be, or conf is not in
-// (0, 1).
+// Wilson intervals at conf combined (Newcombe 1998, method 10). It is [-1, 1] if
+// a side has no events, counts are impossible, or conf is not in (0, 1).
 func Newcombe(x1, n1, x2, n2, conf float64) (lo, hi float64) {
 	x1, n1, ok1 := counts(x1, n1)
 	x2, n2, ok2 := counts(x2, n2)

@@ -2,9 +2,9 @@ package evidence
 
 import "math"
 
-// What is below takes the differences of large, nearly equal logarithms that
-// probabilities of a thousand million events consist of by their formulas, not
-// by subtracting: math.Lgamma of 10^9 has no more than eight places behind the
+// Probabilities of a thousand million events are differences of large, nearly
+// equal logarithms. The functions below compute these differences by formulas and
+// do not subtract: math.Lgamma of 10^9 has only eight places after the decimal
 // point. The formulas are those of Loader (2000, "Fast and accurate
 // computation of binomial probabilities") and of DiDonato and Morris (1992,
 // "Algorithm 708: significant digit computation of the incomplete beta function
@@ -13,7 +13,7 @@ import "math"
 // stirlingFrom is from where on the series of stirlingRest has all digits.
 const stirlingFrom = 10
 
-// stirlingRest is what Stirling's formula leaves of the logarithm of the gamma
+// stirlingRest is the error of Stirling's formula for the logarithm of the gamma
 // function: log Γ(x) - ((x-1/2) log x - x + log(2π)/2), for x >= stirlingFrom
 // (Abramowitz and Stegun 6.1.41).
 func stirlingRest(x float64) float64 {
@@ -31,7 +31,7 @@ func deviance(x, m, d float64) float64 {
 	case !(math.Abs(d) < x/3):
 		return d - x*(math.Log(m)-math.Log(x)) // the quotient could be too large
 	}
-	// log(m/x) = 2 atanh(r), whose first term takes away almost all of d.
+	// log(m/x) = 2 atanh(r); its first term cancels almost all of d.
 	r := d / (2*x + d)
 	sum, power := 0.0, r*r
 	for k := 3.0; sum+power/k != sum; k += 2 {

@@ -8,10 +8,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The tails are those of another implementation where that is exact, and of one
-// more step of the recurrence I_p(a, b) = I_p(a+1, b) + p^a (1-p)^b / (a B(a, b))
-// (Abramowitz and Stegun 26.5.16) everywhere, in which both sides of the border
-// of Stirling's formula meet.
+// Where another implementation is exact, the tails agree with it. Everywhere they
+// agree with one step of the recurrence I_p(a, b) = I_p(a+1, b) +
+// p^a (1-p)^b / (a B(a, b)) (Abramowitz and Stegun 26.5.16), also where one side
+// uses Stirling's formula and the other does not.
 func TestBetaTails(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := math.Exp(rapid.Float64Range(-4, 20).Draw(t, "log a"))

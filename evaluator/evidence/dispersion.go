@@ -1,14 +1,14 @@
 package evidence
 
-// Spread is the sum over buckets that Pearson's dispersion needs, so that it
-// can be kept without the buckets. The zero value has seen nothing.
+// Spread is the sums over periods that Pearson's dispersion needs. With them it
+// can be computed without the periods. The zero value has seen none.
 type Spread struct {
 	N, Bad float64 // events and bad events
 	Square float64 // sum of Bad²/N
-	Looks  int     // buckets with events
+	Looks  int     // periods with events
 }
 
-// Add adds one bucket; one without events, or with counts that cannot be,
+// Add adds one period. A period without events, or with impossible counts,
 // changes nothing.
 func (s *Spread) Add(m Minute) {
 	m, ok := m.counted()
@@ -24,7 +24,7 @@ func (s *Spread) Add(m Minute) {
 // Raw is Pearson's chi-squared over its degrees of freedom: about 1 for
 // independent events, 5 where failures come in groups of five (Pearson 1900;
 // as the dispersion of binomial data McCullagh and Nelder 1989, 4.5). Without
-// two buckets, a good and a bad event it is not defined, and 0.
+// two periods, a good and a bad event it is not defined, and 0.
 func (s Spread) Raw() float64 {
 	if s.Looks < 2 || !(s.Bad > 0) || !(s.Bad < s.N) {
 		return 0
@@ -34,11 +34,11 @@ func (s Spread) Raw() float64 {
 	return clamp(raw, 0, maxCount)
 }
 
-// Phi is Raw, at least 1: a release is not given credit for failing evenly.
+// Phi is Raw, at least 1: a release gets no credit for failing evenly.
 func (s Spread) Phi() float64 { return max(1, s.Raw()) }
 
 // Dispersion is Pearson's dispersion of the minutes, and the same at least 1.
-// See [Spread.Raw] for its source and for what it is where it is undefined.
+// See [Spread.Raw] for its source and for its value where it is undefined.
 func Dispersion(n, x []float64) (raw, phi float64) {
 	var s Spread
 	for t := range min(len(n), len(x)) {

@@ -113,8 +113,8 @@ func TestPairMeanUnderNull(t *testing.T) {
 	}
 }
 
-// Clusters that fall on either side by its share of the traffic, each as a whole:
-// to LogE they look like a difference, to Confirm they do not.
+// Whole clusters fall on one side or the other, with the probability of its share
+// of the traffic. LogE takes that for a difference, Confirm does not.
 func TestConfirmMeanUnderClusters(t *testing.T) {
 	for _, tt := range []struct {
 		nc, nb   float64
@@ -233,7 +233,7 @@ func TestDropWorstExact(t *testing.T) {
 	})
 }
 
-// A day of heavy traffic stays exact where e^logE has long underflowed.
+// A day of heavy traffic stays exact, although e^logE underflows.
 func TestFarBelowUnderflow(t *testing.T) {
 	p := []float64{.035, .06, .15, .5}
 	got := LogGrid(432, 432000, .01, p, []float64{.4, .3, .2, .1})

@@ -11,12 +11,11 @@ import (
 // of mixtures (Robbins 1970, "Statistical methods related to the law of the
 // iterated logarithm") on a grid. For a true rate q on the null's side each
 // event multiplies the e-value by a mean of 1 + (q-p0)(p-p0)/(p0(1-p0)) <= 1.
-// With all alternatives above p0 a bad event more, in place of a good one or
-// besides, never lowers it; with alternatives on both sides nothing is promised.
+// With all alternatives above p0, one more bad event, instead of a good one or in
+// addition, never lowers it. With alternatives on both sides that is not promised.
 //
-// It is 0 (no evidence) for n = 0 or counts that cannot be, and where p0 is
-// not in (0, 1). An alternative outside [0, 1] or a weight that is not
-// positive does not take part.
+// It is 0 (no evidence) for n = 0, impossible counts, or p0 outside (0, 1). An
+// alternative outside [0, 1], or one without a positive weight, is left out.
 func LogGrid(x, n, p0 float64, p, w []float64) float64 {
 	x, n, ok := counts(x, n)
 	if !ok || !inside(p0) {
@@ -39,10 +38,10 @@ func logRatio(x, n, p, p0 float64) float64 {
 // MinuteBets is the log e-value against "in every minute the mean bad share is
 // at most p0": the mean over frac of the wealth of a gambler who stakes the
 // fraction frac on each minute's share x/n (Waudby-Smith and Ramdas 2024),
-// without a mixture over the start. A minute without events, or with counts
-// that cannot be, changes nothing. frac is in [0, 1); others do not take part.
+// without a mixture over the start. A minute without events, or with impossible
+// counts, changes nothing. frac is in [0, 1); others are left out.
 //
-// It is 0 where p0 is not in (0, 1) or no fraction is valid.
+// It is 0 if p0 is not in (0, 1) or no fraction is valid.
 func MinuteBets(n, x []float64, p0 float64, frac []float64) float64 {
 	if !inside(p0) {
 		return 0

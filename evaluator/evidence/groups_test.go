@@ -10,7 +10,7 @@ import (
 // same repeats a value.
 func same(v float64, k int) []float64 { return slices.Repeat([]float64{v}, k) }
 
-// The plain gap of groups that do not differ is not zero, and is said to be.
+// The plain gap of groups that do not differ is above zero, and Expected says so.
 func TestDecilesExpected(t *testing.T) {
 	d := Deciles(same(100, 10), same(200, 10), .05, .05)
 	if math.Abs(d.Expected-.109) > .0005 || d.Gap != 0 || d.Shrunken != 0 {
@@ -83,7 +83,7 @@ func truth(b bool) float64 {
 }
 
 // Swapping the samples mirrors the test, and the exact and the normal p-value
-// meet where both are good.
+// agree where both are accurate.
 func TestMannWhitneyMirrors(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 5 {

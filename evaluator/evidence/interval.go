@@ -6,11 +6,11 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// The intervals below hold for one look that was planned, such as the end of a
-// window. For one that is watched take ConfidenceSequence. All are two-sided
-// with conf/2 on each side's complement, for x bad among n events, and are
-// [0, 1] (nothing is known) for n = 0, counts that cannot be, or a conf
-// outside (0, 1). They are exact to ten digits up to n = 10^9 at least.
+// The intervals below hold for one planned look, such as the end of a window. For
+// continuous watching use ConfidenceSequence. All are two-sided, with (1-conf)/2
+// left out on each side, for x bad among n events. They are [0, 1] (nothing is
+// known) for n = 0, impossible counts, or a conf outside (0, 1). They are exact
+// to ten digits up to n = 10^9 at least.
 
 // Wilson is the score interval, without correction for continuity (Wilson
 // 1927, "Probable inference, the law of succession, and statistical

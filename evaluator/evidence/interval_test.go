@@ -52,7 +52,7 @@ func TestClopperPearsonCovers(t *testing.T) {
 	}
 }
 
-// What makes no sense never fires and never passes.
+// Invalid arguments never fire and never pass.
 func TestOutOfRange(t *testing.T) {
 	nan := math.NaN()
 	for _, c := range []struct {

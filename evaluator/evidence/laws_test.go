@@ -37,8 +37,8 @@ func all(test *Test, tr *Track) [4]float64 {
 	return [4]float64{test.Warn(tr), test.Hold(tr), test.Midpoint(tr), test.Suspect(tr).LLR}
 }
 
-// The track is a function of the series alone, and a silent minute changes
-// nothing at all.
+// The track is a function of the series alone, and a minute without events does
+// not change it.
 func TestMissingMinutesChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		test, minutes := drawTest(t), drawMinutes(t, 0)
@@ -60,8 +60,8 @@ func TestMissingMinutesChangeNothing(t *testing.T) {
 	})
 }
 
-// A bucket that arrives in two parts, the second without a start weight, is
-// the same bucket to the likelihood ratio.
+// A period that arrives in two parts, the second without a start weight, is
+// the same period to the likelihood ratio.
 func TestSplitChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		test, minutes := drawTest(t), drawMinutes(t, 1)
@@ -93,7 +93,7 @@ func TestSplitChangesNothing(t *testing.T) {
 	})
 }
 
-// A bad event more, in place of a good one or besides, never lowers anything.
+// One more bad event, instead of a good one or in addition, never lowers anything.
 func TestMoreBadNeverLowers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		test, minutes := drawTest(t), drawMinutes(t, 1)

@@ -29,9 +29,9 @@ type RankTest struct {
 // Shift is by Hodges and Lehmann (1963), Delta by Cliff (1993). Time and space
 // grow with the product of the sizes.
 //
-// It is for one planned comparison, not for watching. Values that are not
-// finite do not take part; if a side has none, all p-values are 1, CLES is a
-// half and the rest is 0.
+// It is for one planned comparison, not for watching. Values that are not finite
+// are left out; if a side has no values, all p-values are 1, CLES is a half and
+// the rest is 0.
 func MannWhitney(x, y []float64) RankTest {
 	x, y = finite(x), finite(y)
 	m, n := len(x), len(y)

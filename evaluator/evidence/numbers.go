@@ -2,17 +2,17 @@ package evidence
 
 import "math"
 
-// logZero stands for the logarithm of nothing. It is finite so that a stored
-// state survives an encoding without infinities; what is added to it is lost
-// in rounding, as it should be.
+// logZero stands for the logarithm of 0. It is finite, so that a state can be
+// stored in an encoding without infinities. A number added to it is lost in
+// rounding, as it should be.
 const logZero = -math.MaxFloat64
 
-// maxCount bounds the events of one bucket: above it float64 has no longer
-// every whole number. A bucket that claims more is not believed.
+// maxCount bounds the events of one period: above it float64 has no longer
+// every whole number. A period with more is ignored.
 const maxCount = 1 << 53
 
-// slack is how far from a whole number a count may be and still mean it: a
-// count that is derived from a percentage has the rounding of two operations.
+// slack is how far from a whole number a count may be and still be taken for it:
+// a count derived from a percentage has the rounding errors of two operations.
 const slack = 1e-6
 
 // logAdd returns log(e^a + e^b).
@@ -44,7 +44,7 @@ func logSum(terms []float64) float64 {
 	return top + math.Log(sum)
 }
 
-// orZero replaces NaN by the logarithm of nothing.
+// orZero replaces NaN by logZero.
 func orZero(logE float64) float64 {
 	if math.IsNaN(logE) {
 		return math.Inf(-1)
@@ -79,11 +79,11 @@ func clamp(v, lo, hi float64) float64 {
 	return min(v, hi)
 }
 
-// wholeDown is the count that evidence of failure may use: a fractional count
-// is an interpolation, and what is not certain must not roll back.
+// wholeDown is the count for evidence of failure: a fractional count is an
+// interpolation, and what is uncertain must not roll back.
 func wholeDown(bad float64) float64 { return math.Floor(bad + slack) }
 
-// wholeUp is the count that evidence of health must use.
+// wholeUp is the count for evidence of health.
 func wholeUp(bad float64) float64 { return math.Ceil(bad - slack) }
 
 // counts returns x and n as a valid pair with 0 <= x <= n, and whether they

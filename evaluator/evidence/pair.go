@@ -5,7 +5,7 @@ import "math"
 // pairBets is the number of bets of a Pair.
 const pairBets = 3
 
-// How many times the baseline's rate the canary's is bet to be, and the
+// The ratios of the canary's rate to the baseline's that are bet on, and the
 // weights of the bets.
 var (
 	pairRatios  = [pairBets]float64{2, 5, 15}
@@ -13,16 +13,17 @@ var (
 )
 
 // The fractions that are staked on a minute's bad events being the canary's, and
-// their weights. 0.3 is about the best where the canary gets a tenth of few events,
-// 0.7 where it gets half of them.
+// their weights. 0.3 is about the best if the canary gets a tenth of few events,
+// 0.7 if it gets half of them.
 var (
 	pairFracs       = [bets]float64{.1, .3, .7}
 	pairFracWeights = [bets]float64{.15, .5, .35}
 )
 
-// What confirms a rollback is mostly the betting on minutes. The rest is the
-// likelihood ratio as if bad events came in groups of so many at least: a minute in
-// which nearly all events are the canary's can tell little, and many bad events much.
+// A rollback is confirmed mostly by the betting on minutes. The rest is the
+// likelihood ratio, computed as if bad events came in groups of at least this
+// size: a minute in which nearly all events are the canary's says little, while
+// many bad events say much.
 var (
 	logMost = math.Log(.95)
 	logRest = math.Log(.05)
@@ -48,7 +49,7 @@ var pairKeep = math.Exp2(-1. / 60)
 // Pair is the sequential test of a canary against the baseline beside it: its
 // null hypothesis is "in every minute the canary's bad rate is at most Delta
 // above the baseline's", whatever that rate is and however it changes. What
-// hits both, such as an outage of something they share, is no evidence.
+// hits both, such as an outage of something they share, is not evidence.
 //
 // It is the two-sample e-variable of Turner, Ly and Grünwald (2024, "Generic
 // e-variables for exact sequential k-sample tests that allow for optional
@@ -58,9 +59,9 @@ var pairKeep = math.Exp2(-1. / 60)
 // follow them, so nothing is promised then. A Pair has no state; it may be
 // shared.
 //
-// LogE takes the events as independent. Retries and crash loops are not: what
-// hits both in clusters falls on the one side or the other by cluster, and looks
-// like a difference. Confirm is misled far less.
+// LogE takes the events as independent. Retries and crash loops are not: if both
+// sides fail in clusters, each cluster falls on one side, and chance looks like a
+// difference. Confirm is misled far less.
 type Pair struct {
 	delta float64
 	logW  [pairBets]float64
@@ -82,7 +83,8 @@ type PairTrack struct {
 
 // NewPair returns the test against a difference of rates of at most delta,
 // which is 0 for "no worse" and positive for "worse by no more than". It is
-// moved into [-0.99, 0.99]; NaN is 0.99, which hardly ever has evidence.
+// moved into [-0.99, 0.99]. NaN becomes 0.99, against which there is hardly ever
+// evidence.
 func NewPair(delta float64) *Pair {
 	if math.IsNaN(delta) {
 		delta = 1
@@ -112,7 +114,7 @@ func (p *Pair) Delta() float64 { return p.delta }
 
 // Look adds one minute of both sides. omega is the part of the prior
 // probability that the fault begins with it, as in [Test.Look]. A minute in
-// which either side has no events, or counts that cannot be, changes nothing.
+// which either side has no events, or impossible counts, changes nothing.
 // The canary's fractional count is rounded down and the baseline's up, against
 // the evidence.
 func (p *Pair) Look(tr *PairTrack, canary, baseline Minute, omega float64) {
@@ -170,22 +172,22 @@ func (p *Pair) bets(tr *PairTrack) [pairBets]bet {
 // LogE is the log e-value against the null hypothesis, 0 before the first look.
 func (p *Pair) LogE(tr *PairTrack) float64 { return mixed(tr.Looks, p.logW[:], tr.LR[:]) }
 
-// Confirm is the log e-value against "the canary is no worse" that may take a
-// release back, 0 before the first look: at most LogE, and at most the mean of two
-// that bad events in groups do not mislead, 95 to 5.
+// Confirm is the log e-value against "the canary is no worse" that a rollback
+// needs, 0 before the first look. It is at most LogE, and at most a weighted mean,
+// 95 to 5, of two e-values that bad events in groups do not mislead.
 //
-// The one bets on which part of a minute's bad events is the canary's (as [Test.Hold]
-// bets on the bad share): where the canary is no worse, that part is on average at
-// most its part of all events, also when bad events come in groups of any size, each
-// of them all on one side. A minute without bad events says nothing, and one minute
-// can multiply it by at most 1 + .7 times the events of the baseline for each of the
-// canary's. So it is slow where the canary has most of the traffic.
+// The first bets on the canary's part of a minute's bad events (as [Test.Hold]
+// bets on the bad share). If the canary is no worse, that part is on average at
+// most its part of all events, even if bad events come in groups of any size, each
+// group on one side. A minute without bad events says nothing, and one minute can
+// multiply the e-value by at most 1 + .7 times the events of the baseline for each
+// of the canary's. So it is slow if the canary has most of the traffic.
 //
-// The other is LogE divided by 10, or by twice the cluster: E^(1/phi) is a
+// The second is LogE divided by 10, or by twice the cluster: E^(1/phi) is a
 // supermartingale too (Jensen 1906), and wins no more than independent groups of phi
 // would. Larger groups mislead it.
 //
-// These know no Delta: with one that is not 0, Confirm is LogE.
+// Both are for a Delta of 0. With another one, Confirm is LogE.
 func (p *Pair) Confirm(tr *PairTrack) float64 {
 	if p.delta != 0 {
 		return p.LogE(tr)
@@ -203,10 +205,9 @@ func (p *Pair) Confirm(tr *PairTrack) float64 {
 // contingency tables and beyond"). The product of blocks is an e-value, if
 // each block's bet was chosen before it.
 //
-// A bet that does not claim a difference above delta is its own projection and
-// gives 0, and so do a bet that is not two rates in (0, 1) and a block without
-// events on both sides together. A side with counts that cannot be counts as
-// without events.
+// It is 0 for a bet that does not claim a difference above delta (it is its own
+// projection), for a bet that is not two rates in (0, 1), and for a block without
+// events. A side with impossible counts is treated as without events.
 func LogTwoSample(canary, baseline Minute, pcAlt, pbAlt, delta float64) (logE, a, b float64) {
 	c, okC := canary.counted()
 	d, okD := baseline.counted()

@@ -79,7 +79,7 @@ func TestPairOperates(t *testing.T) {
 	}
 }
 
-// A shared outage is no evidence against the canary.
+// A shared outage is not evidence against the canary.
 func TestPairSharedOutage(t *testing.T) {
 	w := world{rand.New(rand.NewPCG(2, 9))}
 	fired := 0
@@ -102,7 +102,7 @@ func TestPairSharedOutage(t *testing.T) {
 	}
 }
 
-// What is known to come in larger groups is believed later.
+// Failures that are declared to come in larger groups confirm later.
 func TestPairClustered(t *testing.T) {
 	confirm := func(cluster float64) float64 {
 		p := NewPair(0).Clustered(cluster)
@@ -125,7 +125,7 @@ func TestPairClustered(t *testing.T) {
 	}
 }
 
-// A minute in which a side is silent changes nothing.
+// A minute without events on one side changes nothing.
 func TestPairSilent(t *testing.T) {
 	p := NewPair(0)
 	var a, b PairTrack

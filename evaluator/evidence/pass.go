@@ -2,8 +2,8 @@ package evidence
 
 import "math"
 
-// passShares and passWeights are the alternatives of the evidence of health,
-// as shares of the rate that they are to exclude.
+// passShares and passWeights are the alternatives of the evidence of health, as
+// shares of the rate to be excluded.
 var (
 	passShares  = [...]float64{1. / 20, 1. / 5, 1. / 2}
 	passWeights = [...]float64{.4, .4, .2}
@@ -18,8 +18,8 @@ var (
 // 1906), and wins no more than independent clusters of phi would. A phi below
 // 1 is 1. At a given n each further bad event lowers it.
 //
-// It is 0 (no evidence) for n = 0, counts that cannot be, p0 outside (0, 1) or
-// a phi that is NaN.
+// It is 0 (no evidence) for n = 0, impossible counts, p0 outside (0, 1) or a phi
+// that is NaN.
 func PassLogE(x, n, p0, phi float64) float64 {
 	x, n, ok := counts(x, n)
 	if !ok || !inside(p0) || math.IsNaN(phi) {
@@ -36,9 +36,9 @@ func PassLogE(x, n, p0, phi float64) float64 {
 // practical is the number of events beyond which planning says "never".
 const practical = 1e9
 
-// NeedCleanToPass is how many more events without any bad one take PassLogE to
-// ln(1/alpha), given x bad of n so far. ok is false where no practical number
-// (a thousand million) does, or an argument is out of range.
+// NeedCleanToPass is how many more good events in a row bring PassLogE to
+// ln(1/alpha), given x bad of n so far. ok is false if a thousand million are not
+// enough, or an argument is out of range.
 func NeedCleanToPass(p0, n, x, alpha, phi float64) (more float64, ok bool) {
 	if !(n >= 0) || !(x >= 0) || !inside(p0) || !inside(alpha) {
 		return math.Inf(1), false
@@ -55,8 +55,8 @@ func NeedCleanToPass(p0, n, x, alpha, phi float64) (more float64, ok bool) {
 }
 
 // CanPass says whether PassLogE would reach ln(1/alpha) if all the remaining
-// events were good: if not, it is certain now that this window cannot pass. It
-// is false where an argument is out of range.
+// events were good. If not, it is certain now that this window cannot pass. It is
+// false if an argument is out of range.
 func CanPass(p0, n, x, remaining, alpha, phi float64) bool {
 	if !(remaining >= 0) || !inside(alpha) {
 		return false
@@ -65,8 +65,8 @@ func CanPass(p0, n, x, remaining, alpha, phi float64) bool {
 }
 
 // NeedBadToFire is how many of the next k events must be bad for LogGrid, with
-// the Alternatives of trigger against limit, to reach ln(1/alpha), given x bad
-// of n so far. ok is false where even k do not, or an argument is out of range.
+// the Alternatives of trigger against limit, to reach ln(1/alpha), given x bad of
+// n so far. ok is false if even k are not enough, or an argument is out of range.
 func NeedBadToFire(limit, trigger, n, x, k, alpha float64) (bad float64, ok bool) {
 	k = math.Floor(k)
 	if !(n >= 0) || !(x >= 0) || !(k >= 0) || k > practical || !inside(limit) || !inside(alpha) {
@@ -101,8 +101,8 @@ const mostSamples = 50_000
 // carrying the distribution of the bad count of the runs that have not passed
 // (Armitage, McPherson and Rowe 1969).
 //
-// ok is false where 50 000 events are not enough, or an argument is out of
-// range; samples is then 0.
+// ok is false if 50,000 events are not enough, or an argument is out of range;
+// samples is then 0.
 func SamplesToPass(p0, trueRate, alpha, q float64) (samples int, ok bool) {
 	if !inside(p0) || !inside(alpha) || !inside(q) || !(trueRate >= 0 && trueRate < p0) {
 		return 0, false

@@ -41,7 +41,7 @@ func TestSamplesToPass(t *testing.T) {
 	}
 }
 
-// What is planned is what then happens.
+// The planned numbers of samples agree with the evidence itself.
 func TestNeedCleanToPassIsLeast(t *testing.T) {
 	for _, c := range []struct{ p0, n, x, phi float64 }{{.01, 0, 0, 1}, {.01, 180, 0, 1}, {.005, 40, 1, 1}, {.02, 40, 1, 1}, {.03, 180, 6, 1}, {.01, 180, 1, 2.5}} {
 		more, ok := NeedCleanToPass(c.p0, c.n, c.x, .05, c.phi)
@@ -59,7 +59,7 @@ func TestNeedCleanToPassIsLeast(t *testing.T) {
 	}
 }
 
-// A window that cannot pass is known as soon as no future can save it.
+// CanPass is false as soon as no further samples could make the window pass.
 func TestCanPass(t *testing.T) {
 	if CanPass(.01, 0, 0, 180, .05, 1) {
 		t.Error("180 requests cannot show 'below 1 %', but CanPass says so")

@@ -10,8 +10,8 @@ type Start struct {
 	First  float64 // in [0, 1]
 }
 
-// Weight is the omega of look i, the first being 0. Beyond the window it
-// stays the same as in it, so a longer series than Window is no e-process.
+// Weight is the omega of look i, the first being 0. Beyond the window it stays the
+// same as inside, so a series longer than Window is not an e-process.
 func (s Start) Weight(i int) float64 {
 	first := clamp(s.First, 0, 1)
 	if i <= 0 {
@@ -28,14 +28,14 @@ func (s Start) Weight(i int) float64 {
 // LR_j is the minute's likelihood ratio of p[j] against p0 (Shiryaev 1963,
 // Roberts 1966, Pollak 1985, "Optimal detection of a change in distribution").
 //
-// With dropWorst, each S_j is replaced by the smallest value it would have if
-// one minute, whichever speaks most for a fault, had not been: the recursion
-// D_j <- min((D_j + omega)·LR_j, S_j + omega), where the second term leaves out
-// the present minute. Since it is never above S_j it is an e-process too.
+// With dropWorst, each S_j is replaced by its value without the one minute that
+// speaks most for a fault: the recursion D_j <- min((D_j + omega)·LR_j,
+// S_j + omega), where the second term leaves out the present minute. It is never
+// above S_j, so it is an e-process too.
 //
-// Unlike with Look, a minute without events still uses up its start weight. n
-// and x are as long as the shorter; a minute with counts that cannot be is one
-// without events. The result is empty where p0 is not in (0, 1).
+// Unlike with Look, a minute without events still uses its start weight. Minutes
+// beyond the shorter of n and x are ignored; a minute with impossible counts is
+// one without events. The result is empty if p0 is not in (0, 1).
 func LRPath(n, x []float64, p0 float64, p, w []float64, start Start, dropWorst bool) []float64 {
 	if !inside(p0) {
 		return nil
@@ -86,7 +86,7 @@ func path(n, x, w []float64, start Start, dropWorst bool, factor func(j int, bad
 	return out
 }
 
-// filled returns size logarithms of nothing.
+// filled returns a slice of size values logZero.
 func filled(size int) []float64 {
 	s := make([]float64, size)
 	for j := range s {
@@ -95,7 +95,7 @@ func filled(size int) []float64 {
 	return s
 }
 
-// floor keeps a sum of logarithms finite from below, and takes NaN as nothing.
+// floor keeps a sum of logarithms finite from below; NaN becomes logZero.
 func floor(logS float64) float64 {
 	if !(logS > logZero) {
 		return logZero

@@ -2,9 +2,9 @@ package evidence
 
 import "math"
 
-// OrderInterval is an interval of a quantile by order statistics: the Lo-th
-// and the Hi-th smallest of n values, counted from 1. Lo = 0 means that it has
-// no lower end and Hi = n+1 no upper.
+// OrderInterval is an interval of a quantile by order statistics: the Lo-th and
+// the Hi-th smallest of n values, counted from 1. Lo = 0 means no lower end,
+// Hi = n+1 no upper end.
 type OrderInterval struct {
 	Lo, Hi   int
 	Coverage float64 // exact probability that the interval holds the quantile
@@ -55,8 +55,8 @@ func last(lo, hi int, holds func(int) bool) int {
 
 // MinUpperQuantile is the smallest number of values for which the greatest is
 // an upper confidence limit of the q-quantile: the smallest n with q^n <=
-// alpha (Wilks 1941). Below it no upper limit exists at all. It is 0 where
-// there is none: q or alpha outside (0, 1).
+// alpha (Wilks 1941). With fewer values no upper limit exists. It is 0 if q or
+// alpha is outside (0, 1).
 func MinUpperQuantile(q, alpha float64) int {
 	if !inside(q) || !inside(alpha) {
 		return 0
@@ -66,8 +66,8 @@ func MinUpperQuantile(q, alpha float64) int {
 
 // MinZeroFailures is the smallest number of events that, all good, exclude a
 // bad rate of p0 at level alpha in one planned look: (1-p0)^n <= alpha; for
-// alpha = 5 % about 3/p0 (Hanley and Lippman-Hand 1983). It is 0 where there
-// is none: p0 or alpha outside (0, 1).
+// alpha = 5 % about 3/p0 (Hanley and Lippman-Hand 1983). It is 0 if p0 or alpha
+// is outside (0, 1).
 func MinZeroFailures(p0, alpha float64) int {
 	if !inside(p0) || !inside(alpha) {
 		return 0
@@ -85,9 +85,9 @@ func leastPower(logBase, alpha float64) int {
 }
 
 // BreachProbability is the probability that the q-quantile of n values, by
-// nearest rank, exceeds a threshold which each value exceeds with probability
-// pi: at least need = n - ceil(q n) + 1 of them must. It is what a rule on a
-// p95 a minute really tests: with pi = 5 % and a handful of requests, a coin.
+// nearest rank, exceeds a threshold which each value exceeds with probability pi:
+// at least need = n - ceil(q n) + 1 of them must. This is what a rule on the p95
+// of a minute tests: with pi = 5 % and a handful of requests it is a coin toss.
 //
 // It is 0, 0 for n < 1, q outside (0, 1) or pi outside [0, 1].
 func BreachProbability(n int, q, pi float64) (need int, prob float64) {

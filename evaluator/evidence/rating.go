@@ -7,11 +7,11 @@ import "math"
 type Stars [5]float64
 
 // RatingFracs are the fractions of the stake that RatingBelow and RatingAbove
-// should use: from patient to bold, since it is not known beforehand how far
-// from the target the mean is.
+// should use, from small to large, because the distance of the mean from the
+// target is not known in advance.
 var RatingFracs = [...]float64{.02, .05, .1, .2, .4, .7}
 
-// clean replaces counts that cannot be by 0.
+// clean replaces impossible counts by 0.
 func (s Stars) clean() Stars {
 	for i, v := range s {
 		s[i] = clamp(v, 0, maxCount)
@@ -32,9 +32,9 @@ func (s Stars) sum() float64 {
 }
 
 // RatingBelow is the log e-value against "the mean rating is at least mu0":
-// betting that it is lower, on y = (stars-1)/4 which is bounded by 0 and 1
-// whatever the distribution is (Waudby-Smith and Ramdas 2024), averaged over
-// the fractions frac of the stake, each in [0, 1).
+// betting that it is lower, on y = (stars-1)/4, which lies in [0, 1] for every
+// distribution (Waudby-Smith and Ramdas 2024), averaged over the fractions frac of
+// the stake, each in [0, 1).
 //
 // It is 0 (no evidence) without a valid fraction or for mu0 outside (1, 5).
 func RatingBelow(s Stars, mu0 float64, frac []float64) float64 {
@@ -78,9 +78,9 @@ func (s Stars) bets(frac []float64, gain func(y, f float64) float64) float64 {
 }
 
 // BayesianAverage is the mean rating as if weight ratings of priorMean had
-// come before, and the plain mean raw. It is for showing: it hides bad news by
-// design, as long as there is little of it. A weight that is not positive is
-// 0; without ratings avg and raw are priorMean.
+// come before, and the plain mean raw. It is for display only: by design it hides
+// bad news while there are few ratings. A weight that is not positive counts as 0;
+// without ratings avg and raw are priorMean.
 func BayesianAverage(s Stars, priorMean, weight float64) (avg, raw float64) {
 	n := s.N()
 	weight, priorMean = clamp(weight, 0, maxCount), clamp(priorMean, 1, 5)
@@ -96,8 +96,8 @@ func BayesianAverage(s Stars, priorMean, weight float64) (avg, raw float64) {
 // mean and the variance of the posterior of the mean rating are exact; its
 // shape is the beta distribution over 1 to 5 with these two moments.
 //
-// It is [1, 5] (nothing is known) where the prior and the ratings are all 0 or
-// conf is not in (0, 1).
+// It is [1, 5] (nothing is known) if the prior and the ratings are all 0 or conf
+// is not in (0, 1).
 func RatingInterval(s, prior Stars, conf float64) (lo, hi float64) {
 	s, prior = s.clean(), prior.clean()
 	total, mean, square := 0.0, 0.0, 0.0

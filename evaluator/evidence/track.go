@@ -10,6 +10,9 @@ const (
 	bets         = 3
 )
 
+// missBet is the size of bet, of a Test, that follows Track.Miss: the middle one.
+const missBet = 1
+
 // The weights of the mixtures: most of the wealth on what is hardest to see.
 var (
 	rateWeights = [alternatives]float64{.4, .3, .2, .1}
@@ -17,14 +20,14 @@ var (
 	betWeights  = [bets]float64{.4, .3, .3}
 )
 
-// Minute is what one bucket of event time counted.
+// Minute is what one period of event time counted.
 type Minute struct {
 	N   float64 // events
 	Bad float64 // how many of them were bad; fractional where the source interpolates
 }
 
-// counted returns the minute as a valid pair, and false for one that tells
-// nothing: no events, or counts that cannot be.
+// counted returns the minute as a valid pair, and false if it says nothing: no
+// events, or impossible counts.
 func (m Minute) counted() (Minute, bool) {
 	x, n, ok := counts(m.Bad, m.N)
 	return Minute{N: n, Bad: x}, ok
@@ -33,11 +36,11 @@ func (m Minute) counted() (Minute, bool) {
 // Test is the sequential test of one rule on counts, fixed for a release: its
 // null hypothesis is "the bad rate is at most Limit", its alternatives lie
 // above Trigger. Between the two is Wald's zone of indifference (Wald 1945,
-// "Sequential tests of statistical hypotheses"), which is what makes the test
+// "Sequential tests of statistical hypotheses"), which makes the test
 // fast: a release that meets its limit is protected, one beyond its trigger is
-// found, and one in between may go either way.
+// found, and one in between may end either way.
 //
-// More bad events, in place of good ones or besides, in any bucket, never
+// More bad events, instead of good ones or in addition, in any period, never
 // lower Warn, Hold, Midpoint or the LLR of Suspect at that look or a later one.
 //
 // A Test has no state; it may be shared.
@@ -55,36 +58,36 @@ type Test struct {
 	perLimit float64 // 1/limit
 }
 
-// Segment is a stretch of buckets that ends at the last look: the restart of
+// Segment is a stretch of periods that ends at the last look: the restart of
 // one alternative's cumulative sum (Page 1954, "Continuous inspection
-// schemes"). The one with the greatest LLR says best since when, and at what
-// rate, a release fails.
+// schemes"). The one with the greatest LLR is the best estimate of when a release
+// began to fail, and at what rate.
 type Segment struct {
 	LLR      float64 // sum of the log likelihood ratio, nats
 	N, Bad   float64 // events and bad events
-	Start    int64   // time of its first bucket, as given to Look
-	Most     float64 // bad events of its worst bucket
-	BadLooks uint32  // buckets with at least one whole bad event
+	Start    int64   // time of its first period, as given to Look
+	Most     float64 // bad events of its worst period
+	BadLooks uint32  // periods with at least one whole bad event
 }
 
-// The floors of what may be acted on, whatever the evidence is.
+// The least that is needed for an action, however strong the evidence is.
 const (
-	leastBad   = 3 // bad events beside the worst bucket
-	leastLooks = 2 // buckets with a bad event
+	leastBad   = 3 // bad events beside the worst period
+	leastLooks = 2 // periods with a bad event
 )
 
-// The log e-values that a rollback wants beside those of its rule's share of the
-// budget.
+// The log e-values that a rollback needs in addition to the one of its rule's
+// share of the budget.
 const (
 	MidpointAt = 1.6094379124341003 // ln 5, of Test.Midpoint
-	ConfirmAt  = 2.995732273553991  // ln 20, of Pair.Confirm where there is a baseline
+	ConfirmAt  = 2.995732273553991  // ln 20, of Pair.Confirm if there is a baseline
 )
 
-// Persists reports whether there is enough to see before anything is held or
-// taken back: at least three bad events beside those of the worst bucket, in at
-// least two buckets. One burst, and the odd failure after it, is not. It looks at
-// the suspect segment, or at all where no alternative is likely: a release between
-// limit and trigger has no such segment, and may yet surely miss its limit.
+// Persists reports whether there are enough bad events to hold or roll back: at
+// least three beside those of the worst period, in at least two periods. One
+// burst with a single failure after it is not enough. It looks at the suspect
+// segment, or at all periods if no alternative is likely: a release between limit
+// and trigger has no such segment, and may still clearly miss its limit.
 func (t *Test) Persists(tr *Track) bool {
 	if s := t.Suspect(tr); s.LLR > 0 {
 		return persists(s.Bad, s.Most, s.BadLooks)
@@ -101,23 +104,28 @@ func persists(bad, most float64, looks uint32) bool {
 // nothing. Its numbers are finite, so that any encoding can keep them; those
 // in LR, MB and Mid are meaningless while Looks is 0.
 type Track struct {
-	Looks    uint32                // buckets with events
-	BadLooks uint32                // buckets with at least one whole bad event
+	Looks    uint32                // periods with events
+	BadLooks uint32                // periods with at least one whole bad event
 	N, Bad   float64               // events and bad events, as counted
-	Most     float64               // bad events of the worst bucket
-	Square   float64               // sum of Bad²/N over the buckets, for Dispersion
+	Most     float64               // bad events of the worst period
+	Square   float64               // sum of Bad²/N over the periods, for Dispersion
 	LR       [alternatives]float64 // log S_j of the likelihood ratio against Limit
 	MB       [bets]float64         // log S_j of the betting on minutes
 	Mid      [alternatives]float64 // log S_j of the likelihood ratio against Mid
 	Segments [alternatives]Segment
+
+	// Miss is the stretch that speaks most clearly of a release that misses its
+	// limit, by the betting of Hold: a rate between limit and trigger is too low
+	// for any of Segments.
+	Miss Segment
 }
 
 // NewTest returns the test of a rule whose target is a bad rate of at most
-// limit and whose roll back is at trigger, 0 < limit <= trigger < 1.
+// limit and which rolls back from trigger on, 0 < limit <= trigger < 1.
 //
 // Out of range, a limit or trigger is moved to the nearest rate of
-// [1e-9, 0.999], and a trigger below the limit is the limit. If one is NaN the
-// test is inert: it never has evidence for anything.
+// [1e-9, 0.999], and a trigger below the limit becomes the limit. If one is NaN
+// the test is inert: it never has any evidence.
 func NewTest(limit, trigger float64) *Test {
 	if math.IsNaN(limit) || math.IsNaN(trigger) {
 		return inert()
@@ -178,13 +186,13 @@ func (t *Test) Trigger() float64 { return t.trigger }
 // Mid is the middle of Limit and Trigger, the null hypothesis of Midpoint.
 func (t *Test) Mid() float64 { return t.mid }
 
-// Look adds one bucket to tr. omega is the part of the prior probability, one
-// for a whole window, that the fault begins with this bucket; it may be 0, and
-// is not negative. at is the bucket's time in any unit, and only kept.
+// Look adds one period to tr. omega is the part of the prior probability, one
+// for a whole window, that the fault begins with this period; it may be 0, and
+// is not negative. at is the period's time in any unit, and only kept.
 //
-// A bucket without events changes nothing at all, and neither does one whose
-// counts cannot be (NaN, negative, above 2^53). A fractional Bad counts as the
-// whole number below. The cost is constant and nothing is allocated.
+// A period without events changes nothing, and neither does one with impossible
+// counts (NaN, negative, above 2^53). A fractional Bad is rounded down. The cost
+// is constant and nothing is allocated.
 func (t *Test) Look(tr *Track, at int64, m Minute, omega float64) {
 	m, ok := m.counted()
 	if !ok {
@@ -200,13 +208,14 @@ func (t *Test) Look(tr *Track, at int64, m Minute, omega float64) {
 		tr.Segments[j].add(at, m, bad, llr)
 	}
 	edge := bad/m.N*t.perLimit - 1
+	tr.Miss.add(at, m, bad, math.Log1p(t.fracs[missBet]*edge))
 	for j := range tr.MB {
 		tr.MB[j] = logAdd(tr.MB[j], start) + math.Log1p(t.fracs[j]*edge)
 	}
 	tr.count(m, bad)
 }
 
-// begin gives the logarithms of a track that has seen nothing their meaning.
+// begin sets the logarithms of a track that has seen nothing to logZero.
 func (tr *Track) begin() {
 	if tr.Looks > 0 {
 		return
@@ -219,7 +228,7 @@ func (tr *Track) begin() {
 	}
 }
 
-// count adds a bucket to the sums.
+// count adds a period to the sums.
 func (tr *Track) count(m Minute, bad float64) {
 	tr.Looks++
 	tr.N += m.N
@@ -231,8 +240,8 @@ func (tr *Track) count(m Minute, bad float64) {
 	}
 }
 
-// add continues the segment with a bucket, or begins it anew there if what it
-// has seen so far speaks against its alternative.
+// add continues the segment with a period, or restarts it there if what it has
+// seen so far speaks against its alternative.
 func (s *Segment) add(at int64, m Minute, bad, llr float64) {
 	if !(s.LLR > 0) {
 		*s = Segment{Start: at}
@@ -259,7 +268,7 @@ func logWeight(omega float64) float64 {
 // Alternatives, each with an unknown start (Shiryaev 1963, Roberts 1966,
 // Pollak 1985; with weights that sum to at most 1 it is an e-process, and
 // Ville's inequality of 1939 bounds it at all times). It is the fastest of the
-// three and the least robust: bursts of failures look like evidence to it.
+// three and the least robust: it takes bursts of failures for evidence.
 //
 // Before the first look it is 0.
 func (t *Test) Warn(tr *Track) (logE float64) { return mixed(tr.Looks, t.logW[:], tr.LR[:]) }
@@ -267,9 +276,9 @@ func (t *Test) Warn(tr *Track) (logE float64) { return mixed(tr.Looks, t.logW[:]
 // Hold is the log e-value against "in every minute the mean of the bad share
 // is at most Limit": betting on the share of each minute (Waudby-Smith and
 // Ramdas 2024, "Estimating means of bounded random variables by betting"),
-// with three sizes of bet and an unknown start. It holds whatever the
-// dependence inside a minute is; one minute can multiply it by at most
-// 1 + .95(1-Limit)/Limit, so that one burst is no evidence.
+// with three sizes of bet and an unknown start. It is valid for any dependence
+// inside a minute. One minute can multiply it by at most 1 + .95(1-Limit)/Limit,
+// so one burst is not evidence.
 //
 // Before the first look it is 0.
 func (t *Test) Hold(tr *Track) (logE float64) { return mixed(tr.Looks, t.logB[:], tr.MB[:]) }
@@ -293,9 +302,9 @@ func mixed(looks uint32, logW, s []float64) float64 {
 }
 
 // Suspect is the segment with the greatest log likelihood ratio: the stretch
-// of buckets that speaks most clearly of a failing release. Its rate is
-// chosen because it is high, so it is for telling and not for deciding. It is
-// the zero Segment before the first look.
+// of periods that speaks most clearly for a failing release. It was selected
+// because its rate is high, so it is for display and not for deciding. It is the
+// zero Segment before the first look.
 func (t *Test) Suspect(tr *Track) Segment {
 	best := tr.Segments[0]
 	for _, s := range tr.Segments[1:] {
@@ -307,7 +316,7 @@ func (t *Test) Suspect(tr *Track) Segment {
 }
 
 // Phi is the factor by which bad events come in clusters, at least 1: the
-// Dispersion of the buckets that tr has seen.
+// Dispersion of the periods that tr has seen.
 func (tr *Track) Phi() float64 {
 	return Spread{N: tr.N, Bad: tr.Bad, Square: tr.Square, Looks: int(tr.Looks)}.Phi()
 }

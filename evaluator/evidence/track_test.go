@@ -56,3 +56,23 @@ func alike(a, b []float64, tol float64) bool {
 	}
 	return len(a) == len(b)
 }
+
+// A release that is good for a while and then misses its limit, below its trigger,
+// has no suspect segment; Miss is the stretch since then.
+func TestMissIsTheStretchThatMissesTheLimit(t *testing.T) {
+	test, tr := NewTest(.01, .03), Track{}
+	for at := range int64(40) {
+		bad := 1.
+		if at >= 22 {
+			bad = 20
+		}
+		test.Look(&tr, at, Minute{N: 1000, Bad: bad}, .01)
+	}
+	if m := tr.Miss; m.Start != 22 || m.N != 18_000 || m.Bad != 360 || !(m.LLR > 0) {
+		t.Errorf("got %+v, want the 18 minutes since 22", m)
+	}
+	test.Look(&tr, 40, Minute{}, .01)
+	if m := tr.Miss; m.N != 18_000 {
+		t.Errorf("a minute without events changed it: %+v", m)
+	}
+}

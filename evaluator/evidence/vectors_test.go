@@ -95,8 +95,8 @@ func (v vector) run(t *testing.T) {
 	}
 }
 
-// arguments decodes the input; W is a list of weights in one spelling and the
-// window in another, which encoding/json would not tell apart.
+// arguments decodes the input. "w" are weights and "W" is the window;
+// encoding/json would not distinguish the two.
 func (v vector) arguments() (arguments, error) {
 	raw := map[string]json.RawMessage{}
 	if err := json.Unmarshal(v.In, &raw); err != nil {
@@ -122,8 +122,8 @@ const nearZero = 1e-15
 
 // near compares two JSON values; numbers may differ by tol of their size, so that
 // a small one is held to as many digits as a large one. "inf", "-inf" and "nan"
-// stand for what JSON has no numbers for, and null for a number that is none of
-// the finite ones.
+// stand for numbers that JSON does not have, and null for any number that is not
+// finite.
 func near(got, want any, tol float64) error {
 	mismatch := fmt.Errorf("got %v, want %v (rel. tolerance %g)", got, want, tol)
 	switch want := want.(type) {
@@ -166,7 +166,7 @@ func near(got, want any, tol float64) error {
 	return nil
 }
 
-// nearAll compares all that is wanted with what there is under the same names.
+// nearAll compares every wanted value with the one of the same name.
 func nearAll(got, want map[string]any, tol float64) error {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		g, ok := got[name]
@@ -212,8 +212,8 @@ func series(v []float64) []any {
 	return out
 }
 
-// A vector that is not met is told, however small its number is and whatever
-// stands in its place.
+// A difference from a vector is always reported, however small the number is and
+// whatever was computed instead.
 func TestNear(t *testing.T) {
 	inf, nan := math.Inf(1), math.NaN()
 	for _, c := range []struct {

@@ -3,9 +3,9 @@ package evidence
 import "math"
 
 // KL is the divergence of Kullback and Leibler (1951) of an event that is bad
-// with probability p from one with q, in nats: what one event tells on average
-// in favour of p where p is true. It is 0 for arguments outside [0, 1], and
-// +Inf where p can see what q cannot.
+// with probability p from one with q, in nats: the average evidence of one event
+// in favour of p if p is true. It is 0 for arguments outside [0, 1], and +Inf if p
+// allows an outcome that q excludes.
 func KL(p, q float64) float64 {
 	if !(p >= 0 && p <= 1 && q >= 0 && q <= 1) {
 		return 0
@@ -15,8 +15,8 @@ func KL(p, q float64) float64 {
 
 // WaldBound is the smallest mean number of events, at a true bad rate p1, of
 // any test that wrongly rejects p0 with probability at most alpha however long
-// it runs: ln(1/alpha)/KL (Wald 1945). No rule can be faster. Samples is +Inf
-// where the two cannot be told apart or alpha is not in (0, 1).
+// it runs: ln(1/alpha)/KL (Wald 1945). No rule can be faster. Samples is +Inf if
+// p1 and p0 are equal or alpha is not in (0, 1).
 func WaldBound(p1, p0, alpha float64) (kl, samples float64) {
 	kl = KL(p1, p0)
 	if !inside(alpha) || kl == 0 {

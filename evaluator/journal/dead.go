@@ -15,63 +15,71 @@ type DeadLetter struct {
 	Endpoint string
 	At       time.Time // when it was given up
 	Reason   string
-	Again    bool // somebody asked for it to be sent again
+	Again    bool // it is to be sent again
 	evaluator.Stored
 }
 
-// Bury gives up the event at pos for an endpoint: it becomes a dead letter and
-// the cursor moves beyond it, both or neither. now is when.
-func (j *Journal) Bury(ctx context.Context, endpoint string, pos uint64, now time.Time, reason string) error {
-	return j.update(ctx, endpoint, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO dead (endpoint, pos, at, reason, again) VALUES ($1, $2, $3, $4, 0)
-			ON CONFLICT (endpoint, pos) DO UPDATE SET at = excluded.at, reason = excluded.reason, again = 0`,
-			endpoint, int64(pos), millis(now), reason)
+// Bury gives up event n of a run for an endpoint: it becomes a dead letter and the
+// cursor moves beyond it, both or neither. now is when.
+func (j *Journal) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
+	return j.updateCursor(endpoint, func(db *handles) error {
+		return db.inTx(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, `INSERT INTO dead (run, n, endpoint, at, reason, again) VALUES ($1, $2, $3, $4, $5, 0)
+				ON CONFLICT (run, n, endpoint) DO UPDATE SET at = excluded.at, reason = excluded.reason, again = 0`,
+				run, int64(n), endpoint, millis(now), reason)
+			if err != nil {
+				return err
+			}
+			_, err = tx.StmtContext(ctx, db.stmts.mark).ExecContext(ctx, int64(n), run, endpoint, int64(n))
+			return err
+		})
+	})
+}
+
+// DeadLetters lists the dead letters of an endpoint, run by run, the oldest begun
+// first, and in order within a run.
+func (j *Journal) DeadLetters(ctx context.Context, endpoint string) (letters []DeadLetter, err error) {
+	err = j.view(fmt.Sprintf("dead letters of endpoint %q", endpoint), func(db *handles) error {
+		rows, err := db.read.QueryContext(ctx, `SELECT d.run, d.n, d.at, d.reason, d.again, e.seq, t.digest, e.event FROM dead d
+			JOIN runs r ON r.run = d.run JOIN events e ON e.run = d.run AND e.n = d.n JOIN ticks t ON t.run = e.run AND t.seq = e.seq
+			WHERE d.endpoint = $1 ORDER BY r.id, d.n`, endpoint)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE cursors SET pos = $1, attempts = 0, next_at = 0, last_error = '' WHERE endpoint = $2 AND pos < $3`,
-			int64(pos), endpoint, int64(pos))
-		return err
+		return each(rows, func() error {
+			d := DeadLetter{Endpoint: endpoint}
+			var n uint64
+			var at int64
+			if err := rows.Scan(&d.Run, &n, &at, &d.Reason, &d.Again, &d.Seq, &d.Digest, &d.Raw); err != nil {
+				return err
+			}
+			d.At = fromMillis(at)
+			if err := json.Unmarshal(d.Raw, &d.Event); err != nil {
+				return corrupt("event %d of run %q: %w", n, d.Run, err)
+			}
+			letters = append(letters, d)
+			return nil
+		})
 	})
-}
-
-// DeadLetters lists the dead letters of an endpoint in order.
-func (j *Journal) DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter, error) {
-	rows, err := j.read.QueryContext(ctx, `SELECT d.at, d.reason, d.again, e.pos, e.seq, e.event
-		FROM dead d JOIN events e ON e.pos = d.pos WHERE d.endpoint = $1 ORDER BY d.pos`, endpoint)
-	if err != nil {
-		return nil, j.reading("dead letters", err)
-	}
-	var letters []DeadLetter
-	err = each(rows, func() error {
-		d := DeadLetter{Endpoint: endpoint}
-		var at int64
-		if err := rows.Scan(&at, &d.Reason, &d.Again, &d.Pos, &d.Seq, &d.Raw); err != nil {
-			return err
-		}
-		d.At = fromMillis(at)
-		if err := json.Unmarshal(d.Raw, &d.Event); err != nil {
-			return soup("event at position %d: %w", d.Pos, err)
-		}
-		letters = append(letters, d)
-		return nil
-	})
-	return letters, j.reading(fmt.Sprintf("dead letters of endpoint %q", endpoint), err)
+	return letters, err
 }
 
 // RetryDead asks for a dead letter to be sent again; it stays one until it is
-// Resolved. It returns ErrNotFound when there is none at pos.
-func (j *Journal) RetryDead(ctx context.Context, endpoint string, pos uint64) error {
-	err := j.update(ctx, endpoint, func(tx *sql.Tx) error {
-		return affected(tx.ExecContext(ctx, `UPDATE dead SET again = 1 WHERE endpoint = $1 AND pos = $2`, endpoint, int64(pos)))
-	})
-	j.wake(err)
-	return err
+// Resolved. It returns ErrNotFound when there is none for event n of the run.
+func (j *Journal) RetryDead(ctx context.Context, endpoint, run string, n uint64) error {
+	return j.updateDead(ctx, endpoint, run, n, `UPDATE dead SET again = 1 WHERE run = $1 AND n = $2 AND endpoint = $3`)
 }
 
-// Resolved removes a dead letter: it was delivered after all, or nobody needs it.
-func (j *Journal) Resolved(ctx context.Context, endpoint string, pos uint64) error {
-	return j.update(ctx, endpoint, func(tx *sql.Tx) error {
-		return affected(tx.ExecContext(ctx, `DELETE FROM dead WHERE endpoint = $1 AND pos = $2`, endpoint, int64(pos)))
+// Resolved removes a dead letter, which was delivered after all. It returns
+// ErrNotFound when there is none for event n of the run.
+func (j *Journal) Resolved(ctx context.Context, endpoint, run string, n uint64) error {
+	return j.updateDead(ctx, endpoint, run, n, `DELETE FROM dead WHERE run = $1 AND n = $2 AND endpoint = $3`)
+}
+
+func (j *Journal) updateDead(ctx context.Context, endpoint, run string, n uint64, statement string) error {
+	return j.update(fmt.Sprintf("a dead letter of endpoint %q", endpoint), func(db *handles) error {
+		return db.inTx(ctx, func(tx *sql.Tx) error {
+			return affected(tx.ExecContext(ctx, statement, run, int64(n), endpoint))
+		})
 	})
 }

@@ -1,12 +1,56 @@
-// Package journal keeps what was decided: every tick with what went in and what
-// came out, the plans they ran under, and how far each receiver has been told.
+// Package journal keeps what was decided: every tick of every run with what went
+// in and what came out, the plans the runs ran under, where each run stands, and
+// how far each receiver has been told.
 //
-// It is one SQLite file in WAL mode. A batch is all there or not there at all,
-// and is on disk (synchronous=FULL) when [Journal.Commit] returns; a commit names
-// the sequence it follows, so that two writers never interleave. How far an
-// endpoint has read is written without waiting for the disk: a power cut may take
-// the last marks back, which repeats a delivery and never loses one.
+// It is one SQLite file in WAL mode. Everything in it is keyed by run. There is no
+// order between the ticks or the events of two runs.
 //
-// The statements are plain SQL on database/sql; what is SQLite's own stands in
-// open.go and schema.go.
+// # Promises
+//
+// A batch is all there or not there at all, and is on disk (synchronous=FULL) when
+// [Journal.Commit] returns. Each entry names the run's tick that it follows, so two
+// writers never interleave: an entry that does not follow the run's newest tick is
+// refused with [ErrFenced], and so is every commit of a journal that was opened
+// again elsewhere.
+//
+// How far an endpoint has been told is written without waiting for the disk. A
+// process that dies loses nothing of it; a power cut may lose the newest marks,
+// and those events are delivered once more under the same id.
+//
+// A run is kept whole or dropped whole: see [Journal.Prune].
+//
+// The file is watched: [Journal.Check] notices that it was moved, deleted or
+// replaced, and a commit is refused with [ErrMoved] then. After a failed commit,
+// [Journal.Reopen] opens the file again in the same Journal.
+//
+// Runs that are over cost nothing: opening, committing and recovering take as long
+// with a thousand of them as with none, because every query goes by run through an
+// index. Only the list of runs grows.
+//
+// # Schema
+//
+// This is form 1. Times are whole Unix seconds, 0 for none, except cursors.next_at
+// and dead.at in milliseconds. JSON is text.
+//
+//	meta       one row: form; uid, random, the same for the life of the file;
+//	           epoch, which every opening for writing increases
+//	plans      digest -> document, the JSON of a bound plan
+//	runs       a run: a RunRecord, column by column
+//	uses       which run has ticks under which plan document
+//	ticks      (run, seq) -> digest of the plan in force, number of the first
+//	           event and how many there are, the tick
+//	events     (run, n) -> sequence of the tick, time, kind, the event
+//	snapshots  (run, seq) -> stored form of the state after that tick
+//	endpoints  receivers that are known
+//	cursors    (run, endpoint) -> the endpoint is done with the run's events up to
+//	           n; failed attempts at the next one, and when it is tried again
+//	dead       (run, n, endpoint) -> an event that the endpoint did not take
+//
+// A run has a cursor for every known endpoint. An endpoint that becomes known
+// later begins at the end of every run that exists then, and at the beginning of
+// every run begun after that.
+//
+// A file of the form before, which counted over all plans, is refused with
+// [ErrOlder]. The statements are plain SQL on database/sql; what is SQLite's own
+// stands in open.go and schema.go.
 package journal

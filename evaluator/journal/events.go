@@ -5,75 +5,69 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/relgate/relgate/evaluator"
 )
 
-const selectEvents = `SELECT pos, seq, event FROM events WHERE pos > $1 ORDER BY pos LIMIT $2`
+const selectEvents = `SELECT e.n, e.seq, t.digest, e.event FROM events e JOIN ticks t ON t.run = e.run AND t.seq = e.seq
+	WHERE e.run = $1 AND e.n > $2 ORDER BY e.n LIMIT $3`
 
-// Events returns the events of all plans after a position, in order, at most
-// limit of them.
-func (j *Journal) Events(ctx context.Context, after uint64, limit int) ([]evaluator.Stored, error) {
-	if stored, ok := j.tail.after(after, limit); ok {
+// Events returns the events of a run after a number, in order, at most limit of
+// them; all when limit is negative.
+func (j *Journal) Events(ctx context.Context, run string, after uint64, limit int) (stored []evaluator.Stored, err error) {
+	if stored, ok := j.tail.of(run, after, limit); ok {
 		return stored, nil
 	}
-	rows, err := j.stmts.events.QueryContext(ctx, int64(after), limit)
-	if err != nil {
-		return nil, j.reading("events", err)
-	}
-	stored, err := scanEvents(rows)
-	return stored, j.reading("events", err)
+	err = j.view(fmt.Sprintf("events of run %q", run), func(db *handles) error {
+		rows, err := db.stmts.events.QueryContext(ctx, run, int64(after), limit)
+		if err != nil {
+			return err
+		}
+		stored, err = scanEvents(rows, run)
+		return err
+	})
+	return stored, err
 }
 
-// PlanEvents returns the events of one plan after a position, in order, at most
-// limit of them.
-func (j *Journal) PlanEvents(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Stored, error) {
-	rows, err := j.read.QueryContext(ctx, `SELECT pos, seq, event FROM events WHERE plan = $1 AND pos > $2 ORDER BY pos LIMIT $3`,
-		plan, int64(after), limit)
-	if err != nil {
-		return nil, j.reading("events", err)
+// Event returns event n of a run, or ErrNotFound.
+func (j *Journal) Event(ctx context.Context, run string, n uint64) (evaluator.Stored, error) {
+	if n > 0 {
+		stored, err := j.Events(ctx, run, n-1, 1)
+		if err != nil {
+			return evaluator.Stored{}, err
+		}
+		if len(stored) == 1 && stored[0].Event.N == n {
+			return stored[0], nil
+		}
 	}
-	stored, err := scanEvents(rows)
-	return stored, j.reading(fmt.Sprintf("events of plan %q", plan), err)
+	return evaluator.Stored{}, fmt.Errorf("reading event %d of run %q from journal %q: %w", n, run, j.config.Path, ErrNotFound)
 }
 
-func scanEvents(rows *sql.Rows) ([]evaluator.Stored, error) {
+// Newer returns what was committed after a mark by this process, of all runs in
+// the order of the commits, at most limit of it, and the next mark. It reads
+// memory only. ok is false when the mark is too old to say what came after it:
+// the caller then asks Pending, and goes on from the mark that it got. A mark is
+// good for this Journal only; zero is the oldest.
+func (j *Journal) Newer(mark uint64, limit int) (events []evaluator.Stored, next uint64, ok bool) {
+	return j.tail.since(mark, limit)
+}
+
+func scanEvents(rows *sql.Rows, run string) ([]evaluator.Stored, error) {
 	var stored []evaluator.Stored
 	err := each(rows, func() error {
-		var s evaluator.Stored
-		if err := rows.Scan(&s.Pos, &s.Seq, &s.Raw); err != nil {
+		s := evaluator.Stored{Run: run}
+		var n uint64
+		if err := rows.Scan(&n, &s.Seq, &s.Digest, &s.Raw); err != nil {
 			return err
 		}
 		if err := json.Unmarshal(s.Raw, &s.Event); err != nil {
-			return soup("event at position %d: %w", s.Pos, err)
+			return corrupt("event %d: %w", n, err)
+		}
+		if s.Event.N != n {
+			return corrupt("event %d has the number %d", n, s.Event.N)
 		}
 		stored = append(stored, s)
 		return nil
 	})
 	return stored, err
-}
-
-// End returns the position of the newest event, 0 when there is none yet.
-func (j *Journal) End(ctx context.Context) (uint64, error) {
-	return end(ctx, j.read)
-}
-
-func end(ctx context.Context, q querier) (pos uint64, err error) {
-	err = q.QueryRowContext(ctx, `SELECT pos FROM head WHERE id = 1`).Scan(&pos)
-	return pos, classify(err)
-}
-
-// Before returns the position after which the events of a time begin: the newest
-// position older than t, 0 when all that are kept are younger.
-func (j *Journal) Before(ctx context.Context, t time.Time) (uint64, error) {
-	var first sql.NullInt64
-	err := j.read.QueryRowContext(ctx, `SELECT min(pos) FROM events WHERE at >= $1`, t.Unix()).Scan(&first)
-	if err != nil {
-		return 0, j.reading("events by time", err)
-	}
-	if !first.Valid {
-		return j.End(ctx)
-	}
-	return uint64(first.Int64) - 1, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/rules"
 )
 
 // path of a journal that is not there yet.
@@ -31,32 +32,54 @@ func open(t testing.TB, c journal.Config) *journal.Journal {
 	return j
 }
 
-// entry is a tick with one event and some weight.
-func entry(n int) evaluator.Entry {
+// entry is tick n of run p with one event and some weight.
+func entry(n int) evaluator.Entry { return entryOf("p", n) }
+
+func entryOf(run string, n int) evaluator.Entry {
 	at := time.Unix(1_750_000_000+int64(n), 0).UTC()
 	return evaluator.Entry{
-		Plan: "p", Digest: "d", Document: []byte("{}"), Tick: evaluator.Tick{At: at},
-		Events: []evaluator.Event{{ID: fmt.Sprintf("p/%d", n), N: uint64(n), Plan: "p", At: at, Reason: strings.Repeat("x", 500)}},
+		Run: run, After: uint64(n - 1), Digest: "d", Document: []byte("{}"), Tick: evaluator.Tick{At: at},
+		Events: []evaluator.Event{{ID: fmt.Sprintf("%s/%d", run, n), N: uint64(n), Plan: "p", At: at, Kind: evaluator.RuleEvent, Subject: strings.Repeat("x", 500)}},
+		Record: evaluator.RunRecord{ID: run, Plan: "p", Version: "1", Begun: at, State: rules.Monitoring},
 	}
+}
+
+// last is an entry that ends its run.
+func last(e evaluator.Entry) evaluator.Entry {
+	e.Record.State, e.Record.Decided, e.Record.Over = rules.Failed, e.Tick.At, true
+	return e
 }
 
 // fill commits ticks after a sequence until n are there, and returns the first
 // error with the number that were committed.
 func fill(j *journal.Journal, after, n int) (int, error) {
 	for i := after + 1; i <= n; i++ {
-		if _, err := j.Commit(context.Background(), uint64(i-1), evaluator.Batch{entry(i)}); err != nil {
+		if err := j.Commit(context.Background(), evaluator.Batch{entry(i)}); err != nil {
 			return i - 1, err
 		}
 	}
 	return n, nil
 }
 
+// newest is the sequence of the newest tick of run p, 0 before the first.
+func newest(j *journal.Journal) (uint64, error) {
+	r, err := j.Run(context.Background(), "p")
+	if errors.Is(err, journal.ErrNotFound) {
+		err = nil
+	}
+	return r.Seq, err
+}
+
 func TestSecondOpen(t *testing.T) {
 	path := newPath(t)
 	j := open(t, journal.Config{Path: path})
+	pid := fmt.Sprintf("process %d", os.Getpid())
+	if runtime.GOOS == "windows" {
+		pid = "stop it" // a file that is held cannot be read there
+	}
 	_, err := journal.Open(t.Context(), journal.Config{Path: path})
-	if !errors.Is(err, journal.ErrLocked) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "another relgate") {
-		t.Errorf("second Open: got %v, want ErrLocked with the file's name", err)
+	if !errors.Is(err, journal.ErrLocked) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), pid) {
+		t.Errorf("second Open: got %v, want ErrLocked with the file's name and the process", err)
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
@@ -75,10 +98,11 @@ func TestKilled(t *testing.T) {
 			fmt.Println(err)
 			os.Exit(1)
 		}
-		seq, err := j.Seq(context.Background())
+		seq, err := newest(j)
 		for i := int(seq) + 1; err == nil; i++ {
-			_, err = j.Commit(context.Background(), uint64(i-1), evaluator.Batch{entry(i)})
-			fmt.Println(i)
+			if err = j.Commit(context.Background(), evaluator.Batch{entry(i), entryOf("q", i)}); err == nil {
+				fmt.Println(i)
+			}
 		}
 		fmt.Println(err)
 		os.Exit(1)
@@ -87,20 +111,22 @@ func TestKilled(t *testing.T) {
 	for round := range 5 {
 		told := killedWriter(t, path, 5+20*round)
 		r0 := open(t, journal.Config{Path: path, ReadOnly: true}) // what is left can be looked at as it is
-		if seq, err := r0.Seq(t.Context()); err != nil || seq < told || seq > told+1 {
+		if seq, err := newest(r0); err != nil || seq < told || seq > told+1 {
 			t.Errorf("read only: sequence %d, %v; it told of %d", seq, err, told)
 		}
 		if err := r0.Close(); err != nil {
 			t.Error(err)
 		}
 		j := open(t, journal.Config{Path: path}) // the lock died with its holder
-		seq, err := j.Seq(t.Context())
+		seq, err := newest(j)
 		if err != nil || seq < told || seq > told+1 {
 			t.Errorf("sequence %d, %v; it told of %d", seq, err, told)
 		}
-		r, err := j.Recover(t.Context(), "p")
-		if err != nil || uint64(len(r.Later)) != seq {
-			t.Errorf("recovered %d ticks of %d: %v", len(r.Later), seq, err)
+		for _, run := range []string{"p", "q"} {
+			r, err := j.Recover(t.Context(), run)
+			if err != nil || uint64(len(r.Later)) != seq {
+				t.Errorf("run %s: recovered %d ticks of %d: %v", run, len(r.Later), seq, err)
+			}
 		}
 		if err := j.Close(); err != nil {
 			t.Error(err)
@@ -149,10 +175,10 @@ func TestFull(t *testing.T) {
 	if n < 10 {
 		t.Fatalf("only %d commits fitted", n)
 	}
-	if seq, err := j.Seq(t.Context()); err != nil || seq != uint64(n) {
+	if seq, err := newest(j); err != nil || seq != uint64(n) {
 		t.Errorf("sequence %d, %v; want %d", seq, err, n)
 	}
-	if err := j.Delivered(t.Context(), "a", uint64(n)); err != nil {
+	if err := j.Delivered(t.Context(), "a", "p", uint64(n)); err != nil {
 		t.Errorf("a cursor needs no space: %v", err)
 	}
 	if err := j.Close(); err != nil {
@@ -178,19 +204,19 @@ func TestReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := open(t, journal.Config{Path: path, ReadOnly: true}) // beside the writer
-	if got, err := r.Events(t.Context(), 0, 10); err != nil || len(got) != 3 {
+	if got, err := r.Events(t.Context(), "p", 0, 10); err != nil || len(got) != 3 {
 		t.Errorf("read %d events of 3: %v", len(got), err)
 	}
 	if _, err := fill(j, 3, 4); err != nil {
 		t.Errorf("the writer was disturbed: %v", err)
 	}
-	if got, err := r.Events(t.Context(), 0, 10); err != nil || len(got) != 4 {
+	if got, err := r.Events(t.Context(), "p", 0, 10); err != nil || len(got) != 4 {
 		t.Errorf("read %d events of 4: %v", len(got), err)
 	}
-	if _, err := r.Commit(t.Context(), 4, evaluator.Batch{entry(5)}); err == nil {
+	if err := r.Commit(t.Context(), evaluator.Batch{entry(5)}); err == nil {
 		t.Error("a journal that was opened for reading took a commit")
 	}
-	if err := r.Delivered(t.Context(), "a", 1); err == nil {
+	if err := r.Delivered(t.Context(), "a", "p", 1); err == nil {
 		t.Error("a journal that was opened for reading moved a cursor")
 	}
 	if err := r.Close(); err != nil {
@@ -204,17 +230,16 @@ func TestOpenRefuses(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"no path":   {func(*testing.T) journal.Config { return journal.Config{} }, nil, "no path"},
-		"no folder": {func(t *testing.T) journal.Config { return journal.Config{Path: newPath(t) + "/x/y.db"} }, os.ErrNotExist, "folder"},
-		"text":      {func(t *testing.T) journal.Config { return with(t, []byte(strings.Repeat("hello, world\n", 100))) }, journal.ErrCorrupt, "damaged"},
-		"somebody's database": {
-			func(t *testing.T) journal.Config { return changed(t, "DROP TABLE head") }, journal.ErrCorrupt, "not a relgate journal",
-		},
-		"a newer schema":     {func(t *testing.T) journal.Config { return changed(t, "UPDATE head SET version = 99") }, journal.ErrNewer, "newer"},
-		"a version below":    {func(t *testing.T) journal.Config { return changed(t, "UPDATE head SET version = 0") }, journal.ErrCorrupt, "version"},
-		"no head":            {func(t *testing.T) journal.Config { return changed(t, "DELETE FROM head") }, journal.ErrCorrupt, ""},
-		"a head that lags":   {func(t *testing.T) journal.Config { return changed(t, "UPDATE head SET pos = 1") }, journal.ErrCorrupt, "head"},
-		"a column is missed": {func(t *testing.T) journal.Config { return changed(t, "ALTER TABLE ticks DROP COLUMN tick") }, journal.ErrCorrupt, "tick"},
+		"no path":                  {func(*testing.T) journal.Config { return journal.Config{} }, nil, "no path"},
+		"no folder":                {func(t *testing.T) journal.Config { return journal.Config{Path: newPath(t) + "/x/y.db"} }, os.ErrNotExist, "folder"},
+		"text":                     {func(t *testing.T) journal.Config { return with(t, []byte(strings.Repeat("hello, world\n", 100))) }, journal.ErrCorrupt, "damaged"},
+		"another database":         {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE meta") }, journal.ErrCorrupt, "docs/operations.md"},
+		"the form before":          {older, journal.ErrOlder, "cannot be continued; move the file away"},
+		"a newer form":             {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 99") }, journal.ErrNewer, "form 99"},
+		"a form below the first":   {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 0") }, journal.ErrCorrupt, "form 0"},
+		"no row in meta":           {func(t *testing.T) journal.Config { return changed(t, "DELETE FROM meta") }, journal.ErrCorrupt, "form"},
+		"a column is missing":      {func(t *testing.T) journal.Config { return changed(t, "ALTER TABLE ticks DROP COLUMN tick") }, journal.ErrCorrupt, "tick"},
+		"an empty file, read only": {func(t *testing.T) journal.Config { c := with(t, nil); c.ReadOnly = true; return c }, journal.ErrCorrupt, "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := c.config(t)
@@ -228,7 +253,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Errorf("got %v, want %v with %q", err, c.want, c.says)
 			}
 			after, _ := os.ReadFile(config.Path)
-			if !bytes.Equal(before, after) && name != "a column is missed" {
+			if !bytes.Equal(before, after) && name != "a column is missing" {
 				t.Error("a file that was refused was changed")
 			}
 		})
@@ -242,7 +267,7 @@ func TestStatesAreThinned(t *testing.T) {
 	for i := 1; i <= states; i++ {
 		e := entry(i)
 		e.Snapshot = bytes.Repeat([]byte{byte(i)}, size)
-		if _, err := j.Commit(t.Context(), uint64(i-1), evaluator.Batch{e}); err != nil {
+		if err := j.Commit(t.Context(), evaluator.Batch{e}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -250,14 +275,16 @@ func TestStatesAreThinned(t *testing.T) {
 	if err != nil || r.Seq != states || !bytes.Equal(r.Snapshot, bytes.Repeat([]byte{states}, size)) {
 		t.Errorf("recovered the state of %d, %v; want the newest", r.Seq, err)
 	}
-	p, err := j.Prune(t.Context(), entry(states+1).Tick.At)
-	if err != nil || p.Snapshots > 2 {
-		t.Errorf("pruned %+v, %v: want at most two states beside the newest", p, err)
+	if err := j.Commit(t.Context(), evaluator.Batch{last(entry(states + 1))}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := j.Prune(t.Context(), entry(states+9).Tick.At, 1)
+	if err != nil || p.Ticks != states+1 || p.Snapshots > 3 {
+		t.Errorf("pruned %+v, %v: want at most three states", p, err)
 	}
 }
 
-// TestLockLost: where the lock does not hold, as when somebody has removed its
-// file, the former writer is fenced all the same.
+// TestLockLost: where the lock does not hold, because its file was removed, the former writer is fenced all the same.
 func TestLockLost(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is held cannot be removed")

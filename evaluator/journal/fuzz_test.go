@@ -21,10 +21,26 @@ func with(t testing.TB, b []byte) journal.Config {
 	return journal.Config{Path: path}
 }
 
-// changed is a journal of a few ticks that somebody has changed.
+// older is a journal of the form before this one, in which there is something.
+func older(t *testing.T) journal.Config {
+	t.Helper()
+	return execute(t, with(t, nil), `
+		CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL,
+			seq INTEGER NOT NULL, pos INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT;
+		INSERT INTO head (id, version, seq, pos, epoch) VALUES (1, 1, 7, 7, 2);
+		CREATE TABLE plans (digest TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
+		CREATE TABLE ticks (plan TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (plan, seq)) STRICT;
+		CREATE TABLE events (pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, plan TEXT NOT NULL, event TEXT NOT NULL) STRICT`)
+}
+
+// changed is a journal of a few ticks that was changed by hand.
 func changed(t testing.TB, statement string) journal.Config {
 	t.Helper()
-	c := with(t, sample(t))
+	return execute(t, with(t, sample(t)), statement)
+}
+
+func execute(t testing.TB, c journal.Config, statement string) journal.Config {
+	t.Helper()
 	db, err := sql.Open("sqlite", c.Path)
 	if err == nil {
 		_, err = db.Exec(statement)
@@ -45,7 +61,7 @@ func sample(t testing.TB) []byte {
 	j := open(t, journal.Config{Path: path, Endpoints: []string{"a"}})
 	_, err := fill(j, 0, 3)
 	if err == nil {
-		err = j.Bury(context.Background(), "a", 1, entry(1).Tick.At, "gone")
+		err = j.Bury(context.Background(), "a", "p", 1, entry(1).Tick.At, "gone")
 	}
 	if err == nil {
 		err = j.Save(context.Background(), "p", 2, []byte("state"))
@@ -65,27 +81,26 @@ func sample(t testing.TB) []byte {
 
 // everything reads all that a start reads, and writes.
 func everything(ctx context.Context, j *journal.Journal) []error {
-	seq, err := j.Seq(ctx)
+	seq, err := newest(j)
 	errs := []error{err}
 	add := func(err error) { errs = append(errs, err) }
+	_, err = j.Runs(ctx, evaluator.RunFilter{})
+	add(err)
 	_, err = j.Recover(ctx, "p")
 	add(err)
 	_, err = j.Origin(ctx, "p")
 	add(err)
-	_, err = j.Plans(ctx)
+	_, err = j.Events(ctx, "p", 0, 1000)
 	add(err)
-	_, err = j.Events(ctx, 0, 1000)
+	_, err = j.Passed(ctx, "p", "", 5)
 	add(err)
-	_, err = j.Passed(ctx, "p", 5)
+	_, err = j.Endpoints(ctx)
 	add(err)
-	_, err = j.Deliveries(ctx)
+	_, err = j.Pending(ctx, "a")
 	add(err)
 	_, err = j.DeadLetters(ctx, "a")
 	add(err)
-	_, err = j.Cursor(ctx, "a")
-	add(err)
-	_, err = j.Commit(ctx, seq, evaluator.Batch{entry(int(seq) + 1)})
-	add(err)
+	add(j.Commit(ctx, evaluator.Batch{entry(int(seq) + 1)}))
 	return errs
 }
 

@@ -8,7 +8,7 @@ import (
 
 const sharingViolation syscall.Errno = 32
 
-// lockFile opens the file without sharing it, so that nobody else can. Windows
+// lockFile opens the file without sharing it, so that no other process can. Windows
 // closes it when the process ends, however it ends.
 func lockFile(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)

@@ -19,15 +19,16 @@ type Config struct {
 	Path string // of the file; required; its folder must exist
 
 	// ReadOnly opens a journal that another process may be writing. Nothing is
-	// locked, created or migrated, and every method that writes fails.
+	// locked or created, and every method that writes fails.
 	ReadOnly bool
 
 	// Endpoints are the webhook endpoints to be told. One that the journal does
-	// not know yet begins at the journal's end: it is not sent the past.
+	// not know yet begins at the end of every run: it is not sent the past.
 	Endpoints []string
 
 	// CheckLimit is the size in bytes up to which the whole file is checked when
-	// it is opened. Zero means 64 MiB; negative checks no file as a whole.
+	// it is opened. Zero means 8 MiB, which takes about 20 ms; negative checks no
+	// file as a whole.
 	CheckLimit int64
 
 	// Pages is the most pages of 4 KiB that the file may grow to; zero means no limit.
@@ -36,75 +37,97 @@ type Config struct {
 
 // Journal is an open journal. Its methods may be called from several goroutines.
 type Journal struct {
-	path  string
-	lock  *os.File // nil when read only
-	write *sql.DB  // one connection; nil when read only
-	read  *sql.DB  // any number of readers
+	config Config
+	lock   *os.File // nil when read only
+	uid    string   // of the journal that was opened first
 
-	epoch int64
-	stmts statements
+	gate sync.RWMutex // readers share it; Reopen alone changes db
+	db   *handles     // nil before the first opening
 
-	mu     sync.Mutex // held while writing
-	watch  chan struct{}
-	unsafe error // why nothing can be committed any more
+	mu    sync.Mutex // held while writing
+	watch chan struct{}
 
 	tail tail
 }
 
-// Open opens the journal, creates it when there is none, and takes it for this
-// process until Close. It returns ErrLocked when another relgate holds it,
-// ErrCorrupt when the file is not a sound journal, and ErrNewer when a newer
-// relgate has written it.
-func Open(ctx context.Context, c Config) (*Journal, error) {
-	j, err := open(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("opening journal %q: %w", c.Path, classify(err))
-	}
-	return j, nil
+// handles is the opened file.
+type handles struct {
+	write *sql.DB // one connection; nil when read only
+	read  *sql.DB // any number of readers
+	epoch int64
+	stmts statements
+	// unsafe is why commits would not be on disk when they return; nil when they are.
+	unsafe    error
+	file, wal os.FileInfo // as they were when the file was opened; nil when read only
 }
 
-func open(ctx context.Context, c Config) (*Journal, error) {
-	if c.Path == "" {
-		return nil, errors.New("no path is given")
-	}
-	j := &Journal{path: c.Path, watch: make(chan struct{})}
-	err := j.claim(c)
+// Open opens the journal, creates it when there is none, and takes it for this
+// process until Close. It returns ErrLocked when another process holds it,
+// ErrCorrupt when the file is not a sound journal, ErrOlder and ErrNewer when
+// another relgate has written it in a form that this one does not read.
+func Open(ctx context.Context, c Config) (*Journal, error) {
+	j := &Journal{config: c, watch: make(chan struct{})}
+	err := j.claim()
 	if err == nil {
-		err = j.connect(c)
-	}
-	if err == nil {
-		err = j.prepare(ctx, c)
+		j.db, j.uid, err = connect(ctx, c)
 	}
 	if err != nil {
 		_ = j.Close() // the error that matters is the first
-		return nil, err
+		return nil, fmt.Errorf("opening journal %q: %w", c.Path, err)
 	}
 	return j, nil
 }
 
-// claim takes the lock and makes sure that the file is there, readable by
-// nobody else. A lock file of its own is used because SQLite takes and drops
-// locks on the journal's file as it works.
-func (j *Journal) claim(c Config) (err error) {
-	if c.ReadOnly {
-		_, err = os.Stat(c.Path)
+// claim takes the lock and makes sure that the file is there, readable for its
+// owner only. A lock file of its own is used because SQLite takes and drops locks
+// on the journal's file as it works.
+func (j *Journal) claim() (err error) {
+	path := j.config.Path
+	if path == "" {
+		return errors.New("no path is given")
+	}
+	if j.config.ReadOnly {
+		_, err = os.Stat(path)
 		return err
 	}
-	if _, err := os.Stat(filepath.Dir(c.Path)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("its folder does not exist: %w", err)
 	}
-	if j.lock, err = lockFile(c.Path + ".lock"); err != nil {
+	if j.lock, err = lockFile(path + ".lock"); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(c.Path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
 	return f.Close()
 }
 
-// connect makes the pools. They open no connection yet.
-func (j *Journal) connect(c Config) error {
+// connect opens the file, checks it, creates what is missing in a new one, and
+// begins an epoch.
+func connect(ctx context.Context, c Config) (db *handles, uid string, err error) {
+	db = new(handles)
+	if err = db.pools(c); err == nil {
+		uid, err = db.check(ctx, c)
+	}
+	if err == nil && c.ReadOnly && uid == "" {
+		err = corrupt("it is empty")
+	}
+	if err == nil && !c.ReadOnly {
+		uid, err = db.begin(ctx, c)
+	}
+	if err == nil {
+		err = db.stmts.prepare(ctx, db)
+	}
+	if err != nil {
+		_ = db.close() // the error that matters is the first
+		return nil, "", classify(err)
+	}
+	return db, uid, nil
+}
+
+// pools makes the pools. They open no connection yet.
+func (db *handles) pools(c Config) (err error) {
 	writer := url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "journal_size_limit(16777216)",
 	}}
@@ -112,14 +135,13 @@ func (j *Journal) connect(c Config) error {
 		writer.Add("_pragma", fmt.Sprintf("max_page_count(%d)", c.Pages))
 	}
 	reader := url.Values{"_pragma": {"busy_timeout(10000)", "query_only(1)"}}
-	var err error
-	if j.read, err = sql.Open("sqlite", dsn(c.Path, reader)); err != nil || c.ReadOnly {
+	if db.read, err = sql.Open("sqlite", dsn(c.Path, reader)); err != nil || c.ReadOnly {
 		return err
 	}
-	if j.write, err = sql.Open("sqlite", dsn(c.Path, writer)); err != nil {
+	if db.write, err = sql.Open("sqlite", dsn(c.Path, writer)); err != nil {
 		return err
 	}
-	j.write.SetMaxOpenConns(1)
+	db.write.SetMaxOpenConns(1)
 	return nil
 }
 
@@ -127,108 +149,98 @@ func dsn(path string, v url.Values) string {
 	return "file:" + url.PathEscape(filepath.ToSlash(path)) + "?" + v.Encode()
 }
 
-// prepare checks the file, brings its schema up to date and begins an epoch.
-func (j *Journal) prepare(ctx context.Context, c Config) error {
-	if err := j.check(ctx, c); err != nil {
-		return err
-	}
-	if c.ReadOnly {
-		v, err := schemaVersion(ctx, j.read)
-		if err == nil && v != version {
-			err = fmt.Errorf("schema %d: run the daemon once to bring it to %d", v, version)
-		}
-		if err != nil {
-			return err
-		}
-		return j.stmts.prepare(ctx, j)
-	}
-	err := j.inTx(ctx, func(tx *sql.Tx) error {
-		if err := migrate(ctx, tx); err != nil {
-			return err
-		}
-		// From here on, a writer of an earlier epoch is fenced.
-		err := tx.QueryRowContext(ctx, `UPDATE head SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch`).Scan(&j.epoch)
-		if err != nil {
-			return soup("beginning an epoch: %w", err)
-		}
-		return addCursors(ctx, tx, c.Endpoints)
-	})
-	if err != nil {
-		return err
-	}
-	return j.stmts.prepare(ctx, j)
-}
-
-// check looks for damage: the whole file when it is small enough, and in any
-// case that the head does not lag behind what it heads.
-func (j *Journal) check(ctx context.Context, c Config) error {
+// check looks for damage, in the whole file when it is small enough, and returns
+// the journal's uid, which is empty for a new file.
+func (db *handles) check(ctx context.Context, c Config) (uid string, err error) {
 	limit := c.CheckLimit
 	if limit == 0 {
-		limit = 64 << 20
+		limit = 8 << 20
 	}
 	info, err := os.Stat(c.Path)
-	if err != nil {
-		return err
-	}
-	if info.Size() == 0 {
-		return nil // new
+	if err != nil || info.Size() == 0 {
+		return "", err
 	}
 	if info.Size() <= limit {
 		var said string
-		if err := j.read.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said); err != nil {
-			return err
+		if err := db.read.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&said); err != nil {
+			return "", err
 		}
 		if said != "ok" {
-			return soup("%s", said)
+			return "", corrupt("%s", said)
 		}
 	}
-	v, err := schemaVersion(ctx, j.read)
-	if err != nil || v == 0 {
-		return err
-	}
-	if v > version {
-		return fmt.Errorf("%w (schema %d, this one knows %d)", ErrNewer, v, version)
-	}
-	var heads int
-	err = j.read.QueryRowContext(ctx, `SELECT count(*) FROM head WHERE seq >= (SELECT coalesce(max(seq), 0) FROM events)
-		AND pos >= (SELECT coalesce(max(pos), 0) FROM events)`).Scan(&heads)
-	if err != nil || heads != 1 {
-		return soup("reading the head: %w", orNone(err))
-	}
-	return nil
+	return identify(ctx, db.read)
 }
 
-// Close writes what is left to write and lets go of the file. It returns the
-// first error.
-func (j *Journal) Close() error {
-	errs := []error{j.stmts.close()}
-	for _, db := range []*sql.DB{j.read, j.write} {
-		if db != nil {
-			errs = append(errs, db.Close())
+// begin fences the writers of earlier epochs, and remembers which files these are.
+func (db *handles) begin(ctx context.Context, c Config) (uid string, err error) {
+	err = db.inTx(ctx, func(tx *sql.Tx) error {
+		was, err := identify(ctx, tx)
+		if err == nil && was == "" {
+			err = create(ctx, tx)
 		}
+		if err == nil {
+			err = tx.QueryRowContext(ctx, `UPDATE meta SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, uid`).Scan(&db.epoch, &uid)
+		}
+		if err != nil {
+			return err
+		}
+		return addEndpoints(ctx, tx, c.Endpoints)
+	})
+	if err != nil {
+		return "", err
+	}
+	// Brings the uid into the main file, where Reopen looks for it.
+	if _, err = db.write.ExecContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`); err != nil {
+		return "", err
+	}
+	if db.file, err = os.Stat(c.Path); err == nil {
+		db.wal, err = os.Stat(c.Path + "-wal")
+	}
+	return uid, err
+}
+
+func (db *handles) close() error {
+	errs := []error{db.stmts.close()}
+	for _, pool := range []*sql.DB{db.read, db.write} {
+		if pool != nil {
+			errs = append(errs, pool.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close writes what is left to write and lets go of the file. It returns every
+// error on the way.
+func (j *Journal) Close() error {
+	var errs []error
+	if j.db != nil {
+		errs = append(errs, j.db.close())
 	}
 	if j.lock != nil {
 		errs = append(errs, j.lock.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("closing journal %q: %w", j.path, err)
+		return fmt.Errorf("closing journal %q: %w", j.config.Path, err)
 	}
 	return nil
 }
 
-// inTx runs f in one transaction. When Commit itself fails, the transaction may
-// be on disk all the same: the caller cannot know and must not go on as if it
-// did.
-func (j *Journal) inTx(ctx context.Context, f func(*sql.Tx) error) error {
-	if j.write == nil {
-		return errors.New("it is open for reading only")
+// errReadOnly is given by every method that writes.
+var errReadOnly = errors.New("it is open for reading only")
+
+// inTx runs f in one transaction. When the transaction's own commit fails, it may
+// be on disk all the same: the caller cannot know and must not go on as if it did.
+func (db *handles) inTx(ctx context.Context, f func(*sql.Tx) error) error {
+	if db.write == nil {
+		return errReadOnly
 	}
-	if err := cmp.Or(ctx.Err(), j.unsafe); err != nil {
+	if err := cmp.Or(ctx.Err(), db.unsafe); err != nil {
 		return err
 	}
 	// Once begun it takes milliseconds; cutting it off in the middle would only
 	// leave it open whether it happened.
-	tx, err := j.write.BeginTx(context.WithoutCancel(ctx), nil)
+	tx, err := db.write.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return classify(err)
 	}
@@ -240,39 +252,90 @@ func (j *Journal) inTx(ctx context.Context, f func(*sql.Tx) error) error {
 }
 
 // lazily runs one statement without waiting for the disk: a process that dies
-// loses nothing of it, a power cut may take it back. It is for what may be
-// repeated. The connection is the writer's own, because a second one would make
-// each of the two read anew what the other has written.
-func (j *Journal) lazily(ctx context.Context, stmt *sql.Stmt, args ...any) error {
-	if j.write == nil {
-		return errors.New("it is open for reading only")
+// loses nothing of it, a power cut may lose it. It is for what may be repeated.
+// The connection is the writer's own, because a second one would make each of the
+// two read again what the other has written.
+func (db *handles) lazily(ctx context.Context, stmt *sql.Stmt, args ...any) error {
+	if db.write == nil {
+		return errReadOnly
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	if _, err := j.stmts.normal.ExecContext(ctx); err != nil {
+	if _, err := db.stmts.normal.ExecContext(ctx); err != nil {
 		return classify(err)
 	}
 	_, err := stmt.ExecContext(ctx, args...)
-	if _, back := j.stmts.strict.ExecContext(ctx); back != nil {
-		j.unsafe = back // commits would no longer be on disk when they return
+	if _, back := db.stmts.strict.ExecContext(ctx); back != nil {
+		db.unsafe = back
 	}
 	return classify(err)
 }
 
-// changedLocked wakes everybody who watches.
+// view runs a query. Reopen waits for it; f must not call view.
+func (j *Journal) view(what string, f func(db *handles) error) error {
+	j.gate.RLock()
+	defer j.gate.RUnlock()
+	err := f(j.db)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sql.ErrNoRows):
+		err = ErrNotFound
+	default:
+		err = classify(err)
+	}
+	return fmt.Errorf("reading %s from journal %q: %w", what, j.config.Path, err)
+}
+
+// update runs one write.
+func (j *Journal) update(what string, f func(db *handles) error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := f(j.db); err != nil {
+		return fmt.Errorf("writing %s to journal %q: %w", what, j.config.Path, err)
+	}
+	return nil
+}
+
+// each calls f for every row and closes the rows.
+func each(rows *sql.Rows, f func() error) error {
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// changedLocked wakes all who watch.
 func (j *Journal) changedLocked() {
 	close(j.watch)
 	j.watch = make(chan struct{})
 }
 
-// Watch returns a channel that is closed at the next commit, and whenever a
-// dead letter or a past range is to be sent again.
+// Watch returns a channel that is closed at the next commit, and when the journal
+// was opened again.
 func (j *Journal) Watch() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.watch
+}
+
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func fromSeconds(s int64) time.Time {
+	if s == 0 {
+		return time.Time{}
+	}
+	return time.Unix(s, 0).UTC()
 }
 
 func millis(t time.Time) int64 {

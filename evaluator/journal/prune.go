@@ -7,49 +7,91 @@ import (
 	"time"
 )
 
-// Pruned is how much a pruning took away.
-type Pruned struct{ Ticks, Snapshots, Events, Plans int64 }
+// Pruned is how much a pruning dropped.
+type Pruned struct{ Runs, Ticks, Events, Snapshots, Plans int64 }
 
-// Prune takes away what is older than a time and no longer needed: the ticks up
-// to each plan's newest state older than that, their events unless an endpoint
-// has yet to be told of them or has them as dead letters, the states before, and
-// plan documents that nothing refers to. The event with which a run passed stays
-// for as long as the run stands so, see Passed. What is left can be recovered and
-// replayed as before, from that state on.
-func (j *Journal) Prune(ctx context.Context, olderThan time.Time) (Pruned, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	var p Pruned
-	err := j.inTx(ctx, func(tx *sql.Tx) error {
-		// :: plan name → sequence of the state that becomes its origin
-		const origins = `(SELECT max(s.seq) FROM snapshots s WHERE s.plan = %s.plan AND s.at < $1)`
-		// Whether an event is how a run stands that has passed.
-		const passed = `(event` + aTotal + ` AND NOT EXISTS (SELECT 1 FROM events e
-			WHERE e.plan = events.plan AND e.n > events.n AND e.event` + aRun + `))`
-		for _, step := range []struct {
-			took  *int64
-			query string
-			args  []any
-		}{
-			{&p.Events, `DELETE FROM events WHERE seq <= ` + fmt.Sprintf(origins, "events") +
-				` AND pos <= coalesce((SELECT min(pos) FROM cursors), pos) AND pos NOT IN (SELECT pos FROM dead) AND NOT ` + passed, []any{olderThan.Unix()}},
-			{&p.Ticks, `DELETE FROM ticks WHERE seq <= ` + fmt.Sprintf(origins, "ticks"), []any{olderThan.Unix()}},
-			{&p.Snapshots, `DELETE FROM snapshots WHERE seq < ` + fmt.Sprintf(origins, "snapshots"), []any{olderThan.Unix()}},
-			{&p.Plans, `DELETE FROM plans WHERE digest NOT IN (SELECT digest FROM ticks) AND digest NOT IN (SELECT digest FROM snapshots)`, nil},
-		} {
-			res, err := tx.ExecContext(ctx, step.query, step.args...)
-			if err != nil {
-				return err
-			}
-			if *step.took, err = res.RowsAffected(); err != nil {
-				return err
-			}
+// droppable is a run r that is not needed any more.
+const droppable = ` r.over = 1 AND r.decided > 0 AND r.decided < $1
+	AND NOT EXISTS (SELECT 1 FROM cursors c WHERE c.run = r.run AND c.n < r.n)
+	AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.run = r.run)
+	AND (r.state <> 'passed' OR $2 <= (SELECT count(*) FROM runs p
+		WHERE p.plan = r.plan AND p.state = 'passed' AND (p.decided, p.id) > (r.decided, r.id)))`
+
+// Prune drops runs that are not needed any more, each whole and in a transaction
+// of its own, with the plan documents that only they used. A run is dropped when
+// it is over, was decided before olderThan, every known endpoint is done with all
+// its events, it has no dead letter, and it is not among the newest keepPassed
+// passed runs of its plan, of which one is kept in any case: the next release
+// takes its previous version from there.
+func (j *Journal) Prune(ctx context.Context, olderThan time.Time, keepPassed int) (total Pruned, err error) {
+	keepPassed = max(keepPassed, 1)
+	var runs []string
+	err = j.view("runs to be pruned", func(db *handles) error {
+		rows, err := db.read.QueryContext(ctx, `SELECT r.run FROM runs r WHERE`+droppable+` ORDER BY r.id`, olderThan.Unix(), keepPassed)
+		if err != nil {
+			return err
 		}
-		return nil
+		return each(rows, func() error {
+			var run string
+			err := rows.Scan(&run)
+			runs = append(runs, run)
+			return err
+		})
 	})
 	if err != nil {
-		return Pruned{}, fmt.Errorf("pruning journal %q: %w", j.path, err)
+		return total, err
 	}
-	j.tail.clear()
+	for _, run := range runs {
+		var p Pruned
+		err := j.update(fmt.Sprintf("the end of run %q", run), func(db *handles) error {
+			return db.inTx(ctx, func(tx *sql.Tx) (err error) {
+				p, err = drop(ctx, tx, run, olderThan, keepPassed)
+				return err
+			})
+		})
+		if err != nil {
+			return total, err
+		}
+		total.Runs, total.Ticks, total.Events = total.Runs+p.Runs, total.Ticks+p.Ticks, total.Events+p.Events
+		total.Snapshots, total.Plans = total.Snapshots+p.Snapshots, total.Plans+p.Plans
+	}
+	if len(runs) > 0 {
+		j.tail.lose() // it may have events of them
+	}
+	return total, nil
+}
+
+// drop removes a run unless it is needed again: a command may have come meanwhile.
+func drop(ctx context.Context, tx *sql.Tx, run string, olderThan time.Time, keepPassed int) (p Pruned, err error) {
+	var still bool
+	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM runs r WHERE`+droppable+` AND r.run = $3`, olderThan.Unix(), keepPassed, run).Scan(&still)
+	if err != nil || !still {
+		return p, err
+	}
+	// The documents go before uses says that the run used them, and the run last.
+	const own = `(SELECT u.digest FROM uses u WHERE u.run = $1 AND NOT EXISTS (SELECT 1 FROM uses o WHERE o.digest = u.digest AND o.run <> u.run))`
+	if _, err = tx.ExecContext(ctx, `PRAGMA defer_foreign_keys = 1`); err != nil {
+		return p, err
+	}
+	for _, step := range []struct {
+		dropped *int64
+		query   string
+	}{
+		{&p.Events, `DELETE FROM events WHERE run = $1`},
+		{&p.Ticks, `DELETE FROM ticks WHERE run = $1`},
+		{&p.Snapshots, `DELETE FROM snapshots WHERE run = $1`},
+		{new(int64), `DELETE FROM cursors WHERE run = $1`},
+		{&p.Plans, `DELETE FROM plans WHERE digest IN ` + own},
+		{new(int64), `DELETE FROM uses WHERE run = $1`},
+		{&p.Runs, `DELETE FROM runs WHERE run = $1`},
+	} {
+		res, err := tx.ExecContext(ctx, step.query, run)
+		if err != nil {
+			return p, err
+		}
+		if *step.dropped, err = res.RowsAffected(); err != nil {
+			return p, err
+		}
+	}
 	return p, nil
 }

@@ -6,116 +6,100 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/relgate/relgate/evaluator"
 )
 
-// Seq returns the newest sequence, 0 for an empty journal.
-func (j *Journal) Seq(ctx context.Context) (uint64, error) {
-	var seq uint64
-	if err := j.read.QueryRowContext(ctx, `SELECT seq FROM head WHERE id = 1`).Scan(&seq); err != nil {
-		return 0, j.reading("the newest sequence", err)
-	}
-	return seq, nil
-}
-
-// Plans lists the names of all plans that have a tick, in order.
-func (j *Journal) Plans(ctx context.Context) ([]string, error) {
-	rows, err := j.read.QueryContext(ctx, `SELECT DISTINCT plan FROM ticks ORDER BY plan`)
-	if err != nil {
-		return nil, j.reading("plans", err)
-	}
-	var names []string
-	err = each(rows, func() error {
-		var name string
-		err := rows.Scan(&name)
-		names = append(names, name)
-		return err
-	})
-	return names, j.reading("plans", err)
-}
-
 // Document returns the JSON of a plan by its digest, or ErrNotFound.
-func (j *Journal) Document(ctx context.Context, digest string) ([]byte, error) {
-	var doc string
-	if err := j.read.QueryRowContext(ctx, `SELECT document FROM plans WHERE digest = $1`, digest).Scan(&doc); err != nil {
-		return nil, j.reading(fmt.Sprintf("plan document %q", digest), err)
-	}
-	return []byte(doc), nil
+func (j *Journal) Document(ctx context.Context, digest string) (document []byte, err error) {
+	err = j.view(fmt.Sprintf("plan document %q", digest), func(db *handles) error {
+		return db.read.QueryRowContext(ctx, `SELECT document FROM plans WHERE digest = $1`, digest).Scan(&document)
+	})
+	return document, err
 }
 
-// Recover returns the newest state of a plan that was kept and every tick since,
-// in order. A plan that was never run has a zero Recovery.
-func (j *Journal) Recover(ctx context.Context, plan string) (evaluator.Recovery, error) {
-	r, err := j.start(ctx, plan, `SELECT seq, at, digest, state FROM snapshots WHERE plan = $1 ORDER BY seq DESC LIMIT 1`)
+// Recover returns the newest state of a run that was kept and every tick since,
+// in order. A run that is not in the journal has a zero Recovery. It returns
+// ErrCorrupt when ticks are missing.
+func (j *Journal) Recover(ctx context.Context, run string) (evaluator.Recovery, error) {
+	var r evaluator.Recovery
+	err := j.view(fmt.Sprintf("run %q", run), func(db *handles) error {
+		var newest uint64
+		err := db.read.QueryRowContext(ctx, `SELECT seq FROM runs WHERE run = $1`, run).Scan(&newest)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var at int64
+		err = db.read.QueryRowContext(ctx, `SELECT seq, at, digest, state FROM snapshots WHERE run = $1 ORDER BY seq DESC LIMIT 1`, run).
+			Scan(&r.Seq, &at, &r.Digest, &r.Snapshot)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		r.At = fromSeconds(at)
+		if r.Later, err = db.entries(ctx, run, r.Seq, -1); err != nil {
+			return err
+		}
+		if last := r.Seq + uint64(len(r.Later)); last < newest {
+			return corrupt("ticks %d to %d are missing", last+1, newest)
+		}
+		if r.Snapshot == nil && len(r.Later) > 0 {
+			r.Digest = r.Later[0].Digest
+		}
+		return nil
+	})
 	if err != nil {
-		return r, err
+		return evaluator.Recovery{}, err
 	}
-	r.Later, err = j.Entries(ctx, plan, r.Seq, -1)
-	if r.Snapshot == nil && len(r.Later) > 0 {
-		r.Digest = r.Later[0].Digest
-	}
-	return r, err
-}
-
-// Origin returns where a replay of all that was retained of a plan starts: the
-// beginning, or the oldest state where the ticks before it were pruned. Later
-// is empty; see Entries.
-func (j *Journal) Origin(ctx context.Context, plan string) (evaluator.Recovery, error) {
-	// A state is the origin when no tick at or before it is left.
-	r, err := j.start(ctx, plan, `SELECT s.seq, s.at, s.digest, s.state FROM snapshots s WHERE s.plan = $1
-		AND NOT EXISTS (SELECT 1 FROM ticks t WHERE t.plan = s.plan AND t.seq <= s.seq) ORDER BY s.seq DESC LIMIT 1`)
-	if err != nil || r.Snapshot != nil {
-		return r, err
-	}
-	first, err := j.Entries(ctx, plan, 0, 1)
-	if err == nil && len(first) > 0 {
-		r.Digest = first[0].Digest
-	}
-	return r, err
-}
-
-func (j *Journal) start(ctx context.Context, plan, query string) (r evaluator.Recovery, err error) {
-	var at int64
-	err = j.read.QueryRowContext(ctx, query, plan).Scan(&r.Seq, &at, &r.Digest, &r.Snapshot)
-	if errors.Is(err, sql.ErrNoRows) {
-		return evaluator.Recovery{}, nil
-	}
-	if err != nil {
-		return evaluator.Recovery{}, j.reading(fmt.Sprintf("state of plan %q", plan), err)
-	}
-	r.At = time.Unix(at, 0).UTC()
 	return r, nil
 }
 
-// Entries returns the ticks of a plan after a sequence with their events, in
-// order; at most limit, all when limit is negative.
-func (j *Journal) Entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error) {
-	kept, err := j.entries(ctx, plan, after, limit)
-	if err != nil {
-		return nil, j.reading(fmt.Sprintf("ticks of plan %q", plan), err)
-	}
-	return kept, nil
+// Origin returns where a replay of a run starts: the beginning, with the digest
+// of the plan of its first tick. Later is empty; see Entries. A run that is not
+// in the journal has a zero Recovery.
+func (j *Journal) Origin(ctx context.Context, run string) (r evaluator.Recovery, err error) {
+	err = j.view(fmt.Sprintf("the first tick of run %q", run), func(db *handles) error {
+		err := db.read.QueryRowContext(ctx, `SELECT digest FROM ticks WHERE run = $1 AND seq = 1`, run).Scan(&r.Digest)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return r, err
 }
 
-func (j *Journal) entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error) {
-	rows, err := j.read.QueryContext(ctx, `SELECT seq, digest, pos, events, tick FROM ticks WHERE plan = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
-		plan, int64(after), limit)
+// Entries returns the ticks of a run after a sequence with their events, in
+// order; at most limit, all when limit is negative.
+func (j *Journal) Entries(ctx context.Context, run string, after uint64, limit int) (kept []evaluator.Kept, err error) {
+	err = j.view(fmt.Sprintf("ticks of run %q", run), func(db *handles) error {
+		kept, err = db.entries(ctx, run, after, limit)
+		return err
+	})
+	return kept, err
+}
+
+func (db *handles) entries(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Kept, error) {
+	rows, err := db.read.QueryContext(ctx, `SELECT seq, digest, first, events, tick FROM ticks WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
+		run, int64(after), limit)
 	if err != nil {
 		return nil, err
 	}
 	var kept []evaluator.Kept
 	var spans []span
 	err = each(rows, func() error {
-		k := evaluator.Kept{Entry: evaluator.Entry{Plan: plan}}
+		k := evaluator.Kept{Entry: evaluator.Entry{Run: run}}
 		var s span
 		var tick sql.RawBytes
-		if err := rows.Scan(&k.Seq, &k.Digest, &s.pos, &s.events, &tick); err != nil {
+		if err := rows.Scan(&k.Seq, &k.Digest, &s.first, &s.events, &tick); err != nil {
 			return err
 		}
+		if k.After = k.Seq - 1; k.Seq != after+uint64(len(kept))+1 {
+			return corrupt("tick %d is followed by tick %d", after+uint64(len(kept)), k.Seq)
+		}
 		if err := json.Unmarshal(tick, &k.Tick); err != nil {
-			return soup("tick of sequence %d: %w", k.Seq, err)
+			return corrupt("tick %d: %w", k.Seq, err)
 		}
 		kept, spans = append(kept, k), append(spans, s)
 		return nil
@@ -123,61 +107,46 @@ func (j *Journal) entries(ctx context.Context, plan string, after uint64, limit 
 	if err != nil || len(kept) == 0 {
 		return nil, err
 	}
-	return kept, j.attach(ctx, kept, spans)
+	return kept, db.attach(ctx, kept, spans)
 }
 
-// span is where the events of a tick are.
-type span struct{ pos, events int64 }
+// span is the events of a tick: the number of the first, and how many there are.
+type span struct{ first, events int64 }
 
-// attach gives the entries their events. Entries and events are both in the
-// order of their positions; between them may be events of other plans.
-func (j *Journal) attach(ctx context.Context, kept []evaluator.Kept, spans []span) error {
-	last := spans[len(spans)-1]
-	rows, err := j.read.QueryContext(ctx, `SELECT pos, seq, event FROM events WHERE pos > $1 AND pos <= $2 AND plan = $3 ORDER BY pos`,
-		spans[0].pos, last.pos+last.events, kept[0].Plan)
+// attach gives the entries, which follow each other, their events.
+func (db *handles) attach(ctx context.Context, kept []evaluator.Kept, spans []span) error {
+	var all span
+	for _, s := range spans {
+		if s.events > 0 && all.events == 0 {
+			all.first = s.first
+		}
+		all.events += s.events
+	}
+	if all.events == 0 {
+		return nil
+	}
+	// The digest of an event is its tick's.
+	rows, err := db.read.QueryContext(ctx, `SELECT n, seq, '', event FROM events WHERE run = $1 AND n > $2 ORDER BY n LIMIT $3`,
+		kept[0].Run, all.first-1, all.events)
 	if err != nil {
 		return err
 	}
-	stored, err := scanEvents(rows)
+	stored, err := scanEvents(rows, kept[0].Run)
 	if err != nil {
 		return err
 	}
 	for i := range kept {
 		n := spans[i].events
 		if n < 0 || n > int64(len(stored)) {
-			return soup("sequence %d had %d events, %d are left", kept[i].Seq, n, len(stored))
+			return corrupt("tick %d had %d events, %d are left", kept[i].Seq, n, len(stored))
 		}
 		for _, s := range stored[:n] {
 			if s.Seq != kept[i].Seq {
-				return soup("event at position %d is of sequence %d, not %d", s.Pos, s.Seq, kept[i].Seq)
+				return corrupt("event %d is of tick %d, not %d", s.Event.N, s.Seq, kept[i].Seq)
 			}
 			kept[i].Events, kept[i].Raw = append(kept[i].Events, s.Event), append(kept[i].Raw, s.Raw)
 		}
 		stored = stored[n:]
 	}
 	return nil
-}
-
-// each calls f for every row and closes the rows.
-func each(rows *sql.Rows, f func() error) error {
-	defer rows.Close()
-	for rows.Next() {
-		if err := f(); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// reading wraps an error of a query; a nil error stays nil.
-func (j *Journal) reading(what string, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, sql.ErrNoRows):
-		err = ErrNotFound
-	default:
-		err = classify(err)
-	}
-	return fmt.Errorf("reading %s from journal %q: %w", what, j.path, err)
 }

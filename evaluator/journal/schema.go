@@ -2,84 +2,90 @@ package journal
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
+	"fmt"
 )
 
-// version is the newest schema; steps[i] leads from version i to i+1. A step
-// that was released is never changed.
-const version = 1
+// form is the form that this relgate writes and reads.
+const form = 1
 
-func steps() [][]string { return [][]string{version1()} }
-
-// version1 is the schema. Times are Unix seconds, except cursors.next_at and
-// dead.at in milliseconds. head has one row: the newest sequence and position,
-// and the epoch, which every opening for writing increases. The events of a tick
-// are the ticks.events ones that follow position ticks.pos.
-func version1() []string {
-	return []string{
-		`CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL,
-			seq INTEGER NOT NULL, pos INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT`,
-		`INSERT INTO head (id, version, seq, pos, epoch) VALUES (1, 1, 0, 0, 0)`,
-		`CREATE TABLE plans (digest TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
-		`CREATE TABLE ticks (plan TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
-			digest TEXT NOT NULL REFERENCES plans (digest), pos INTEGER NOT NULL, events INTEGER NOT NULL,
-			tick TEXT NOT NULL, PRIMARY KEY (plan, seq)) STRICT`,
-		`CREATE TABLE snapshots (plan TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
-			digest TEXT NOT NULL REFERENCES plans (digest), state BLOB NOT NULL, PRIMARY KEY (plan, seq)) STRICT`,
-		`CREATE TABLE events (pos INTEGER PRIMARY KEY, seq INTEGER NOT NULL, plan TEXT NOT NULL,
-			n INTEGER NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL, UNIQUE (plan, n)) STRICT`,
-		`CREATE TABLE cursors (endpoint TEXT PRIMARY KEY, pos INTEGER NOT NULL, attempts INTEGER NOT NULL,
-			next_at INTEGER NOT NULL, last_error TEXT NOT NULL) STRICT`,
-		`CREATE TABLE dead (endpoint TEXT NOT NULL, pos INTEGER NOT NULL, at INTEGER NOT NULL,
-			reason TEXT NOT NULL, again INTEGER NOT NULL, PRIMARY KEY (endpoint, pos)) STRICT`,
-	}
+// schema is explained in doc.go. There is no foreign key from ticks to plans:
+// without an index on ticks.digest, dropping a document would read all ticks.
+// uses has that key instead.
+var schema = []string{
+	`CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), form INTEGER NOT NULL, uid TEXT NOT NULL, epoch INTEGER NOT NULL) STRICT`,
+	`CREATE TABLE plans (digest TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
+	`CREATE TABLE runs (id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, version TEXT NOT NULL, try INTEGER NOT NULL,
+		start INTEGER NOT NULL, begun INTEGER NOT NULL, digest TEXT NOT NULL, parameters TEXT NOT NULL, previous TEXT NOT NULL,
+		seq INTEGER NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL, verdict TEXT NOT NULL,
+		decided INTEGER NOT NULL, over INTEGER NOT NULL, totals TEXT NOT NULL) STRICT`,
+	`CREATE INDEX runs_plan ON runs (plan, begun)`,
+	`CREATE INDEX runs_open ON runs (begun) WHERE over = 0`,
+	`CREATE INDEX runs_passed ON runs (plan, decided) WHERE state = 'passed'`,
+	`CREATE TABLE uses (run TEXT NOT NULL REFERENCES runs (run), digest TEXT NOT NULL REFERENCES plans (digest),
+		PRIMARY KEY (run, digest)) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX uses_digest ON uses (digest)`,
+	`CREATE TABLE ticks (run TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, digest TEXT NOT NULL,
+		first INTEGER NOT NULL, events INTEGER NOT NULL, tick TEXT NOT NULL, PRIMARY KEY (run, seq)) STRICT`,
+	`CREATE TABLE events (run TEXT NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
+		kind TEXT NOT NULL, event TEXT NOT NULL, PRIMARY KEY (run, n)) STRICT`,
+	`CREATE TABLE snapshots (run TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, digest TEXT NOT NULL,
+		state BLOB NOT NULL, PRIMARY KEY (run, seq)) STRICT`,
+	`CREATE TABLE endpoints (name TEXT PRIMARY KEY) STRICT`,
+	`CREATE TABLE cursors (run TEXT NOT NULL, endpoint TEXT NOT NULL, n INTEGER NOT NULL, attempts INTEGER NOT NULL,
+		next_at INTEGER NOT NULL, last_error TEXT NOT NULL, PRIMARY KEY (run, endpoint)) STRICT, WITHOUT ROWID`,
+	`CREATE TABLE dead (run TEXT NOT NULL, n INTEGER NOT NULL, endpoint TEXT NOT NULL, at INTEGER NOT NULL,
+		reason TEXT NOT NULL, again INTEGER NOT NULL, PRIMARY KEY (run, n, endpoint)) STRICT, WITHOUT ROWID`,
 }
 
-// migrate brings the schema to the newest version. A file without any table is
-// new; check has refused one that is newer or not ours.
-func migrate(ctx context.Context, tx *sql.Tx) error {
-	from, err := schemaVersion(ctx, tx)
-	if err != nil {
-		return err
-	}
-	for _, step := range steps()[from:] {
-		for _, statement := range step {
-			if _, err := tx.ExecContext(ctx, statement); err != nil {
-				return err
-			}
+// create makes the tables of a new journal.
+func create(ctx context.Context, tx *sql.Tx) error {
+	for _, statement := range schema {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
 		}
 	}
-	if from == version {
-		return nil
-	}
-	_, err = tx.ExecContext(ctx, `UPDATE head SET version = $1`, version)
+	_, err := tx.ExecContext(ctx, `INSERT INTO meta (id, form, uid, epoch) VALUES (1, $1, $2, 0)`, form, rand.Text())
 	return err
 }
 
-// schemaVersion is 0 for an empty file.
-func schemaVersion(ctx context.Context, q querier) (int, error) {
-	var tables int
-	err := q.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables)
-	if err != nil || tables == 0 {
-		return 0, err
+// identify returns the uid of a journal of this form, and an empty one for a file
+// without any table, which is new. Any other file is an error.
+func identify(ctx context.Context, q querier) (uid string, err error) {
+	tables := map[string]bool{}
+	rows, err := q.QueryContext(ctx, `SELECT name FROM sqlite_schema WHERE type = 'table'`)
+	if err != nil {
+		return "", err
 	}
-	var v int
-	err = q.QueryRowContext(ctx, `SELECT version FROM head WHERE id = 1`).Scan(&v)
-	if errors.Is(classify(err), ErrFull) || errors.Is(err, context.Canceled) {
-		return 0, err
+	err = each(rows, func() error {
+		var name string
+		err := rows.Scan(&name)
+		tables[name] = true
+		return err
+	})
+	switch {
+	case err != nil || len(tables) == 0:
+		return "", err
+	case tables["head"] && tables["events"] && !tables["meta"]:
+		return "", ErrOlder
+	case !tables["meta"]:
+		return "", corrupt("it has no table meta")
 	}
-	if err != nil || v < 1 {
-		return 0, soup("reading the schema's version: %w", orNone(err))
+	var f int
+	err = q.QueryRowContext(ctx, `SELECT form, uid FROM meta WHERE id = 1`).Scan(&f, &uid)
+	switch {
+	case err != nil && (errors.Is(classify(err), ErrFull) || errors.Is(classify(err), ErrLocked) || ctx.Err() != nil):
+		return "", err
+	case err != nil:
+		return "", corrupt("reading its form: %w", err)
+	case f > form:
+		return "", fmt.Errorf("%w: it has form %d, this relgate knows %d", ErrNewer, f, form)
+	case f < form || uid == "":
+		return "", corrupt("it has form %d and uid %q", f, uid)
 	}
-	return v, nil
-}
-
-func orNone(err error) error {
-	if err == nil {
-		return errors.New("it has none")
-	}
-	return err
+	return uid, nil
 }
 
 // querier is what a pool and a transaction have in common.

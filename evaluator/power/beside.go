@@ -10,18 +10,18 @@ import (
 )
 
 // Beside is what a baseline does to a rollback rule in a phase: it has to confirm a
-// fault before the release is taken back. Where the release gets all of the
+// fault before the release is rolled back. Where the release gets all of the
 // traffic, nothing is left to do so, and all numbers are zero: then the limit alone
 // decides.
 //
 // The fault is the mildest that the rule would find by itself and that its baseline
-// does not confirm in the window for want of traffic; where there is none, the mildest
-// that the rule would find. Where there is none either, Rate and what follows it are
-// zero.
+// does not confirm in the window because it has too little traffic; without such a
+// fault, the mildest that the rule would find. If the rule would find none, Rate and
+// the fields after it are zero.
 type Beside struct {
 	PerMinute float64 `json:"samples_per_minute"` // that the phase leaves for the baseline
 	Outage    float64 `json:"outage,omitempty"`   // true value of both when something that they share fails: twice the trigger
-	Shared    float64 `json:"shared,omitempty"`   // how likely the release is taken back in the window for that
+	Shared    float64 `json:"shared,omitempty"`   // how likely the release is rolled back in the window for that
 	Healthy   float64 `json:"healthy,omitempty"`  // true value of the baseline: the rule's limit
 	Rate      float64 `json:"rate,omitempty"`     // true value of the release under the fault
 	Thin      bool    `json:"thin,omitempty"`     // the baseline has too little traffic to confirm it in the window
@@ -88,8 +88,8 @@ const (
 // plain is by how much a simulated probability must differ to be told from chance.
 const plain = .1
 
-// judge notes what becomes of the fault in the window, if it is the one to tell of, and
-// reports whether there is nothing worse to tell.
+// judge notes what becomes of the fault in the window, if it is the one to report, and
+// reports whether the search is over.
 func (c *comparison) judge(b *Beside) bool {
 	out, ok := c.run(c.traffic(c.set.Share), c.set.Looks)
 	if !ok || out[0].Found() < .5 {
@@ -111,7 +111,7 @@ func (c *comparison) traffic(share float64) simulation.Traffic {
 	return simulation.PerLook(c.set.Rate, share, c.set.Period.Seconds(), true)
 }
 
-// shared is how likely the release is taken back although its baseline fails alike.
+// shared is how likely the release is rolled back although its baseline fails alike.
 func (c *comparison) shared(share float64) float64 {
 	out, _ := c.simulate(simulation.Release{Rate: c.outage, Baseline: c.outage, Group: c.group}, c.traffic(share), c.set.Looks)
 	return out[1].Found()
@@ -141,8 +141,8 @@ func (c *comparison) simulate(r simulation.Release, t simulation.Traffic, looks 
 }
 
 // thin reports whether a fault that would be found without a baseline is missed
-// for want of samples of the baseline. One so near to the limit that no baseline at
-// the limit could confirm it is none.
+// because its baseline has too few samples. A fault so near to the limit that no
+// baseline at the limit could confirm it does not count.
 func (c *comparison) thin(alone, with float64) bool {
 	if with >= .5 || with > alone-plain {
 		return false
@@ -153,7 +153,7 @@ func (c *comparison) thin(alone, with float64) bool {
 	return ok && out[1].Found() >= .5
 }
 
-// median is within how many minutes half of the releases are taken back, 0 where
+// median is within how many minutes half of the releases are rolled back, 0 where
 // that is longer than some windows.
 func (c *comparison) median() float64 {
 	out, ok := c.run(c.traffic(c.set.Share), min(patience*c.set.Looks, max(c.set.Looks, besideLooks/besideFewest)))
@@ -165,7 +165,7 @@ func (c *comparison) median() float64 {
 }
 
 // enough is the largest of some shares of the traffic below the phase's that leaves
-// so much for the baseline that a fault of the release is taken back in the window,
+// so much for the baseline that a fault of the release is rolled back in the window,
 // and one of both is not.
 func (c *comparison) enough() float64 {
 	for _, share := range []float64{.95, .9, .75, .5, .25, .1} {

@@ -14,8 +14,8 @@ type breach struct {
 }
 
 // breachOf gives what a rule on a ratio calls bad, in terms of the share of bad
-// ones; for one on a percentile these are the samples beyond its threshold. A
-// condition for being equal is none.
+// ones; for one on a percentile these are the samples beyond its threshold. == and !=
+// give none.
 func breachOf(r *rules.Rule, sig *rules.Signal) (breach, bool) {
 	when := r.When
 	b := breach{bound: when.Threshold}

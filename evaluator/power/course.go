@@ -8,20 +8,20 @@ import (
 )
 
 // Before it rolls back the evaluator wants something to see: three bad ones, in two
-// buckets. (Three beside the worst bucket, in truth; but a look of this course may be
-// many buckets, and then that would ask for more.)
+// periods. (Three beside the worst period, in truth; but a look of this course may be
+// many periods, and then that would ask for more.)
 const (
 	leastBad   = 3
 	leastLooks = 2
 )
 
 // course is a run of a rule that weighs evidence, under a fault that is there from
-// the start of the phase. Its unit of time is the bucket.
+// the start of the phase. Its unit of time is the period.
 type course struct {
 	limit, trigger, alpha float64
 	rate                  float64 // true
 	bucket                float64 // samples in one
-	looks                 int     // buckets in the phase's window
+	looks                 int     // periods in the phase's window
 	horizon               int     // and in all of the rule's watch, over which the start is spread
 	floor                 int     // how long the suspect stretch must be
 	least                 float64 // samples in it
@@ -41,10 +41,10 @@ const (
 	fineFor   = 300     // samples to see before, between the two
 	patience  = 8       // windows that a run is followed for its median
 	denseLook = .2      // expected samples in a look, at least
-	widest    = 1 << 30 // buckets in one of the first looks, at most
+	widest    = 1 << 30 // periods in one of the first looks, at most
 )
 
-// detect simulates the course. The minutes are in buckets.
+// detect simulates the course. The minutes are in periods.
 func (c course) detect() Detection {
 	d := Detection{Rate: c.rate, Power: new(float64)}
 	if c.looks < 1 || !(c.alpha > 0) || !(c.bucket > 0) {
@@ -75,7 +75,7 @@ func (c course) detect() Detection {
 // never is the end of a run that did not fire.
 const never = math.MaxInt
 
-// run is one run: after how many buckets it fires, and how many looks it took.
+// run is one run: after how many periods it fires, and how many looks it took.
 func (c *course) run(s *stream, m *mint) (at, looks int) {
 	test := evidence.NewTest(c.limit, c.trigger)
 	var track evidence.Track
@@ -110,7 +110,7 @@ func (c *course) weights() (first, each float64) {
 	return .4, .3 / spread
 }
 
-// mint makes a course's looks: those of the k-th size cover width<<k buckets.
+// mint makes a course's looks: those of the k-th size cover width<<k periods.
 type mint struct {
 	*course
 	width int // of the first looks

@@ -62,7 +62,7 @@ func TestThresholdRules(t *testing.T) {
 		{"every minute, healthy", naive, .009, 1, .001},
 		{"every minute, median 2", naive, .05, 1, .001},
 		{"for ten minutes, healthy", lasting, .01, 0, .01},
-		{"for ten minutes, at 5 %", lasting, .05, .118, .12}, // the evaluator lets a missing bucket pass
+		{"for ten minutes, at 5 %", lasting, .05, .118, .12}, // the evaluator lets a missing period pass
 		{"pooled over ten minutes at 0.1 %", pooled, .001, .0053, .02},
 		{"pooled over ten minutes at 0.9 %", pooled, .009, 1, .001},
 	} {
@@ -75,7 +75,7 @@ func TestThresholdRules(t *testing.T) {
 	}
 }
 
-// M out of N, next to the exact chance: a walk over what the last N-1 buckets were.
+// M out of N, next to the exact chance: a walk over what the last N-1 periods were.
 func TestMOutOfN(t *testing.T) {
 	for _, tt := range []struct {
 		m, n   int
@@ -96,7 +96,7 @@ func TestMOutOfN(t *testing.T) {
 }
 
 func mOfN(m, n, looks int, hit float64) float64 {
-	at := map[int]float64{0: 1} // :: the newest n buckets as bits → its probability
+	at := map[int]float64{0: 1} // :: the newest n periods as bits → its probability
 	fired := 0.0
 	for range looks {
 		next := map[int]float64{}

@@ -17,9 +17,9 @@
 //     0.1 %; that is off by less than 1 %. The evaluator looks from the window's end
 //     on, and a bad sample just before it can put the pass off.
 //   - A ratio against a threshold at the window's end, and rollback rules that judge
-//     single buckets: exact. So are percentiles by their periods, if the source takes
+//     single periods: exact. So are percentiles by their periods, if the source takes
 //     the nearest rank.
-//   - Rollback rules that look back over several buckets, or want several in a row or
+//   - Rollback rules that look back over several periods, or want several in a row or
 //     M out of N, and those that weigh evidence: by simulation of at least 40 and at
 //     most 400 runs in pairs of twins, so that a probability is good to about 8
 //     percentage points near 50 %, better towards 0 and 100 %, and a median to about a

@@ -77,7 +77,7 @@ func TestThinTrafficSays(t *testing.T) {
 	for policy, want := range map[rules.Policy]string{
 		rules.PolicyHold:     "even a good release stays undecided in 24 % of all cases",
 		rules.PolicyFail:     "even a good release fails its phase in 24 % of all cases",
-		rules.PolicyRollback: "even a good release is taken back in 24 % of all cases",
+		rules.PolicyRollback: "even a good release is rolled back in 24 % of all cases",
 	} {
 		s.Success[0].OnNoData = &policy
 		p := problem(t, compile(t, s), "success.errors.coverage", "thin-traffic")
@@ -89,7 +89,7 @@ func TestThinTrafficSays(t *testing.T) {
 	s.Success = append(s.Success, rules.SuccessSpec{RuleSpec: rules.RuleSpec{Name: "more", Signal: "e", When: condition("< 1 %"), Owner: "o"}})
 	s.Phases[0].Success = append(s.Phases[0].Success, "more")
 	if got := ids(Lint(compile(t, s))); slices.Contains(got, "success.errors.coverage thin-traffic") {
-		t.Errorf("nobody waits for a rule that is ignored: %v", got)
+		t.Errorf("a rule that is ignored keeps no phase waiting: %v", got)
 	}
 	s.Success[0].OnNoData = nil
 	if got := lineOf(t, compile(t, s), "canary", "errors").String(); !strings.HasSuffix(got, "passes in its window, if its coverage of 100 % is met (76 %)") {
@@ -149,7 +149,7 @@ func TestWhoCountsEmptyPeriods(t *testing.T) {
 		}
 		rng := rand.New(rand.NewPCG(8, 1))
 		if got := played(plan, 125, sparse(rng, 1), always); (got.State == rules.Passed) != tt.empty {
-			t.Errorf("%s: %v (%s)", tt.name, got.State, got.Phases[0].Reason)
+			t.Errorf("%s: %v (%s)", tt.name, got.State, got.Phases[0].Why.Code)
 		}
 	}
 }

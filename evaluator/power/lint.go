@@ -90,7 +90,7 @@ func (ln *linter) idle(at rules.Checker) {
 	}
 	ln.seen[at.Where()] = len(ln.found)
 	at.Warn("thin-traffic", "give it a share of the traffic",
-		"the phase gets none: its rules have nothing to weigh, and what needs samples cannot pass")
+		"the phase gets no traffic: its rules have no samples, and rules that need samples cannot pass")
 }
 
 func (ln *linter) blind(at rules.Checker, l *Line) {
@@ -130,11 +130,11 @@ func (ln *linter) pass(at rules.Checker, l *Line) {
 		at.Warn("passes-late", span(need.Minutes)+" would do; evidence knows by itself how many samples it needs: leave min_samples out",
 			"%s: rule %q wants %s (min_samples) and passes late", l.holds(), l.Rule, number(l.rule.MinSamples))
 	case need.AtBest == Never:
-		at.Warn("cannot-pass", ln.longer(l, need), "%s: for rule %q %sit cannot %s, nor with %v more", l.holds(), l.Rule, can, what, extend)
+		at.Warn("cannot-pass", ln.longer(l, need), "%s: for rule %q %sit cannot %s, also not with %v more", l.holds(), l.Rule, can, what, extend)
 	case need.By == Never:
-		at.Warn("seldom-passes", ln.longer(l, need), "%s: for rule %q %sit can %s only if hardly any is bad; most healthy releases (%s) stay undecided, with %v more too", l.holds(), l.Rule, can, what, l.shown(l.Pass.Healthy), extend)
+		at.Warn("seldom-passes", ln.longer(l, need), "%s: for rule %q %sit can %s only if hardly any sample is bad; most healthy releases (%s) stay undecided, also with %v more", l.holds(), l.Rule, can, what, l.shown(l.Pass.Healthy), extend)
 	default:
-		at.Warn("passes-late", ln.longer(l, need), "%s: for rule %q %sit cannot %s: a healthy release (%s) passes late, when it has gone on for longer", l.holds(), l.Rule, can, what, l.shown(l.Pass.Healthy))
+		at.Warn("passes-late", ln.longer(l, need), "%s: for rule %q %sit cannot %s: a healthy release (%s) passes only after more time", l.holds(), l.Rule, can, what, l.shown(l.Pass.Healthy))
 	}
 }
 
@@ -244,7 +244,7 @@ func (ln *linter) alarms(at rules.Checker, l *Line) {
 		l.Phase, perTime(l.PerMinute), l.shown(l.False.Healthy), percent(l.False.Window), rules.Duration{Duration: l.phase.Window})
 }
 
-// rates notes signals of which nothing could be said for want of a rate.
+// rates notes signals that have no rate, so that nothing could be said of them.
 func (ln *linter) rates(top rules.Checker, plan *rules.Plan) {
 	told := map[string]bool{}
 	for k := range plan.Phases {
@@ -259,7 +259,7 @@ func (ln *linter) rates(top rules.Checker, plan *rules.Plan) {
 			}
 			told[s.Name] = true
 			top.At("signals", s.Name, "expected_rate").Note("no-rate", `write expected_rate = "2/s", or what it is`,
-				"unknown: it takes that to learn whether its rules can decide in their windows")
+				"missing: without it, check cannot say whether its rules can decide in their windows")
 		}
 	}
 }

@@ -17,7 +17,7 @@ func (ln *linter) gaps(at rules.Checker, l *Line) {
 	}
 	if on := at.At("on_no_data"); l.Blind == "" && g.Acts > tolerable && ln.once(on.Where()+" acts", l) {
 		on.Warn("false-silence", "make grace longer than such a gap, or leave on_no_data at hold",
-			"phase %q: at %s a gap of %s without samples is nothing unusual, it comes in %s of all windows of %v: the release %s then, however good it is",
+			"phase %q: at %s a gap of %s without samples comes in %s of all windows of %v: the release %s then, however good it is",
 			l.Phase, perTime(l.PerMinute), span(g.quiet.Minutes()), percent(g.Acts), rules.Duration{Duration: l.phase.Window}, fate(l.rule.OnNoData))
 	}
 }
@@ -69,7 +69,7 @@ func (l *Line) costs() string {
 // fate is what a policy does to a release.
 func fate(p rules.Policy) string {
 	if p == rules.PolicyRollback {
-		return "is taken back"
+		return "is rolled back"
 	}
 	return "fails its phase"
 }

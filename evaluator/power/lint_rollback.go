@@ -22,14 +22,14 @@ func (ln *linter) beside(at rules.Checker, l *Line) {
 	if b.Share > 0 {
 		fix = rules.Percent.Short(b.Share) + " of the traffic for the release would do; or " + fix
 	}
-	left := fmt.Sprintf("%s of the traffic leave %s of %q for its baseline", rules.Percent.Short(l.phase.Traffic), perTime(b.PerMinute), l.Signal)
+	left := fmt.Sprintf("%s of the traffic leaves %s of %q for its baseline", rules.Percent.Short(l.phase.Traffic), perTime(b.PerMinute), l.Signal)
 	window := rules.Duration{Duration: l.phase.Window}
 	if b.Thin {
-		at.Warn("thin-baseline", fix, "%s: beside one at %s, rollback rule %q takes back a release at %s in %s of all cases within %v, without a baseline in %s; until it confirms that it is the release, the run is held",
+		at.Warn("thin-baseline", fix, "%s: beside a baseline at %s, rollback rule %q rolls back a release at %s in %s of all cases within %v, without a baseline in %s; until the baseline confirms the fault, the run is held",
 			left, l.shown(b.Healthy), l.Rule, l.shown(b.Rate), percent(b.Power), window, percent(b.Alone))
 	}
 	if b.Shared > plain {
-		at.Warn("thin-baseline", fix, "%s: where it is silent over most of a suspect stretch the limit alone decides, so that for an outage that hits both (%s) rollback rule %q takes the release back in %s of all cases within %v",
+		at.Warn("thin-baseline", fix, "%s: while the baseline has no samples in most of a suspect stretch, the limit alone decides; in an outage of both (%s) rollback rule %q rolls the release back in %s of all cases within %v",
 			left, l.shown(b.Outage), l.Rule, percent(b.Shared), window)
 	}
 }
@@ -42,12 +42,12 @@ func (ln *linter) alone(top rules.Checker, plan *rules.Plan) {
 			continue
 		}
 		top.At("signals", s.Name, "baseline").Warn("thin-baseline", "watch its rollback rules in a phase with a part of the traffic too, or leave the baseline out",
-			"every phase that watches it gives the release all of the traffic, so that nothing runs beside it: after %v without a baseline the limit alone decides, and a shared outage takes the release back",
+			"every phase that watches it gives the release all of the traffic, so that nothing runs beside it: after %v without a baseline the limit alone decides, and a shared outage rolls the release back",
 			rules.Duration{Duration: awaited(plan, &plan.Signals[s.Baseline]).Round(time.Second)})
 	}
 }
 
-// unbudgeted notes policies that take a good release back and that no budget covers.
+// unbudgeted notes policies that roll a good release back and that no budget covers.
 func (ln *linter) unbudgeted(top rules.Checker, plan *rules.Plan) {
 	if !budgeted(plan) {
 		return
@@ -59,10 +59,10 @@ func (ln *linter) unbudgeted(top rules.Checker, plan *rules.Plan) {
 		case !named(plan, i):
 			continue
 		case r.OnNoData == rules.PolicyRollback && r.OnError == rules.PolicyRollback:
-			when += " or its source cannot be asked"
+			when += " or its source is unreachable"
 		case r.OnNoData == rules.PolicyRollback:
 		case r.OnError == rules.PolicyRollback:
-			key, when = "on_error", "its source cannot be asked"
+			key, when = "on_error", "its source is unreachable"
 		default:
 			continue
 		}
@@ -70,7 +70,7 @@ func (ln *linter) unbudgeted(top rules.Checker, plan *rules.Plan) {
 			when += ", or it cannot decide after its window"
 		}
 		top.At(r.Kind.String(), r.Name, key).Note("outside-budget", fmt.Sprintf("write %s = \"hold\" where a person should decide", key),
-			"where %s (grace: %v), the release is taken back, however good it is: that comes on top of the %s of false_rollback",
+			"when %s (grace: %v), the release is rolled back, however good it is: that adds to the %s of false_rollback",
 			when, rules.Duration{Duration: r.Grace}, rules.Percent.Short(plan.FalseRollback))
 	}
 }

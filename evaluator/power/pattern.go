@@ -10,15 +10,15 @@ import (
 // pattern is when a rollback rule fires that compares values with a threshold.
 type pattern struct {
 	breach   breach
-	bucket   float64 // samples in one bucket
-	looks    int     // buckets in the phase's window
-	width    int     // buckets that one value covers
-	need     int     // buckets that a breach has to last; 0 when one value is enough
-	least    float64 // samples in a value, or where a value is a bucket that has to last, in all of them
+	bucket   float64 // samples in one period
+	looks    int     // periods in the phase's window
+	width    int     // periods that one value covers
+	need     int     // periods that a breach has to last; 0 when one value is enough
+	least    float64 // samples in a value, or where a value is a period that has to last, in all of them
 	coverage float64
 	of       rules.Datapoints
 	perValue bool    // least is meant of each value
-	minute   float64 // of a bucket
+	minute   float64 // of a period
 }
 
 func patternOf(l *Line) pattern {
@@ -46,7 +46,7 @@ func (p *pattern) value(rate float64) (hit, thin float64) {
 	return p.breach.chance(n, rate, least)
 }
 
-// simple reports whether every bucket is judged by itself.
+// simple reports whether every period is judged by itself.
 func (p *pattern) simple() bool { return p.width == 1 && p.need == 0 && p.of.N == 0 }
 
 // detect gives the chance that it fires in the window, and the median until it does.
@@ -88,7 +88,7 @@ func (p *pattern) atMost(hit float64) float64 {
 	return float64(p.looks) * ways * math.Pow(hit, apart)
 }
 
-// steps is how many buckets a simulation may take, and longest those of one run of
+// steps is how many periods a simulation may take, and longest those of one run of
 // it. What comes later in a longer window is as likely as before.
 const (
 	steps   = 40000
@@ -121,7 +121,7 @@ func (p *pattern) simulate(rate float64, d *Detection) {
 	}
 }
 
-// run is one run: after how many buckets it fires, if at all within so many looks.
+// run is one run: after how many periods it fires, if at all within so many looks.
 func (p *pattern) run(s *stream, bad, good *counts, looks int) int {
 	w := window{pattern: p, ring: make([]sample, p.width), recent: make([]bool, max(p.of.N, 1))}
 	for k := range looks {
@@ -138,18 +138,18 @@ type sample struct{ bad, n float64 }
 // window is where a run stands.
 type window struct {
 	*pattern
-	ring   []sample // the buckets of a value
+	ring   []sample // the periods of a value
 	sum    sample
-	valued int // buckets of the value that have samples
+	valued int // periods of the value that have samples
 
-	begun  int // bucket of the first breach of those without a break, -1 for none
+	begun  int // period of the first breach of those without a break, -1 for none
 	hits   int
 	thick  float64
 	recent []bool // datapoints
 	of     int    // how many of them breach
 }
 
-// add takes a bucket in and reports whether the rule fires.
+// add takes a period in and reports whether the rule fires.
 func (w *window) add(k int, bad, n float64) bool {
 	if k == 0 {
 		w.begun = -1
@@ -180,7 +180,7 @@ func (w *window) add(k int, bad, n float64) bool {
 	return false
 }
 
-// breaching reports whether a bucket without samples counts as a breach. Otherwise
+// breaching reports whether a period without samples counts as a breach. Otherwise
 // it counts as none, which is near to what the other ways of treating it come to.
 func (p *pattern) breaching() bool { return p.of.N > 0 && p.of.Missing == "breaching" }
 

@@ -26,7 +26,7 @@ func condition(text string) rules.Condition {
 func ptr[T any](v T) *T { return &v }
 
 // counted is a plan with one phase at 10 % and, later, one at 100 %: a share of at
-// most 1 % is good, one above 3 % is taken back.
+// most 1 % is good, one above 3 % is rolled back.
 func counted(rate string, window time.Duration) rules.Spec {
 	return rules.Spec{
 		Bare: true,

@@ -104,10 +104,10 @@ func TestThinBaselineIsTheProduct(t *testing.T) {
 		}
 		back, held := fate(.03, .01)
 		if tt.thin && (b.Rate != .03 || math.Abs(back-b.Power) > .15 || back+held < .9) || !tt.thin && back < .5 {
-			t.Errorf("%v of the traffic: %v are taken back and %v held, forecast %+v", tt.share, back, held, b)
+			t.Errorf("%v of the traffic: %v are rolled back and %v held, forecast %+v", tt.share, back, held, b)
 		}
 		if back, _ := fate(b.Outage, b.Outage); math.Abs(back-b.Shared) > .15 {
-			t.Errorf("%v of the traffic: %v are taken back by an outage of both, forecast %+v", tt.share, back, b)
+			t.Errorf("%v of the traffic: %v are rolled back by an outage of both, forecast %+v", tt.share, back, b)
 		}
 		var want []string
 		if tt.thin || tt.silent {
@@ -129,14 +129,14 @@ func TestThinBaselineIsTheProduct(t *testing.T) {
 // The sentences, in full.
 func TestThinBaselineSays(t *testing.T) {
 	p := problem(t, compile(t, beside("2/s", .99, time.Hour)), "phases.canary.traffic", "thin-baseline")
-	want := `99 % of the traffic leave 1.2/min of "e" for its baseline: beside one at 1 %, rollback rule "errors-high" takes back a release at 3 % in < 1 % of all cases within 1h, ` +
-		`without a baseline in > 99 %; until it confirms that it is the release, the run is held`
+	want := `99 % of the traffic leaves 1.2/min of "e" for its baseline: beside a baseline at 1 %, rollback rule "errors-high" rolls back a release at 3 % in < 1 % of all cases within 1h, ` +
+		`without a baseline in > 99 %; until the baseline confirms the fault, the run is held`
 	if p.Message != want || p.Severity != rules.SeverityWarning {
 		t.Errorf("got %v: %s\nwant %s", p.Severity, p.Message, want)
 	}
 	p = problem(t, compile(t, beside("2/s", .999, time.Hour)), "phases.canary.traffic", "thin-baseline")
-	want = `99.9 % of the traffic leave 7.2/h of "e" for its baseline: where it is silent over most of a suspect stretch the limit alone decides, so that for an outage that hits both (6 %) ` +
-		`rollback rule "errors-high" takes the release back in 94 % of all cases within 1h`
+	want = `99.9 % of the traffic leaves 7.2/h of "e" for its baseline: while the baseline has no samples in most of a suspect stretch, the limit alone decides; in an outage of both (6 %) ` +
+		`rollback rule "errors-high" rolls the release back in 94 % of all cases within 1h`
 	if p.Message != want || p.Fix != "75 % of the traffic for the release would do; or leave signals.e without a baseline: its limit alone decides then" {
 		t.Errorf("got %s: %s\nwant %s", p.Message, p.Fix, want)
 	}
@@ -191,7 +191,7 @@ func steady(release, baseline, rate float64) func(int, *rules.Signal) (n, bad fl
 }
 
 // While both run, an outage of both holds. Where the release gets all of the traffic
-// there is nothing to compare with, and it is taken back.
+// there is nothing to compare with, and it is rolled back.
 func TestNothingIsLeftBeside(t *testing.T) {
 	s := beside("20/s", .1, 30*time.Minute)
 	all := s.Phases[0]
@@ -223,7 +223,7 @@ func TestNothingIsLeftBeside(t *testing.T) {
 			return steady(release, baseline, rate)(k, sig)
 		}, func(_ int, s evaluator.Snapshot) bool { return !s.Held || s.At.Before(plan.Start.Add(100*time.Minute)) })
 		if end.State != tt.want {
-			t.Errorf("an outage %s: %v (%s), want %v", tt.name, end.State, end.Reason, tt.want)
+			t.Errorf("an outage %s: %v (%s), want %v", tt.name, end.State, end.Why.Code, tt.want)
 		}
 	}
 }
@@ -363,7 +363,7 @@ func TestStretchesWithoutCoverage(t *testing.T) {
 		n = draw(rng, .2)
 		return n, n
 	}, always); end.State == rules.RolledBack {
-		t.Errorf("a rule that could hardly ever fire has: %s", end.Reason)
+		t.Errorf("a rule that could hardly ever fire has: %s", end.Why.Code)
 	}
 	plan = compile(t, two("55/h", 2*time.Hour, stretch))
 	if p := problem(t, plan, "phases.canary.window", "slow-to-detect"); p.Fix != "let the rule have a smaller coverage: it wants 80 % of the periods, and 60 % have any samples" {
@@ -414,7 +414,7 @@ func TestFalseSilenceIsTheProduct(t *testing.T) {
 	}
 }
 
-// Policies that take a release back are outside of the budget, where there is one.
+// Policies that roll a release back are outside of the budget, where there is one.
 func TestOutsideOfTheBudget(t *testing.T) {
 	back := ptr(rules.PolicyRollback)
 	for _, tt := range []struct {
@@ -425,13 +425,13 @@ func TestOutsideOfTheBudget(t *testing.T) {
 	}{
 		{"hold", func(s *rules.Spec) {}, "", ""},
 		{"no data", func(s *rules.Spec) { s.Rollback[0].OnNoData = back }, "rollback.errors-high.on_no_data",
-			"where its data does not come (grace: 3m), the release is taken back, however good it is: that comes on top of the 1 % of false_rollback"},
+			"when its data does not come (grace: 3m), the release is rolled back, however good it is: that adds to the 1 % of false_rollback"},
 		{"a broken source", func(s *rules.Spec) { s.Rollback[0].OnError, s.Rollback[0].Grace = back, duration(time.Hour) }, "rollback.errors-high.on_error",
-			"where its source cannot be asked (grace: 1h), "},
+			"when its source is unreachable (grace: 1h), "},
 		{"both", func(s *rules.Spec) { s.Rollback[0].OnError, s.Rollback[0].OnNoData = back, back }, "rollback.errors-high.on_no_data",
-			"where its data does not come or its source cannot be asked (grace"},
+			"when its data does not come or its source is unreachable (grace"},
 		{"a success rule", func(s *rules.Spec) { s.Success[0].OnNoData = back }, "success.errors.on_no_data",
-			"where its data does not come, or it cannot decide after its window (grace"},
+			"when its data does not come, or it cannot decide after its window (grace"},
 		{"a failing policy", func(s *rules.Spec) { s.Rollback[0].OnNoData = ptr(rules.PolicyFail) }, "", ""},
 		{"no budget", func(s *rules.Spec) { s.Release.Evidence, s.Rollback[0].OnNoData = nil, back }, "", ""},
 		{"a rule that no phase watches", func(s *rules.Spec) {
@@ -455,7 +455,7 @@ func TestOutsideOfTheBudget(t *testing.T) {
 	}
 }
 
-// A success rule that cannot decide is silent to its policy: it takes back a release
+// A success rule that cannot decide is silent to its policy: it rolls back a release
 // of which nothing bad is known.
 func TestUndecidedIsOutsideOfTheBudgetToo(t *testing.T) {
 	s := counted("2/s", 15*time.Minute)
@@ -464,7 +464,7 @@ func TestUndecidedIsOutsideOfTheBudgetToo(t *testing.T) {
 	for policy, want := range map[rules.Policy]rules.State{rules.PolicyHold: rules.Monitoring, rules.PolicyRollback: rules.RolledBack} {
 		s.Success[0].OnNoData = &policy
 		if end := played(compile(t, s), 24, steady(12, 0, 0), always); end.State != want {
-			t.Errorf("%v: %v (%s), want %v", policy, end.State, end.Reason, want)
+			t.Errorf("%v: %v (%s), want %v", policy, end.State, end.Why.Code, want)
 		}
 	}
 }

@@ -202,7 +202,7 @@ func quantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
 // single says how a rule on a ratio fares that is judged once.
 func single(l *Line) *Single {
 	b, ok := breachOf(l.rule, l.signal)
-	if !ok || !b.above { // a success rule that wants failures is somebody's joke
+	if !ok || !b.above { // a success rule that asks for failures
 		return nil
 	}
 	t := &l.traffic

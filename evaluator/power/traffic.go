@@ -10,12 +10,12 @@ import (
 // traffic is what a phase will see of a rule's signal.
 type traffic struct {
 	rate    float64       // samples a second
-	period  time.Duration // of a bucket
-	skip    time.Duration // from the phase's start to that of the first whole bucket
-	window  time.Duration // of whole buckets in the phase's window
+	period  time.Duration // of a period
+	skip    time.Duration // from the phase's start to that of the first whole period
+	window  time.Duration // of whole periods in the phase's window
 	part    bool          // of the window only the end is judged
-	lag     time.Duration // how much older than settled a bucket must be to count in favour
-	waits   time.Duration // of whole buckets in the window and as long as the phase waits beyond it
+	lag     time.Duration // how much older than settled a period must be to count in favour
+	waits   time.Duration // of whole periods in the window and as long as the phase waits beyond it
 	latest  time.Duration // what can count in favour before the phase gives up, beyond skip
 	cluster float64       // samples that tell as much as one
 }
@@ -46,10 +46,10 @@ func trafficOf(plan *rules.Plan, p *rules.Phase, r *rules.Rule) (traffic, bool) 
 // in is how many samples a length of time holds.
 func (t *traffic) in(d time.Duration) float64 { return t.rate * d.Seconds() }
 
-// bucket is how many samples one bucket holds.
+// bucket is how many samples one period holds.
 func (t *traffic) bucket() float64 { return t.in(t.period) }
 
-// buckets is how many buckets a length of time holds.
+// buckets is how many periods a length of time holds.
 func (t *traffic) buckets(d time.Duration) int { return int(d / t.period) }
 
 // ripe is what counts in favour when the phase's window has ended and settled.

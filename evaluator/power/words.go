@@ -32,7 +32,7 @@ func span(minutes float64) string {
 func number(n float64) string {
 	switch {
 	case n >= 9.95 || n == math.Trunc(n):
-		return strconv.FormatFloat(math.Round(n), 'f', -1, 64)
+		return rules.Count(math.Round(n))
 	case n < .01:
 		return "< 0.01"
 	}

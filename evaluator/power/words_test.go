@@ -33,7 +33,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("%v minutes are %q, want %q", minutes, got, want)
 		}
 	}
-	for n, want := range map[float64]string{0: "0", .004: "< 0.01", .0127: "0.013", .96: "0.96", 3.14: "3.1", 9.97: "10", 1234.5: "1235"} {
+	for n, want := range map[float64]string{0: "0", .004: "< 0.01", .0127: "0.013", .96: "0.96", 3.14: "3.1", 9.97: "10", 1234.5: "1,235"} {
 		if got := number(n); got != want {
 			t.Errorf("%v samples are %q, want %q", n, got, want)
 		}
@@ -61,7 +61,7 @@ func TestWindowAddsUp(t *testing.T) {
 	}{
 		{"2/s", time.Minute, 15 * time.Minute, func(*rules.Spec) {}, `15m at 12/min has 180 samples of "e"`},
 		{"10000/h", time.Hour, 4 * time.Hour, func(s *rules.Spec) { s.Phases[0].Start = &rules.Offset{Duration: 30 * time.Minute} },
-			`4h at 16.7/min has 3000 samples of "e" in the 3 periods of 1h that lie wholly in it`},
+			`4h at 16.7/min has 3,000 samples of "e" in the 3 periods of 1h that lie wholly in it`},
 		{"2/s", time.Minute, 90 * time.Second, func(*rules.Spec) {}, `1m30s at 12/min has 12 samples of "e" in the one period of 1m that lies wholly in it`},
 		{"2/s", time.Hour, time.Hour, func(s *rules.Spec) { s.Phases[0].Start = &rules.Offset{Duration: 30 * time.Minute} },
 			`1h has no period of 1h of "e" that lies wholly in it`},

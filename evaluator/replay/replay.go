@@ -12,23 +12,22 @@ import (
 
 // Journal is what a replay reads.
 type Journal interface {
-	// Origin is where all that was retained of a plan starts.
-	Origin(ctx context.Context, plan string) (evaluator.Recovery, error)
-	// Entries are the plan's ticks after a sequence, in order, at most limit.
-	Entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error)
+	// Origin is the beginning of a run, with the plan of its first tick.
+	Origin(ctx context.Context, run string) (evaluator.Recovery, error)
+	// Entries are the run's ticks after a sequence, in order, at most limit.
+	Entries(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Kept, error)
 	// Document is a plan's JSON by its digest.
 	Document(ctx context.Context, digest string) ([]byte, error)
 }
 
 // Report is what a replay found.
 type Report struct {
-	Plan     string
+	Run      string    // id of the run
 	From     time.Time // the first tick that was run again; zero when there is none
 	To       time.Time // the last
 	Ticks    int
 	Events   int                   // that were the same
 	Plans    int                   // versions of the plan that were in force
-	FromSeq  uint64                // 0 when it started at the very beginning, else the stored state it started from
 	Snapshot evaluator.Snapshot    // the run after the last tick; meaningless without ticks
 	Differs  *evaluator.Difference // the first difference, where the replay stopped; nil when there is none
 }
@@ -42,21 +41,19 @@ type Options struct {
 
 const page = 256 // ticks read at once
 
-// Replay runs everything that the journal retained of a plan again, from its
-// beginning or, where that was pruned, from the oldest state that is left, and
-// stops at the first event that is not the journal's, byte for byte. The error
-// is of reading, never of a difference; a plan that the journal does not know
-// gives a Report without ticks.
-func Replay(ctx context.Context, j Journal, plan string, o Options) (Report, error) {
-	report := Report{Plan: plan}
+// Replay runs a run again from its beginning, and stops at the first event that is
+// not the journal's, fact for fact. The error is of reading, never of a
+// difference; a run that the journal does not know gives a Report without ticks.
+func Replay(ctx context.Context, j Journal, run string, o Options) (Report, error) {
+	report := Report{Run: run}
 	if err := replay(ctx, j, o, &report); err != nil {
-		return report, fmt.Errorf("replaying plan %q: %w", plan, err)
+		return report, fmt.Errorf("replaying run %q: %w", run, err)
 	}
 	return report, nil
 }
 
 func replay(ctx context.Context, j Journal, o Options, report *Report) error {
-	origin, err := j.Origin(ctx, report.Plan)
+	origin, err := j.Origin(ctx, report.Run)
 	if err != nil {
 		return err
 	}
@@ -67,9 +64,8 @@ func replay(ctx context.Context, j Journal, o Options, report *Report) error {
 	if err := run.Start(origin); err != nil {
 		return err
 	}
-	report.FromSeq = origin.Seq
-	for seq := origin.Seq; ; {
-		kept, err := j.Entries(ctx, report.Plan, seq, page)
+	for seq := uint64(0); ; {
+		kept, err := j.Entries(ctx, report.Run, seq, page)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,9 +17,16 @@ import (
 
 var start = time.Unix(1_750_000_200, 0).UTC()
 
-// messages is a plan that says something every minute and judges nothing.
+// run is the run that the tests are about.
+const run = "p@1.0"
+
+// messages is the bound plan of a run that says something every minute and judges
+// nothing.
 func messages(n int) *rules.Plan {
-	p := &rules.Plan{Name: "p", Start: start, Interval: time.Minute}
+	p := &rules.Plan{
+		Name: "p", Version: "1.0", Start: start, Interval: time.Minute,
+		Binding: rules.Binding{Run: run, UID: "u1", Try: 1},
+	}
 	for i := range n {
 		p.Communications = append(p.Communications, rules.Communication{
 			Name: fmt.Sprintf("m%d", i), At: time.Duration(i) * time.Minute, Channel: "c", Text: "t",
@@ -27,11 +35,11 @@ func messages(n int) *rules.Plan {
 	return p
 }
 
-// write lets a run tick once a minute into a journal, with a changed plan from
+// write lets the run tick once a minute into a journal, with a changed plan from
 // tick change on and a state after every tick that every divides.
 func write(t *testing.T, j journaltest.Journal, ticks, change, every int) {
 	t.Helper()
-	run := evaluator.Rerun{}
+	again := evaluator.Rerun{}
 	for i := range ticks {
 		p, digest := messages(20), "first"
 		if i >= change {
@@ -41,19 +49,29 @@ func write(t *testing.T, j journaltest.Journal, ticks, change, every int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if digest != run.Digest {
-			run.Change(p, digest)
+		if digest != again.Digest {
+			again.Change(p, digest)
 		}
 		tick := evaluator.Tick{At: start.Add(time.Duration(i) * time.Minute)}
-		state, events := evaluator.Step(run.Plan, run.State, tick)
-		run.State = state
-		e := evaluator.Entry{Plan: "p", Digest: digest, Document: document, Tick: tick, Events: events}
+		if i == 0 {
+			tick.Begin = &evaluator.Begun{}
+		}
+		state, events := evaluator.Step(again.Plan, again.State, tick)
+		again.State = state
+		at := evaluator.Outlined(again.Plan, state)
+		e := evaluator.Entry{
+			Run: run, After: uint64(i), Digest: digest, Document: document, Tick: tick, Events: events,
+			Record: evaluator.RunRecord{
+				ID: run, Plan: "p", Version: "1.0", Try: 1, Start: start, Begun: start, Digest: digest,
+				Seq: uint64(i) + 1, N: at.N, At: at.At, State: at.State, Verdict: at.Verdict, Over: at.Over,
+			},
+		}
 		if (i+1)%every == 0 {
 			if e.Snapshot, err = state.MarshalBinary(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := j.Commit(t.Context(), uint64(i), evaluator.Batch{e}); err != nil {
+		if err := j.Commit(t.Context(), evaluator.Batch{e}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,11 +86,11 @@ func open(t *testing.T) journaltest.Journal {
 	return j
 }
 
-func TestReplayGivesTheSame(t *testing.T) {
+func TestReplayFromTheBeginningGivesTheSameEvents(t *testing.T) {
 	j := open(t)
 	write(t, j, 600, 10, 50)
 	seen := 0
-	got, err := replay.Replay(t.Context(), j, "p", replay.Options{Each: func(k evaluator.Kept, p *rules.Plan, s *evaluator.State) error {
+	got, err := replay.Replay(t.Context(), j, run, replay.Options{Each: func(k evaluator.Kept, p *rules.Plan, s *evaluator.State) error {
 		seen++
 		if want := 20 + 20*btoi(seen > 10); len(p.Communications) != want {
 			t.Errorf("tick %d was run under a plan with %d messages, want %d", seen, len(p.Communications), want)
@@ -82,7 +100,7 @@ func TestReplayGivesTheSame(t *testing.T) {
 	if err != nil || got.Differs != nil {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	if got.Ticks != 600 || seen != 600 || got.Events < 40 || got.Plans != 2 || got.FromSeq != 0 || !got.From.Equal(start) || !got.To.Equal(start.Add(599*time.Minute)) {
+	if got.Ticks != 600 || seen != 600 || got.Events < 40 || got.Plans != 2 || !got.From.Equal(start) || !got.To.Equal(start.Add(599*time.Minute)) {
 		t.Errorf("got %+v, want 600 ticks, both plans, at least 40 events", got)
 	}
 	if !got.Snapshot.At.Equal(got.To) {
@@ -97,50 +115,95 @@ func btoi(b bool) int {
 	return 0
 }
 
-func TestReplayOfWhatWasRetained(t *testing.T) {
+func TestReplayOfARunThatTheJournalDoesNotKnow(t *testing.T) {
 	j := open(t)
-	write(t, j, 100, 10, 30)
-	if _, err := j.Prune(t.Context(), start.Add(70*time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	got, err := replay.Replay(t.Context(), j, "p", replay.Options{})
-	if err != nil || got.Differs != nil || got.FromSeq != 60 || got.Ticks != 40 {
-		t.Errorf("got %+v, %v; want 40 ticks from sequence 60", got, err)
-	}
-}
-
-func TestReplayOfNothing(t *testing.T) {
-	got, err := replay.Replay(t.Context(), open(t), "nobody", replay.Options{})
+	write(t, j, 3, 10, 1000)
+	got, err := replay.Replay(t.Context(), j, "p@2.0", replay.Options{})
 	if err != nil || got.Ticks != 0 || got.Differs != nil {
 		t.Errorf("got %+v, %v; want no ticks and no error", got, err)
 	}
 }
 
-// TestReplayFindsTheFirst: an event that was changed, lost or added is named.
-func TestReplayFindsTheFirst(t *testing.T) {
+// edit changes one field of an event's JSON, the number of the event among others.
+func edit(t *testing.T, raw []byte, field string, value any) []byte {
+	t.Helper()
+	var fields map[string]any
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		t.Fatal(err)
+	}
+	if _, known := fields[field]; !known {
+		t.Fatalf("event %s has no %q", raw, field)
+	}
+	fields[field] = value
+	b, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestReplayNamesTheFirstEventWhoseFactsDiffer(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(k *evaluator.Kept)
+		change func(t *testing.T, k *evaluator.Kept)
 		is     func(d *evaluator.Difference) bool
 	}{
-		"changed": {
-			func(k *evaluator.Kept) { k.Raw[0] = append([]byte(" "), k.Raw[0]...) },
-			func(d *evaluator.Difference) bool { return d.Was[0] == ' ' && d.Gave[0] == '{' },
+		"a subject that was changed": {
+			func(t *testing.T, k *evaluator.Kept) { k.Raw[0] = edit(t, k.Raw[0], "subject", "forged") },
+			func(d *evaluator.Difference) bool {
+				return strings.Contains(string(d.Was), "forged") && strings.Contains(string(d.Gave), `"m4"`)
+			},
 		},
-		"lost":  {func(k *evaluator.Kept) { k.Raw = nil }, func(d *evaluator.Difference) bool { return d.Was == nil && d.Gave != nil }},
-		"added": {func(k *evaluator.Kept) { k.Raw = append(k.Raw, []byte("{}")) }, func(d *evaluator.Difference) bool { return d.Gave == nil && d.N > 0 }},
+		"an event that is no JSON": {
+			func(_ *testing.T, k *evaluator.Kept) { k.Raw[0] = []byte("{") },
+			func(d *evaluator.Difference) bool { return string(d.Was) == "{" && d.Gave != nil },
+		},
+		"an event that was lost": {
+			func(_ *testing.T, k *evaluator.Kept) { k.Raw = nil },
+			func(d *evaluator.Difference) bool { return d.N == 0 && d.Was == nil && d.Gave != nil },
+		},
+		"an event that was added": {
+			func(_ *testing.T, k *evaluator.Kept) { k.Raw = append(k.Raw, []byte("{}")) },
+			func(d *evaluator.Difference) bool { return d.N > 0 && d.Was != nil && d.Gave == nil },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := open(t)
 			write(t, j, 30, 10, 1000)
-			got, err := replay.Replay(t.Context(), doctored{j, c.change}, "p", replay.Options{})
+			got, err := replay.Replay(t.Context(), doctored{j, func(k *evaluator.Kept) { c.change(t, k) }}, run, replay.Options{})
 			if err != nil || got.Differs == nil {
 				t.Fatalf("got %+v, %v; want a difference", got, err)
 			}
 			if d := got.Differs; d.Seq != 5 || !d.At.Equal(start.Add(4*time.Minute)) || !c.is(d) {
-				t.Errorf("got %+v, want the first of sequence 5", d)
+				t.Errorf("got sequence %d at %s: was %s, gave %s; want the first event of sequence 5", d.Seq, d.At, d.Was, d.Gave)
 			}
 			if got.Ticks != 4 {
 				t.Errorf("got %d ticks that were the same, want 4", got.Ticks)
+			}
+		})
+	}
+}
+
+// The journal may hold the same facts in another encoding: fields in another order,
+// or one that this version does not have. A build that encodes otherwise goes on.
+func TestReplayComparesFactsAndNotTheirEncoding(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, k *evaluator.Kept){
+		"spaces": func(_ *testing.T, k *evaluator.Kept) { k.Raw[0] = append([]byte(" "), k.Raw[0]...) },
+		"fields in another order": func(t *testing.T, k *evaluator.Kept) {
+			before := string(k.Raw[0])
+			if k.Raw[0] = edit(t, k.Raw[0], "plan", "p"); string(k.Raw[0]) == before {
+				t.Error("the order is the same")
+			}
+		},
+		"a field more": func(_ *testing.T, k *evaluator.Kept) {
+			k.Raw[0] = append(k.Raw[0][:len(k.Raw[0])-1:len(k.Raw[0])-1], `,"sentence":"in other words"}`...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := open(t)
+			write(t, j, 30, 10, 1000)
+			got, err := replay.Replay(t.Context(), doctored{j, func(k *evaluator.Kept) { change(t, k) }}, run, replay.Options{})
+			if err != nil || got.Differs != nil || got.Ticks != 30 {
+				t.Errorf("got %+v, %v; want 30 ticks that are the same", got, err)
 			}
 		})
 	}
@@ -152,8 +215,8 @@ type doctored struct {
 	change func(*evaluator.Kept)
 }
 
-func (d doctored) Entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error) {
-	kept, err := d.Journal.Entries(ctx, plan, after, limit)
+func (d doctored) Entries(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Kept, error) {
+	kept, err := d.Journal.Entries(ctx, run, after, limit)
 	for i := range kept {
 		if kept[i].Seq == 5 || kept[i].Seq == 8 {
 			d.change(&kept[i])
@@ -166,11 +229,11 @@ func TestReplayErrors(t *testing.T) {
 	j := open(t)
 	write(t, j, 30, 10, 1000)
 	enough := errors.New("enough")
-	_, err := replay.Replay(t.Context(), j, "p", replay.Options{Each: func(evaluator.Kept, *rules.Plan, *evaluator.State) error { return enough }})
+	_, err := replay.Replay(t.Context(), j, run, replay.Options{Each: func(evaluator.Kept, *rules.Plan, *evaluator.State) error { return enough }})
 	if !errors.Is(err, enough) {
 		t.Errorf("got %v, want the error of Each", err)
 	}
-	if _, err := replay.Replay(t.Context(), noDocument{j}, "p", replay.Options{}); err == nil {
+	if _, err := replay.Replay(t.Context(), noDocument{j}, run, replay.Options{}); err == nil {
 		t.Error("a plan document that is no plan was replayed")
 	}
 }

@@ -38,7 +38,7 @@ func BenchmarkRecover10kRules(b *testing.B) {
 			}
 			return journaltest.Sound
 		}}
-		r := newRunner(b, runner.Config{Plans: plans, Journal: f, Fetcher: w, Clock: c})
+		r := newRunner(b, runner.Config{Policies: runner.Policies{Plans: plans}, Journal: f, Fetcher: w, Clock: c})
 		if err := r.Run(context.Background()); !errors.Is(err, errEnd) {
 			b.Fatal(err)
 		}

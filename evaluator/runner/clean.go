@@ -35,7 +35,7 @@ func answered(readings []rules.Reading) []rules.Reading {
 }
 
 // dropOdd takes away points that are not numbers. JSON has none, and a verdict
-// must not rest on them: their buckets count as missing.
+// must not rest on them: their periods count as missing.
 func dropOdd(r *rules.Reading) {
 	odd := 0
 	for _, p := range r.Points {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,10 +51,10 @@ func hold(id string) evaluator.Command {
 func TestCommandBetweenTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)
-		l := goLive(t, new(journaltest.Memory), runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: &world{bad: healthy}})
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}})
 		until(70)
 		watch := l.Watch()
-		e, err := l.Command(t.Context(), "p", hold("1"))
+		e, err := l.Command(t.Context(), "p", "", hold("1"))
 		if err != nil || e.Kind != evaluator.CommandEvent || e.To != "applied" || e.By != "ann" || !e.At.Equal(start.Add(70*time.Second)) {
 			t.Errorf("got %+v, %v", e, err)
 		}
@@ -68,31 +69,31 @@ func TestCommandBetweenTicks(t *testing.T) {
 		if got := said(t, l.j); !slices.Contains(got, "command hold:  => applied") {
 			t.Errorf("the journal has %q", got)
 		}
-		e, err = l.Command(t.Context(), "p", hold("1"))
-		if err != nil || e.To != "applied" || e.ID != "" || e.Reason == "" {
+		e, err = l.Command(t.Context(), "p", "", hold("1"))
+		if err != nil || e.To != "applied" || e.ID != "" || e.Why.Code != evaluator.WhyAppliedEarlier {
 			t.Errorf("a repeated command: got %+v, %v", e, err)
 		}
-		e, err = l.Command(t.Context(), "p", evaluator.Command{ID: "2", Kind: evaluator.Hold})
+		e, err = l.Command(t.Context(), "p", "", evaluator.Command{ID: "2", Kind: evaluator.Hold})
 		if err != nil || e.To != "refused" {
-			t.Errorf("a command of nobody: got %+v, %v; want it refused", e, err)
+			t.Errorf("a command without an author: got %+v, %v; want it refused", e, err)
 		}
-		if _, err := l.Command(t.Context(), "q", hold("1")); !errors.Is(err, runner.ErrUnknownPlan) {
+		if _, err := l.Command(t.Context(), "q", "", hold("1")); !errors.Is(err, runner.ErrUnknownPlan) {
 			t.Errorf("unknown plan: got %v", err)
 		}
 		if err := l.stop(); err != nil {
 			t.Error(err)
 		}
-		if _, err := l.Command(t.Context(), "p", hold("3")); !errors.Is(err, runner.ErrStopped) {
+		if _, err := l.Command(t.Context(), "p", "", hold("3")); !errors.Is(err, runner.ErrStopped) {
 			t.Errorf("after the end: got %v", err)
 		}
-		replays(t, l.j, "p")
+		replays(t, l.j, "p@1")
 		if got := l.Stats().Commands; got != 3 {
 			t.Errorf("counted %d commands, want 3", got)
 		}
 	})
 }
 
-// TestCommandDuringFetch: a source that hangs keeps nobody waiting, and the tick
+// TestCommandDuringFetch: a source that hangs delays no command, and the tick
 // that it belongs to is not older than the command's.
 func TestCommandDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -102,10 +103,10 @@ func TestCommandDuringFetch(t *testing.T) {
 				<-ctx.Done() // it hangs until its deadline, 24 s
 			}
 		}}
-		l := goLive(t, new(journaltest.Memory), runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: w})
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: w})
 		until(65)
 		asked := time.Now()
-		if e, err := l.Command(t.Context(), "p", hold("1")); err != nil || e.To != "applied" {
+		if e, err := l.Command(t.Context(), "p", "", hold("1")); err != nil || e.To != "applied" {
 			t.Errorf("got %+v, %v", e, err)
 		}
 		if took := time.Since(asked); took != 0 {
@@ -118,8 +119,8 @@ func TestCommandDuringFetch(t *testing.T) {
 		if err := l.stop(); err != nil {
 			t.Error(err)
 		}
-		replays(t, l.j, "p")
-		kept, err := l.j.Entries(t.Context(), "p", 0, -1)
+		replays(t, l.j, "p@1")
+		kept, err := l.j.Entries(t.Context(), "p@1", 0, -1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,51 +142,67 @@ func TestStopDuringFetch(t *testing.T) {
 				<-ctx.Done()
 			}
 		}}
-		l := goLive(t, new(journaltest.Memory), runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: w})
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: w})
 		until(5)
 		began := time.Now()
 		if err := l.stop(); err != nil || time.Since(began) != 0 {
 			t.Errorf("stopping took %s and gave %v", time.Since(began), err)
 		}
-		if got := replays(t, l.j, "p"); got != 2 {
-			t.Errorf("got %d ticks, want the two before T", got)
+		if got := replays(t, l.j, "p@1"); got != 3 {
+			t.Errorf("got %d ticks, want the first one and the two before T", got)
 		}
 	})
 }
 
-// TestCommandNotCommitted: the journal's failure is the command's, and the end.
+// TestCommandNotCommitted: what the journal did not take is told to the sender, is
+// not seen, and the runner goes on from what the journal has.
 func TestCommandNotCommitted(t *testing.T) {
 	for _, fault := range []journaltest.Fault{journaltest.Failed, journaltest.Happened} {
 		synctest.Test(t, func(t *testing.T) {
 			until(-60)
 			store := new(journaltest.Memory)
-			broken := false
+			var broken atomic.Bool
 			j := &journaltest.Faulty{Journal: open(t, store), Fault: func(string) journaltest.Fault {
-				if broken {
+				if broken.Load() {
 					return fault
 				}
 				return journaltest.Sound
 			}}
-			l := goLive(t, store, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: &world{bad: healthy}, Journal: j})
+			l := goLive(t, store, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}, Journal: j})
 			until(70)
-			broken = true
-			if _, err := l.Command(t.Context(), "p", hold("1")); !errors.Is(err, journaltest.ErrInjected) {
+			broken.Store(true)
+			if _, err := l.Command(t.Context(), "p", "", hold("1")); !errors.Is(err, runner.ErrJournal) || !errors.Is(err, journaltest.ErrInjected) {
 				t.Errorf("Command: got %v, want the journal's error", err)
 			}
+			synctest.Wait()
 			if view(t, l.Runner, "p").Held {
 				t.Error("what the journal did not take was published")
 			}
-			if err := l.stop(); !errors.Is(err, journaltest.ErrInjected) {
-				t.Errorf("Run: got %v, want the journal's error", err)
+			if err := l.Ready(); !errors.Is(err, runner.ErrJournal) || l.Published().Trouble == nil {
+				t.Errorf("ready: got %v, trouble %v", err, l.Published().Trouble)
 			}
-			again := goLive(t, store, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: &world{bad: healthy}})
-			synctest.Wait()
-			if got, want := view(t, again.Runner, "p").Held, fault == journaltest.Happened; got != want {
-				t.Errorf("after a restart: held %t, want %t", got, want)
+			if err := l.Healthy(time.Now().Add(time.Hour)); err != nil {
+				t.Errorf("a restart would not mend the journal, and healthy says %v", err)
 			}
-			if err := again.stop(); err != nil {
+			if _, err := l.Command(t.Context(), "p", "", hold("2")); !errors.Is(err, runner.ErrJournal) {
+				t.Errorf("a command meanwhile: got %v", err)
+			}
+			until(100)
+			broken.Store(false)
+			until(200)
+			if err := l.Ready(); err != nil || l.Published().Trouble != nil {
+				t.Errorf("after the journal came back: %v, trouble %v", err, l.Published().Trouble)
+			}
+			if got, want := view(t, l.Runner, "p").Held, fault == journaltest.Happened; got != want {
+				t.Errorf("after the journal came back: held %t, want %t", got, want)
+			}
+			if got := view(t, l.Runner, "p").At; got.Before(start.Add(150 * time.Second)) {
+				t.Errorf("it does not tick any more: newest at %s", got)
+			}
+			if err := l.stop(); err != nil {
 				t.Error(err)
 			}
+			replays(t, j.Journal, "p@1")
 		})
 	}
 }
@@ -197,7 +214,7 @@ func TestHealthyAndReady(t *testing.T) {
 		late := plan("p", 30*time.Second)
 		late.Start = start.Add(-time.Minute) // it asks from its first tick on
 		store := new(journaltest.Memory)
-		l := goLive(t, store, runner.Config{Plans: []*rules.Plan{late}, Fetcher: w})
+		l := goLive(t, store, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{late}}, Fetcher: w})
 		synctest.Wait()
 		if err := l.Ready(); err == nil {
 			t.Error("ready before any source has answered")
@@ -221,7 +238,7 @@ func TestHealthyAndReady(t *testing.T) {
 		if err := l.Healthy(time.Now()); !errors.Is(err, runner.ErrStopped) {
 			t.Errorf("healthy after the end: %v", err)
 		}
-		again := goLive(t, store, runner.Config{Plans: []*rules.Plan{late}, Fetcher: w})
+		again := goLive(t, store, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{late}}, Fetcher: w})
 		synctest.Wait()
 		if err := again.Ready(); err != nil {
 			t.Errorf("a run that was recovered is not ready: %v", err)

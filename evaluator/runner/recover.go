@@ -12,67 +12,104 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// recover brings every plan to where the journal left it.
-func (r *Runner) recover(ctx context.Context) (err error) {
-	if r.seq, err = r.Journal.Seq(ctx); err != nil {
+// recover brings every run that is not over to where the journal left it, and the
+// newest run of every plan. It writes nothing.
+func (r *Runner) recover(ctx context.Context) error {
+	open, err := r.Journal.Runs(ctx, evaluator.RunFilter{Open: true})
+	if err != nil {
 		return err
 	}
-	for _, p := range r.Plans {
-		u, err := r.resume(ctx, p)
-		if err != nil {
-			return fmt.Errorf("recovering plan %q: %w", p.Name, err)
+	var had []*policy
+	for _, rec := range open {
+		if !contains(had, rec.Plan) {
+			p := &policy{name: rec.Plan}
+			if err := r.revive(ctx, p); err != nil {
+				return err
+			}
+			had = append(had, p)
 		}
-		r.runs = append(r.runs, u)
+	}
+	policies, err := r.take(ctx, r.Policies, had)
+	if err != nil {
+		return err
+	}
+	r.policies = policies
+	// A clock that was set back while no relgate ran goes on from the runs' stamps.
+	r.eachRun(func(u *run) {
+		if u.undecided() {
+			r.Clock.NotBefore(u.record.At)
+		}
+	})
+	return nil
+}
+
+func contains(list []*policy, name string) bool {
+	for _, p := range list {
+		if p.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// revive gives a plan the live runs that the journal has of it.
+func (r *Runner) revive(ctx context.Context, p *policy) error {
+	newest, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: p.name, Limit: 1})
+	if err != nil {
+		return err
+	}
+	open, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: p.name, Open: true})
+	if err != nil {
+		return err
+	}
+	if len(open) == 0 || len(newest) > 0 && newest[0].ID != open[0].ID {
+		open = append(newest, open...)
+	}
+	for _, rec := range open {
+		u, err := r.resume(ctx, rec)
+		if err != nil {
+			return fmt.Errorf("recovering run %q: %w", rec.ID, err)
+		}
+		p.runs = append(p.runs, u)
 	}
 	return nil
 }
 
-// resume is the run of a plan as the journal has it, under the plan as it is
-// now. It publishes nothing and writes nothing.
-func (r *Runner) resume(ctx context.Context, p *rules.Plan) (*run, error) {
-	document, digest, err := encode(p)
-	if err != nil {
-		return nil, err
-	}
-	// :: digest → plan; history mostly has one
-	loaded := map[string]*rules.Plan{digest: p}
-	u := &run{Rerun: evaluator.Rerun{Load: func(d string) (*rules.Plan, error) { return r.load(ctx, loaded, d) }}}
-	from, err := r.Journal.Recover(ctx, p.Name)
+// resume is a run as the journal has it, under the plan that was in force. It
+// publishes nothing and writes nothing.
+func (r *Runner) resume(ctx context.Context, rec evaluator.RunRecord) (*run, error) {
+	loaded := map[string]*rules.Plan{} // :: digest → plan; history mostly has one
+	u := &run{record: rec, Rerun: evaluator.Rerun{Load: func(d string) (*rules.Plan, error) { return r.load(ctx, loaded, d) }}}
+	from, err := r.Journal.Recover(ctx, rec.ID)
 	if err != nil {
 		return nil, err
 	}
 	if err := u.Start(from); err != nil {
 		return nil, err
 	}
-	u.seq, u.at = from.Seq, from.At
 	for _, k := range from.Later {
 		diff, err := u.Next(k)
 		if err != nil {
-			return nil, fmt.Errorf("running sequence %d again: %w", k.Seq, err)
+			return nil, fmt.Errorf("running tick %d again: %w", k.Seq, err)
 		}
 		if diff != nil {
-			return nil, fmt.Errorf("%w: sequence %d, event %d: it was %s, now it is %s; start the former version once and stop it gracefully",
+			return nil, fmt.Errorf("%w: tick %d, event %d: it was %s, now it is %s; start the former version once and stop it gracefully",
 				ErrDiverged, k.Seq, diff.N+1, quote(diff.Was), quote(diff.Gave))
 		}
-		u.seq, u.at, u.unsaved, u.weight = k.Seq, k.Tick.At, u.unsaved+1, u.weight+len(k.Tick.Readings)
+		u.unsaved, u.weight = u.unsaved+1, u.weight+len(k.Tick.Readings)
+	}
+	if u.State == nil {
+		return nil, fmt.Errorf("the journal has no tick of it")
 	}
 	u.Load = nil // all that is needed is there, and ctx ends
-	u.next = r.firstSlot(p, u.at)
-	if u.Digest != digest {
-		u.changed = u.State != nil // a plan that never ran has nothing to be carried over
-		u.document = document
-		u.Change(p, digest)
-	}
+	u.idle = evaluator.Outlined(u.Plan, u.State).Idle
+	u.next = r.firstSlot(u)
 	return u, nil
 }
 
-// firstSlot is when a run ticks next: at once when it never did, else at the
-// first slot after its newest tick, which may be long past.
-func (r *Runner) firstSlot(p *rules.Plan, at time.Time) time.Time {
-	if at.IsZero() {
-		return floor(r.Clock.Now(), p.Interval)
-	}
-	return floor(at, p.Interval).Add(p.Interval)
+// firstSlot is the first slot after a run's newest tick, which may be long past.
+func (r *Runner) firstSlot(u *run) time.Time {
+	return floor(u.record.At, u.Plan.Interval).Add(u.Plan.Interval)
 }
 
 func (r *Runner) load(ctx context.Context, loaded map[string]*rules.Plan, digest string) (*rules.Plan, error) {
@@ -100,38 +137,26 @@ func encode(p *rules.Plan) (document []byte, digest string, err error) {
 	return document, hex.EncodeToString(sum[:]), nil
 }
 
-// settle ticks the plans that were changed while nobody ran them, so that the
-// change is in the journal before anything rests on it.
-func (r *Runner) settle(ctx context.Context) {
-	var batch []staged
-	for _, u := range r.runs {
-		if u.changed {
-			batch = append(batch, r.stage(ctx, u, evaluator.Tick{At: r.now(u)}))
-		}
-	}
-	r.commit(ctx, batch)
-}
-
-// now is the time of a tick between slots.
+// now is the time of a tick between slots. Stamps of a run never go back.
 func (r *Runner) now(u *run) time.Time {
-	return later(r.Clock.Now().UTC().Truncate(time.Second), u.at)
+	return later(r.Clock.Now().UTC().Truncate(time.Second), u.record.At)
 }
 
 // save stores the state of every run.
-func (r *Runner) save(ctx context.Context) error {
-	for _, u := range r.runs {
-		if u.unsaved == 0 || u.at.IsZero() || u.changed {
-			continue
+func (r *Runner) save(ctx context.Context) (err error) {
+	r.eachRun(func(u *run) {
+		if err != nil || u.unsaved == 0 || u.document != nil {
+			return
 		}
-		state, err := u.State.MarshalBinary()
-		if err == nil {
-			err = r.Journal.Save(ctx, u.Plan.Name, u.seq, state)
+		state, failed := u.State.MarshalBinary()
+		if failed == nil {
+			failed = r.Journal.Save(ctx, u.record.ID, u.record.Seq, state)
 		}
-		if err != nil {
-			return fmt.Errorf("storing the state of plan %q: %w", u.Plan.Name, err)
+		if failed != nil {
+			err = fmt.Errorf("storing the state of run %q: %w", u.record.ID, failed)
 		}
-	}
-	return nil
+	})
+	return err
 }
 
 func quote(b []byte) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,24 +29,31 @@ func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)
 		l := goLive(t, new(journaltest.Memory), runner.Config{
-			Plans: []*rules.Plan{plan("p", 30*time.Second), plan("q", 30*time.Second)}, Fetcher: &world{bad: healthy},
+			Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second), plan("q", 30*time.Second)}}, Fetcher: &world{bad: healthy},
 		})
 		until(305)
-		if err := l.Reload(t.Context(), []*rules.Plan{longer("p"), plan("r", time.Minute)}); err != nil {
+		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{longer("p"), plan("r", time.Minute)}}); err != nil {
 			t.Fatal(err)
 		}
 		pub := l.Published()
-		if len(pub.Plans) != 2 || pub.Plans[0].Plan.Name != "p" || pub.Plans[1].Plan.Name != "r" {
-			t.Errorf("published: %+v", pub.Plans)
+		var got []string
+		for _, v := range pub.Plans {
+			got = append(got, v.Name+" "+string(v.File))
+		}
+		if want := []string{"p ok", "r ok", "q gone"}; !slices.Equal(got, want) {
+			t.Errorf("published %q, want %q", got, want)
 		}
 		if got := view(t, l.Runner, "p"); !got.Phases[0].WindowEnd.Equal(start.Add(15*time.Minute)) || got.Phases[0].State != rules.Monitoring {
 			t.Errorf("phase after the change: %+v", got.Phases[0])
 		}
 		until(20 * 60)
-		for _, name := range []string{"p", "r"} {
+		for _, name := range []string{"p", "q", "r"} { // the run of q goes on by the plan in the journal
 			if got := view(t, l.Runner, name); got.Verdict != rules.Pass {
-				t.Errorf("plan %q: got %s (%s), want pass", name, got.Verdict, got.Reason)
+				t.Errorf("plan %q: got %s (%s), want pass", name, got.Verdict, got.Why.Code)
 			}
+		}
+		if v, _ := l.Published().Plan("q"); v.Note != "no file has this plan any more" {
+			t.Errorf("of a plan that is gone and whose run is decided it is said: %s", v.Note)
 		}
 		if err := l.stop(); err != nil {
 			t.Error(err)
@@ -53,8 +61,8 @@ func TestReload(t *testing.T) {
 		if got := said(t, l.j); !slices.Contains(got, "communication more:  => due") && !strings.Contains(strings.Join(got, "\n"), "communication more") {
 			t.Errorf("the message of the changed plan is missing: %q", got)
 		}
-		for name, want := range map[string]int{"p": 44, "q": 13, "r": 16} {
-			if got := replays(t, l.j, name); got != want {
+		for name, want := range map[string]int{"p": 37, "q": 26, "r": 8} {
+			if got := replays(t, l.j, name+"@1"); got != want {
 				t.Errorf("plan %q: got %d ticks, want %d", name, got, want)
 			}
 		}
@@ -66,9 +74,9 @@ func TestReloadDuringFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)
 		w := &world{bad: healthy, hook: func(context.Context, time.Time) { time.Sleep(3 * time.Second) }}
-		l := goLive(t, new(journaltest.Memory), runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: w})
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: w})
 		until(61)
-		if err := l.Reload(t.Context(), []*rules.Plan{longer("p")}); err != nil {
+		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{longer("p")}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := time.Since(start); got != 63*time.Second {
@@ -78,21 +86,21 @@ func TestReloadDuringFetch(t *testing.T) {
 		if err := l.stop(); err != nil {
 			t.Error(err)
 		}
-		replays(t, l.j, "p")
+		replays(t, l.j, "p@1")
 	})
 }
 
 func TestReloadRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)
-		l := goLive(t, new(journaltest.Memory), runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Fetcher: &world{bad: healthy}})
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}})
 		synctest.Wait()
 		for name, plans := range map[string][]*rules.Plan{
 			"twice":       {plan("p", time.Minute), plan("p", time.Minute)},
 			"no interval": {plan("p", 0)},
 			"half second": {plan("p", 1500*time.Millisecond)},
 		} {
-			if err := l.Reload(t.Context(), plans); err == nil {
+			if err := l.Reload(t.Context(), runner.Policies{Plans: plans}); err == nil {
 				t.Errorf("%s: taken", name)
 			}
 		}
@@ -105,7 +113,7 @@ func TestReloadRefused(t *testing.T) {
 	})
 }
 
-// TestChangedWhileDown: a plan that was changed while nobody ran it is adopted
+// TestChangedWhileDown: a plan that was changed while no daemon ran is adopted
 // by the next start, and the journal can be replayed through the change. A crash
 // at any commit of the start changes nothing.
 func TestChangedWhileDown(t *testing.T) {
@@ -114,31 +122,37 @@ func TestChangedWhileDown(t *testing.T) {
 		store := new(journaltest.Memory)
 		c := newClock(5)
 		w := &world{bad: healthy}
-		first := newRunner(t, runner.Config{Plans: []*rules.Plan{plan("p", 30*time.Second)}, Journal: open(t, store), Fetcher: w, Clock: c})
+		first := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: open(t, store), Fetcher: w, Clock: c})
 		if err := first.Run(t.Context()); !errors.Is(err, errEnd) {
 			t.Fatal(err)
 		}
 		c.end = start.Add(20 * time.Minute)
 		for range 2 {
+			ctx, kill := context.WithCancel(t.Context())
 			commits := 0
-			j := &journaltest.Faulty{Journal: open(t, store), Fault: func(string) journaltest.Fault {
+			j := &journaltest.Faulty{Journal: open(t, store), Fault: func(method string) journaltest.Fault {
+				if method != "Commit" {
+					return journaltest.Sound
+				}
 				if commits++; commits == at {
 					at = 0
+					kill()
 					return journaltest.Survived
 				}
 				return journaltest.Sound
 			}}
-			r := newRunner(t, runner.Config{Plans: []*rules.Plan{longer("p")}, Journal: j, Fetcher: w, Clock: c})
-			err := r.Run(t.Context())
+			r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{longer("p")}}, Journal: j, Fetcher: w, Clock: c})
+			err := r.Run(ctx)
+			kill()
 			if errors.Is(err, errEnd) {
 				break
 			}
-			if !errors.Is(err, journaltest.ErrInjected) {
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
 		j := open(t, store)
-		replays(t, j, "p")
+		replays(t, j, "p@1")
 		if want == nil {
 			want = events(t, j)
 		}
@@ -149,13 +163,13 @@ func TestChangedWhileDown(t *testing.T) {
 // TestDiverged: a journal whose ticks decide otherwise today is not gone on with.
 func TestDiverged(t *testing.T) {
 	store := new(journaltest.Memory)
-	c := newClock(8)
+	c := newClock(5)
 	p := []*rules.Plan{plan("p", 30*time.Second)}
-	r := newRunner(t, runner.Config{Plans: p, Journal: open(t, store), Fetcher: &world{bad: spike}, Clock: c})
+	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: open(t, store), Fetcher: &world{bad: spike}, Clock: c})
 	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
 		t.Fatal(err)
 	}
-	r = newRunner(t, runner.Config{Plans: p, Journal: doctored{open(t, store)}, Fetcher: &world{bad: spike}, Clock: c})
+	r = newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: doctored{open(t, store)}, Fetcher: &world{bad: spike}, Clock: c})
 	err := r.Run(t.Context())
 	if !errors.Is(err, runner.ErrDiverged) {
 		t.Fatalf("Run: got %v, want ErrDiverged", err)
@@ -165,21 +179,223 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
-// doctored is a journal in which somebody changed an event.
+// doctored is a journal in which an event was changed.
 type doctored struct{ journaltest.Journal }
 
-func (d doctored) Recover(ctx context.Context, plan string) (evaluator.Recovery, error) {
-	rec, err := d.Journal.Recover(ctx, plan)
+func (d doctored) Recover(ctx context.Context, run string) (evaluator.Recovery, error) {
+	rec, err := d.Journal.Recover(ctx, run)
 	for i := range rec.Later {
-		if len(rec.Later[i].Raw) == 0 {
+		if len(rec.Later[i].Events) == 0 {
 			continue
 		}
-		e := rec.Later[i].Events[0]
-		e.To = "passed"
-		raw, err := json.Marshal(e)
-		rec.Later[i].Raw = slices.Clone(rec.Later[i].Raw)
-		rec.Later[i].Raw[0] = raw
+		k := &rec.Later[i]
+		k.Events, k.Raw = slices.Clone(k.Events), slices.Clone(k.Raw)
+		k.Events[0].To = "passed"
+		k.Raw[0], err = json.Marshal(&k.Events[0])
 		return rec, err
 	}
 	return rec, err
+}
+
+// stages is a template with two phases, one after the other.
+func stages() *rules.Plan {
+	p := plan("p", 30*time.Second)
+	p.Version, p.Start, p.Completion, p.Length = "", time.Time{}, time.Time{}, time.Hour
+	second := p.Phases[0]
+	second.Name, second.Start = "all", 10*time.Minute
+	p.Phases = append(p.Phases, second)
+	return p
+}
+
+// TestARunThatAnOverrideBringsBackIsWatched: an earlier release that failed is let
+// pass by a person. Its next phase is watched from then on, without a restart, and
+// by the plan as its file has it now.
+func TestARunThatAnOverrideBringsBackIsWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		w := &world{bad: func(minute int64) float64 {
+			if minute < 20 {
+				return 2 // neither good enough to pass nor bad enough to roll back
+			}
+			return 0
+		}}
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{stages()}}, Fetcher: w})
+		begin := func(version string) {
+			t.Helper()
+			if _, err := l.StartRun(t.Context(), "p", runner.Start{Version: version}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		until(0)
+		begin("1")
+		until(20 * 60)
+		if got := view(t, l.Runner, "p").State; got != rules.Failed {
+			t.Fatalf("the first release is %s, want failed", got)
+		}
+		begin("2")
+		until(60 * 60)
+		if got := view(t, l.Runner, "p"); got.Version != "2" || got.State != rules.Passed {
+			t.Fatalf("version %s is %s, want 2 passed", got.Version, got.State)
+		}
+		edited := stages()
+		edited.Rules[1].Action = "another action"
+		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{edited}}); err != nil {
+			t.Fatal(err)
+		}
+		e, err := l.Command(t.Context(), "p", "p@1", evaluator.Command{ID: "1", Kind: evaluator.Override, Phase: "canary", Verdict: rules.Pass, By: "ann", Why: "known"})
+		if err != nil || e.To != "applied" {
+			t.Fatalf("override: %+v, %v", e, err)
+		}
+		until(61*60 + 30)
+		u, ok := l.Published().Run("p@1")
+		if !ok || u.Snapshot.State != rules.Monitoring || u.Plan.Rules[1].Action != "another action" {
+			t.Fatalf("the run that was brought back is %+v", u)
+		}
+		if newest := view(t, l.Runner, "p").Version; newest != "2" {
+			t.Errorf("the newest run is of version %s, want 2", newest)
+		}
+		until(80 * 60)
+		if u, err := l.Recall(t.Context(), "p@1"); err != nil || u.Snapshot.State != rules.Passed {
+			t.Errorf("it is %+v, %v; want passed", u, err)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+		replays(t, l.j, "p@1")
+	})
+}
+
+// TestAReloadBesideABrokenJournalIsTakenUpLater: it is no error, because what asks
+// the sources has the new plans by then.
+func TestAReloadBesideABrokenJournalIsTakenUpLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		j := open(t, new(journaltest.Memory))
+		var broken atomic.Bool
+		l := goLive(t, nil, runner.Config{
+			Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy},
+			Journal: &journaltest.Faulty{Journal: j, Fault: func(string) journaltest.Fault {
+				if broken.Load() {
+					return journaltest.Failed
+				}
+				return journaltest.Sound
+			}},
+		})
+		until(65)
+		broken.Store(true)
+		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{longer("p")}}); err != nil {
+			t.Errorf("reload: %v", err)
+		}
+		if l.Published().Trouble == nil {
+			t.Error("nothing says that the journal cannot be written")
+		}
+		until(75)
+		broken.Store(false)
+		until(200)
+		if got := view(t, l.Runner, "p").Phases[0].WindowEnd; !got.Equal(start.Add(15 * time.Minute)) {
+			t.Errorf("the window ends at %s: the edit was lost", got)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+		replays(t, j, "p@1")
+	})
+}
+
+// TestAPlanWhoseFileIsGoneSpeaksOfTheVersionThatItNamedLast: a question without a
+// version is about the release that waits, not about the one before it.
+func TestAPlanWhoseFileIsGoneSpeaksOfTheVersionThatItNamedLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}})
+		until(65)
+		next := plan("p", 30*time.Second)
+		next.Version = "2"
+		for _, config := range []runner.Policies{
+			{Plans: []*rules.Plan{next}}, {}, {Broken: map[string]string{"p": "p.toml has 1 problem"}},
+		} {
+			if err := l.Reload(t.Context(), config); err != nil {
+				t.Fatal(err)
+			}
+			if v, _ := l.Published().Plan("p"); v == nil || v.Version != "2" || len(v.Runs) != 1 || v.Runs[0].Record.Version != "1" {
+				t.Errorf("with %+v it is shown as %+v", config, v)
+			}
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestAnEarlierReleaseIsNotJudgedByTheFileOfAnother: a release that an override
+// brings back goes on by its own plan where the file names another version.
+func TestAnEarlierReleaseIsNotJudgedByTheFileOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		of := func(version string, later time.Duration) *rules.Plan {
+			p := stages()
+			p.Version, p.Length = version, 0
+			p.Start = start.Add(later)
+			p.Completion = p.Start.Add(time.Hour)
+			p.Rules[1].Action = "revert " + version
+			return p
+		}
+		w := &world{bad: func(minute int64) float64 {
+			if minute < 20 {
+				return 2
+			}
+			return 0
+		}}
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{of("1", 0)}}, Fetcher: w})
+		until(20 * 60)
+		second := runner.Policies{Plans: []*rules.Plan{of("2", 21*time.Minute)}}
+		if err := l.Reload(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		until(60 * 60)
+		if got := view(t, l.Runner, "p"); got.Version != "2" || got.State != rules.Passed {
+			t.Fatalf("version %s is %s, want 2 passed", got.Version, got.State)
+		}
+		if e, err := l.Command(t.Context(), "p", "p@1", evaluator.Command{ID: "1", Kind: evaluator.Override, Phase: "canary", Verdict: rules.Pass, By: "ann", Why: "known"}); err != nil || e.To != "applied" {
+			t.Fatalf("override: %+v, %v", e, err)
+		}
+		until(61*60 + 30)
+		if err := l.Reload(t.Context(), second); err != nil {
+			t.Fatal(err)
+		}
+		v, _ := l.Published().Plan("p")
+		u, ok := l.Published().Run("p@1")
+		if !ok || u.Snapshot.State != rules.Monitoring || u.Plan.Rules[1].Action != "revert 1" || !u.Plan.Start.Equal(start) {
+			t.Errorf("the run that was brought back is %+v", u)
+		}
+		if v.File != runner.FileWaiting || !strings.Contains(v.Note, "p@1") || !strings.Contains(v.Note, "version 2") {
+			t.Errorf("its file is %s: %s", v.File, v.Note)
+		}
+		until(80 * 60)
+		if v, _ := l.Published().Plan("p"); v.File != runner.FileOK {
+			t.Errorf("when both are decided the file is %s: %s", v.File, v.Note)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+		replays(t, l.j, "p@1")
+	})
+}
+
+// TestARunThatCannotBeginIsSaidAtAStart: not only in the log.
+func TestARunThatCannotBeginIsSaidAtAStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		p := plan("p", 30*time.Second)
+		p.Parameters = []rules.Parameter{{Name: "lambda", Required: true}}
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Fetcher: &world{bad: healthy}})
+		synctest.Wait()
+		v, _ := l.Published().Plan("p")
+		if v == nil || v.File != runner.FileBroken || !strings.Contains(v.Note, "lambda") || len(v.Runs) != 0 {
+			t.Errorf("shown as %+v, want broken for its parameter lambda", v)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -2,9 +2,11 @@ package runner
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,28 +18,32 @@ import (
 // Journal is what makes ticks durable. See package journal for what its methods
 // promise.
 type Journal interface {
-	// Seq is the newest sequence.
-	Seq(ctx context.Context) (uint64, error)
-	// Recover is where a plan's run goes on.
-	Recover(ctx context.Context, plan string) (evaluator.Recovery, error)
-	// Passed is the runs that stand as passed and told what they had counted,
-	// newest first, at most limit of them, without the one of a plan; never nil
-	// without an error.
-	Passed(ctx context.Context, except string, limit int) ([]evaluator.Past, error)
+	// Runs lists runs, the newest begun first.
+	Runs(ctx context.Context, f evaluator.RunFilter) ([]evaluator.RunRecord, error)
+	// Recover is where a run goes on.
+	Recover(ctx context.Context, run string) (evaluator.Recovery, error)
+	// Passed is the runs of a plan that passed and told what they had counted,
+	// newest first, at most limit of them, without one of them; never nil without
+	// an error.
+	Passed(ctx context.Context, plan, except string, limit int) ([]evaluator.Past, error)
 	// Document is a plan's JSON by its digest.
 	Document(ctx context.Context, digest string) ([]byte, error)
-	// Commit keeps a batch, all of it or nothing, and returns its sequence. It
-	// fails when after is not the newest sequence. After an error the batch may
-	// be there or not.
-	Commit(ctx context.Context, after uint64, b evaluator.Batch) (uint64, error)
-	// Save keeps the state of a plan after the tick of a sequence.
-	Save(ctx context.Context, plan string, seq uint64, state []byte) error
+	// Commit keeps a batch, all of it or nothing. After an error the batch may be
+	// there or not: only what is read after Reopen tells.
+	Commit(ctx context.Context, b evaluator.Batch) error
+	// Save keeps the state of a run after the tick of a sequence.
+	Save(ctx context.Context, run string, seq uint64, state []byte) error
+	// Check says why the journal's file cannot be written to, nil when nothing is
+	// known against it. It is cheap.
+	Check() error
+	// Reopen closes the journal and opens it again, after an error.
+	Reopen(ctx context.Context) error
 }
 
 // Want is one question: the points of a signal in a range of event time.
 type Want struct {
-	Plan   string        // name of the plan that asks
-	Index  int           // the signal's index in that plan
+	Run    string        // id of the run that asks
+	Index  int           // the signal's index in its plan
 	Signal *rules.Signal // what to ask
 	From   int64         // Unix seconds, inclusive
 	To     int64         // exclusive
@@ -51,36 +57,53 @@ type Fetcher interface {
 
 // Config is what a runner needs.
 type Config struct {
-	Plans   []*rules.Plan // in the order in which they are shown; names are unique
-	Journal Journal       // required
-	Fetcher Fetcher       // required
-	Clock   Clock         // the wall's if nil
-	Log     *slog.Logger  // none if nil
+	Policies Policies     // as the config has them
+	Journal  Journal      // required
+	Fetcher  Fetcher      // required
+	Clock    Clock        // the machine's, made steady, if nil
+	Log      *slog.Logger // none if nil
 
-	// SnapshotEvery is the number of ticks between two stored states of a plan,
-	// which is the most that a restart has to run again. Zero means 64. A plan
+	// SnapshotEvery is the number of ticks between two stored states of a run,
+	// which is the most that a restart has to run again. Zero means 64. A run
 	// with very many signals has its state stored earlier, see heavy.
 	SnapshotEvery int
 	// FetchTimeout is how long a tick waits for its readings. Zero means 80 % of
-	// the shortest interval of the plans that tick.
+	// the shortest interval of the runs that tick.
 	FetchTimeout time.Duration
 	// History is how many releases that passed before a run is compared with, as
-	// its first tick finds them in the journal. Zero means that nobody looks.
+	// its first tick finds them in the journal. Zero compares with none.
 	History int
+	// Say is an event in a line, for the log; root is the event that caused it,
+	// nil where that is the event itself. Nil says nothing.
+	Say func(plan *rules.Plan, e, root *evaluator.Event) string
+	// NewUID gives a short random text that no run had before. Nil means 48
+	// random bits.
+	NewUID func() string
+}
+
+// Policies is the plans as the config has them, not bound to a version.
+type Policies struct {
+	Plans  []*rules.Plan     // in the order in which they are shown; names are unique
+	Broken map[string]string // :: plan name → why its file cannot be used
 }
 
 var (
-	// ErrUnknownPlan means that no plan of this name is being run.
+	// ErrUnknownPlan means that no plan of this name is known.
 	ErrUnknownPlan = errors.New("there is no such plan")
+	// ErrUnknownRun means that the plan has no such run.
+	ErrUnknownRun = errors.New("there is no such run")
 	// ErrStopped means that the runner does not run, or stopped before it could
 	// take the command or the plans. Nothing has happened.
 	ErrStopped = errors.New("the runner has stopped")
-	// ErrDiverged means that this version of relgate decides otherwise on ticks
-	// that are in the journal than the version that decided them.
-	ErrDiverged = errors.New("the journal's ticks give other events than the journal's")
+	// ErrJournal means that the journal cannot be written. A command that got it
+	// may have been kept or not.
+	ErrJournal = errors.New("the journal cannot be written")
+	// ErrDiverged means that this version of relgate does not reproduce the
+	// decisions in the journal.
+	ErrDiverged = errors.New("this version does not reproduce the decisions in the journal")
 )
 
-// Runner runs plans. Make it with New.
+// Runner watches runs. Make it with New.
 type Runner struct {
 	Config
 	commands  chan job
@@ -92,44 +115,52 @@ type Runner struct {
 	mu    sync.Mutex
 	watch chan struct{}
 
-	// The loop's own; nobody else reads them.
-	runs   []*run
-	seq    uint64 // newest sequence
-	broken error  // why the journal cannot be written to any more
+	// The loop's own; nothing else reads them.
+	policies []*policy // in the order in which they are shown
+	broken   error     // why the journal cannot be written to now
 }
 
-// run is one plan on its way.
+// run is one release on its way.
 type run struct {
 	evaluator.Rerun
-	document []byte    // to go with the next entry; nil once the journal has it
-	at       time.Time // of the newest tick; zero before the first
-	next     time.Time // slot of the next tick
-	seq      uint64    // of the newest tick
-	unsaved  int       // ticks since the newest stored state
-	weight   int       // readings in those ticks
-	changed  bool      // the plan was changed and no tick says so yet
+	record   evaluator.RunRecord // as of the newest tick
+	document []byte              // to go with the next entry; nil once the journal has it
+	edit     *evaluator.Edit     // the plan was edited and no tick says so yet
+	next     time.Time           // slot of the next tick
+	idle     bool                // no tick can change it
+	unsaved  int                 // ticks since the newest stored state
+	weight   int                 // readings in those ticks
 }
 
+func (u *run) undecided() bool { return !evaluator.Decided(u.record.State) }
+
+// checkEvery is how often the journal's file is looked at beside the ticks: their
+// interval may be long, and a run that is decided has none.
+const checkEvery = 2 * time.Second
+
 // heavy is the number of readings after which a state is stored however few the
-// ticks: reading them back takes about a fifth of a second.
-const heavy = 16_384
+// ticks: reading them back takes about a tenth of a second.
+const heavy = 8_192
 
 // New checks the configuration and makes a runner. It starts nothing.
 func New(c Config) (*Runner, error) {
 	if c.Journal == nil || c.Fetcher == nil {
 		return nil, errors.New("making a runner: a journal and a fetcher are required")
 	}
-	if err := sound(c.Plans); err != nil {
+	if err := sound(c.Policies.Plans); err != nil {
 		return nil, fmt.Errorf("making a runner: %w", err)
-	}
-	if c.Clock == nil {
-		c.Clock = Wall{}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Clock == nil {
+		c.Clock = new(Steady)
+	}
 	if c.SnapshotEvery <= 0 {
 		c.SnapshotEvery = 64
+	}
+	if c.NewUID == nil {
+		c.NewUID = func() string { return strings.ToLower(rand.Text()[:10]) }
 	}
 	r := &Runner{Config: c, commands: make(chan job), reloads: make(chan job), stopped: make(chan struct{}), watch: make(chan struct{})}
 	r.counts.Events = make(map[EventCount]uint64)
@@ -152,9 +183,9 @@ func sound(plans []*rules.Plan) error {
 	return nil
 }
 
-// Run recovers every plan from the journal and ticks until ctx is done, which is
-// no error, or the journal fails, which is. When it returns, everything that it
-// started has stopped. It may be called once.
+// Run recovers every run under way from the journal and ticks until ctx is done,
+// which is no error. A journal that cannot be written is waited for: see mend.
+// When Run returns, everything that it started has stopped. It may be called once.
 func (r *Runner) Run(ctx context.Context) error {
 	defer close(r.stopped)
 	r.counts.start(r.Clock.Now())
@@ -163,7 +194,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	r.publish()
 	err := r.loop(ctx)
-	if err == nil {
+	if err == nil && r.broken == nil {
 		// A graceful end stores the states, so that the next start, perhaps of a
 		// newer version, need not judge old ticks again. A crash here costs that
 		// only: the ticks are in the journal.
@@ -173,14 +204,20 @@ func (r *Runner) Run(ctx context.Context) error {
 }
 
 func (r *Runner) loop(ctx context.Context) error {
-	for ctx.Err() == nil && r.broken == nil {
-		if r.settle(ctx); r.broken != nil {
-			break
+	for ctx.Err() == nil {
+		if r.broken == nil {
+			r.catchUp(ctx)
+		}
+		if r.broken != nil {
+			if err := r.mend(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		next := r.nextSlot()
 		waitCtx, cancel := context.WithCancel(ctx)
 		var waited error
-		idle := r.await(waitCtx, cancel, r.reloads, func() { waited = r.waitUntil(waitCtx, next) })
+		idle := r.await(waitCtx, cancel, r.reloads, next, func() { waited = r.Clock.WaitUntil(waitCtx, next) })
 		cancel()
 		if !idle || ctx.Err() != nil {
 			continue // the plans have changed, or we are to stop
@@ -190,34 +227,76 @@ func (r *Runner) loop(ctx context.Context) error {
 		}
 		r.tick(ctx)
 	}
-	return r.broken
+	return nil
 }
 
-// waitUntil waits for a slot; without a plan there is none.
-func (r *Runner) waitUntil(ctx context.Context, t time.Time) error {
-	if t.IsZero() {
-		<-ctx.Done()
-		return ctx.Err()
+// mend waits for a journal that could not be written, and goes on from what is
+// really in it. Meanwhile nothing is decided, every gate says that it does not
+// know, and commands are refused. It gives an error only for what waiting cannot
+// mend.
+func (r *Runner) mend(ctx context.Context) error {
+	r.Log.Error("the journal cannot be written: gates answer unknown until it can", "err", r.broken)
+	r.publish()
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		waitCtx, cancel := context.WithCancel(ctx)
+		r.await(waitCtx, cancel, r.reloads, time.Time{}, func() { sleep(waitCtx, wait) })
+		cancel()
+		if ctx.Err() != nil {
+			return nil
+		}
+		err := r.Journal.Reopen(ctx)
+		if err == nil {
+			err = r.recover(ctx)
+		}
+		switch {
+		case errors.Is(err, ErrDiverged):
+			return err
+		case err == nil:
+			r.broken = nil
+			r.Log.Info("the journal can be written again")
+			r.publish()
+			return nil
+		case err.Error() != r.broken.Error():
+			r.Log.Error("the journal cannot be written yet", "err", err)
+			r.broken = err
+			r.publish()
+		}
 	}
-	return r.Clock.WaitUntil(ctx, t)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // await runs f beside the loop and meanwhile takes commands, so that neither a
 // wait nor a slow source keeps a person waiting. A job from reloads cuts f short
 // and makes await return false; during a fetch there are none, because the
-// readings belong to the plans that asked for them. f has returned when await
-// does.
-func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <-chan job, f func()) bool {
+// readings belong to the plans that asked for them. So does a command that makes
+// a slot due before the one that is waited for, where there is one, and a journal
+// that has gone. f has returned when await does.
+func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <-chan job, slot time.Time, f func()) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		f()
 	}()
 	finish := func() { cancel(); <-done }
+	was := r.broken != nil
+	check := time.NewTicker(checkEvery)
+	defer check.Stop()
 	for {
 		select {
 		case <-done:
 			return true
+		case <-check.C:
+			if r.broken == nil {
+				r.broken = r.Journal.Check()
+			}
 		case j := <-r.commands:
 			j.run(ctx)
 		case j := <-reloads:
@@ -225,19 +304,32 @@ func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <
 			j.run(context.WithoutCancel(ctx))
 			return false
 		}
-		if r.broken != nil {
+		if (r.broken != nil) != was || r.nextSlot().Before(slot) {
 			finish()
 			return false
 		}
 	}
 }
 
-// nextSlot is the earliest slot of any plan, zero without plans.
+// eachRun calls f for every live run.
+func (r *Runner) eachRun(f func(*run)) {
+	for _, p := range r.policies {
+		for _, u := range p.runs {
+			f(u)
+		}
+	}
+}
+
+// nextSlot is the earliest slot of any run. Without one that ticks it is the next
+// minute: the journal is looked at then.
 func (r *Runner) nextSlot() (next time.Time) {
-	for _, u := range r.runs {
-		if next.IsZero() || u.next.Before(next) {
+	r.eachRun(func(u *run) {
+		if !u.idle && (next.IsZero() || u.next.Before(next)) {
 			next = u.next
 		}
+	})
+	if next.IsZero() {
+		return floor(r.Clock.Now(), time.Minute).Add(time.Minute)
 	}
 	return next
 }

@@ -24,7 +24,7 @@ type Took struct {
 // Stats is what the runner has done since it was made. Counters only grow; a
 // recovery counts nothing.
 type Stats struct {
-	Ticks    uint64 // committed, one for every plan that ticked
+	Ticks    uint64 // committed, one for every run that ticked
 	Missed   uint64 // slots of the grid that were skipped
 	Commands uint64 // committed, refused ones included
 	Events   map[EventCount]uint64
@@ -86,6 +86,6 @@ func (c *counts) ticked(e evaluator.Entry) {
 	c.LastTick = later(c.LastTick, e.Tick.At)
 	c.Commands += uint64(len(e.Tick.Commands))
 	for i := range e.Events {
-		c.Events[EventCount{e.Plan, e.Events[i].Kind}]++
+		c.Events[EventCount{e.Record.Plan, e.Events[i].Kind}]++
 	}
 }

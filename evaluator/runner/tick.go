@@ -3,13 +3,14 @@ package runner
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/rules"
 )
 
-// due is a plan whose slot has come.
+// due is a run whose slot has come.
 type due struct {
 	*run
 	slot  time.Time
@@ -19,6 +20,10 @@ type due struct {
 // tick runs one slot: ask, step, commit, publish.
 func (r *Runner) tick(ctx context.Context) {
 	dues, wants := r.dues(r.Clock.Now())
+	if len(dues) == 0 {
+		r.broken = r.Journal.Check()
+		return
+	}
 	readings := r.fetch(ctx, dues, wants)
 	if ctx.Err() != nil || r.broken != nil {
 		return // a tick that was cut short never happened; its range is asked for again
@@ -27,30 +32,33 @@ func (r *Runner) tick(ctx context.Context) {
 	for _, d := range dues {
 		mine := answered(readings[:len(d.wants)])
 		readings = readings[len(d.wants):]
-		// A command may have ticked while the sources were asked.
-		at := later(d.slot, d.at)
-		batch = append(batch, r.stage(ctx, d.run, evaluator.Tick{At: at, Readings: mine}))
 		d.next = d.slot.Add(d.Plan.Interval)
+		if d.idle {
+			continue // a command ended the run while the sources were asked
+		}
+		// A command may have ticked meanwhile.
+		at := later(d.slot, d.record.At)
+		batch = append(batch, r.stage(ctx, d.run, evaluator.Tick{At: at, Readings: mine}))
 	}
 	r.commit(ctx, batch)
 }
 
-// dues lists the plans whose slot has come, and what they want. A slot that is
+// dues lists the runs whose slot has come, and what they want. A slot that is
 // long past is skipped for the newest one: what was missed is in the wants.
 func (r *Runner) dues(now time.Time) (dues []due, wants []Want) {
 	first := r.nextSlot()
-	for _, u := range r.runs {
+	r.eachRun(func(u *run) {
 		slot := later(u.next, floor(now, u.Plan.Interval))
-		if u.next.After(now) && u.next.After(first) {
-			continue
+		if u.idle || u.next.After(now) && u.next.After(first) {
+			return
 		}
 		r.counts.miss(uint64(slot.Sub(u.next) / u.Plan.Interval))
 		d := due{run: u, slot: slot, wants: evaluator.Wants(u.Plan, u.State, slot)}
 		for _, w := range d.wants {
-			wants = append(wants, Want{Plan: u.Plan.Name, Index: w.Signal, Signal: &u.Plan.Signals[w.Signal], From: w.From, To: w.To})
+			wants = append(wants, Want{Run: u.record.ID, Index: w.Signal, Signal: &u.Plan.Signals[w.Signal], From: w.From, To: w.To})
 		}
 		dues = append(dues, d)
-	}
+	})
 	return dues, wants
 }
 
@@ -70,46 +78,61 @@ func (r *Runner) fetch(ctx context.Context, dues []due, wants []Want) []rules.Re
 	defer cancel()
 	var readings []rules.Reading
 	began := time.Now()
-	r.await(fetchCtx, cancel, nil, func() { readings = r.Fetcher.Fetch(fetchCtx, now, wants) })
+	r.await(fetchCtx, cancel, nil, time.Time{}, func() { readings = r.Fetcher.Fetch(fetchCtx, now, wants) })
 	r.counts.fetched(time.Since(began))
 	return clean(wants, readings)
 }
 
-// staged is a tick that was evaluated and that nobody knows of yet.
+// staged is a tick that was evaluated and is not known outside yet.
 type staged struct {
 	*run
+	into  *policy // of the first tick of a run, or the first after it was over: where it belongs
 	state *evaluator.State
+	idle  bool
 	entry evaluator.Entry
-	err   error // of reading what went before, or of encoding the state
+	err   error // of encoding the state
 }
 
 // stage evaluates a tick. The run itself stays as it is until the commit.
 func (r *Runner) stage(ctx context.Context, u *run, tick evaluator.Tick) staged {
-	if err := r.remember(ctx, u, &tick); err != nil {
-		return staged{run: u, err: err}
-	}
 	began := time.Now()
 	state, events := evaluator.Step(u.Plan, u.State, tick)
 	r.counts.evaluated(time.Since(began))
-	s := staged{run: u, state: state, entry: evaluator.Entry{
-		Plan: u.Plan.Name, Digest: u.Digest, Document: u.document, Tick: tick, Events: events,
+	o := evaluator.Outlined(u.Plan, state)
+	s := staged{run: u, state: state, idle: o.Idle, entry: evaluator.Entry{
+		Run: u.record.ID, After: u.record.Seq, Digest: u.Digest, Document: u.document, Tick: tick, Events: events,
+		Record: recorded(u, o, events),
 	}}
-	if u.changed || u.unsaved+1 >= r.SnapshotEvery || u.weight+len(tick.Readings) > heavy {
+	if u.document != nil || o.Idle || u.unsaved+1 >= r.SnapshotEvery || u.weight+len(tick.Readings) > heavy {
 		var err error
 		if s.entry.Snapshot, err = state.MarshalBinary(); err != nil {
-			s.err = fmt.Errorf("encoding the state of plan %q: %w", u.Plan.Name, err)
+			s.err = fmt.Errorf("encoding the state of run %q: %w", u.record.ID, err)
 		}
 	}
 	return s
 }
 
-// remember gives the first tick of a run the releases that passed before. They
-// are journalled with it: what the journal says later changes nothing.
-func (r *Runner) remember(ctx context.Context, u *run, tick *evaluator.Tick) (err error) {
-	if r.History > 0 && u.at.IsZero() {
-		tick.Past, err = r.Journal.Passed(context.WithoutCancel(ctx), u.Plan.Name, r.History)
+// recorded is the record of a run after a tick.
+func recorded(u *run, o evaluator.Outline, events []evaluator.Event) evaluator.RunRecord {
+	rec := u.record
+	rec.Seq, rec.N, rec.At, rec.Digest, rec.Start = rec.Seq+1, o.N, o.At, u.Digest, u.Plan.Start
+	rec.Parameters = u.Plan.Binding.Parameters
+	rec.State, rec.Verdict, rec.Over = o.State, o.Verdict, o.Over
+	if rec.Seq == 1 {
+		rec.Begun = o.At
 	}
-	return err
+	switch decided := evaluator.Decided(o.State); {
+	case !decided:
+		rec.Decided, rec.Totals = time.Time{}, nil
+	case !evaluator.Decided(u.record.State):
+		rec.Decided = o.At
+	}
+	for i := range events {
+		if events[i].Kind == evaluator.RunEvent {
+			rec.Totals = events[i].Totals
+		}
+	}
+	return rec
 }
 
 // commit makes staged ticks durable and then known. An error is kept in broken.
@@ -130,38 +153,77 @@ func (r *Runner) commit(ctx context.Context, batch []staged) {
 		}
 	}
 	began := time.Now()
-	seq, err := r.Journal.Commit(context.WithoutCancel(ctx), r.seq, b)
+	err := r.Journal.Commit(context.WithoutCancel(ctx), b)
 	r.counts.committed(time.Since(began))
 	if err != nil {
 		r.broken = fmt.Errorf("committing tick %s: %w", b[0].Tick.At.Format(time.RFC3339), err)
 		return
 	}
-	r.seq = seq
-	for _, s := range batch {
-		s.settle(s, seq)
-		r.tell(s.entry, seq)
+	for i := range batch {
+		r.settle(&batch[i])
+		r.tell(batch[i].Plan, batch[i].entry)
+	}
+	for _, p := range r.policies {
+		p.retire()
 	}
 	r.publish()
 }
 
 // settle moves a run to its committed state.
-func (u *run) settle(s staged, seq uint64) {
-	u.State, u.at, u.seq = s.state, s.entry.Tick.At, seq
-	u.document, u.changed = nil, false
+func (r *Runner) settle(s *staged) {
+	u := s.run
+	u.State, u.idle, u.record = s.state, s.idle, s.entry.Record
+	u.document, u.edit = nil, nil
 	u.unsaved, u.weight = u.unsaved+1, u.weight+len(s.entry.Tick.Readings)
 	if s.entry.Snapshot != nil {
 		u.unsaved, u.weight = 0, 0
 	}
+	if u.next.IsZero() {
+		u.next = floor(u.record.At, u.Plan.Interval) // its first slot is now
+	}
+	if s.into != nil {
+		s.into.add(u)
+	}
+}
+
+// add puts a run where it belongs: the newest begun comes first.
+func (p *policy) add(u *run) {
+	at := slices.IndexFunc(p.runs, func(other *run) bool { return !other.record.Begun.After(u.record.Begun) })
+	if at < 0 {
+		at = len(p.runs)
+	}
+	p.runs = slices.Insert(p.runs, at, u)
+}
+
+// retire lets go of runs that are over. The newest stays: gates speak of it.
+func (p *policy) retire() {
+	for i := len(p.runs) - 1; i > 0; i-- {
+		if u := p.runs[i]; u.idle && u.record.Over {
+			p.runs = append(p.runs[:i:i], p.runs[i+1:]...)
+		}
+	}
 }
 
 // tell logs and counts what happened, after it is known to have happened.
-func (r *Runner) tell(e evaluator.Entry, seq uint64) {
+func (r *Runner) tell(plan *rules.Plan, e evaluator.Entry) {
 	r.counts.ticked(e)
-	r.Log.Debug("tick", "plan", e.Plan, "seq", seq, "at", e.Tick.At, "readings", len(e.Tick.Readings), "events", len(e.Events))
+	r.Log.Debug("tick", "run", e.Run, "seq", e.After+1, "at", e.Tick.At, "readings", len(e.Tick.Readings), "events", len(e.Events))
+	var root *evaluator.Event
 	for i := range e.Events {
 		ev := &e.Events[i]
-		r.Log.Info("event", "plan", ev.Plan, "seq", seq, "id", ev.ID, "kind", ev.Kind, "subject", ev.Subject,
-			"phase", ev.Phase, "from", ev.From, "to", ev.To, "reason", ev.Reason)
+		if ev.Because == "" {
+			root = ev
+		}
+		var cause *evaluator.Event
+		if root != nil && ev.Because == root.ID {
+			cause = root
+		}
+		said := ""
+		if r.Say != nil {
+			said = r.Say(plan, ev, cause)
+		}
+		r.Log.Info("event", "run", e.Run, "id", ev.ID, "kind", ev.Kind, "subject", ev.Subject, "phase", ev.Phase,
+			"from", ev.From, "to", ev.To, "because", ev.Because, "says", said)
 	}
 }
 

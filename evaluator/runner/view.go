@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -11,26 +12,63 @@ import (
 
 // Published is everything that may be seen, as of one commit. It is immutable.
 type Published struct {
-	Seq   uint64     // newest sequence of the journal
-	At    time.Time  // newest tick of any plan; zero before the first
-	Plans []PlanView // in the order of the configuration
+	At      time.Time  // newest tick of any run; zero before the first
+	Ready   bool       // the journal is recovered
+	Plans   []PlanView // in the order of the configuration
+	Trouble error      // why the journal cannot be written, nil while it can
 }
 
 // PlanView is one plan as it may be seen.
 type PlanView struct {
-	Plan     *rules.Plan
-	Digest   string // of the plan's document
+	Name string
+	Plan *rules.Plan // as its file has it, not bound to a version; nil when the file is gone or cannot be used
+	File FileState
+	Note string    // why File is not ok, in words
+	Runs []RunView // live ones, the newest begun first
+
+	// Template says that its runs begin by a command. Version is the one that its
+	// file names, empty for a template. Both are as they were last where the file
+	// cannot be read.
+	Template bool
+	Version  string
+}
+
+// RunView is one run as it may be seen.
+type RunView struct {
+	Plan     *rules.Plan // bound to the run
+	Digest   string      // of Plan
+	Record   evaluator.RunRecord
 	Snapshot evaluator.Snapshot
 }
 
 // Plan finds a plan by its name.
 func (p *Published) Plan(name string) (*PlanView, bool) {
 	for i := range p.Plans {
-		if p.Plans[i].Plan.Name == name {
+		if p.Plans[i].Name == name {
 			return &p.Plans[i], true
 		}
 	}
 	return nil, false
+}
+
+// Run finds a live run by its id.
+func (p *Published) Run(id string) (*RunView, bool) {
+	for i := range p.Plans {
+		for k := range p.Plans[i].Runs {
+			if u := &p.Plans[i].Runs[k]; u.Record.ID == id {
+				return u, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// Newest is the newest run of a plan, nil when none has begun.
+func (p *PlanView) Newest() *RunView {
+	if len(p.Runs) == 0 {
+		return nil
+	}
+	return &p.Runs[0]
 }
 
 // Published returns what may be seen. It is never nil, and empty until the
@@ -45,18 +83,22 @@ func (r *Runner) Watch() <-chan struct{} {
 	return r.watch
 }
 
-// publish shows the runs as they stand. They are committed, or have not begun.
+// publish shows the runs as they stand. They are committed.
 func (r *Runner) publish() {
 	old := r.published.Load()
-	p := &Published{Seq: r.seq, Plans: make([]PlanView, len(r.runs))}
-	for i, u := range r.runs {
-		p.At = later(p.At, u.at)
-		if v, ok := old.Plan(u.Plan.Name); ok && v.Plan == u.Plan && v.Snapshot.Seq == u.seq && u.seq > 0 {
-			p.Plans[i] = *v // it did not tick
-			continue
+	p := &Published{Ready: true, Plans: make([]PlanView, len(r.policies)), Trouble: r.broken}
+	for i, pol := range r.policies {
+		v := PlanView{Name: pol.name, Plan: pol.plan, File: pol.file, Note: pol.note, Runs: make([]RunView, len(pol.runs))}
+		v.Template, v.Version = pol.names()
+		for k, u := range pol.runs {
+			p.At = later(p.At, u.record.At)
+			if was, ok := old.Run(u.record.ID); ok && was.Plan == u.Plan && was.Record.Seq == u.record.Seq {
+				v.Runs[k] = *was // it did not tick
+				continue
+			}
+			v.Runs[k] = RunView{Plan: u.Plan, Digest: u.Digest, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
+			v.Runs[k].Snapshot.Seq = u.record.Seq
 		}
-		v := PlanView{Plan: u.Plan, Digest: u.Digest, Snapshot: evaluator.Look(u.Plan, u.State)}
-		v.Snapshot.Seq = u.seq
 		p.Plans[i] = v
 	}
 	r.published.Store(p)
@@ -67,35 +109,72 @@ func (r *Runner) publish() {
 }
 
 // Ready says why the runner is not ready to be believed: nil once the journal is
-// recovered and every plan has had a tick, whose sources answered or timed out.
+// recovered and can be written, and every run under way has had a tick whose
+// sources answered or timed out.
 func (r *Runner) Ready() error {
 	p := r.published.Load()
-	if p.Plans == nil {
+	switch {
+	case !p.Ready:
 		return errors.New("the journal is not recovered yet")
+	case p.Trouble != nil:
+		return fmt.Errorf("%w: %w", ErrJournal, p.Trouble)
 	}
-	for _, v := range p.Plans {
-		if v.Snapshot.Seq == 0 {
-			return fmt.Errorf("plan %q has had no tick yet", v.Plan.Name)
+	if err := r.Journal.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrJournal, err)
+	}
+	for _, plan := range p.Plans {
+		for _, u := range plan.Runs {
+			if !evaluator.Decided(u.Record.State) && u.Record.Seq < 2 {
+				return fmt.Errorf("run %q has not asked its sources yet", u.Record.ID)
+			}
 		}
 	}
 	return nil
 }
 
-// Healthy says why the runner is not healthy: nil while every plan's newest tick
-// is at most three intervals old.
+// Healthy says why the runner is not healthy: nil while the newest tick of every
+// run under way is at most three intervals old. While the journal cannot be
+// written the process is healthy: a restart would not mend that.
 func (r *Runner) Healthy(now time.Time) error {
 	select {
 	case <-r.stopped:
 		return ErrStopped
 	default:
 	}
-	since := r.counts.started()
-	for _, v := range r.published.Load().Plans {
-		// A plan that was just recovered may be old: it is given its time.
-		age := now.Sub(later(v.Snapshot.At, since))
-		if age > 3*v.Plan.Interval {
-			return fmt.Errorf("plan %q: the newest tick is %s old, its interval is %s", v.Plan.Name, age.Round(time.Second), v.Plan.Interval)
+	p, since := r.published.Load(), r.counts.started()
+	if p.Trouble != nil {
+		return nil
+	}
+	for _, plan := range p.Plans {
+		for _, u := range plan.Runs {
+			// A run that was just recovered may be old: it is given its time.
+			age := now.Sub(later(u.Snapshot.At, since))
+			if age > 3*u.Plan.Interval && !evaluator.Decided(u.Record.State) {
+				return fmt.Errorf("run %q: the newest tick is %s old, its interval is %s", u.Record.ID, age.Round(time.Second), u.Plan.Interval)
+			}
 		}
 	}
 	return nil
+}
+
+// Recall is a run as the journal has it, live or not. It may be called at any
+// time, beside Run. It returns ErrUnknownRun.
+func (r *Runner) Recall(ctx context.Context, id string) (*RunView, error) {
+	if u, ok := r.published.Load().Run(id); ok {
+		return u, nil
+	}
+	found, err := r.Journal.Runs(ctx, evaluator.RunFilter{ID: id, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w %q", ErrUnknownRun, id)
+	}
+	u, err := r.resume(ctx, found[0])
+	if err != nil {
+		return nil, fmt.Errorf("recalling run %q: %w", id, err)
+	}
+	v := &RunView{Plan: u.Plan, Digest: u.Digest, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
+	v.Snapshot.Seq = u.record.Seq
+	return v, nil
 }

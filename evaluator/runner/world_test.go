@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ var start = time.Unix(1_750_000_200, 0).UTC()
 func plan(name string, interval time.Duration) *rules.Plan {
 	below, above := condition("< 1 %"), condition("> 3 %")
 	return &rules.Plan{
-		Name: name, Title: "A plan", Start: start, Completion: start.Add(time.Hour), Interval: interval,
+		Name: name, Title: "A plan", Version: "1", Start: start, Completion: start.Add(time.Hour), Interval: interval,
 		Signals: []rules.Signal{{
 			Name: "errors", Source: "s", Kind: rules.Ratio, Unit: rules.Percent, Period: time.Minute, Every: time.Minute,
 			Settle: 2 * time.Minute, Keep: 30, Of: -1,
@@ -114,6 +115,15 @@ func (c *clock) WaitUntil(ctx context.Context, t time.Time) error {
 	return ctx.Err()
 }
 
+// NotBefore moves it on, if need be.
+func (c *clock) NotBefore(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t.After(c.now) {
+		c.now = t
+	}
+}
+
 // newClock runs from a minute before T for so many minutes.
 func newClock(minutes int) *clock {
 	return &clock{now: start.Add(-time.Minute), end: start.Add(time.Duration(minutes) * time.Minute)}
@@ -121,6 +131,9 @@ func newClock(minutes int) *clock {
 
 func newRunner(t testing.TB, c runner.Config) *runner.Runner {
 	t.Helper()
+	if c.NewUID == nil {
+		c.NewUID = func() string { return "u" }
+	}
 	r, err := runner.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -140,13 +153,20 @@ func open(t testing.TB, s journaltest.Store) journaltest.Journal {
 // events are all events of a journal, a line each, as they are stored.
 func events(t testing.TB, j journaltest.Journal) []string {
 	t.Helper()
-	stored, err := j.Events(context.Background(), 0, 1_000_000)
+	runs, err := j.Runs(context.Background(), evaluator.RunFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := make([]string, len(stored))
-	for i, s := range stored {
-		lines[i] = string(s.Raw)
+	var lines []string
+	slices.Reverse(runs) // the oldest first
+	for _, run := range runs {
+		stored, err := j.Events(context.Background(), run.ID, 0, 1_000_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range stored {
+			lines = append(lines, string(s.Raw))
+		}
 	}
 	return lines
 }
@@ -169,7 +189,7 @@ func sameEvents(t testing.TB, what string, got, want []string) {
 }
 
 // replays fails unless the journal's ticks give the journal's events.
-func replays(t testing.TB, j journaltest.Journal, name string) (ticks int) {
+func replays(t testing.TB, j journaltest.Journal, id string) (ticks int) {
 	t.Helper()
 	ctx := context.Background()
 	run := evaluator.Rerun{Load: func(digest string) (*rules.Plan, error) {
@@ -180,14 +200,14 @@ func replays(t testing.TB, j journaltest.Journal, name string) (ticks int) {
 		p := new(rules.Plan)
 		return p, json.Unmarshal(doc, p)
 	}}
-	origin, err := j.Origin(ctx, name)
+	origin, err := j.Origin(ctx, id)
 	if err == nil {
 		err = run.Start(origin)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := j.Entries(ctx, name, origin.Seq, -1)
+	kept, err := j.Entries(ctx, id, origin.Seq, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,12 +224,12 @@ func replays(t testing.TB, j journaltest.Journal, name string) (ticks int) {
 func undisturbed(t testing.TB, w *world, minutes int, plans ...*rules.Plan) []string {
 	t.Helper()
 	j := open(t, new(journaltest.Memory))
-	r := newRunner(t, runner.Config{Plans: plans, Journal: j, Fetcher: w, Clock: newClock(minutes)})
+	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: plans}, Journal: j, Fetcher: w, Clock: newClock(minutes)})
 	if err := r.Run(context.Background()); !errors.Is(err, errEnd) {
 		t.Fatalf("Run: %v", err)
 	}
 	for _, p := range plans {
-		replays(t, j, p.Name)
+		replays(t, j, p.Name+"@"+p.Version)
 	}
 	lines := events(t, j)
 	if len(lines) == 0 {
@@ -222,10 +242,10 @@ func undisturbed(t testing.TB, w *world, minutes int, plans ...*rules.Plan) []st
 func view(t testing.TB, r *runner.Runner, name string) evaluator.Snapshot {
 	t.Helper()
 	v, ok := r.Published().Plan(name)
-	if !ok {
-		t.Fatalf("plan %q is not published", name)
+	if !ok || v.Newest() == nil {
+		t.Fatalf("no run of plan %q is published", name)
 	}
-	return v.Snapshot
+	return v.Newest().Snapshot
 }
 
 // said lists events as "kind subject: from => to".

@@ -156,15 +156,15 @@ func (a *alarm) String() string {
 	if a.sliding {
 		s += ", sliding"
 	}
-	s += ":" + words(a.slots) + " =>" + words(a.states)
+	s += ":" + spaced(a.slots) + " =>" + spaced(a.states)
 	if a.filled != nil {
 		s += fmt.Sprintf(", %d filled", *a.filled)
 	}
 	return s
 }
 
-// words writes each value with a space before it.
-func words[T fmt.Stringer](values []T) string {
+// spaced writes each value with a space before it.
+func spaced[T fmt.Stringer](values []T) string {
 	var b strings.Builder
 	for _, v := range values {
 		b.WriteString(" " + v.String())

@@ -50,7 +50,7 @@ func TestDatapointsDiffer(t *testing.T) {
 func TestDatapointsUpdate(t *testing.T) {
 	text := `# About this test.
 -- datapoints --
-# A comment, and a line written by somebody's taste.
+# A comment, and a line with odd spacing.
 3  of 3,missing=ignore , was  ALARM:  - - X - -  =>  ALARM
 
 3 of 3, missing=missing: - - X - - => OK, 1 filled # it aged
@@ -58,7 +58,7 @@ func TestDatapointsUpdate(t *testing.T) {
 `
 	want := `# About this test.
 -- datapoints --
-# A comment, and a line written by somebody's taste.
+# A comment, and a line with odd spacing.
 3  of 3,missing=ignore , was  ALARM:  - - X - -  =>  ALARM
 
 3 of 3, missing=missing: - - X - - => ALARM, 2 filled # it aged

@@ -49,9 +49,9 @@ func (r *Result) compare(f *File) {
 			d.Line, d.Want = e.line, e.String()
 		}
 		if g != nil {
-			d.Got = formatEvent(g, r.Plan.Start, true)
+			d.Got = r.explainEvent(g)
 		}
-		if e != nil && g != nil && e.matches(g, r.Plan.Start) {
+		if e != nil && g != nil && e.matches(g, r) {
 			d.Got += "   (it came, but not in this order)"
 		}
 		differences = append(differences, d)
@@ -62,13 +62,13 @@ func (r *Result) compare(f *File) {
 
 // align finds the longest series of events that are as expected, in order, and
 // reports the rest: what stands at the same place on both sides as one
-// difference. In a subset, events that nobody expected are no difference.
+// difference. In a subset, events that were not expected are no difference.
 func align(all *expected, got []*evaluator.Event, r *Result, differ func(*event, *evaluator.Event)) {
 	want := all.events
-	for len(want) > 0 && len(got) > 0 && want[0].matches(got[0], r.Plan.Start) {
+	for len(want) > 0 && len(got) > 0 && want[0].matches(got[0], r) {
 		want, got = want[1:], got[1:]
 	}
-	same := func(i, k int) bool { return want[i].matches(got[k], r.Plan.Start) }
+	same := func(i, k int) bool { return want[i].matches(got[k], r) }
 	best := longest(len(want), len(got), same)
 	for i, k := 0, 0; i < len(want) || k < len(got); {
 		atWant, atGot := i < len(want), k < len(got)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -27,13 +28,10 @@ type event struct {
 	subject, phase string // an empty phase is not compared
 	from, to       string
 	cause          *rules.Cause // nil is not compared
-	reason         string       // a part of the reason; empty is not compared
+	reason         string       // a part of what is said of it; empty is not compared
 }
 
-var kinds = []evaluator.EventKind{
-	evaluator.RunEvent, evaluator.PhaseEvent, evaluator.VerdictEvent, evaluator.RuleEvent,
-	evaluator.SignalEvent, evaluator.CommunicationEvent, evaluator.CommandEvent,
-}
+var kinds = evaluator.EventKinds()
 
 // event reads "T+10m phase lambda-10: monitoring => passed (threshold): 0.2 %",
 // or one of the lines "subset" and "only run phase".
@@ -101,11 +99,25 @@ func parseEvent(line string) (event, error) {
 	return e, nil
 }
 
-// matches reports whether an event is the one that was expected.
-func (e *event) matches(got *evaluator.Event, start time.Time) bool {
-	return got.At.Equal(start.Add(e.at)) && got.Kind == e.kind && got.Subject == e.subject &&
+// matches reports whether an event of a run is the one that was expected.
+func (e *event) matches(got *evaluator.Event, r *Result) bool {
+	return got.At.Equal(r.Plan.Start.Add(e.at)) && got.Kind == e.kind && got.Subject == e.subject &&
 		(e.phase == "" || got.Phase == e.phase) && got.From == e.from && got.To == e.to &&
-		(e.cause == nil || *e.cause == got.Cause) && strings.Contains(got.Reason, e.reason)
+		(e.cause == nil || *e.cause == got.Cause) && (e.reason == "" || saidIn(r.told(got), e.reason))
+}
+
+// saidIn reports whether a text says something, at any length.
+func saidIn(t words.Text, part string) bool {
+	return strings.Contains(t.Sentence, part) || slices.ContainsFunc(t.Detail, func(line string) bool { return strings.Contains(line, part) })
+}
+
+// told is what is said of an event of the run.
+func (r *Result) told(e *evaluator.Event) words.Text {
+	i := slices.IndexFunc(r.Events, func(o evaluator.Event) bool { return o.ID == e.Because })
+	if i < 0 {
+		return words.Event(r.Plan, e, nil)
+	}
+	return words.Event(r.Plan, e, &r.Events[i])
 }
 
 func (e *event) String() string {
@@ -131,19 +143,24 @@ func eventHead(at time.Duration, kind evaluator.EventKind, subject, phase, from,
 
 // formatEvent writes an event as it would be expected. A phase is named only
 // where it says more than the subject.
-func formatEvent(e *evaluator.Event, start time.Time, reason bool) string {
+func formatEvent(e *evaluator.Event, start time.Time) string {
 	phase := e.Phase
 	if phase == e.Subject || e.Kind == evaluator.RunEvent || e.Kind == evaluator.CommandEvent {
 		phase = ""
 	}
-	s := eventHead(e.At.Sub(start), e.Kind, e.Subject, phase, e.From, e.To)
-	if reason {
-		if e.Cause != rules.CauseNone {
-			s += " (" + e.Cause.String() + ")"
-		}
-		if e.Reason != "" {
-			s += ": " + strings.Join(strings.Fields(e.Reason), " ")
-		}
+	return eventHead(e.At.Sub(start), e.Kind, e.Subject, phase, e.From, e.To)
+}
+
+// explainEvent is formatEvent with the cause and what is said of it.
+func (r *Result) explainEvent(e *evaluator.Event) string {
+	s := formatEvent(e, r.Plan.Start)
+	if e.Cause != rules.CauseNone {
+		s += " (" + e.Cause.String() + ")"
 	}
-	return s
+	return s + ": " + allOf(r.told(e))
+}
+
+// allOf is all that a text says, on one line.
+func allOf(t words.Text) string {
+	return strings.Join(append([]string{t.Sentence}, t.Detail...), " | ")
 }

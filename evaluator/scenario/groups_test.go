@@ -52,7 +52,7 @@ baseline = { dimension = "ExecutedVersion", value = "41" }
 func TestGroups(t *testing.T) {
 	for _, tt := range []struct {
 		text, signal, at string
-		want             string // points and groups by bucket
+		want             string // points and groups by period
 	}{
 		{"bias: {1: 100/200, 2: 75/300}", "bias", "T+1m", "0:0.25/500 0:{1 100/200 2 75/300}"},
 		{"bias: {1: 1/2, 2: 1/4}x2", "bias", "T+2m", "1:0.25/6 1:{1 1/2 2 1/4}"},
@@ -131,7 +131,7 @@ func TestGroupMistakes(t *testing.T) {
 		{"half a review", "rating: {5*1.5}", `how many gave how many stars`},
 		{"stars twice", "rating: {5*1, 5*2}", `5 stars are there twice`},
 		{"a correction to nothing", "bias: {1: 1/2, 2: 1/4}^{}~1m", `{}: want groups such as`},
-		{"a cell of several buckets", "at bias\nT {1: 1/2, 2: 1/4}x2", `a cell of a table is one bucket`},
+		{"a cell of several buckets", "at bias\nT {1: 1/2, 2: 1/4}x2", `a cell of a table is one period`},
 		{"a time that is none", "errors @T-5: 3/600", `T-5`},
 		{"a baseline that the plan lacks", "errors@42: 3/600", `unknown signal "errors@42": the plan has ["bias" "rating" "errors" "errors@41"]`},
 		{"words behind a name in quotes", "\"errors@41\" x: 3/600", `want "signal: values"`},

@@ -79,7 +79,7 @@ func (p *past) of(start int64) []evaluator.Past {
 	}
 	list := make([]evaluator.Past, len(p.releases))
 	for i, r := range p.releases {
-		list[i] = evaluator.Past{Plan: r.plan, At: time.Unix(r.at.seconds(start), 0).UTC()}
+		list[i] = evaluator.Past{Run: r.plan, At: time.Unix(r.at.seconds(start), 0).UTC()}
 		for _, t := range r.totals {
 			list[i].Totals = append(list[i].Totals, evaluator.Total{Signal: t.Name, Bad: t.Value, Samples: t.Samples})
 		}
@@ -96,7 +96,7 @@ func formatPast(list []evaluator.Past, start int64) string {
 	}
 	var b strings.Builder
 	for _, p := range list {
-		fmt.Fprintf(&b, "past plan=%s at=%s", quote(p.Plan), formatStamp(p.At.Unix(), start))
+		fmt.Fprintf(&b, "past plan=%s at=%s", quote(p.Run), formatStamp(p.At.Unix(), start))
 		if len(p.Totals) > 0 {
 			groups := make([]rules.Group, len(p.Totals))
 			for i, t := range p.Totals {

@@ -20,7 +20,7 @@ type series struct {
 	tokens []token
 }
 
-// token is one bucket of a series, or several alike.
+// token is one period of a series, or several alike.
 type token struct {
 	gap      bool
 	value    value
@@ -30,7 +30,7 @@ type token struct {
 	times    int
 }
 
-// correction replaces a bucket's value some time after its end.
+// correction replaces a period's value some time after its end.
 type correction struct {
 	value value
 	after time.Duration
@@ -126,7 +126,7 @@ func (p *parser) seriesLine(n int, line string, total *int) error {
 			return err
 		}
 		if *total += t.times; *total > maxTokens {
-			return fmt.Errorf("more than %d buckets", maxTokens)
+			return fmt.Errorf("more than %d periods", maxTokens)
 		}
 		s.tokens = append(s.tokens, t)
 	}
@@ -199,7 +199,7 @@ func (p *parser) row(n int, header, fields []string) error {
 			return err
 		}
 		if t.times != 1 {
-			return fmt.Errorf("%q: a cell of a table is one bucket", cell)
+			return fmt.Errorf("%q: a cell of a table is one period", cell)
 		}
 		p.file.series = append(p.file.series, series{line: n, signal: header[i], start: &at, tokens: []token{t}})
 	}

@@ -147,7 +147,7 @@ func (f *File) schedule(plan *rules.Plan) ([]planned, error) {
 	}
 	for _, c := range f.commands {
 		if slices.ContainsFunc(f.down, func(s span) bool { return s.has(c.at) }) {
-			return nil, &Error{f.Name, c.line, "nobody takes a command while the daemon is down"}
+			return nil, &Error{f.Name, c.line, "a command cannot be given while the daemon is down"}
 		}
 		if c.at < from || c.at > until {
 			return nil, &Error{f.Name, c.line, fmt.Sprintf("the run goes from %s to %s", formatTime(from), formatTime(until))}
@@ -204,7 +204,7 @@ func (f *File) exact(plan *rules.Plan) ([]planned, error) {
 	var ticks []planned
 	var errs []error
 	for _, t := range f.ticks {
-		p := planned{Tick: evaluator.Tick{At: time.Unix(t.at.seconds(w.start), 0).UTC(), Commands: t.commands, Past: t.past.of(w.start)}}
+		p := planned{Tick: evaluator.Tick{At: time.Unix(t.at.seconds(w.start), 0).UTC(), Commands: t.commands, Begin: t.begin, Past: t.past.of(w.start)}}
 		if n := len(ticks); n > 0 && p.At.Before(ticks[n-1].At) {
 			errs = append(errs, &Error{f.Name, t.line, "the tick comes before the one above"})
 		}
@@ -224,7 +224,7 @@ func (f *File) exact(plan *rules.Plan) ([]planned, error) {
 // answer compares one line of the verdicts section.
 func (r *Result) answer(f *File, v *verdict, plan *rules.Plan, state *evaluator.State) error {
 	s := evaluator.Look(plan, state)
-	got, ok, err := v.answered(&s)
+	got, ok, err := v.answered(plan, &s)
 	if err != nil {
 		return &Error{f.Name, v.line, err.Error()}
 	}

@@ -23,7 +23,7 @@ func TestDifferences(t *testing.T) {
 	}{
 		{"all as expected", "-- events --\nonly phase\nT phase canary: waiting => monitoring\nT+10m phase canary: monitoring => passed (threshold): 0.5 % < 1 %\n", nil},
 		{"at another time", "-- events --\nonly phase\nT phase canary: waiting => monitoring\nT+11m phase canary: monitoring => passed\n",
-			[]string{"- T+11m phase canary: monitoring => passed", "+ T+10m phase canary: monitoring => passed (threshold): errors 0.5 %"}},
+			[]string{"- T+11m phase canary: monitoring => passed", "+ T+10m phase canary: monitoring => passed (threshold): phase canary has passed: errors 0.5 %"}},
 		{"for another reason", "-- events --\nonly phase\nT phase canary: waiting => monitoring\nT+10m phase canary: monitoring => passed: 0.6 %\n",
 			[]string{"- T+10m phase canary: monitoring => passed: 0.6 %", "+ T+10m"}},
 		{"for another cause", "-- events --\nsubset\nT+10m phase canary: monitoring => passed (manual)\n",
@@ -33,14 +33,14 @@ func TestDifferences(t *testing.T) {
 			[]string{"- T+5m phase canary: monitoring => failed"}},
 		{"a subset", "-- events --\nsubset\nT+10m run rel: monitoring => passed\n", nil},
 		{"a subset in another order", "-- events --\nsubset\nT+10m run rel: monitoring => passed\nT+10m phase canary: monitoring => passed\n",
-			[]string{"- T+10m run rel: monitoring => passed", "+ T+10m run rel: monitoring => passed (threshold): phase canary has passed   (it came, but not in this order)"}},
+			[]string{"- T+10m run rel: monitoring => passed", "+ T+10m run rel: monitoring => passed (threshold): the run has passed: the phase has passed.   (it came, but not in this order)"}},
 		{"no events at all are expected", "-- events --\nonly communication\n", nil},
 		{"nothing is compared", "", nil},
 		{"a verdict", "-- verdicts --\nT+9m canary pass\nT+9m canary pending monitoring window\n", []string{"- T+9m canary pass", "+ T+9m canary pending"}},
 		{"a rule's verdict", "-- verdicts --\nT+9m errors in canary pending clear window: 0.5 % < 1 %\nT+9m errors-high in canary pass clear: 0.5 % <= 3 %\n", nil},
 		{"a rule's state", "-- verdicts --\nT+9m errors-high in canary pass fired\n", []string{"- T+9m errors-high in canary pass fired", "+ T+9m errors-high in canary pass clear"}},
 		{"a verdict's reason", "-- verdicts --\nT+10m canary pass: 0.5 % < 1 %\nT+10m canary pass: 0.6 %\n", []string{"- T+10m canary pass: 0.6 %", "+ T+10m canary pass: errors 0.5 % < 1 %"}},
-		{"a run's reason", "-- verdicts --\nT+10m run pass: phase canary has passed\n", nil},
+		{"a run's reason", "-- verdicts --\nT+10m run pass: the phase has passed\n", nil},
 		{"a verdict's cause", "-- verdicts --\nT+10m run pass passed manual\n", []string{"- T+10m run pass passed manual", "+ T+10m run pass passed threshold"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestReadings(t *testing.T) {
 	for _, tt := range []struct {
 		text string
 		at   string
-		want string // points known at that tick, "v/n" by bucket, or a fault
+		want string // points known at that tick, "v/n" by period, or a fault
 	}{
 		{"errors: 3/600 4/600", "T+1m", "0:3/600"},
 		{"errors: 3/600 4/600", "T+2m", "0:3/600 1:4/600"},
@@ -190,14 +190,18 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 		}
 		if i == 0 {
 			tick.Past = drawPast(rt, at, groupName)
+			if rapid.Bool().Draw(rt, "begins") {
+				tick.Begin = &evaluator.Begun{By: text.Draw(rt, "by"), Why: text.Draw(rt, "why"), Principal: text.Draw(rt, "principal"), Supersedes: text.Draw(rt, "supersedes")}
+			}
 		}
 		for range rapid.IntRange(0, 4).Draw(rt, "commands") / 4 {
 			tick.Commands = append(tick.Commands, evaluator.Command{
 				Kind: rapid.SampledFrom([]evaluator.CommandKind{
-					evaluator.StartPhase, evaluator.Hold, evaluator.Resume, evaluator.Override, evaluator.Abort, evaluator.RollbackDone, "dance",
+					evaluator.StartPhase, evaluator.Hold, evaluator.Resume, evaluator.Override, evaluator.Abort, evaluator.RollbackDone, evaluator.Supersede, "dance",
 				}).Draw(rt, "kind"),
 				ID: text.Draw(rt, "id"), Phase: rapid.SampledFrom([]string{"", "canary", "x y"}).Draw(rt, "phase"),
 				Verdict: rapid.SampledFrom(rules.Verdicts()).Draw(rt, "verdict"), By: text.Draw(rt, "by"), Why: text.Draw(rt, "why"),
+				Principal: text.Draw(rt, "principal"), Next: text.Draw(rt, "next"), Blocked: text.Draw(rt, "blocked"),
 			})
 		}
 		ticks[i] = tick
@@ -214,7 +218,7 @@ func drawPast(rt *rapid.T, at int64, name *rapid.Generator[string]) []evaluator.
 	}
 	past := make([]evaluator.Past, n)
 	for i := range past {
-		past[i] = evaluator.Past{Plan: name.Draw(rt, "plan"), At: time.Unix(at-int64(i+1)*86400, 0).UTC()}
+		past[i] = evaluator.Past{Run: name.Draw(rt, "plan"), At: time.Unix(at-int64(i+1)*86400, 0).UTC()}
 		for range rapid.IntRange(0, 2).Draw(rt, "totals") {
 			past[i].Totals = append(past[i].Totals, evaluator.Total{Signal: name.Draw(rt, "signal"), Bad: rapid.Float64Range(0, 9).Draw(rt, "bad"), Samples: 9})
 		}

@@ -151,15 +151,21 @@ func parseCommand(text string) (evaluator.Command, error) {
 			c.Why = p.value
 		case p.key == "id":
 			c.ID = p.value
+		case p.key == "principal":
+			c.Principal = p.value
+		case p.key == "next":
+			c.Next = p.value
+		case p.key == "blocked":
+			c.Blocked = p.value
 		default:
-			err = fmt.Errorf("command: %q: want phase=, verdict=, by=, why= or id=", p.key+p.value)
+			err = fmt.Errorf("command: %q: want phase=, verdict=, by=, why=, id=, principal=, next= or blocked=", p.key+p.value)
 		}
 		if err != nil {
 			return c, err
 		}
 	}
 	if c.Kind == "" {
-		return c, fmt.Errorf("command %q: want its kind first: start, hold, resume, override, abort or rollback_done", text)
+		return c, fmt.Errorf("command %q: want its kind first: start, hold, resume, override, abort, rollback_done or supersede", text)
 	}
 	return c, nil
 }
@@ -167,7 +173,8 @@ func parseCommand(text string) (evaluator.Command, error) {
 func formatCommand(c evaluator.Command) string {
 	var b strings.Builder
 	b.WriteString(string(c.Kind))
-	for _, p := range []pair{{"phase", c.Phase}, {"verdict", verdictText(c.Verdict)}, {"by", c.By}, {"why", c.Why}, {"id", c.ID}} {
+	for _, p := range []pair{{"phase", c.Phase}, {"verdict", verdictText(c.Verdict)}, {"by", c.By}, {"why", c.Why}, {"id", c.ID},
+		{"principal", c.Principal}, {"next", c.Next}, {"blocked", c.Blocked}} {
 		if p.value != "" {
 			fmt.Fprintf(&b, " %s=%s", p.key, quote(p.value))
 		}

@@ -16,6 +16,7 @@ type tick struct {
 	at       stamp
 	reads    []read
 	commands []evaluator.Command
+	begin    *evaluator.Begun
 	past     *past
 }
 
@@ -37,7 +38,7 @@ type point struct {
 	v, n float64
 }
 
-// groups is what groups a bucket consists of.
+// groups is what groups a period consists of.
 type groups struct {
 	at   stamp
 	list []rules.Group
@@ -79,8 +80,8 @@ func formatStamp(unix, start int64) string {
 }
 
 // tick reads a line of the ticks section: "at T+30s", then for that tick
-// "read signal=… from=… to=… settled=… T=0/600 …", "command hold by=…" and
-// "past plan=… at=… totals={…}".
+// "read signal=… from=… to=… settled=… T=0/600 …", "command hold by=…",
+// "past plan=… at=… totals={…}" and, in the first, "begin by=…".
 func (p *parser) tick(n int, line string) {
 	word, rest, _ := strings.Cut(line, " ")
 	var err error
@@ -101,6 +102,8 @@ func (p *parser) tick(n int, line string) {
 		if r, err = parseRead(n, rest); err == nil {
 			last.reads = append(last.reads, r)
 		}
+	case word == "begin":
+		last.begin, err = parseBegin(rest)
 	case word == "past":
 		if last.past == nil {
 			last.past = new(past)
@@ -112,11 +115,48 @@ func (p *parser) tick(n int, line string) {
 			last.commands = append(last.commands, c)
 		}
 	default:
-		err = fmt.Errorf("%q: want at, read, command or past", word)
+		err = fmt.Errorf("%q: want at, read, command, past or begin", word)
 	}
 	if err != nil {
 		p.failf(n, "%v", err)
 	}
+}
+
+// parseBegin reads "by=ci why=\"a fix\" principal=deploy supersedes=shop@1.0.0".
+func parseBegin(text string) (*evaluator.Begun, error) {
+	pairs, err := parsePairs(text)
+	if err != nil {
+		return nil, err
+	}
+	b := new(evaluator.Begun)
+	for _, p := range pairs {
+		switch p.key {
+		case "by":
+			b.By = p.value
+		case "why":
+			b.Why = p.value
+		case "principal":
+			b.Principal = p.value
+		case "supersedes":
+			b.Supersedes = p.value
+		default:
+			return nil, fmt.Errorf("begin: %q: want by=, why=, principal= or supersedes=", p.key+p.value)
+		}
+	}
+	return b, nil
+}
+
+func formatBegin(b *evaluator.Begun) string {
+	if b == nil {
+		return ""
+	}
+	text := "begin"
+	for _, p := range []pair{{"by", b.By}, {"why", b.Why}, {"principal", b.Principal}, {"supersedes", b.Supersedes}} {
+		if p.value != "" {
+			text += " " + p.key + "=" + quote(p.value)
+		}
+	}
+	return text + "\n"
 }
 
 func parseRead(n int, text string) (read, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -19,7 +20,7 @@ type verdict struct {
 	verdict rules.Verdict
 	state   string // a State, or a RuleState of a rule; empty is not compared
 	cause   *rules.Cause
-	reason  string // a part of the reason; empty is not compared
+	reason  string // a part of what is said of it; empty is not compared
 }
 
 // verdict reads "T+15m lambda-10 pending monitoring window" and "T+15m errors in
@@ -103,8 +104,8 @@ func (v *verdict) String() string {
 // answered is what a snapshot says of the same subject, as exact as was asked; ok
 // is whether it is what was expected. The reason is given as far as it was
 // expected, in full where it is another.
-func (v *verdict) answered(s *evaluator.Snapshot) (got verdict, ok bool, err error) {
-	now, err := v.find(s)
+func (v *verdict) answered(plan *rules.Plan, s *evaluator.Snapshot) (got verdict, ok bool, err error) {
+	now, said, err := v.find(plan, s)
 	if err != nil {
 		return now, false, err
 	}
@@ -118,25 +119,25 @@ func (v *verdict) answered(s *evaluator.Snapshot) (got verdict, ok bool, err err
 	}
 	if v.reason != "" {
 		got.reason = v.reason
-		if !strings.Contains(now.reason, v.reason) {
-			got.reason, ok = strings.Join(strings.Fields(now.reason), " "), false
+		if !saidIn(said, v.reason) {
+			got.reason, ok = allOf(said), false
 		}
 	}
 	return got, ok, nil
 }
 
 // find gives all that a snapshot says of the subject.
-func (v *verdict) find(s *evaluator.Snapshot) (verdict, error) {
+func (v *verdict) find(plan *rules.Plan, s *evaluator.Snapshot) (verdict, words.Text, error) {
 	if v.subject == "run" && v.rule == "" {
-		return verdict{verdict: s.Verdict, state: s.State.String(), cause: &s.Cause, reason: s.Reason}, nil
+		return verdict{verdict: s.Verdict, state: s.State.String(), cause: &s.Cause}, words.Run(plan, s), nil
 	}
 	i := slices.IndexFunc(s.Phases, func(p evaluator.PhaseView) bool { return p.Name == v.subject })
 	if i < 0 {
-		return verdict{}, fmt.Errorf("unknown phase %q", v.subject)
+		return verdict{}, words.Text{}, fmt.Errorf("unknown phase %q", v.subject)
 	}
 	p := &s.Phases[i]
 	if v.rule == "" {
-		return verdict{verdict: p.Verdict, state: p.State.String(), cause: &p.Cause, reason: p.Reason}, nil
+		return verdict{verdict: p.Verdict, state: p.State.String(), cause: &p.Cause}, words.Phase(plan, s, i), nil
 	}
 	list := slices.Clone(p.Success)
 	for _, k := range p.Rollback {
@@ -144,8 +145,8 @@ func (v *verdict) find(s *evaluator.Snapshot) (verdict, error) {
 	}
 	i = slices.IndexFunc(list, func(r evaluator.RuleView) bool { return r.Name == v.rule })
 	if i < 0 {
-		return verdict{}, fmt.Errorf("phase %q has no rule %q", v.subject, v.rule)
+		return verdict{}, words.Text{}, fmt.Errorf("phase %q has no rule %q", v.subject, v.rule)
 	}
 	r := &list[i]
-	return verdict{verdict: r.Verdict, state: string(r.State), cause: &r.Cause, reason: r.Reason}, nil
+	return verdict{verdict: r.Verdict, state: string(r.State), cause: &r.Cause}, words.Rule(plan, r, s.At), nil
 }

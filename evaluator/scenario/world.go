@@ -15,7 +15,7 @@ type world struct {
 	plan    *rules.Plan
 	start   int64    // T
 	signals []source // as Plan.Signals
-	end     int64    // of the newest bucket
+	end     int64    // of the newest period
 }
 
 // source is what one signal does.
@@ -24,7 +24,7 @@ type source struct {
 	faults  []answer
 }
 
-// bucket is one bucket of event time, with every value that it is known by.
+// bucket is one period of event time, with every value that it is known by.
 type bucket struct {
 	at       int64
 	line     int
@@ -101,7 +101,7 @@ func (w *world) add(s *series) error {
 	if s.start != nil {
 		at = w.offset(*s.start)
 		if !level(sig.Kind) && mod(at, period) != 0 {
-			return fmt.Errorf("%s is not where a bucket of %q begins: they are %v wide", w.clock(at), s.signal, sig.Period)
+			return fmt.Errorf("%s is not where a period of %q begins: they are %v long", w.clock(at), s.signal, sig.Period)
 		}
 	}
 	for _, t := range s.tokens {
@@ -155,7 +155,7 @@ func example(k rules.Kind) string {
 	return "a value, such as 0.05 or 0.05@1200, or groups, such as {1: 100/200, 2: 104/200}"
 }
 
-// bucket adds one bucket. Counts are known when their bucket ends, a level when
+// bucket adds one period. Counts are known when their period ends, a level when
 // it is there.
 func (w *world) bucket(s *source, sig *rules.Signal, t *token, at int64, line int) {
 	period := int64(sig.Period / time.Second)
@@ -215,7 +215,7 @@ func (w *world) ask(q evaluator.Want, now int64) rules.Reading {
 }
 
 // tell puts what is known of a range at a time into its reading. Where the newest
-// bucket has groups and no value, the answer is that there is none.
+// period has groups and no value, the answer is that there is none.
 func (s *source) tell(rd *rules.Reading, now int64) {
 	first, _ := slices.BinarySearchFunc(s.buckets, rd.From, func(b bucket, at int64) int { return cmp.Compare(b.at, at) })
 	none := false
@@ -239,7 +239,7 @@ func (s *source) tell(rd *rules.Reading, now int64) {
 	}
 }
 
-// known is a bucket's value as it is known at a time, nil while there is none.
+// known is a period's value as it is known at a time, nil while there is none.
 func (b *bucket) known(now int64) *version {
 	var newest *version
 	for i := range b.versions {

@@ -30,7 +30,7 @@ func Write(plan *rules.Plan, ticks []evaluator.Tick, events []evaluator.Event) (
 	}
 	b.WriteString("-- events --\n")
 	for i := range events {
-		b.WriteString(formatEvent(&events[i], plan.Start, false) + "\n")
+		b.WriteString(formatEvent(&events[i], plan.Start) + "\n")
 	}
 	return b.Bytes(), nil
 }
@@ -38,7 +38,7 @@ func Write(plan *rules.Plan, ticks []evaluator.Tick, events []evaluator.Event) (
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func writeTick(b *bytes.Buffer, plan *rules.Plan, t *evaluator.Tick, start int64) error {
-	fmt.Fprintf(b, "at %s\n%s", formatStamp(t.At.Unix(), start), formatPast(t.Past, start))
+	fmt.Fprintf(b, "at %s\n%s%s", formatStamp(t.At.Unix(), start), formatBegin(t.Begin), formatPast(t.Past, start))
 	for i := range t.Readings {
 		rd := &t.Readings[i]
 		if rd.Signal < 0 || rd.Signal >= len(plan.Signals) {
@@ -105,7 +105,7 @@ func (f *File) eventLines(r *Result) string {
 		g := &r.Events[i]
 		k := -1
 		for j := range want {
-			if want[j].matches(g, r.Plan.Start) {
+			if want[j].matches(g, r) {
 				k = j
 				break
 			}
@@ -115,7 +115,7 @@ func (f *File) eventLines(r *Result) string {
 			b.WriteString(want[k].String() + "\n")
 			want = want[k+1:]
 		case !f.events.subset && (len(f.events.kinds) == 0 || f.compares(g.Kind)):
-			b.WriteString(formatEvent(g, r.Plan.Start, false) + "\n")
+			b.WriteString(formatEvent(g, r.Plan.Start) + "\n")
 		}
 	}
 	return b.String()

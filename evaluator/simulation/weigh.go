@@ -143,9 +143,9 @@ func (w *weigher) long(s *evidence.Segment, looks int) bool {
 	return n >= w.rule.MinEvents && looks-start >= w.rule.MinLooks
 }
 
-// confirmed reports whether the baseline says that it is the release, or has
-// nothing to say: there is none, or it has ended, was not there over most of the
-// suspect stretch and did not fail there either.
+// confirmed reports whether the baseline shows that the release is at fault, or cannot
+// say: there is no baseline, or it has ended, was missing for most of the suspect
+// stretch and did not fail there.
 func (w *weigher) confirmed(s *evidence.Segment, looks int) bool {
 	gone := float64(w.compared)+w.rule.Grace <= float64(looks)
 	if w.pair == nil || gone && w.compared <= int(s.Start)+(looks-int(s.Start))/2 && !w.bothFail() {

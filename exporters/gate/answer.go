@@ -11,53 +11,63 @@ import (
 	"sync"
 	"time"
 
-	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 const (
 	jsonType  = "application/json"
 	textType  = "text/plain; charset=utf-8"
 	notStored = "no-store"
-	// A verdict may be kept, but has to be asked for again each time.
+	// A page may be kept, but has to be asked for again each time.
 	revalidate = "private, max-age=0, must-revalidate"
 )
 
-// board is everything that can be answered after a tick. It never changes once
-// it is published; what it holds is made at most once, by the first who asks.
-type board struct {
-	plans   map[string]*planBoard // :: plan name → its answers
-	names   []string              // of the plans, in the order they were given
-	changed chan struct{}         // closed when the next board has taken its place
+// view is a way to ask a gate.
+type view uint8
+
+const (
+	viewGate view = iota
+	viewEntry
+	viewVerdict
+	viewRollback
+	viewRollbackOnFail // with ?on=fail
+)
+
+var viewNames = [...]string{viewGate: "gate", viewEntry: "entry", viewVerdict: "verdict", viewRollback: "rollback", viewRollbackOnFail: "rollback?on=fail"}
+
+// chosen stands in statuses for the status that the caller chose for what is not
+// decided: 503, 425 or 429.
+const chosen = 0
+
+// statuses is the contract of the views. A caller that looks at the status only takes
+// every 2xx and 3xx for yes.
+var statuses = [...][wire.IsRollback + 1]int{
+	viewGate:           {wire.IsUnknown: chosen, wire.IsPending: chosen, wire.IsPass: 200, wire.IsFail: 409, wire.IsEnded: 409, wire.IsRollback: 409},
+	viewEntry:          {wire.IsUnknown: chosen, wire.IsPending: chosen, wire.IsPass: 200, wire.IsFail: 409, wire.IsEnded: 409, wire.IsRollback: 409},
+	viewVerdict:        {wire.IsUnknown: 200, wire.IsPending: 200, wire.IsPass: 200, wire.IsFail: 200, wire.IsEnded: 200, wire.IsRollback: 200},
+	viewRollback:       {wire.IsUnknown: 409, wire.IsPending: 409, wire.IsPass: 409, wire.IsFail: 409, wire.IsEnded: 409, wire.IsRollback: 200},
+	viewRollbackOnFail: {wire.IsUnknown: 409, wire.IsPending: 409, wire.IsPass: 409, wire.IsFail: 200, wire.IsEnded: 409, wire.IsRollback: 200},
 }
 
-// planBoard is one plan of a board.
-type planBoard struct {
-	view    View
-	digest  string
-	expires time.Time
-	over    bool
-	phases  map[string]int // :: phase name → index
-	current int
-	fresh   aged
-	stale   aged
+// question is what a view asks.
+func (v view) question() wire.Question {
+	if v == viewEntry {
+		return wire.Entry
+	}
+	return wire.Passed
 }
 
-// aged is the answers of a plan, as they are before or after it became stale.
-type aged struct {
-	gates []gateAnswer
-	page  pageAnswer
-}
-
-// gateAnswer is what the gate of a phase says.
+// gateAnswer is what a gate says, as bytes.
 type gateAnswer struct {
 	once       sync.Once
-	verdict    rules.Verdict
-	final      bool
+	outcome    wire.Outcome
+	settled    bool // a long poll ends with it
+	run        string
 	generation uint64
 	json       payload
 	text       payload
-	// Header values that both forms share.
-	gateVerdict, gateGeneration, retryAfter []string
+	// Header values that both forms share; a nil one is not sent.
+	gateVerdict, gateGeneration, gateRun, gateVersion, retryAfter []string
 }
 
 type pageAnswer struct {
@@ -90,85 +100,25 @@ func jsonPayload(v any) payload {
 	enc.SetEscapeHTML(false) // "0.38 % < 1 %" is for people, and no page of HTML
 	if err := enc.Encode(v); err != nil {
 		// unreachable: the bodies hold no number that is not finite. An empty
-		// object is a pass for nobody.
+		// object is no pass.
 		return newPayload(jsonType, []byte("{}\n"))
 	}
 	return newPayload(jsonType, b.Bytes())
 }
 
-func newPlanBoard(v View, digest string) *planBoard {
-	s := &v.Snapshot
-	p := &planBoard{
-		view: v, digest: digest, expires: expires(s), over: s.Over,
-		phases: make(map[string]int, len(s.Phases)), current: s.Current,
-		fresh: aged{gates: make([]gateAnswer, len(s.Phases))},
-		stale: aged{gates: make([]gateAnswer, len(s.Phases))},
-	}
-	for i := range s.Phases {
-		p.phases[s.Phases[i].Name] = i
-	}
-	return p
-}
-
-// started reports whether a tick has been seen.
-func (p *planBoard) started() bool { return !p.view.Snapshot.At.IsZero() }
-
-// isStale reports whether the snapshot is too old to be believed. A run that is
-// over gets no more ticks and needs none.
-func (p *planBoard) isStale(now time.Time) bool { return !p.over && now.After(p.expires) }
-
-// phase finds a phase by name; "current" means the one that the run is in, unless
-// the plan has a phase of that name.
-func (p *planBoard) phase(name string) (int, bool) {
-	if i, ok := p.phases[name]; ok {
-		return i, true
-	}
-	if name == "current" && p.current >= 0 && p.current < len(p.fresh.gates) {
-		return p.current, true
-	}
-	return 0, false
-}
-
-func (p *planBoard) maker(base string, stale bool) *maker {
-	return &maker{view: p.view, base: base, digest: p.digest, stale: stale}
-}
-
-// gate is the answer of a phase at a time.
-func (p *planBoard) gate(i int, base string, now time.Time) *gateAnswer {
-	stale := p.isStale(now)
-	a := &p.fresh.gates[i]
-	if stale {
-		a = &p.stale.gates[i]
-	}
-	a.once.Do(func() { a.fill(p.maker(base, stale), i) })
-	return a
-}
-
-func (a *gateAnswer) fill(m *maker, i int) {
-	b := m.phase(i)
-	s := &m.view.Snapshot
-	a.verdict, _, _ = verdictOf(s, &s.Phases[i])
-	if b.Stale {
-		a.verdict = rules.Unknown
-	}
-	a.final, a.generation = b.Final, b.Generation
+func (a *gateAnswer) fill(said *wire.Answer, b wire.Body, interval time.Duration) {
+	a.outcome = said.Outcome
+	undecided := a.outcome == wire.IsPending || a.outcome == wire.IsUnknown
+	a.settled = said.Final || said.Question == wire.Entry && !undecided
+	a.run, a.generation = b.Run.ID, b.Generation
 	a.json = jsonPayload(b)
 	// No newline: Argo Rollouts compares the whole body with a word.
 	a.text = newPayload(textType, []byte(b.Verdict))
 	a.gateVerdict = []string{b.Verdict}
 	a.gateGeneration = []string{strconv.FormatUint(b.Generation, 10)}
-	a.retryAfter = []string{strconv.Itoa(retryAfter(s.Interval))}
-}
-
-// page is the whole run at a time.
-func (p *planBoard) page(base string, now time.Time) *payload {
-	stale := p.isStale(now)
-	a := &p.fresh.page
-	if stale {
-		a = &p.stale.page
+	if undecided {
+		a.retryAfter = []string{strconv.Itoa(retryAfter(interval))}
 	}
-	a.once.Do(func() { a.json = jsonPayload(p.maker(base, stale).plan()) })
-	return &a.json
 }
 
 // retryAfter is in seconds and small: a client with a budget shorter than it
@@ -183,3 +133,40 @@ func (p *payload) set(h http.Header) {
 	h["Content-Length"] = p.length
 	h["Content-Digest"] = p.digest
 }
+
+// write sends the answer and returns its status.
+func (a *gateAnswer) write(w http.ResponseWriter, r *http.Request, v view, pending int) int {
+	p := &a.json
+	if wantsText(r.Header["Accept"]) {
+		p = &a.text
+	}
+	h := w.Header()
+	h["Gate-Verdict"] = a.gateVerdict
+	h["Gate-Generation"] = a.gateGeneration
+	if a.gateRun != nil {
+		h["Gate-Run"] = a.gateRun
+	}
+	if a.gateVersion != nil {
+		h["Gate-Version"] = a.gateVersion
+	}
+	h["Cache-Control"] = headerNotStored
+	if a.retryAfter != nil {
+		h["Retry-After"] = a.retryAfter
+	}
+	status := statuses[v][a.outcome]
+	if status == chosen {
+		status = pending
+	}
+	p.set(h)
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(p.body) // a client that is gone misses nothing
+	}
+	return status
+}
+
+// Shared header values: net/http reads them and nothing writes them.
+var (
+	headerNotStored  = []string{notStored}
+	headerRevalidate = []string{revalidate}
+)

@@ -2,7 +2,7 @@ package gate
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -16,7 +16,8 @@ type Scope string
 
 const (
 	Read    Scope = "read"    // ask for verdicts and plans
-	Command Scope = "command" // hold, resume, override, roll back
+	Start   Scope = "start"   // begin a run
+	Command Scope = "command" // hold, resume, override, roll back; also begin a run
 )
 
 // Token lets a bearer in. Only the hash of its secret is kept.
@@ -60,17 +61,22 @@ func compileToken(t Token) (token, error) {
 		return c, errors.New("sha256 must be the 64 hex digits of the secret's SHA-256")
 	}
 	if len(t.Scopes) == 0 {
-		return c, errors.New("it has no scope: want read, command or both")
+		return c, errors.New("it has no scope: want read, start or command")
 	}
 	for _, s := range t.Scopes {
-		if s != Read && s != Command {
-			return c, fmt.Errorf("unknown scope %q: want read or command", s)
+		if s != Read && s != Start && s != Command {
+			return c, fmt.Errorf("unknown scope %q: want read, start or command", s)
 		}
 	}
 	return c, nil
 }
 
-// sees reports whether a token is good for a plan; nil is the token of everybody.
+// may reports whether a token has a scope.
+func (t *token) may(s Scope) bool {
+	return slices.Contains(t.scopes, s) || s == Start && slices.Contains(t.scopes, Command)
+}
+
+// sees reports whether a token is good for a plan; nil stands for no tokens at all.
 func (t *token) sees(plan string) bool {
 	return t == nil || len(t.plans) == 0 || slices.Contains(t.plans, plan)
 }
@@ -79,19 +85,19 @@ func (t *token) sees(plan string) bool {
 // nil when none is configured.
 func (g *Gate) identify(w http.ResponseWriter, r *http.Request, scope Scope) (*token, bool) {
 	if len(g.tokens) == 0 {
-		if scope == Command && !g.open {
+		if scope != Read && !g.open {
 			problem(w, http.StatusForbidden, "commands are closed", "no token is configured, and the listener is not for this machine alone")
 			return nil, false
 		}
 		return nil, true
 	}
-	t := g.find(secretOf(r))
+	t := g.bearer(secretOf(r))
 	if t == nil {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="relgate"`)
 		problem(w, http.StatusUnauthorized, "a token is needed", "send Authorization: Bearer with a token that is configured")
 		return nil, false
 	}
-	if !slices.Contains(t.scopes, scope) {
+	if !t.may(scope) {
 		forbid(w, t, "it has no scope "+string(scope))
 		return nil, false
 	}
@@ -113,19 +119,29 @@ func forbid(w http.ResponseWriter, t *token, why string) {
 	problem(w, http.StatusForbidden, "the token is not enough", fmt.Sprintf("token %q: %s", t.name, why))
 }
 
-// find compares with every token in the same time, whichever it is.
-func (g *Gate) find(secret string) *token {
+// bearer compares with every token in the same time, whichever it is.
+func (g *Gate) bearer(secret string) *token {
 	if secret == "" {
 		return nil
 	}
 	hash := sha256.Sum256([]byte(secret))
 	var found *token
 	for i := range g.tokens {
-		if subtle.ConstantTimeCompare(hash[:], g.tokens[i].hash[:]) == 1 {
+		if same(&hash, &g.tokens[i].hash) {
 			found = &g.tokens[i]
 		}
 	}
 	return found
+}
+
+// same compares two hashes in the same time whatever they are, as package subtle does
+// byte by byte, but eight bytes at a time.
+func same(a, b *[sha256.Size]byte) bool {
+	var differs uint64
+	for i := 0; i < sha256.Size; i += 8 {
+		differs |= binary.NativeEndian.Uint64(a[i:]) ^ binary.NativeEndian.Uint64(b[i:])
+	}
+	return differs == 0
 }
 
 // secretOf is the bearer token. The password of Basic counts as one, for clients
@@ -148,7 +164,7 @@ func secretOf(r *http.Request) string {
 // the pattern's {plan}; a handler without one needs a token for all plans.
 func (g *Gate) Require(scope Scope, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if scope == Command {
+		if scope != Read {
 			if err := g.cross.Check(r); err != nil {
 				problem(w, http.StatusForbidden, "cross-origin request", err.Error())
 				return

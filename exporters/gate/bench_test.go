@@ -154,7 +154,7 @@ func mute(b *testing.B, response, request int) string {
 	return l.Addr().String()
 }
 
-// BenchmarkGate asks the gate, with its token check, and a bare handler of the
+// BenchmarkGate asks the gate, with its token check and a pin, and a bare handler of the
 // same size in turns. cpu-ratio is what the gate's requests cost to what the bare
 // one's do, the client's part, which is the same, taken out. An op is one request
 // to each server.
@@ -165,7 +165,8 @@ func BenchmarkGate(b *testing.B) {
 	if res.StatusCode != 200 {
 		b.Fatal(res.StatusCode)
 	}
-	request := len(request(gateURL))
+	url := gateURL + "?version=1.0.0"
+	request := len(request(url))
 	addrs := []string{serve(b, bare(body)), serve(b, g.Handler()), mute(b, len(body), request)}
 	for _, conns := range []int{1, 32} {
 		b.Run(fmt.Sprintf("%d-connections", conns), func(b *testing.B) {
@@ -173,7 +174,7 @@ func BenchmarkGate(b *testing.B) {
 			for i, addr := range addrs {
 				loads[i] = &load{}
 				for range conns {
-					loads[i].clients = append(loads[i].clients, dial(b, addr, gateURL))
+					loads[i].clients = append(loads[i].clients, dial(b, addr, url))
 				}
 			}
 			const each = 50
@@ -193,15 +194,20 @@ func BenchmarkGate(b *testing.B) {
 	}
 }
 
-// BenchmarkHandler is the handlers alone, without connections.
+// BenchmarkHandler is the handlers alone, without connections: a question without a
+// pin, and one that names its version.
 func BenchmarkHandler(b *testing.B) {
 	g, _ := newGate(b, gate.Config{Tokens: tokens()}, view(planName, situations()["pass"]))
-	r := httptest.NewRequest("GET", gateURL, nil)
-	r.Header.Set("Authorization", "Bearer reader-secret")
 	h := g.Handler()
-	b.ReportAllocs()
-	for b.Loop() {
-		h.ServeHTTP(void{http.Header{}}, r)
+	for name, url := range map[string]string{"plain": gateURL, "pinned": gateURL + "?version=1.0.0"} {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequest("GET", url, nil)
+			r.Header.Set("Authorization", "Bearer reader-secret")
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(void{http.Header{}}, r)
+			}
+		})
 	}
 }
 

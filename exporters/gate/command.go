@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -23,38 +24,115 @@ const (
 	commandTime = 30 * time.Second // for the tick that takes the command
 )
 
+// commandBody is the body of POST /v1/plans/{plan}/commands.
+type commandBody struct {
+	ID      string                `json:"id"`
+	Kind    evaluator.CommandKind `json:"kind"`
+	Phase   string                `json:"phase"`
+	Verdict rules.Verdict         `json:"verdict"`
+	Run     string                `json:"run"`     // id of the run that is meant; empty: the one that is under way
+	Version string                `json:"version"` // the same, by its version: its newest try
+	By      string                `json:"by"`
+	Why     string                `json:"why"`
+}
+
+// admitChange is admit for what changes something: pages of other sites are refused.
+func (g *Gate) admitChange(w http.ResponseWriter, r *http.Request, scope Scope, plan string) (*token, bool) {
+	if err := g.cross.Check(r); err != nil {
+		problem(w, http.StatusForbidden, "cross-origin request", "commands are not accepted from pages of other sites")
+		return nil, false
+	}
+	return g.admit(w, r, scope, plan)
+}
+
 // serveCommand takes a command: 200 with its event when it was applied, 409 when
 // it was refused.
 func (g *Gate) serveCommand(w http.ResponseWriter, r *http.Request) {
-	if err := g.cross.Check(r); err != nil {
-		problem(w, http.StatusForbidden, "cross-origin request", "commands are not taken from pages of other sites")
-		return
-	}
 	plan := r.PathValue("plan")
-	who, ok := g.admit(w, r, Command, plan)
+	who, ok := g.admitChange(w, r, Command, plan)
 	if !ok {
 		return
 	}
-	c, ok := g.readCommand(w, r, plan)
+	body, ok := readJSON(w, r)
 	if !ok {
+		return
+	}
+	c, at, err := decodeCommand(body, r.Header.Values("Idempotency-Key"))
+	if err != nil {
+		problem(w, http.StatusBadRequest, "bad command", err.Error())
 		return
 	}
 	if who != nil {
-		// The name is the sender's word, the token is proof: the trail has both.
-		c.By = fmt.Sprintf("%s (token %s)", c.By, who.name)
+		c.Principal = who.name
 	}
-	g.command(w, r, plan, c)
+	run, refused := g.commanded(r.Context(), plan, at, &c)
+	if refused != nil {
+		refused.write(w)
+		return
+	}
+	g.command(w, r, plan, at, run, c)
 }
 
-func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, c evaluator.Command) {
+// commanded gives the run that a command is for, and reads its phase. It is nil for
+// the run that is under way where the gate does not show one.
+func (g *Gate) commanded(ctx context.Context, plan string, at pin, c *evaluator.Command) (*runBoard, *refusal) {
+	b := g.board.Load()
+	p := b.plans[plan]
+	var run *runBoard
+	switch {
+	case at != (pin{}):
+		f, refused := g.find(ctx, b, plan, at)
+		if refused == nil && f.unreadable {
+			refused = unreadable
+		}
+		if refused == nil && f.run == nil {
+			refused = &refusal{http.StatusNotFound, "no such run", f.absentWords()}
+		}
+		if refused != nil {
+			return nil, refused
+		}
+		run = f.run
+	case len(b.plans) == 0:
+		return nil, &refusal{http.StatusServiceUnavailable, "starting", "no plan has been evaluated yet"}
+	case p == nil:
+		return nil, noPlan(plan)
+	default:
+		if run = p.underWay(); run == nil && len(p.live) > 0 {
+			run = p.live[0]
+		}
+	}
+	if c.Phase == wire.Current {
+		c.Phase = "" // the run knows better than a snapshot which one that is
+	}
+	if c.Phase != "" && run != nil {
+		if i, ok := run.index[c.Phase]; !ok || i >= len(run.view.Snapshot.Phases) {
+			return nil, &refusal{http.StatusBadRequest, "bad command", fmt.Sprintf("phase %q is not in the plan", c.Phase)}
+		}
+	}
+	if run != nil {
+		f := found{run: run}
+		return run, f.start(plan)
+	}
+	return nil, nil
+}
+
+func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, at pin, run *runBoard, c evaluator.Command) {
 	if g.commander == nil {
-		wait503(w, "commands are not taken", "this daemon has nobody to take them")
+		wait503(w, "commands are not taken", "commands are disabled on this daemon")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), commandTime)
 	defer cancel()
-	event, err := g.commander.Command(ctx, plan, c)
-	if err != nil {
+	id := ""
+	if at != (pin{}) {
+		id = run.view.ID()
+	}
+	event, err := g.commander.Command(ctx, plan, id, c)
+	switch {
+	case errors.Is(err, ErrNoRun):
+		noRun.write(w)
+		return
+	case err != nil:
 		g.log.Warn("command not committed", "plan", plan, "kind", c.Kind, "by", c.By, "err", err)
 		wait503(w, "the command was not committed", "it may or may not be applied: send it again with the id "+c.ID)
 		return
@@ -63,67 +141,50 @@ func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, c ev
 	if event.To != "applied" {
 		status = http.StatusConflict
 	}
-	body, err := json.Marshal(finite(&event))
-	if err != nil {
-		g.log.Error("answer not sent", "plan", plan, "err", err)
-		problem(w, http.StatusInternalServerError, "no answer", "the event has no JSON form")
-		return
+	judged := &rules.Plan{Name: plan} // unreachable unless the run has begun since the newest Update
+	if run != nil {
+		judged = run.view.Plan
 	}
-	h := w.Header()
-	h.Set("Content-Type", jsonType)
-	h.Set("Cache-Control", notStored)
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that is gone asks again with the same id
+	writeJSON(w, status, wire.Event(judged, &event, nil))
 }
 
-// readCommand reads and checks a command, or answers and returns false.
-func (g *Gate) readCommand(w http.ResponseWriter, r *http.Request, plan string) (evaluator.Command, bool) {
-	var c evaluator.Command
+// readJSON reads the body of a change, or answers and returns false.
+func readJSON(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	if !isJSON(r) {
 		problem(w, http.StatusUnsupportedMediaType, "not JSON", "want Content-Type: application/json")
-		return c, false
+		return nil, false
 	}
-	body, ok := readBody(w, r)
-	if !ok {
-		return c, false
+	return readBody(w, r)
+}
+
+// decodeStrictly reads one JSON value without unknown fields.
+func decodeStrictly(body []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
 	}
-	b := g.board.Load()
-	p := b.plans[plan]
-	if p == nil || !p.started() {
-		g.missing(w, where{plan: plan})
-		return c, false
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is more after the JSON object")
 	}
-	c, err := decodeCommand(body, r.Header.Values("Idempotency-Key"))
-	if err == nil && c.Phase != "" {
-		if _, known := p.phase(c.Phase); !known {
-			err = fmt.Errorf("phase %q is not in the plan", c.Phase)
-		}
-	}
-	if err != nil {
-		problem(w, http.StatusBadRequest, "bad command", err.Error())
-		return c, false
-	}
-	if _, named := p.phases[c.Phase]; !named {
-		c.Phase = "" // "current": the run knows better than a snapshot which one that is
-	}
-	return c, true
+	return nil
 }
 
 // decodeCommand reads a command strictly and gives it an id if it has none.
-func decodeCommand(body []byte, keys []string) (evaluator.Command, error) {
-	var c evaluator.Command
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return c, fmt.Errorf("reading the command: %w", err)
+func decodeCommand(body []byte, keys []string) (evaluator.Command, pin, error) {
+	var b commandBody
+	if err := decodeStrictly(body, &b); err != nil {
+		return evaluator.Command{}, pin{}, fmt.Errorf("reading the command: %w", err)
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return c, errors.New("reading the command: there is more behind it")
+	c := evaluator.Command{ID: b.ID, Kind: b.Kind, Phase: b.Phase, Verdict: b.Verdict, By: strings.TrimSpace(b.By), Why: strings.TrimSpace(b.Why)}
+	at := pin{version: b.Version, run: b.Run}
+	if b.Version != "" && !isVersion(b.Version) {
+		return c, at, fmt.Errorf("%q is not a version", b.Version)
 	}
 	if err := identifyCommand(&c, keys); err != nil {
-		return c, err
+		return c, at, err
 	}
-	return c, checkCommand(&c)
+	return c, at, checkCommand(&c)
 }
 
 func identifyCommand(c *evaluator.Command, keys []string) error {
@@ -158,12 +219,19 @@ func checkCommand(c *evaluator.Command) error {
 	if c.Kind != evaluator.Override && c.Verdict != rules.Unknown {
 		return fmt.Errorf("%s takes no verdict", c.Kind)
 	}
-	c.By, c.Why = strings.TrimSpace(c.By), strings.TrimSpace(c.Why)
-	switch {
-	case c.By == "" || c.Why == "":
+	if c.By == "" || c.Why == "" {
 		return errors.New("by and why are required: who wants it, and for what reason")
-	case len(c.ID) > maxID || len(c.By) > maxBy || len(c.Why) > maxWhy:
-		return fmt.Errorf("too long: want at most %d bytes of id, %d of by and %d of why", maxID, maxBy, maxWhy)
+	}
+	return errors.Join(clean("id", c.ID, maxID), clean("by", c.By, maxBy), clean("why", c.Why, maxWhy))
+}
+
+// clean refuses text that would show as something else in a terminal or a log.
+func clean(field, text string, most int) error {
+	if len(text) > most {
+		return fmt.Errorf("%s: %d bytes are too long: want at most %d", field, len(text), most)
+	}
+	if class := wire.UnsafeIn(text); class != "" {
+		return fmt.Errorf("%s: it holds %s: want plain text", field, class)
 	}
 	return nil
 }

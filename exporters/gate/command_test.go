@@ -8,6 +8,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -30,7 +31,7 @@ func TestAccess(t *testing.T) {
 		read, command, listed int
 		plan2                 int
 	}{
-		{"nobody", "", 401, 401, 401, 401},
+		{"without a token", "", 401, 401, 401, 401},
 		{"a wrong secret", "Bearer x", 401, 401, 401, 401},
 		{"a hash is no secret", "Bearer " + hash("chief-secret"), 401, 401, 401, 401},
 		{"a name is no secret", "Bearer chief", 401, 401, 401, 401},
@@ -63,7 +64,7 @@ func TestAccess(t *testing.T) {
 			checkContract(t, "POST", commandURL, res, "")
 		})
 	}
-	if len(c.got) != 2 || c.got[0].By != "alice (token chief)" || c.got[1].By != "alice (token robot)" {
+	if len(c.got) != 2 || c.got[0].By != "alice" || c.got[0].Principal != "chief" || c.got[1].Principal != "robot" {
 		t.Errorf("committed %+v", c.got)
 	}
 }
@@ -71,7 +72,7 @@ func TestAccess(t *testing.T) {
 func TestListShowsWhatTheTokenMaySee(t *testing.T) {
 	g, _ := newGate(t, gate.Config{Tokens: tokens()}, view(planName), view("REL-2"))
 	res := ask(g.Handler(), "GET", "/v1/plans", "", "Authorization", "Bearer other-secret")
-	var list gate.PlanList
+	var list wire.PlanList
 	if err := json.NewDecoder(res.Body).Decode(&list); err != nil || len(list.Plans) != 1 || list.Plans[0].Plan != "REL-2" {
 		t.Errorf("%+v, %v", list, err)
 	}
@@ -125,7 +126,7 @@ func TestCommand(t *testing.T) {
 		{"hold with a verdict", `{"kind":"hold","verdict":"pass","by":"a","why":"b"}`, nil, "", nil, 400},
 		{"an unknown kind", `{"kind":"pause","by":"a","why":"b"}`, nil, "", nil, 400},
 		{"no kind", `{"by":"a","why":"b"}`, nil, "", nil, 400},
-		{"by nobody", `{"kind":"hold","by":" ","why":"b"}`, nil, "", nil, 400},
+		{"without an author", `{"kind":"hold","by":" ","why":"b"}`, nil, "", nil, 400},
 		{"for no reason", `{"kind":"hold","by":"a"}`, nil, "", nil, 400},
 		{"an unknown field", `{"kind":"hold","by":"a","why":"b","force":true}`, nil, "", nil, 400},
 		{"two commands", ok + ok, nil, "", nil, 400},
@@ -134,6 +135,12 @@ func TestCommand(t *testing.T) {
 		{"a long name", `{"kind":"hold","by":"` + long(201) + `","why":"b"}`, nil, "", nil, 400},
 		{"a long reason", `{"kind":"hold","by":"a","why":"` + long(2001) + `"}`, nil, "", nil, 400},
 		{"a long id", ok, []string{"Idempotency-Key", long(201)}, "", nil, 400},
+		{"a forged line in why", `{"kind":"hold","by":"a","why":"b\nPASS (passed): all good"}`, nil, "", nil, 400},
+		{"an escape sequence in by", `{"kind":"hold","by":"a\u001b[2K","why":"b"}`, nil, "", nil, 400},
+		{"text that runs backwards", `{"kind":"hold","by":"a","why":"\u202edoog lla"}`, nil, "", nil, 400},
+		{"a NUL in the id", `{"id":"\u0000","kind":"hold","by":"a","why":"b"}`, nil, "", nil, 400},
+		{"a principal of the sender's", `{"kind":"hold","by":"a","why":"b","principal":"admin"}`, nil, "", nil, 400},
+		{"supersede without a run to follow", `{"kind":"supersede","by":"a","why":"b"}`, nil, "", nil, 400},
 		{"a body too large", `{"kind":"hold","by":"a","why":"` + long(large) + `"}`, nil, "", nil, 413},
 		{"a form", ok, []string{"Content-Type", "application/x-www-form-urlencoded"}, "", nil, 415},
 		{"another site's page", ok, []string{"Sec-Fetch-Site", "cross-site"}, "", nil, 403},
@@ -159,8 +166,8 @@ func TestCommand(t *testing.T) {
 				t.Error("the command has no id")
 			}
 			if tt.to != "" {
-				var e evaluator.Event
-				if err := json.NewDecoder(res.Body).Decode(&e); err != nil || e.To != tt.to || e.Kind != evaluator.CommandEvent {
+				var e wire.EventBody
+				if err := json.NewDecoder(res.Body).Decode(&e); err != nil || e.To != tt.to || e.Kind != "command" {
 					t.Errorf("event %+v, %v", e, err)
 				}
 			}

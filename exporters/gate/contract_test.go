@@ -2,9 +2,12 @@ package gate_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // contract finds the part of the OpenAPI document that is about a request.
@@ -61,4 +65,35 @@ func TestOpenAPI(t *testing.T) {
 		t.Errorf("status %d, %d bytes", res.StatusCode, len(b))
 	}
 	checkContract(t, "GET", "/v1/openapi.json", res, "")
+}
+
+// TestTheDescriptionHasTheFieldsThatAreSent compares the schemas with the types, so
+// that a field cannot be in one of them only.
+func TestTheDescriptionHasTheFieldsThatAreSent(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]any{
+		"Gate": wire.Body{}, "Plan": wire.PlanBody{}, "PlanList": wire.PlanList{}, "PlanSummary": wire.PlanSummary{}, "RunList": wire.RunList{},
+		"RunSummary": wire.RunSummary{}, "RunPage": wire.RunBody{}, "Event": wire.EventBody{}, "EventList": wire.EventList{}, "Problem": wire.Problem{},
+		"Run": wire.Run{}, "Rule": wire.Rule{}, "Evidence": wire.Evidence{}, "Weighed": wire.Weighed{}, "Hold": wire.Hold{}, "Signal": wire.Signal{},
+		"Do": wire.Do{}, "File": wire.File{}, "Links": wire.Links{}, "Override": wire.Override{}, "Previous": wire.Previous{}, "Groups": wire.Groups{}, "Rating": wire.Rating{},
+	} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := map[string]any{}
+		if err := json.Unmarshal(b, &sent); err != nil {
+			t.Fatal(err)
+		}
+		s := doc.Components.Schemas[name].Value
+		if got, want := slices.Sorted(maps.Keys(s.Properties)), slices.Sorted(maps.Keys(sent)); !slices.Equal(got, want) {
+			t.Errorf("%s is described with %v, sent with %v", name, got, want)
+		}
+		if required := slices.Sorted(slices.Values(s.Required)); !slices.Equal(required, slices.Sorted(maps.Keys(sent))) {
+			t.Errorf("%s: required are %v: every field is always there", name, required)
+		}
+	}
 }

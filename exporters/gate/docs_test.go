@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -17,80 +19,31 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/rules"
 )
 
 var update = flag.Bool("update", false, "write the documents that tests compare")
 
 const docsPath = "../../docs/http.md"
 
-const docsHead = `# HTTP
-
-<!-- Generated from exporters/gate by: go test ./exporters/gate -run TestDocs -update -->
-
-What the public port answers; [openapi.json](../exporters/gate/openapi.json), served at ` + "`/v1/openapi.json`" + `, says the same to tools.
-
-## The gate
-
-One body, three views. GET, HEAD and POST are the same; ` + "`{phase}`" + ` may be ` + "`current`" + `.
-
-`
-
-const docsGate = `
-Give ` + "`/gate`" + ` to callers that look at the status only (curl, Flagger, Jenkins) and ` + "`/verdict`" + ` to those that read the body (Argo Rollouts, Azure,
-Spinnaker). **Never give ` + "`/verdict`" + ` to a caller that looks at the status only: it is always 200.** ` + "`/rollback`" + ` is for Flagger's rollback hook.
-
-- What is not decided is 503 with a small ` + "`Retry-After`" + `, which curl and most clients try again. ` + "`?pending=425`" + ` is for clients that lose the body of a
-  5xx or count it as an outage (Flagger, Envoy); ` + "`?pending=429`" + ` for those that retry 429 only.
-- ` + "`?wait=30s`" + ` (or ` + "`Prefer: wait=30`" + `) waits, at most 50 s, until the verdict is final; with ` + "`&after=GENERATION`" + ` until anything has changed.
-  Leave it out where the caller's own limit is short (Flagger, Argo, Azure).
-- ` + "`Accept: text/plain`" + ` gives the verdict alone, without an end of line.
-- ` + "`/gate`" + ` and ` + "`/rollback`" + ` are never stored. ` + "`/verdict`" + ` has an ` + "`ETag`" + ` and answers ` + "`If-None-Match`" + ` with 304.
-- A verdict that is not final is believed for three intervals after its evaluation. Then the answer is ` + "`unknown`" + `, cause ` + "`stale`" + `, until the next one.
-  A verdict that is final stays: only a command changes it.
-- While a rollback is ordered every gate of the plan says ` + "`rollback`" + `, also that of a phase that passed before.
-- While the run is held nothing that is not decided passes: ` + "`run.hold`" + ` says whether a person or a rollback rule holds it, and why, and so do ` + "`reason`" + `
-  and ` + "`summary`" + `. A rule that weighs evidence holds the run when the release misses its limit and is not, or not surely, to be taken back; it stays
-  so until a person resumes it. A rule that only warns keeps nobody from going on.
-- Before the first evaluation every view answers 503. A path with an empty step (` + "`//v1/…`" + `) is 404, never a redirect.
-
-` + "```sh" + `
-curl -fsS --retry 100 --retry-max-time 3000 -o verdict.json -H "Authorization: Bearer $TOKEN" "$RELGATE_URL/v1/gates/REL-2025-06-04/current/gate?wait=30s"
-` + "```" + `
-
-` + "```yaml" + `
-# Argo Rollouts, AnalysisTemplate
-successCondition: result.verdict == "pass"
-failureCondition: result.verdict in ["fail", "rollback"]
-provider: { web: { url: "https://gate.example/v1/gates/{{args.plan}}/current/verdict", jsonPath: "{$}" } }
-# Flagger, canary analysis
-webhooks:
-  - { name: gate, type: confirm-promotion, url: "https://ci:TOKEN@gate.example/v1/gates/REL-2025-06-04/current/gate?pending=425" }
-  - { name: back, type: rollback, url: "https://ci:TOKEN@gate.example/v1/gates/REL-2025-06-04/current/rollback" }
-` + "```" + `
-
-## Access
-
-Tokens stand in the config as the SHA-256 of their secret, with the scopes ` + "`read`" + ` and ` + "`command`" + ` and, if wanted, the plans that they are good for.
-They are sent as ` + "`Authorization: Bearer`" + `, or as the password of Basic by clients that can only be given a URL. Without any token everybody may
-read, and commands are taken on a loopback address only. Pages of other sites cannot send commands. Headers may have 16 KiB, bodies 64 KiB.
-Errors are ` + "`application/problem+json`" + ` (RFC 9457).
-
-## Paths
-
-| | | answers |
-|---|---|---|
-`
-
 // statusTable asks a gate in every situation and writes down what it says.
 func statusTable(t *testing.T) string {
-	order := []string{"pass", "pending", "unknown", "fail", "rollback"}
+	order := []string{"pass", "pending", "unknown", "fail", "ended", "rollback"}
+	edits := situations()
+	edits["ended"] = both(between, func(s *evaluator.Snapshot) {
+		s.State, s.Verdict, s.Over = rules.Superseded, rules.Fail, true
+	})
 	var b strings.Builder
 	b.WriteString("| view | " + strings.Join(order, " | ") + " |\n|---|" + strings.Repeat("---|", len(order)) + "\n")
-	for _, viewName := range []string{"gate", "verdict", "rollback"} {
+	for _, viewName := range []string{"gate", "entry", "verdict", "rollback", "rollback?on=fail"} {
 		b.WriteString("| `/v1/gates/{plan}/{phase}/" + viewName + "` |")
 		for _, verdict := range order {
-			g, _ := newGate(t, gate.Config{}, view(planName, situations()[verdict]))
-			fmt.Fprintf(&b, " %d |", ask(g.Handler(), "GET", "/v1/gates/REL-1/ten/"+viewName, "").StatusCode)
+			status := wantStatus[viewName][verdict]
+			if viewName != "entry" { // a phase of any verdict may have begun
+				g, _ := newGate(t, gate.Config{}, view(planName, edits[verdict]))
+				status = ask(g.Handler(), "GET", "/v1/gates/REL-1/ten/"+viewName, "").StatusCode
+			}
+			fmt.Fprintf(&b, " %d |", status)
 		}
 		b.WriteByte('\n')
 	}
@@ -115,7 +68,10 @@ func pathTable(doc *openapi3.T) string {
 
 func schemaTables(doc *openapi3.T) string {
 	var b strings.Builder
-	for _, name := range []string{"Gate", "Rule", "RuleEvidence", "Odds", "Baseline", "Earlier", "Groups", "Rating", "Run", "Hold", "Plan", "Signal", "Command", "Event", "Deliveries"} {
+	for _, name := range []string{
+		"Gate", "Do", "Run", "Hold", "Rule", "Weighed", "Odds", "Baseline", "Earlier", "Groups", "Rating", "Plan", "Signal", "PlanSummary", "File",
+		"RunSummary", "RunPage", "EventList", "Event", "Evidence", "Command", "Start", "Problem", "Deliveries",
+	} {
 		s := doc.Components.Schemas[name].Value
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| field | type | |\n|---|---|---|\n", name, s.Description)
 		for _, field := range slices.Sorted(maps.Keys(s.Properties)) {
@@ -165,6 +121,10 @@ func meaning(p *openapi3.SchemaRef) string {
 
 func httpPage(t *testing.T) []byte {
 	t.Helper()
+	page, err := os.ReadFile("testdata/http.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI())
 	if err != nil {
 		t.Fatal(err)
@@ -174,12 +134,10 @@ func httpPage(t *testing.T) []byte {
 	if err := json.Indent(&example, readBack(t, ask(g.Handler(), "GET", "/v1/gates/REL-1/ten/verdict", "")), "", "  "); err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	b.WriteString(docsHead + statusTable(t) + docsGate + pathTable(doc))
-	b.WriteString("\n## Bodies\n" + schemaTables(doc))
-	b.WriteString(heldExample(t))
-	b.WriteString("\n## Example\n\n```json\n" + strings.TrimSpace(example.String()) + "\n```\n")
-	return b.Bytes()
+	return []byte(strings.NewReplacer(
+		"{{statuses}}", strings.TrimSpace(statusTable(t)), "{{paths}}", pathTable(doc), "{{bodies}}", schemaTables(doc),
+		"{{evidence}}", heldExample(t), "{{example}}", strings.TrimSpace(example.String()),
+	).Replace(string(page)))
 }
 
 // heldExample is a run that a rule holds which weighs evidence.
@@ -191,17 +149,13 @@ func heldExample(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "\n## Evidence\n\n" + docsEvidence + "\n```json\n" + unescaped(b) + "\n```\n"
+	return unescaped(b)
 }
 
 // unescaped shows "<" as the gate does, which writes for people.
 func unescaped(b []byte) string {
 	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(b))
 }
-
-const docsEvidence = `A rule with ` + "`evidence = \"sequential\"`" + ` says in ` + "`reason`" + ` what it weighs, in one sentence, and in ` + "`evidence`" + ` with what numbers. Here the canary
-and its baseline fail together: the rule holds the run and does not roll it back.
-`
 
 func TestDocs(t *testing.T) {
 	want := httpPage(t)
@@ -216,5 +170,101 @@ func TestDocs(t *testing.T) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s is not what the gate says: go test ./exporters/gate -run TestDocs -update", docsPath)
+	}
+}
+
+// TestRecipesNamePhaseAndVersion: no recipe asks a question that another version or
+// the phase before could answer, and none gives /verdict to a status-only caller.
+func TestRecipesNamePhaseAndVersion(t *testing.T) {
+	page, err := os.ReadFile(docsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := recipes(string(page))
+	for _, name := range []string{"curl", "github", "gitlab", "argo", "flagger", "jenkins"} {
+		text := found[name]
+		if text == "" {
+			t.Errorf("there is no recipe=%s", name)
+		}
+		if strings.Contains(text, "current") || !strings.Contains(text, "version") {
+			t.Errorf("%s asks for the current phase, or for no version:\n%s", name, text)
+		}
+		for line := range strings.Lines(text) {
+			at := strings.Index(line, "/v1/gates/")
+			if at >= 0 && !strings.Contains(line[at:], "?version=") {
+				t.Errorf("%s: %q names no version", name, line)
+			}
+			if (name == "curl" || name == "flagger") && (strings.Contains(line, "/verdict") || strings.Contains(line, "wait=")) {
+				t.Errorf("%s: %q", name, line)
+			}
+		}
+	}
+}
+
+// recipes are the fenced blocks of a page whose info string says recipe=NAME.
+func recipes(page string) map[string]string {
+	found := map[string]string{}
+	for _, block := range strings.Split("\n"+page, "\n```")[1:] {
+		info, text, _ := strings.Cut(block, "\n")
+		if _, name, ok := strings.Cut(info, " recipe="); ok {
+			found[name] = text
+		}
+	}
+	return found
+}
+
+// peer finds a program that the test needs. Where it is missing the test is
+// skipped, and its name is added as a line to the file that RELGATE_SKIPPED_PEERS
+// names.
+func peer(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	if list := os.Getenv("RELGATE_SKIPPED_PEERS"); list != "" {
+		f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := fmt.Fprintln(f, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Skipf("%s is not installed", name)
+}
+
+// recipe is the text of one of the page's recipes.
+func recipe(t *testing.T, name string) string {
+	t.Helper()
+	page, err := os.ReadFile(docsPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := recipes(string(page))[name]
+	if text == "" {
+		t.Fatalf("%s has no recipe=%s", docsPath, name)
+	}
+	return text
+}
+
+// TestTheCurlRecipeSaysWhatTheGateSays runs the script as the page has it, over every
+// state. With RELGATE_TIMEOUT=0 it asks once.
+func TestTheCurlRecipeSaysWhatTheGateSays(t *testing.T) {
+	t.Parallel()
+	peer(t, "curl")
+	script := recipe(t, "curl")
+	exits := map[string]int{"pass": 0, "pending": 124, "unknown": 124, "fail": 1, "ended": 1, "rollback": 1}
+	for _, st := range states {
+		srv := httptest.NewServer(stateGate(t, st.edit, st.age, st.trouble))
+		for phase, want := range map[string]string{"ten": st.ten, "all": st.all, "run": st.run} {
+			sh := exec.CommandContext(t.Context(), "sh", "-e", "-c", script)
+			sh.Env = append(os.Environ(), "RELGATE_URL="+srv.URL, "RELGATE_TOKEN=reader-secret", "RELGATE_TIMEOUT=0", "PLAN="+planName, "PHASE="+phase, "VERSION=1.0.0")
+			out, _ := sh.CombinedOutput()
+			if got := sh.ProcessState.ExitCode(); got != exits[want] {
+				t.Errorf("%s: phase %s: exit %d, want %d (%s): %s", st.about, phase, got, exits[want], want, out)
+			}
+		}
+		srv.Close()
 	}
 }

@@ -2,7 +2,6 @@ package gate_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -32,7 +32,7 @@ func weighingPlan(baseline bool) *rules.Plan {
 	back.When = rules.Condition{Op: rules.Greater, Threshold: .03, Unit: rules.Percent}
 	back.ShownWhen = back.When
 	p := &rules.Plan{
-		Name: planName, Title: "BioAge v1 Launch", Version: "1.0.0", Interval: time.Minute, Start: t0, FalseRollback: .01, FalsePass: .05,
+		Name: planName, Title: "BioAge v1 Launch", Version: "1.0.0", Interval: time.Minute, Start: t0, Binding: rules.Binding{Run: planName + "@1.0.0", UID: "k3v9", Try: 1}, FalseRollback: .01, FalsePass: .05,
 		Signals: []rules.Signal{ratio("api_5xx"), ratio("api_5xx@42")},
 		Rules:   []rules.Rule{weighed, back},
 		Phases:  []rules.Phase{{Name: "ten", Title: "Ten per cent", Traffic: .1, Window: 2 * time.Hour, Extend: time.Hour, Success: []int{0}, Rollback: []int{1}}},
@@ -81,10 +81,10 @@ func until(t *testing.T, plan *rules.Plan, state evaluator.RuleState, bad func(s
 	return nil
 }
 
-func (w *weighing) view() gate.View {
+func (w *weighing) view() gate.PlanView {
 	s := evaluator.Look(w.plan, w.state)
 	s.Seq = uint64(w.at.Sub(t0)/time.Minute) + 1
-	return gate.View{Plan: w.plan, Snapshot: s}
+	return planView(wire.RunView{Plan: w.plan, Snapshot: s})
 }
 
 // faulty fails one request a minute from the twentieth minute on, and as much of
@@ -111,7 +111,7 @@ func burst(_, minute int) float64 {
 	return 0
 }
 
-func TestEvidence(t *testing.T) {
+func TestTheGateShowsWhatARuleWeighs(t *testing.T) {
 	for _, tt := range []struct {
 		about    string
 		baseline bool
@@ -120,12 +120,11 @@ func TestEvidence(t *testing.T) {
 		result   string
 		verdict  string
 		summary  string
-		says     string
 	}{
-		{"no fault yet", true, faulty(false), evaluator.RuleClear, "not_triggered", "pending", "2 of 2 rules good", ""},
-		{"a warning is good, with a note", false, burst, evaluator.RuleWarning, "warning", "pending", "; 1 of 2 rules good (1 with a warning), 1 not good so far", "WARN: "},
-		{"a shared outage holds", true, faulty(true), evaluator.RuleHolding, "holding", "pending", ", held by api-5xx-high; 0 of 2 rules good, 1 bad, 1 not good so far", "rolling back will not help"},
-		{"a fault of the release is rolled back", true, faulty(false), evaluator.RuleFired, "triggered", "rollback", "rolled back; 0 of 2 rules good, 1 bad, 1 not good by then", "ROLLBACK: "},
+		{"no fault yet", true, faulty(false), evaluator.RuleClear, "not_triggered", "pending", "2 of 2 rules good"},
+		{"a warning is good, with a note", false, burst, evaluator.RuleWarning, "warning", "pending", "; 1 of 2 rules good (1 with a warning), 1 not good so far"},
+		{"a shared outage holds", true, faulty(true), evaluator.RuleHolding, "holding", "pending", ", held by api-5xx-high; 0 of 2 rules good, 1 bad, 1 not good so far"},
+		{"a fault of the release is rolled back", true, faulty(false), evaluator.RuleFired, "triggered", "rollback", "rolled back; 0 of 2 rules good, 1 bad, 1 not good by then"},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			w := until(t, weighingPlan(tt.baseline), tt.state, tt.bad)
@@ -135,8 +134,8 @@ func TestEvidence(t *testing.T) {
 			if r.Result != tt.result || r.State != string(tt.state) || b.Verdict != tt.verdict {
 				t.Errorf("result %q, state %q, verdict %q, want %q, %q, %q", r.Result, r.State, b.Verdict, tt.result, tt.state, tt.verdict)
 			}
-			if !strings.Contains(b.Summary, tt.summary) || !strings.Contains(r.Reason, tt.says) {
-				t.Errorf("summary %q, reason %q; want %q and %q in them", b.Summary, r.Reason, tt.summary, tt.says)
+			if !strings.Contains(b.Summary, tt.summary) {
+				t.Errorf("summary %q; want %q in it", b.Summary, tt.summary)
 			}
 			checkEvidence(t, &r, tt.baseline)
 			checkHold(t, w, &b)
@@ -148,31 +147,28 @@ func TestEvidence(t *testing.T) {
 }
 
 // checkEvidence holds the numbers against each other, and against the sentence.
-func checkEvidence(t *testing.T, r *gate.Rule, baseline bool) {
+func checkEvidence(t *testing.T, r *wire.Rule, baseline bool) {
 	t.Helper()
-	e := r.Evidence
+	e := r.Weighed
 	if e == nil || e.Bad == nil || e.Low == nil || e.High == nil {
 		t.Fatalf("evidence %+v", e)
 	}
 	if *e.Limit != 1 || *e.Trigger != 3 || *e.Bound.OneIn != 100 || math.Abs(*e.Bound.Log-math.Log(100)) > 1e-12 {
 		t.Errorf("limit %v, trigger %v, bound %v: want 1, 3 and 100", *e.Limit, *e.Trigger, *e.Bound.OneIn)
 	}
-	if e.Samples != r.Samples || !(*e.Low <= *r.Value && *r.Value <= *e.High) || math.Abs(*r.Value-100**e.Bad/e.Samples) > 1e-9 {
-		t.Errorf("%v of %v bad are %v, between %v and %v", *e.Bad, e.Samples, *r.Value, *e.Low, *e.High)
-	}
-	if want := fmt.Sprintf(" %v of %v ", *e.Bad, e.Samples); !strings.Contains(r.Reason, want) {
-		t.Errorf("reason %q does not say %q", r.Reason, want)
+	if *e.Samples != *r.Samples || !(*e.Low <= *r.Value && *r.Value <= *e.High) || math.Abs(*r.Value - 100**e.Bad / *e.Samples) > 1e-9 {
+		t.Errorf("%v of %v bad are %v, between %v and %v", *e.Bad, *e.Samples, *r.Value, *e.Low, *e.High)
 	}
 	if e.Keeps.Log != nil || e.Proof.OneIn != nil || e.More != nil || e.Groups != nil || e.Rating != nil {
 		t.Errorf("a rollback rule on counts has %+v", e)
 	}
-	if (e.Baseline != nil) != baseline || baseline && (e.Baseline.Signal != "api_5xx@42" || e.Baseline.Samples != 9*e.Samples) {
+	if (e.Baseline != nil) != baseline || baseline && (e.Baseline.Signal != "api_5xx@42" || *e.Baseline.Samples != 9**e.Samples) {
 		t.Errorf("baseline %+v", e.Baseline)
 	}
 }
 
 // checkHold holds what the gate says of a hold against the event of it.
-func checkHold(t *testing.T, w *weighing, b *gate.Body) {
+func checkHold(t *testing.T, w *weighing, b *wire.Body) {
 	t.Helper()
 	h := b.Run.Hold
 	if (h != nil) != b.Run.Held || h == nil && b.Run.State == "held" {
@@ -181,21 +177,12 @@ func checkHold(t *testing.T, w *weighing, b *gate.Body) {
 	if h == nil {
 		return
 	}
-	var event evaluator.Event
 	for _, e := range w.events {
 		if e.Kind == evaluator.RuleEvent && e.To == string(evaluator.RuleHolding) {
-			event = e
+			if h.Kind != "rule" || h.By != e.Subject || h.Cause != e.Cause.String() || h.Reason == "" {
+				t.Errorf("hold %+v, want one by rule %s for %s", *h, e.Subject, e.Cause)
+			}
 		}
-	}
-	want := gate.Hold{Kind: "rule", By: event.Subject, Cause: event.Cause.String(), Reason: event.Reason}
-	if *h != want {
-		t.Errorf("hold %+v, want %+v", *h, want)
-	}
-	if b.Run.State != "held" {
-		return // decided meanwhile: its reason is another
-	}
-	if !strings.Contains(b.Reason, event.Reason) || strings.Count(b.Reason, "the run is held by") != 1 {
-		t.Errorf("reason %q, want the sentence of the hold in it, once: %q", b.Reason, event.Reason)
 	}
 }
 
@@ -206,7 +193,7 @@ func TestSuccessEvidence(t *testing.T) {
 	}
 	g, _ := newGate(t, gate.Config{Now: func() time.Time { return w.at }}, w.view())
 	r := body(t, g, "ten").Rules[0]
-	e := r.Evidence
+	e := r.Weighed
 	if e == nil || e.Keeps.Log == nil || e.Spared.Log == nil || *e.Proof.OneIn != 20 || e.More == nil || *e.More <= 0 {
 		t.Fatalf("evidence %+v", e)
 	}
@@ -221,17 +208,17 @@ func TestHeldByAPerson(t *testing.T) {
 	w.step(evaluator.Command{ID: "1", Kind: evaluator.Hold, By: "Ada", Why: "lunch"})
 	g, _ := newGate(t, gate.Config{Now: func() time.Time { return w.at }}, w.view())
 	b := body(t, g, "ten")
-	if want := (gate.Hold{Kind: "person", By: "Ada", Cause: "manual", Reason: "lunch"}); b.Run.Hold == nil || *b.Run.Hold != want {
-		t.Errorf("hold %+v, want %+v", b.Run.Hold, want)
+	if h := b.Run.Hold; h == nil || h.Kind != "person" || h.By != "Ada" || h.Cause != "manual" {
+		t.Errorf("hold %+v, want one by Ada", b.Run.Hold)
 	}
-	if !strings.HasPrefix(b.Reason, "the run is held by Ada: lunch; ") || !strings.Contains(b.Summary, ", held by Ada;") {
-		t.Errorf("reason %q, summary %q", b.Reason, b.Summary)
+	if !strings.Contains(b.Summary, ", held by Ada;") || b.Cause != "manual" {
+		t.Errorf("summary %q, cause %q", b.Summary, b.Cause)
 	}
 	w.at = w.at.Add(time.Minute)
 	w.step(evaluator.Command{ID: "2", Kind: evaluator.Resume, By: "Ada", Why: "back"})
-	g.Update([]gate.View{w.view()})
-	if b := body(t, g, "ten"); b.Run.Held || b.Run.Hold != nil || strings.Contains(b.Reason, "held") {
-		t.Errorf("resumed: hold %+v, reason %q", b.Run.Hold, b.Reason)
+	show(g, w.view())
+	if b := body(t, g, "ten"); b.Run.Held || b.Run.Hold != nil || b.Cause != "window" {
+		t.Errorf("resumed: hold %+v, cause %q", b.Run.Hold, b.Cause)
 	}
 }
 
@@ -269,14 +256,14 @@ func TestEvidenceIsFinite(t *testing.T) {
 // A gap and a mean have no share of bad ones, and no odds that they are not
 // judged by.
 func TestEvidenceOfGapsAndMeans(t *testing.T) {
-	rule := func(unit rules.Unit, d evaluator.Weighed) *gate.Evidence {
+	rule := func(unit rules.Unit, d evaluator.Weighed) *wire.Weighed {
 		d.Limit, d.Trigger, d.Against, d.Bound, d.Warning, d.Keeps, d.Proof = .05, .07, 2, 3, 4, 1, 3
 		g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
 			s.Phases[0].Success[0].Evidence = evaluator.Evidence{Known: true, Value: .08, Op: rules.Less, Unit: unit, Samples: 500, Weighed: &d}
 		}))
 		target := "/v1/gates/REL-1/ten/verdict"
 		checkContract(t, "GET", target, ask(g.Handler(), "GET", target, ""), "")
-		return body(t, g, "ten").Rules[0].Evidence
+		return body(t, g, "ten").Rules[0].Weighed
 	}
 	gap := rule(rules.Number, evaluator.Weighed{Low: .02, High: .11, Groups: &evaluator.Gap{
 		Highest: "80+", Lowest: "30-39", AtLeast: .02, AtMost: .11, ByChance: .03, Shrunken: .06, Small: []string{"90+"}, Looks: 3,
@@ -286,7 +273,7 @@ func TestEvidenceOfGapsAndMeans(t *testing.T) {
 		t.Errorf("a gap: %+v, %+v", gap, g)
 	}
 	past := rule(rules.Percent, evaluator.Weighed{Past: &evaluator.Earlier{Releases: 4, Bad: 12, Samples: 40_000, Worse: 2}}).Earlier
-	if past == nil || past.Releases != 4 || past.Bad != 12 || past.Samples != 40_000 || *past.Worse.OneIn != 7 {
+	if past == nil || past.Releases != 4 || *past.Bad != 12 || *past.Samples != 40_000 || *past.Worse.OneIn != 7 {
 		t.Errorf("earlier releases: %+v", past)
 	}
 	none := rule(rules.Number, evaluator.Weighed{Groups: &evaluator.Gap{}})
@@ -295,7 +282,14 @@ func TestEvidenceOfGapsAndMeans(t *testing.T) {
 	}
 	mean := rule(rules.Number, evaluator.Weighed{Bad: 84, Low: 3.9, High: 4.6, Rating: &evaluator.Ratings{Stars: [5]float64{1, 0, 2, 3, 14}, Average: 4.4, Low: 3.9, High: 4.6}})
 	if r := mean.Rating; mean.Bad != nil || *mean.Against.OneIn != 7 || *mean.Bound.Log != 3 || mean.Warning.Log != nil || *mean.Keeps.Log != 1 ||
-		r.Stars != [5]float64{1, 0, 2, 3, 14} || *r.Average != 4.4 || *r.Low != 3.9 || *r.High != 4.6 {
+		stars(r) != [5]float64{1, 0, 2, 3, 14} || *r.Average != 4.4 || *r.Low != 3.9 || *r.High != 4.6 {
 		t.Errorf("a mean: %+v, %+v", mean, r)
 	}
+}
+
+func stars(r *wire.Rating) (out [5]float64) {
+	for i, n := range r.Stars {
+		out[i] = *n
+	}
+	return out
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -27,7 +28,8 @@ const (
 
 func samplePlan(name string) *rules.Plan {
 	return &rules.Plan{
-		Name: name, Title: "BioAge v1 Launch", Interval: 30 * time.Second, Start: t0,
+		Name: name, Title: "BioAge v1 Launch", Version: "1.0.0", Interval: 30 * time.Second, Start: t0,
+		Binding: rules.Binding{Run: name + "@1.0.0", UID: "k3v9", Try: 1},
 		Signals: []rules.Signal{{Name: "api_5xx_rate", Unit: rules.Percent}, {Name: "crash_free", Unit: rules.Percent}},
 		Rules: []rules.Rule{
 			{Name: "api-5xx", Kind: rules.Success, ShownWhen: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
@@ -39,24 +41,25 @@ func samplePlan(name string) *rules.Plan {
 }
 
 // view is a run some way into the first of two phases; edit changes it.
-func view(name string, edit ...func(*evaluator.Snapshot)) gate.View {
+func view(name string, edit ...func(*evaluator.Snapshot)) gate.PlanView {
 	good := evaluator.Evidence{
 		Signal: "api_5xx_rate", Known: true, Value: 0.0038, Op: rules.Less, Threshold: 0.01, Unit: rules.Percent,
 		From: t0, To: t0.Add(15 * time.Minute), Points: 4, Expected: 15, Samples: 1200, Newest: t0.Add(4 * time.Minute),
 	}
 	s := evaluator.Snapshot{
-		Plan: name, Title: "BioAge v1 Launch", Version: "1.0.0", Manager: "Release Manager", Seq: 10, At: t0.Add(now5), Interval: 30 * time.Second,
+		Plan: name, Title: "BioAge v1 Launch", Version: "1.0.0", Manager: "Release Manager", Seq: 10, At: t0.Add(now5), Why: evaluator.Why{Code: evaluator.WhyUnderWay, Of: 2, Phase: "ten", State: "monitoring"}, Interval: 30 * time.Second,
 		Start: t0, End: t0.Add(2 * time.Hour), Horizon: t0.Add(3 * time.Hour), State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow,
-		Reason: "phase ten is being watched", Generation: 4,
+		Generation: 4,
 		Phases: []evaluator.PhaseView{
 			{
 				Name: "ten", Title: "Ten per cent", Traffic: 0.1, Owner: "DevSecOps", State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow,
-				Reason: "window 5m0s of 15m0s", Scheduled: t0, Started: t0, WindowEnd: t0.Add(15 * time.Minute), Deadline: t0.Add(30 * time.Minute),
-				Success:  []evaluator.RuleView{{Name: "api-5xx", Title: "API 5xx rate", Kind: rules.Success, Owner: "Ops", State: evaluator.RuleClear, Verdict: rules.Pending, Cause: rules.CauseWindow, Reason: "0.38 % < 1 %", Evidence: good, Query: "cloudwatch: 5XXError / Count"}},
+				Why:       evaluator.Why{Code: evaluator.WhyWatched, Until: t0.Add(15 * time.Minute)},
+				Scheduled: t0, Started: t0, WindowEnd: t0.Add(15 * time.Minute), Deadline: t0.Add(30 * time.Minute),
+				Success:  []evaluator.RuleView{{Name: "api-5xx", Title: "API 5xx rate", Kind: rules.Success, Owner: "Ops", State: evaluator.RuleClear, Verdict: rules.Pending, Cause: rules.CauseWindow, Evidence: good, Query: "cloudwatch: 5XXError / Count"}},
 				Rollback: []int{0, 1},
 			},
 			{
-				Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: t0.Add(20 * time.Minute), Reason: "planned for later",
+				Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: t0.Add(20 * time.Minute),
 				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleIdle}}, Rollback: []int{0},
 			},
 		},
@@ -73,19 +76,32 @@ func view(name string, edit ...func(*evaluator.Snapshot)) gate.View {
 	for _, e := range edit {
 		e(&s)
 	}
-	return gate.View{Plan: samplePlan(name), Snapshot: s}
+	return planView(wire.RunView{Plan: samplePlan(name), Digest: strings.Repeat("5e", 32), Snapshot: s})
 }
+
+// planView is a plan that names its version in the file, with its runs.
+func planView(runs ...wire.RunView) gate.PlanView {
+	p := runs[0].Plan
+	v := gate.PlanView{Name: p.Name, Title: p.Title, Version: p.Version, File: gate.File{State: gate.FileOK}, Runs: runs}
+	for i := range p.Phases {
+		v.Phases = append(v.Phases, p.Phases[i].Name)
+	}
+	return v
+}
+
+// show publishes plans.
+func show(g *gate.Gate, views ...gate.PlanView) { g.Update(gate.Views{Plans: views}) }
 
 // decide sets the first phase.
 func decide(state rules.State, v rules.Verdict, c rules.Cause) func(*evaluator.Snapshot) {
 	return func(s *evaluator.Snapshot) {
 		p := &s.Phases[0]
-		p.State, p.Verdict, p.Cause, p.Reason = state, v, c, "it is "+v.String()
+		p.State, p.Verdict, p.Cause = state, v, c
 		if state == rules.Passed || state == rules.Failed || state == rules.RolledBack {
 			p.Decided = s.At
 		}
 		if v == rules.Rollback {
-			s.State, s.Verdict, s.Cause, s.Reason = rules.RolledBack, v, c, "api-5xx-high fired"
+			s.State, s.Verdict, s.Cause = rules.RolledBack, v, c
 			s.Fired = &evaluator.Event{ID: s.Plan + "/4", N: 4, Plan: s.Plan, At: s.At, Kind: evaluator.RuleEvent, Subject: "api-5xx-high", To: "fired",
 				Evidence: &evaluator.Evidence{Value: math.NaN(), Samples: math.Inf(1)}}
 		}
@@ -122,7 +138,7 @@ func (c *clock) now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
 func (c *clock) set(t time.Time) { c.mu.Lock(); defer c.mu.Unlock(); c.t = t }
 
 // newGate shows the views; the clock stands at their tick.
-func newGate(t testing.TB, c gate.Config, views ...gate.View) (*gate.Gate, *clock) {
+func newGate(t testing.TB, c gate.Config, views ...gate.PlanView) (*gate.Gate, *clock) {
 	t.Helper()
 	ck := &clock{t: t0.Add(now5)}
 	if c.Now == nil {
@@ -133,7 +149,7 @@ func newGate(t testing.TB, c gate.Config, views ...gate.View) (*gate.Gate, *cloc
 		t.Fatal(err)
 	}
 	if len(views) > 0 {
-		g.Update(views)
+		show(g, views...)
 	}
 	return g, ck
 }
@@ -157,18 +173,19 @@ type commander struct {
 	mu   sync.Mutex
 	got  []evaluator.Command
 	plan string
+	run  string
 	to   string
 	err  error
 }
 
 var errBroken = errors.New("the journal is broken")
 
-func (c *commander) Command(_ context.Context, plan string, cmd evaluator.Command) (evaluator.Event, error) {
+func (c *commander) Command(_ context.Context, plan, run string, cmd evaluator.Command) (evaluator.Event, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.plan, c.got = plan, append(c.got, cmd)
+	c.plan, c.run, c.got = plan, run, append(c.got, cmd)
 	return evaluator.Event{
-		ID: plan + "/5", N: 5, Plan: plan, At: t0, Kind: evaluator.CommandEvent, Subject: string(cmd.Kind), To: c.to, Reason: "because", By: cmd.By, Why: cmd.Why,
+		ID: plan + "/5", N: 5, Plan: plan, At: t0, Kind: evaluator.CommandEvent, Subject: string(cmd.Kind), To: c.to, By: cmd.By, Why: evaluator.Why{Code: evaluator.WhyCommanded, Text: cmd.Why},
 		Evidence: &evaluator.Evidence{Value: math.NaN()},
 	}, c.err
 }

@@ -19,7 +19,7 @@ func FuzzGate(f *testing.F) {
 	f.Add("HEAD", "//v1/gates/REL-1/ten/gate", "pending=200", "text/*", "", "", "{}")
 	f.Add("GET", "/v1/gates/REL-1/ten/../ten/gate", "%zz", ";q=", ",;=", "", "")
 	g, _ := newGate(f, gate.Config{}, view(planName))
-	g.Drain() // nobody waits
+	g.Drain() // no request waits
 	h := gate.Server("", g.Handler()).Handler
 	f.Fuzz(func(t *testing.T, method, path, query, accept, prefer, match, sent string) {
 		if !strings.HasSuffix(path, "/gate") && !strings.HasSuffix(path, "/rollback") {

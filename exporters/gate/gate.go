@@ -13,26 +13,131 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
-// Commander takes commands into the next tick of a plan.
+// Commander takes commands into the next tick of a run.
 type Commander interface {
-	// Command returns when the tick that holds the command has been committed,
-	// with the event that says whether it was applied or refused: Event.To is
-	// "applied" or "refused". A repeated ID gives the first one's event or one
-	// that says so. The error is for a command that was not committed.
-	Command(ctx context.Context, plan string, c evaluator.Command) (evaluator.Event, error)
+	// Command returns when the tick that holds the command has been committed, with
+	// the event that says whether it was applied or refused: Event.To is "applied" or
+	// "refused". A run of "" is the one that is under way, else the newest. A repeated
+	// ID gives the first one's event or one that says so. Command returns ErrNoRun if
+	// there is no such plan or run; any other error is for a command that was not
+	// committed.
+	Command(ctx context.Context, plan, run string, c evaluator.Command) (evaluator.Event, error)
+}
+
+// ErrNoRun says that a plan or a run does not exist.
+var ErrNoRun = errors.New("no such run")
+
+// Starter begins runs.
+type Starter interface {
+	// StartRun returns when the first tick of the run has been committed, or with the
+	// run of the same version that exists already. It returns ErrNoRun if there is no
+	// such plan, a *Refused if another run is in the way, a *BadStart if the request
+	// cannot be carried out as it is; any other error is for a run that was not
+	// committed.
+	StartRun(ctx context.Context, plan string, s StartRequest) (StartAnswer, error)
+}
+
+// StartRequest is what a run is begun with.
+type StartRequest struct {
+	Version   string            // required
+	At        time.Time         // T; zero: now
+	Set       map[string]string // parameters by name; "previous.NAME" sets one of the release before
+	Again     bool              // begin another try of a version that ended without a pass
+	Supersede bool              // end the run that is under way and take its place
+	Previous  rules.Previous    // the release before; zero: the last run that passed
+	By, Why   string            // in the sender's words; required with Supersede
+	Principal string            // name of the token; empty without tokens
+}
+
+// StartAnswer is the run that a start began or found.
+type StartAnswer struct {
+	Run     wire.RunView
+	Created bool // false: the run was there already
+}
+
+// Refused says that a run cannot begin as things stand.
+type Refused struct {
+	Run    string // id of the run that is in the way; empty where it is none
+	Reason string
+}
+
+func (r *Refused) Error() string { return r.Reason }
+
+// BadStart says that a request for a run is wrong in itself: a parameter that is
+// missing or badly formed, a version that a plan does not take.
+type BadStart struct{ Reason string }
+
+func (b *BadStart) Error() string { return b.Reason }
+
+// Past reads the runs that are not live any more, and the events of every run. Its
+// methods may be called at the same time.
+type Past interface {
+	// Run gives a run by its id, nil if there is none.
+	Run(ctx context.Context, id string) (*wire.RunView, error)
+	// Find gives the newest try of a version, nil if there is none.
+	Find(ctx context.Context, plan, version string) (*wire.RunView, error)
+	// Runs lists runs, newest first, live ones included; a plan of "" means all.
+	Runs(ctx context.Context, plan string, limit int) ([]evaluator.RunRecord, error)
+	// Events gives the events of a run with N > after, in order, at most limit.
+	Events(ctx context.Context, id string, after uint64, limit int) ([]evaluator.Stored, error)
 }
 
 // Config is what a Gate needs.
 type Config struct {
-	Tokens       []Token          // who may ask; none: everybody may read, see OpenCommands
-	OpenCommands bool             // without tokens, commands are taken from anybody; meant for a loopback listener
+	Tokens       []Token          // who may ask; none: everyone may read, see OpenCommands
+	OpenCommands bool             // without tokens, commands and starts are taken from everyone; meant for a loopback listener
 	Commander    Commander        // takes commands; nil: they are answered with 503
+	Starter      Starter          // begins runs; nil: starts are answered with 503
+	Past         Past             // reads ended runs; nil: only what Update gives is known
 	BaseURL      string           // external URL in links, "https://gate.example"; empty: links hold a path only
 	Now          func() time.Time // the clock that ages a verdict; nil: time.Now
 	Waiters      int              // long polls at a time for one token; 100 if zero
 	Log          *slog.Logger     // commands and their failures; nil: nothing
+}
+
+// Views is everything that the gate shows.
+type Views struct {
+	Plans   []PlanView
+	Trouble Trouble
+}
+
+// Trouble is what keeps the daemon from knowing: a journal that cannot be written.
+// While there is any, every gate is unknown but one that orders a rollback. The zero
+// value is none.
+type Trouble struct {
+	Cause string // wire.CauseJournal
+	Says  string // "the journal cannot be written: no space left on device"
+}
+
+// PlanView is a plan with its runs.
+type PlanView struct {
+	Name     string
+	Title    string
+	Template bool           // its runs begin by a start command
+	Version  string         // that its file has in force; empty for a template. As it was last where the file is gone
+	Phases   []string       // names in order; nil: not known
+	File     File           //
+	Runs     []wire.RunView // those that are live, newest first
+}
+
+// FileState is how a plan's file stands.
+type FileState string
+
+const (
+	FileOK      FileState = "ok"
+	FileGone    FileState = "gone"    // its run is watched by the plan in the journal
+	FileBroken  FileState = "broken"  // the same
+	FileWaiting FileState = "waiting" // it names another version than the run under way
+)
+
+// File is a plan's file.
+type File struct {
+	State  FileState
+	Reason string // empty for FileOK
 }
 
 // Gate answers CI. Its methods may be called at the same time.
@@ -40,6 +145,8 @@ type Gate struct {
 	now       func() time.Time
 	base      string
 	commander Commander
+	starter   Starter
+	past      *past
 	open      bool
 	log       *slog.Logger
 	tokens    []token
@@ -63,7 +170,7 @@ func New(c Config) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{
-		now: c.Now, base: base, commander: c.Commander, open: c.OpenCommands, log: c.Log, tokens: tokens,
+		now: c.Now, base: base, commander: c.Commander, starter: c.Starter, open: c.OpenCommands, log: c.Log, tokens: tokens,
 		waiters:  waiters{limit: c.Waiters, busy: map[string]int{}},
 		cross:    http.NewCrossOriginProtection(),
 		draining: make(chan struct{}),
@@ -77,6 +184,7 @@ func New(c Config) (*Gate, error) {
 	if g.waiters.limit <= 0 {
 		g.waiters.limit = 100
 	}
+	g.past = &past{from: c.Past, base: base, log: g.log, found: map[string]*runBoard{}}
 	g.board.Store(&board{changed: make(chan struct{})})
 	g.mux = g.routes()
 	return g, nil
@@ -93,64 +201,19 @@ func compileBase(text string) (string, error) {
 	return strings.TrimSuffix(text, "/"), nil
 }
 
-// Update publishes the snapshots of a committed tick: all plans that there are.
-// Whoever waits for a change is woken. A plan whose snapshot is the one that is
-// shown already keeps its answers.
-func (g *Gate) Update(views []View) {
+// Update publishes what stands after a committed tick: all plans that there are, and
+// their live runs. It wakes the requests that wait for a change. A run whose snapshot
+// is the one that is shown already keeps its answers.
+func (g *Gate) Update(v Views) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.board.Load()
-	next := &board{plans: make(map[string]*planBoard, len(views)), changed: make(chan struct{})}
-	for _, v := range views {
-		name := v.Snapshot.Plan
-		was := old.plans[name]
-		if _, twice := next.plans[name]; !twice {
-			next.names = append(next.names, name)
-		}
-		switch {
-		case was == nil || was.view.Plan != v.Plan:
-			next.plans[name] = newPlanBoard(v, planDigest(v.Plan))
-		case same(&was.view.Snapshot, &v.Snapshot):
-			next.plans[name] = was
-		default:
-			next.plans[name] = newPlanBoard(v, was.digest)
-		}
-	}
+	next := newBoard(v, g.base, old)
 	g.board.Store(next)
+	g.past.forget(v.Trouble)
 	close(old.changed)
-}
-
-// same reports whether two snapshots of a plan are of one tick.
-func same(a, b *evaluator.Snapshot) bool {
-	return a.Seq == b.Seq && a.At.Equal(b.At) && a.Generation == b.Generation && a.Seq != 0
 }
 
 // Drain lets every long poll answer at once, now and from now on. A server that
 // is about to stop calls it first (http.Server.RegisterOnShutdown).
 func (g *Gate) Drain() { g.drain.Do(func() { close(g.draining) }) }
-
-// Alive is nil while every run is evaluated: its newest tick is younger than
-// three intervals, or it is over. Before the first tick it is nil.
-func (g *Gate) Alive() error {
-	b := g.board.Load()
-	for _, name := range b.names {
-		if p := b.plans[name]; p.started() && p.isStale(g.now()) {
-			return fmt.Errorf("plan %q: no tick since %s", name, p.view.Snapshot.At.UTC().Format(time.RFC3339))
-		}
-	}
-	return nil
-}
-
-// Started is nil when every plan has seen a tick, and there is a plan.
-func (g *Gate) Started() error {
-	b := g.board.Load()
-	if len(b.names) == 0 {
-		return errors.New("no plan yet")
-	}
-	for _, name := range b.names {
-		if !b.plans[name].started() {
-			return fmt.Errorf("plan %q: no tick yet", name)
-		}
-	}
-	return nil
-}

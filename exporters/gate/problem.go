@@ -3,18 +3,17 @@ package gate
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/relgate/relgate/exporters/wire"
 )
 
-// Problem is the body of every answer that is not one of a gate (RFC 9457).
-type Problem struct {
-	Type   string `json:"type"` // always about:blank: the status says it
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
+func problem(w http.ResponseWriter, status int, title, detail string) {
+	writeProblem(w, wire.Problem{Title: title, Status: status, Detail: detail})
 }
 
-func problem(w http.ResponseWriter, status int, title, detail string) {
-	b, err := json.Marshal(Problem{Type: "about:blank", Title: title, Status: status, Detail: detail})
+func writeProblem(w http.ResponseWriter, p wire.Problem) {
+	p.Type = "about:blank"
+	b, err := json.Marshal(p)
 	if err != nil {
 		b = []byte("{}") // unreachable: strings and a number have a JSON form
 	}
@@ -22,7 +21,7 @@ func problem(w http.ResponseWriter, status int, title, detail string) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", notStored)
 	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
+	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(b, '\n')) // a client that is gone misses nothing
 }
 
@@ -30,4 +29,12 @@ func problem(w http.ResponseWriter, status int, title, detail string) {
 func wait503(w http.ResponseWriter, title, detail string) {
 	w.Header().Set("Retry-After", "1")
 	problem(w, http.StatusServiceUnavailable, title, detail)
+}
+
+func (r *refusal) write(w http.ResponseWriter) {
+	if r.status == http.StatusServiceUnavailable {
+		wait503(w, r.title, r.detail)
+		return
+	}
+	problem(w, r.status, r.title, r.detail)
 }

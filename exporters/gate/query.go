@@ -1,11 +1,10 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,50 +15,153 @@ const MaxWait = 50 * time.Second
 
 // question is what the query and the Prefer header of a request ask for.
 type question struct {
-	pending  int           // status of /gate for what is not decided: 503, 425 or 429
+	pin      pin
+	pending  int           // status of /gate and /entry for what is not decided: 503, 425 or 429
 	wait     time.Duration // 0..MaxWait
 	after    uint64
 	hasAfter bool
+	onFail   bool // /rollback: also for a failed phase
 }
 
 // parseQuestion reads a query strictly: a key that is not known would otherwise
 // be one that silently does nothing.
-func parseQuestion(rawQuery string, prefer []string) (question, error) {
+func parseQuestion(rawQuery string, prefer []string, v view) (question, error) {
 	q := question{pending: http.StatusServiceUnavailable, wait: preferWait(prefer)}
-	if rawQuery == "" {
-		return q, nil
+	err := eachKey(rawQuery, func(key, value string) error {
+		if key == "on" && v != viewRollback {
+			return errors.New("query key \"on\": only /rollback takes it")
+		}
+		return q.set(key, value)
+	})
+	return q, err
+}
+
+// eachKey gives the keys of a query, each of which may be there once. It reads what
+// needs no decoding without allocating.
+func eachKey(rawQuery string, set func(key, value string) error) error {
+	for from := 0; from < len(rawQuery); {
+		part, _, _ := strings.Cut(rawQuery[from:], "&")
+		before := rawQuery[:from]
+		from += len(part) + 1
+		if part == "" {
+			continue
+		}
+		key, value, err := pair(part)
+		switch {
+		case err != nil:
+			return err
+		case hasKey(before, key):
+			return fmt.Errorf("query key %q is there twice: want it once", key)
+		}
+		if err := set(key, value); err != nil {
+			return err
+		}
 	}
-	values, err := url.ParseQuery(rawQuery)
+	return nil
+}
+
+// hasKey reports whether a query that was read already holds a key.
+func hasKey(rawQuery, key string) bool {
+	for rawQuery != "" {
+		part, rest, _ := strings.Cut(rawQuery, "&")
+		rawQuery = rest
+		if k, _, _ := pair(part); part != "" && k == key {
+			return true
+		}
+	}
+	return false
+}
+
+// pair is key and value of a part of a query.
+func pair(part string) (key, value string, err error) {
+	key, value, _ = strings.Cut(part, "=")
+	if key, err = decode(key); err == nil {
+		value, err = decode(value)
+	}
+	return key, value, err
+}
+
+func decode(s string) (string, error) {
+	if strings.IndexByte(s, ';') >= 0 {
+		return "", fmt.Errorf("reading the query: %q: want & between keys", s)
+	}
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s, nil
+	}
+	text, err := url.QueryUnescape(s)
 	if err != nil {
-		return q, fmt.Errorf("reading the query: %w", err)
+		return "", fmt.Errorf("reading the query: %w", err)
 	}
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		vs := values[key]
-		if len(vs) != 1 {
-			return q, fmt.Errorf("query key %q is there %d times: want it once", key, len(vs))
-		}
-		if err := q.set(key, vs[0]); err != nil {
-			return q, err
-		}
-	}
-	return q, nil
+	return text, nil
 }
 
 func (q *question) set(key, value string) (err error) {
 	switch key {
+	case "version":
+		q.pin.version, err = parseVersion(value)
+	case "run":
+		q.pin.run, err = parseRun(value)
 	case "pending":
 		q.pending, err = parsePending(value)
 	case "wait":
 		q.wait, err = parseWait(value)
 	case "after":
 		q.hasAfter = true
-		if q.after, err = strconv.ParseUint(value, 10, 64); err != nil {
-			err = fmt.Errorf("query key \"after\": %q is no generation: want a whole number", value)
+		q.after, err = parseAfter(value)
+	case "on":
+		q.onFail = true
+		if value != "fail" {
+			err = fmt.Errorf("query key \"on\": %q: want fail", value)
 		}
 	default:
-		err = fmt.Errorf("unknown query key %q: want pending, wait or after", key)
+		err = fmt.Errorf("unknown query key %q: want version, run, wait, after, pending or on", key)
 	}
 	return err
+}
+
+func parseAfter(value string) (uint64, error) {
+	n, err := strconv.ParseUint(value, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("query key \"after\": %q: want a whole number", value)
+	}
+	return n, nil
+}
+
+const maxVersion = 128 // bytes
+
+// parseVersion reads a version. A query writes a space as +, so that the + of a
+// version arrives as a space: no version has one.
+func parseVersion(value string) (string, error) {
+	v := strings.ReplaceAll(value, " ", "+")
+	if !isVersion(v) {
+		return "", fmt.Errorf("query key \"version\": %q: want letters, digits and . _ + : -, the first a letter or a digit, at most %d bytes", value, maxVersion)
+	}
+	return v, nil
+}
+
+func isVersion(v string) bool {
+	if v == "" || len(v) > maxVersion {
+		return false
+	}
+	for i := range len(v) {
+		c := v[i]
+		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !word && (i == 0 || strings.IndexByte("._+:-", c) < 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// parseRun reads a run's id, PLAN@VERSION or PLAN@VERSION~TRY.
+func parseRun(value string) (string, error) {
+	id := strings.ReplaceAll(value, " ", "+")
+	plan, rest, _ := strings.Cut(id, "@")
+	version, try, tried := strings.Cut(rest, "~")
+	if n, err := strconv.ParseUint(try, 10, 31); plan == "" || !isVersion(version) || tried && (err != nil || n < 2) {
+		return "", fmt.Errorf("query key \"run\": %q: want PLAN@VERSION or PLAN@VERSION~TRY", value)
+	}
+	return id, nil
 }
 
 func parsePending(value string) (int, error) {

@@ -12,7 +12,7 @@ func FuzzQuestion(f *testing.F) {
 		f.Add(s, "wait=3, x", "text/plain;q=0.3,*/*")
 	}
 	f.Fuzz(func(t *testing.T, query, prefer, accept string) {
-		q, err := parseQuestion(query, []string{prefer})
+		q, err := parseQuestion(query, []string{prefer}, viewGate)
 		if q.pending != 503 && q.pending != 425 && q.pending != 429 {
 			t.Errorf("%q: status %d", query, q.pending)
 		}
@@ -25,7 +25,7 @@ func FuzzQuestion(f *testing.F) {
 		if err != nil && err.Error() == "" {
 			t.Errorf("%q: an empty error", query)
 		}
-		if again, err2 := parseQuestion(query, []string{prefer}); again != q || (err == nil) != (err2 == nil) {
+		if again, err2 := parseQuestion(query, []string{prefer}, viewGate); again != q || (err == nil) != (err2 == nil) {
 			t.Errorf("%q: read twice, understood twice", query)
 		}
 		wantsText([]string{accept, prefer})

@@ -9,6 +9,8 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 const (
@@ -17,11 +19,11 @@ const (
 )
 
 func TestProblems(t *testing.T) {
-	ready := []gate.View{view(planName)}
-	starting := []gate.View{view(planName, func(s *evaluator.Snapshot) { s.At = time.Time{} })}
+	ready := []gate.PlanView{view(planName)}
+	starting := []gate.PlanView{view(planName, func(s *evaluator.Snapshot) { s.At = time.Time{} })}
 	for _, tt := range []struct {
 		about, method, url, body string
-		views                    []gate.View
+		views                    []gate.PlanView
 		want                     int
 		header                   string // "Name: value" that the answer has
 	}{
@@ -47,6 +49,19 @@ func TestProblems(t *testing.T) {
 		{"wait without a number", "GET", gateURL + "?wait=long", "", ready, 400, ""},
 		{"after without a number", "GET", gateURL + "?after=x", "", ready, 400, ""},
 		{"broken escape", "GET", gateURL + "?wait=%zz", "", ready, 400, ""},
+		{"a semicolon", "GET", gateURL + "?wait=1;pending=425", "", ready, 400, ""},
+		{"the same key behind another", "GET", gateURL + "?wait=1&after=3&%77ait=1", "", ready, 400, ""},
+		{"on=fail at the gate", "GET", gateURL + "?on=fail", "", ready, 400, ""},
+		{"on something else", "GET", "/v1/gates/REL-1/ten/rollback?on=pending", "", ready, 400, ""},
+		{"entry of current", "GET", "/v1/gates/REL-1/current/entry", "", ready, 400, ""},
+		{"a version that is none", "GET", gateURL + "?version=a/b", "", ready, 400, ""},
+		{"an empty version", "GET", gateURL + "?version=", "", ready, 400, ""},
+		{"a run that is none", "GET", gateURL + "?run=REL-1", "", ready, 400, ""},
+		{"a first try by number", "GET", gateURL + "?run=REL-1@1.0.0~1", "", ready, 400, ""},
+		{"an unknown run", "GET", gateURL + "?run=REL-1@9", "", ready, 404, ""},
+		{"a run of another plan", "GET", gateURL + "?run=REL-2@1.0.0", "", ready, 404, ""},
+		{"a run of another version", "GET", gateURL + "?run=REL-1@1.0.0&version=2.0.0", "", ready, 400, ""},
+		{"Flagger at the entry", "POST", "/v1/gates/REL-1/all/entry", flagger, ready, 503, "Gate-Verdict: pending"},
 		{"Flagger at the wrong view", "POST", "/v1/gates/REL-1/ten/verdict", flagger, ready, 400, ""},
 		{"Flagger at the gate", "POST", gateURL, flagger, ready, 503, "Gate-Verdict: pending"},
 		{"Flagger at the rollback", "POST", "/v1/gates/REL-1/ten/rollback", flagger, ready, 409, "Gate-Verdict: pending"},
@@ -79,7 +94,7 @@ func checkProblem(t *testing.T, res *http.Response) {
 	if got := res.Header.Get("Content-Type"); got != "application/problem+json" {
 		t.Errorf("Content-Type %q", got)
 	}
-	var p gate.Problem
+	var p wire.Problem
 	b := readBack(t, res)
 	if err := json.Unmarshal(b, &p); err != nil || p.Status != res.StatusCode || p.Title == "" || p.Detail == "" {
 		t.Errorf("problem %s: %v", b, err)
@@ -126,34 +141,43 @@ func TestAccept(t *testing.T) {
 	}
 }
 
-func TestPhaseCalledCurrent(t *testing.T) {
-	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) { s.Phases[1].Name = "current" }))
-	if got := body(t, g, "current"); got.Phase != "current" || got.State != "waiting" {
-		t.Errorf("phase %q in state %q", got.Phase, got.State)
+func TestPseudoPhasesWinOverPhasesOfTheirName(t *testing.T) {
+	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
+		s.Phases[0].Name, s.Phases[1].Name, s.Current = "run", "current", 1
+		s.Phases[1].State, s.Phases[1].Verdict = rules.Passed, rules.Pass
+	}))
+	for _, phase := range []string{"run", "current"} {
+		if b := body(t, g, phase); b.Verdict != "pending" {
+			t.Errorf("%s: %s, want what the whole run says", phase, b.Verdict)
+		}
 	}
 }
 
 func TestPlans(t *testing.T) {
-	g, ck := newGate(t, gate.Config{}, view("a"), view("b", situations()["rollback"]), view("c", func(s *evaluator.Snapshot) { s.At = time.Time{} }))
+	g, ck := newGate(t, gate.Config{}, view("a"), view("b", situations()["rollback"]), view("c", func(s *evaluator.Snapshot) { s.At = time.Time{} }),
+		gate.PlanView{Name: "d", Title: "D", Template: true, File: gate.File{State: gate.FileBroken, Reason: "plans/d.toml:3: unknown unit"}})
 	ck.set(t0.Add(time.Hour))
 	res := ask(g.Handler(), "GET", "/v1/plans", "")
 	checkContract(t, "GET", "/v1/plans", res, "")
-	var list gate.PlanList
+	var list wire.PlanList
 	if err := json.NewDecoder(res.Body).Decode(&list); err != nil {
 		t.Fatal(err)
 	}
-	if len(list.Plans) != 3 || list.Plans[0].Plan != "a" || !list.Plans[0].Stale || list.Plans[1].Run.Verdict != "rollback" || list.Plans[2].EvaluatedAt != nil || list.Plans[2].Stale {
+	if len(list.Plans) != 4 || list.Plans[0].Plan != "a" || !list.Plans[0].Stale || list.Plans[1].Run.Verdict != "rollback" || list.Plans[2].EvaluatedAt != nil || list.Plans[2].Stale {
 		t.Errorf("list %+v", list)
+	}
+	if d := list.Plans[3]; !d.Template || d.Run != nil || d.File.State != "broken" || d.File.Reason == "" {
+		t.Errorf("a template whose file is broken: %+v", d)
 	}
 	for _, plan := range []string{"a", "b"} {
 		url := "/v1/plans/" + plan
 		res := ask(g.Handler(), "GET", url, "")
 		checkContract(t, "GET", url, res, "")
-		var p gate.PlanBody
+		var p wire.PlanBody
 		if err := json.NewDecoder(res.Body).Decode(&p); err != nil {
 			t.Fatal(err)
 		}
-		if p.Current != "ten" || len(p.Phases) != 2 || len(p.Rollback) != 2 || len(p.Signals) != 2 || p.Signals[1].Value != nil || *p.Signals[0].Value != 5 || !p.Stale {
+		if p.Current != "ten" || len(p.Phases) != 2 || len(p.Rollback) != 2 || len(p.Signals) != 2 || p.Signals[1].Value != nil || *p.Signals[0].Value != 5 || p.Stale != (plan == "a") {
 			t.Errorf("plan %+v", p)
 		}
 		if want := map[string]string{"a": "unknown", "b": "rollback"}[plan]; p.Phases[0].Verdict != want {
@@ -163,6 +187,9 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s: %d with the same tag, want 304", url, res.StatusCode)
 		}
 	}
+	if res := ask(g.Handler(), "GET", "/v1/plans/d", ""); res.StatusCode != 404 {
+		t.Errorf("a plan without a run: %d, want 404", res.StatusCode)
+	}
 }
 
 func TestNoPlans(t *testing.T) {
@@ -171,22 +198,16 @@ func TestNoPlans(t *testing.T) {
 	if b := readBack(t, res); !strings.Contains(string(b), `"plans":[]`) {
 		t.Errorf("body %s", b)
 	}
-	if g.Started() == nil {
-		t.Error("started without a plan")
-	}
 }
 
 func TestUpdateDropsAndKeeps(t *testing.T) {
 	g, _ := newGate(t, gate.Config{}, view("a"), view("b"))
-	g.Update([]gate.View{view("b")})
+	show(g, view("b"))
 	if res := ask(g.Handler(), "GET", "/v1/gates/a/ten/gate", ""); res.StatusCode != 404 {
 		t.Errorf("a plan that is gone: %d, want 404", res.StatusCode)
 	}
 	if res := ask(g.Handler(), "GET", "/v1/gates/b/ten/gate", ""); res.StatusCode != 503 {
 		t.Errorf("a plan that stays: %d, want 503", res.StatusCode)
-	}
-	if err := g.Started(); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -13,10 +13,6 @@ import (
 )
 
 const (
-	viewGate     = "gate"
-	viewVerdict  = "verdict"
-	viewRollback = "rollback"
-
 	maxBody   = 64 << 10         // bytes of a request's body
 	bodyTime  = 10 * time.Second // for it to arrive
 	gatesPath = "/v1/gates/"
@@ -28,6 +24,10 @@ func (g *Gate) routes() *http.ServeMux {
 	m.HandleFunc("/v1/plans", g.methods(g.servePlans, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/v1/plans/{plan}", g.methods(g.servePlan, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/v1/plans/{plan}/commands", g.methods(g.serveCommand, http.MethodPost))
+	m.HandleFunc("/v1/plans/{plan}/runs", g.methods(g.serveStart, http.MethodPost))
+	m.HandleFunc("/v1/runs", g.methods(g.serveRuns, http.MethodGet, http.MethodHead))
+	m.HandleFunc("/v1/runs/{id}", g.methods(g.serveRun, http.MethodGet, http.MethodHead))
+	m.HandleFunc("/v1/runs/{id}/events", g.methods(g.serveEvents, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/v1/openapi.json", g.methods(serveOpenAPI, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusNotFound, "no such page", "see /v1/openapi.json for what there is")
@@ -80,21 +80,28 @@ func refuseMethod(w http.ResponseWriter, r *http.Request, allowed ...string) {
 }
 
 // splitGate takes "{plan}/{phase}/{view}" apart.
-func splitGate(rest string) (at where, view string, ok bool) {
+func splitGate(rest string) (at where, v view, ok bool) {
 	i := strings.IndexByte(rest, '/')
 	j := strings.LastIndexByte(rest, '/')
 	if i <= 0 || j <= i+1 {
-		return where{}, "", false
+		return where{}, 0, false
 	}
-	at, view = where{rest[:i], rest[i+1 : j]}, rest[j+1:]
-	ok = (view == viewGate || view == viewVerdict || view == viewRollback) && strings.IndexByte(at.phase, '/') < 0
-	return at, view, ok
+	at = where{plan: rest[:i], phase: rest[i+1 : j]}
+	if strings.IndexByte(at.phase, '/') >= 0 {
+		return at, 0, false
+	}
+	for v := viewGate; v <= viewRollback; v++ {
+		if viewNames[v] == rest[j+1:] {
+			return at, v, true
+		}
+	}
+	return at, 0, false
 }
 
 func (g *Gate) serveGate(w http.ResponseWriter, r *http.Request, rest string) {
-	at, view, ok := splitGate(rest)
+	at, v, ok := splitGate(rest)
 	if !ok {
-		problem(w, http.StatusNotFound, "no such page", "want /v1/gates/{plan}/{phase}/gate, /verdict or /rollback")
+		problem(w, http.StatusNotFound, "no such page", "want /v1/gates/{plan}/{phase}/gate, /entry, /verdict or /rollback")
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
@@ -102,80 +109,29 @@ func (g *Gate) serveGate(w http.ResponseWriter, r *http.Request, rest string) {
 		return
 	}
 	who, ok := g.admit(w, r, Read, at.plan)
-	if !ok || !readPosted(w, r, view) {
+	if !ok || !readPosted(w, r, v) {
 		return
 	}
-	q, err := parseQuestion(r.URL.RawQuery, r.Header["Prefer"])
+	q, err := parseQuestion(r.URL.RawQuery, r.Header["Prefer"], v)
 	if err != nil {
 		problem(w, http.StatusBadRequest, "bad query", err.Error())
 		return
+	}
+	at.pin, at.question = q.pin, v.question()
+	if q.onFail {
+		v = viewRollbackOnFail
 	}
 	name := ""
 	if who != nil {
 		name = who.name
 	}
-	a := g.await(r.Context(), at, q, name)
-	if a == nil {
-		g.missing(w, at)
+	a, refused := g.await(r.Context(), at, q, name)
+	if refused != nil {
+		refused.write(w)
 		return
 	}
-	g.counts.add(view, a.write(w, r, view, q.pending))
+	g.counts.add(v, a.write(w, r, v, q.pending))
 }
-
-// missing says why there is no answer.
-func (g *Gate) missing(w http.ResponseWriter, at where) {
-	b := g.board.Load()
-	p := b.plans[at.plan]
-	switch {
-	case len(b.plans) == 0:
-		wait503(w, "starting", "no plan has been evaluated yet")
-	case p == nil:
-		problem(w, http.StatusNotFound, "no such plan", fmt.Sprintf("no plan is called %q", at.plan))
-	case !p.started():
-		wait503(w, "starting", fmt.Sprintf("plan %q has not been evaluated yet", at.plan))
-	default:
-		problem(w, http.StatusNotFound, "no such phase", fmt.Sprintf("plan %q has no phase %q", at.plan, at.phase))
-	}
-}
-
-// write sends the answer and returns its status.
-func (a *gateAnswer) write(w http.ResponseWriter, r *http.Request, view string, pending int) int {
-	p := &a.json
-	if wantsText(r.Header["Accept"]) {
-		p = &a.text
-	}
-	h := w.Header()
-	h["Gate-Verdict"] = a.gateVerdict
-	h["Gate-Generation"] = a.gateGeneration
-	status := statusOf(view, a.verdict, pending)
-	if view == viewVerdict {
-		h["Cache-Control"] = headerRevalidate
-		h["Vary"] = headerVary
-		h["Etag"] = p.entity
-		if r.Method != http.MethodPost && matches(r.Header["If-None-Match"], p.etag) {
-			w.WriteHeader(http.StatusNotModified)
-			return http.StatusNotModified
-		}
-	} else {
-		h["Cache-Control"] = headerNotStored
-	}
-	if !a.final {
-		h["Retry-After"] = a.retryAfter
-	}
-	p.set(h)
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(p.body) // a client that is gone misses nothing
-	}
-	return status
-}
-
-// Shared header values: net/http reads them and nobody writes.
-var (
-	headerNotStored  = []string{notStored}
-	headerRevalidate = []string{revalidate}
-	headerVary       = []string{"Accept"}
-)
 
 // matches reports whether an If-None-Match header holds the tag. The comparison
 // is the weak one (RFC 9110 §13.1.2).
@@ -194,13 +150,13 @@ func matches(headers []string, etag string) bool {
 // readPosted takes the body of a POST, which says nothing to a gate. On /verdict
 // one that is Flagger's is refused: Flagger reads the status only, so that any
 // verdict would open its gate.
-func readPosted(w http.ResponseWriter, r *http.Request, view string) bool {
+func readPosted(w http.ResponseWriter, r *http.Request, v view) bool {
 	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
 		return true
 	}
 	body, ok := readBody(w, r)
-	if ok && view == viewVerdict && isFlagger(body) {
-		problem(w, http.StatusBadRequest, "wrong view", "this looks like a Flagger hook, which takes any 200 for yes: point it at /gate or /rollback")
+	if ok && v == viewVerdict && isFlagger(body) {
+		problem(w, http.StatusBadRequest, "wrong view", "this looks like a Flagger hook, which takes any 200 for yes: point it at /gate, /entry or /rollback")
 		return false
 	}
 	return ok

@@ -7,7 +7,7 @@ import (
 
 // Answers is how often a view was answered with a status.
 type Answers struct {
-	View   string // gate, verdict, rollback
+	View   string // gate, entry, verdict, rollback, rollback?on=fail
 	Status int
 	Count  uint64
 }
@@ -18,26 +18,17 @@ type Stats struct {
 	Waiting int       // long polls now
 }
 
-var (
-	countedViews    = [...]string{viewGate, viewVerdict, viewRollback}
-	countedStatuses = [...]int{
-		http.StatusOK, http.StatusNotModified, http.StatusConflict,
-		http.StatusTooEarly, http.StatusTooManyRequests, http.StatusServiceUnavailable,
-	}
-)
+var countedStatuses = [...]int{
+	http.StatusOK, http.StatusConflict, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusServiceUnavailable,
+}
 
 // counts counts the answers that hold a verdict, by view and status.
-type counts [len(countedViews)][len(countedStatuses)]atomic.Uint64
+type counts [len(viewNames)][len(countedStatuses)]atomic.Uint64
 
-func (c *counts) add(view string, status int) {
-	for i, v := range countedViews {
-		if v != view {
-			continue
-		}
-		for j, s := range countedStatuses {
-			if s == status {
-				c[i][j].Add(1)
-			}
+func (c *counts) add(v view, status int) {
+	for j, s := range countedStatuses {
+		if s == status {
+			c[v][j].Add(1)
 		}
 	}
 }
@@ -45,7 +36,7 @@ func (c *counts) add(view string, status int) {
 // Stats is a copy of the counts.
 func (g *Gate) Stats() Stats {
 	s := Stats{Waiting: g.waiters.count()}
-	for i, v := range countedViews {
+	for i, v := range viewNames {
 		for j, status := range countedStatuses {
 			s.Answers = append(s.Answers, Answers{View: v, Status: status, Count: g.counts[i][j].Load()})
 		}

@@ -11,71 +11,190 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
-// wantStatus is the table of the contract, written out.
-var wantStatus = map[string]map[string]int{
-	"gate":     {"pass": 200, "pending": 503, "unknown": 503, "fail": 409, "rollback": 409},
-	"verdict":  {"pass": 200, "pending": 200, "unknown": 200, "fail": 200, "rollback": 200},
-	"rollback": {"pass": 409, "pending": 409, "unknown": 409, "fail": 409, "rollback": 200},
+// states are what a run can be, with the answer that each question has: about phase
+// ten, about phase all, about the whole run, about current, and whether ten and all
+// may begin.
+var states = []struct {
+	about                              string
+	edit                               func(*evaluator.Snapshot)
+	age                                time.Duration
+	trouble                            bool
+	ten, all, run, current, ten0, all0 string
+}{
+	{about: "not begun, before T", edit: notBegun(-time.Hour), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pending", all0: "pending"},
+	{about: "not begun, at T", edit: notBegun(0), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pending"},
+	{about: "in the first phase", edit: decide(rules.Monitoring, rules.Pending, rules.CauseWindow), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pending"},
+	{about: "in the first phase, and nothing is known", edit: decide(rules.Monitoring, rules.Unknown, rules.CauseNoData), ten: "unknown", all: "pending", run: "pending", current: "unknown", ten0: "pass", all0: "pending"},
+	{about: "a pass that is not decided", edit: decide(rules.Monitoring, rules.Pass, rules.CauseThreshold), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pending"},
+	{about: "between two phases, before the next one's time", edit: decide(rules.Passed, rules.Pass, rules.CauseThreshold), ten: "pass", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pending"},
+	{about: "between two phases, at the next one's time", edit: between, ten: "pass", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pass"},
+	{about: "in the last phase", edit: last(rules.Monitoring, rules.Pending), ten: "pass", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pass"},
+	{about: "all phases passed, watched on", edit: last(rules.Passed, rules.Pass), ten: "pass", all: "pass", run: "pending", current: "pass", ten0: "pass", all0: "pass"},
+	{about: "passed", edit: over(rules.Passed, rules.Pass), ten: "pass", all: "pass", run: "pass", current: "pass", ten0: "pass", all0: "pass"},
+	{about: "passed long ago", edit: over(rules.Passed, rules.Pass), age: 1000 * time.Hour, ten: "pass", all: "pass", run: "pass", current: "pass", ten0: "pass", all0: "pass"},
+	{about: "the run says pass and a phase does not", edit: both(over(rules.Passed, rules.Pass), func(s *evaluator.Snapshot) { s.Phases[1].State, s.Phases[1].Verdict = rules.Monitoring, rules.Pending }), ten: "pass", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pass"},
+	{about: "held by a person in the first phase", edit: both(decide(rules.Monitoring, rules.Pending, rules.CauseWindow), held), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pending", all0: "pending"},
+	{about: "held after a phase passed", edit: both(between, held), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pending", all0: "pending"},
+	{about: "held after all passed", edit: both(last(rules.Passed, rules.Pass), held), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pending", all0: "pending"},
+	{about: "the first phase failed", edit: over(rules.Failed, rules.Fail), ten: "fail", all: "ended", run: "fail", current: "fail", ten0: "fail", all0: "fail"},
+	{about: "the first phase failed while the next is watched", edit: overlap, ten: "fail", all: "pending", run: "fail", current: "pending", ten0: "fail", all0: "fail"},
+	{about: "the first phase failed and the next passed", edit: both(overlap, func(s *evaluator.Snapshot) { s.Phases[1].State, s.Phases[1].Verdict = rules.Passed, rules.Pass }), ten: "fail", all: "pass", run: "fail", current: "fail", ten0: "fail", all0: "fail"},
+	{about: "rolled back in the first phase", edit: decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), ten: "rollback", all: "rollback", run: "rollback", current: "rollback", ten0: "rollback", all0: "rollback"},
+	{about: "rolled back after a phase passed", edit: both(decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), func(s *evaluator.Snapshot) {
+		s.Phases[0].State, s.Phases[0].Verdict = rules.Passed, rules.Pass
+	}), ten: "rollback", all: "rollback", run: "rollback", current: "rollback", ten0: "rollback", all0: "rollback"},
+	{about: "the rollback is carried out", edit: both(decide(rules.RolledBack, rules.Fail, rules.CauseManual), func(s *evaluator.Snapshot) {
+		s.State, s.Verdict, s.RolledBack, s.Over, s.Phases[1].Verdict = rules.RolledBack, rules.Fail, true, true, rules.Fail
+	}), ten: "ended", all: "ended", run: "ended", current: "ended", ten0: "ended", all0: "ended"},
+	{about: "superseded after a phase passed", edit: both(between, func(s *evaluator.Snapshot) {
+		s.State, s.Verdict, s.Cause, s.Over = rules.Superseded, rules.Fail, rules.CauseManual, true
+	}), ten: "ended", all: "ended", run: "ended", current: "ended", ten0: "ended", all0: "ended"},
+	{about: "not evaluated for three intervals", edit: between, age: 91 * time.Second, ten: "pass", all: "unknown", run: "unknown", current: "unknown", ten0: "unknown", all0: "unknown"},
+	{about: "evaluated three intervals ahead of the clock", edit: between, age: -91 * time.Second, ten: "pass", all: "unknown", run: "unknown", current: "unknown", ten0: "unknown", all0: "unknown"},
+	{about: "rolled back, not evaluated for long", edit: decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), age: time.Hour, ten: "rollback", all: "rollback", run: "rollback", current: "rollback", ten0: "rollback", all0: "rollback"},
+	{about: "passed, and the journal cannot be written", edit: over(rules.Passed, rules.Pass), trouble: true, ten: "unknown", all: "unknown", run: "unknown", current: "unknown", ten0: "unknown", all0: "unknown"},
+	{about: "failed, and the journal cannot be written", edit: over(rules.Failed, rules.Fail), trouble: true, ten: "unknown", all: "unknown", run: "unknown", current: "unknown", ten0: "unknown", all0: "unknown"},
+	{about: "rolled back, and the journal cannot be written", edit: decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), trouble: true, ten: "rollback", all: "rollback", run: "rollback", current: "rollback", ten0: "rollback", all0: "rollback"},
 }
 
-func TestViews(t *testing.T) {
-	for verdict, edit := range situations() {
-		g, _ := newGate(t, gate.Config{}, view(planName, edit))
-		for viewName, statuses := range wantStatus {
-			for _, method := range []string{"GET", "HEAD", "POST"} {
-				for _, accept := range []string{"", "text/plain", "*/*"} {
-					for _, query := range []string{"", "?pending=425", "?pending=429", "?pending=503", "?after=3", "?wait=1ms"} {
-						for _, phase := range []string{"ten", "current"} {
-							target := "/v1/gates/" + planName + "/" + phase + "/" + viewName + query
-							t.Run(fmt.Sprintf("%s/%s %s %q", verdict, method, target, accept), func(t *testing.T) {
-								want := statuses[verdict]
-								if want == 503 && strings.HasPrefix(query, "?pending=") {
-									fmt.Sscanf(query, "?pending=%d", &want)
-								}
-								res := ask(g.Handler(), method, target, "", "Accept", accept)
-								checkAnswer(t, res, method, viewName, verdict, accept == "text/plain", want)
-								checkContract(t, method, target, res, "")
-							})
-						}
-					}
+func notBegun(from time.Duration) func(*evaluator.Snapshot) {
+	return func(s *evaluator.Snapshot) {
+		s.State, s.Verdict = rules.Waiting, rules.Pending
+		s.Start = s.At.Add(-from)
+		s.Phases[0].Started, s.Phases[0].WindowEnd, s.Phases[0].State = time.Time{}, time.Time{}, rules.Waiting
+		s.Phases[0].Scheduled = s.Start
+	}
+}
+
+func both(first, then func(*evaluator.Snapshot)) func(*evaluator.Snapshot) {
+	return func(s *evaluator.Snapshot) { first(s); then(s) }
+}
+
+// between is a run whose first phase has passed and whose next may begin.
+func between(s *evaluator.Snapshot) {
+	decide(rules.Passed, rules.Pass, rules.CauseThreshold)(s)
+	s.Phases[1].Scheduled = s.At
+}
+
+// last is a run whose first phase has passed and whose second has begun.
+func last(state rules.State, v rules.Verdict) func(*evaluator.Snapshot) {
+	return func(s *evaluator.Snapshot) {
+		between(s)
+		s.Current = 1
+		s.Phases[1].Started, s.Phases[1].WindowEnd, s.Phases[1].State, s.Phases[1].Verdict = s.At, s.At.Add(time.Hour), state, v
+	}
+}
+
+// over is a run that is decided: passed, or with its first phase failed.
+func over(state rules.State, v rules.Verdict) func(*evaluator.Snapshot) {
+	return func(s *evaluator.Snapshot) {
+		if state == rules.Passed {
+			last(state, v)(s)
+		} else {
+			decide(state, v, rules.CauseThreshold)(s)
+		}
+		s.State, s.Verdict, s.Cause, s.Over = state, v, rules.CauseThreshold, true
+	}
+}
+
+// overlap is a run whose first phase failed while the second is watched.
+func overlap(s *evaluator.Snapshot) {
+	last(rules.Monitoring, rules.Pending)(s)
+	s.Phases[0].State, s.Phases[0].Verdict = rules.Failed, rules.Fail
+	s.Verdict = rules.Fail
+}
+
+func held(s *evaluator.Snapshot) {
+	s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
+}
+
+// wantStatus is the table of the contract, written out.
+var wantStatus = map[string]map[string]int{
+	"gate":             {"pass": 200, "pending": 503, "unknown": 503, "fail": 409, "ended": 409, "rollback": 409},
+	"entry":            {"pass": 200, "pending": 503, "unknown": 503, "fail": 409, "ended": 409, "rollback": 409},
+	"verdict":          {"pass": 200, "pending": 200, "unknown": 200, "fail": 200, "ended": 200, "rollback": 200},
+	"rollback":         {"pass": 409, "pending": 409, "unknown": 409, "fail": 409, "ended": 409, "rollback": 200},
+	"rollback?on=fail": {"pass": 409, "pending": 409, "unknown": 409, "fail": 200, "ended": 409, "rollback": 200},
+}
+
+func TestEveryViewOfEveryState(t *testing.T) {
+	for _, st := range states {
+		t.Run(st.about, func(t *testing.T) {
+			g, ck := newGate(t, gate.Config{})
+			v := gate.Views{Plans: []gate.PlanView{view(planName, st.edit)}}
+			if st.trouble {
+				v.Trouble = gate.Trouble{Cause: wire.CauseJournal, Says: "the journal cannot be written: no space left on device"}
+			}
+			g.Update(v)
+			ck.set(t0.Add(now5 + st.age))
+			for viewName, statuses := range wantStatus {
+				wants := map[string]string{"ten": st.ten, "all": st.all, "run": st.run, "current": st.current}
+				if viewName == "entry" {
+					wants = map[string]string{"ten": st.ten0, "all": st.all0, "run": st.ten0}
+				}
+				for phase, want := range wants {
+					checkEvery(t, g, phase, viewName, want, statuses[want])
+				}
+			}
+		})
+	}
+}
+
+// checkEvery asks one view of a gate in every way.
+func checkEvery(t *testing.T, g *gate.Gate, phase, viewName, want string, status int) {
+	t.Helper()
+	target := "/v1/gates/" + planName + "/" + phase + "/" + viewName
+	join := "?"
+	if strings.Contains(target, "?") {
+		join = "&"
+	}
+	for _, method := range []string{"GET", "HEAD", "POST"} {
+		for _, query := range []string{"", "version=1.0.0", "run=REL-1@1.0.0", "pending=425", "pending=429&version=1.0.0", "after=3&wait=1ms"} {
+			url, code := target, status
+			if query != "" {
+				url += join + query
+			}
+			if status == 503 && strings.HasPrefix(query, "pending=") {
+				fmt.Sscanf(query, "pending=%d", &code)
+			}
+			for _, accept := range []string{"", "text/plain"} {
+				res := ask(g.Handler(), method, url, "", "Accept", accept)
+				if res.StatusCode != code {
+					t.Errorf("%s %s: %d, want %d (%s)", method, url, res.StatusCode, code, want)
+				}
+				checkAnswer(t, res, method, url, want, accept != "")
+				if query == "" || method == "GET" && accept == "" {
+					checkContract(t, method, url, res, "")
 				}
 			}
 		}
 	}
 }
 
-// checkAnswer reads the body and puts it back.
-func checkAnswer(t *testing.T, res *http.Response, method, viewName, verdict string, text bool, status int) {
+// checkAnswer holds an answer against what it should say, and its parts against each
+// other. It reads the body and puts it back.
+func checkAnswer(t *testing.T, res *http.Response, method, url, want string, text bool) {
 	t.Helper()
-	if res.StatusCode != status {
-		t.Errorf("status %d, want %d", res.StatusCode, status)
-	}
+	verdict := strings.Replace(want, "ended", "fail", 1)
 	h := res.Header
-	final := verdict == "pass" || verdict == "fail" || verdict == "rollback"
-	cache, etag := "no-store", false
-	if viewName == "verdict" {
-		cache, etag = "private, max-age=0, must-revalidate", true
-	}
-	if got := h.Get("Gate-Verdict"); got != verdict {
-		t.Errorf("Gate-Verdict %q, want %q", got, verdict)
-	}
-	if got := h.Get("Gate-Generation"); got != "5" {
-		t.Errorf("Gate-Generation %q, want 5", got)
-	}
-	if got := h.Get("Cache-Control"); got != cache {
-		t.Errorf("Cache-Control %q, want %q", got, cache)
-	}
-	if got := h.Get("Etag") != ""; got != etag {
-		t.Errorf("an ETag is %v, want %v", got, etag)
-	}
-	if got, want := h.Get("Retry-After"), map[bool]string{false: "5", true: ""}[final]; got != want {
-		t.Errorf("Retry-After %q, want %q", got, want)
+	open := verdict == "pending" || verdict == "unknown"
+	for name, want := range map[string]string{
+		"Gate-Verdict": verdict, "Gate-Run": "REL-1@1.0.0", "Gate-Version": "1.0.0", "Cache-Control": "no-store", "Etag": "",
+		"Retry-After": map[bool]string{true: "5"}[open],
+	} {
+		if got := h.Get(name); got != want {
+			t.Errorf("%s %s: %s %q, want %q", method, url, name, got, want)
+		}
 	}
 	b := readBack(t, res)
 	if method == "HEAD" {
@@ -94,16 +213,26 @@ func checkAnswer(t *testing.T, res *http.Response, method, viewName, verdict str
 		}
 		return
 	}
-	var body gate.Body
+	var body wire.Body
 	if err := json.Unmarshal(b, &body); err != nil {
 		t.Fatal(err)
 	}
-	if body.Verdict != verdict || body.Pass != (verdict == "pass") || body.Final != final {
-		t.Errorf("verdict %q, pass %v, final %v, want %q, %v, %v", body.Verdict, body.Pass, body.Final, verdict, verdict == "pass", final)
+	action := map[string]string{"pass": "proceed", "fail": "stop", "rollback": "rollback", "pending": "hold", "unknown": "hold"}[verdict]
+	if body.Verdict != verdict || body.Pass != (verdict == "pass") || body.Action != action || body.Stale && verdict != "unknown" {
+		t.Errorf("%s: verdict %q, pass %v, action %q, stale %v; want %q", url, body.Verdict, body.Pass, body.Action, body.Stale, verdict)
 	}
-	want := map[string]string{"pass": "proceed", "fail": "stop", "rollback": "rollback", "pending": "hold", "unknown": "hold"}[verdict]
-	if body.Action != want {
-		t.Errorf("action %q, want %q", body.Action, want)
+	if body.Run.ID != "REL-1@1.0.0" || body.Run.Version != "1.0.0" || body.Version != "1.0.0" || body.Plan != planName {
+		t.Errorf("%s: run %q of version %q of plan %q", url, body.Run.ID, body.Version, body.Plan)
+	}
+	entry := strings.Contains(url, "/entry")
+	if (body.Question == wire.Entry) != entry || !entry && body.Final == open {
+		t.Errorf("%s: question %q, final %v for %s", url, body.Question, body.Final, verdict)
+	}
+	if phase := strings.Split(url, "/")[4]; body.Phase != phase && (phase != "current" || body.Phase != body.Current) {
+		t.Errorf("%s speaks of phase %q", url, body.Phase)
+	}
+	if utf8.RuneCountInString(body.Headline) > 80 || body.Reason != body.Sentence {
+		t.Errorf("headline %q, reason %q, sentence %q", body.Headline, body.Reason, body.Sentence)
 	}
 }
 
@@ -118,10 +247,10 @@ func readBack(t *testing.T, res *http.Response) []byte {
 }
 
 // body asks for the verdict of a phase.
-func body(t *testing.T, g *gate.Gate, phase string) gate.Body {
+func body(t *testing.T, g *gate.Gate, phase string) wire.Body {
 	t.Helper()
 	res := ask(g.Handler(), "GET", "/v1/gates/"+planName+"/"+phase+"/verdict", "")
-	var b gate.Body
+	var b wire.Body
 	if err := json.NewDecoder(res.Body).Decode(&b); err != nil || res.StatusCode != 200 {
 		t.Fatalf("status %d, %v", res.StatusCode, err)
 	}
@@ -138,11 +267,11 @@ func TestBody(t *testing.T) {
 		{"apiVersion", b.APIVersion, "gate/v1"},
 		{"percent", b.PercentComplete, 33},
 		{"summary", b.Summary, "monitoring window 5m of 15m; 1 of 3 rules good, 1 bad, 1 without an answer"},
-		{"evaluatedAt", b.EvaluatedAt, t0.Add(now5)},
+		{"evaluatedAt", *b.EvaluatedAt, t0.Add(now5)},
 		{"dataAsOf", *b.DataAsOf, t0.Add(4 * time.Minute)},
 		{"expiresAt", *b.ExpiresAt, t0.Add(now5 + 90*time.Second)},
 		{"nextEvaluationAt", *b.NextEvaluationAt, t0.Add(now5 + 30*time.Second)},
-		{"traffic", b.Traffic.TargetPercent, 10.0},
+		{"traffic", *b.Traffic.TargetPercent, 10.0},
 		{"self", b.Links.Self, "https://gate.example/v1/gates/REL-1/ten/verdict"},
 		{"policy", b.Policy.URI, "https://gate.example/v1/plans/REL-1"},
 		{"policy's digest", len(*b.Policy.Digest.SHA256), 64},
@@ -158,14 +287,20 @@ func TestBody(t *testing.T) {
 		{"silent threshold from the plan", *b.Rules[2].Threshold, 98.0},
 		{"silent op from the plan", b.Rules[2].Op, "<"},
 		{"silent signal from the plan", b.Rules[2].Signal, "crash_free"},
-		{"override", b.Override, (*gate.Override)(nil)},
+		{"override", b.Override, (*wire.Override)(nil)},
+		{"version", b.Version, "1.0.0"},
+		{"run's id", b.Run.ID, "REL-1@1.0.0"},
+		{"run's link", *b.Links.Run, "https://gate.example/v1/runs/REL-1@1.0.0"},
+		{"try", b.Run.Try, 1},
+		{"owner", b.Do.Owner, "DevSecOps"},
+		{"samples of what has not been judged", b.Rules[2].Samples, (*float64)(nil)},
 	} {
 		if !reflect.DeepEqual(tt.got, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.what, tt.got, tt.want)
 		}
 	}
 	later := body(t, g, "all")
-	if want := "waiting, planned for 2025-06-04T02:20:00Z; 0 of 2 rules good, 1 bad"; later.Summary != want {
+	if want := "waiting, planned for 2025-06-04 02:20 UTC; 0 of 2 rules good, 1 bad"; later.Summary != want {
 		t.Errorf("summary %q, want %q", later.Summary, want)
 	}
 	if later.Window.Start != nil || later.PercentComplete != 0 {
@@ -214,7 +349,7 @@ func TestPercentComplete(t *testing.T) {
 func TestOverride(t *testing.T) {
 	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
 		decide(rules.Passed, rules.Pass, rules.CauseManual)(s)
-		s.Phases[0].By, s.Phases[0].Why = "alice", "the alarm was a test"
+		s.Phases[0].Why = evaluator.Why{Code: evaluator.WhyOverridden, By: "alice", Text: "the alarm was a test"}
 	}))
 	o := body(t, g, "ten").Override
 	if o == nil || o.By != "alice" || o.Verdict != "pass" || !o.At.Equal(t0.Add(now5)) {
@@ -222,65 +357,89 @@ func TestOverride(t *testing.T) {
 	}
 }
 
-func TestRollbackClosesEveryGate(t *testing.T) {
-	// The first phase passed before the run was rolled back.
-	g, _ := newGate(t, gate.Config{}, view(planName, decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), func(s *evaluator.Snapshot) {
-		s.Phases[0].State, s.Phases[0].Verdict = rules.Passed, rules.Pass
-	}))
-	for _, phase := range []string{"ten", "all"} {
-		if res := ask(g.Handler(), "GET", "/v1/gates/REL-1/"+phase+"/gate", ""); res.StatusCode != 409 {
-			t.Errorf("%s: gate %d while the run is rolled back, want 409", phase, res.StatusCode)
-		}
-		if res := ask(g.Handler(), "GET", "/v1/gates/REL-1/"+phase+"/rollback", ""); res.StatusCode != 200 {
-			t.Errorf("%s: rollback %d while the run is rolled back, want 200", phase, res.StatusCode)
-		}
-	}
-}
-
-func TestStale(t *testing.T) {
-	passing := func(s *evaluator.Snapshot) { s.Phases[0].Verdict = rules.Pass } // and not decided
-	over := func(s *evaluator.Snapshot) { s.Over = true }
+func TestAnAnswerAgesAndSaysSince(t *testing.T) {
 	for _, tt := range []struct {
 		about string
 		edit  func(*evaluator.Snapshot)
 		age   time.Duration
 		want  string
-		gate  int
+		says  string
 	}{
-		{"pending three intervals later is still pending", situations()["pending"], 90 * time.Second, "pending", 503},
-		{"and a moment later unknown", situations()["pending"], 90*time.Second + 1, "unknown", 503},
-		{"a pass that is not decided does not outlive its tick", passing, 91 * time.Second, "unknown", 503},
-		{"a pass that is decided stays", situations()["pass"], time.Hour, "pass", 200},
-		{"a failure stays", situations()["fail"], time.Hour, "fail", 409},
-		{"a rollback stays", situations()["rollback"], time.Hour, "rollback", 409},
-		{"a run that is over needs no ticks", over, time.Hour, "pending", 503},
+		{"pending three intervals later is still pending", situations()["pending"], 90 * time.Second, "pending", ""},
+		{"and a moment later unknown", situations()["pending"], 90*time.Second + 1, "unknown", "nothing has been evaluated since 2025-06-04 02:05 UTC"},
+		{"three intervals ahead is still pending", situations()["pending"], -90 * time.Second, "pending", ""},
+		{"and a moment more is unknown", situations()["pending"], -90*time.Second - 1, "unknown", "is stamped in the future"},
+		{"a pass that is decided stays", situations()["pass"], time.Hour, "pass", ""},
+		{"a failure stays", situations()["fail"], time.Hour, "fail", ""},
+		{"a rollback stays", situations()["rollback"], time.Hour, "rollback", ""},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			g, ck := newGate(t, gate.Config{}, view(planName, tt.edit))
 			body(t, g, "ten") // made while it was fresh
 			ck.set(t0.Add(now5 + tt.age))
 			b := body(t, g, "ten")
-			stale := tt.want == "unknown"
-			if b.Verdict != tt.want || b.Stale != stale || b.Pass != (tt.want == "pass") {
+			if b.Verdict != tt.want || b.Stale != (tt.want == "unknown") || b.Pass != (tt.want == "pass") {
 				t.Errorf("verdict %q, stale %v, pass %v, want %q", b.Verdict, b.Stale, b.Pass, tt.want)
 			}
-			if stale && (b.Cause != "stale" || !strings.Contains(b.Reason, "nothing has been evaluated since 2025-06-04T02:05:00Z")) {
-				t.Errorf("cause %q, reason %q", b.Cause, b.Reason)
-			}
-			if res := ask(g.Handler(), "GET", "/v1/gates/REL-1/ten/gate", ""); res.StatusCode != tt.gate {
-				t.Errorf("gate %d, want %d", res.StatusCode, tt.gate)
-			}
-			if err := g.Alive(); (err == nil) == (stale || tt.age == time.Hour && !strings.Contains(tt.about, "over")) {
-				t.Errorf("Alive is %v", err)
+			if !strings.Contains(b.Sentence, tt.says) || !strings.Contains(b.Summary, tt.says) || b.Stale && b.Cause != "stale" {
+				t.Errorf("cause %q, sentence %q, summary %q, want %q", b.Cause, b.Sentence, b.Summary, tt.says)
 			}
 		})
 	}
 }
 
-func TestResults(t *testing.T) {
+func TestBetweenTwoPhasesCurrentSaysWhichIsNext(t *testing.T) {
+	g, _ := newGate(t, gate.Config{}, view(planName, between))
+	b := body(t, g, "current")
+	if b.Verdict != "pending" || b.Phase != "ten" || b.Current != "ten" || !strings.Contains(b.Sentence, "phase all has not begun") {
+		t.Errorf("%s of phase %q: %q", b.Verdict, b.Phase, b.Sentence)
+	}
+}
+
+func TestEntrySaysWhatIsMissing(t *testing.T) {
+	waits := func(advance rules.Advance, scheduled time.Time) func(*evaluator.Snapshot) {
+		return func(s *evaluator.Snapshot) { s.Phases[1].Advance, s.Phases[1].Scheduled = advance, scheduled }
+	}
+	for _, tt := range []struct {
+		about string
+		edit  func(*evaluator.Snapshot)
+		want  string
+		says  string
+	}{
+		{"the phase before is watched", waits(rules.Scheduled, t0.Add(20*time.Minute)), "pending", "phase ten has not passed"},
+		{"the plan lets them overlap", waits(rules.Scheduled, t0.Add(5*time.Minute)), "pass", "may begin"},
+		{"they overlap and the first has run out of its window", both(waits(rules.Scheduled, t0.Add(5*time.Minute)), func(s *evaluator.Snapshot) { s.Phases[0].WindowEnd = s.At }), "pending", "has ended and has not passed"},
+		{"they overlap and the first has not begun", both(waits(rules.Scheduled, t0), func(s *evaluator.Snapshot) { s.Phases[0].Started = time.Time{} }), "pending", "phase ten has not begun"},
+		{"a command begins it, without a start in the plan", waits(rules.Signalled, t0), "pending", "phase ten has not passed"},
+		{"a command begins it, at an overlapping start", waits(rules.Signalled, t0.Add(10*time.Minute)), "pass", "may begin"},
+		{"the pass of the one before begins it", waits(rules.OnPass, t0.Add(5*time.Minute)), "pending", "phase ten has not passed"},
+		{"its time is to come", both(decide(rules.Passed, rules.Pass, rules.CauseThreshold), waits(rules.Scheduled, t0.Add(time.Hour))), "pending", "planned for 2025-06-04 03:00 UTC"},
+		{"a command may begin it earlier", both(decide(rules.Passed, rules.Pass, rules.CauseThreshold), waits(rules.Signalled, t0.Add(time.Hour))), "pass", "may begin"},
+		{"it has begun", last(rules.Monitoring, rules.Pending), "pass", "has begun"},
+		{"held", both(between, held), "pending", "held by Ada: lunch"},
+	} {
+		t.Run(tt.about, func(t *testing.T) {
+			g, _ := newGate(t, gate.Config{}, view(planName, tt.edit))
+			res := ask(g.Handler(), "GET", "/v1/gates/REL-1/all/entry", "")
+			var b wire.Body
+			if err := json.NewDecoder(res.Body).Decode(&b); err != nil {
+				t.Fatal(err)
+			}
+			if b.Verdict != tt.want || !strings.Contains(b.Sentence, tt.says) || b.Question != wire.Entry {
+				t.Errorf("%s to %q: %q, want %s and %q", b.Verdict, b.Question, b.Sentence, tt.want, tt.says)
+			}
+		})
+	}
+}
+
+func TestNoResultOfARuleIsGoodUnlessItIsKnown(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI())
+	if err != nil {
+		t.Fatal(err)
+	}
 	known := map[string]bool{}
-	for _, r := range gate.Results() {
-		known[r] = true
+	for _, r := range doc.Components.Schemas["Rule"].Value.Properties["result"].Value.Enum {
+		known[r.(string)] = true
 	}
 	states := evaluator.RuleStates()
 	for _, kind := range []rules.RuleKind{rules.Success, rules.RollbackRule} {
@@ -303,40 +462,13 @@ func TestResults(t *testing.T) {
 	}
 }
 
-func TestEtag(t *testing.T) {
+func TestAGateIsNeverNotModified(t *testing.T) {
 	g, _ := newGate(t, gate.Config{}, view(planName))
-	url := "/v1/gates/REL-1/ten/verdict"
-	tag := ask(g.Handler(), "GET", url, "").Header.Get("Etag")
-	text := ask(g.Handler(), "GET", url, "", "Accept", "text/plain").Header.Get("Etag")
-	if tag == "" || tag == text {
-		t.Fatalf("tags %q and %q of two forms", tag, text)
-	}
-	for _, tt := range []struct {
-		method, url, match string
-		want               int
-	}{
-		{"GET", url, tag, 304},
-		{"HEAD", url, tag, 304},
-		{"GET", url, `"x", W/` + tag, 304},
-		{"GET", url, "*", 304},
-		{"GET", url, `"x"`, 200},
-		{"GET", url, text, 200},
-		{"POST", url, tag, 200},
-		{"GET", "/v1/gates/REL-1/ten/gate", tag, 503},
-		{"GET", "/v1/gates/REL-1/ten/gate", "*", 503},
-		{"GET", "/v1/gates/REL-1/ten/rollback", "*", 409},
-	} {
-		res := ask(g.Handler(), tt.method, tt.url, "", "If-None-Match", tt.match)
-		if res.StatusCode != tt.want {
-			t.Errorf("%s %s with %s: %d, want %d", tt.method, tt.url, tt.match, res.StatusCode, tt.want)
+	for _, viewName := range []string{"gate", "entry", "verdict", "rollback"} {
+		url := "/v1/gates/REL-1/ten/" + viewName
+		res := ask(g.Handler(), "GET", url, "", "If-None-Match", "*")
+		if res.StatusCode < 400 && res.StatusCode != 200 || res.Header.Get("Etag") != "" {
+			t.Errorf("%s: %d with tag %q", viewName, res.StatusCode, res.Header.Get("Etag"))
 		}
-		if b := readBack(t, res); tt.want == 304 && len(b) > 0 {
-			t.Errorf("304 has a body of %d bytes", len(b))
-		}
-		checkContract(t, tt.method, tt.url, res, "")
-	}
-	g.Update([]gate.View{view(planName, situations()["pending"])})
-	if res := ask(g.Handler(), "GET", url, "", "If-None-Match", tag); res.StatusCode != 200 {
-		t.Errorf("the tag of the tick before still matches")
 	}
 }

@@ -3,11 +3,10 @@ package gate
 import (
 	"context"
 	"math/rand/v2"
-	"net/http"
 	"sync"
 	"time"
 
-	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // waiters counts long polls, so that one token cannot hold all connections.
@@ -46,31 +45,37 @@ func (w *waiters) count() int {
 }
 
 // where names a gate in a request.
-type where struct{ plan, phase string }
+type where struct {
+	plan, phase string
+	pin         pin
+	question    wire.Question
+}
 
-// look is the answer of a gate now, with the board it stands on. It is nil when
-// there is no such gate (any more), or no tick yet.
-func (g *Gate) look(at where) (*gateAnswer, *board) {
+// look is the answer of a gate now, with the board it stands on.
+func (g *Gate) look(ctx context.Context, at *where) (*gateAnswer, *board, *refusal) {
 	b := g.board.Load()
-	p := b.plans[at.plan]
-	if p == nil || !p.started() {
-		return nil, b
+	f, refused := g.find(ctx, b, at.plan, at.pin)
+	if refused != nil {
+		return nil, b, refused
 	}
-	i, ok := p.phase(at.phase)
-	if !ok {
-		return nil, b
+	i, refused := f.place(at.phase, at.question)
+	switch {
+	case refused != nil:
+		return nil, b, refused
+	case f.run == nil:
+		return g.absent(&f, at.plan, at.phase, at.question, b.trouble), b, nil
 	}
-	return p.gate(i, g.base, g.now()), b
+	return f.run.gate(at.question, i, g.now()), b, nil
 }
 
 // await answers when what the request waits for has come, and at the end of its
 // patience with what is known then: with after, a newer generation; without, a
-// final verdict; in any case a decision that was not there when it began. A token
-// with too many long polls is answered at once, as is everybody while draining.
-func (g *Gate) await(ctx context.Context, at where, q question, who string) *gateAnswer {
-	first, b := g.look(at)
-	if q.wait <= 0 || first == nil || q.met(first, first) || !g.waiters.enter(who) {
-		return first
+// final verdict; in any case a decision, or a run, that was not there when it began. A
+// token with too many long polls is answered at once, as is everyone while draining.
+func (g *Gate) await(ctx context.Context, at where, q question, who string) (*gateAnswer, *refusal) {
+	first, b, refused := g.look(ctx, &at)
+	if q.wait <= 0 || refused != nil || q.met(first, first) || !g.waiters.enter(who) {
+		return first, refused
 	}
 	defer g.waiters.leave(who)
 	timer := time.NewTimer(jittered(q.wait))
@@ -83,11 +88,11 @@ func (g *Gate) await(ctx context.Context, at where, q question, who string) *gat
 		case <-g.draining:
 			last = true
 		case <-ctx.Done():
-			last = true // nobody reads it
+			last = true // the answer has no reader
 		}
 		var a *gateAnswer
-		if a, b = g.look(at); last || a == nil || q.met(first, a) {
-			return a
+		if a, b, refused = g.look(ctx, &at); last || refused != nil || q.met(first, a) {
+			return a, refused
 		}
 	}
 }
@@ -100,37 +105,20 @@ func jittered(d time.Duration) time.Duration {
 // met reports whether the answer now is worth returning to one who has waited
 // since first.
 func (q *question) met(first, now *gateAnswer) bool {
-	if now.outcome() != first.outcome() {
+	if now.decision() != first.decision() || now.run != first.run {
 		return true
 	}
 	if q.hasAfter {
 		return now.generation > q.after
 	}
-	return now.final
+	return now.settled
 }
 
-// outcome is what a decision is: two answers with the same one are both open, or
+// decision is what has been decided: two answers with the same one are both open, or
 // both decided alike.
-func (a *gateAnswer) outcome() rules.Verdict {
-	if !a.final {
-		return rules.Pending
+func (a *gateAnswer) decision() wire.Outcome {
+	if !a.settled {
+		return wire.IsPending
 	}
-	return a.verdict
-}
-
-// statusOf is the table of the three views.
-func statusOf(view string, v rules.Verdict, pending int) int {
-	switch {
-	case view == viewVerdict:
-		return http.StatusOK
-	case view == viewRollback && v == rules.Rollback:
-		return http.StatusOK
-	case view == viewRollback:
-		return http.StatusConflict
-	case v == rules.Pass:
-		return http.StatusOK
-	case v == rules.Fail || v == rules.Rollback:
-		return http.StatusConflict
-	}
-	return pending
+	return a.outcome
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
-	"github.com/relgate/relgate/rules"
 )
 
 const gateURL = "/v1/gates/REL-1/ten/gate"
@@ -70,7 +69,7 @@ func TestWait(t *testing.T) {
 				go func() {
 					for _, c := range tt.changes {
 						time.Sleep(c.at - time.Since(begin))
-						g.Update([]gate.View{view(planName, c.edit)})
+						show(g, view(planName, c.edit))
 					}
 				}()
 				var header []string
@@ -99,7 +98,7 @@ func TestWaitEnds(t *testing.T) {
 	}{
 		{"when the server drains", func(g *gate.Gate, _ func()) { g.Drain(); g.Drain() }},
 		{"when the client goes", func(_ *gate.Gate, cancel func()) { cancel() }},
-		{"when the plan goes", func(g *gate.Gate, _ func()) { g.Update([]gate.View{view("other")}) }},
+		{"when the plan goes", func(g *gate.Gate, _ func()) { show(g, view("other")) }},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -126,16 +125,16 @@ func TestWaitEnds(t *testing.T) {
 	}
 }
 
-func TestWaitSeesStaleness(t *testing.T) {
+func TestALongPollSeesThatTheDaemonStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := view(planName, func(s *evaluator.Snapshot) { s.At = time.Now(); s.Phases[0].Verdict = rules.Pass })
+		v := view(planName, func(s *evaluator.Snapshot) { s.At = time.Now() })
 		g, _ := newGate(t, gate.Config{Now: time.Now}, v)
-		if res := ask(g.Handler(), "GET", gateURL, ""); res.StatusCode != 200 {
-			t.Fatalf("status %d", res.StatusCode)
+		if res := ask(g.Handler(), "GET", gateURL, ""); res.Header.Get("Gate-Verdict") != "pending" {
+			t.Fatalf("verdict %q", res.Header.Get("Gate-Verdict"))
 		}
 		time.Sleep(80 * time.Second)
-		if res := ask(g.Handler(), "GET", gateURL+"?wait=20s&after=99", ""); res.StatusCode != 503 {
-			t.Errorf("status %d after 100 s without a tick, want 503", res.StatusCode)
+		if res := ask(g.Handler(), "GET", gateURL+"?wait=20s&after=99", ""); res.Header.Get("Gate-Verdict") != "unknown" {
+			t.Errorf("verdict %q after 100 s without a tick, want unknown", res.Header.Get("Gate-Verdict"))
 		}
 	})
 }

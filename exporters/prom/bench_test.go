@@ -53,7 +53,7 @@ func gaugeVec() http.Handler {
 func BenchmarkScrape(b *testing.B) {
 	v := wide(benchSeries)
 	e := prom.New(prom.Config{Now: func() time.Time { return t0 }})
-	update := func() { e.Update([]prom.View{v}) }
+	update := func() { e.Update(prom.Views{Plans: []prom.View{v}}) }
 	nothing := func() {}
 	update()
 	ours, theirs := e.Handler(), gaugeVec()
@@ -67,7 +67,7 @@ func BenchmarkScrape(b *testing.B) {
 
 func TestBenchmarkIsFair(t *testing.T) {
 	e := prom.New(prom.Config{Now: func() time.Time { return t0 }})
-	e.Update([]prom.View{wide(benchSeries)})
+	e.Update(prom.Views{Plans: []prom.View{wide(benchSeries)}})
 	_, page := get(t, e.Handler())
 	n := 0
 	for line := range strings.Lines(page) {
@@ -83,7 +83,7 @@ func TestBenchmarkIsFair(t *testing.T) {
 func TestScrapeAllocations(t *testing.T) {
 	allocs := func(series int) float64 {
 		e := prom.New(prom.Config{Now: func() time.Time { return t0 }})
-		e.Update([]prom.View{wide(series)})
+		e.Update(prom.Views{Plans: []prom.View{wide(series)}})
 		h := e.Handler()
 		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 		r.Header.Set("Accept-Encoding", "gzip")

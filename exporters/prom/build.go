@@ -66,13 +66,16 @@ func (b *builder) flag(d *desc, on bool, values ...string) {
 	b.metric(d, values).Gauge = &dto.Gauge{Value: &v}
 }
 
-// moment adds a Unix time, 0 for none.
+// moment adds a Unix time; one that is not known is left out.
 func (b *builder) moment(d *desc, t time.Time, values ...string) {
-	v := 0.0
 	if !t.IsZero() {
-		v = float64(t.UnixMilli()) / 1000
+		b.set(d, float64(t.UnixMilli())/1000, values...)
 	}
-	b.set(d, v, values...)
+}
+
+// seconds adds a counter of time.
+func (b *builder) seconds(d *desc, t time.Duration, values ...string) {
+	b.metric(d, values).Counter = &dto.Counter{Value: new(t.Seconds())}
 }
 
 func (b *builder) count(d *desc, n uint64, values ...string) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -17,14 +18,26 @@ type Config struct {
 	Webhooks func() []EndpointStats // what was delivered
 	Reload   func() ReloadStats     // the newest reading of the config
 	Gate     func() GateStats       // what CI asked
+	Clock    func() ClockStats      // what the wall clock did
+	Journal  func() JournalStats    // whether the journal takes what is written
 	Process  bool                   // show the go_ and process_ series too
 }
 
-// View is a plan and its run as it stands after a committed tick.
-type View struct {
-	Plan     *rules.Plan // required
-	Snapshot evaluator.Snapshot
+// Views is everything that the page shows.
+type Views struct {
+	Plans   []View
+	Trouble bool // the journal cannot be written: no verdict is known but an ordered rollback
 }
+
+// View is a plan, with its newest live run as it stands after a committed tick.
+type View struct {
+	Name string
+	File string        // how its file stands: ok, gone, broken, waiting
+	Run  *wire.RunView // nil: it has none
+}
+
+// FileStates lists what View.File may say, in order.
+func FileStates() []string { return []string{"ok", "gone", "broken", "waiting"} }
 
 // RunnerStats is what the ticks took and gave. Counters only grow.
 type RunnerStats struct {
@@ -105,4 +118,16 @@ type GateAnswers struct {
 	View   string
 	Status int
 	Count  uint64
+}
+
+// ClockStats is what the wall clock did to the daemon. Counters only grow.
+type ClockStats struct {
+	Forward time.Duration // steps forward, all together
+	Back    time.Duration // steps back, all together
+	Ahead   time.Duration // how far the stamps of ticks are ahead of the wall clock now
+}
+
+// JournalStats is how the journal is.
+type JournalStats struct {
+	OK bool // the newest write went well, and the file is where it was
 }

@@ -94,15 +94,17 @@ func (c *catalog) summary(name, help string, labels ...string) *desc {
 }
 
 type runDescs struct {
-	runState, runVerdict, runHeld, runGeneration, lastTick *desc
+	runState, runVerdict, runHeld, runGeneration, lastTick, runInfo, fileState *desc
 }
 
 func (c *catalog) addRun() {
 	c.runState = c.gauge("relgate_run_state", "Whether the run of the plan is in the state (1) or not (0).", "plan", "state")
 	c.runVerdict = c.gauge("relgate_run_verdict", "Whether the verdict on the whole run is this one (1) or not (0).", "plan", "verdict")
-	c.runHeld = c.gauge("relgate_run_held", "Whether a person or a rule holds the run (1) or not (0).", "plan")
+	c.runHeld = c.gauge("relgate_run_held", "Whether a person or a rule holds the run (1) or not (0). All gates of a held run are closed.", "plan")
 	c.runGeneration = c.gauge("relgate_run_generation", "Number of events of the run so far: changes exactly when something changed.", "plan")
-	c.lastTick = c.gauge("relgate_last_tick_timestamp_seconds", "Unix time of the newest tick that was committed; 0 before the first.", "plan")
+	c.lastTick = c.gauge("relgate_last_tick_timestamp_seconds", "Unix time of the newest tick that was committed. Absent before the first.", "plan")
+	c.runInfo = c.gauge("relgate_run_info", "Always 1; the labels name the run that the plan's other series are of: its newest that is live.", "plan", "run", "version")
+	c.fileState = c.gauge("relgate_plan_file_state", "Whether the plan's file is in the state (1) or not (0). A run goes on by the plan in the journal while its file is gone, broken, or waiting with another version.", "plan", "state")
 }
 
 type phaseDescs struct {
@@ -115,8 +117,8 @@ func (c *catalog) addPhase() {
 	c.phaseState = c.gauge("relgate_phase_state", "Whether the phase is in the state (1) or not (0).", "plan", "phase", "state")
 	c.phaseTraffic = c.gauge("relgate_phase_traffic_ratio", "Share of the users that the phase is planned to reach, 0 to 1.", "plan", "phase")
 	c.phaseWindow = c.gauge("relgate_phase_monitoring_window_seconds", "Length of the phase's monitoring window.", "plan", "phase")
-	c.phaseStarted = c.gauge("relgate_phase_started_timestamp_seconds", "Unix time at which the phase began; 0 before.", "plan", "phase")
-	c.phaseEnd = c.gauge("relgate_phase_window_end_timestamp_seconds", "Unix time at which the phase's monitoring window ends; 0 before the phase began.", "plan", "phase")
+	c.phaseStarted = c.gauge("relgate_phase_started_timestamp_seconds", "Unix time at which the phase began. Absent before.", "plan", "phase")
+	c.phaseEnd = c.gauge("relgate_phase_window_end_timestamp_seconds", "Unix time at which the phase's monitoring window ends. Absent before the phase began.", "plan", "phase")
 }
 
 type ruleDescs struct {
@@ -144,12 +146,12 @@ func (c *catalog) addEvidence() {
 	c.ruleBad = c.gauge("relgate_rule_bad_samples", "Samples that were bad, of relgate_rule_samples. Only of rules that weigh evidence on counts.", labels...)
 	c.ruleLow = c.gauge("relgate_rule_value_low", "The value is likely no less than this, 95 %, at any time, in base units. Absent while nothing is known.", labels...)
 	c.ruleHigh = c.gauge("relgate_rule_value_high", "The value is likely no more than this, 95 %, at any time, in base units. Absent while nothing is known.", labels...)
-	c.against = c.gauge("relgate_rule_evidence_log", "Natural log of the evidence e against the release: if it met its target, evidence this strong would appear at any time in fewer than 1 of e releases. Absent for a gap between groups, which is judged by its interval.", labels...)
+	c.against = c.gauge("relgate_rule_evidence_log", "Natural log of e, the evidence against the release: the chance of this in a release that meets its target, at any time, is under 1 in e. Absent for a gap between groups, which is judged by its interval.", labels...)
 	c.bound = c.gauge("relgate_rule_evidence_bound_log", "Natural log of the evidence from which the rule holds the run or fails.", labels...)
 	c.warning = c.gauge("relgate_rule_evidence_warning_log", "Natural log of the evidence against the release that takes every sample as independent: the rule warns from the bound on.", labels...)
 	c.middle = c.gauge("relgate_rule_evidence_middle_log", "Natural log of the evidence against a release that is at most halfway from its target to the trigger: the rule rolls back from ln 5 on.", labels...)
 	c.beside = c.gauge("relgate_rule_evidence_baseline_log", "Natural log of the evidence that the release is worse than the baseline over the same minutes: confirms a rollback from ln 20 on. Absent without a baseline.", labels...)
-	c.earlier = c.gauge("relgate_rule_evidence_earlier_log", "Natural log of the evidence that the release is worse than those that passed before: the rule warns from the bound on. Absent where nobody looked for them.", labels...)
+	c.earlier = c.gauge("relgate_rule_evidence_earlier_log", "Natural log of the evidence that the release is worse than those that passed before: the rule warns from the bound on. Absent where they were not looked for.", labels...)
 	c.keeps = c.gauge("relgate_rule_proof_target_log", "Natural log of the evidence that the release meets its target: the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.spared = c.gauge("relgate_rule_proof_trigger_log", "Natural log of the evidence that the trigger is excluded: where that is enough, the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.proof = c.gauge("relgate_rule_proof_bound_log", "Natural log of the evidence from which the success rule passes.", labels...)
@@ -167,9 +169,9 @@ func (c *catalog) addSignal() {
 	c.signalKnown = c.gauge("relgate_signal_known", "Whether the signal has a value (1) or not (0). A percentile that is judged by the share of samples above a threshold is shown as that share.", labels...)
 	c.signalValue = c.gauge("relgate_signal_value", "Newest value of the signal, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
 	c.signalSamples = c.gauge("relgate_signal_samples", "Samples behind the newest value.", labels...)
-	c.signalNewest = c.gauge("relgate_signal_newest_timestamp_seconds", "Unix time at which the signal's newest bucket ends; 0 when there is none.", labels...)
-	c.signalSettled = c.gauge("relgate_signal_settled_timestamp_seconds", "Unix time up to which the signal's data is complete; 0 when that is not known.", labels...)
-	c.signalAsked = c.gauge("relgate_signal_asked_timestamp_seconds", "Unix time at which the source was last asked for the signal; 0 before the first time.", labels...)
+	c.signalNewest = c.gauge("relgate_signal_newest_timestamp_seconds", "Unix time at which the signal's newest period ends. Absent when there is none.", labels...)
+	c.signalSettled = c.gauge("relgate_signal_settled_timestamp_seconds", "Unix time up to which the signal's data is complete. Absent while that is not known.", labels...)
+	c.signalAsked = c.gauge("relgate_signal_asked_timestamp_seconds", "Unix time at which the source was last asked for the signal. Absent before the first time.", labels...)
 	c.signalFault = c.gauge("relgate_signal_fault", "Whether the newest reading of the signal has the fault (1) or not (0); ok is none.", append(labels, "fault")...)
 	c.signalFailures = c.gauge("relgate_signal_consecutive_failures", "Readings in a row that had a fault.", labels...)
 }
@@ -181,7 +183,7 @@ type tickDescs struct {
 
 func (c *catalog) addTick() {
 	c.ticks = c.counter("relgate_ticks_total", "Ticks that were committed since the daemon began, one for every plan that ticked.")
-	c.missed = c.counter("relgate_ticks_missed_total", "Ticks that fell out because the one before took too long.")
+	c.missed = c.counter("relgate_ticks_missed_total", "Ticks that were left out because the one before took too long.")
 	c.commands = c.counter("relgate_commands_total", "Commands that were committed since the daemon began, refused ones included.")
 	c.events = c.counter("relgate_events_total", "Events that were committed since the daemon began, by kind.", "plan", "kind")
 	c.evaluation = c.summary("relgate_evaluation_duration_seconds", "Time that evaluating a tick took.")
@@ -189,7 +191,7 @@ func (c *catalog) addTick() {
 	c.fetch = c.summary("relgate_fetch_duration_seconds", "Time that asking all sources of a tick took.")
 	c.lastEvaluation = c.gauge("relgate_evaluation_last_duration_seconds", "Time that the newest evaluation took.")
 	c.lastCommit = c.gauge("relgate_commit_last_duration_seconds", "Time that the newest commit took.")
-	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest asking of all sources took.")
+	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest fetch from all sources took.")
 }
 
 type sourceDescs struct {
@@ -204,17 +206,17 @@ func (c *catalog) addSource() {
 	c.points = c.counter("relgate_source_points_total", "Points that the source gave.", s)
 	c.dropped = c.counter("relgate_source_points_dropped_total", "Points that could not be true and were dropped.", s)
 	c.timeouts = c.counter("relgate_source_timeouts_total", "Batches that the source did not answer in time.", s)
-	c.refused = c.counter("relgate_source_refused_total", "Batches that were not asked because an earlier one had not come back.", s)
+	c.refused = c.counter("relgate_source_refused_total", "Batches that were not sent because an earlier one had not come back.", s)
 	c.panics = c.counter("relgate_source_panics_total", "Batches in which the source panicked.", s)
 	c.took = c.counter("relgate_source_fetch_seconds_total", "Time spent in batches that came back.", s)
-	c.lastSuccess = c.gauge("relgate_source_last_success_timestamp_seconds", "Unix time of the newest reading without a fault; 0 when there was none.", s)
+	c.lastSuccess = c.gauge("relgate_source_last_success_timestamp_seconds", "Unix time of the newest reading without a fault. Absent when there was none.", s)
 	c.requests = c.counter("relgate_source_requests_total", "HTTP requests sent, retries included.", s)
-	c.retries = c.counter("relgate_source_retries_total", "HTTP requests that repeated one.", s)
+	c.retries = c.counter("relgate_source_retries_total", "HTTP requests that were retries.", s)
 	c.throttled = c.counter("relgate_source_throttled_total", "Answers that asked to slow down.", s)
 	c.billed = c.counter("relgate_source_billed_units_total", "Units that the upstream charges for: metrics asked for, queries started.", s)
 	c.scanned = c.counter("relgate_source_scanned_bytes_total", "Bytes that queries scanned.", s)
-	c.rateKnown = c.gauge("relgate_source_rate_known", "Whether the upstream says how many requests it will still take (1) or not (0).", s)
-	c.rate = c.gauge("relgate_source_rate_remaining", "Requests that the upstream will still take in its own window. Absent while it does not say.", s)
+	c.rateKnown = c.gauge("relgate_source_rate_known", "Whether the upstream says how many requests it still accepts (1) or not (0).", s)
+	c.rate = c.gauge("relgate_source_rate_remaining", "Requests that the upstream still accepts in its own window. Absent while it does not say.", s)
 }
 
 type webhookDescs struct {
@@ -224,16 +226,16 @@ type webhookDescs struct {
 func (c *catalog) addWebhook() {
 	labels := []string{"endpoint", "class"}
 	c.attempts = c.counter("relgate_webhook_attempts_total", "Requests made to the endpoint.", labels...)
-	c.delivered = c.counter("relgate_webhook_delivered_total", "Events that the endpoint took.", labels...)
-	c.failures = c.counter("relgate_webhook_failures_total", "Requests that the endpoint did not take.", labels...)
+	c.delivered = c.counter("relgate_webhook_delivered_total", "Events that were delivered to the endpoint.", labels...)
+	c.failures = c.counter("relgate_webhook_failures_total", "Requests to the endpoint that failed.", labels...)
 	c.dead = c.counter("relgate_webhook_dead_letters_total", "Events given up for the endpoint.", labels...)
-	c.escalated = c.counter("relgate_webhook_escalated_total", "Events told to the second endpoint because this one did not take them.", labels...)
+	c.escalated = c.counter("relgate_webhook_escalated_total", "Events sent to the second endpoint because deliveries to this one fail.", labels...)
 	c.pending = c.gauge("relgate_webhook_pending", "Events read for the endpoint and not delivered yet.", labels...)
 	c.lag = c.gauge("relgate_webhook_lag_seconds", "Age of the oldest event that is not delivered; 0 when there is none.", labels...)
 }
 
 type daemonDescs struct {
-	gateRequests, gateWaiting, reloadOK, reloadTime, build *desc
+	gateRequests, gateWaiting, reloadOK, reloadTime, build, clockStep, clockAhead, journalOK *desc
 }
 
 func (c *catalog) addDaemon() {
@@ -241,5 +243,8 @@ func (c *catalog) addDaemon() {
 	c.gateWaiting = c.gauge("relgate_gate_long_polls", "Requests to the gate that wait for a change now.")
 	c.reloadOK = c.gauge("relgate_config_last_reload_successful", "Whether the newest reading of the config went well (1) or not (0).")
 	c.reloadTime = c.gauge("relgate_config_last_reload_success_timestamp_seconds", "Unix time of the newest reading of the config that went well.")
+	c.clockStep = c.counter("relgate_clock_step_seconds_total", "Steps of the wall clock that the daemon has seen, all together, by direction: forward or back. Ticks go on by a clock that does not step.", "direction")
+	c.clockAhead = c.gauge("relgate_clock_ahead_seconds", "How far the stamps of ticks are ahead of the wall clock, after it was set back.")
+	c.journalOK = c.gauge("relgate_journal_ok", "Whether the journal can be written and is where it was (1) or not (0). While it is not, every gate is unknown but one that orders a rollback.")
 	c.build = c.gauge("relgate_build_info", "Always 1; the labels name the binary.", "version", "revision", "goversion")
 }

@@ -4,12 +4,13 @@ import (
 	"math"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
 // evidence adds what a rule that weighs evidence judges by. Before anything was
 // weighed there is no evidence: its log is 0.
-func (b *builder) evidence(v *View, phase string, r *evaluator.RuleView) {
+func (b *builder) evidence(v *wire.RunView, phase string, r *evaluator.RuleView) {
 	p := planned(v.Plan, r)
 	if p == nil || p.Method != rules.Sequential {
 		return
@@ -21,7 +22,7 @@ func (b *builder) evidence(v *View, phase string, r *evaluator.RuleView) {
 	d := r.Evidence.Weighed
 	if d == nil {
 		d = &evaluator.Weighed{Bound: -math.Log(p.Alpha), Proof: -math.Log(v.Plan.FalsePass)}
-	} else {
+	} else if r.Evidence.Known {
 		b.ofRule(b.c.ruleLow, d.Low, v, phase, r)
 		b.ofRule(b.c.ruleHigh, d.High, v, phase, r)
 	}
@@ -53,6 +54,6 @@ func (b *builder) evidence(v *View, phase string, r *evaluator.RuleView) {
 }
 
 // ofRule adds a gauge of a rule, with the four labels that those have.
-func (b *builder) ofRule(d *desc, value float64, v *View, phase string, r *evaluator.RuleView) {
+func (b *builder) ofRule(d *desc, value float64, v *wire.RunView, phase string, r *evaluator.RuleView) {
 	b.set(d, value, v.Snapshot.Plan, phase, r.Name, r.Kind.String())
 }

@@ -73,13 +73,12 @@ func TestEvidenceIsFinite(t *testing.T) {
 	now := t0
 	for _, odd := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		v := weighing("p")
-		v.Plan.Rules[4].Alpha = odd
-		r := &v.Snapshot.Rollback[2]
-		r.Reason = "HOLD: because"
+		v.Run.Plan.Rules[4].Alpha = odd
+		r := &v.Run.Snapshot.Rollback[2]
 		r.Evidence.Weighed = &evaluator.Weighed{
 			Bad: odd, Low: odd, High: odd, Against: odd, Bound: odd, Warning: odd, Middle: odd, Baseline: &evaluator.Beside{Worse: odd},
 		}
-		v.Snapshot.Holder = evaluator.Holder{By: r.Name, Rule: true, Why: r.Reason}
+		v.Run.Snapshot.Holder = evaluator.Holder{By: r.Name, Rule: true, Text: "HOLD: because"}
 		_, page := get(t, newExporter(&now, v).Handler())
 		if strings.Contains(page, "HOLD") {
 			t.Error("the sentence is on the page")

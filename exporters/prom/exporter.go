@@ -29,21 +29,22 @@ func New(c Config) *Exporter {
 		r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 		e.process = r
 	}
-	e.page.Store(newPage(e.catalog, nil, time.Time{}))
+	e.page.Store(newPage(e.catalog, Views{}, time.Time{}))
 	return e
 }
 
-// Update shows the snapshots of a committed tick: all plans that there are.
-func (e *Exporter) Update(views []View) {
-	e.page.Store(newPage(e.catalog, slices.Clone(views), e.now()))
+// Update shows what stands after a committed tick: all plans that there are.
+func (e *Exporter) Update(v Views) {
+	v.Plans = slices.Clone(v.Plans)
+	e.page.Store(newPage(e.catalog, v, e.now()))
 }
 
-// current is the page as of now: a verdict on it may have grown too old since it
-// was rendered.
+// current is the page as of now: since it was rendered a verdict on it may have grown
+// too old, or the clock may have been set back.
 func (e *Exporter) current() *page {
 	p := e.page.Load()
 	now := e.now()
-	if p.until.IsZero() || !now.After(p.until) {
+	if !now.Before(p.made) && (p.until.IsZero() || !now.After(p.until)) {
 		return p
 	}
 	fresh := newPage(e.catalog, p.views, now)

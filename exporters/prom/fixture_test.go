@@ -6,6 +6,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/prom"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -14,7 +15,7 @@ var t0 = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 // view is a run with two phases, some way into the first.
 func view(plan string) prom.View {
 	p := &rules.Plan{
-		Name: plan, Interval: 30 * time.Second,
+		Name: plan, Interval: 30 * time.Second, Version: "1.0.0", Binding: rules.Binding{Run: plan + "@1.0.0", Try: 1},
 		Signals: []rules.Signal{{Name: "api_5xx_rate", Of: -1}, {Name: "crash_free", Of: -1}, {Name: "p95", Of: -1}, {Name: "p95 > 3 s", Of: 2}},
 		Rules: []rules.Rule{
 			{Name: "api-5xx", Kind: rules.Success, Alarm: -1, When: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
@@ -42,20 +43,20 @@ func view(plan string) prom.View {
 			{Name: "crash-free-low", Kind: rules.RollbackRule, State: evaluator.RuleSilent},
 		},
 		Signals: []evaluator.SignalView{
-			{Name: "api_5xx_rate", Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute)},
+			{Name: "api_5xx_rate", Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute), Settled: t0.Add(4 * time.Minute), Asked: t0.Add(5 * time.Minute)},
 			{Name: "crash_free", Fault: rules.Throttled, Failures: 3},
 			{Name: "p95"},
 			{Name: "p95 > 3 s", Derived: true, Known: true, Value: 0.5},
 		},
 	}
-	return prom.View{Plan: p, Snapshot: s}
+	return prom.View{Name: plan, File: "ok", Run: &wire.RunView{Plan: p, Snapshot: s}}
 }
 
 // weighing is a run whose rules weigh evidence: a success rule, a rollback rule
 // beside a baseline, one on a mean of stars and one on a gap between groups.
 func weighing(plan string) prom.View {
 	v := view(plan)
-	p, s := v.Plan, &v.Snapshot
+	p, s := v.Run.Plan, &v.Run.Snapshot
 	p.FalseRollback, p.FalsePass = .01, .05
 	p.Signals = append(p.Signals, rules.Signal{Name: "stars", Kind: rules.Mean, Of: -1}, rules.Signal{Name: "gap", Kind: rules.Gauge, Of: -1})
 	for i, name := range []string{"errors", "errors-high", "rating-low", "gap-high"} {
@@ -113,6 +114,10 @@ func config(now *time.Time) prom.Config {
 		Gate: func() prom.GateStats {
 			return prom.GateStats{Answers: []prom.GateAnswers{{View: "gate", Status: 503, Count: 9}}, Waiting: 2}
 		},
+		Clock: func() prom.ClockStats {
+			return prom.ClockStats{Forward: 40 * time.Second, Back: time.Hour, Ahead: 90 * time.Second}
+		},
+		Journal: func() prom.JournalStats { return prom.JournalStats{OK: true} },
 		Process: true,
 	}
 }
@@ -120,9 +125,9 @@ func config(now *time.Time) prom.Config {
 // wide is a view that gives about n series.
 func wide(n int) prom.View {
 	v := view("wide")
-	v.Snapshot.Signals = nil
+	v.Run.Snapshot.Signals = nil
 	for i := range (n - 60) / 14 {
-		v.Snapshot.Signals = append(v.Snapshot.Signals, evaluator.SignalView{Name: fmt.Sprintf("signal_%05d", i), Known: true, Value: float64(i) / 7, Newest: t0})
+		v.Run.Snapshot.Signals = append(v.Run.Snapshot.Signals, evaluator.SignalView{Name: fmt.Sprintf("signal_%05d", i), Known: true, Value: float64(i) / 7, Newest: t0, Settled: t0, Asked: t0})
 	}
 	return v
 }

@@ -15,13 +15,15 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // page is what the snapshots say, rendered when it is first asked for. It is
 // true until a time: then a verdict on it is too old.
 type page struct {
 	catalog *catalog
-	views   []View
+	views   Views
 	made    time.Time
 	until   time.Time // zero: until the next Update
 
@@ -39,11 +41,21 @@ type form struct {
 	crc    uint32
 }
 
-func newPage(c *catalog, views []View, now time.Time) *page {
+func newPage(c *catalog, views Views, now time.Time) *page {
 	p := &page{catalog: c, views: views, made: now, forms: map[expfmt.Format]*form{}}
-	for i := range views {
-		end := expires(&views[i].Snapshot)
-		if !end.IsZero() && !now.After(end) && (p.until.IsZero() || end.Before(p.until)) {
+	for _, v := range views.Plans {
+		if v.Run == nil {
+			continue
+		}
+		s := &v.Run.Snapshot
+		var end time.Time // when its age is another
+		switch wire.AgeOf(s, now) {
+		case wire.Fresh:
+			end = wire.Expires(s)
+		case wire.Ahead:
+			end = s.At.Add(s.At.Sub(wire.Expires(s)))
+		}
+		if !s.Over && !end.IsZero() && (p.until.IsZero() || end.Before(p.until)) {
 			p.until = end
 		}
 	}
@@ -58,7 +70,7 @@ func (p *page) form(format expfmt.Format) (*form, error) {
 		return f, nil
 	}
 	var b bytes.Buffer
-	if err := encode(&b, format, p.catalog.families(p.views, p.made), false); err != nil {
+	if err := encode(&b, format, p.catalog.families(&p.views, p.made), false); err != nil {
 		return nil, err
 	}
 	f := &form{plain: b.Bytes()}
@@ -149,7 +161,7 @@ func (e *Exporter) serve(w http.ResponseWriter, r *http.Request, s *scrape) erro
 }
 
 // gzip is the page and the scrape's own part as one gzip member: the page's
-// blocks were packed before, and only the scrape's follow anew.
+// blocks were packed before; only those of the scrape itself follow.
 func (s *scrape) gzip(f *form) [][]byte {
 	f.once.Do(func() {
 		var b bytes.Buffer

@@ -69,7 +69,7 @@ func wantNone(t *testing.T, page string, prefixes ...string) {
 
 func newExporter(now *time.Time, views ...prom.View) *prom.Exporter {
 	e := prom.New(config(now))
-	e.Update(views)
+	e.Update(prom.Views{Plans: views})
 	return e
 }
 
@@ -85,7 +85,14 @@ func TestPage(t *testing.T) {
 		`relgate_gate_verdict{phase="all",plan="REL-1",verdict="pending"} 1`,
 		`relgate_phase_traffic_ratio{phase="ten",plan="REL-1"} 0.1`,
 		`relgate_phase_monitoring_window_seconds{phase="all",plan="REL-1"} 3600`,
-		`relgate_phase_started_timestamp_seconds{phase="all",plan="REL-1"} 0`,
+		`relgate_run_info{plan="REL-1",run="REL-1@1.0.0",version="1.0.0"} 1`,
+		`relgate_run_state{plan="REL-1",state="superseded"} 0`,
+		`relgate_plan_file_state{plan="REL-1",state="ok"} 1`,
+		`relgate_plan_file_state{plan="REL-1",state="gone"} 0`,
+		`relgate_clock_step_seconds_total{direction="forward"} 40`,
+		`relgate_clock_step_seconds_total{direction="back"} 3600`,
+		`relgate_clock_ahead_seconds 90`,
+		`relgate_journal_ok 1`,
 		`relgate_phase_started_timestamp_seconds{phase="ten",plan="REL-1"} 1.7490024e+09`,
 		`relgate_rule_state{kind="rollback",phase="",plan="REL-1",rule="api-5xx",state="breaching"} 1`,
 		`relgate_rule_value{kind="success",phase="ten",plan="REL-1",rule="api-5xx"} 0.002`,
@@ -122,6 +129,10 @@ func TestPage(t *testing.T) {
 	wantNone(t, page,
 		`relgate_rule_value{kind="success",phase="all"`,
 		`relgate_signal_value{plan="REL-1",signal="crash_free"}`,
+		`relgate_phase_started_timestamp_seconds{phase="all"`,
+		`relgate_phase_window_end_timestamp_seconds{phase="all"`,
+		`relgate_signal_newest_timestamp_seconds{plan="REL-1",signal="crash_free"}`,
+		`relgate_source_last_success_timestamp_seconds{source="cloudwatch"}`,
 		`relgate_signal_known{plan="REL-1",signal="p95"}`,
 		`relgate_source_rate_remaining{source="cloudwatch"}`,
 		`ALERTS{alertname="crash-free-low"`,
@@ -129,16 +140,16 @@ func TestPage(t *testing.T) {
 }
 
 func TestFirstScrape(t *testing.T) {
-	// Before the first tick every series of the plan is there.
+	// Before the first tick every series of the plan is there, but times that are not known.
 	now := t0
 	v := view("REL-1")
-	v.Snapshot.At, v.Snapshot.Seq = time.Time{}, 0
+	v.Run.Snapshot.At, v.Run.Snapshot.Seq = time.Time{}, 0
 	_, page := get(t, newExporter(&now, v).Handler())
 	wantLines(t, page,
 		`relgate_events_total{kind="command",plan="REL-1"} 0`,
-		`relgate_last_tick_timestamp_seconds{plan="REL-1"} 0`,
 		`relgate_gate_open{phase="ten",plan="REL-1"} 0`,
 	)
+	wantNone(t, page, `relgate_last_tick_timestamp_seconds{plan="REL-1"}`)
 }
 
 func TestNoPlan(t *testing.T) {
@@ -151,7 +162,7 @@ func TestNoPlan(t *testing.T) {
 func TestPlanLeaves(t *testing.T) {
 	now := t0
 	e := newExporter(&now, view("a"), view("b"))
-	e.Update([]prom.View{view("a")})
+	e.Update(prom.Views{Plans: []prom.View{view("a")}})
 	_, page := get(t, e.Handler())
 	if strings.Contains(page, `plan="b"`) || strings.Contains(page, `plan="gone"`) {
 		t.Error("a plan that is gone still has series")
@@ -165,7 +176,18 @@ func TestVerdictOfGate(t *testing.T) {
 			s.Phases[0].State, s.Phases[0].Verdict, s.Verdict = state, phase, run
 		}
 	}
-	over := func(s *evaluator.Snapshot) { set(rules.Waiting, rules.Pending, rules.Unknown)(s); s.Over = true }
+	passed := func(s *evaluator.Snapshot) {
+		set(rules.Passed, rules.Pass, rules.Pass)(s)
+		s.State, s.Over = rules.Passed, true
+	}
+	held := func(s *evaluator.Snapshot) {
+		set(rules.Passed, rules.Pass, rules.Pending)(s)
+		s.State, s.Held = rules.Held, true
+	}
+	superseded := func(s *evaluator.Snapshot) {
+		set(rules.Passed, rules.Pass, rules.Fail)(s)
+		s.State, s.Over = rules.Superseded, true
+	}
 	for _, tt := range []struct {
 		about string
 		set   func(*evaluator.Snapshot)
@@ -174,16 +196,19 @@ func TestVerdictOfGate(t *testing.T) {
 	}{
 		{"a pass opens the gate", set(rules.Passed, rules.Pass, rules.Pending), 0, "pass"},
 		{"a pass that is decided stays one", set(rules.Passed, rules.Pass, rules.Pending), time.Hour, "pass"},
-		{"a pass of a phase that is not decided ages", set(rules.Monitoring, rules.Pass, rules.Pending), 91 * time.Second, "unknown"},
+		{"a pass of a phase that is not decided is none", set(rules.Monitoring, rules.Pass, rules.Pending), 0, "pending"},
+		{"a held run opens nothing", held, 0, "pending"},
+		{"a run that was superseded opens nothing", superseded, time.Hour, "fail"},
+		{"a tick three intervals ahead of the clock is not believed", set(rules.Monitoring, rules.Pending, rules.Pending), -91 * time.Second, "unknown"},
 		{"pending ages after three intervals", set(rules.Monitoring, rules.Pending, rules.Pending), 91 * time.Second, "unknown"},
 		{"and not before", set(rules.Monitoring, rules.Pending, rules.Pending), 90 * time.Second, "pending"},
 		{"a rollback of the run closes a phase that passed", set(rules.Passed, rules.Pass, rules.Rollback), 0, "rollback"},
 		{"a rollback does not age", set(rules.Monitoring, rules.Pending, rules.Rollback), time.Hour, "rollback"},
-		{"what is over does not age", over, time.Hour, "pending"},
+		{"what is over does not age", passed, time.Hour, "pass"},
 	} {
 		v := view("p")
-		tt.set(&v.Snapshot)
-		now := v.Snapshot.At
+		tt.set(&v.Run.Snapshot)
+		now := v.Run.Snapshot.At
 		e := newExporter(&now, v)
 		get(t, e.Handler()) // rendered while it is fresh
 		now = now.Add(tt.later)
@@ -210,7 +235,7 @@ func TestOneHot(t *testing.T) {
 	_, page := get(t, newExporter(&now, weighing("p")).Handler())
 	families := parse(t, page)
 	for name, label := range map[string]string{
-		"relgate_run_state": "state", "relgate_run_verdict": "verdict", "relgate_gate_verdict": "verdict",
+		"relgate_run_state": "state", "relgate_plan_file_state": "state", "relgate_run_verdict": "verdict", "relgate_gate_verdict": "verdict",
 		"relgate_phase_state": "state", "relgate_rule_state": "state", "relgate_signal_fault": "fault",
 	} {
 		sums := map[string]float64{}
@@ -352,8 +377,8 @@ func TestUpdatesWhileScraped(t *testing.T) {
 		defer close(done)
 		for i := range 200 {
 			v := view("a")
-			v.Snapshot.Generation = uint64(i)
-			e.Update([]prom.View{v})
+			v.Run.Snapshot.Generation = uint64(i)
+			e.Update(prom.Views{Plans: []prom.View{v}})
 		}
 	}()
 	for range 20 {
@@ -362,4 +387,25 @@ func TestUpdatesWhileScraped(t *testing.T) {
 	<-done
 	_, page := get(t, e.Handler())
 	wantLines(t, page, `relgate_run_generation{plan="a"} 199`)
+}
+
+func TestAJournalThatCannotBeWrittenClosesTheGates(t *testing.T) {
+	now := t0.Add(5 * time.Minute)
+	v := view("p")
+	v.Run.Snapshot.Phases[0].State, v.Run.Snapshot.Phases[0].Verdict = rules.Passed, rules.Pass
+	c := config(&now)
+	c.Journal = func() prom.JournalStats { return prom.JournalStats{} }
+	e := prom.New(c)
+	e.Update(prom.Views{Plans: []prom.View{v}, Trouble: true})
+	_, page := get(t, e.Handler())
+	wantLines(t, page, `relgate_journal_ok 0`, `relgate_gate_open{phase="ten",plan="p"} 0`, `relgate_gate_verdict{phase="ten",plan="p",verdict="unknown"} 1`)
+}
+
+func TestAPlanWithoutARunShowsItsFile(t *testing.T) {
+	now := t0
+	e := prom.New(config(&now))
+	e.Update(prom.Views{Plans: []prom.View{{Name: "web", File: "broken"}}})
+	_, page := get(t, e.Handler())
+	wantLines(t, page, `relgate_plan_file_state{plan="web",state="broken"} 1`, `relgate_plan_file_state{plan="web",state="ok"} 0`)
+	wantNone(t, page, `relgate_run_state{plan="web"`, `relgate_run_info{plan="web"`)
 }

@@ -6,37 +6,46 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
-// staleAfter is how many intervals a verdict lives that is not final; the gate
-// keeps to the same.
-const staleAfter = 3
-
 // families is the page's part that comes from the snapshots.
-func (c *catalog) families(views []View, now time.Time) []*dto.MetricFamily {
+func (c *catalog) families(views *Views, now time.Time) []*dto.MetricFamily {
 	b := newBuilder(c)
-	for i := range views {
-		v := &views[i]
-		b.run(&v.Snapshot)
-		b.set(b.c.falseRollback, v.Plan.FalseRollback, v.Snapshot.Plan)
-		for j := range v.Snapshot.Phases {
-			b.phase(v, j, now)
+	for i := range views.Plans {
+		p := &views.Plans[i]
+		for _, s := range FileStates() {
+			b.flag(b.c.fileState, s == p.File, p.Name, s)
 		}
-		for j := range v.Snapshot.Rollback {
-			b.rule(v, "", &v.Snapshot.Rollback[j])
-		}
-		shown := asked(v.Plan)
-		for j := range v.Snapshot.Signals {
-			if j >= len(shown) || shown[j] {
-				b.signal(v.Snapshot.Plan, &v.Snapshot.Signals[j])
-			}
+		if p.Run != nil {
+			b.whole(p.Run, views.Trouble, now)
 		}
 	}
 	return b.done()
 }
 
-func (b *builder) run(s *evaluator.Snapshot) {
+// whole adds a run with its phases, rules and signals.
+func (b *builder) whole(v *wire.RunView, trouble bool, now time.Time) {
+	b.run(v)
+	b.set(b.c.falseRollback, v.Plan.FalseRollback, v.Snapshot.Plan)
+	for k := range v.Snapshot.Phases {
+		b.phase(v, k, trouble, now)
+	}
+	for i := range v.Snapshot.Rollback {
+		b.rule(v, "", &v.Snapshot.Rollback[i])
+	}
+	shown := asked(v.Plan)
+	for i := range v.Snapshot.Signals {
+		if i >= len(shown) || shown[i] {
+			b.signal(v.Snapshot.Plan, &v.Snapshot.Signals[i])
+		}
+	}
+}
+
+func (b *builder) run(v *wire.RunView) {
+	s := &v.Snapshot
+	b.flag(b.c.runInfo, true, s.Plan, v.ID(), v.Plan.Version)
 	b.states(b.c.runState, s.State, s.Plan)
 	b.verdicts(b.c.runVerdict, s.Verdict, s.Plan)
 	b.flag(b.c.runHeld, s.Held, s.Plan)
@@ -57,31 +66,14 @@ func (b *builder) verdicts(d *desc, is rules.Verdict, values ...string) {
 	}
 }
 
-// expires is when a snapshot becomes too old to be believed; zero: never.
-func expires(s *evaluator.Snapshot) time.Time {
-	if s.Over || s.At.IsZero() {
-		return time.Time{}
-	}
-	return s.At.Add(staleAfter * s.Interval)
-}
-
-// verdict is what the gate of a phase says at a time: rollback while one is
-// ordered, unknown when it is not decided and nothing was evaluated for long.
-func verdict(s *evaluator.Snapshot, p *evaluator.PhaseView, now time.Time) rules.Verdict {
-	decided := p.State == rules.Passed || p.State == rules.Failed || p.State == rules.RolledBack
-	switch end := expires(s); {
-	case s.Verdict == rules.Rollback:
-		return rules.Rollback
-	case !decided && !end.IsZero() && now.After(end):
-		return rules.Unknown
-	}
-	return p.Verdict
-}
-
-func (b *builder) phase(v *View, i int, now time.Time) {
+func (b *builder) phase(v *wire.RunView, k int, trouble bool, now time.Time) {
 	s := &v.Snapshot
-	p := &s.Phases[i]
-	is := verdict(s, p, now)
+	p := &s.Phases[k]
+	a := v.PhasePassed(k).Believed(s, wire.AgeOf(s, now))
+	if trouble {
+		a = a.Troubled(wire.CauseJournal, "")
+	}
+	is := a.Outcome.Verdict()
 	b.flag(b.c.gateOpen, is == rules.Pass, s.Plan, p.Name)
 	b.verdicts(b.c.gateVerdict, is, s.Plan, p.Name)
 	b.states(b.c.phaseState, p.State, s.Plan, p.Name)
@@ -103,7 +95,7 @@ func window(plan *rules.Plan, p *evaluator.PhaseView) time.Duration {
 	return p.WindowEnd.Sub(p.Started)
 }
 
-func (b *builder) rule(v *View, phase string, r *evaluator.RuleView) {
+func (b *builder) rule(v *wire.RunView, phase string, r *evaluator.RuleView) {
 	plan, kind, e := v.Snapshot.Plan, r.Kind.String(), &r.Evidence
 	for _, s := range evaluator.RuleStates() {
 		b.flag(b.c.ruleState, s == r.State, plan, phase, r.Name, kind, string(s))
@@ -170,9 +162,8 @@ func since(s *evaluator.Snapshot, r *evaluator.RuleView) time.Time {
 	return s.At
 }
 
-// asked tells the signals that are asked for: not those of which the rules judge
-// what was derived from them, as those on a percentile do. "No fault" would be
-// said of a question that nobody asked.
+// asked tells which signals are asked for. A percentile whose rules judge derived
+// counts is not: its series would say "no fault" of a question that was never asked.
 func asked(plan *rules.Plan) []bool {
 	out := make([]bool, len(plan.Signals))
 	for i := range out {

@@ -19,7 +19,7 @@ var eventKinds = [...]evaluator.EventKind{
 func (e *Exporter) self(p *page) ([]*dto.MetricFamily, error) {
 	b := newBuilder(e.catalog)
 	if e.config.Runner != nil {
-		b.runner(e.config.Runner(), p.views)
+		b.runner(e.config.Runner(), p.views.Plans)
 	}
 	if e.config.Sources != nil {
 		for _, s := range e.config.Sources() {
@@ -38,6 +38,15 @@ func (e *Exporter) self(p *page) ([]*dto.MetricFamily, error) {
 		r := e.config.Reload()
 		b.flag(b.c.reloadOK, r.OK)
 		b.moment(b.c.reloadTime, r.Success)
+	}
+	if e.config.Clock != nil {
+		s := e.config.Clock()
+		b.seconds(b.c.clockStep, s.Forward, "forward")
+		b.seconds(b.c.clockStep, s.Back, "back")
+		b.set(b.c.clockAhead, max(0, s.Ahead.Seconds()))
+	}
+	if e.config.Journal != nil {
+		b.flag(b.c.journalOK, e.config.Journal().OK)
 	}
 	build := e.config.Build
 	b.flag(b.c.build, true, known(build.Version), known(build.Revision), known(build.GoVersion))
@@ -59,7 +68,7 @@ func (b *builder) runner(s RunnerStats, views []View) {
 	}
 	for i := range views {
 		for _, k := range eventKinds {
-			plan := views[i].Snapshot.Plan
+			plan := views[i].Name
 			b.count(b.c.events, counts[EventCount{Plan: plan, Kind: k}], plan, string(k))
 		}
 	}
@@ -81,7 +90,7 @@ func (b *builder) source(s *SourceStats) {
 	b.count(b.c.timeouts, s.Timeouts, s.Source)
 	b.count(b.c.refused, s.Refused, s.Source)
 	b.count(b.c.panics, s.Panics, s.Source)
-	b.metric(b.c.took, []string{s.Source}).Counter = &dto.Counter{Value: new(s.Took.Seconds())}
+	b.seconds(b.c.took, s.Took, s.Source)
 	b.moment(b.c.lastSuccess, s.LastSuccess, s.Source)
 	b.count(b.c.requests, s.Requests, s.Source)
 	b.count(b.c.retries, s.Retries, s.Source)

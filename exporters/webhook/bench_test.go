@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/relgate/relgate/evaluator"
 )
 
-// sqlFeed is memFeed whose events and cursors lie in SQLite, so that what a
+// sqlFeed is memFeed whose events and cursors lie in SQLite too, so that what a
 // delivery costs stands beside what it must cost.
 type sqlFeed struct {
 	*memFeed
@@ -38,8 +39,8 @@ func newSQLFeed(b *testing.B) *sqlFeed {
 	}
 	f := &sqlFeed{memFeed: newMemFeed(), full: open("FULL"), lazy: open("NORMAL")}
 	for _, s := range []string{
-		`CREATE TABLE events (pos INTEGER PRIMARY KEY, event TEXT NOT NULL)`,
-		`CREATE TABLE cursors (endpoint TEXT PRIMARY KEY, pos INTEGER NOT NULL)`,
+		`CREATE TABLE events (n INTEGER PRIMARY KEY, event TEXT NOT NULL)`,
+		`CREATE TABLE cursors (endpoint TEXT PRIMARY KEY, n INTEGER NOT NULL)`,
 		`INSERT INTO cursors VALUES ('a', 0)`,
 	} {
 		if _, err := f.full.Exec(s); err != nil {
@@ -49,16 +50,18 @@ func newSQLFeed(b *testing.B) *sqlFeed {
 	return f
 }
 
-// commit inserts events in one transaction and wakes whoever watches.
-func (f *sqlFeed) commit(b *testing.B, from, n int) {
+// store inserts events in one transaction and wakes all who watch. The newest
+// stay in memory, as in the journal.
+func (f *sqlFeed) store(b *testing.B, from, n int) {
 	b.Helper()
 	if err := insert(f.full, from, n); err != nil {
 		b.Fatal(err)
 	}
-	f.mu.Lock()
-	close(f.watch)
-	f.watch = make(chan struct{})
-	f.mu.Unlock()
+	events := make([]evaluator.Event, n)
+	for i := range events {
+		events[i] = sampleEvent(from + i)
+	}
+	f.commit(b, events...)
 }
 
 func insert(db *sql.DB, from, n int) error {
@@ -67,49 +70,28 @@ func insert(db *sql.DB, from, n int) error {
 		return err
 	}
 	defer tx.Rollback() // nothing is left to roll back after Commit
-	for pos := from; pos < from+n; pos++ {
-		raw, err := json.Marshal(sampleEvent(pos))
+	for at := from; at < from+n; at++ {
+		raw, err := json.Marshal(sampleEvent(at))
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(`INSERT INTO events (pos, event) VALUES ($1, $2)`, pos, string(raw)); err != nil {
+		if _, err := tx.Exec(`INSERT INTO events (n, event) VALUES ($1, $2)`, at, string(raw)); err != nil {
 			return err
 		}
 	}
 	return tx.Commit()
 }
 
-func sampleEvent(pos int) evaluator.Event {
+func sampleEvent(n int) evaluator.Event {
 	return evaluator.Event{
-		ID: "REL-2025-06-04/17", N: uint64(pos), Plan: "REL-2025-06-04", At: time.Unix(1749002400, 0).UTC(), Kind: evaluator.RuleEvent,
-		Subject: "api-5xx-high", From: "breaching", To: "fired", Reason: "5.03 % > 3 % for 10m", Owner: "DevSecOps",
-		Evidence: &evaluator.Evidence{Signal: "api_5xx_rate", Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
-		Action:   "pause the rollout, revert the alias", Command: "aws lambda update-alias --function-name bioage-inference --name live",
+		ID: "REL-2025-06-04/17", N: uint64(n), Plan: "REL-2025-06-04", At: time.Unix(1749002400, 0).UTC(), Kind: evaluator.RuleEvent,
+		Subject: "api-5xx-high", To: "fired", Totals: []evaluator.Total{{Signal: "api_5xx_rate", Bad: 302, Samples: 6000}, {Signal: "crash_free", Bad: 12, Samples: 14904}},
+		Notify: []string{"pipeline", "a", "chat", strings.Repeat("x", 300)},
 	}
 }
 
-func (f *sqlFeed) Events(ctx context.Context, after uint64, limit int) ([]evaluator.Stored, error) {
-	rows, err := f.lazy.QueryContext(ctx, `SELECT pos, event FROM events WHERE pos > $1 ORDER BY pos LIMIT $2`, int64(after), limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close() // Err says what went wrong
-	var all []evaluator.Stored
-	for rows.Next() {
-		var s evaluator.Stored
-		if err := rows.Scan(&s.Pos, &s.Raw); err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(s.Raw, &s.Event); err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, rows.Err()
-}
-
-func (f *sqlFeed) Delivered(ctx context.Context, endpoint string, pos uint64) error {
-	_, err := f.lazy.ExecContext(ctx, `UPDATE cursors SET pos = $1 WHERE endpoint = $2 AND pos < $3`, int64(pos), endpoint, int64(pos))
+func (f *sqlFeed) Delivered(ctx context.Context, endpoint, run string, n uint64) error {
+	_, err := f.lazy.ExecContext(ctx, `UPDATE cursors SET n = $1 WHERE endpoint = $2 AND n < $3`, int64(n), endpoint, int64(n))
 	return err
 }
 
@@ -142,7 +124,7 @@ func BenchmarkCommitToPost(b *testing.B) {
 	var baseline, ours time.Duration
 	for b.Loop() {
 		began := time.Now()
-		f.commit(b, pos, 1)
+		f.store(b, pos, 1)
 		<-arrived
 		ours += time.Since(began)
 		pos++
@@ -155,7 +137,7 @@ func BenchmarkCommitToPost(b *testing.B) {
 		postByHand(b, server.URL)
 		<-arrived
 		baseline += time.Since(began)
-		if _, err := f.full.Exec(`DELETE FROM events WHERE pos > $1`, 1<<30); err != nil {
+		if _, err := f.full.Exec(`DELETE FROM events WHERE n > $1`, 1<<30); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -190,7 +172,7 @@ func BenchmarkBurst(b *testing.B) {
 	var baseline, ours time.Duration
 	for b.Loop() {
 		began := time.Now()
-		f.commit(b, pos, n)
+		f.store(b, pos, n)
 		for range n {
 			<-arrived
 		}
@@ -205,7 +187,7 @@ func BenchmarkBurst(b *testing.B) {
 			<-arrived
 		}
 		baseline += time.Since(began)
-		if _, err := f.full.Exec(`DELETE FROM events WHERE pos > $1`, 1<<30); err != nil {
+		if _, err := f.full.Exec(`DELETE FROM events WHERE n > $1`, 1<<30); err != nil {
 			b.Fatal(err)
 		}
 	}

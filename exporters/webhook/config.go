@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -41,12 +42,16 @@ type Endpoint struct {
 // Config is what a [Webhook] needs.
 type Config struct {
 	Endpoints []Endpoint
-	Feed      Feed          // required
-	Version   string        // of relgate, for User-Agent; "dev" if empty
-	Allow     []string      // addresses besides the public ones that may be called: CIDRs, IPs, host names. See [Config.Check]
-	TLS       *tls.Config   // nil means Go's defaults
-	Resolver  *net.Resolver // nil means the system's
-	Grace     time.Duration // how long a request in flight may go on when Run is told to stop; 2 s if zero
+	Feed      Feed // required
+	// Encode makes the data of a message, a JSON value, from an event. It is called
+	// for every attempt, and an error is a failed attempt whose text is shown to
+	// people. Nil sends the event as it is stored.
+	Encode   func(ctx context.Context, s evaluator.Stored) ([]byte, error)
+	Version  string        // of relgate, for User-Agent; "dev" if empty
+	Allow    []string      // addresses besides the public ones that may be called: CIDRs, IPs, host names. See [Config.Check]
+	TLS      *tls.Config   // nil means Go's defaults
+	Resolver *net.Resolver // nil means the system's
+	Grace    time.Duration // how long a request in flight may go on when Run is told to stop; 2 s if zero
 
 	Now   func() time.Time                       // time.Now if nil
 	After func(d time.Duration) <-chan time.Time // time.After if nil
@@ -128,6 +133,9 @@ func validHeader(name, value string) bool {
 func (c Config) withDefaults() Config {
 	if c.Version == "" {
 		c.Version = "dev"
+	}
+	if c.Encode == nil {
+		c.Encode = raw
 	}
 	if c.Grace == 0 {
 		c.Grace = 2 * time.Second

@@ -20,17 +20,17 @@ func TestDeadLettersCanBeSentAgain(t *testing.T) {
 		stop := start(t, h)
 		drain(t, h)
 		letters, err := h.DeadLetters(t.Context(), "a")
-		if err != nil || len(letters) != 1 || letters[0].Pos != 1 || letters[0].Reason != "answered 410 Gone" {
+		if err != nil || len(letters) != 1 || letters[0].Event.N != 1 || letters[0].Reason != "answered 410 Gone" {
 			t.Fatalf("dead letters %+v, %v, want event 1, answered 410 Gone", letters, err)
 		}
-		if err := h.Retry(t.Context(), "a", 2); !errors.Is(err, errNoLetter) {
+		if err := h.Retry(t.Context(), "a", theRun, 2); !errors.Is(err, errNoLetter) {
 			t.Errorf("retrying what is not dead: %v, want %v", err, errNoLetter)
 		}
-		if err := h.Retry(t.Context(), "b", 1); !errors.Is(err, ErrUnknownEndpoint) {
-			t.Errorf("retrying for nobody: %v, want %v", err, ErrUnknownEndpoint)
+		if err := h.Retry(t.Context(), "b", theRun, 1); !errors.Is(err, ErrUnknownEndpoint) {
+			t.Errorf("retrying at an unknown endpoint: %v, want %v", err, ErrUnknownEndpoint)
 		}
 		for range 2 { // refused once more, then taken
-			if err := h.Retry(t.Context(), "a", 1); err != nil {
+			if err := h.Retry(t.Context(), "a", theRun, 1); err != nil {
 				t.Fatalf("Retry: %v", err)
 			}
 			drain(t, h)
@@ -47,8 +47,8 @@ func TestRetryOfADeadLetterSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newScript(nil), newMemFeed()
 		f.commitN(t, 2)
-		f.cursors["a"] = Cursor{Pos: 2}
-		f.dead = []DeadLetter{{Endpoint: "a", Again: true, Stored: f.events[0]}, {Endpoint: "a", Stored: f.events[1]}}
+		f.cursors[at{"a", theRun}] = RunCursor{N: 2}
+		f.dead = []DeadLetter{{Endpoint: "a", Again: true, Stored: f.events[theRun][0]}, {Endpoint: "a", Stored: f.events[theRun][1]}}
 		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
 		stop := start(t, h)
 		drain(t, h)
@@ -66,11 +66,11 @@ func TestReplay(t *testing.T) {
 		f.commitN(t, 5)
 		stop := start(t, h)
 		drain(t, h)
-		if err := h.Replay(t.Context(), "a", f.events[3].Event.At); err != nil {
+		if err := h.Replay(t.Context(), "a", f.events[theRun][3].Event.At); err != nil {
 			t.Fatalf("Replay: %v", err)
 		}
 		drain(t, h)
-		if err := h.Replay(t.Context(), "a", f.events[4].Event.At.Add(time.Hour)); err != nil {
+		if err := h.Replay(t.Context(), "a", f.events[theRun][4].Event.At.Add(time.Hour)); err != nil {
 			t.Fatalf("Replay of nothing: %v", err)
 		}
 		drain(t, h)
@@ -94,13 +94,13 @@ func TestReplayDuringADelivery(t *testing.T) {
 		f.commitN(t, 3)
 		stop := start(t, h)
 		synctest.Wait() // the third is in flight
-		if err := h.Replay(t.Context(), "a", f.events[0].Event.At); err != nil {
+		if err := h.Replay(t.Context(), "a", f.events[theRun][0].Event.At); err != nil {
 			t.Fatalf("Replay: %v", err)
 		}
 		drain(t, h)
 		stop()
-		if got, want := s.ids(), "1 2 3 1 2 3"; got != want || f.cursors["a"].Pos != 3 {
-			t.Errorf("sent %s with the cursor at %d, want %s and 3", got, f.cursors["a"].Pos, want)
+		if got, want := s.ids(), "1 2 3 1 2 3"; got != want || f.cursor(theRun).N != 3 {
+			t.Errorf("sent %s with the cursor at %d, want %s and 3", got, f.cursor(theRun).N, want)
 		}
 	})
 }

@@ -7,11 +7,13 @@ import (
 	"github.com/relgate/relgate/evaluator"
 )
 
-// Cursor is how far an endpoint has come, as it is stored.
-type Cursor struct {
-	Pos       uint64    // everything up to here is done with: delivered, buried or not wanted
-	Attempts  int       // failed ones at the next event
-	NextAt    time.Time // not before; zero means at once
+// RunCursor is how far an endpoint has come in a run, as it is stored.
+type RunCursor struct {
+	Run       string    // id of the run
+	N         uint64    // every event up to this one is done with: delivered, a dead letter or not wanted
+	End       uint64    // the run's newest event
+	Attempts  int       // failed ones at the event after N
+	NextAt    time.Time // when that one is tried again; zero means at once
 	LastError string    // why the newest attempt failed
 }
 
@@ -20,41 +22,46 @@ type DeadLetter struct {
 	Endpoint string
 	At       time.Time // when it was given up
 	Reason   string
-	Again    bool // somebody asked for it to be sent again
+	Again    bool // it is to be sent again
 	evaluator.Stored
 }
 
 // Feed is the durable side of delivery: the committed events and what became of
-// them at each endpoint. What it records survives the process; that an event was
-// delivered may be forgotten by a power cut, and is then sent once more.
+// them at each endpoint, run by run. The events of a run are numbered from 1
+// without gaps. What a Feed records survives the process; that an event was
+// delivered may be forgotten by a power cut, and the event is then sent once more.
 type Feed interface {
-	// Events lists what was committed after a position, oldest first, at most
-	// limit. Positions grow.
-	Events(ctx context.Context, after uint64, limit int) ([]evaluator.Stored, error)
+	// Events lists the events of a run after a number, in order, at most limit.
+	Events(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error)
+	// Newer lists what was committed after a mark, of all runs in the order of the
+	// commits, at most limit of it, and gives the next mark. ok is false when the
+	// mark is too old to say that: Pending knows, and next is the mark from which
+	// to go on then. Zero is the oldest mark.
+	Newer(mark uint64, limit int) (events []evaluator.Stored, next uint64, ok bool)
 	// Watch gives a channel that is closed when something is committed after the
-	// call.
+	// call, or when marks have become too old.
 	Watch() <-chan struct{}
-	// Cursor is where the endpoint stands; a new endpoint starts where the feed
-	// says that it does.
-	Cursor(ctx context.Context, endpoint string) (Cursor, error)
-	// Delivered says that the endpoint is done with everything up to pos, and
+	// Pending lists the runs in which the endpoint is not done with every event. A
+	// new endpoint is done with all that there is.
+	Pending(ctx context.Context, endpoint string) ([]RunCursor, error)
+	// Delivered says that the endpoint is done with the run's events up to n, and
 	// forgets failed attempts. It never goes back.
-	Delivered(ctx context.Context, endpoint string, pos uint64) error
-	// Failed records a failed attempt at the event at pos, which stays the next
-	// one to be delivered.
-	Failed(ctx context.Context, endpoint string, pos uint64, attempts int, next time.Time, lastError string) error
-	// Bury makes the event at pos a dead letter that nobody has asked for again,
-	// and moves the cursor beyond it unless it is there already.
-	Bury(ctx context.Context, endpoint string, pos uint64, now time.Time, reason string) error
-	// DeadLetters lists what was buried, in order.
+	Delivered(ctx context.Context, endpoint, run string, n uint64) error
+	// Failed records a failed attempt at event n of a run, which stays the next one
+	// to be delivered there.
+	Failed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error
+	// Bury makes event n of a run a dead letter that is not to be sent again, and
+	// moves the cursor beyond it unless it is there already.
+	Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
+	// DeadLetters lists what was buried, run by run and in order.
 	DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter, error)
-	// RetryDead notes that somebody wants a dead letter sent again; an error says
-	// that there is none.
-	RetryDead(ctx context.Context, endpoint string, pos uint64) error
+	// RetryDead notes that a dead letter is to be sent again; an error says that
+	// there is none.
+	RetryDead(ctx context.Context, endpoint, run string, n uint64) error
 	// Resolved takes a dead letter off the list.
-	Resolved(ctx context.Context, endpoint string, pos uint64) error
-	// Before is the newest position that is older than a time.
-	Before(ctx context.Context, t time.Time) (uint64, error)
-	// Rewind sets the endpoint to a position, so that what follows is sent again.
-	Rewind(ctx context.Context, endpoint string, pos uint64) error
+	Resolved(ctx context.Context, endpoint, run string, n uint64) error
+	// Rewind sets the endpoint back in every run, so that every event of a time or
+	// later is sent again, and says in how many runs that changed something. It
+	// never sets a cursor forward.
+	Rewind(ctx context.Context, endpoint string, since time.Time) (runs int, err error)
 }

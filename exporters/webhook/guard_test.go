@@ -185,7 +185,7 @@ func TestRebinding(t *testing.T) {
 		t.Fatalf("the first address: %+v, want delivered", o)
 	}
 	s.client.CloseIdleConnections()
-	address.Store("127.0.0.2") // where the same server listens not, and nobody may call
+	address.Store("127.0.0.2") // where the same server does not listen, and which may not be called
 	if o := s.post(t.Context(), message{id: "1", body: []byte("{}")}); o.ok || !strings.Contains(o.reason, errRefused.Error()) {
 		t.Errorf("the second address: %+v, want %v", o, errRefused)
 	}

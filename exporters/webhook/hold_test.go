@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,37 +108,5 @@ func TestHoldReachesEveryClass(t *testing.T) {
 		if got := kinds(deliver(t, e, events)); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.about, got, tt.want)
 		}
-	}
-}
-
-// The held event is all that a receiver needs: by which rule, the sentence with
-// its numbers, and nothing that would make it roll back.
-func TestHoldCarriesTheSentenceAndItsNumbers(t *testing.T) {
-	got := deliver(t, endpoint(Action), outage())
-	i := slices.IndexFunc(got, func(d delivered) bool { return d.Type == "relgate.run.held" })
-	if i < 1 || got[i-1].Type != "relgate.rule.holding" {
-		t.Fatalf("no relgate.run.held behind relgate.rule.holding in %s", kinds(got))
-	}
-	rule, run := got[i-1].Data, got[i].Data
-	if run.From != "monitoring" || run.To != "held" || run.Cause != rules.CauseBaseline || run.Reason != "rollback rule errors-high: "+rule.Reason {
-		t.Errorf("held from %q to %q, cause %s: %s", run.From, run.To, run.Cause, run.Reason)
-	}
-	if !strings.HasPrefix(rule.Reason, "HOLD: ") || !strings.Contains(rule.Reason, "rolling back will not help") {
-		t.Errorf("the sentence is %q", rule.Reason)
-	}
-	for _, e := range []evaluator.Event{rule, run} {
-		if e.Evidence == nil || e.Evidence.Weighed == nil || e.Evidence.Weighed.Baseline == nil {
-			t.Fatalf("%s %s has no numbers: %+v", e.Kind, e.To, e.Evidence)
-		}
-		if d := e.Evidence.Weighed; !(d.Against >= d.Bound && d.Bad >= 3 && d.Baseline.Bad > 0 && d.Baseline.Worse < 3) {
-			t.Errorf("%s %s: %+v beside %+v", e.Kind, e.To, *d, *d.Baseline)
-		}
-		if e.Action != "" || e.Command != "" || len(e.Notify) != 0 {
-			t.Errorf("%s %s says what to roll back: %q, %q", e.Kind, e.To, e.Action, e.Command)
-		}
-	}
-	j := i + 1 + slices.IndexFunc(got[i+1:], func(d delivered) bool { return d.Data.Kind == evaluator.RunEvent })
-	if resumed := got[j].Data; resumed.From != "held" || resumed.To != "monitoring" || resumed.By != "Ada" || resumed.Why != "the provider is back" {
-		t.Errorf("resumed: %+v", resumed)
 	}
 }

@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,14 +17,15 @@ import (
 // not take its events.
 const TypeEscalated = "relgate.delivery.escalated"
 
-// message is what one entry looks like on the wire: the same bytes on every
-// attempt, only stamp and signature differ.
+// message is what one event looks like on the wire. Stamp and signature differ
+// from attempt to attempt.
 type message struct {
 	id      string
 	kind    string // the type
 	at      time.Time
 	source  string
 	subject string
+	data    []byte // what the body is about
 	body    []byte
 }
 
@@ -31,7 +34,7 @@ type escalation struct {
 	Endpoint string          `json:"endpoint"` // which does not answer
 	Attempts int             `json:"attempts"`
 	Reason   string          `json:"reason"`
-	Event    json.RawMessage `json:"event"` // what it has not taken
+	Event    json.RawMessage `json:"event"` // what it has not taken; null when it could not be encoded
 }
 
 // Type is the type under which an event is sent: relgate.phase.passed,
@@ -48,24 +51,33 @@ func word(s, otherwise string) string {
 	return s
 }
 
-// newMessage sends the event in the very bytes that were committed.
-func newMessage(s evaluator.Stored) (message, error) {
-	return pack(s.Event, s.Event.ID, Type(s.Event), s.Raw)
-}
-
-func newEscalation(s evaluator.Stored, endpoint string, attempts int, reason string) (message, error) {
-	data, err := json.Marshal(escalation{Endpoint: endpoint, Attempts: attempts, Reason: reason, Event: s.Raw})
+// message makes what is sent of an event.
+func (w *worker) message(ctx context.Context, s evaluator.Stored) (message, error) {
+	data, err := w.encode(ctx, s)
 	if err != nil {
 		return message{}, fmt.Errorf("encoding event %q: %w", s.Event.ID, err)
 	}
-	return pack(s.Event, s.Event.ID+"/escalated/"+endpoint, TypeEscalated, data)
+	return pack(s.Event, s.Event.ID, Type(s.Event), data), nil
+}
+
+// raw is the default encoding: the event in the very bytes that were committed.
+func raw(_ context.Context, s evaluator.Stored) ([]byte, error) {
+	if len(s.Raw) == 0 {
+		return nil, errors.New("it has no stored form")
+	}
+	return s.Raw, nil
+}
+
+func newEscalation(s evaluator.Stored, event []byte, endpoint string, attempts int, reason string) (message, error) {
+	data, err := json.Marshal(escalation{Endpoint: endpoint, Attempts: attempts, Reason: reason, Event: event})
+	if err != nil {
+		return message{}, fmt.Errorf("encoding event %q: %w", s.Event.ID, err)
+	}
+	return pack(s.Event, s.Event.ID+"/escalated/"+endpoint, TypeEscalated, data), nil
 }
 
 // pack makes the body that Standard Webhooks recommends.
-func pack(e evaluator.Event, id, kind string, data []byte) (message, error) {
-	if len(data) == 0 {
-		return message{}, fmt.Errorf("encoding event %q: it has no stored form", e.ID)
-	}
+func pack(e evaluator.Event, id, kind string, data []byte) message {
 	at := e.At.UTC()
 	body := make([]byte, 0, len(data)+128)
 	body = append(body, `{"type":"`...)
@@ -76,9 +88,9 @@ func pack(e evaluator.Event, id, kind string, data []byte) (message, error) {
 	body = append(body, data...)
 	body = append(body, '}')
 	return message{
-		id: headerText(id), kind: kind, at: at, body: body,
+		id: headerText(id), kind: kind, at: at, data: data, body: body,
 		source: "/plans/" + url.PathEscape(e.Plan), subject: e.Subject,
-	}, nil
+	}
 }
 
 // header writes everything but the signature.

@@ -57,7 +57,7 @@ func (c Config) newSender(e Endpoint) (*sender, error) {
 		client: &http.Client{
 			Transport: transport,
 			// A redirect is an answer like any other, and not a 2xx: following it
-			// would send a signed body to an address that nobody configured.
+			// would send a signed body to an address that is not in the config.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil

@@ -29,8 +29,8 @@ type Received struct {
 	Endpoint string // the request's path
 	ID       string
 	Type     string
-	Plan     string
-	N        uint64 // the event's ordinal in its run; 0 for what is not an event
+	Run      string // names the run: the id without the event's number; empty for what is not an event
+	N        uint64 // the event's number in its run, from 1; 0 for what is not an event
 	At       time.Time
 	Body     []byte
 }
@@ -42,7 +42,7 @@ type Tally struct {
 	Refused    int // verified, and refused on purpose
 	Delivered  int // verified and new
 	Duplicates int // verified and had before, by id
-	OutOfOrder int // new, and older than one that was new before it, of the same plan at the same endpoint
+	OutOfOrder int // new, and older than one that was new before it, of the same run at the same endpoint
 }
 
 // Receiver is the other end: an http.Handler that takes deliveries as a careful
@@ -57,7 +57,7 @@ type Receiver struct {
 	tally Tally
 	got   []Received
 	seen  map[string]bool   // :: endpoint, "\n", id → it was had before
-	last  map[string]uint64 // :: endpoint, "\n", plan → the highest ordinal
+	last  map[string]uint64 // :: endpoint, "\n", run → the highest number
 }
 
 // NewReceiver makes a Receiver. The error says which secret cannot be used.
@@ -139,6 +139,11 @@ func (r *Receiver) read(w http.ResponseWriter, req *http.Request) (Received, int
 		return Received{}, http.StatusBadRequest, err
 	}
 	got.Endpoint, got.ID, got.At = req.URL.Path, req.Header.Get(headerID), r.config.Now()
+	if i := strings.LastIndexByte(got.ID, '/'); i >= 0 && got.Type != TypeEscalated {
+		if n, err := strconv.ParseUint(got.ID[i+1:], 10, 64); err == nil {
+			got.Run, got.N = got.ID[:i], n
+		}
+	}
 	return got, 0, nil
 }
 
@@ -172,17 +177,14 @@ func (r *Receiver) verify(h http.Header, body []byte) error {
 
 func parse(body []byte) (Received, error) {
 	var m struct {
-		Type      string    `json:"type"`
-		Timestamp time.Time `json:"timestamp"`
-		Data      *struct {
-			Plan string `json:"plan"`
-			N    uint64 `json:"n"`
-		} `json:"data"`
+		Type      string                     `json:"type"`
+		Timestamp time.Time                  `json:"timestamp"`
+		Data      map[string]json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(body, &m); err != nil || m.Type == "" || m.Timestamp.IsZero() || m.Data == nil {
 		return Received{}, errors.New("the body is not {type, timestamp, data}")
 	}
-	return Received{Type: m.Type, Plan: m.Data.Plan, N: m.Data.N, Body: body}, nil
+	return Received{Type: m.Type, Body: body}, nil
 }
 
 func (r *Receiver) takeLocked(got Received) {
@@ -197,7 +199,7 @@ func (r *Receiver) takeLocked(got Received) {
 	if got.N == 0 {
 		return
 	}
-	key = got.Endpoint + "\n" + got.Plan
+	key = got.Endpoint + "\n" + got.Run
 	if got.N < r.last[key] {
 		r.tally.OutOfOrder++
 	}

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 )
 
-// A daemon calls Run again when it returns: with nobody to tell it must not
+// A daemon calls Run again when it returns: without an endpoint it must not
 // return until it is told to stop, or the daemon never rests.
 func TestRunWithoutEndpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,22 +5,26 @@ import (
 	"fmt"
 )
 
-// try makes one attempt at the head of the queue and records what came of it.
+// try makes one attempt at the head of a queue and records what came of it. A
+// message that cannot be made, because what it is made from cannot be read now,
+// is a failed attempt.
 //
 // A crash after the receiver took it and before that is saved repeats it, with
 // the same id; a crash before the attempt repeats nothing.
 func (w *worker) try(ctx context.Context, head pending, moved int) error {
-	m, err := newMessage(head.Stored)
+	m, err := w.message(ctx, head.Stored)
+	o := outcome{}
 	if err != nil {
-		return w.settle(ctx, head, moved, outcome{reason: err.Error()}, true)
+		o.reason = err.Error()
+	} else {
+		sending, stop := w.graceful(ctx)
+		o = w.sender.post(sending, m)
+		stop()
 	}
-	sending, stop := w.graceful(ctx)
-	o := w.sender.post(sending, m)
-	stop()
 	if !o.ok && ctx.Err() != nil {
 		return nil // cut off by ourselves: nothing is known, the next run tries again
 	}
-	return w.settle(context.WithoutCancel(ctx), head, moved, o, false)
+	return w.settle(context.WithoutCancel(ctx), head, moved, m.data, o)
 }
 
 // graceful gives a context that outlives ctx by the grace period, so that a
@@ -44,123 +48,104 @@ func (w *worker) graceful(ctx context.Context) (_ context.Context, stop func()) 
 	}
 }
 
-// settle records the outcome of an attempt. hopeless means that no attempt can
-// ever succeed.
-func (w *worker) settle(ctx context.Context, head pending, moved int, o outcome, hopeless bool) error {
+// settle records the outcome of an attempt. data is what was sent.
+func (w *worker) settle(ctx context.Context, head pending, moved int, data []byte, o outcome) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.counts.Attempts++
 	if moved != w.moved {
-		return nil // the cursor was set back meanwhile: this entry will come again
+		return nil // the cursors were set back meanwhile: this event will come again
+	}
+	s := w.streams[head.Run] // nil for a dead letter of a run that is done with
+	t := &w.again
+	if !head.letter {
+		t = &s.tries
 	}
 	if o.ok {
-		return w.deliveredLocked(ctx, head)
+		return w.deliveredLocked(ctx, head, s, t.attempts)
 	}
 	w.counts.Failures++
-	t := w.triesLocked(head)
 	t.attempts++
 	t.lastErr = o.reason
 	again := w.endpoint.Class.delay(t.attempts, o.asked)
 	t.next = w.now().Add(again).UTC()
 	gone := o.gone && w.endpoint.Class == Notify
-	if hopeless || gone || w.endpoint.Class.exhausted(t.attempts, w.now().Sub(head.since), again) {
-		return w.buryLocked(ctx, head)
+	if gone || w.endpoint.Class.exhausted(t.attempts, w.now().Sub(head.since), again) {
+		return w.buryLocked(ctx, head, s, *t)
 	}
 	w.log.Warn("delivery failed", "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
 	if head.letter {
 		return nil
 	}
-	return w.failedLocked(ctx, head)
+	return w.failedLocked(ctx, head, s, data)
 }
 
-func (w *worker) triesLocked(head pending) *tries {
-	if head.letter {
-		return &w.again
-	}
-	return &w.tries
-}
-
-func (w *worker) deliveredLocked(ctx context.Context, head pending) error {
+func (w *worker) deliveredLocked(ctx context.Context, head pending, s *stream, failures int) error {
 	w.counts.Delivered++
-	if n := w.triesLocked(head).attempts; n > 0 || head.letter {
-		w.log.Info("delivered after failures", "event", head.Event.ID, "attempts", n+1)
+	if failures > 0 || head.letter {
+		w.log.Info("delivered after failures", "event", head.Event.ID, "attempts", failures+1)
 	}
 	if head.letter {
-		w.passLocked(head)
-		if err := w.feed.Resolved(ctx, w.endpoint.Name, head.Pos); err != nil {
+		w.letters, w.again = w.letters[1:], tries{}
+		if err := w.feed.Resolved(ctx, w.endpoint.Name, head.Run, head.Event.N); err != nil {
 			return fmt.Errorf("resolving a dead letter of webhook %q: %w", w.endpoint.Name, err)
 		}
 		return nil
 	}
-	if w.unsaved == 0 {
-		w.unsince = w.now()
-	}
+	w.passLocked(s)
 	w.unsaved++
-	w.passLocked(head)
 	if w.unsaved >= saveEvery || w.now().Sub(w.unsince) >= saveWithin {
 		return w.saveLocked(ctx)
 	}
 	return nil
 }
 
-// passLocked goes on behind the head.
-func (w *worker) passLocked(head pending) {
-	if head.letter {
-		w.letters, w.again = w.letters[1:], tries{}
-		return
-	}
-	w.queue, w.tries = w.queue[1:], tries{}
-	w.done = head.Pos
-	if len(w.queue) == 0 {
-		w.queue, w.done = nil, w.read // what was read behind it is not wanted
-	}
-}
-
-// failedLocked keeps the head and notes when it is tried again, so that a
-// restart neither hurries nor starts counting afresh.
-func (w *worker) failedLocked(ctx context.Context, head pending) error {
+// failedLocked keeps the head and notes when it is tried again, so that a restart
+// neither hurries nor counts from one again.
+func (w *worker) failedLocked(ctx context.Context, head pending, s *stream, data []byte) error {
 	if err := w.saveLocked(ctx); err != nil {
 		return err
 	}
-	t := w.tries
-	if err := w.feed.Failed(ctx, w.endpoint.Name, head.Pos, t.attempts, t.next, t.lastErr); err != nil {
+	t := s.tries
+	if err := w.feed.Failed(ctx, w.endpoint.Name, s.run, head.Event.N, t.attempts, t.next, t.lastErr); err != nil {
 		return fmt.Errorf("recording a failure of webhook %q: %w", w.endpoint.Name, err)
 	}
-	return w.escalateLocked(head)
+	return w.escalateLocked(head, s, data)
 }
 
 // buryLocked gives the head up. The feed moves its cursor behind it.
-func (w *worker) buryLocked(ctx context.Context, head pending) error {
-	t := *w.triesLocked(head)
+func (w *worker) buryLocked(ctx context.Context, head pending, s *stream, t tries) error {
 	w.log.Error("delivery given up", "event", head.Event.ID, "attempts", t.attempts, "err", t.lastErr)
 	if err := w.saveLocked(ctx); err != nil {
 		return err
 	}
-	if err := w.feed.Bury(ctx, w.endpoint.Name, head.Pos, w.now().UTC(), t.lastErr); err != nil {
+	if err := w.feed.Bury(ctx, w.endpoint.Name, head.Run, head.Event.N, w.now().UTC(), t.lastErr); err != nil {
 		return fmt.Errorf("burying an event of webhook %q: %w", w.endpoint.Name, err)
 	}
 	w.counts.Dead++
-	if !head.letter {
-		w.saved = head.Pos
+	if head.letter {
+		w.letters, w.again = w.letters[1:], tries{}
+		return nil
 	}
-	w.passLocked(head)
+	s.saved = head.Event.N
+	w.passLocked(s)
 	return nil
 }
 
 // escalateLocked tells the second channel once that the head does not arrive.
 // After a restart it may be told once more: at least once is the promise, and
 // the id is the same.
-func (w *worker) escalateLocked(head pending) error {
-	if w.second == nil || w.tries.attempts < escalateAfter || w.warned == head.Pos {
+func (w *worker) escalateLocked(head pending, s *stream, data []byte) error {
+	if w.second == nil || s.tries.attempts < escalateAfter || s.warned == head.Event.N {
 		return nil
 	}
-	m, err := newEscalation(head.Stored, w.endpoint.Name, w.tries.attempts, w.tries.lastErr)
+	m, err := newEscalation(head.Stored, data, w.endpoint.Name, s.tries.attempts, s.tries.lastErr)
 	if err != nil {
-		return err // unreachable: the event was encoded before
+		return err
 	}
-	w.warned = head.Pos
+	s.warned = head.Event.N
 	w.counts.Escalated++
-	w.log.Error("delivery escalated", "event", head.Event.ID, "attempts", w.tries.attempts, "to", w.endpoint.EscalateTo, "err", w.tries.lastErr)
+	w.log.Error("delivery escalated", "event", head.Event.ID, "attempts", s.tries.attempts, "to", w.endpoint.EscalateTo, "err", s.tries.lastErr)
 	w.second.add(m)
 	return nil
 }

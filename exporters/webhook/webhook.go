@@ -40,9 +40,11 @@ func New(c Config) (*Webhook, error) {
 }
 
 // Run delivers until ctx is done, and then lets requests in flight end within
-// the grace period, saves how far it came and gives nil. It gives an error only
-// when the feed fails; a receiver can make nothing fail and nobody wait. It
-// may be called again after it has returned, but not twice at once.
+// the grace period and saves how far it came; it gives an error only when that
+// cannot be saved. Whatever a receiver does is no error and delays no other
+// endpoint. While the feed fails, Run waits and asks again every second: nothing
+// is lost then, and what was delivered is not delivered again. It may be called
+// again after it has returned, but not twice at once.
 func (h *Webhook) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// Without any endpoint there is nothing else that would wait.
@@ -88,7 +90,7 @@ func (h *Webhook) Stats() []Stats {
 	return all
 }
 
-// DeadLetters lists what an endpoint did not take, in order.
+// DeadLetters lists what an endpoint did not take, run by run and in order.
 func (h *Webhook) DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter, error) {
 	if _, err := h.worker(endpoint); err != nil {
 		return nil, err
@@ -100,23 +102,23 @@ func (h *Webhook) DeadLetters(ctx context.Context, endpoint string) ([]DeadLette
 	return letters, nil
 }
 
-// Retry has a dead letter sent again, beside the endpoint's order, and soon. It
-// stays on the list until it is delivered; that it was asked for survives a
-// restart.
-func (h *Webhook) Retry(ctx context.Context, endpoint string, pos uint64) error {
+// Retry has the dead letter of event n of a run sent again, beside the run's order,
+// and soon. It stays on the list until it is delivered; that it was asked for
+// survives a restart.
+func (h *Webhook) Retry(ctx context.Context, endpoint, run string, n uint64) error {
 	w, err := h.worker(endpoint)
 	if err != nil {
 		return err
 	}
-	if err := h.config.Feed.RetryDead(ctx, endpoint, pos); err != nil {
-		return fmt.Errorf("retrying dead letter %d of webhook %q: %w", pos, endpoint, err)
+	if err := h.config.Feed.RetryDead(ctx, endpoint, run, n); err != nil {
+		return fmt.Errorf("retrying event %d of run %q at webhook %q: %w", n, run, endpoint, err)
 	}
 	w.reread()
 	return nil
 }
 
-// Replay sets an endpoint back so that every event of since or later, by the
-// events' own time, is delivered once more under the same id. It never skips
+// Replay sets an endpoint back in every run so that every event of since or later,
+// by the events' own time, is delivered once more under the same id. It never skips
 // what was not delivered yet.
 func (h *Webhook) Replay(ctx context.Context, endpoint string, since time.Time) error {
 	w, err := h.worker(endpoint)

@@ -34,7 +34,7 @@ func TestRequest(t *testing.T) {
 	e.Secrets = []string{secret, other}
 	e.Headers = map[string]string{"X-Team": "ops"}
 	h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Version: "1.2.3", Transport: handler{s}})
-	f.commit(t, evaluator.Event{Kind: evaluator.RunEvent, Subject: "größe 1", From: "monitoring", To: "rolled_back", Command: "rm <x> & y"})
+	f.commit(t, evaluator.Event{Kind: evaluator.RunEvent, Subject: "größe 1", From: "monitoring", To: "rolled_back", Notify: []string{"a", "<x> & y"}})
 	stop := start(t, h)
 	drain(t, h)
 	stop()
@@ -65,7 +65,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("header %s: %q, want %q", name, got, want)
 		}
 	}
-	wantBody := `{"type":"relgate.run.rolled_back","timestamp":"2025-06-04T02:00:01Z","data":` + string(f.events[0].Raw) + `}`
+	wantBody := `{"type":"relgate.run.rolled_back","timestamp":"2025-06-04T02:00:01Z","data":` + string(f.events[theRun][0].Raw) + `}`
 	if string(body) != wantBody {
 		t.Errorf("body\n%s, want\n%s", body, wantBody)
 	}
@@ -166,9 +166,9 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// Each attempt is stamped and signed anew, so that a strict receiver takes the
+// Each attempt has a timestamp and signature of its own, so that a strict receiver takes the
 // ninth as well as the first.
-func TestRetriesAreSignedAnew(t *testing.T) {
+func TestEveryAttemptIsSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stamps := map[string]bool{}
 		receiver, err := NewReceiver(ReceiverConfig{Secrets: []string{secret}, Refuse: func(Received) int {
@@ -263,7 +263,7 @@ func TestNoTimerBetweenCommitAndPost(t *testing.T) {
 	})
 }
 
-func TestHangingReceiverDelaysNobodyElse(t *testing.T) {
+func TestHangingReceiverDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) { <-r.Context().Done() })
 		fine := newScript(nil)
@@ -309,8 +309,8 @@ func TestFilter(t *testing.T) {
 		if got, want := s.ids(), "1 4"; got != want {
 			t.Errorf("delivered %s, want %s", got, want)
 		}
-		if got := f.cursors["a"].Pos; got != 6 {
-			t.Errorf("cursor at %d after the stop, want 6: what is not wanted is done with", got)
+		if got, other := f.cursor(theRun).N, f.cursor("REL 3.0").N; got != 5 || other != 1 {
+			t.Errorf("cursors at %d and %d after the stop, want 5 and 1: what is not wanted is done with", got, other)
 		}
 	})
 }
@@ -395,7 +395,7 @@ func TestRestart(t *testing.T) {
 		stop := start(t, mustNew(t, c)) // 1 and 2 arrive, 3 fails at 0, 1, 3, 8 s
 		time.Sleep(9 * time.Second)
 		stop()
-		if got := f.cursors["a"]; got.Pos != 2 || got.Attempts != 4 || got.LastError == "" {
+		if got := f.cursor(theRun); got.N != 2 || got.Attempts != 4 || got.LastError == "" {
 			t.Fatalf("cursor %+v, want position 2, 4 attempts and a reason", got)
 		}
 		h := mustNew(t, c)
@@ -436,7 +436,7 @@ func TestGracefulStop(t *testing.T) {
 				stop := start(t, h)
 				synctest.Wait()
 				stop()
-				if got := f.cursors["a"].Pos; got != tt.want || len(s.seen()) != 1 {
+				if got := f.cursor(theRun).N; got != tt.want || len(s.seen()) != 1 {
 					t.Errorf("cursor at %d after %d requests, want %d after 1", got, len(s.seen()), tt.want)
 				}
 			})
@@ -453,23 +453,87 @@ func TestBurstCoalescesCursorWrites(t *testing.T) {
 		stop := start(t, h)
 		drain(t, h)
 		stop()
-		if got := len(s.seen()); got != 2000 || f.cursors["a"].Pos != 2000 || f.writes > 2000/saveEvery+1 {
-			t.Errorf("%d delivered, cursor at %d, %d writes; want 2000, 2000, at most %d", got, f.cursors["a"].Pos, f.writes, 2000/saveEvery+1)
+		if got := len(s.seen()); got != 2000 || f.cursor(theRun).N != 2000 || f.writes > 2000/saveEvery+1 {
+			t.Errorf("%d delivered, cursor at %d, %d writes; want 2000, 2000, at most %d", got, f.cursor(theRun).N, f.writes, 2000/saveEvery+1)
 		}
 	})
 }
 
-// A feed that fails stops Run, with a reason that names the endpoint, whatever it
-// was that could not be recorded.
-func TestBrokenFeedStopsRun(t *testing.T) {
-	for _, code := range []int{204, 410, 500} { // delivered, buried, failed
-		f := newMemFeed()
-		f.broken = errors.New("disk full")
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{newScript(status(code))}})
-		f.commitN(t, 1)
-		err := h.Run(context.Background())
-		if !errors.Is(err, f.broken) || !strings.Contains(err.Error(), `"a"`) {
-			t.Errorf("answered %d: Run: %v, want %v, and the endpoint's name", code, err, f.broken)
-		}
+// A feed that cannot be written to is waited for: nothing is lost, what was
+// delivered is not sent again, and no more is sent than a crash may repeat.
+func TestABrokenFeedIsWaitedFor(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		answer func(int, *http.Request, http.ResponseWriter)
+		during int // requests while it is broken
+		after  int // and in the end
+		dead   int
+	}{
+		{"delivered", status(204), saveEvery, 100, 0},
+		{"to be buried", func(_ int, r *http.Request, w http.ResponseWriter) {
+			if strings.HasSuffix(r.Header.Get("webhook-id"), "/1") {
+				w.WriteHeader(410)
+			}
+		}, 2, 102, 1}, // at 0 and 5 s, and again at 35 s
+		{"failed", failing(1, 500), 1 + saveEvery, 101, 0}, // at 0 s, and from 5 s on
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, f := newScript(tt.answer), newMemFeed()
+				h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
+				f.breaks(errors.New("disk full"))
+				f.commitN(t, 100)
+				stop := start(t, h)
+				time.Sleep(20 * time.Second)
+				if got := len(s.seen()); got != tt.during || f.cursor(theRun).N != 0 {
+					t.Errorf("%d requests while it was broken, want %d", got, tt.during)
+				}
+				f.breaks(nil)
+				drain(t, h)
+				stop()
+				if got := len(s.seen()); got != tt.after || f.cursor(theRun).N != 100 || len(f.dead) != tt.dead {
+					t.Errorf("%d requests, cursor at %d, %d dead letters; want %d, 100 and %d", got, f.cursor(theRun).N, len(f.dead), tt.after, tt.dead)
+				}
+			})
+		})
 	}
+}
+
+// A feed that cannot be read is asked again, also for what it could not say.
+func TestAFeedThatCannotBeReadIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		f.commitN(t, 2)
+		f.unreadable(errors.New("the journal is away"))
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+		stop := start(t, h)
+		time.Sleep(10 * time.Second)
+		f.unreadable(nil)
+		drain(t, h)
+		f.unreadable(errors.New("the journal is away"))
+		f.commitTo(t, "B", 1)
+		f.lose()
+		time.Sleep(10 * time.Second)
+		f.unreadable(nil)
+		drain(t, h)
+		stop()
+		if got, b := s.ids(), full(s, "B"); got != "1 2 1" || b != "1" {
+			t.Errorf("sent %s, of B %s; want 1 2 1 and 1", got, b)
+		}
+	})
+}
+
+// What cannot be saved at the end is said, with the endpoint's name.
+func TestRunSaysWhatItCouldNotSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newMemFeed()
+		f.breaks(errors.New("disk full"))
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{newScript(nil)}})
+		f.commitN(t, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := h.Run(ctx); err == nil || !strings.Contains(err.Error(), `"a"`) || !strings.Contains(err.Error(), "disk full") {
+			t.Errorf("Run: %v, want the reason and the endpoint's name", err)
+		}
+	})
 }

@@ -42,7 +42,7 @@ type Source struct {
 	name    string
 	turn    chan struct{} // holds a token while a batch is asked: one request in flight per key
 
-	// The rest belongs to whoever has the turn.
+	// The rest may be used only while holding the turn.
 	versions map[string]string // app "|" version string → version id
 	tracks   map[string]*track // plan, signal, app and storefronts → what to compare with
 	lastTick time.Time
@@ -119,7 +119,7 @@ func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want)
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
 		for i, w := range wants {
-			out[i] = sources.Faulty(w, rules.Unavailable, "no answer within the time it had: another question was being asked")
+			out[i] = sources.Faulty(w, rules.Unavailable, "no answer before the deadline: waiting for an earlier question")
 		}
 		return out
 	}
@@ -140,7 +140,7 @@ type batch struct {
 	wants    []sources.Want
 	walks    map[string]*walk   // version and territories → its reviews, read once
 	looks    map[string]look    // app and storefronts → what they show, asked once
-	stop     *sources.CallError // a fault that every further request would meet
+	stop     *sources.CallError // a fault that every further request would get too
 	resigned bool               // a refused token was replaced
 }
 
@@ -174,8 +174,8 @@ func (b *batch) answer(w sources.Want) rules.Reading {
 	return fetch(w, q)
 }
 
-// get asks App Store Connect, in turn and spaced. A refused token is replaced
-// once a batch: Apple refuses some that are good.
+// get asks App Store Connect, one request at a time and spaced. A refused token
+// is replaced once per batch: Apple sometimes refuses a valid one.
 func (b *batch) get(ref string, into any) *sources.CallError {
 	if b.stop != nil {
 		return b.stop
@@ -199,7 +199,8 @@ func (b *batch) get(ref string, into any) *sources.CallError {
 	return err
 }
 
-// agreements recognises a contract that was not signed: every call is refused.
+// agreements recognises a contract with Apple that was not signed: then every
+// call is refused.
 func agreements(err *sources.CallError) bool {
 	return err.Fault == rules.AuthFault && strings.Contains(err.Detail, "REQUIRED_AGREEMENTS")
 }
@@ -208,7 +209,7 @@ func agreements(err *sources.CallError) bool {
 func (b *batch) spaced(c *sources.Client, ref string, into any) *sources.CallError {
 	if b.sent {
 		if err := b.pause(b.ctx, spacing); err != nil {
-			return &sources.CallError{Fault: rules.Unavailable, Detail: "no answer within the time it had"}
+			return &sources.CallError{Fault: rules.Unavailable, Detail: "no answer before the deadline"}
 		}
 	}
 	b.sent = true
@@ -216,7 +217,7 @@ func (b *batch) spaced(c *sources.Client, ref string, into any) *sources.CallErr
 	return err
 }
 
-// version finds the id of the version that a query means, and remembers it.
+// version finds the id of a query's version, and remembers it.
 func (b *batch) version(q rules.AppStoreQuery) (string, *sources.CallError) {
 	if q.VersionID != "" {
 		return q.VersionID, nil
@@ -244,7 +245,8 @@ func (b *batch) version(q rules.AppStoreQuery) (string, *sources.CallError) {
 	return id, err
 }
 
-// forgetVersion looks a version up again that is not there any more.
+// forgetVersion forgets a version id that no longer exists, so that it is looked
+// up again.
 func (b *batch) forgetVersion(q rules.AppStoreQuery, err *sources.CallError) {
 	if err != nil && err.Status == http.StatusNotFound {
 		delete(b.versions, q.App+"|"+q.Version)

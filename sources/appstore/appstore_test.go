@@ -314,13 +314,13 @@ func TestPhasedRelease(t *testing.T) {
 		{"running", 200, phased(`{"phasedReleaseState":"ACTIVE","currentDayNumber":3,"totalPauseDuration":0}`), rules.OK, 3, "ACTIVE, day 3 of 7"},
 		{"paused", 200, phased(`{"phasedReleaseState":"PAUSED","currentDayNumber":4,"totalPauseDuration":2}`), rules.OK, 4, "PAUSED, day 4 of 7, paused for 2 days in all"},
 		{"not begun", 200, phased(`{"phasedReleaseState":"INACTIVE"}`), rules.OK, 0, "INACTIVE"},
-		{"over", 200, phased(`{"phasedReleaseState":"COMPLETE"}`), rules.OK, 7, "COMPLETE: released to everybody"},
+		{"over", 200, phased(`{"phasedReleaseState":"COMPLETE"}`), rules.OK, 7, "COMPLETE: released to all users"},
 		{"not enabled", 200, `{"data":null,"links":{}}`, rules.NoData, 0, ""},
 		{"no such version", 404, `{"errors":[{"code":"NOT_FOUND","status":"404"}]}`, rules.ConfigFault, 0, ""},
 		{"nothing said", 200, `{"links":{}}`, rules.PartialData, 0, ""},
 		{"running without a day", 200, phased(`{"phasedReleaseState":"ACTIVE","currentDayNumber":null}`), rules.PartialData, 0, ""},
 		{"day 8", 200, phased(`{"phasedReleaseState":"ACTIVE","currentDayNumber":8}`), rules.PartialData, 0, ""},
-		{"a state nobody knows", 200, phased(`{"phasedReleaseState":"HALTED","currentDayNumber":3}`), rules.PartialData, 0, ""},
+		{"an unknown state", 200, phased(`{"phasedReleaseState":"HALTED","currentDayNumber":3}`), rules.PartialData, 0, ""},
 		{"a list", 200, `{"data":[]}`, rules.PartialData, 0, ""},
 	}
 	for _, tt := range tests {

@@ -24,7 +24,7 @@ type versions struct {
 	} `json:"data"`
 }
 
-// only gives the id of the one version that a query means.
+// only gives the id of the single version that matches a query.
 func (v versions) only(q rules.AppStoreQuery) (string, *sources.CallError) {
 	if v.Data == nil {
 		return "", partial("the answer lacks data")
@@ -85,7 +85,7 @@ func (p page) reviews() (out []review, wrong string) {
 		case d.ID == "":
 			return nil, "the answer has a review without id"
 		case err != nil:
-			return nil, fmt.Sprintf("review %s was created at %q, which is no time", d.ID, d.Attributes.CreatedDate)
+			return nil, fmt.Sprintf("review %s was created at %q, which is not a time", d.ID, d.Attributes.CreatedDate)
 		case stars == nil:
 			return nil, fmt.Sprintf("review %s has no rating", d.ID)
 		case *stars < 1 || *stars > 5 || *stars != math.Trunc(*stars):
@@ -123,8 +123,8 @@ func explain(b []byte) string {
 	return strings.TrimSpace(first.Code + " " + said)
 }
 
-// limits reads "user-hour-lim:3600;user-hour-rem:3121;". It does not say when
-// the hour, a rolling one, will have room again.
+// limits reads "user-hour-lim:3600;user-hour-rem:3121;". The hour is a rolling
+// one; the header does not say when requests are possible again.
 func limits(h http.Header, _ int, _ time.Time) (resetAt time.Time, remaining float64) {
 	for part := range strings.SplitSeq(h.Get("X-Rate-Limit"), ";") {
 		if v, ok := strings.CutPrefix(strings.TrimSpace(part), "user-hour-rem:"); ok {

@@ -28,7 +28,7 @@ func TestHonestUnderChaos(t *testing.T) {
 		},
 		Wants: func(now time.Time) []sources.Want {
 			to := now.Truncate(15 * time.Minute).Unix()
-			return []sources.Want{{Plan: "p", Signal: rating, From: to - 3*3600, To: to}}
+			return []sources.Want{{Run: "p", Signal: rating, From: to - 3*3600, To: to}}
 		},
 	})
 }

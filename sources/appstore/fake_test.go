@@ -129,7 +129,7 @@ func want(index int, q rules.AppStoreQuery, from, to time.Time) sources.Want {
 		kind = rules.Gauge
 	}
 	return sources.Want{
-		Plan: "p", Index: index, From: from.Unix(), To: to.Unix(),
+		Run: "p", Index: index, From: from.Unix(), To: to.Unix(),
 		Signal: &rules.Signal{Name: "rating", Source: "appstore", Kind: kind, Period: 15 * time.Minute, Query: rules.Query{AppStore: &q}},
 	}
 }

@@ -33,8 +33,8 @@ type snapshot struct {
 
 // track is what a signal compares with.
 type track struct {
-	base   *snapshot // what a point in bucket at was, or would be, counted from
-	latest *snapshot // what it was counted to; nil when there was none
+	base   *snapshot // from which the point of the period at is counted
+	latest *snapshot // to which it was counted; nil if there is no point yet
 	at     int64
 }
 
@@ -44,7 +44,7 @@ func newLookupClient(cfg sources.ClientConfig, baseURL string) (*sources.Client,
 }
 
 // ratings answers a want with the stars that came in since an earlier snapshot,
-// as a point in the newest bucket that has ended.
+// as a point in the newest period that has ended.
 func (b *batch) ratings(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	if q.App == "" || len(q.Countries) == 0 || len(q.Countries) > maxStorefronts {
 		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("fact lookup needs an app and 1 to %d countries", maxStorefronts))
@@ -56,13 +56,13 @@ func (b *batch) ratings(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	width := int64(w.Signal.Period / time.Second)
 	at := floor(min(b.now.Unix(), w.To), width) - width
 	if at < w.From {
-		return sources.Faulty(w, rules.NoData, "no bucket of the range has ended")
+		return sources.Faulty(w, rules.NoData, "no period of the range has ended")
 	}
-	key := fmt.Sprintf("%s|%d|%s", w.Plan, w.Index, lookKey(q))
+	key := fmt.Sprintf("%s|%d|%s", w.Run, w.Index, lookKey(q))
 	t := b.tracks[key]
 	if t == nil {
 		b.tracks[key] = &track{base: now, at: at}
-		return sources.Faulty(w, rules.NoData, fmt.Sprintf("first snapshot of %v ratings; new ones show against it", total(now.counts)))
+		return sources.Faulty(w, rules.NoData, fmt.Sprintf("first snapshot: %v ratings; new ones are counted from here", total(now.counts)))
 	}
 	if t.latest != nil && at > t.at {
 		t.base, t.latest = t.latest, nil
@@ -93,13 +93,13 @@ func difference(before, now *snapshot) (count, stars float64) {
 
 func lookKey(q rules.AppStoreQuery) string { return q.App + "|" + strings.Join(q.Countries, ",") }
 
-// implausible says why the difference of two snapshots is not that of new
-// ratings, "" when it is, and whether the earlier one is of no more use. As long
-// as it is, the difference grows until it is exact enough.
+// implausible says why the difference of two snapshots cannot be used, or "", and
+// whether the earlier one has become useless. While it is useful it is kept, and
+// the difference grows until it is exact enough.
 func implausible(before, now *snapshot) (wrong string, useless bool) {
 	for i := range now.counts {
 		if now.counts[i] < before.counts[i] {
-			return fmt.Sprintf("ratings were taken away: %v after %v", now.counts[i], before.counts[i]), true
+			return fmt.Sprintf("ratings were removed: %v after %v", now.counts[i], before.counts[i]), true
 		}
 	}
 	since := before.at.UTC().Format(time.RFC3339)
@@ -108,7 +108,7 @@ func implausible(before, now *snapshot) (wrong string, useless bool) {
 		return "no new ratings since " + since, false
 	}
 	if off := rounding * (total(before.counts) + total(now.counts)) / count; off > exact {
-		return fmt.Sprintf("%v new ratings since %s: too few beside %v to tell their average", count, since, total(before.counts)), false
+		return fmt.Sprintf("%v new ratings since %s: too few among %v to know their average", count, since, total(before.counts)), false
 	}
 	if mean := stars / count; mean < 1-exact || mean > 5+exact {
 		return fmt.Sprintf("ratings were corrected: %v new ones would have %.2f stars", count, mean), true
@@ -124,7 +124,8 @@ func total(v []float64) float64 {
 	return sum
 }
 
-// look takes a snapshot, of all storefronts or of none, once in a batch.
+// look makes a snapshot of all storefronts, once per batch. If one of them fails,
+// there is no snapshot.
 func (b *batch) look(q rules.AppStoreQuery) (*snapshot, *sources.CallError) {
 	l, ok := b.looks[lookKey(q)]
 	if !ok {
@@ -140,10 +141,10 @@ func (b *batch) snapshot(q rules.AppStoreQuery) (*snapshot, *sources.CallError) 
 		var body lookupBody
 		err := b.spaced(b.lookup, "/lookup?"+url.Values{
 			"id": {q.App}, "country": {strings.ToLower(country)}, "entity": {"software"},
-			"ts": {strconv.FormatInt(b.now.Unix(), 10)}, // passes the caches, which keep answers for a day
+			"ts": {strconv.FormatInt(b.now.Unix(), 10)}, // bypasses the caches, which keep answers for a day
 		}.Encode(), &body)
 		if err != nil && err.Status == http.StatusForbidden {
-			err.Fault = rules.Throttled // nothing here needs a right: it is how too many calls are refused
+			err.Fault = rules.Throttled // no permission is needed here: 403 means too many calls
 		}
 		if err != nil {
 			return nil, err

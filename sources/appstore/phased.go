@@ -50,7 +50,7 @@ func (b *batch) phased(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	}
 	at := levelAt(w, b.now)
 	if at < w.From {
-		return sources.Faulty(w, rules.NoData, "the range asked for has no bucket that is now")
+		return sources.Faulty(w, rules.NoData, "the range asked for does not include the present")
 	}
 	return rules.Reading{
 		Signal: w.Index, From: w.From, To: w.To, Note: note,
@@ -59,7 +59,7 @@ func (b *batch) phased(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	}
 }
 
-// levelAt is the bucket of a level read now: the newest of the range.
+// levelAt is the period of a level read now: the newest of the range.
 func levelAt(w sources.Want, now time.Time) int64 {
 	return floor(min(now.Unix(), w.To-1), int64(w.Signal.Period/time.Second))
 }
@@ -73,14 +73,14 @@ func (p phasedBody) day() (day float64, note string, err *sources.CallError) {
 	}
 	var r phasedRelease
 	if json.Unmarshal(p.Data, &r) != nil {
-		return 0, "", partial("the phased release is not what it should be")
+		return 0, "", partial("the phased release cannot be read")
 	}
 	a := r.Attributes
 	switch a.State {
 	case "INACTIVE":
 		return 0, "INACTIVE", nil
 	case "COMPLETE":
-		return phasedDays, "COMPLETE: released to everybody", nil
+		return phasedDays, "COMPLETE: released to all users", nil
 	case "ACTIVE", "PAUSED":
 	default:
 		return 0, "", partial("unknown state %q of the phased release", a.State)

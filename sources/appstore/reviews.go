@@ -24,10 +24,10 @@ type walk struct {
 	err   *sources.CallError
 }
 
-// reviews answers a want with the stars of each bucket. A bucket without reviews
-// is a point without samples: it is known to hold nothing, and takes back what
-// it may have held before a review was deleted. Each point's parts are how many
-// reviews gave one star to five.
+// reviews answers a want with the stars of each period. A period without reviews
+// is a point without samples: it is known to be empty, and it replaces an earlier
+// point if a review was deleted. Each point's parts are how many reviews gave one
+// star to five.
 func (b *batch) reviews(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	id, err := b.version(q)
 	if err != nil {
@@ -56,7 +56,7 @@ func walkKey(q rules.AppStoreQuery) string {
 	return strings.Join([]string{q.VersionID, q.App, q.Version, strings.Join(q.Countries, ",")}, "|")
 }
 
-// furthest is how far back any want of the batch needs these reviews.
+// furthest is the earliest time for which a want of the batch needs these reviews.
 func (b *batch) furthest(key string) int64 {
 	var from []int64
 	for _, w := range b.wants {
@@ -92,7 +92,7 @@ func (b *batch) walk(id string, territories []string, back int64) *walk {
 			return wk
 		}
 		if ref = p.Links.Next; asked[ref] {
-			wk.err = partial("the pages of reviews lead in a circle")
+			wk.err = partial("the pages of reviews form a loop")
 			return wk
 		}
 	}
@@ -100,7 +100,7 @@ func (b *batch) walk(id string, territories []string, back int64) *walk {
 	return wk
 }
 
-// take adds a page and reports whether the walk is over.
+// take adds a page and reports whether it was the last one needed.
 func (wk *walk) take(p page, ids map[string]bool, territories []string) (done bool) {
 	found, wrong := p.reviews()
 	if wrong != "" {
@@ -131,20 +131,20 @@ func (wk *walk) take(p page, ids map[string]bool, territories []string) (done bo
 		return false
 	}
 	if total := p.Meta.Paging.Total; total != nil && *total > len(ids) {
-		wk.err = partial("%d of %d reviews came, and no link to more", len(ids), *total)
+		wk.err = partial("only %d of %d reviews came, without a link to more", len(ids), *total)
 		return true
 	}
 	wk.since = wk.back
 	return true
 }
 
-// spoilt ends a walk of whose reviews nothing can be believed.
+// spoilt ends a walk whose reviews cannot be trusted, and discards them.
 func (wk *walk) spoilt(why string) bool {
 	wk.err, wk.reviews, wk.since = partial("%s", why), nil, 1<<62
 	return true
 }
 
-// points sums the stars in the buckets of which every review was read, and
+// points sums the stars in the periods of which every review was read, and
 // counts how many reviews gave how many.
 func (wk *walk) points(w sources.Want, now time.Time) (points []rules.Point, parts []rules.Parts) {
 	width := int64(w.Signal.Period / time.Second)
@@ -153,7 +153,7 @@ func (wk *walk) points(w sources.Want, now time.Time) (points []rules.Point, par
 		first = max(first, ceil(min(wk.since, 1<<61)+1, width)) // more may be in the very second where it was cut
 	}
 	end := min(w.To, now.Unix()+1)
-	at := map[int64]int{} // bucket → its index
+	at := map[int64]int{} // period → its index
 	for t := first; t < end; t += width {
 		at[t] = len(points)
 		points = append(points, rules.Point{At: t})
@@ -171,7 +171,7 @@ func (wk *walk) points(w sources.Want, now time.Time) (points []rules.Point, par
 	return points, parts
 }
 
-// noStars are the groups of a bucket without reviews.
+// noStars are the groups of a period without reviews.
 func noStars() []rules.Group {
 	return []rules.Group{{Name: "1"}, {Name: "2"}, {Name: "3"}, {Name: "4"}, {Name: "5"}}
 }

@@ -29,7 +29,7 @@ func pages(f *fake, all ...[]entry) http.HandlerFunc {
 	}
 }
 
-// quarter is the start of a bucket, counted back from noon.
+// quarter is the start of a period, counted back from noon.
 func quarter(back int64) int64 { return noon.Unix() - back*900 }
 
 func TestReviewsAreSummedInBuckets(t *testing.T) {
@@ -58,7 +58,7 @@ func TestReviewsAreSummedInBuckets(t *testing.T) {
 	}
 }
 
-// starred are the groups of a bucket: how many gave one star, two, and so on.
+// starred are the groups of a period: how many gave one star, two, and so on.
 func starred(counts ...float64) (groups []rules.Group) {
 	for i, n := range counts {
 		groups = append(groups, rules.Group{Name: strconv.Itoa(i + 1), Value: n, Samples: n})
@@ -109,12 +109,12 @@ func TestPagesThatCannotBeTrusted(t *testing.T) {
 		body   func(f *fake, page int) (code int, body string)
 		fault  rules.Fault
 		detail string
-		points int // buckets that were read in full: those after the oldest review
+		points int // periods that were read in full: those after the oldest review
 	}{
 		{"another host", func(*fake, int) (int, string) {
 			return 200, reviewsJSON("https://evil.example.com/v1/x?cursor=1", newest, older)
 		}, rules.PartialData, "another host", 2},
-		{"a circle of one", func(f *fake, _ int) (int, string) { return 200, reviewsJSON(f.URL+f.asked[0], newest, older) }, rules.PartialData, "circle", 2},
+		{"a circle of one", func(f *fake, _ int) (int, string) { return 200, reviewsJSON(f.URL+f.asked[0], newest, older) }, rules.PartialData, "loop", 2},
 		{"pages without end", func(f *fake, n int) (int, string) {
 			return 200, reviewsJSON(fmt.Sprintf("%s/v1/x?cursor=%d", f.URL, n), newest, older)
 		}, rules.PartialData, "more than 50 pages", 2},
@@ -133,8 +133,8 @@ func TestPagesThatCannotBeTrusted(t *testing.T) {
 		{"six stars", func(*fake, int) (int, string) { return 200, one(entry{"8", older.at, "USA", 6}) }, rules.PartialData, "6 stars", 0},
 		{"half a star", func(*fake, int) (int, string) { return 200, one(entry{"8", older.at, "USA", 4.5}) }, rules.PartialData, "4.5 stars", 0},
 		{"stars in words", func(*fake, int) (int, string) { return 200, one(entry{"8", older.at, "USA", "NaN"}) }, rules.Unavailable, "not the JSON", 0},
-		{"no date", func(*fake, int) (int, string) { return 200, one(entry{"8", "", "USA", 5}) }, rules.PartialData, "no time", 0},
-		{"a date of another form", func(*fake, int) (int, string) { return 200, one(entry{"8", "2025-06-04 11:20", "USA", 5}) }, rules.PartialData, "no time", 0},
+		{"no date", func(*fake, int) (int, string) { return 200, one(entry{"8", "", "USA", 5}) }, rules.PartialData, "not a time", 0},
+		{"a date of another form", func(*fake, int) (int, string) { return 200, one(entry{"8", "2025-06-04 11:20", "USA", 5}) }, rules.PartialData, "not a time", 0},
 		{"no id", func(*fake, int) (int, string) { return 200, one(entry{"", older.at, "USA", 5}) }, rules.PartialData, "without id", 0},
 		{"no data", func(*fake, int) (int, string) { return 200, `{"links":{}}` }, rules.PartialData, "lacks data", 0},
 		{"null data", func(*fake, int) (int, string) { return 200, `{"data":null}` }, rules.PartialData, "lacks data", 0},
@@ -200,11 +200,11 @@ func TestNewStarsAreTheDifferenceOfSnapshots(t *testing.T) {
 			t.Errorf("got %+v, want %v stars of %v in the quarter that ended", r, sum, count)
 		}
 	}
-	silent(fetch(stars(1000, "4.5"), stars(100, "4")), "first snapshot of 1100")
+	silent(fetch(stars(1000, "4.5"), stars(100, "4")), "first snapshot: 1100")
 	told(fetch(stars(1010, "4.485148514851485148514851485148514851485148514851"), stars(110, "4.090909090909")), 80, 20)
 	silent(fetch(stars(1010, "4.48514851485"), stars(110, "4.09090909090")), "no new ratings")
 	told(fetch(stars(1020, "4.490196078431"), stars(110, "4.090909090909")), 50, 10)
-	silent(fetch(stars(900, "4.5"), stars(110, "4.09090909090")), "taken away")
+	silent(fetch(stars(900, "4.5"), stars(110, "4.09090909090")), "removed")
 	silent(fetch(stars(1000, "2"), stars(110, "4.09090909090")), "corrected")
 	told(fetch(stars(1e6, "4"), stars(110, "4.09090909090")), 4e6-2000, 999000)
 	if r := fetch(stars(1e6+10, "4.0"), stars(110, "4.09090909090")); r.Fault != rules.NoData || !strings.Contains(r.Detail, "too few") {
@@ -252,7 +252,7 @@ func TestTwoPlansShareASnapshot(t *testing.T) {
 	s := f.source(t)
 	q := rules.AppStoreQuery{Fact: "lookup", App: "647", Countries: []string{"us"}}
 	a, b := hourly(0, q), hourly(0, q)
-	b.Plan = "q"
+	b.Run = "q"
 	s.Fetch(t.Context(), noon, []sources.Want{a, b})
 	shown["us"] = stars(200, "4.5")
 	got := s.Fetch(t.Context(), noon.Add(time.Minute), []sources.Want{a, b})
@@ -276,7 +276,7 @@ func TestOddAnswersNeverBecomeStars(t *testing.T) {
 		}
 		defer source.CloseIdleConnections()
 		f.asked = nil
-		given := map[int64]map[string]float64{} // bucket → review id → stars
+		given := map[int64]map[string]float64{} // period → review id → stars
 		var bodies []string
 		at := noon.Unix() + 60
 		for n := range rapid.IntRange(1, 4).Draw(t, "pages") {

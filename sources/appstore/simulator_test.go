@@ -138,9 +138,9 @@ func TestSimulatedFaults(t *testing.T) {
 	if _, n := sums(silent); n != 0 {
 		t.Errorf("silent: got %+v, want no review", silent)
 	}
-	// Only the first page comes: what it holds in full is told, and no more.
+	// Only the first page comes: its complete periods are reported, and no others.
 	partial := simulated(t, "[levels]\n\"reviews.per_hour\" = 60\n[[fault]]\nupstream = \"appstore\"\nfrom = \"T\"\nkind = \"partial\"\n", 30*time.Hour).ask(t, rating, 24*time.Hour)
 	if partial.Fault != rules.Unavailable || partial.SettledUntil != 0 || len(partial.Points) == 0 || len(partial.Points) >= 96 {
-		t.Errorf("partial: got %+v, want the newest buckets and a fault", partial)
+		t.Errorf("partial: got %+v, want the newest periods and a fault", partial)
 	}
 }

@@ -18,7 +18,7 @@ import (
 const (
 	audience = "appstoreconnect-v1"
 	// Apple refuses tokens from the future and tokens that live longer than 20
-	// minutes, by its own clock: a minute and five are left for ours to be wrong.
+	// minutes, by its own clock. So ours may be a minute ahead or five behind.
 	backdate = time.Minute
 	lifetime = 15 * time.Minute
 	renew    = time.Minute // before its end a token is replaced
@@ -33,8 +33,8 @@ type claims struct {
 	Audience string `json:"aud"`
 }
 
-// signer makes bearer tokens and keeps the newest: Apple now and then refuses a
-// fresh one, so they are used for as long as they last.
+// signer makes bearer tokens and keeps the newest. A token is used until it is
+// about to expire, because Apple sometimes refuses a new one.
 type signer struct {
 	jws    jose.Signer
 	issuer string // empty for an individual key
@@ -64,7 +64,7 @@ func newSigner(cfg Config) (*signer, error) {
 	return s, nil
 }
 
-// parseKey reads a .p8 file. Its errors hold nothing of the key.
+// parseKey reads a .p8 file. Its errors contain no part of the key.
 func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
@@ -101,7 +101,7 @@ func (s *signer) bearer() (string, error) {
 	}
 	token, err := jwt.Signed(s.jws).Claims(c).Serialize()
 	if err != nil {
-		return "", errors.New("signing the token failed") // the cause may tell of the key
+		return "", errors.New("signing the token failed") // without the cause, which may contain parts of the key
 	}
 	s.token, s.exp = token, now.Add(lifetime)
 	return token, nil
@@ -114,8 +114,8 @@ func (s *signer) forget() {
 	s.mu.Unlock()
 }
 
-// skew tells how far our clock is from that of an answer, "" when it is near
-// enough not to matter.
+// skew says how far our clock is from that of an answer, "" if the difference is
+// too small to matter.
 func (s *signer) skew(h http.Header) string {
 	theirs, err := http.ParseTime(h.Get("Date"))
 	if err != nil {

@@ -27,7 +27,7 @@ func TestHonestUnderChaos(t *testing.T) {
 		},
 		Wants: func(now time.Time) []sources.Want {
 			to := now.Truncate(time.Hour).Unix() + 3600
-			return []sources.Want{{Plan: "p", Signal: gap, From: to - 2*3600, To: to}}
+			return []sources.Want{{Run: "p", Signal: gap, From: to - 2*3600, To: to}}
 		},
 	})
 }

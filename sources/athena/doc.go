@@ -7,7 +7,7 @@
 //	n          how many there are in the group
 //	positives  how many of them are positive
 //	newest     the time of the group's newest event, UTC
-//	kpi        optional: the gap as the SQL reckons it, to be checked against
+//	kpi        optional: the gap as the SQL computes it, for comparison
 //
 // Columns are found by name, in any order, and others are ignored. The gap is
 // max(positives/n) - min(positives/n), and it is a reading only when every
@@ -16,11 +16,11 @@
 // # Time and money
 //
 // A signal is asked once in a slot of its Every. The query of a slot has a
-// token that is made of the question and the slot, so whoever asks again in the
-// slot, also after a crash, gets the query that is running or done, and Athena
-// bills it once. A query that is still running when the context ends is
-// stopped; asking again in the slot starts it anew under the next token, at
-// most three times. The point of a query stands in the last bucket that ended
-// before it was asked. Whoever asks only for what came after that bucket gets
-// no points and no fault, and no query is started.
+// token that is made of the question and the slot. So a second question in the
+// slot, also after a crash, finds the query that is running or done, and Athena
+// bills it once. A query that is still running when the context ends is stopped.
+// Asking again in the slot starts another one under the next token, at most
+// three times. The point of a query belongs to the last period that ended before
+// the question. If a want begins after that period, it gets no points and no
+// fault, and no query is started.
 package athena

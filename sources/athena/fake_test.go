@@ -202,7 +202,7 @@ func groupOf(row []string) rules.Group {
 	return rules.Group{Name: row[0], Value: positives, Samples: n}
 }
 
-// now is 03:00:20 on the day of the release: the newest bucket that has ended
+// now is 03:00:20 on the day of the release: the newest period that has ended
 // is 02:00.
 func now() time.Time { return time.Date(2025, 6, 4, 3, 0, 20, 0, time.UTC) }
 
@@ -218,7 +218,7 @@ func signal() *rules.Signal {
 }
 
 func want(s *rules.Signal) sources.Want {
-	return sources.Want{Plan: "p", Index: 5, Signal: s, From: bucket() - 3600, To: bucket() + 3600}
+	return sources.Want{Run: "p", Index: 5, Signal: s, From: bucket() - 3600, To: bucket() + 3600}
 }
 
 type pauses struct {

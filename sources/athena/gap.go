@@ -14,11 +14,11 @@ import (
 	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
-// kpiSlack is how far the SQL's own gap may be from ours: a decimal column
-// rounds.
+// kpiSlack is the allowed difference between the SQL's own gap and ours: a
+// decimal column rounds.
 const kpiSlack = 1e-4
 
-// fill makes a reading of what has come of a job.
+// fill makes a reading from a job's result.
 func fill(r *rules.Reading, s *rules.Signal, j *job, now time.Time) {
 	r.Ref = j.id
 	if j.failure.Fault != rules.OK {
@@ -64,9 +64,9 @@ func parts(list []group) []rules.Group {
 	return out
 }
 
-// groups reads the table, and demands that it is whole: every group once, and
-// nothing that is not a number. A list with a failure is whole and true, but one
-// of its groups is too small for a gap.
+// groups reads the table, which must be complete: every group once, with numbers
+// only. A list that comes with a failure is complete, but one of its groups is
+// too small for a gap.
 func (t *table) groups(q *rules.AthenaQuery) ([]group, amazon.Failure) {
 	none := func(format string, args ...any) ([]group, amazon.Failure) {
 		return nil, amazon.Failure{Fault: rules.NoData, Detail: fmt.Sprintf(format, args...)}
@@ -105,7 +105,7 @@ func (t *table) groups(q *rules.AthenaQuery) ([]group, amazon.Failure) {
 	return list, small(list, q.MinGroup)
 }
 
-// small says which is the first group that is too small for its rate to count.
+// small names the first group that has too few samples.
 func small(list []group, least int) amazon.Failure {
 	for _, g := range list {
 		switch {
@@ -142,8 +142,8 @@ func oddOnes(seen map[string]bool, want int) string {
 	return text.String()
 }
 
-// crossCheck compares the SQL's own gap, where it gives one, with ours. There is
-// none to compare while a group is empty.
+// crossCheck compares the SQL's own gap, if it gives one, with ours. While a
+// group is empty there is no gap to compare.
 func crossCheck(list []group, given bool) amazon.Failure {
 	if !given || slices.ContainsFunc(list, func(g group) bool { return g.n == 0 }) {
 		return amazon.Failure{}
@@ -164,8 +164,8 @@ func crossCheck(list []group, given bool) amazon.Failure {
 	return amazon.Failure{}
 }
 
-// fresh says whether the newest event is as new as the signal promises. A time
-// that lies ahead is no sign of life: it would hide that nothing comes any more.
+// fresh checks that the newest event is as recent as the signal promises. A time
+// in the future is refused: it would hide that no more data comes.
 func fresh(list []group, every time.Duration, now time.Time) amazon.Failure {
 	newest := list[0].newest
 	for _, g := range list {

@@ -21,13 +21,13 @@ const maxTries = 4
 // maxReuse is the oldest result that Athena can reuse.
 const maxReuse = 10080 // minutes, seven days
 
-// job is one question in one slot, and what has come of it.
+// job is one question in one slot, and its result.
 type job struct {
 	source string
 	query  *rules.AthenaQuery
-	reuse  int32 // minutes; zero runs afresh
+	reuse  int32 // minutes; zero reuses no result
 	slot   int64
-	try    int // how many queries of the slot are spent
+	try    int // how many queries the slot has used
 
 	id      string // of the query; empty until it is started
 	done    bool   // it succeeded, or failure says why not
@@ -47,8 +47,8 @@ func newJob(source string, s *rules.Signal, now time.Time) *job {
 	}
 }
 
-// reuseMinutes bounds reuse by the slot: an older result would answer for a time
-// that is not the asked one.
+// reuseMinutes bounds reuse by the slot: an older result would be about another
+// time than was asked for.
 func reuseMinutes(reuse, every time.Duration) int32 {
 	if reuse <= 0 {
 		return 0
@@ -120,8 +120,8 @@ func optional(s string) *string {
 // fail ends the job.
 func (j *job) fail(f amazon.Failure) { j.done, j.failure = true, f }
 
-// again makes the job ready for the slot's next query; false when the slot has
-// had enough of them.
+// again prepares the job for the slot's next query. It is false if the slot has
+// used them all.
 func (j *job) again() bool {
 	if j.try+1 >= maxTries {
 		return false

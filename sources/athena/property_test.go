@@ -119,7 +119,7 @@ func whole(row []string) bool {
 		n >= 100 && !math.IsInf(n, 0) && positives >= 0 && positives <= n && strings.HasPrefix(row[3], "2025")
 }
 
-// Any JSON, and what is none, as an answer of any call.
+// Any bytes, JSON or not, as an answer to any call.
 func FuzzAnswer(f *testing.F) {
 	f.Add("GetQueryResults", 200, `{"ResultSet":{"Rows":[{"Data":[{"VarCharValue":"1"},null]},null],"ResultSetMetadata":{"ColumnInfo":[null]}}}`)
 	f.Add("GetQueryResults", 200, `{"ResultSet":{}}`)

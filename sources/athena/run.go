@@ -21,7 +21,7 @@ const (
 	maxRun    = 30 * time.Minute // Athena's own limit for a query, by default
 	stopping  = 3 * time.Second  // what stopping all queries may take
 	maxRows   = 1000             // in a page, by Athena's limit
-	maxPages  = 100              // of one result: beyond any honest table of groups
+	maxPages  = 100              // of one result: more than any real table of groups
 )
 
 // run brings every job to its end: it has a table, or a failure.
@@ -50,10 +50,10 @@ func (s *Source) run(ctx context.Context, now time.Time, jobs []*job) {
 
 func running(j *job) bool { return !j.done }
 
-// start sends the query, or meets the one that has the slot's token already.
+// start sends the query, or finds the one that already has the slot's token.
 //
-// If the answer is lost, so is the id: the query runs on, and asking again in
-// the slot finds it by its token.
+// If the answer is lost, the id is lost too. The query runs on, and the next
+// question in the slot finds it by its token.
 func (s *Source) start(ctx context.Context, now time.Time, j *job) {
 	out, err := amazon.Call(ctx, s.client.StartQueryExecution, j.input())
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Source) start(ctx context.Context, now time.Time, j *job) {
 	}
 	j.id = aws.ToString(out.QueryExecutionId)
 	if j.id == "" {
-		j.fail(amazon.Failure{Fault: rules.Unavailable, Detail: "StartQueryExecution: an answer without an id, not one of Athena"})
+		j.fail(amazon.Failure{Fault: rules.Unavailable, Detail: "StartQueryExecution: the answer has no id, so it is not Athena's"})
 		return
 	}
 	s.mu.Lock()
@@ -72,18 +72,18 @@ func (s *Source) start(ctx context.Context, now time.Time, j *job) {
 	}
 }
 
-// poll looks how far a query is. A failure to look leaves the query running:
-// asking again in the slot finds it.
+// poll asks for a query's status. If that fails, the query runs on, and the next
+// question in the slot finds it.
 func (s *Source) poll(ctx context.Context, now time.Time, j *job) {
 	out, err := amazon.Call(ctx, s.client.GetQueryExecution, &athena.GetQueryExecutionInput{QueryExecutionId: &j.id})
 	switch {
 	case ctx.Err() != nil:
-		return // run stops it
+		return // run will stop it
 	case err != nil:
 		j.fail(amazon.Explain("GetQueryExecution", err, now))
 		return
 	case out.QueryExecution == nil || out.QueryExecution.Status == nil:
-		j.fail(amazon.Failure{Fault: rules.Unavailable, Detail: "GetQueryExecution: an answer without a status, not one of Athena"})
+		j.fail(amazon.Failure{Fault: rules.Unavailable, Detail: "GetQueryExecution: the answer has no status, so it is not Athena's"})
 		return
 	}
 	q := out.QueryExecution
@@ -105,7 +105,7 @@ func (s *Source) poll(ctx context.Context, now time.Time, j *job) {
 	j.fail(f)
 }
 
-// count takes a query's bytes into the statistics, once.
+// count adds a query's bytes to the statistics, once.
 func (s *Source) count(j *job, q *types.QueryExecution) {
 	if q.Statistics == nil {
 		return
@@ -124,8 +124,8 @@ func (s *Source) count(j *job, q *types.QueryExecution) {
 	s.log.Info("query ended", "source", s.name, "query", j.id, "state", string(q.Status.State), "bytes", bytes, "reused", j.reused)
 }
 
-// ended says what a query that did not succeed means, and whether the slot's
-// next one may do better.
+// ended classifies a query that did not succeed, and says whether the slot's next
+// one may succeed.
 func ended(status *types.QueryExecutionStatus) (f amazon.Failure, retry bool) {
 	reason := aws.ToString(status.StateChangeReason)
 	e := status.AthenaError
@@ -162,8 +162,8 @@ func usersError(reason string) bool {
 	return false
 }
 
-// stop cancels what still runs, so that nobody pays for an answer that nobody
-// waits for. The context is a fresh one: the caller's is over.
+// stop cancels what still runs: a query that is no longer waited for should not
+// cost money. It has a context of its own, because the caller's is over.
 func (s *Source) stop(ctx context.Context, jobs []*job, why string) {
 	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopping)
 	defer cancel()
@@ -174,7 +174,7 @@ func (s *Source) stop(ctx context.Context, jobs []*job, why string) {
 		detail := fmt.Sprintf("query %s: %s", j.id, why)
 		_, err := amazon.Call(fresh, s.client.StopQueryExecution, &athena.StopQueryExecutionInput{QueryExecutionId: &j.id})
 		if err != nil {
-			// It runs on; asking again in the slot finds it by its token.
+			// It runs on; the next question in the slot finds it by its token.
 			detail = fmt.Sprintf("query %s: not finished in time, and stopping it failed", j.id)
 			s.log.Warn("stopping a query failed", "source", s.name, "query", j.id, "err", amazon.Scrub(err.Error()))
 		}
@@ -193,7 +193,7 @@ func (s *Source) results(ctx context.Context, now time.Time, j *job) {
 			return
 		}
 		if out.ResultSet == nil {
-			j.fail(amazon.Failure{Fault: rules.Unavailable, Detail: "GetQueryResults: an answer without a result, not one of Athena"})
+			j.fail(amazon.Failure{Fault: rules.Unavailable, Detail: "GetQueryResults: the answer has no result, so it is not Athena's"})
 			return
 		}
 		j.table.add(out.ResultSet, page == 0)
@@ -203,7 +203,7 @@ func (s *Source) results(ctx context.Context, now time.Time, j *job) {
 			return
 		}
 		if tokens[token] || page == maxPages {
-			j.fail(amazon.Failure{Fault: rules.PartialData, Detail: "GetQueryResults: the answer's pages go in a circle"})
+			j.fail(amazon.Failure{Fault: rules.PartialData, Detail: "GetQueryResults: the answer's pages form a loop"})
 			return
 		}
 		tokens[token] = true

@@ -44,7 +44,7 @@ func planned(t *testing.T, at time.Time) sources.Want {
 	}
 	s := signal()
 	s.Query.Athena.SQL = string(text)
-	return sources.Want{Plan: "p", Index: 5, Signal: s, From: at.Add(-3 * time.Hour).Unix(), To: at.Unix()}
+	return sources.Want{Run: "p", Index: 5, Signal: s, From: at.Add(-3 * time.Hour).Unix(), To: at.Unix()}
 }
 
 func TestAgainstTheSimulator(t *testing.T) {

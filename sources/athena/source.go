@@ -95,7 +95,7 @@ func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want)
 			continue
 		}
 		if bucket(w.Signal, now) < w.From {
-			// Whoever asks has the newest bucket that has ended: nothing to pay for.
+			// The newest period that has ended is known already: no query is needed.
 			readings[i].SettledUntil = slot(now, w.Signal.Period)
 			continue
 		}
@@ -116,7 +116,7 @@ func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want)
 	return readings
 }
 
-// check says what keeps a want from being answered at all.
+// check says why a want cannot be answered, if so.
 func check(w sources.Want, now time.Time) amazon.Failure {
 	wrong := func(detail string) amazon.Failure {
 		return amazon.Failure{Fault: rules.ConfigFault, Detail: detail}
@@ -131,8 +131,8 @@ func check(w sources.Want, now time.Time) amazon.Failure {
 	case s.Period < time.Second || s.Every < 0:
 		return wrong("the signal has no period")
 	case bucket(s, now) >= w.To:
-		// A query now would answer for another time than the asked one.
-		return amazon.Failure{Fault: rules.NoData, Detail: "the range asked for is over: its rates cannot be had any more"}
+		// A query now would be about another time than was asked for.
+		return amazon.Failure{Fault: rules.NoData, Detail: "the range asked for is past: Athena can answer for the present only"}
 	}
 	return amazon.Failure{}
 }

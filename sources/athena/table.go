@@ -62,8 +62,8 @@ func (t *table) isHeader(row []*string) bool {
 	return true
 }
 
-// columns finds what the adapter needs by name, and checks the types. kpi is -1
-// when the SQL gives none. The error is the SQL's author's to mend.
+// columns finds the needed columns by name and checks their types. kpi is -1 if
+// the SQL has none. The error is for the author of the SQL.
 type columns struct {
 	group, n, positives, newest, kpi int
 	numbered                         bool // groups have whole numbers for names
@@ -114,15 +114,14 @@ func (t *table) columns() (columns, error) {
 type group struct {
 	name         string
 	n, positives float64
-	newest       time.Time // zero where n is
+	newest       time.Time // zero if n is zero
 	kpi          float64   // NaN when the SQL gives none, or NULL
 }
 
 // rate is the share of positives.
 func (g group) rate() float64 { return g.positives / g.n }
 
-// read turns a row into a group. The error names the group, as far as it is
-// known.
+// read turns a row into a group. The error names the group, if it is known.
 func (c columns) read(row []*string) (group, error) {
 	g := group{kpi: math.NaN()}
 	name := cell(row, c.group)
@@ -140,7 +139,7 @@ func (c columns) read(row []*string) (group, error) {
 	if g.positives, err = number(cell(row, c.positives)); err != nil {
 		return g, fmt.Errorf("%s %s: %s: %w", colGroup, g.name, colPositives, err)
 	}
-	if newest := cell(row, c.newest); newest != nil || g.n != 0 { // nothing is the newest of none
+	if newest := cell(row, c.newest); newest != nil || g.n != 0 { // an empty group has no newest event
 		if g.newest, err = timestamp(newest); err != nil {
 			return g, fmt.Errorf("%s %s: %s: %w", colGroup, g.name, colNewest, err)
 		}
@@ -173,8 +172,8 @@ func number(v *string) (float64, error) {
 	return f, nil
 }
 
-// timestamp reads Athena's forms of a time: with or without fraction, and with a
-// zone behind it or none, which means UTC.
+// timestamp reads Athena's forms of a time, with or without a fraction and with
+// or without a zone. Without one it is UTC.
 func timestamp(v *string) (time.Time, error) {
 	if v == nil {
 		return time.Time{}, fmt.Errorf("NULL")

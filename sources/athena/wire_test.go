@@ -36,9 +36,9 @@ func TestAnswers(t *testing.T) {
 		{"an internal fault", "StartQueryExecution", 500, nil, m{"__type": "InternalServerException"}, rules.Unavailable, "InternalServer", 3},
 		{"a gateway's page", "GetQueryResults", 503, map[string]string{"Content-Type": "text/html"}, "<html>", rules.Unavailable, "HTTP 503", 3},
 		{"a proxy's 404", "StartQueryExecution", 404, nil, "<html>", rules.ConfigFault, "StartQueryExecution", 1},
-		{"an empty 200 to the start", "StartQueryExecution", 200, nil, "", rules.Unavailable, "without an id", 1},
-		{"an empty 200 to the look", "GetQueryExecution", 200, nil, "", rules.Unavailable, "without a status", 1},
-		{"an empty 200 to the results", "GetQueryResults", 200, nil, "", rules.Unavailable, "without a result", 1},
+		{"an empty 200 to the start", "StartQueryExecution", 200, nil, "", rules.Unavailable, "has no id", 1},
+		{"an empty 200 to the look", "GetQueryExecution", 200, nil, "", rules.Unavailable, "has no status", 1},
+		{"an empty 200 to the results", "GetQueryResults", 200, nil, "", rules.Unavailable, "has no result", 1},
 		{"a login page", "GetQueryResults", 200, map[string]string{"Content-Type": "text/html"}, "<html>", rules.Unavailable, "", 1},
 	}
 	for _, tt := range tests {
@@ -80,7 +80,7 @@ func TestEndsOfAQuery(t *testing.T) {
 		queries int
 	}{
 		{"the scan limit", m{"State": "CANCELLED", "StateChangeReason": "Bytes scanned limit was exceeded"}, rules.ConfigFault, 1},
-		{"cancelled by somebody, each time", m{"State": "CANCELLED", "StateChangeReason": "Query cancelled by user"}, rules.Unavailable, 4},
+		{"cancelled by a user, each time", m{"State": "CANCELLED", "StateChangeReason": "Query cancelled by user"}, rules.Unavailable, 4},
 		{"the SQL is wrong", failed("SYNTAX_ERROR: line 1:8: Column 'x' cannot be resolved", m{"ErrorCategory": 2, "ErrorType": 1006}), rules.ConfigFault, 1},
 		{"the SQL is wrong, without an AthenaError", failed("TABLE_NOT_FOUND: line 1:15: Table does not exist", nil), rules.ConfigFault, 1},
 		{"the system failed", failed("INTERNAL_ERROR", m{"ErrorCategory": 1}), rules.Unavailable, 1},
@@ -149,7 +149,7 @@ func TestDeadlineStopsTheQuery(t *testing.T) {
 }
 
 // Failed, and failed but happened: the deadline passes, the stop is lost, and
-// the query runs on. The next one to ask in the slot finds it, and pays nothing.
+// the query runs on. The next question in the slot finds it, and pays nothing.
 func TestStopLost(t *testing.T) {
 	running := true
 	f := &fake{pages: []m{page(shipped, ten()...)}}
@@ -270,7 +270,7 @@ func TestResultReuse(t *testing.T) {
 }
 
 // Two plans with one question share the query. Nothing is asked for a range
-// whose newest bucket is not the one that has just ended.
+// whose newest period is not the one that has just ended.
 func TestManyWants(t *testing.T) {
 	f := &fake{pages: []m{page(shipped, ten()...)}}
 	s, p := newSource(t, f)

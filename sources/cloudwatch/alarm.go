@@ -21,7 +21,7 @@ const maxAlarms = 100 // names in one DescribeAlarms, by CloudWatch's limit
 // alarmState is what DescribeAlarms says of one alarm.
 type alarmState struct {
 	value      types.StateValue
-	evaluation types.EvaluationState // set when the state is not to be trusted
+	evaluation types.EvaluationState // set if the state cannot be trusted
 	since      time.Time             // when value was entered; zero when not said
 	reason     string
 	ref        string
@@ -78,7 +78,7 @@ func (s *Source) describe(ctx context.Context, now time.Time, names []string, ki
 			return amazon.Explain("DescribeAlarms", err, now)
 		}
 		if empty(awsmiddleware.GetRawResponse(out.ResultMetadata)) {
-			return amazon.Failure{Fault: rules.Unavailable, Detail: "DescribeAlarms: an empty answer, not one of CloudWatch"}
+			return amazon.Failure{Fault: rules.Unavailable, Detail: "DescribeAlarms: the answer is empty, so it is not CloudWatch's"}
 		}
 		take(out, states)
 		token := aws.ToString(out.NextToken)
@@ -86,15 +86,15 @@ func (s *Source) describe(ctx context.Context, now time.Time, names []string, ki
 			return amazon.Failure{}
 		}
 		if tokens[token] || page == maxPages {
-			return amazon.Failure{Fault: rules.PartialData, Detail: "DescribeAlarms: the answer's pages go in a circle"}
+			return amazon.Failure{Fault: rules.PartialData, Detail: "DescribeAlarms: the answer's pages form a loop"}
 		}
 		tokens[token] = true
 		input.NextToken = &token
 	}
 }
 
-// empty reports whether a response had no body. The client reads that as an
-// answer without alarms, which would blame the configuration for a proxy.
+// empty reports whether a response had no body. The SDK reads that as an answer
+// without alarms, which would blame the configuration for a proxy's fault.
 func empty(raw any) bool {
 	r, ok := raw.(*smithyhttp.Response)
 	return ok && r.Response != nil && r.ContentLength == 0
@@ -116,8 +116,8 @@ func take(out *cloudwatch.DescribeAlarmsOutput, states map[string]*alarmState) {
 	}
 }
 
-// since is when the state was entered. The time of the last update is never
-// before it, so it is the safe stand-in.
+// since is when the state was entered. If that is missing, the time of the last
+// update is used: it is never earlier, so it is safe.
 func since(transitioned, updated *time.Time) time.Time {
 	if transitioned != nil {
 		return *transitioned
@@ -125,8 +125,8 @@ func since(transitioned, updated *time.Time) time.Time {
 	return aws.ToTime(updated)
 }
 
-// fill makes a reading of a state: it holds for every whole bucket since it was
-// entered, and of the time before it nothing is known.
+// fill makes a reading of a state: it holds for every whole period since it was
+// entered. What was before is not known.
 func (s *alarmState) fill(r *rules.Reading, a ask, now time.Time) {
 	r.Ref = s.ref
 	if s.failure.Fault != rules.OK {

@@ -46,9 +46,9 @@ func TestAlarms(t *testing.T) {
 		note   string
 	}{
 		{"OK since long ago", state("a", "OK", t0-86400), level(0, 5, 6, 7, 8, 9), rules.OK, "", ""},
-		{"ALARM since a bucket's start", state("a", "ALARM", t0+420), level(1, 7, 8, 9), rules.OK, "", "a: Threshold Crossed"},
-		{"ALARM since within a bucket", state("a", "ALARM", t0+421), level(1, 8, 9), rules.OK, "", "a: "},
-		{"ALARM since a fraction of a second into a bucket", state("a", "ALARM", t0, m{"StateTransitionedTimestamp": cbor.Tag{Number: 1, Content: float64(t0) + 480.25}}), level(1, 9), rules.OK, "", "a: "},
+		{"ALARM since a period's start", state("a", "ALARM", t0+420), level(1, 7, 8, 9), rules.OK, "", "a: Threshold Crossed"},
+		{"ALARM since within a period", state("a", "ALARM", t0+421), level(1, 8, 9), rules.OK, "", "a: "},
+		{"ALARM since a fraction of a second into a period", state("a", "ALARM", t0, m{"StateTransitionedTimestamp": cbor.Tag{Number: 1, Content: float64(t0) + 480.25}}), level(1, 9), rules.OK, "", "a: "},
 		{"OK only since this minute", state("a", "OK", t0+590), nil, rules.NoData, "only since 2025-06-04T00:09:50Z", ""},
 		{"OK from the future", state("a", "OK", t0+7200), nil, rules.NoData, "only since", ""},
 		{"a new alarm", state("a", "INSUFFICIENT_DATA", t0), nil, rules.NoData, "INSUFFICIENT_DATA", ""},
@@ -139,7 +139,7 @@ func TestAlarmAnswers(t *testing.T) {
 		{"access denied", 403, m{"__type": "AccessDeniedException"}, rules.AuthFault},
 		{"throttled", 400, m{"__type": "ThrottlingException"}, rules.Throttled},
 		{"a gateway's page", 503, "<html>", rules.Unavailable},
-		{"pages in a circle", 200, m{"MetricAlarms": []m{state("a", "OK", t0)}, "NextToken": "x"}, rules.PartialData},
+		{"pages in a loop", 200, m{"MetricAlarms": []m{state("a", "OK", t0)}, "NextToken": "x"}, rules.PartialData},
 	}
 	for _, tt := range tests {
 		s, _ := newSource(t, &fake{answer: func(call) (int, map[string]string, any) { return tt.status, nil, tt.body }})

@@ -27,14 +27,14 @@ type statistic struct {
 	period            int64  // seconds
 }
 
-// ask is what one want needs: two series, or the state of an alarm. The zero
-// ask needs nothing.
+// ask is what one want needs: two series, or the state of an alarm. The zero ask
+// sends no request.
 type ask struct {
 	kind         rules.Kind
 	value, count statistic
 	factor       float64 // from the metric's unit to the inner one
 	exceeds      bool    // value counts exceedances of a percentile
-	zeroBad      bool    // a bucket with count but no value has the value 0
+	zeroBad      bool    // a period with count but no value has the value 0
 	alarm        string
 	composite    bool
 	period       int64 // seconds
@@ -42,8 +42,8 @@ type ask struct {
 	settle       time.Duration
 }
 
-// askFor says what a want needs, or what is wrong with its signal. What it lets
-// through CloudWatch should accept: one bad query refuses a whole batch.
+// askFor says what a want needs, or what is wrong with its signal. It is strict,
+// because CloudWatch refuses a whole batch for one bad query.
 func askFor(w sources.Want) (ask, error) {
 	s := w.Signal
 	if s == nil || s.Query.CloudWatch == nil {
@@ -139,7 +139,7 @@ func (a ask) metric(s *rules.Signal, q *rules.CloudWatchQuery, base statistic) (
 	return a, err
 }
 
-// factor converts the metric's unit to the signal's inner one.
+// factor converts the metric's unit to the signal's inner unit.
 func factor(s *rules.Signal, unit string) (float64, error) {
 	seconds := map[string]float64{"Seconds": 1, "Milliseconds": 1e-3, "Microseconds": 1e-6}
 	isTime := s.Unit == rules.Seconds || s.Of >= 0 && seconds[unit] != 0
@@ -147,7 +147,7 @@ func factor(s *rules.Signal, unit string) (float64, error) {
 	case isTime && seconds[unit] != 0:
 		return seconds[unit], nil
 	case isTime && unit == "":
-		return 0, errors.New("unit: say in what the metric counts time, such as \"Milliseconds\"")
+		return 0, errors.New("unit: name the metric's unit of time, such as \"Milliseconds\"")
 	case isTime:
 		return 0, fmt.Errorf("unit %q: not a unit of time", unit)
 	case s.Unit == rules.Percent && unit == "Percent":
@@ -156,8 +156,8 @@ func factor(s *rules.Signal, unit string) (float64, error) {
 	return 1, nil
 }
 
-// threshold writes a threshold in the metric's own unit, without the noise of
-// the division: 2.5 s is 2500 ms, not 2500.0000000000005.
+// threshold writes a threshold in the metric's own unit, without rounding errors
+// of the division: 2.5 s is 2500 ms, not 2500.0000000000005.
 func threshold(above, factor float64) (string, error) {
 	v := above / factor
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -170,8 +170,8 @@ func threshold(above, factor float64) (string, error) {
 	return strconv.FormatFloat(short, 'f', -1, 64), nil
 }
 
-// percentile names the statistic of a quantile. A stat that says another
-// quantile is refused: the evaluator reckons with Quant.
+// percentile names the statistic of a quantile. A stat with another quantile is
+// refused, because the evaluator computes with Quant.
 func percentile(quantile float64, stat string) (string, error) {
 	if !(quantile > 0 && quantile < 1) {
 		if quantile == 0 && pNN.MatchString(stat) {
@@ -204,8 +204,8 @@ func gauge(stat string) (string, error) {
 	return stat, nil
 }
 
-// joinDimensions makes a map comparable. Names and values hold no NUL: they
-// have been found plain.
+// joinDimensions makes a map comparable. Names and values contain no NUL; plain
+// has checked them.
 func joinDimensions(m map[string]string) string {
 	pairs := make([]string, 0, len(m))
 	for name, value := range m {
@@ -227,7 +227,7 @@ func splitDimensions(s string) []types.Dimension {
 	return list
 }
 
-// String is how a person knows the series.
+// String names the series for people.
 func (s statistic) String() string {
 	dims := strings.NewReplacer("\x00", "=", "\x01", ",").Replace(s.dimensions)
 	return fmt.Sprintf("%s %s %s{%s}", s.namespace, s.metric, s.name(false), dims)

@@ -28,7 +28,7 @@ func compared(from, to time.Duration) (wants []sources.Want) {
 	slow := signal(rules.Ratio, rules.Percent, rules.CloudWatchQuery{Namespace: "AWS/Lambda", Metric: "Duration", Unit: "Milliseconds", Dimensions: function})
 	slow.Of, slow.Above = 1, 3
 	for _, s := range []*rules.Signal{failed, slow, beside(failed, "42"), beside(slow, "42")} {
-		wants = append(wants, sources.Want{Plan: "p", Index: len(wants), Signal: s, From: launch.Add(from).Unix(), To: launch.Add(to).Unix()})
+		wants = append(wants, sources.Want{Run: "p", Index: len(wants), Signal: s, From: launch.Add(from).Unix(), To: launch.Add(to).Unix()})
 	}
 	return wants
 }
@@ -70,8 +70,8 @@ func TestOnlyTheReleaseIsSlow(t *testing.T) {
 	}
 }
 
-// Once all traffic is the release's there is nothing beside it: no data, and no
-// fault of the release's own reading.
+// When the release has all traffic, its baseline has no data, and the release's own
+// reading has no fault.
 func TestABaselineWithoutTraffic(t *testing.T) {
 	at := launch.Add(48 * time.Minute)
 	s, _ := simulated(t, "healthy", at.Sub(launch), nil)

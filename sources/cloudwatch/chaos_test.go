@@ -26,7 +26,7 @@ func planWants(now time.Time) []sources.Want {
 	to := now.Truncate(time.Minute).Unix()
 	var wants []sources.Want
 	for i, s := range []*rules.Signal{rate, p95, above, alarm} {
-		wants = append(wants, sources.Want{Plan: "p", Index: i, Signal: s, From: to - 1200, To: to})
+		wants = append(wants, sources.Want{Run: "p", Index: i, Signal: s, From: to - 1200, To: to})
 	}
 	return wants
 }

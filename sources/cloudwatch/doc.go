@@ -16,11 +16,11 @@
 //     endpoint that refuses TC is asked for the percentile rank PR(:x) instead,
 //     from then on;
 //   - a gauge: the statistic, and SampleCount; a mean: Sum and SampleCount;
-//   - an alarm: 0 for OK and 1 for ALARM, for every bucket since the state was
-//     entered. Buckets before that are absent: DescribeAlarms knows only now.
+//   - an alarm: 0 for OK and 1 for ALARM, for every period since the state was
+//     entered. Periods before that are absent: DescribeAlarms knows only now.
 //
-// CloudWatch answers a misspelt metric, a wrong dimension and a metric without
-// traffic alike: Complete, with no values. All of them are NoData here. With
-// MissingBadIsZero a misspelt Bad cannot be told from a service without
-// errors; the reading's Note says when Bad has sent nothing at all.
+// CloudWatch gives the same answer for a misspelt metric, a wrong dimension and a
+// metric without traffic: Complete, with no values. All of them are NoData here.
+// With MissingBadIsZero a misspelt Bad looks like a service without errors; the
+// reading's Note says if Bad has sent nothing at all.
 package cloudwatch

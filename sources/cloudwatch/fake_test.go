@@ -166,7 +166,7 @@ func at(minutes float64) float64 { return float64(t0) + 60*minutes }
 func now() time.Time { return time.Unix(t0+600, 0).UTC() }
 
 func want(s *rules.Signal, from, to int64) sources.Want {
-	return sources.Want{Plan: "p", Index: 7, Signal: s, From: t0 + 60*from, To: t0 + 60*to}
+	return sources.Want{Run: "p", Index: 7, Signal: s, From: t0 + 60*from, To: t0 + 60*to}
 }
 
 func signal(kind rules.Kind, unit rules.Unit, q rules.CloudWatchQuery) *rules.Signal {

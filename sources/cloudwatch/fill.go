@@ -23,7 +23,7 @@ func fill(r *rules.Reading, a ask, value, count *series, now time.Time) {
 	settled := settledUntil(a, now)
 	for at, n := range count.at {
 		if at < a.from || at >= a.to || n <= 0 {
-			continue // a bucket of no samples says nothing
+			continue // a period without samples says nothing
 		}
 		p, ok := a.point(at, n, value)
 		if !ok {
@@ -32,9 +32,9 @@ func fill(r *rules.Reading, a ask, value, count *series, now time.Time) {
 		if p.Value > p.Samples && a.kind == rules.Ratio {
 			p.Value = p.Samples
 			if at+a.period <= settled && r.Fault == rules.OK {
-				// Young buckets fill up metric by metric; an old one must add up.
+				// In a young period one metric may come before the other; an old one must be consistent.
 				r.Fault = rules.PartialData
-				r.Detail = clipped("%v counts more than %v in the bucket at %s", a.value, a.count, clock(at))
+				r.Detail = clipped("%v counts more than %v in the period at %s", a.value, a.count, clock(at))
 			}
 		}
 		r.Points = append(r.Points, p)
@@ -52,16 +52,16 @@ func fill(r *rules.Reading, a ask, value, count *series, now time.Time) {
 		return
 	}
 	if a.zeroBad && len(value.at) == 0 {
-		r.Note = clipped("%s has sent nothing in this range: read as none", a.value.metric)
+		r.Note = clipped("%s has sent nothing in this range: counted as 0", a.value.metric)
 	}
 }
 
-// point is what one bucket says; false when a part of it is missing.
+// point is what one period says; false when a part of it is missing.
 func (a ask) point(at int64, n float64, value *series) (rules.Point, bool) {
 	v, ok := value.at[at]
 	switch {
 	case !ok && a.zeroBad && value.failure.Fault == rules.OK:
-		// Only a complete answer can say that there were no bad ones.
+		// Only a complete answer can mean that there were no bad ones.
 		v = 0
 	case !ok:
 		return rules.Point{}, false
@@ -79,8 +79,8 @@ func (a ask) point(at int64, n float64, value *series) (rules.Point, bool) {
 	return rules.Point{At: at, Value: v, Samples: n}, true
 }
 
-// settledUntil is the watermark of a complete answer. It never passes the range
-// that was asked for: of what lies beyond, nothing is known.
+// settledUntil is the watermark of a complete answer. It is never beyond the
+// range that was asked for.
 func settledUntil(a ask, now time.Time) int64 {
 	return min(floor(now.Add(-a.settle).Unix(), a.period), floor(a.to, a.period))
 }

@@ -18,7 +18,7 @@ import (
 
 const (
 	maxQueries = 500 // metric statistics in one GetMetricData, by CloudWatch's limit
-	maxPages   = 200 // of one answer: beyond any honest one
+	maxPages   = 200 // of one answer: more than any real one has
 	maxStride  = 24 * 60 * 60
 )
 
@@ -70,8 +70,8 @@ func batches(asks []ask) []batch {
 	return list
 }
 
-// groups keeps periods together whose common multiple is at most a day, so that
-// one aligned range serves them all. Periods that people use are one group.
+// groups puts periods together whose common multiple is at most a day, so that
+// one aligned range serves them all. The usual periods form one group.
 func groups(asks []ask) [][]ask {
 	var periods []int64
 	for _, a := range asks {
@@ -108,8 +108,8 @@ func lcm(a, b int64) int64 {
 	return a / x * b
 }
 
-// answer asks one batch and puts what came into answers. An endpoint that refuses a
-// trimmed count is asked again, once, for the percentile rank.
+// answer asks one batch and stores its series in answers. If the endpoint refuses
+// a trimmed count, it is asked once more, for the percentile rank.
 func (s *Source) answer(ctx context.Context, now time.Time, b batch, answers map[statistic]*series) {
 	rank := s.rank.Load()
 	f := s.pages(ctx, now, b, rank, answers)
@@ -133,7 +133,7 @@ func refusesTrimmedCount(b batch, detail string) bool {
 	return strings.Contains(detail, "TC(") || strings.Contains(strings.ToLower(detail), "stat")
 }
 
-// pages reads a batch to its last page. A failure is one of the whole batch.
+// pages reads a batch to its last page. A failure applies to the whole batch.
 func (s *Source) pages(ctx context.Context, now time.Time, b batch, rank bool, answers map[statistic]*series) amazon.Failure {
 	input, byID := request(b, rank)
 	got := newAnswer(b, byID, rank)
@@ -153,7 +153,7 @@ func (s *Source) pages(ctx context.Context, now time.Time, b batch, rank bool, a
 			break
 		}
 		if tokens[token] || page == maxPages {
-			got.cut("the answer's pages go in a circle")
+			got.cut("the answer's pages form a loop")
 			break
 		}
 		tokens[token] = true

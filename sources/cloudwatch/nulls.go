@@ -22,8 +22,7 @@ const maxBody = 32 << 20
 var errNull = errors.New("a null among the values")
 
 // refuseNulls looks at an answer before the SDK does. The SDK reads a null in a
-// list of values as the number 0, and that is how an unknown count of errors
-// would become none.
+// list of values as 0, which would turn an unknown count of errors into no errors.
 func refuseNulls(stack *middleware.Stack) error {
 	check := middleware.DeserializeMiddlewareFunc("RefuseNulls", func(
 		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
@@ -49,7 +48,7 @@ func refuseNulls(stack *middleware.Stack) error {
 }
 
 // findNull says whether an answer of GetMetricData has a null where a number or a
-// time should be, or cannot be read at all. An empty body is left to others.
+// time should be, or cannot be read at all. An empty body is checked elsewhere.
 func findNull(body []byte) error {
 	if len(body) == 0 {
 		return nil

@@ -14,9 +14,9 @@ import (
 
 // series is what CloudWatch said of one statistic.
 type series struct {
-	at      map[int64]float64 // :: bucket start → value
+	at      map[int64]float64 // :: period start → value
 	rank    bool              // an exceedance was asked for as a percentile rank
-	failure amazon.Failure    // why at is not the whole truth; OK when it is
+	failure amazon.Failure    // why at is incomplete or wrong; OK if it is neither
 	ref     string            // request id
 
 	seen   bool
@@ -30,7 +30,7 @@ func (s *series) blame(fault rules.Fault, detail string) {
 	}
 }
 
-// severity orders the faults by how little is left to trust.
+// severity orders the faults: the higher, the less can be trusted.
 func severity(f rules.Fault) int {
 	switch f {
 	case rules.OK:
@@ -47,7 +47,7 @@ func severity(f rules.Fault) int {
 	return 5
 }
 
-// slack is how far before the range a bucket may begin: CloudWatch rounds the
+// slack is how far before the range a period may begin: CloudWatch rounds the
 // start of a question about old data down, by up to an hour.
 const slack = 3600
 
@@ -82,7 +82,7 @@ func (a *answer) add(out *cloudwatch.GetMetricDataOutput) {
 	}
 }
 
-// cut says that the answer as a whole is not complete.
+// cut marks the whole answer as incomplete.
 func (a *answer) cut(why string) {
 	for _, s := range a.got {
 		s.blame(rules.PartialData, why)
@@ -94,8 +94,8 @@ func (s *series) add(r types.MetricDataResult, st statistic, from, to int64) {
 	for _, m := range r.Messages {
 		code, text := aws.ToString(m.Code), aws.ToString(m.Value)
 		if code == "MultipleUnits" {
-			// CloudWatch has picked one of them: the numbers may be off by a thousand.
-			s.blame(rules.ConfigFault, fmt.Sprintf("%v: %s: say which unit is meant", st, text))
+			// CloudWatch picked one of several units: the numbers may be wrong by a factor of 1,000.
+			s.blame(rules.ConfigFault, fmt.Sprintf("%v: %s: set the query's unit", st, text))
 			continue
 		}
 		s.blame(rules.PartialData, fmt.Sprintf("%v: %s: %s", st, code, text))
@@ -109,8 +109,8 @@ func (s *series) add(r types.MetricDataResult, st statistic, from, to int64) {
 	}
 	for i, t := range r.Timestamps {
 		if at := t.Unix(); at < from-slack || at >= to {
-			// A null reads as a time of long ago. Whose value it was, nobody knows.
-			s.blame(rules.PartialData, fmt.Sprintf("%v: a bucket at %d was not asked for", st, at))
+			// A null reads as a time of long ago. Its value cannot be assigned to a period.
+			s.blame(rules.PartialData, fmt.Sprintf("%v: a period at %d was not asked for", st, at))
 			continue
 		}
 		s.put(t.Unix(), r.Values[i], st)
@@ -125,18 +125,18 @@ func (s *series) put(at int64, v float64, st statistic) {
 		s.blame(rules.PartialData, fmt.Sprintf("%v: %v is not a value", st, v))
 		return
 	case at%st.period != 0:
-		s.blame(rules.PartialData, fmt.Sprintf("%v: a bucket at %d is not aligned to %d s", st, at, st.period))
+		s.blame(rules.PartialData, fmt.Sprintf("%v: a period at %d is not aligned to %d s", st, at, st.period))
 		return
 	}
 	if old, ok := s.at[at]; ok && old != v {
-		s.blame(rules.PartialData, fmt.Sprintf("%v: two values for the bucket at %d", st, at))
+		s.blame(rules.PartialData, fmt.Sprintf("%v: two values for the period at %d", st, at))
 	}
 	s.at[at] = v
 }
 
-// into hands the series over, each with the fault that its last status means.
-// An answer that names nothing of what was asked is no answer of CloudWatch: a
-// proxy's empty 200 reads so.
+// into hands over the series, each with the fault of its last status. An answer
+// that names none of the metrics asked for is not CloudWatch's: a proxy's empty
+// 200 looks like that.
 func (a *answer) into(answers map[statistic]*series) amazon.Failure {
 	any := false
 	for id, s := range a.got {
@@ -147,7 +147,7 @@ func (a *answer) into(answers map[statistic]*series) amazon.Failure {
 	if !any {
 		return amazon.Failure{
 			Fault:  rules.Unavailable,
-			Detail: fmt.Sprintf("GetMetricData: an answer that names none of the %d metrics asked for", len(a.byID)),
+			Detail: fmt.Sprintf("GetMetricData: the answer names none of the %d metrics asked for", len(a.byID)),
 		}
 	}
 	for id, s := range a.got {
@@ -163,7 +163,7 @@ func (s *series) finish(st statistic) {
 	case s.status == types.StatusCodeComplete:
 	case s.status == types.StatusCodeInternalError:
 		s.blame(rules.Unavailable, fmt.Sprintf("%v: internal error of CloudWatch", st))
-	case s.status == types.StatusCodeForbidden: // blamed when it came
+	case s.status == types.StatusCodeForbidden: // recorded when it came
 	default:
 		s.blame(rules.PartialData, fmt.Sprintf("%v: status %q", st, string(s.status)))
 	}

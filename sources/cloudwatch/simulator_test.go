@@ -52,7 +52,7 @@ func planned(now time.Time) []sources.Want {
 	}
 	var wants []sources.Want
 	for i, s := range []*rules.Signal{errorRate(), latency(rules.Percentile, 0.95, 0), over(2.5), over(3), alarm("API5xxAlarm")} {
-		wants = append(wants, sources.Want{Plan: "p", Index: i, Signal: s, From: now.Add(-30 * time.Minute).Unix(), To: now.Unix()})
+		wants = append(wants, sources.Want{Run: "p", Index: i, Signal: s, From: now.Add(-30 * time.Minute).Unix(), To: now.Unix()})
 	}
 	return wants
 }

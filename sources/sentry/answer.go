@@ -8,33 +8,32 @@ import (
 	"github.com/relgate/relgate/sources"
 )
 
-// answer is what was learnt about one question: points from from until until,
-// and the fault that ended it, if any.
+// answer is the result of one question: points from from until until, and the
+// fault that ended it, if any.
 type answer struct {
-	width  int64 // of the buckets, seconds
+	width  int64 // of the periods, seconds
 	from   int64
 	until  int64 // end of what Sentry looked at
 	points []rules.Point
 	err    *sources.CallError
 }
 
-// add appends what one request gave. Sentry says itself which stretch it looked
-// at, rounded as it likes: that counts, not what it was asked. It reports whether
-// Sentry looked at all that it was asked to; it may know that the rest lies in
-// the future.
+// add appends the result of one request. Sentry says which stretch it looked at,
+// rounded in its own way: that counts, not what was asked for. add reports whether
+// Sentry looked at the whole stretch; it may leave out what lies in the future.
 func (a *answer) add(s *sessions, asked int64) (whole bool, err *sources.CallError) {
 	if a.until == a.from && s.width > a.width && s.width%a.width == 0 {
-		a.width = s.width // wider than asked for is just a fact, if it stays so
+		a.width = s.width // it may be wider than asked for, but must stay the same
 	}
 	switch {
 	case s.width != a.width || s.starts[0]%s.width != 0:
-		return false, partial("the answer's buckets are %d s wide, not %d", s.width, a.width)
+		return false, partial("the answer's periods are %d s wide, not %d", s.width, a.width)
 	case s.starts[0] > a.until:
-		return false, partial("the answer begins at %s, asked was from %s", stamp(s.starts[0]), stamp(a.until))
+		return false, partial("the answer begins at %s, not at %s as asked", stamp(s.starts[0]), stamp(a.until))
 	}
 	for i, at := range s.starts {
 		if s.unknown[i] || s.total[i] == 0 {
-			continue // no sessions is no information about crashes
+			continue // without sessions nothing is known about crashes
 		}
 		if n := len(a.points); n > 0 && at <= a.points[n-1].At {
 			continue // rounded outward into the stretch before
@@ -57,7 +56,7 @@ func (a answer) reading(w sources.Want, now time.Time) rules.Reading {
 		r.Width = a.width
 	}
 	for _, p := range a.points {
-		// A bucket wider than asked for may begin before the range.
+		// A period wider than asked for may begin before the range.
 		if p.At < w.To && (p.At >= w.From || r.Width > 0 && p.At+r.Width > w.From) {
 			r.Points = append(r.Points, p)
 		}

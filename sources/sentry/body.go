@@ -16,12 +16,12 @@ import (
 
 const field = "sum(session)"
 
-// always are the statuses that an answer has if it has any, with zeros where
-// there were none: an answer without crashed does not say that nothing crashed.
+// always are the statuses that every answer with sessions has, with zeros where
+// there were none: an answer without "crashed" does not mean that nothing crashed.
 var always = []string{"healthy", "errored", "abnormal", "crashed"}
 
 // known are the statuses that sessions may have. A new one could be a new kind
-// of crash, so an answer that holds one is not understood.
+// of crash, so an answer with an unknown status is refused.
 var known = []string{"healthy", "errored", "abnormal", "crashed", "unhandled"}
 
 // body is an answer of the sessions endpoint.
@@ -43,11 +43,11 @@ type group struct {
 // sessions is a body that was understood.
 type sessions struct {
 	start, end int64
-	width      int64   // of a bucket
-	starts     []int64 // of the buckets
+	width      int64   // of a period
+	starts     []int64 // of the periods
 	crashed    []float64
 	total      []float64
-	unknown    []bool // buckets of which Sentry gave a null
+	unknown    []bool // periods of which Sentry gave a null
 	seen       []string
 }
 
@@ -72,7 +72,7 @@ func (b *body) sessions() (s *sessions, wrong string) {
 	return s, ""
 }
 
-// times reads the bucket starts, which must be evenly spaced.
+// times reads the period starts, which must be evenly spaced.
 func (s *sessions) times(intervals []time.Time) (wrong string) {
 	for i, at := range intervals {
 		s.starts[i] = at.Unix()
@@ -106,7 +106,7 @@ func (s *sessions) add(g group) (wrong string) {
 	s.seen = append(s.seen, status)
 	series, ok := g.Series[field]
 	if !ok || len(series) != len(s.starts) {
-		return fmt.Sprintf("the answer has %d buckets of status %q for %d intervals", len(series), status, len(s.starts))
+		return fmt.Sprintf("the answer has %d periods of status %q for %d intervals", len(series), status, len(s.starts))
 	}
 	sum := 0.0
 	for i, v := range series {
@@ -123,7 +123,7 @@ func (s *sessions) add(g group) (wrong string) {
 			s.crashed[i] += *v
 		}
 	}
-	// Totals are counted apart, a moment later: a few more are no contradiction.
+	// Totals are counted separately, a moment later, so they may be slightly higher.
 	if total := g.Totals[field]; total != nil && *total > sum*1.1+10 {
 		return fmt.Sprintf("the series hold %v of %v sessions of status %q", sum, *total, status)
 	}
@@ -179,8 +179,8 @@ func explain(b []byte) string {
 	return ""
 }
 
-// limits reads X-Sentry-Rate-Limit-*. A 429 with requests left is the limit of
-// concurrency, which has nothing to do with the window's end.
+// limits reads X-Sentry-Rate-Limit-*. A 429 with requests left is the limit on
+// concurrency, which does not depend on the window's end.
 func limits(h http.Header, status int, now time.Time) (resetAt time.Time, remaining float64) {
 	remaining = -1
 	if v, err := strconv.ParseFloat(h.Get("X-Sentry-Rate-Limit-Remaining"), 64); err == nil && v >= 0 && !math.IsInf(v, 0) {

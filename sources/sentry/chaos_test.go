@@ -22,7 +22,7 @@ func TestHonestUnderChaos(t *testing.T) {
 		},
 		Wants: func(now time.Time) []sources.Want {
 			to := now.Truncate(time.Minute).Unix()
-			return []sources.Want{{Plan: "p", Signal: crashFree, From: to - 1800, To: to}}
+			return []sources.Want{{Run: "p", Signal: crashFree, From: to - 1800, To: to}}
 		},
 	})
 }

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// maxBuckets is how many buckets one request asks for. Sentry keeps
-	// 5000/buckets groups of the answer and drops the rest without a word; with
+	// maxBuckets is how many periods one request asks for. Sentry keeps 5000
+	// divided by that many groups of the answer and silently drops the rest; with
 	// 720 there is room for its five statuses and one more.
 	maxBuckets = 720
 	// maxPages ends a paged answer that does not end by itself.
@@ -93,7 +93,7 @@ type question struct {
 func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want) []rules.Reading {
 	out := make([]rules.Reading, len(wants))
 	asked := map[question]answer{}
-	var stop *sources.CallError // a fault that the next question would meet too
+	var stop *sources.CallError // a fault that the next question would get too
 	for i, w := range wants {
 		q, wrong := ask(w)
 		if wrong != "" {
@@ -134,7 +134,7 @@ func ask(w sources.Want) (q question, wrong string) {
 	return q, ""
 }
 
-// answer asks in the finest buckets that this Sentry gives.
+// answer asks in the finest periods that this Sentry gives.
 func (s *Source) answer(ctx context.Context, now time.Time, q question) answer {
 	if q.period >= hour || !s.isCoarse(now) {
 		a := s.series(ctx, now, q, q.period)
@@ -144,7 +144,7 @@ func (s *Source) answer(ctx context.Context, now time.Time, q question) answer {
 		s.mu.Lock()
 		s.coarseUntil = now.Add(coarseFor)
 		s.mu.Unlock()
-		s.log.Warn("sentry has no buckets this short, asking for hours", "source", s.name, "period", time.Duration(q.period)*time.Second)
+		s.log.Warn("sentry has no periods this short, asking for hours", "source", s.name, "period", time.Duration(q.period)*time.Second)
 	}
 	return s.series(ctx, now, q, hour)
 }
@@ -155,18 +155,18 @@ func (s *Source) isCoarse(now time.Time) bool {
 	return now.Before(s.coarseUntil)
 }
 
-// refusesPeriod recognises the 400 of an installation whose shortest bucket is
+// refusesPeriod recognises the 400 of an installation whose shortest period is
 // longer than asked for.
 func refusesPeriod(err *sources.CallError) bool {
 	return err != nil && err.Status == http.StatusBadRequest && strings.Contains(err.Detail, "minimum interval")
 }
 
-// series asks for a range in buckets of a width, in as many requests as it
-// takes, oldest first. What was learnt before a fault is kept.
+// series asks for a range in periods of a width, in as many requests as it
+// takes, oldest first. Points from before a fault are kept.
 func (s *Source) series(ctx context.Context, now time.Time, q question, width int64) answer {
 	a := answer{width: width, from: floor(q.from, width)}
 	a.until = a.from
-	// Nothing is asked of the future: its buckets would be empty, not unknown.
+	// Nothing is asked of the future: its periods would be empty, not unknown.
 	end := min(ceil(q.to, width), ceil(now.Unix()+1, width))
 	for a.until < end {
 		to := min(a.until+maxBuckets*width, end)
@@ -210,7 +210,7 @@ func (s *Source) request(ctx context.Context, now time.Time, q question, from, t
 		}
 		query.Set("cursor", cursor)
 	}
-	return nil, partial("the answer has pages without end")
+	return nil, partial("the answer has too many pages")
 }
 
 // values is the request's query string.

@@ -64,7 +64,7 @@ func (f *fake) source(t testing.TB) *sentry.Source {
 	return s
 }
 
-// series answers with a number of sessions for each status and bucket of the
+// series answers with a number of sessions for each status and period of the
 // range asked for.
 func series(count func(status string, at int64) any) func(w http.ResponseWriter, q url.Values) {
 	return func(w http.ResponseWriter, q url.Values) {
@@ -118,7 +118,7 @@ func usual(status string, _ int64) any {
 
 func want(index int, minutes int64) sources.Want {
 	return sources.Want{
-		Plan: "p", Index: index, From: noon.Unix() - minutes*60, To: noon.Unix(),
+		Run: "p", Index: index, From: noon.Unix() - minutes*60, To: noon.Unix(),
 		Signal: &rules.Signal{
 			Name: "crash_free", Source: "sentry", Kind: rules.Ratio, Good: true, Period: time.Minute, Settle: 2 * time.Minute,
 			Query: rules.Query{Sentry: &rules.SentryQuery{Project: "bioage-ios", Release: `com.bioage.app@1.0.0+100`, Environment: "production"}},
@@ -157,7 +157,7 @@ func TestARunningBucketIsToldButNotSettled(t *testing.T) {
 	w.To = noon.Unix() + 60
 	got := f.source(t).Fetch(t.Context(), noon.Add(30*time.Second), []sources.Want{w})[0]
 	if len(got.Points) != 5 || got.Points[4].At != noon.Unix() || got.SettledUntil != noon.Unix() {
-		t.Errorf("got %+v, want the bucket of noon, and settled until noon", got)
+		t.Errorf("got %+v, want the period of noon, and settled until noon", got)
 	}
 }
 

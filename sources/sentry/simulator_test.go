@@ -111,7 +111,7 @@ func TestTheReleaseBeforeIsABaseline(t *testing.T) {
 	if len(new) != len(old) || len(new) < 28 || new[3].At != old[3].At || new[3].Samples*5 > old[3].Samples {
 		t.Errorf("%d and %d points, want the same minutes, and nine times as many sessions before", len(new), len(old))
 	}
-	// At 100 % nobody has the release before: that is no data, and no fault of the other.
+	// At 100 % the release before has no users: that is no data, and no fault of the new one.
 	got = ask(10 * time.Hour)
 	if got[0].Fault != rules.OK || got[1].Fault != rules.NoData || len(got[1].Points) != 0 || got[1].Detail == "" {
 		t.Errorf("at 100 %%: got fault %q, and %+v", got[0].Fault, got[1])

@@ -9,18 +9,18 @@ type alarmState struct {
 	reason string
 }
 
-// alarmLine remembers the states of the alarm up to a minute. It is a cache of
-// a pure function: who asks when does not change what it holds.
+// alarmLine remembers the states of the alarm up to a minute. It is a cache of a
+// pure function, so the order of questions does not matter.
 type alarmLine struct {
 	next   int64 // the first minute that was not evaluated yet
 	states []alarmState
 }
 
-// alarmHistory is how long before T the alarm has been OK for certain.
+// alarmHistory is how long before T the alarm has certainly been OK.
 const alarmHistory = 2 * 3600
 
 // alarm is the state at a Unix second. The alarm is evaluated when a minute is
-// complete, on what then is true: late and corrected values do not move it.
+// complete, on its true values: late and corrected values do not change it.
 func (w *world) alarm(unix int64) alarmState {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -15,8 +15,8 @@ type aliasWrite struct {
 	to alias
 }
 
-// aliasAt is the alias at a Unix second: as it was last written, or else as the
-// scenario's rollout has it.
+// aliasAt is the alias at a Unix second: as it was last written, or else as in
+// the scenario's rollout.
 func (w *world) aliasAt(unix int64) alias {
 	if wrote, ok := w.lastWrite(unix); ok {
 		return wrote

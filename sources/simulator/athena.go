@@ -17,7 +17,7 @@ type queries struct {
 	tokens map[string]*athenaQuery
 }
 
-// athenaQuery is one started query. What it finds is the world at its start.
+// athenaQuery is one started query. Its result is the world at its start.
 type athenaQuery struct {
 	id       string
 	in       startQueryInput

@@ -71,8 +71,8 @@ func awsOperation(r *http.Request) (upstream, operation string) {
 	return "aws", "unknown"
 }
 
-// checkSigned demands a signature of the right form. Whether it is the right
-// signature cannot be told without the secret key, and is not.
+// checkSigned requires a signature of the right form. The signature itself is not
+// verified: that would need the secret key.
 func checkSigned(r *http.Request) *awsError {
 	h := r.Header.Get("Authorization")
 	if h == "" {
@@ -140,7 +140,7 @@ func writeAWS(w http.ResponseWriter, r *http.Request, status int, body any) {
 	}
 	w.Header().Set("Content-Type", contentType(r))
 	w.WriteHeader(status)
-	_, _ = w.Write(out) // the client may be gone; nobody is left to tell
+	_, _ = w.Write(out) // the client may be gone
 }
 
 func writeAWSError(w http.ResponseWriter, r *http.Request, e *awsError) {

@@ -11,12 +11,11 @@ type decile struct {
 	n, positives float64
 }
 
-// decileShape is where each decile's rate lies between the lowest (0) and the
-// highest (1).
+// decileShape is each decile's rate between the lowest (0) and the highest (1).
 var decileShape = [10]float64{0.45, 0.6, 0.3, 1, 0.7, 0.5, 0.35, 0, 0.4, 0.55}
 
-// deciles are the rows at a time: the rates are apart by the level bias.gap,
-// off by no more than what whole numbers allow.
+// deciles are the rows at a time. The gap between the rates is the level
+// bias.gap, up to the rounding to whole numbers.
 func (s *Simulator) deciles(now time.Time) [10]decile {
 	newest := s.newestPrediction(now)
 	gap, rate := s.world.level("bias.gap", newest), s.world.level("bias.rate", newest)
@@ -30,8 +29,8 @@ func (s *Simulator) deciles(now time.Time) [10]decile {
 	return out
 }
 
-// newestPrediction is the newest event in the lake at a time, Unix seconds: it
-// lags, and it stops where the upstream went silent.
+// newestPrediction is the newest event in the lake at a time, Unix seconds. It
+// lags, and it stops when the upstream goes silent.
 func (s *Simulator) newestPrediction(now time.Time) int64 {
 	w := s.world
 	newest := floorTo(now.Unix()-seconds(w.delay("athena").After.D), 60)
@@ -71,7 +70,7 @@ func (s *Simulator) biasRows(q *athenaQuery) []row {
 	newest := time.Unix(s.newestPrediction(source.started), 0).UTC().Format("2006-01-02 15:04:05.000")
 	for i, d := range ds {
 		if s.partial("athena", "GetQueryResults") && i%3 == 2 {
-			continue // a partition that was not registered: its groups are just not there
+			continue // a partition that was not registered: its groups are missing
 		}
 		r := textRow(strconv.Itoa(i+1), whole(d.n), whole(d.positives), newest, strconv.FormatFloat(hi-lo, 'g', -1, 64))
 		if hi < lo {

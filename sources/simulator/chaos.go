@@ -14,9 +14,9 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Chaos spoils answers at random, for tests of clients: none of the spoilt
-// answers can be mistaken for a whole one by a client that checks what it gets.
-// The same seed and the same requests in the same order give the same answers.
+// Chaos spoils answers at random, for tests of clients. A client that checks its
+// answers can tell each spoilt answer from a good one. The same seed and the same
+// requests in the same order give the same answers.
 type Chaos struct {
 	Seed uint64
 	Rate float64 // share of the answers that are spoilt, 0 to 1
@@ -32,12 +32,12 @@ type Chaos struct {
 //	truncate   the first half of the body
 //	cut        the connection breaks in the body
 //	null       some value is null
-//	nan        some number is NaN, or a string that is no number
+//	nan        some number is NaN, or a string that is not a number
 //	type       some value has another type
 //	missing    some member or element is gone
 //	order      some list of objects has another order
 //	duplicate  some element of a list of objects comes twice
-//	page       there is said to be one more page
+//	page       the answer claims that there is one more page
 func ChaosKinds() []string {
 	return []string{"status", "empty", "garbage", "truncate", "cut", "null", "nan", "type", "missing", "order", "duplicate", "page"}
 }
@@ -60,7 +60,7 @@ func (r *recorder) send(w http.ResponseWriter) {
 		w.Header()[k] = v
 	}
 	w.WriteHeader(r.status)
-	_, _ = w.Write(r.body.Bytes()) // the client may be gone; nobody is left to tell
+	_, _ = w.Write(r.body.Bytes()) // the client may be gone
 }
 
 // serveChaos answers, spoiling some of the answers.
@@ -111,7 +111,7 @@ func (rec *recorder) spoil(w http.ResponseWriter, r *http.Request, kind string, 
 		body, err := spoilBody(whole, isCBOR(r), kind, rng)
 		if err == nil {
 			rec.body = *bytes.NewBuffer(body)
-		} // an answer that is no object stays as it is
+		} // an answer that is not an object stays as it is
 	}
 	rec.send(w)
 }
@@ -201,8 +201,8 @@ func listSpots(list []any, path []string, set func([]any)) []spot {
 	return out
 }
 
-// allows says whether a kind of spoiling makes sense at a spot, and leaves an
-// answer that a careful client can tell from a whole one.
+// allows says whether a kind of spoiling makes sense at a spot, and whether a
+// careful client can tell the result from a good answer.
 func (s spot) allows(kind string) bool {
 	name := s.path[len(s.path)-1]
 	under := strings.Join(s.path, ".")
@@ -213,11 +213,11 @@ func (s spot) allows(kind string) bool {
 		_, isString := s.value.(string)
 		return isNumber(s.value) || (isString && name == "VarCharValue")
 	case "missing", "null":
-		// The last page of a list looks like one whose next link is lost, and a
-		// review that is gone like one that was never written.
+		// A page whose next link is lost looks like the last page, and a review
+		// that is lost like one that was never written.
 		return under != "links" && under != "links.next" && under != "NextToken" && (under != "data.#" || kind == "null")
 	case "order", "duplicate":
-		// A row's cells have no names: in another order they are another row.
+		// A row's cells have no names, so another order is another valid row.
 		return isList && ofObjects && len(list) > 1 && name != "Data" && name != "ColumnInfo"
 	}
 	return true

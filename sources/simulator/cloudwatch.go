@@ -209,8 +209,8 @@ func (s *Simulator) metricData(q metricQuery, in getMetricDataInput, now int64) 
 	return res
 }
 
-// halve is what the service gives when it could not read all in time: some of
-// the points, said to be partial, and no token for the rest.
+// halve is the service's answer if it could not read everything in time: some of
+// the points, marked as partial, and no token for the rest.
 func (r *metricResult) halve() {
 	n := len(r.Values) / 2
 	r.Timestamps, r.Values, r.StatusCode = r.Timestamps[:n], r.Values[:n], "PartialData"
@@ -280,8 +280,8 @@ func (in getMetricDataInput) page(all []metricResult, now int64, offset int) get
 	return out
 }
 
-// token names a page: the instant of the first, the points before it, and a
-// digest of the question, as a token is only good for its own question.
+// token names a page: the time of the first page, the points before this one, and
+// a digest of the question, since a token is valid for its own question only.
 func (in getMetricDataInput) token(now int64, offset int) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %d %x", now, offset, in.digest()))
 }

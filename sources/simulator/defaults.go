@@ -15,8 +15,8 @@ var faultKinds = []string{
 }
 
 // defaultLevels is a healthy world: the name of each signal and its base level.
-// It is busy enough for a rule that weighs evidence: in the first window of each
-// phase there are as many requests, sessions and predictions as a proof takes.
+// It has enough traffic for rules that weigh evidence: the first window of each
+// phase has as many requests, sessions and predictions as a proof needs.
 var defaultLevels = map[string]float64{
 	"api.requests":            1200,  // API requests a minute
 	"api.5xx":                 0.002, // share of them that end in 5xx

@@ -4,10 +4,10 @@
 // nothing but another base URL: AWS_ENDPOINT_URL serves all three AWS clients.
 //
 // What the upstreams say is a pure function of a scenario and of the time: the
-// same question at the same time has the same answer, whoever asked what
-// before. The exceptions are what clients write (an alias, a phased release)
-// and Athena's queries, which go on as they are polled. AWS signatures must be
-// there and have the right form; whether they are right is not checked.
+// same question at the same time has the same answer, whatever was asked before.
+// The exceptions are what clients write (an alias, a phased release) and
+// Athena's queries, which advance as they are polled. AWS signatures must be
+// present and have the right form; they are not verified.
 //
 // # Scenarios
 //
@@ -57,7 +57,7 @@
 //	[[correction]]                 # minutes are first published with a false value
 //	at     = "T+1h"
 //	for    = "10m"
-//	after  = "5m"                  # each is taken back so long after it was published
+//	after  = "5m"                  # each is corrected so long after it was published
 //	signal = "api.5xx"             # or lambda.p95, sessions.crash
 //	value  = "6 %"
 //
@@ -103,18 +103,18 @@
 //	500, 502, 503, 504  that status, with the body that the upstream or a proxy would send
 //	hang                no answer until the client gives up
 //	slow                the answer comes late
-//	silent              the upstream answers, but what happens in this time never reaches it
-//	throttle            the upstream's own way to say "too many requests"
-//	auth                the upstream's own way to refuse credentials
-//	partial             an answer with parts missing that says so, or shows it
+//	silent              the upstream answers, but never gets the data of this time
+//	throttle            the upstream's own form of "too many requests"
+//	auth                the upstream's own form of refused credentials
+//	partial             an answer with missing parts that says so, or where one can see it
 //	garbage             a captive portal's page with status 200
 //	empty200            status 200 and nothing else
 //
-// API Gateway does not know versions: api.5xx is of all traffic. Each version of
-// the function has its own share of the invocations, errors and durations, by the
-// alias's weights of the moment; of at most 150 durations in a minute every one is
-// drawn, so that little traffic looks as uneven as it is.
+// API Gateway does not know versions: api.5xx is about all traffic. Each version
+// of the function has its own share of the invocations, errors and durations, by
+// the alias's current weights. If a minute has at most 150 durations, each is
+// drawn at random, so that little traffic is as uneven as in reality.
 //
-// What an alarm says comes from what is true once a minute is complete: late
-// and false values do not move it.
+// An alarm is evaluated on the true values of complete minutes: late and false
+// values do not change it.
 package simulator

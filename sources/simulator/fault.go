@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// fault is the scenario's first fault that is on for an operation now. A silent
-// upstream answers as always; it only has nothing to tell.
+// fault is the scenario's first fault that applies to an operation now. A silent
+// upstream answers as always, without data.
 func (s *Simulator) fault(up, op string) (Fault, bool) {
 	at := s.world.offset(s.now().Unix())
 	for _, f := range s.cfg.Scenario.Faults {
@@ -54,14 +54,14 @@ func (s *Simulator) misbehave(w http.ResponseWriter, r *http.Request, up string,
 			d = 5 * time.Second
 		}
 		return s.cfg.Pause(r.Context(), d) != nil // the client has gone
-	default: // partial is told in the answer itself
+	default: // partial shows in the answer itself
 		return false
 	}
 	return true
 }
 
-// hang reads the request to its end, as the server only notices a client that
-// goes away once the body is read, and then waits for that.
+// hang reads the request to its end and then waits until the client has gone: the
+// server notices that only after the body is read.
 func (s *Simulator) hang(r *http.Request) {
 	_, _ = io.Copy(io.Discard, http.MaxBytesReader(nil, r.Body, maxBody))
 	s.count(func(st *Stats) { st.Hung++ })

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// uuid is an identifier that is the same for the same thing.
+// uuid is an identifier that depends on the name only.
 func uuid(thing string) string {
 	h := sha256.Sum256([]byte(thing))
 	h[6], h[8] = h[6]&0x0f|0x40, h[8]&0x3f|0x80
@@ -22,7 +22,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(out) // the client may be gone; nobody is left to tell
+	_, _ = w.Write(out) // the client may be gone
 }
 
 // jsonNumber writes digits as a number, anything else as a string.

@@ -74,8 +74,8 @@ func (a alias) revision() string {
 	return uuid(fmt.Sprintf("alias %s %v", a.version, a.weights))
 }
 
-// updateAlias writes the alias. As in the real service, members that are absent
-// leave things as they are: only an empty map takes the weights away.
+// updateAlias writes the alias. As in the real service, absent members change
+// nothing: only an empty map removes the weights.
 func (s *Simulator) updateAlias(r *http.Request) *awsError {
 	var in updateAliasInput
 	if e := readAWS(r, &in); e != nil {

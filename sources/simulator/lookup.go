@@ -8,8 +8,8 @@ const (
 	lookupMean  = 4.6
 )
 
-// lookup is the public iTunes lookup of one storefront. It counts twenty
-// star-only ratings to each review, and needs no authorization.
+// lookup is the public iTunes lookup of one storefront. It has twenty ratings
+// without text for each review, and needs no authorization.
 func (s *Simulator) lookup(w http.ResponseWriter, r *http.Request) {
 	n := s.world.s.Names
 	q := r.URL.Query()

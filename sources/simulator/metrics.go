@@ -2,8 +2,8 @@ package simulator
 
 import "math"
 
-// A part gives what CloudWatch has of some of a metric's values for minute m at
-// seenAt. A sample without values stands for no datum.
+// A part gives some of a metric's values for minute m, as CloudWatch has them at
+// seenAt. A sample without values means that there is no datum.
 type part func(m, seenAt int64) sample
 
 // A metric is all the parts that its values come from: one for each version of
@@ -30,8 +30,8 @@ func one(p part) metric {
 	return metric{p}
 }
 
-// metric finds a metric by its namespace, name and exact dimensions; nil when
-// there is none, as CloudWatch itself does not tell a misspelt metric from one
+// metric finds a metric by its namespace, name and exact dimensions. It is nil if
+// there is none: CloudWatch itself answers for a misspelt metric as for one
 // without data.
 func (w *world) metric(namespace, name string, dims map[string]string) metric {
 	switch namespace {
@@ -161,7 +161,7 @@ func (w *world) lambdaVersion(name, version string) part {
 }
 
 // invocations is how many calls of minute m are known at seenAt that the alias
-// sent to a version. What the released version does not get, the other gets.
+// sent to a version. The other version gets what the released one does not.
 func (w *world) invocations(version string, m, seenAt int64) float64 {
 	seen := w.visible("cloudwatch", m, seenAt)
 	if seen == 0 {

@@ -19,7 +19,7 @@ type review struct {
 	territory string
 }
 
-// reviewCell is the grain in which reviews are spread, seconds.
+// reviewCell is the length of a cell, in seconds; each cell has its own reviews.
 const reviewCell = 300
 
 // maxReviews is how many a cell holds at most.
@@ -47,8 +47,8 @@ func (w *world) reviewsIn(cell int64) []review {
 	return out
 }
 
-// starsOf turns a number u in [0, 1) into stars whose mean is mean: half of
-// what is missing to five comes from single stars, half from fours.
+// starsOf turns a number u in [0, 1) into stars whose mean is mean: half of the
+// difference to five comes from ones, half from fours.
 func starsOf(mean, u float64) int {
 	missing := 5 - min(5, max(1, mean))
 	one, four := missing/8, missing/2

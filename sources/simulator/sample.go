@@ -27,15 +27,14 @@ const (
 // z95 is the 95th percentile of the standard normal distribution.
 const z95 = 1.6448536269514722
 
-// drawMost is how many invocations a minute may have for each to be drawn. Of
-// few, chance decides how many are slow; of many, their distribution says it well
-// enough.
+// drawMost is how many invocations of a minute are drawn one by one. With few,
+// chance decides how many are slow; with more, the distribution is accurate enough.
 const drawMost = 150
 
-// latency is n durations whose 95th percentile is p95, in p95's own unit. The
-// first of them are the same however many are seen.
+// latency is n durations whose 95th percentile is p95, in p95's own unit. A
+// larger n adds durations and changes none.
 func (w *world) latency(what string, m int64, n, p95, sigma float64) sample {
-	// A duration of nothing has no logarithm.
+	// A duration of 0 has no logarithm.
 	s := sample{n: n, mu: math.Log(max(p95, 1e-6)) - sigma*z95, sigma: sigma}
 	if n == 0 || n > drawMost || n != math.Trunc(n) {
 		return s

@@ -111,7 +111,7 @@ type Late struct {
 }
 
 // Correction publishes a false value for the minutes from At to At+For, and
-// takes it back After it was first published.
+// corrects it After it was first published.
 type Correction struct {
 	At     Offset `toml:"at"`
 	For    Span   `toml:"for"`

@@ -54,7 +54,7 @@ func (s *Simulator) sentryLimits(w http.ResponseWriter, remaining int, reset tim
 	h.Set("X-Sentry-Rate-Limit-ConcurrentRemaining", "24")
 }
 
-// refusal is Sentry's answer to a question that it does not take.
+// refusal is Sentry's answer to a query that it does not accept.
 type refusal struct {
 	status int
 	detail string
@@ -100,7 +100,7 @@ func (s *Simulator) sessions(w http.ResponseWriter, r *http.Request) {
 
 func isoTime(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02T15:04:05Z") }
 
-// cutSeries takes the last third away from each series of a group.
+// cutSeries removes the last third of each series of a group.
 func cutSeries(group map[string]any) {
 	series, _ := group["series"].(map[string][]any)
 	for k, v := range series {

@@ -16,8 +16,8 @@ type Config struct {
 	Start    time.Time        // T, that the scenario's times count from; required
 	Now      func() time.Time // the world's clock; time.Now if nil
 
-	// OnHang is called when a request is put to hang. The handler then waits
-	// until the client has gone. Nothing if nil.
+	// OnHang is called when a request begins to hang. The handler then waits until
+	// the client has gone. Nothing is called if nil.
 	OnHang func()
 	// Pause is how a slow answer is waited for; a real timer if nil.
 	Pause func(ctx context.Context, d time.Duration) error
@@ -33,9 +33,9 @@ type Config struct {
 	Log   *slog.Logger // each request at debug level; nothing if nil
 }
 
-// Simulator is the four upstreams of a release plan. Its handlers may be used
-// at once by many clients. It starts no goroutine and listens nowhere: serve
-// its handlers where you like.
+// Simulator is the four upstreams of a release plan. Many clients may use its
+// handlers at once. It starts no goroutine and does not listen: the caller serves
+// its handlers.
 type Simulator struct {
 	cfg     Config
 	world   *world
@@ -52,7 +52,7 @@ type Stats struct {
 	Requests map[string]int // by "upstream/Operation", such as "cloudwatch/GetMetricData"
 	Metrics  int            // metrics requested from GetMetricData, which is what AWS charges for
 	Queries  int            // Athena queries that ran, which is what AWS charges for
-	Hung     int            // requests that were put to hang
+	Hung     int            // requests that hung
 	Spoilt   int            // answers that Chaos spoilt
 }
 

@@ -48,7 +48,7 @@ type tokenClaims struct {
 }
 
 // verifyToken checks an App Store Connect token as Apple does. The error is for
-// tests and logs: Apple tells the client only that it is not authorized.
+// tests and logs; Apple only says that the client is not authorized.
 func verifyToken(token string, n Names, public *ecdsa.PublicKey, now time.Time) error {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// world answers what is true, and what of it can be seen. It is a pure function
+// world knows what is true and what an upstream shows of it. It is a pure function
 // of the scenario, of T and of the time that is asked about; the only state is
 // what clients wrote (alias weights) and caches of computed values.
 //
-// Minutes are counted since the Unix epoch. seenAt is the Unix second at which
-// somebody looks; settled means that everything is visible.
+// Minutes are counted since the Unix epoch. seenAt is the Unix second of the
+// question; settled means that everything is visible.
 type world struct {
 	s       *Scenario
 	start   time.Time
@@ -137,8 +137,8 @@ func (w *world) silent(upstream string, unix int64) bool {
 	return false
 }
 
-// noise is a reproducible number in [0, 1) for a thing at an index: no state,
-// so that the order and the number of questions never matter.
+// noise is a reproducible number in [0, 1) for a thing at an index. It has no
+// state, so the order and the number of questions do not matter.
 func (w *world) noise(what string, i int64) float64 {
 	h := w.s.Seed*0x9E3779B97F4A7C15 + 14695981039346656037
 	for k := range len(what) {
@@ -166,9 +166,9 @@ func (w *world) traffic(signal string, m int64) float64 {
 	return math.Round(w.level(signal, m*60) * w.swing(m*60) * jitter)
 }
 
-// share draws how many of n have a property of the given rate: the mean, off by
-// at most its own square root and never so far that it would have to be cut off
-// at nothing, so that a level which a scenario promises is kept.
+// share draws how many of n have a property of the given rate: the mean, plus or
+// minus at most its square root, and never below 0. So the mean stays at the
+// level that a scenario promises.
 func (w *world) share(what string, m int64, n, rate float64) float64 {
 	mean := n * rate
 	reach := min(mean, n-mean, math.Sqrt(mean*max(0, 1-rate)))
@@ -176,8 +176,8 @@ func (w *world) share(what string, m int64, n, rate float64) float64 {
 	return min(n, max(0, math.Floor(mean+off+w.noise("round "+what, m))))
 }
 
-// chance is how many of n have a property of the given rate, each drawn on its
-// own where they are few. The first of them are the same however many are seen.
+// chance is how many of n have a property of the given rate. If they are few, each
+// is drawn separately. A larger n adds draws and changes none.
 func (w *world) chance(what string, m int64, n, rate float64) float64 {
 	if n > drawMost || rate <= 0 {
 		return w.share(what, m, n, rate)

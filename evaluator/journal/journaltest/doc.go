@@ -13,35 +13,36 @@ import (
 
 // Journal is everything that *journal.Journal does; see there.
 type Journal interface {
-	Commit(ctx context.Context, after uint64, b evaluator.Batch) (uint64, error)
-	Save(ctx context.Context, plan string, seq uint64, state []byte) error
-	Seq(ctx context.Context) (uint64, error)
-	Plans(ctx context.Context) ([]string, error)
-	Document(ctx context.Context, digest string) ([]byte, error)
-	Recover(ctx context.Context, plan string) (evaluator.Recovery, error)
-	Origin(ctx context.Context, plan string) (evaluator.Recovery, error)
-	Entries(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error)
+	Commit(ctx context.Context, b evaluator.Batch) error
+	Save(ctx context.Context, run string, seq uint64, state []byte) error
+	Check() error
+	Reopen(ctx context.Context) error
+	Close() error
 
-	Events(ctx context.Context, after uint64, limit int) ([]evaluator.Stored, error)
-	PlanEvents(ctx context.Context, plan string, after uint64, limit int) ([]evaluator.Stored, error)
-	End(ctx context.Context) (uint64, error)
-	Before(ctx context.Context, t time.Time) (uint64, error)
-	Passed(ctx context.Context, except string, limit int) ([]evaluator.Past, error)
+	Runs(ctx context.Context, f evaluator.RunFilter) ([]evaluator.RunRecord, error)
+	Run(ctx context.Context, id string) (evaluator.RunRecord, error)
+	Passed(ctx context.Context, plan, exceptRun string, limit int) ([]evaluator.Past, error)
+	Document(ctx context.Context, digest string) ([]byte, error)
+	Recover(ctx context.Context, run string) (evaluator.Recovery, error)
+	Origin(ctx context.Context, run string) (evaluator.Recovery, error)
+	Entries(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Kept, error)
+	Prune(ctx context.Context, olderThan time.Time, keepPassed int) (journal.Pruned, error)
+
+	Events(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error)
+	Event(ctx context.Context, run string, n uint64) (evaluator.Stored, error)
+	Newer(mark uint64, limit int) (events []evaluator.Stored, next uint64, ok bool)
 	Watch() <-chan struct{}
 
-	Cursor(ctx context.Context, endpoint string) (journal.Cursor, error)
-	Delivered(ctx context.Context, endpoint string, pos uint64) error
-	Failed(ctx context.Context, endpoint string, pos uint64, attempts int, next time.Time, lastError string) error
-	Rewind(ctx context.Context, endpoint string, pos uint64) error
+	Endpoints(ctx context.Context) ([]string, error)
+	Pending(ctx context.Context, endpoint string) ([]journal.RunCursor, error)
+	Delivered(ctx context.Context, endpoint, run string, n uint64) error
+	Failed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error
+	Rewind(ctx context.Context, endpoint string, since time.Time) (runs int, err error)
 	Forget(ctx context.Context, endpoint string) error
-	Deliveries(ctx context.Context) ([]journal.Delivery, error)
-	Bury(ctx context.Context, endpoint string, pos uint64, now time.Time, reason string) error
+	Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
 	DeadLetters(ctx context.Context, endpoint string) ([]journal.DeadLetter, error)
-	RetryDead(ctx context.Context, endpoint string, pos uint64) error
-	Resolved(ctx context.Context, endpoint string, pos uint64) error
-
-	Prune(ctx context.Context, olderThan time.Time) (journal.Pruned, error)
-	Close() error
+	RetryDead(ctx context.Context, endpoint, run string, n uint64) error
+	Resolved(ctx context.Context, endpoint, run string, n uint64) error
 }
 
 // Store is a place that outlives the journals that are opened on it, as a file

@@ -56,48 +56,50 @@ func (f *Faulty) do(method string, write func() error) error {
 }
 
 // Commit is the journal's, under a fault.
-func (f *Faulty) Commit(ctx context.Context, after uint64, b evaluator.Batch) (seq uint64, err error) {
-	err = f.do("Commit", func() (err error) {
-		seq, err = f.Journal.Commit(ctx, after, b)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return seq, nil
+func (f *Faulty) Commit(ctx context.Context, b evaluator.Batch) error {
+	return f.do("Commit", func() error { return f.Journal.Commit(ctx, b) })
 }
 
 // Save is the journal's, under a fault.
-func (f *Faulty) Save(ctx context.Context, plan string, seq uint64, state []byte) error {
-	return f.do("Save", func() error { return f.Journal.Save(ctx, plan, seq, state) })
+func (f *Faulty) Save(ctx context.Context, run string, seq uint64, state []byte) error {
+	return f.do("Save", func() error { return f.Journal.Save(ctx, run, seq, state) })
+}
+
+// Reopen is the journal's, under a fault.
+func (f *Faulty) Reopen(ctx context.Context) error {
+	return f.do("Reopen", func() error { return f.Journal.Reopen(ctx) })
 }
 
 // Delivered is the journal's, under a fault.
-func (f *Faulty) Delivered(ctx context.Context, endpoint string, pos uint64) error {
-	return f.do("Delivered", func() error { return f.Journal.Delivered(ctx, endpoint, pos) })
+func (f *Faulty) Delivered(ctx context.Context, endpoint, run string, n uint64) error {
+	return f.do("Delivered", func() error { return f.Journal.Delivered(ctx, endpoint, run, n) })
 }
 
 // Failed is the journal's, under a fault.
-func (f *Faulty) Failed(ctx context.Context, endpoint string, pos uint64, attempts int, next time.Time, lastError string) error {
-	return f.do("Failed", func() error { return f.Journal.Failed(ctx, endpoint, pos, attempts, next, lastError) })
+func (f *Faulty) Failed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error {
+	return f.do("Failed", func() error { return f.Journal.Failed(ctx, endpoint, run, n, attempts, next, lastError) })
 }
 
 // Bury is the journal's, under a fault.
-func (f *Faulty) Bury(ctx context.Context, endpoint string, pos uint64, now time.Time, reason string) error {
-	return f.do("Bury", func() error { return f.Journal.Bury(ctx, endpoint, pos, now, reason) })
+func (f *Faulty) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
+	return f.do("Bury", func() error { return f.Journal.Bury(ctx, endpoint, run, n, now, reason) })
 }
 
 // Rewind is the journal's, under a fault.
-func (f *Faulty) Rewind(ctx context.Context, endpoint string, pos uint64) error {
-	return f.do("Rewind", func() error { return f.Journal.Rewind(ctx, endpoint, pos) })
+func (f *Faulty) Rewind(ctx context.Context, endpoint string, since time.Time) (runs int, err error) {
+	err = f.do("Rewind", func() (err error) {
+		runs, err = f.Journal.Rewind(ctx, endpoint, since)
+		return err
+	})
+	return runs, err
 }
 
 // RetryDead is the journal's, under a fault.
-func (f *Faulty) RetryDead(ctx context.Context, endpoint string, pos uint64) error {
-	return f.do("RetryDead", func() error { return f.Journal.RetryDead(ctx, endpoint, pos) })
+func (f *Faulty) RetryDead(ctx context.Context, endpoint, run string, n uint64) error {
+	return f.do("RetryDead", func() error { return f.Journal.RetryDead(ctx, endpoint, run, n) })
 }
 
 // Resolved is the journal's, under a fault.
-func (f *Faulty) Resolved(ctx context.Context, endpoint string, pos uint64) error {
-	return f.do("Resolved", func() error { return f.Journal.Resolved(ctx, endpoint, pos) })
+func (f *Faulty) Resolved(ctx context.Context, endpoint, run string, n uint64) error {
+	return f.do("Resolved", func() error { return f.Journal.Resolved(ctx, endpoint, run, n) })
 }

@@ -1,31 +1,39 @@
 package journaltest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"maps"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/rules"
 )
 
 // Memory is a Store in memory. It goes through the stored form of everything, as
 // a file does. The zero value is empty and ready.
 type Memory struct {
 	mu        sync.Mutex
-	seq       uint64
 	epoch     int
 	watch     chan struct{}
-	documents map[string][]byte                // :: digest → plan's JSON
-	ticks     map[string][]evaluator.Kept      // :: plan → entries, Tick and Events only as Raw
-	states    map[string][]evaluator.Recovery  // :: plan → states, ascending
-	events    []evaluator.Stored               // by position
-	cursors   map[string]*journal.Cursor       // :: endpoint → cursor
-	dead      map[string][]*journal.DeadLetter // :: endpoint → letters by position
-	pos       uint64
+	documents map[string][]byte // :: digest → plan's JSON
+	runs      []*kept           // as they began
+	newest    []evaluator.Stored
+	endpoints []string
+	dead      map[string][]*journal.DeadLetter // :: endpoint → letters
+}
+
+// kept is all of one run.
+type kept struct {
+	record  evaluator.RunRecord
+	ticks   []evaluator.Kept
+	events  []evaluator.Stored
+	states  []evaluator.Recovery          // ascending
+	cursors map[string]*journal.RunCursor // :: endpoint → cursor; End is not kept
 }
 
 // memory is one opening of a Memory.
@@ -34,21 +42,18 @@ type memory struct {
 	epoch int
 }
 
-// Open opens the journal for as long as nobody opens it again.
+// Open opens the journal until the next opening.
 func (m *Memory) Open(endpoints ...string) (Journal, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.documents == nil {
 		m.documents = make(map[string][]byte)
-		m.ticks = make(map[string][]evaluator.Kept)
-		m.states = make(map[string][]evaluator.Recovery)
-		m.cursors = make(map[string]*journal.Cursor)
 		m.dead = make(map[string][]*journal.DeadLetter)
 		m.watch = make(chan struct{})
 	}
 	m.epoch++
 	for _, e := range endpoints {
-		m.cursorLocked(e)
+		m.addEndpointLocked(e)
 	}
 	return &memory{m, m.epoch}, nil
 }
@@ -58,7 +63,28 @@ func (m *Memory) changedLocked() {
 	m.watch = make(chan struct{})
 }
 
+// runLocked is a run by its id, nil when there is none.
+func (m *Memory) runLocked(id string) *kept {
+	for _, r := range m.runs {
+		if r.record.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
 func (m *memory) Close() error { return nil }
+
+func (m *memory) Check() error { return nil }
+
+func (m *memory) Reopen(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Memory.epoch++
+	m.epoch = m.Memory.epoch
+	m.changedLocked()
+	return nil
+}
 
 func (m *memory) Watch() <-chan struct{} {
 	m.mu.Lock()
@@ -66,45 +92,70 @@ func (m *memory) Watch() <-chan struct{} {
 	return m.watch
 }
 
-func (m *memory) Commit(_ context.Context, after uint64, b evaluator.Batch) (uint64, error) {
+func (m *memory) Commit(_ context.Context, b evaluator.Batch) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if after != m.seq || m.epoch != m.Memory.epoch {
-		return 0, journal.ErrFenced
+	had := map[string]bool{} // :: run → it is in the batch
+	for i := range b {
+		seq := uint64(0)
+		if r := m.runLocked(b[i].Run); r != nil {
+			seq = r.record.Seq
+		}
+		if b[i].After != seq || had[b[i].Run] || m.epoch != m.Memory.epoch {
+			return fmt.Errorf("run %q: %w", b[i].Run, journal.ErrFenced)
+		}
+		if b[i].Record.ID != b[i].Run {
+			return fmt.Errorf("run %q: its record is of run %q", b[i].Run, b[i].Record.ID)
+		}
+		had[b[i].Run] = true
 	}
-	kept, err := stored(b)
+	entries, err := stored(b)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	m.seq++
-	for i, k := range kept {
-		k.Seq = m.seq
-		if b[i].Document != nil {
-			m.documents[k.Digest] = slices.Clone(b[i].Document)
-		}
-		m.ticks[k.Plan] = append(m.ticks[k.Plan], k)
-		for n, e := range k.Events {
-			m.pos++
-			m.events = append(m.events, evaluator.Stored{Pos: m.pos, Seq: m.seq, Event: e, Raw: k.Raw[n]})
-		}
-		if b[i].Snapshot != nil {
-			m.saveLocked(k, b[i].Snapshot)
-		}
+	for i, k := range entries {
+		m.keepLocked(&b[i], k)
 	}
 	m.changedLocked()
-	return m.seq, nil
+	return nil
+}
+
+func (m *Memory) keepLocked(e *evaluator.Entry, k evaluator.Kept) {
+	if e.Document != nil && m.documents[e.Digest] == nil {
+		m.documents[e.Digest] = slices.Clone(e.Document)
+	}
+	r := m.runLocked(e.Run)
+	if r == nil {
+		r = &kept{cursors: make(map[string]*journal.RunCursor)}
+		m.runs = append(m.runs, r)
+		for _, name := range m.endpoints {
+			r.cursors[name] = &journal.RunCursor{Run: e.Run}
+		}
+	}
+	n := r.record.N
+	r.record = k.Record
+	r.record.Seq, r.record.N, r.record.Digest, r.record.At = k.Seq, n, k.Digest, k.Tick.At
+	k.Record = evaluator.RunRecord{}
+	r.ticks = append(r.ticks, k)
+	for i, event := range k.Events {
+		s := evaluator.Stored{Run: e.Run, Seq: k.Seq, Digest: k.Digest, Event: event, Raw: k.Raw[i]}
+		r.events, m.newest = append(r.events, s), append(m.newest, s)
+		r.record.N = event.N
+	}
+	if e.Snapshot != nil {
+		r.save(k, e.Snapshot)
+	}
 }
 
 // stored sends a batch through its stored form.
 func stored(b evaluator.Batch) ([]evaluator.Kept, error) {
-	kept := make([]evaluator.Kept, len(b))
+	list := make([]evaluator.Kept, len(b))
 	for i, e := range b {
-		k := evaluator.Kept{Entry: evaluator.Entry{Plan: e.Plan, Digest: e.Digest}}
-		raw, err := json.Marshal(e.Tick)
-		if err == nil {
-			err = json.Unmarshal(raw, &k.Tick)
+		k := evaluator.Kept{Seq: e.After + 1, Entry: evaluator.Entry{Run: e.Run, After: e.After, Digest: e.Digest}}
+		if err := through(e.Tick, &k.Tick); err != nil {
+			return nil, err
 		}
-		if err != nil {
+		if err := through(e.Record, &k.Record); err != nil {
 			return nil, err
 		}
 		for _, event := range e.Events {
@@ -118,41 +169,84 @@ func stored(b evaluator.Batch) ([]evaluator.Kept, error) {
 			}
 			k.Events, k.Raw = append(k.Events, back), append(k.Raw, raw)
 		}
-		kept[i] = k
+		list[i] = k
 	}
-	return kept, nil
+	return list, nil
 }
 
-func (m *Memory) saveLocked(k evaluator.Kept, state []byte) {
-	m.states[k.Plan] = append(m.states[k.Plan], evaluator.Recovery{
-		Seq: k.Seq, At: k.Tick.At, Digest: k.Digest, Snapshot: slices.Clone(state),
-	})
+// through sends a value through JSON.
+func through(from, into any) error {
+	raw, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(raw, into)
 }
 
-func (m *memory) Save(_ context.Context, plan string, seq uint64, state []byte) error {
+func (r *kept) save(k evaluator.Kept, state []byte) {
+	r.states = append(r.states, evaluator.Recovery{Seq: k.Seq, At: k.Tick.At, Digest: k.Digest, Snapshot: slices.Clone(state)})
+}
+
+func (m *memory) Save(_ context.Context, run string, seq uint64, state []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s := m.states[plan]; len(s) > 0 && s[len(s)-1].Seq >= seq {
+	r := m.runLocked(run)
+	if r == nil || seq == 0 || seq > uint64(len(r.ticks)) {
 		return nil
 	}
-	for _, k := range m.ticks[plan] {
-		if k.Seq == seq {
-			m.saveLocked(k, state)
-		}
+	if n := len(r.states); n == 0 || r.states[n-1].Seq < seq {
+		r.save(r.ticks[seq-1], state)
 	}
 	return nil
 }
 
-func (m *memory) Seq(context.Context) (uint64, error) {
+func (m *memory) Runs(_ context.Context, f evaluator.RunFilter) (list []evaluator.RunRecord, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.seq, nil
+	for _, r := range slices.Backward(m.runs) {
+		c := &r.record
+		if (f.ID == "" || c.ID == f.ID) && (f.Plan == "" || c.Plan == f.Plan) && (f.Version == "" || c.Version == f.Version) &&
+			(len(f.States) == 0 || slices.Contains(f.States, c.State)) && (!f.Undecided || c.Decided.IsZero()) && (!f.Open || !c.Over) {
+			list = append(list, *c)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b evaluator.RunRecord) int { return b.Begun.Compare(a.Begun) })
+	if f.Limit > 0 {
+		list = list[:min(f.Limit, len(list))]
+	}
+	return list, nil
 }
 
-func (m *memory) Plans(context.Context) ([]string, error) {
+func (m *memory) Run(_ context.Context, id string) (evaluator.RunRecord, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Sorted(maps.Keys(m.ticks)), nil
+	if r := m.runLocked(id); r != nil {
+		return r.record, nil
+	}
+	return evaluator.RunRecord{}, journal.ErrNotFound
+}
+
+// passedLocked is the runs of a plan that passed, the newest first.
+func (m *Memory) passedLocked(plan string) (list []*kept) {
+	for _, r := range slices.Backward(m.runs) {
+		if r.record.Plan == plan && r.record.State == rules.Passed {
+			list = append(list, r)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *kept) int { return b.record.Decided.Compare(a.record.Decided) })
+	return list
+}
+
+func (m *memory) Passed(_ context.Context, plan, exceptRun string, limit int) ([]evaluator.Past, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	past := []evaluator.Past{}
+	for _, r := range m.passedLocked(plan) {
+		if r.record.ID != exceptRun && r.record.Totals != nil && len(past) < limit {
+			past = append(past, evaluator.Past{Run: r.record.ID, At: r.record.Decided, Totals: r.record.Totals})
+		}
+	}
+	return past, nil
 }
 
 func (m *memory) Document(_ context.Context, digest string) ([]byte, error) {
@@ -164,67 +258,61 @@ func (m *memory) Document(_ context.Context, digest string) ([]byte, error) {
 	return nil, journal.ErrNotFound
 }
 
-func (m *memory) Recover(ctx context.Context, plan string) (evaluator.Recovery, error) {
+func (m *memory) Recover(ctx context.Context, run string) (rec evaluator.Recovery, err error) {
 	m.mu.Lock()
-	var r evaluator.Recovery
-	if s := m.states[plan]; len(s) > 0 {
-		r = s[len(s)-1]
+	if r := m.runLocked(run); r != nil && len(r.states) > 0 {
+		rec = r.states[len(r.states)-1]
 	}
 	m.mu.Unlock()
-	var err error
-	r.Later, err = m.Entries(ctx, plan, r.Seq, -1)
-	if r.Snapshot == nil && len(r.Later) > 0 {
-		r.Digest = r.Later[0].Digest
+	rec.Later, err = m.Entries(ctx, run, rec.Seq, -1)
+	if rec.Snapshot == nil && len(rec.Later) > 0 {
+		rec.Digest = rec.Later[0].Digest
 	}
-	return r, err
+	return rec, err
 }
 
-func (m *memory) Origin(_ context.Context, plan string) (evaluator.Recovery, error) {
+func (m *memory) Origin(_ context.Context, run string) (evaluator.Recovery, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	ticks := m.ticks[plan]
-	for _, s := range slices.Backward(m.states[plan]) {
-		if len(ticks) == 0 || ticks[0].Seq > s.Seq {
-			return s, nil
-		}
+	if r := m.runLocked(run); r != nil {
+		return evaluator.Recovery{Digest: r.ticks[0].Digest}, nil
 	}
-	if len(ticks) == 0 {
-		return evaluator.Recovery{}, nil
-	}
-	return evaluator.Recovery{Digest: ticks[0].Digest}, nil
+	return evaluator.Recovery{}, nil
 }
 
-func (m *memory) Entries(_ context.Context, plan string, after uint64, limit int) ([]evaluator.Kept, error) {
+func (m *memory) Entries(_ context.Context, run string, after uint64, limit int) (list []evaluator.Kept, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var kept []evaluator.Kept
-	for _, k := range m.ticks[plan] {
-		if k.Seq > after && len(kept) != limit {
-			kept = append(kept, k)
+	r := m.runLocked(run)
+	if r == nil {
+		return nil, nil
+	}
+	for _, k := range r.ticks {
+		if k.Seq > after && len(list) != limit {
+			list = append(list, k)
 		}
 	}
-	return kept, nil
+	return list, nil
 }
 
-func (m *memory) Prune(_ context.Context, olderThan time.Time) (journal.Pruned, error) {
+func (m *memory) Prune(_ context.Context, olderThan time.Time, keepPassed int) (p journal.Pruned, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var p journal.Pruned
-	for plan, states := range m.states {
-		i := len(states) - 1
-		for i >= 0 && !states[i].At.Before(olderThan) {
-			i--
-		}
-		if i < 0 {
+	for _, r := range slices.Clone(m.runs) {
+		if !m.droppableLocked(r, olderThan, max(keepPassed, 1)) {
 			continue
 		}
-		origin := states[i].Seq
-		p.Events += m.pruneEventsLocked(plan, origin)
-		p.Ticks += cut(m.ticks, plan, func(k evaluator.Kept) bool { return k.Seq <= origin })
-		p.Snapshots += cut(m.states, plan, func(r evaluator.Recovery) bool { return r.Seq < origin })
+		m.runs = slices.DeleteFunc(m.runs, func(o *kept) bool { return o == r })
+		p.Runs++
+		p.Ticks += int64(len(r.ticks))
+		p.Events += int64(len(r.events))
+		p.Snapshots += int64(len(r.states))
 	}
 	for digest := range m.documents {
-		if !m.usedLocked(digest) {
+		used := slices.ContainsFunc(m.runs, func(r *kept) bool {
+			return slices.ContainsFunc(r.ticks, func(k evaluator.Kept) bool { return k.Digest == digest })
+		})
+		if !used {
 			delete(m.documents, digest)
 			p.Plans++
 		}
@@ -232,68 +320,62 @@ func (m *memory) Prune(_ context.Context, olderThan time.Time) (journal.Pruned, 
 	return p, nil
 }
 
-func (m *Memory) usedLocked(digest string) bool {
-	for _, ticks := range m.ticks {
-		if slices.ContainsFunc(ticks, func(k evaluator.Kept) bool { return k.Digest == digest }) {
-			return true
-		}
+func (m *Memory) droppableLocked(r *kept, olderThan time.Time, keepPassed int) bool {
+	c := &r.record
+	if !c.Over || c.Decided.IsZero() || !c.Decided.Before(olderThan) {
+		return false
 	}
-	for _, states := range m.states {
-		if slices.ContainsFunc(states, func(r evaluator.Recovery) bool { return r.Digest == digest }) {
-			return true
-		}
-	}
-	return false
-}
-
-func (m *memory) Passed(_ context.Context, except string, limit int) ([]evaluator.Past, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	past := []evaluator.Past{}
-	for _, s := range slices.Backward(m.events) {
-		if len(past) < limit && s.Event.Plan != except && m.standsPassedLocked(s) {
-			past = append(past, evaluator.Past{Plan: s.Event.Plan, At: s.Event.At, Totals: s.Event.Totals})
-		}
-	}
-	return past, nil
-}
-
-// standsPassedLocked reports whether an event has totals and is the newest of its
-// plan's run.
-func (m *Memory) standsPassedLocked(s evaluator.Stored) bool {
-	return s.Event.Totals != nil && !slices.ContainsFunc(m.events, func(l evaluator.Stored) bool {
-		return l.Event.Plan == s.Event.Plan && l.Event.Kind == evaluator.RunEvent && l.Event.N > s.Event.N
-	})
-}
-
-func (m *Memory) pruneEventsLocked(plan string, origin uint64) int64 {
-	n := len(m.events)
-	passed := make(map[uint64]bool) // :: position → it is how a run stands that has passed
-	for _, s := range m.events {
-		passed[s.Pos] = m.standsPassedLocked(s)
-	}
-	m.events = slices.DeleteFunc(m.events, func(s evaluator.Stored) bool {
-		if s.Event.Plan != plan || s.Seq > origin || passed[s.Pos] {
+	for _, cursor := range r.cursors {
+		if cursor.N < c.N {
 			return false
 		}
-		for _, c := range m.cursors {
-			if s.Pos > c.Pos {
-				return false
-			}
+	}
+	for _, letters := range m.dead {
+		if slices.ContainsFunc(letters, func(d *journal.DeadLetter) bool { return d.Run == c.ID }) {
+			return false
 		}
-		for _, letters := range m.dead {
-			if slices.ContainsFunc(letters, func(d *journal.DeadLetter) bool { return d.Pos == s.Pos }) {
-				return false
-			}
-		}
-		return true
-	})
-	return int64(n - len(m.events))
+	}
+	newest := m.passedLocked(c.Plan)
+	return !slices.Contains(newest[:min(keepPassed, len(newest))], r)
 }
 
-// cut deletes from one plan's list and counts.
-func cut[T any](lists map[string][]T, plan string, gone func(T) bool) int64 {
-	n := len(lists[plan])
-	lists[plan] = slices.DeleteFunc(slices.Clone(lists[plan]), gone)
-	return int64(n - len(lists[plan]))
+func (m *memory) Events(_ context.Context, run string, after uint64, limit int) (list []evaluator.Stored, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.runLocked(run); r != nil {
+		for _, s := range r.events {
+			if s.Event.N > after && len(list) != limit {
+				list = append(list, s)
+			}
+		}
+	}
+	return list, nil
+}
+
+func (m *memory) Event(ctx context.Context, run string, n uint64) (evaluator.Stored, error) {
+	list, err := m.Events(ctx, run, n-1, 1)
+	if err == nil && (n == 0 || len(list) == 0) {
+		err = journal.ErrNotFound
+	}
+	return append(list, evaluator.Stored{})[0], err
+}
+
+func (m *memory) Newer(mark uint64, limit int) (events []evaluator.Stored, next uint64, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	end := uint64(len(m.newest))
+	if mark > end {
+		return nil, end, false
+	}
+	rest := m.newest[mark:]
+	rest = rest[:min(limit, len(rest))]
+	return slices.Clone(rest), mark + uint64(len(rest)), true
+}
+
+// byRun orders letters as the journal lists them.
+func (m *Memory) byRun(a, b *journal.DeadLetter) int {
+	at := func(d *journal.DeadLetter) int {
+		return slices.IndexFunc(m.runs, func(r *kept) bool { return r.record.ID == d.Run })
+	}
+	return cmp.Or(cmp.Compare(at(a), at(b)), cmp.Compare(a.Event.N, b.Event.N))
 }

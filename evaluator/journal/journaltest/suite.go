@@ -3,6 +3,8 @@ package journaltest
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,23 +21,28 @@ func Run(t *testing.T, store func(t *testing.T) Store) {
 	}{
 		{"an empty journal has nothing", testEmpty},
 		{"what is committed is there after a reopening", testReopen},
-		{"a commit that does not follow the newest is fenced", testFenced},
+		{"a batch may hold ticks of several runs", testTwoRuns},
+		{"a commit that does not follow the newest tick of its run is fenced", testFenced},
 		{"a writer of an earlier opening is fenced", testEpoch},
+		{"a journal that was opened again in place goes on", testReopenInPlace},
 		{"a batch with an entry that cannot be kept is not kept at all", testAllOrNothing},
 		{"a commit wakes those who watch", testWatch},
 		{"recovery goes on from the newest state", testRecover},
 		{"a changed plan is kept beside the former", testDigest},
-		{"events of all plans have one order", testEvents},
-		{"a new endpoint begins at the end", testNewEndpoint},
-		{"a cursor goes forward only", testCursor},
-		{"a rewound cursor goes back", testRewind},
+		{"events of a run have one order", testEvents},
+		{"what was committed last can be followed over all runs", testNewer},
+		{"runs are listed as their newest tick left them", testRuns},
+		{"passed runs of a plan, the newest first", testPassed},
+		{"a new endpoint begins at the end of every run", testNewEndpoint},
+		{"a cursor of a run goes forward only", testCursor},
+		{"an endpoint is set back in every run that has events since", testRewind},
+		{"a forgotten endpoint is new when it comes again", testForget},
 		{"dead letters", testDead},
-		{"pruning keeps what is needed", testPrune},
-		{"pruning keeps what was not delivered", testPruneUndelivered},
-		{"releases that stand as passed, newest first", testPassed},
+		{"a run is dropped whole, with its plan", testPrune},
+		{"a run that is needed is kept whole", testPruneKeeps},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := &bench{T: t, store: store(t)}
+			b := &bench{T: t, store: store(t), seq: make(map[string]uint64), n: make(map[string]uint64)}
 			b.open()
 			c.test(b)
 			if err := b.j.Close(); err != nil {
@@ -50,8 +57,8 @@ type bench struct {
 	*testing.T
 	store Store
 	j     Journal
-	seq   uint64
-	n     map[string]uint64 // :: plan → ordinal of its newest event
+	seq   map[string]uint64 // :: run → its newest tick
+	n     map[string]uint64 // :: run → ordinal of its newest event
 }
 
 func (b *bench) open(endpoints ...string) {
@@ -74,37 +81,52 @@ func (b *bench) reopen(endpoints ...string) {
 // at is the time of a tick.
 func at(second int) time.Time { return time.Unix(1_750_000_000+int64(second), 0).UTC() }
 
-// entry is a tick with a number of events, and things in it that are hard to
-// keep exactly.
-func (b *bench) entry(plan string, second, events int) evaluator.Entry {
-	if b.n == nil {
-		b.n = make(map[string]uint64)
+// entry is the next tick of a run, "plan@version", with a number of events, and
+// things in it that are hard to keep exactly.
+func (b *bench) entry(run string, second, events int) evaluator.Entry {
+	plan, version, _ := strings.Cut(run, "@")
+	e := evaluator.Entry{
+		Run: run, After: b.seq[run], Digest: "digest of " + run, Document: []byte(`{"name":"` + run + `"}`),
+		Tick: evaluator.Tick{
+			At:       at(second),
+			Readings: []rules.Reading{{Signal: 1, From: 1, To: 2, Points: []rules.Point{{At: 1, Value: 0.1 + 0.2, Samples: 1e300}}, Detail: "\x00 <&> \u2028 é", Fault: rules.Throttled}},
+			Commands: []evaluator.Command{{ID: "c", Kind: evaluator.Hold, By: "a", Why: "b"}},
+		},
+		Record: evaluator.RunRecord{
+			ID: run, Plan: plan, Version: version, Try: 1, Start: at(-60), Begun: at(0), State: rules.Monitoring, Verdict: rules.Pending,
+			Parameters: map[string]string{"lambda": "<43>"}, Previous: rules.Previous{Version: "0.9", Parameters: map[string]string{"lambda": "42"}},
+		},
 	}
-	e := evaluator.Entry{Plan: plan, Digest: "digest of " + plan, Document: []byte(`{"name":"` + plan + `"}`), Tick: evaluator.Tick{
-		At:       at(second),
-		Readings: []rules.Reading{{Signal: 1, From: 1, To: 2, Points: []rules.Point{{At: 1, Value: 0.1 + 0.2, Samples: 1e300}}, Detail: "\x00 <&> \u2028 é", Fault: rules.Throttled}},
-		Commands: []evaluator.Command{{ID: "c", Kind: evaluator.Hold, By: "a", Why: "b"}},
-	}}
-	for range events {
-		b.n[plan]++
+	for i := range events {
+		n := b.n[run] + uint64(i) + 1
 		e.Events = append(e.Events, evaluator.Event{
-			ID: fmt.Sprintf("%s/%d", plan, b.n[plan]), N: b.n[plan], Plan: plan, At: at(second), Kind: evaluator.RuleEvent, From: "<a>", To: "b",
-			Evidence: &evaluator.Evidence{Value: 1.0 / 3, From: at(0)},
+			ID: fmt.Sprintf("%s/%d", run, n), N: n, Plan: plan, At: at(second), Kind: evaluator.RuleEvent, To: "<b>", Subject: "\u2028",
+			Totals: []evaluator.Total{{Signal: "s", Bad: 1.0 / 3, Samples: 1e9}},
 		})
+	}
+	return e
+}
+
+// decided is a tick that ends a run.
+func (b *bench) decided(run string, second int, state rules.State, totals ...evaluator.Total) evaluator.Entry {
+	e := b.entry(run, second, 1)
+	e.Record.State, e.Record.Decided, e.Record.Over, e.Record.Totals = state, at(second), true, totals
+	e.Record.Verdict = rules.Fail
+	if state == rules.Passed {
+		e.Record.Verdict = rules.Pass
 	}
 	return e
 }
 
 func (b *bench) commit(entries ...evaluator.Entry) {
 	b.Helper()
-	seq, err := b.j.Commit(b.Context(), b.seq, entries)
-	if err != nil {
-		b.Fatalf("Commit after %d: %v", b.seq, err)
+	if err := b.j.Commit(b.Context(), entries); err != nil {
+		b.Fatalf("Commit: %v", err)
 	}
-	if seq <= b.seq {
-		b.Fatalf("Commit after %d gave sequence %d", b.seq, seq)
+	for _, e := range entries {
+		b.seq[e.Run]++
+		b.n[e.Run] += uint64(len(e.Events))
 	}
-	b.seq = seq
 }
 
 // must is for calls whose error is a failure of the test.
@@ -132,17 +154,37 @@ func (b *bench) fails(what string, err, want error) {
 	}
 }
 
-// positions are those of the events that Events gives.
-func (b *bench) positions(after uint64) []uint64 {
+// lists compares lists that are written as text.
+func (b *bench) lists(what string, got []string, want ...string) {
 	b.Helper()
-	var list []uint64
-	for _, s := range must[[]evaluator.Stored](b)(b.j.Events(b.Context(), after, 1000)) {
-		list = append(list, s.Pos)
+	if !slices.Equal(got, want) {
+		b.Errorf("%s:\ngot  %q\nwant %q", what, got, want)
+	}
+}
+
+// ids are those of the events that Events gives.
+func (b *bench) ids(run string, after uint64) (list []string) {
+	b.Helper()
+	for _, s := range must[[]evaluator.Stored](b)(b.j.Events(b.Context(), run, after, -1)) {
+		list = append(list, s.Event.ID)
 	}
 	return list
 }
 
-func (b *bench) cursor(endpoint string) journal.Cursor {
+// pending is what an endpoint is not done with: "run after 2 of 5".
+func (b *bench) pending(endpoint string) (list []string) {
 	b.Helper()
-	return must[journal.Cursor](b)(b.j.Cursor(b.Context(), endpoint))
+	for _, c := range must[[]journal.RunCursor](b)(b.j.Pending(b.Context(), endpoint)) {
+		list = append(list, fmt.Sprintf("%s after %d of %d", c.Run, c.N, c.End))
+	}
+	return list
+}
+
+// runs are the ids of the runs that a filter lets through.
+func (b *bench) runs(f evaluator.RunFilter) (list []string) {
+	b.Helper()
+	for _, r := range must[[]evaluator.RunRecord](b)(b.j.Runs(b.Context(), f)) {
+		list = append(list, r.ID)
+	}
+	return list
 }

@@ -1,174 +1,112 @@
 package journaltest
 
 import (
+	"fmt"
 	"slices"
 
-	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 )
 
 func testNewEndpoint(b *bench) {
+	ctx := b.Context()
 	b.reopen("first")
 	b.commit(b.entry("p", 0, 3))
-	if got := b.cursor("first").Pos; got != 0 {
-		b.Errorf("an endpoint of an empty journal: got %d, want 0", got)
-	}
-	if got := b.cursor("second").Pos; got != 3 {
-		b.Errorf("an endpoint that came later: got %d, want 3", got)
-	}
+	b.lists("an endpoint of an empty journal", b.pending("first"), "p after 0 of 3")
+	b.lists("an endpoint that was not known", b.pending("second"))
 	b.reopen("first", "second", "third")
-	b.commit(b.entry("p", 1, 1))
-	if got := b.cursor("third").Pos; got != 3 {
-		b.Errorf("an endpoint named when opening: got %d, want 3", got)
+	b.commit(b.entry("p", 1, 1), b.entry("q", 1, 2))
+	for _, name := range []string{"second", "third"} {
+		b.lists("the end of a run that was there, the beginning of a later one", b.pending(name), "p after 3 of 4", "q after 0 of 2")
 	}
-	if got := b.cursor("first").Pos; got != 0 {
-		b.Errorf("a known endpoint after a reopening: got %d, want 0", got)
-	}
+	b.lists("a known endpoint", b.pending("first"), "p after 0 of 4", "q after 0 of 2")
+	b.lists("Endpoints", must[[]string](b)(b.j.Endpoints(ctx)), "first", "second", "third")
 }
 
 func testCursor(b *bench) {
 	ctx := b.Context()
 	b.reopen("a", "b")
-	b.commit(b.entry("p", 0, 5))
-	b.ok("Failed", b.j.Failed(ctx, "a", 1, 2, at(9), "refused"))
-	if got, want := b.cursor("a"), (journal.Cursor{Attempts: 2, NextAt: at(9), LastError: "refused"}); got != want {
-		b.Errorf("after Failed: got %+v, want %+v", got, want)
+	b.commit(b.entry("p", 0, 5), b.entry("q", 0, 2))
+	b.ok("Failed", b.j.Failed(ctx, "a", "p", 1, 2, at(9), "refused"))
+	got := must[[]journal.RunCursor](b)(b.j.Pending(ctx, "a"))
+	want := []journal.RunCursor{{Run: "p", End: 5, Attempts: 2, NextAt: at(9), LastError: "refused"}, {Run: "q", End: 2}}
+	if !slices.Equal(got, want) {
+		b.Errorf("after Failed:\ngot  %+v\nwant %+v", got, want)
 	}
-	b.ok("Delivered", b.j.Delivered(ctx, "a", 3))
-	b.ok("Delivered", b.j.Delivered(ctx, "a", 2)) // an older mark that comes late
-	b.ok("Failed", b.j.Failed(ctx, "a", 3, 1, at(9), "late"))
-	if got, want := b.cursor("a"), (journal.Cursor{Pos: 3}); got != want {
-		b.Errorf("after Delivered: got %+v, want %+v", got, want)
-	}
+	b.ok("Delivered", b.j.Delivered(ctx, "a", "p", 3))
+	b.ok("Delivered", b.j.Delivered(ctx, "a", "p", 2)) // an older mark that comes late
+	b.ok("Failed", b.j.Failed(ctx, "a", "p", 3, 1, at(9), "late"))
+	b.ok("Delivered", b.j.Delivered(ctx, "b", "q", 2))
 	b.reopen()
-	list := must[[]journal.Delivery](b)(b.j.Deliveries(ctx))
-	want := []journal.Delivery{
-		{Endpoint: "a", Cursor: journal.Cursor{Pos: 3}, Lag: 2, Oldest: at(0)},
-		{Endpoint: "b", Lag: 5, Oldest: at(0)},
+	got = must[[]journal.RunCursor](b)(b.j.Pending(ctx, "a"))
+	want = []journal.RunCursor{{Run: "p", N: 3, End: 5}, {Run: "q", End: 2}}
+	if !slices.Equal(got, want) {
+		b.Errorf("after Delivered:\ngot  %+v\nwant %+v", got, want)
 	}
-	if !slices.Equal(list, want) {
-		b.Errorf("Deliveries:\ngot  %+v\nwant %+v", list, want)
-	}
-	b.ok("Forget", b.j.Forget(ctx, "b"))
-	if list = must[[]journal.Delivery](b)(b.j.Deliveries(ctx)); len(list) != 1 {
-		b.Errorf("after Forget: got %+v, want a alone", list)
-	}
+	b.lists("the other endpoint", b.pending("b"), "p after 0 of 5")
 }
 
 func testRewind(b *bench) {
 	ctx := b.Context()
-	b.reopen("a")
-	b.commit(b.entry("p", 0, 5))
-	b.ok("Delivered", b.j.Delivered(ctx, "a", 5))
-	watch := b.j.Watch()
-	b.ok("Rewind", b.j.Rewind(ctx, "a", 2))
-	if got := b.cursor("a").Pos; got != 2 {
-		b.Errorf("after Rewind: got %d, want 2", got)
+	b.reopen("a", "b")
+	for i := range 3 {
+		b.commit(b.entry("p", 10*i, 1))
 	}
-	select {
-	case <-watch:
-	default:
-		b.Error("a rewinding wakes nobody")
+	b.commit(b.entry("q", 20, 2), b.entry("stuck", 20, 2), b.entry("old", 5, 1))
+	for run, n := range map[string]uint64{"p": 3, "q": 2, "old": 1} {
+		b.ok("Delivered", b.j.Delivered(ctx, "a", run, n))
+		b.ok("Delivered", b.j.Delivered(ctx, "b", run, n))
 	}
-	b.ok("Rewind beyond the end", b.j.Rewind(ctx, "a", 99))
-	if got := b.cursor("a").Pos; got != 5 {
-		b.Errorf("after Rewind beyond the end: got %d, want 5", got)
+	if got := must[int](b)(b.j.Rewind(ctx, "a", at(10))); got != 2 {
+		b.Errorf("Rewind changed %d runs, want p and q", got)
 	}
-	b.fails("Rewind of nobody", b.j.Rewind(ctx, "nobody", 0), journal.ErrNotFound)
+	b.lists("after Rewind", b.pending("a"), "p after 1 of 3", "q after 0 of 2", "stuck after 0 of 2")
+	b.lists("the other endpoint", b.pending("b"), "stuck after 0 of 2")
+	if got := must[int](b)(b.j.Rewind(ctx, "a", at(21))); got != 0 {
+		b.Errorf("Rewind to the end changed %d runs", got)
+	}
+	_, err := b.j.Rewind(ctx, "unknown", at(0))
+	b.fails("Rewind of an unknown endpoint", err, journal.ErrNotFound)
+}
+
+func testForget(b *bench) {
+	ctx := b.Context()
+	b.reopen("a", "b")
+	b.commit(b.entry("p", 0, 3))
+	b.ok("Bury", b.j.Bury(ctx, "b", "p", 1, at(5), "410 Gone"))
+	b.ok("Forget", b.j.Forget(ctx, "b"))
+	b.lists("Endpoints", must[[]string](b)(b.j.Endpoints(ctx)), "a")
+	if letters := must[[]journal.DeadLetter](b)(b.j.DeadLetters(ctx, "b")); len(letters) != 0 {
+		b.Errorf("its dead letters: got %+v, want none", letters)
+	}
+	b.reopen("a", "b")
+	b.lists("after it came again", b.pending("b"))
+	b.lists("the other endpoint", b.pending("a"), "p after 0 of 3")
 }
 
 func testDead(b *bench) {
 	ctx := b.Context()
 	b.reopen("a")
 	b.commit(b.entry("p", 0, 3))
-	b.ok("Bury", b.j.Bury(ctx, "a", 2, at(5), "410 Gone"))
-	if got := b.cursor("a").Pos; got != 2 {
-		b.Errorf("cursor after Bury: got %d, want 2", got)
-	}
-	b.ok("Bury of an older one", b.j.Bury(ctx, "a", 1, at(6), "later"))
-	if got := b.cursor("a").Pos; got != 2 {
-		b.Errorf("cursor after burying an older one: got %d, want 2", got)
-	}
-	watch := b.j.Watch()
-	b.ok("RetryDead", b.j.RetryDead(ctx, "a", 2))
-	select {
-	case <-watch:
-	default:
-		b.Error("a dead letter that is to be sent again wakes nobody")
-	}
+	b.commit(b.entry("o", 0, 1))
+	b.ok("Bury", b.j.Bury(ctx, "a", "o", 1, at(5), "500"))
+	b.ok("Bury", b.j.Bury(ctx, "a", "p", 2, at(5), "410 Gone"))
+	b.ok("Bury of an older one", b.j.Bury(ctx, "a", "p", 1, at(6), "later"))
+	b.lists("the cursors", b.pending("a"), "p after 2 of 3")
+	b.ok("RetryDead", b.j.RetryDead(ctx, "a", "p", 2))
 	b.reopen()
-	list := must[[]journal.DeadLetter](b)(b.j.DeadLetters(ctx, "a"))
-	if len(list) != 2 || list[0].Pos != 1 || list[1].Pos != 2 || list[0].Again || !list[1].Again ||
-		list[1].Event.ID != "p/2" || list[1].Reason != "410 Gone" || !list[1].At.Equal(at(5)) || len(list[1].Raw) == 0 {
-		b.Errorf("DeadLetters: got %+v", list)
-	}
-	b.ok("Bury again", b.j.Bury(ctx, "a", 2, at(7), "still"))
-	if list = must[[]journal.DeadLetter](b)(b.j.DeadLetters(ctx, "a")); list[1].Again || list[1].Reason != "still" {
-		b.Errorf("after a second failure: got %+v", list[1])
-	}
-	b.ok("Resolved", b.j.Resolved(ctx, "a", 1))
-	b.fails("Resolved twice", b.j.Resolved(ctx, "a", 1), journal.ErrNotFound)
-	b.fails("RetryDead of none", b.j.RetryDead(ctx, "a", 1), journal.ErrNotFound)
-	if got := must[[]journal.Delivery](b)(b.j.Deliveries(ctx)); got[0].Dead != 1 {
-		b.Errorf("Deliveries: got %+v, want one dead letter", got)
-	}
-}
-
-const hour = 3600
-
-// ticksForPruning are ten ticks of p, one event each, with states after the
-// third, the sixth and the ninth; and of q without any state. They are an hour
-// apart: a journal need not keep states that are closer.
-func (b *bench) ticksForPruning() {
-	for i := range 10 {
-		e := b.entry("p", i*hour, 1)
-		if i%3 == 2 {
-			e.Snapshot = []byte{byte(i)}
+	letters := func() (list []string) {
+		for _, d := range must[[]journal.DeadLetter](b)(b.j.DeadLetters(ctx, "a")) {
+			if len(d.Raw) == 0 || d.Seq != 1 || d.Digest != "digest of "+d.Run || d.Endpoint != "a" {
+				b.Errorf("got %+v", d)
+			}
+			list = append(list, fmt.Sprintf("%s %s %v %d", d.Event.ID, d.Reason, d.Again, d.At.Unix()-at(0).Unix()))
 		}
-		if i < 2 {
-			e.Digest, e.Document = "old", []byte("{}")
-		}
-		b.commit(e, b.entry("q", i*hour, 0))
+		return list
 	}
-}
-
-func testPrune(b *bench) {
-	ctx := b.Context()
-	b.ticksForPruning()
-	before := must[evaluator.Recovery](b)(b.j.Recover(ctx, "p"))
-	p := must[journal.Pruned](b)(b.j.Prune(ctx, at(7*hour)))
-	if want := (journal.Pruned{Ticks: 6, Snapshots: 1, Events: 6, Plans: 1}); p != want {
-		b.Errorf("got %+v, want %+v", p, want)
-	}
-	b.reopen()
-	o := must[evaluator.Recovery](b)(b.j.Origin(ctx, "p"))
-	if o.Seq != 6 || o.Snapshot == nil {
-		b.Errorf("Origin: got %+v, want the state of sequence 6", o)
-	}
-	if after := must[evaluator.Recovery](b)(b.j.Recover(ctx, "p")); after.Seq != before.Seq || len(after.Later) != len(before.Later) {
-		b.Errorf("Recover: got %+v, want %+v", after, before)
-	}
-	if got := must[[]evaluator.Kept](b)(b.j.Entries(ctx, "q", 0, -1)); len(got) != 10 {
-		b.Errorf("a plan without states has %d ticks left of 10", len(got))
-	}
-	if got := b.positions(0); !slices.Equal(got, []uint64{7, 8, 9, 10}) {
-		b.Errorf("events at %v, want 7 to 10", got)
-	}
-	must[journal.Pruned](b)(b.j.Prune(ctx, at(1000*hour)))
-	b.commit(b.entry("p", 11*hour, 1))
-	if got := b.positions(9); !slices.Equal(got, []uint64{10, 11}) {
-		b.Errorf("events at %v, want 10 and 11: a position was used twice", got)
-	}
-}
-
-func testPruneUndelivered(b *bench) {
-	ctx := b.Context()
-	b.reopen("slow")
-	b.ticksForPruning()
-	b.ok("Bury", b.j.Bury(ctx, "slow", 2, at(20), "no"))
-	b.ok("Delivered", b.j.Delivered(ctx, "slow", 4))
-	must[journal.Pruned](b)(b.j.Prune(ctx, at(7*hour)))
-	if got, want := b.positions(0), []uint64{2, 5, 6, 7, 8, 9, 10}; !slices.Equal(got, want) {
-		b.Errorf("events at %v, want %v: the dead one and those to be told", got, want)
-	}
+	b.lists("DeadLetters", letters(), "p/1 later false 6", "p/2 410 Gone true 5", "o/1 500 false 5")
+	b.ok("Bury again", b.j.Bury(ctx, "a", "p", 2, at(7), "still"))
+	b.ok("Resolved", b.j.Resolved(ctx, "a", "p", 1))
+	b.lists("after a second failure, and one resolved", letters(), "p/2 still false 7", "o/1 500 false 5")
+	b.fails("Resolved twice", b.j.Resolved(ctx, "a", "p", 1), journal.ErrNotFound)
+	b.fails("RetryDead of none", b.j.RetryDead(ctx, "a", "o", 2), journal.ErrNotFound)
 }

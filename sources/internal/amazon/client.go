@@ -64,7 +64,7 @@ func Load(ctx context.Context, cfg Config, c *Counters) (aws.Config, error) {
 		})
 		loaded.Credentials = aws.NewCredentialsCache(assume)
 	}
-	// Only now, so that calls for credentials are not counted as questions.
+	// Set last, so that calls for credentials are not counted as requests.
 	loaded.HTTPClient = newCountingClient(loaded.HTTPClient, c)
 	loaded.Retryer = func() aws.Retryer { return newRetryer(cfg.MaxAttempts, cfg.Pause, c) }
 	return loaded, nil

@@ -1,4 +1,4 @@
-// Package amazon is what relgate's AWS sources have in common: how a client is
-// configured, how it retries through a sources.Pause, what it counts, and how
-// an error of the SDK becomes a fault of a reading.
+// Package amazon is shared by relgate's AWS sources: how a client is configured,
+// how it retries through a sources.Pause, what it counts, and how an error of
+// the SDK becomes a fault of a reading.
 package amazon

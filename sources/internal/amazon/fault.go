@@ -21,12 +21,12 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// breather is how long a throttled source is left alone when the answer does
-// not say: AWS throttles by the second, and the retries have already failed.
+// breather is the pause after throttling when the answer names none: AWS
+// throttles by the second, and the retries have already failed.
 const breather = 15 * time.Second
 
-// maxRetryAfter bounds what a Retry-After header may ask for, so that a proxy's
-// nonsense cannot silence a source for days.
+// maxRetryAfter bounds what a Retry-After header may ask for, so that a broken
+// proxy cannot silence a source for days.
 const maxRetryAfter = time.Hour
 
 // Failure is a fault with what a reading says about it.
@@ -73,8 +73,8 @@ func describe(err error) (code, message string) {
 	case errors.Is(err, context.Canceled):
 		return "", "cancelled"
 	}
-	// Without URL and addresses: they are in the configuration, and a local port
-	// would make every detail another one.
+	// Without URL and addresses: they are in the configuration, and the local
+	// port differs each time, so equal faults would have different details.
 	if o, ok := errors.AsType[*net.OpError](err); ok {
 		inner := o
 		for in, ok := o.Err.(*net.OpError); ok; in, ok = in.Err.(*net.OpError) {
@@ -131,7 +131,7 @@ func throttles(code string) bool {
 
 // refusesUs reports whether the code or the message speaks of credentials or
 // permissions. Athena wraps S3's refusal of the result bucket in an
-// InvalidRequestException, so its code alone would look like a bad question.
+// InvalidRequestException, so its code alone would look like a bad query.
 func refusesUs(code, message string) bool {
 	c := strings.ToLower(code)
 	for _, word := range []string{"accessdenied", "unauthorized", "notauthorized", "unrecognizedclient", "expiredtoken", "expiredtokenexception",
@@ -151,8 +151,8 @@ func RefusedText(message string) bool {
 		strings.Contains(m, "not authorized") || strings.Contains(m, "insufficient permission")
 }
 
-// lacksIdentity reports that no request was sent because there was nothing to
-// sign it with. The SDK has no type for it.
+// lacksIdentity reports that no request was sent because there were no
+// credentials to sign it. The SDK has no type for that.
 func lacksIdentity(err error) bool {
 	m := err.Error()
 	return strings.Contains(m, "get identity") || strings.Contains(m, "failed to refresh cached credentials") ||

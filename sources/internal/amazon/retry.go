@@ -14,9 +14,8 @@ import (
 // retryer is the SDK's standard retryer, except that it waits through a Pause.
 //
 // The SDK asks RetryDelay how long to sleep and then sleeps by the machine's
-// clock. So the wait happens a step earlier, in GetRetryToken, which is the one
-// call between two attempts that has the context; the SDK itself sleeps for
-// nothing.
+// clock. So the wait happens a step earlier, in GetRetryToken, the only call
+// between two attempts that has the context, and RetryDelay is zero.
 type retryer struct {
 	*retry.Standard
 	throttle retry.IsErrorThrottles
@@ -75,7 +74,7 @@ type retriesKey struct{}
 // made, so that the waits between them grow.
 //
 // A panic of the SDK is an error: it panics on some answers, such as a
-// timestamp in JSON that is no number.
+// timestamp in JSON that is not a number.
 func Call[In, Out, Options any](ctx context.Context, call func(context.Context, *In, ...func(*Options)) (*Out, error), in *In) (out *Out, err error) {
 	defer func() {
 		if v := recover(); v != nil {

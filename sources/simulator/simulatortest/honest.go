@@ -1,5 +1,5 @@
-// Package simulatortest is what every source must stand: upstreams that
-// misbehave at random. A source's test calls [Honest] with a way to make it.
+// Package simulatortest tests sources against upstreams that misbehave at random.
+// A source's test calls [Honest] with a function that makes the source.
 package simulatortest
 
 import (
@@ -33,12 +33,12 @@ type Suite struct {
 	Kinds []string
 }
 
-// Honest checks that whatever the upstream answers, the source gives one reading
-// for each want, does not panic, and gives no reading that is clean (points and
-// no fault) unless each of its points is the one that an undisturbed upstream
-// leads to. It may have fewer: a bucket that is not known counts for nothing. The
-// parts of any reading are true ones too, each of a point that they add up to;
-// only an answer of "nothing there" may have parts and no point.
+// Honest checks that whatever the upstream answers, the source does not panic and
+// gives one reading for each want. If a reading is clean (points and no fault),
+// each of its points must be the one that an undisturbed upstream leads to; it may
+// have fewer points, because an unknown period does no harm. The parts of any
+// reading must be true too, and add up to their point; only a reading with NoData
+// may have parts without a point.
 func Honest(t *testing.T, s Suite) {
 	t.Helper()
 	scenario, err := simulator.Load("healthy")

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
+)
+
+type runsCommand struct {
+	remote `embed:""`
+	What   string `arg:"" optional:"" help:"Plan id: its runs. Run id (PLAN@VERSION): that run with what happened in it. All runs when left out."`
+	Limit  int    `default:"20" help:"The most that are listed."`
+	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+}
+
+// Help is printed by --help.
+func (runsCommand) Help() string {
+	return `Runs are kept after they are over, as long as daemon.retention says.
+
+  relgate runs
+  relgate runs bioage
+  relgate runs bioage@1.4.2`
+}
+
+func (c runsCommand) Run(ctx context.Context, con console) error {
+	if strings.Contains(c.What, "@") {
+		return c.one(ctx, con)
+	}
+	query := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	if c.What != "" {
+		query.Set("plan", c.What)
+	}
+	a, err := c.fetch(ctx, "/v1/runs?"+query.Encode())
+	if err != nil {
+		return err
+	}
+	if c.Output == "json" {
+		return writeBody(con.out, a)
+	}
+	var list wire.RunList
+	if err := json.Unmarshal(a, &list); err != nil || list.APIVersion != wire.APIVersion {
+		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not relgate's", c.URL))
+	}
+	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "RUN\tSTATE\tVERDICT\tT\tDECIDED")
+	for _, r := range list.Runs {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", plain(r.ID), plain(strings.ReplaceAll(r.State, "_", " ")), plain(r.Verdict), utc(r.Start), utc(r.DecidedAt))
+	}
+	return t.Flush()
+}
+
+func (c runsCommand) one(ctx context.Context, con console) error {
+	a, err := c.fetch(ctx, "/v1/runs/"+url.PathEscape(c.What))
+	if err != nil {
+		return err
+	}
+	if c.Output == "json" {
+		return writeBody(con.out, a)
+	}
+	var run wire.RunBody
+	if err := json.Unmarshal(a, &run); err != nil || run.Run.ID != c.What {
+		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not the run %s", c.URL, c.What))
+	}
+	explain(con.out, &run.PlanBody, coloured(con.out))
+	fmt.Fprintln(con.out, "\nwhat happened")
+	heads := map[string]string{} // :: id of an event → its headline
+	for i := range run.Events {
+		e := &run.Events[i]
+		heads[e.ID] = e.Headline
+		if e.Because != "" && heads[e.Because] == e.Headline {
+			continue // its root has said it
+		}
+		said := e.Headline
+		if e.Kind == string(evaluator.PlanEvent) {
+			said = e.Sentence // a headline has no room for what was and what is
+		}
+		fmt.Fprintf(con.out, "  %s  %s\n", utc(e.At), plain(said))
+		if e.Kind == string(evaluator.PlanEvent) {
+			for _, line := range e.Detail {
+				fmt.Fprintf(con.out, "      %s\n", plain(line))
+			}
+		}
+	}
+	if run.More {
+		fmt.Fprintf(con.out, "  … more: relgate runs %s -o json, or /v1/runs/{id}/events\n", plain(c.What))
+	}
+	return nil
+}
+
+// fetch gets a body; other than 200 is an error with its exit code.
+func (r remote) fetch(ctx context.Context, path string) ([]byte, error) {
+	a, err := r.call(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	if a.status != http.StatusOK {
+		return nil, a.refusal()
+	}
+	return a.body, nil
+}
+
+func writeBody(w io.Writer, body []byte) error {
+	_, err := fmt.Fprintf(w, "%s\n", bytes.TrimSpace(body))
+	return err
+}
+
+// utc writes a time for people, a dash where there is none.
+func utc(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}

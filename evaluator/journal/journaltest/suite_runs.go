@@ -1,0 +1,163 @@
+package journaltest
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/rules"
+)
+
+func testRuns(b *bench) {
+	ctx := b.Context()
+	first := b.entry("shop@1.0", 0, 2)
+	b.commit(first)
+	b.commit(b.decided("shop@1.0", 5, rules.Passed, evaluator.Total{Signal: `a "b" <c>`, Bad: 1, Samples: 1e9}))
+	second := b.entry("shop@1.1", 10, 1)
+	second.Record.Begun = at(10)
+	b.commit(second, b.entry("mail@7", 10, 0))
+	lost := b.decided("shop@1.1", 20, rules.RolledBack)
+	lost.Record.Begun, lost.Record.Over = at(10), false
+	b.commit(lost)
+	again := b.entry("shop@1.1~2", 30, 0)
+	again.Record.Version, again.Record.Try, again.Record.Begun = "1.1", 2, at(30)
+	b.commit(again)
+	b.reopen()
+
+	b.lists("all, the newest begun first", b.runs(evaluator.RunFilter{}), "shop@1.1~2", "shop@1.1", "mail@7", "shop@1.0")
+	b.lists("of a plan", b.runs(evaluator.RunFilter{Plan: "shop"}), "shop@1.1~2", "shop@1.1", "shop@1.0")
+	b.lists("tries of a version", b.runs(evaluator.RunFilter{Plan: "shop", Version: "1.1"}), "shop@1.1~2", "shop@1.1")
+	b.lists("the newest try", b.runs(evaluator.RunFilter{Plan: "shop", Version: "1.1", Limit: 1}), "shop@1.1~2")
+	b.lists("undecided", b.runs(evaluator.RunFilter{Undecided: true}), "shop@1.1~2", "mail@7")
+	b.lists("not over", b.runs(evaluator.RunFilter{Open: true}), "shop@1.1~2", "shop@1.1", "mail@7")
+	b.lists("by states", b.runs(evaluator.RunFilter{States: []rules.State{rules.Passed, rules.RolledBack}}), "shop@1.1", "shop@1.0")
+	b.lists("by id", b.runs(evaluator.RunFilter{ID: "mail@7", Plan: "mail"}), "mail@7")
+	b.lists("by id, of another plan", b.runs(evaluator.RunFilter{ID: "mail@7", Plan: "shop"}))
+
+	got := must[evaluator.RunRecord](b)(b.j.Run(ctx, "shop@1.0"))
+	want := first.Record
+	want.Digest, want.Seq, want.N, want.At = "digest of shop@1.0", 2, 3, at(5)
+	want.State, want.Verdict, want.Decided, want.Over = rules.Passed, rules.Pass, at(5), true
+	want.Totals = []evaluator.Total{{Signal: `a "b" <c>`, Bad: 1, Samples: 1e9}}
+	if !reflect.DeepEqual(got, want) {
+		b.Errorf("Run:\ngot  %+v\nwant %+v", got, want)
+	}
+	_, err := b.j.Run(ctx, "shop@9")
+	b.fails("Run of one that is not there", err, journal.ErrNotFound)
+
+	overridden := b.entry("shop@1.1", 40, 0)
+	b.commit(overridden)
+	if got := must[evaluator.RunRecord](b)(b.j.Run(ctx, "shop@1.1")); !got.Decided.IsZero() || got.State != rules.Monitoring || got.N != 2 {
+		b.Errorf("a run that was decided and is not any more: got %+v", got)
+	}
+}
+
+func (b *bench) passed(plan, except string, limit int) (list []string) {
+	b.Helper()
+	past := must[[]evaluator.Past](b)(b.j.Passed(b.Context(), plan, except, limit))
+	if past == nil {
+		b.Error("Passed: got nil without an error")
+	}
+	for _, p := range past {
+		list = append(list, fmt.Sprintf("%s at %d: %v", p.Run, p.At.Unix()-at(0).Unix(), p.Totals))
+	}
+	return list
+}
+
+func testPassed(b *bench) {
+	some := evaluator.Total{Signal: "s", Bad: 1, Samples: 9}
+	b.lists("at first", b.passed("shop", "", 5))
+	b.commit(b.decided("shop@1", 1, rules.Passed, some), b.decided("mail@1", 1, rules.Passed, some))
+	b.commit(b.decided("shop@2", 2, rules.RolledBack), b.decided("shop@3", 3, rules.Passed, some))
+	b.commit(b.decided("shop@4", 4, rules.Passed)) // counted nothing
+	b.commit(b.entry("shop@5", 5, 1))
+	b.reopen()
+	b.lists("all", b.passed("shop", "", 5), "shop@3 at 3: [{s 1 9}]", "shop@1 at 1: [{s 1 9}]")
+	b.lists("but the newest", b.passed("shop", "shop@3", 5), "shop@1 at 1: [{s 1 9}]")
+	b.lists("one", b.passed("shop", "shop@5", 1), "shop@3 at 3: [{s 1 9}]")
+	b.lists("none", b.passed("shop", "", 0))
+	b.commit(b.decided("shop@3", 9, rules.Failed)) // overridden
+	b.lists("overridden", b.passed("shop", "", 5), "shop@1 at 1: [{s 1 9}]")
+}
+
+func testPrune(b *bench) {
+	ctx := b.Context()
+	b.reopen("a")
+	begun := b.entry("shop@1", 0, 2)
+	begun.Snapshot = []byte("state")
+	b.commit(begun, b.entry("mail@1", 0, 2))
+	edited := b.entry("shop@1", 1, 0)
+	edited.Digest, edited.Document = "edited", []byte(`{"edited":true}`)
+	b.commit(edited)
+	end := b.decided("shop@1", 2, rules.RolledBack)
+	end.Digest, end.Document = "shared", []byte(`{"shared":true}`)
+	other := b.entry("mail@1", 2, 0)
+	other.Digest, other.Document = "shared", end.Document
+	b.commit(end, other)
+	b.ok("Delivered", b.j.Delivered(ctx, "a", "shop@1", 3))
+
+	if p := must[journal.Pruned](b)(b.j.Prune(ctx, at(2), 1)); p != (journal.Pruned{}) {
+		b.Errorf("a run decided at that time was dropped: %+v", p)
+	}
+	p := must[journal.Pruned](b)(b.j.Prune(ctx, at(3), 1))
+	if want := (journal.Pruned{Runs: 1, Ticks: 3, Events: 3, Snapshots: 1, Plans: 2}); p != want {
+		b.Errorf("got %+v, want %+v", p, want)
+	}
+	for range 2 { // in this opening and in the next
+		b.lists("runs", b.runs(evaluator.RunFilter{}), "mail@1")
+		b.lists("events", b.ids("shop@1", 0))
+		if r := must[evaluator.Recovery](b)(b.j.Recover(ctx, "shop@1")); !reflect.DeepEqual(r, evaluator.Recovery{}) {
+			b.Errorf("a dropped run can be recovered: %+v", r)
+		}
+		for _, digest := range []string{"edited", "digest of shop@1"} {
+			_, err := b.j.Document(ctx, digest)
+			b.fails("Document "+digest, err, journal.ErrNotFound)
+		}
+		must[[]byte](b)(b.j.Document(ctx, "shared"))
+		if r := must[evaluator.Recovery](b)(b.j.Recover(ctx, "mail@1")); len(r.Later) != 2 || len(r.Later[0].Events) != 2 {
+			b.Errorf("the other run: got %+v, want two ticks and two events", r)
+		}
+		b.reopen("a")
+	}
+	b.seq["shop@1"], b.n["shop@1"] = 0, 0
+	b.commit(b.entry("shop@1", 9, 1)) // the id is free again
+	b.lists("a run of the same id", b.pending("a"), "mail@1 after 0 of 2", "shop@1 after 0 of 1")
+}
+
+func testPruneKeeps(b *bench) {
+	ctx := b.Context()
+	b.reopen("a", "b")
+	for i := range 4 {
+		b.commit(b.decided(fmt.Sprintf("passed@%d", i), i, rules.Passed))
+	}
+	b.commit(b.decided("failed@1", 5, rules.Failed))
+	b.commit(b.decided("undelivered@1", 5, rules.Failed))
+	b.commit(b.decided("dead@1", 5, rules.Failed))
+	live := b.decided("held@1", 5, rules.RolledBack)
+	live.Record.Over = false // its rollback is not done
+	b.commit(live, b.entry("running@1", 5, 1))
+	for _, run := range b.runs(evaluator.RunFilter{}) {
+		b.ok("Delivered", b.j.Delivered(ctx, "a", run, 1))
+		switch run {
+		case "undelivered@1":
+		case "dead@1":
+			b.ok("Bury", b.j.Bury(ctx, "b", run, 1, at(6), "410 Gone"))
+		default:
+			b.ok("Delivered", b.j.Delivered(ctx, "b", run, 1))
+		}
+	}
+	prune := func(keep int, want int64, what string) {
+		b.Helper()
+		if p := must[journal.Pruned](b)(b.j.Prune(ctx, at(100), keep)); p.Runs != want {
+			b.Errorf("%s: dropped %d runs, want %d: left %q", what, p.Runs, want, b.runs(evaluator.RunFilter{}))
+		}
+	}
+	prune(3, 2, "the oldest of four that passed, and the failed one")
+	prune(0, 2, "all that passed but one, which is kept in any case")
+	b.lists("kept", b.runs(evaluator.RunFilter{}), "running@1", "held@1", "dead@1", "undelivered@1", "passed@3")
+	b.ok("Resolved", b.j.Resolved(ctx, "b", "dead@1", 1))
+	prune(1, 1, "without dead letters")
+	b.ok("Forget", b.j.Forget(ctx, "b"))
+	prune(1, 1, "without the endpoint that was not told")
+}

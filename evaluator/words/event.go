@@ -1,0 +1,311 @@
+package words
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
+)
+
+// Event says what happened. The root is the event that e.Because names, nil where
+// that is e itself or is not known: then the text says only what e knows.
+func Event(plan *rules.Plan, e, root *evaluator.Event) Text {
+	if root == nil {
+		root = e
+	}
+	switch e.Kind {
+	case evaluator.RuleEvent:
+		return ruleEvent(plan, e, root)
+	case evaluator.RunEvent, evaluator.PhaseEvent, evaluator.VerdictEvent:
+		return stateEvent(plan, e, root)
+	case evaluator.CommandEvent:
+		return commandEvent(plan, e)
+	case evaluator.CommunicationEvent:
+		return messageEvent(plan, e)
+	case evaluator.PlanEvent:
+		return planEvent(e)
+	}
+	return signalEvent(plan, e)
+}
+
+// eventVerb is the first word of the headline of an event of a run or a phase.
+func eventVerb(e *evaluator.Event) string {
+	switch e.To {
+	case rules.Passed.String(), rules.Pass.String():
+		return pass
+	case rules.Failed.String(), rules.Fail.String():
+		return fail
+	case rules.RolledBack.String(), rules.Rollback.String():
+		return rollback
+	case rules.Held.String():
+		return hold
+	case rules.Superseded.String():
+		return superseded
+	case rules.Unknown.String():
+		return unknown
+	}
+	return wait
+}
+
+// withRoot gives the ground of an event together with who gave the command.
+func withRoot(e, root *evaluator.Event) evaluator.Why {
+	w := e.Why
+	if w.By == "" && w.Text == "" && root.Kind == evaluator.CommandEvent {
+		w.By, w.Text = root.By, root.Why.Text
+	}
+	return w
+}
+
+// ruleOf is the rule that an event is about, as a view of it at that time.
+func ruleOf(plan *rules.Plan, e, root *evaluator.Event) *evaluator.RuleView {
+	v := &evaluator.RuleView{Name: e.Subject, Kind: rules.RollbackRule, State: evaluator.RuleState(e.To), Verdict: rules.Pending, Cause: e.Cause, Why: withRoot(e, root)}
+	if e.Evidence != nil {
+		v.Evidence = *e.Evidence
+	}
+	var said rules.Verdict
+	if ruleNamed(plan, rules.Success, e.Subject) != nil && said.UnmarshalText([]byte(e.To)) == nil {
+		v.Kind, v.Verdict, v.State = rules.Success, said, ""
+		return v
+	}
+	switch v.State {
+	case evaluator.RuleFired:
+		v.Verdict = rules.Rollback
+	case evaluator.RuleSilent:
+		v.Verdict = rules.Unknown
+	case evaluator.RuleClear, evaluator.RuleWarning:
+		v.Verdict = rules.Pass
+	}
+	return v
+}
+
+func ruleEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
+	return Rule(plan, ruleOf(plan, e, root), e.At)
+}
+
+// stateEvent says that a run, a phase or a gate has changed: what happened to it,
+// and the root's own text for why.
+func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
+	w := withRoot(e, root)
+	why, who := ground(plan, &w, e.At), plan.Manager
+	if p := phaseNamed(plan, e.Phase); p != nil && e.Kind != evaluator.RunEvent {
+		who = p.Owner
+	}
+	t := Text{Who: who}
+	if e.Begun != nil {
+		return begunEvent(plan, e)
+	}
+	rolled := e.To == rules.RolledBack.String() || e.To == rules.Rollback.String()
+	rule, ok := deciding(plan, e, root)
+	if ok {
+		t = Rule(plan, rule, e.At)
+		t.Headline = reverb(eventVerb(e), t.Headline)
+		switch {
+		case e.Kind == evaluator.RunEvent:
+		case root != e: // the root has told the numbers
+			t.Headline = headline(eventVerb(e), subject(e)+moved(e)+": "+titleOf(plan, rule.Name))
+		default:
+			_, fact, _ := strings.Cut(t.Headline, ": ")
+			t.Headline = headline(eventVerb(e), place(e)+fact)
+		}
+		if !rolled {
+			t.Do, t.Command = "", ""
+		}
+	} else {
+		t.Headline = headline(eventVerb(e), place(e)+why)
+	}
+	switch said := subject(e) + moved(e); {
+	case ok && rolled && root != e && e.Kind != evaluator.RunEvent: // the root and the run tell it
+		t.Sentence = sentence(said + ": rule " + rule.Name + " fired")
+	case ok && w.Code == evaluator.WhyRulesHold:
+		t.Sentence = sentence(said+": "+strings.TrimRight(t.Sentence, "."), rollbackRules(&w))
+	case ok:
+		t.Sentence = sentence(said + ": " + strings.TrimRight(t.Sentence, "."))
+	case why == "":
+		t.Sentence = sentence(said)
+	default:
+		t.Sentence = sentence(said + ": " + why)
+	}
+	return t
+}
+
+// deciding is the rule whose evidence is behind an event of a run or a phase: the
+// root, or the rule that the event itself tells of.
+func deciding(plan *rules.Plan, e, root *evaluator.Event) (*evaluator.RuleView, bool) {
+	if root != e && root.Kind == evaluator.RuleEvent {
+		return ruleOf(plan, root, root), true
+	}
+	if root != e || e.Evidence == nil || e.Why.Rule == "" {
+		return nil, false
+	}
+	v := &evaluator.RuleView{Name: e.Why.Rule, Kind: rules.Success, Cause: e.Cause, Evidence: *e.Evidence}
+	switch e.Why.Code {
+	case evaluator.WhyRulesHold:
+		v.Verdict, v.Why.Code = rules.Pass, evaluator.WhyMeasured
+	case evaluator.WhyByRule:
+		v.Why = evaluator.Why{Code: evaluator.WhyCannotJudge, Cause: e.Cause}
+		if v.Verdict.UnmarshalText([]byte(e.To)) != nil {
+			v.Verdict = rules.Pending
+		}
+	default:
+		return nil, false
+	}
+	return v, ruleNamed(plan, rules.Success, v.Name) != nil
+}
+
+// place names what an event is about, where that is not the run.
+func place(e *evaluator.Event) string {
+	if e.Kind == evaluator.RunEvent {
+		return ""
+	}
+	return "phase " + e.Subject + ": "
+}
+
+func subject(e *evaluator.Event) string {
+	switch e.Kind {
+	case evaluator.RunEvent:
+		return "the run"
+	case evaluator.VerdictEvent:
+		return "the gate of phase " + e.Subject
+	}
+	return "phase " + e.Subject
+}
+
+// moved says to where.
+func moved(e *evaluator.Event) string {
+	switch {
+	case e.Kind == evaluator.VerdictEvent:
+		return " says " + e.To
+	case e.To == rules.Monitoring.String() && e.From == rules.Waiting.String():
+		return " begins"
+	case e.To == rules.Monitoring.String():
+		return " goes on"
+	case e.To == rules.Passed.String(), e.To == rules.Failed.String():
+		return " has " + e.To
+	}
+	return " is " + stateText(e.To)
+}
+
+func begunEvent(plan *rules.Plan, e *evaluator.Event) Text {
+	b := e.Begun
+	said, start, started := "run", clock(b.Start, e.At), ""
+	if e.Version != "" {
+		said += " of version " + e.Version
+	}
+	if b.Try > 1 {
+		said += fmt.Sprintf(", try %d,", b.Try)
+	}
+	if b.Start.After(e.At) {
+		said += " begins at " + start
+	} else {
+		said += " has begun; T was " + start
+	}
+	if e.By != "" {
+		started = "Started" + by(e.By, e.Why.Text)
+	}
+	t := Text{Headline: headline(wait, said), Sentence: sentence("the "+said, started), Who: plan.Manager}
+	if b.Supersedes != "" {
+		t.Detail = append(t.Detail, "It takes the place of run "+b.Supersedes)
+	}
+	if b.Previous.Version != "" {
+		t.Detail = append(t.Detail, "The version before is "+b.Previous.Version)
+	}
+	for _, name := range sorted(b.Parameters) {
+		t.Detail = append(t.Detail, fmt.Sprintf("%s = %s", name, b.Parameters[name]))
+	}
+	return t
+}
+
+func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
+	name := strings.ReplaceAll(e.Subject, "_", "-")
+	if e.Phase != "" {
+		name += " " + e.Phase
+	}
+	if e.To == "refused" {
+		why := ground(plan, &e.Why, e.At)
+		return Text{Headline: headline(refused, name+": "+why), Sentence: sentence(name + " refused: " + why), Who: e.By}
+	}
+	verb, more := ok, ""
+	t := Text{Who: e.By}
+	switch evaluator.CommandKind(e.Subject) {
+	case evaluator.Abort:
+		verb, t.Do = rollback, "roll the release back, then report it with rollback-done"
+	case evaluator.Hold:
+		verb = hold
+	case evaluator.Supersede:
+		verb = superseded
+		if e.Why.Run != "" {
+			more = "Run " + e.Why.Run + " takes its place"
+		}
+	case evaluator.Override:
+		verb = verdictWord(e.Why.Verdict)
+		name += " with " + e.Why.Verdict.String()
+	}
+	said := name + by(e.By, e.Why.Text)
+	t.Headline, t.Sentence = headline(verb, said), sentence(said, more)
+	return t
+}
+
+func messageEvent(plan *rules.Plan, e *evaluator.Event) Text {
+	channel, text := e.Subject, ""
+	for i := range plan.Communications {
+		if c := &plan.Communications[i]; c.Name == e.Subject {
+			channel, text = c.Channel, c.Text
+		}
+	}
+	switch e.Why.Code {
+	case evaluator.WhyMessageSkipped:
+		why := fmt.Sprintf("the run's verdict is %s", e.Why.Verdict)
+		return Text{Headline: headline(notSent, channel+": "+why), Sentence: sentence("not sent to " + channel + ": " + why)}
+	case evaluator.WhyMessageTooLate:
+		why := "it was due at " + clock(e.Why.Since, e.At)
+		return Text{Headline: headline(notSent, channel+": "+why), Sentence: sentence("not sent to " + channel + ": " + why)}
+	}
+	return Text{Headline: headline(due, channel+": "+text), Sentence: sentence(channel + ": " + text), Do: "send the message to " + channel, Who: plan.Manager}
+}
+
+func planEvent(e *evaluator.Event) Text {
+	t := Text{}
+	if e.Edit != nil {
+		for _, c := range e.Edit.Changes {
+			t.Detail = append(t.Detail, changeText(c))
+		}
+	}
+	said := "the plan was edited"
+	switch n := len(t.Detail); {
+	case n == 1:
+		said += ": " + t.Detail[0]
+		t.Detail = nil
+	case n > 1:
+		said += fmt.Sprintf(": %d changes", n)
+	}
+	t.Headline, t.Sentence = headline(note, said), sentence(said)
+	return t
+}
+
+func changeText(c rules.Change) string {
+	switch {
+	case c.From == "":
+		return fmt.Sprintf("%s is new: %s", c.Path, c.To)
+	case c.To == "":
+		return fmt.Sprintf("%s is gone, it was %s", c.Path, c.From)
+	}
+	return fmt.Sprintf("%s was %s, is %s", c.Path, c.From, c.To)
+}
+
+func signalEvent(plan *rules.Plan, e *evaluator.Event) Text {
+	if e.Why.Code == evaluator.WhySignalBack {
+		said := "signal " + e.Subject + ": the source answers again"
+		return Text{Headline: headline(ok, said), Sentence: sentence(said)}
+	}
+	var f rules.Fault
+	said := "signal " + e.Subject + ": " + stateText(e.To)
+	if f.UnmarshalText([]byte(e.To)) == nil && f == rules.NoData {
+		said = "signal " + e.Subject + ": the source has no data"
+	}
+	t := Text{Headline: headline(unknown, said, e.Why.Text), Sentence: sentence(said)}
+	if e.Why.Text != "" {
+		t.Sentence = sentence(said + ": " + e.Why.Text)
+	}
+	return t
+}

@@ -1,0 +1,274 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+)
+
+// full are the ids of a run as the receiver got them, with how often.
+func full(s *script, run string) string {
+	var ids []string
+	for _, a := range s.seen() {
+		if id, found := strings.CutPrefix(a.id, run+"/"); found {
+			ids = append(ids, id)
+		}
+	}
+	return strings.Join(ids, " ")
+}
+
+// stuckAt answers 500 to one event until a time after the start.
+func stuckAt(id string, until time.Duration) func(int, *http.Request, http.ResponseWriter) {
+	began := time.Now()
+	return func(_ int, r *http.Request, w http.ResponseWriter) {
+		if r.Header.Get("webhook-id") == id && time.Since(began) < until {
+			w.WriteHeader(500)
+		}
+	}
+}
+
+// One run whose event fails does not stop the events of another; the order within
+// each, the attempts and the time of the next one are kept over a restart.
+func TestARunThatIsStuckStopsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(stuckAt("A/2", 30*time.Second)), newMemFeed()
+		c := Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}}
+		h := mustNew(t, c)
+		stop := start(t, h)
+		f.commitTo(t, "A", 3)
+		f.commitTo(t, "B", 2)
+		synctest.Wait()
+		if a, b := full(s, "A"), full(s, "B"); a != "1 2" || b != "1 2" {
+			t.Errorf("at once: got %q of A and %q of B, want 1 2 and 1 2", a, b)
+		}
+		if got := h.Stats()[0]; got.Pending != 2 || got.InARow != 1 || got.LastErr == "" || got.Oldest != f.events["A"][1].Event.At {
+			t.Errorf("stats %+v, want 2 pending, the oldest A/2 after one failure", got)
+		}
+		time.Sleep(2 * time.Second) // the second attempt has failed at 1 s, the third is due at 3 s
+		stop()
+		if a, b := f.cursor("A"), f.cursor("B"); a.N != 1 || a.Attempts != 2 || b.N != 2 || b.Attempts != 0 {
+			t.Errorf("cursors %+v and %+v, want A at 1 after two attempts, B at 2", a, b)
+		}
+		f.commitTo(t, "B", 1) // while it is stopped
+		h = mustNew(t, c)
+		stop = start(t, h)
+		synctest.Wait()
+		f.commitTo(t, "A", 1)
+		f.commitTo(t, "B", 1)
+		synctest.Wait()
+		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2" || b != "1 2 3 4" {
+			t.Errorf("after the restart: got %q of A and %q of B, want 1 2 2 and 1 2 3 4", a, b)
+		}
+		drain(t, h) // attempts at 3, 8, 18 and 38 s
+		stop()
+		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2 2 2 2 3 4" || b != "1 2 3 4" {
+			t.Errorf("in the end: got %q of A and %q of B", a, b)
+		}
+		if last := s.seen()[len(s.seen())-1].after; last != 38*time.Second {
+			t.Errorf("A went on after %v, want 38s: a restart changes no attempt", last)
+		}
+	})
+}
+
+// Events that are ready together leave as they were committed, whatever run they
+// are of.
+func TestRunsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+		stop := start(t, h)
+		synctest.Wait()
+		f.commit(t, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "B"}, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "C"}, evaluator.Event{Plan: "B"})
+		drain(t, h)
+		stop()
+		var got []string
+		for _, a := range s.seen() {
+			got = append(got, a.id)
+		}
+		if want := []string{"A/1", "B/1", "A/2", "C/1", "B/2"}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
+// When the feed can no longer say what is new, all is asked for again: nothing is
+// lost, and nothing of what is on its way is sent twice.
+func TestMarksThatAreTooOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(stuckAt("A/2", 10*time.Second)), newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+		stop := start(t, h)
+		f.commitTo(t, "A", 2)
+		f.commitTo(t, "B", 2)
+		synctest.Wait()
+		f.commitTo(t, "A", 1)
+		f.commitTo(t, "C", 1)
+		f.lose()
+		f.commitTo(t, "B", 1)
+		synctest.Wait()
+		if b, c := full(s, "B"), full(s, "C"); b != "1 2 3" || c != "1" {
+			t.Errorf("got %q of B and %q of C, want 1 2 3 and 1", b, c)
+		}
+		drain(t, h)
+		stop()
+		if a := full(s, "A"); a != "1 2 2 2 2 2 3" {
+			t.Errorf("got %q of A, want 1, 2 until it was taken, 3", a)
+		}
+	})
+}
+
+// More events than are kept in memory, and more than the feed hands over at once.
+func TestALongBacklogOfOneRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = queueLimit + 2*batch + 7
+		s, f := newScript(stuckAt("A/1", 5*time.Second)), newMemFeed()
+		f.commitTo(t, "old", many)
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+		stop := start(t, h)
+		synctest.Wait()
+		f.commitTo(t, "A", many)
+		f.commitTo(t, "B", 1)
+		synctest.Wait()
+		if full(s, "B") != "1" {
+			t.Error("another run waits for the backlog")
+		}
+		if got := h.Stats()[0].Pending; got != many {
+			t.Errorf("%d pending, want %d", got, many)
+		}
+		drain(t, h)
+		stop()
+		for _, run := range []string{"old", "A"} {
+			next := 1
+			for _, a := range s.seen() {
+				if id := fmt.Sprintf("%s/%d", run, next); a.id == id {
+					next++
+				}
+			}
+			if next != many+1 || f.cursor(run).N != many {
+				t.Errorf("run %s: %d in order, cursor at %d, want %d", run, next-1, f.cursor(run).N, many)
+			}
+		}
+	})
+}
+
+// An endpoint that wants nothing of a run is done with it a minute later, without
+// any stop: a run that is not done with would be kept for ever.
+func TestWhatIsNotWantedIsDoneWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		e := endpoint(Action)
+		e.Plans = []string{"another"}
+		h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Transport: handler{s}})
+		stop := start(t, h)
+		f.commitTo(t, "A", 3)
+		time.Sleep(skipWithin / 2)
+		if n := f.written(); n != 0 {
+			t.Errorf("%d writes for three events that are not wanted, want none yet", n)
+		}
+		time.Sleep(skipWithin)
+		if got := f.cursor("A").N; got != 3 {
+			t.Errorf("cursor at %d, want 3", got)
+		}
+		f.commitTo(t, "B", skipEvery)
+		synctest.Wait()
+		if got := f.cursor("B").N; got != skipEvery {
+			t.Errorf("cursor at %d, want %d at once", got, skipEvery)
+		}
+		stop()
+	})
+}
+
+// A replay reaches back in every run.
+func TestReplayOverAllRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), newMemFeed()
+		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
+		f.commitTo(t, "A", 3)
+		f.commitTo(t, "B", 2)
+		f.commitTo(t, "C", 1)
+		stop := start(t, h)
+		drain(t, h)
+		if err := h.Replay(t.Context(), "a", f.events["A"][1].Event.At); err != nil {
+			t.Fatalf("Replay: %v", err)
+		}
+		drain(t, h)
+		stop()
+		if a, b, c := full(s, "A"), full(s, "B"), full(s, "C"); a != "1 2 3 2 3" || b != "1 2 2" || c != "1" {
+			t.Errorf("got %q, %q and %q, want 1 2 3 2 3, 1 2 2 and 1", a, b, c)
+		}
+	})
+}
+
+// Each run that is stuck is escalated by itself, with what was to be sent.
+func TestEveryStuckRunIsEscalated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(func(_ int, r *http.Request, w http.ResponseWriter) {
+			if r.URL.Host == "a.example" {
+				w.WriteHeader(500)
+			} else if b, _ := io.ReadAll(r.Body); !strings.Contains(string(b), `"event":{"encoded":1}`) {
+				t.Errorf("escalated with %s, want what Encode made", b)
+			}
+		})
+		encode := func(context.Context, evaluator.Stored) ([]byte, error) { return []byte(`{"encoded":1}`), nil }
+		f := newMemFeed()
+		a, b := endpoint(Action), endpoint(Notify)
+		a.EscalateTo, b.Name, b.URL, b.Plans = "b", "b", "http://b.example/", []string{"another"}
+		h := mustNew(t, Config{Endpoints: []Endpoint{a, b}, Feed: f, Transport: handler{s}, Encode: encode})
+		stop := start(t, h)
+		f.commitTo(t, "A", 2)
+		f.commitTo(t, "B", 1)
+		time.Sleep(time.Minute)
+		stop()
+		var told []string
+		for _, x := range s.seen() {
+			if x.host == "b.example" {
+				told = append(told, x.id)
+			}
+		}
+		slices.Sort(told)
+		if want := []string{"A/1/escalated/a", "B/1/escalated/a"}; !slices.Equal(told, want) {
+			t.Errorf("escalated %v, want %v", told, want)
+		}
+	})
+}
+
+// What is sent is what Encode makes. When it cannot, the event is tried again like
+// any other, and is neither lost nor given up at once.
+func TestEncode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var bodies []string
+		s := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) {
+			b, _ := io.ReadAll(r.Body)
+			bodies = append(bodies, string(b))
+		})
+		calls, f := 0, newMemFeed()
+		c := Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}, Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
+			if calls++; calls <= 2 {
+				return nil, errors.New("the journal is away")
+			}
+			return fmt.Appendf(nil, `{"run":%q,"n":%d}`, s.Run, s.Event.N), nil
+		}}
+		h := mustNew(t, c)
+		f.commitTo(t, "A", 1)
+		stop := start(t, h)
+		synctest.Wait()
+		if got := h.Stats()[0]; got.InARow != 1 || !strings.Contains(got.LastErr, "the journal is away") || len(f.dead) != 0 {
+			t.Errorf("stats %+v with %d dead letters, want one failure with its reason", got, len(f.dead))
+		}
+		drain(t, h)
+		stop()
+		want := `{"type":"relgate.phase.passed","timestamp":"2025-06-04T02:00:01Z","data":{"run":"A","n":1}}`
+		if len(bodies) != 1 || bodies[0] != want || s.seen()[0].after != 3*time.Second {
+			t.Errorf("got %q at %v, want %s once, after 3s", bodies, s.seen(), want)
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package webhook
+
+import (
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+)
+
+// stream is one run on its way to one endpoint. Its events leave in order; the
+// streams of an endpoint do not wait for each other.
+type stream struct {
+	run    string
+	met    uint64    // which stream of the worker it was
+	queue  []pending // read, wanted and not done with, in order
+	read   uint64    // the newest event that was read
+	end    uint64    // the newest that there is
+	done   uint64    // the newest that is done with
+	saved  uint64    // as the feed knows it
+	tries  tries     // at the head of the queue
+	warned uint64    // the event that was escalated, 0 for none
+}
+
+// tries is what is known of an event that did not arrive.
+type tries struct {
+	attempts int // failed ones
+	next     time.Time
+	lastErr  string
+}
+
+// pending is an event to be delivered.
+type pending struct {
+	evaluator.Stored
+	since  time.Time // when it was read
+	turn   uint64    // which of the events read it was: of those that are ready together, the first goes first
+	letter bool      // it is a dead letter, sent again on demand
+}
+
+// idle reports whether there is nothing to be remembered of the run.
+func (s *stream) idle() bool {
+	return len(s.queue) == 0 && s.read >= s.end && s.done == s.saved
+}
+
+// ready is when the head of the queue may be tried.
+func (s *stream) ready() time.Time {
+	head := s.queue[0].since
+	if s.tries.next.After(head) {
+		return s.tries.next
+	}
+	return head
+}
+
+// before reports whether the head of s is tried before the head of o.
+func (s *stream) before(o *stream) bool {
+	if c := s.ready().Compare(o.ready()); c != 0 {
+		return c < 0
+	}
+	return s.queue[0].turn < o.queue[0].turn
+}
+
+// takeLocked puts the next event of the run into the queue if it is wanted, and
+// otherwise is done with it once all before it are.
+func (w *worker) takeLocked(s *stream, e evaluator.Stored) {
+	s.read = e.Event.N
+	s.end = max(s.end, s.read)
+	if w.endpoint.wants(e.Event) {
+		w.turns++
+		s.queue = append(s.queue, pending{Stored: e, since: w.now(), turn: w.turns})
+		return
+	}
+	if len(s.queue) == 0 {
+		s.done = s.read
+		w.dirtyLocked()
+		w.skipped++
+	}
+}
+
+// passLocked goes on behind the head.
+func (w *worker) passLocked(s *stream) {
+	s.done = s.queue[0].Event.N
+	s.queue, s.tries = s.queue[1:], tries{}
+	if len(s.queue) == 0 {
+		s.queue, s.done = nil, s.read // what was read behind it is not wanted
+	}
+	w.dirtyLocked()
+}

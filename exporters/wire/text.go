@@ -1,0 +1,57 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
+	"github.com/relgate/relgate/rules"
+)
+
+// textPhase is what is said of the gate of a phase: while a rollback is ordered, what
+// is said of the run.
+func textPhase(plan *rules.Plan, s *evaluator.Snapshot, k int) words.Text {
+	if s.Verdict == rules.Rollback {
+		return words.Run(plan, s)
+	}
+	return words.Phase(plan, s, k)
+}
+
+// author is who gave the command that an event is of, or began the run, and why.
+func author(e *evaluator.Event) (by, why string) {
+	if e.By == "" {
+		return "", ""
+	}
+	return e.By, e.Why.Text
+}
+
+// overridden is who decided a phase by hand, and why; empty where it was decided
+// otherwise.
+func overridden(p *evaluator.PhaseView) (by, why string) {
+	if p.Why.Code != evaluator.WhyOverridden {
+		return "", ""
+	}
+	return p.Why.By, p.Why.Text
+}
+
+// holdReason is why a run is held: the person's reason, or the sentence of the rule.
+func holdReason(plan *rules.Plan, s *evaluator.Snapshot) string {
+	h := &s.Holder
+	if !h.Rule {
+		return h.Text
+	}
+	v := evaluator.RuleView{Name: h.By, Kind: rules.RollbackRule, State: evaluator.RuleHolding, Verdict: rules.Pending, Cause: h.Cause}
+	v.Why.Code = evaluator.WhyMeasured
+	if h.Evidence != nil {
+		v.Evidence = *h.Evidence
+	}
+	return words.Rule(plan, &v, s.At).Sentence
+}
+
+// stamp writes a time for people.
+func stamp(t time.Time) string {
+	if t.Second() != 0 {
+		return t.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}

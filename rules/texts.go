@@ -1,0 +1,167 @@
+package rules
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// textUse is what reads a text: it decides which values may stand in it.
+type textUse uint8
+
+const (
+	plainText textUse = iota // people, or an API that takes it as it is
+	shellText                // a shell: people copy commands from the page
+	sqlText                  // Athena: an execution parameter, strings in single quotes
+)
+
+// write is how a value stands in the text, behind what is before it.
+func (u textUse) write(at Checker, name, value, before string) string {
+	switch {
+	case u == shellText && !shellSafe(value):
+		at.Fail("bad-value", `give it letters, digits and "._+:@%/=,-" only`, "{%s} is %q, which a shell would not take as one word", name, value)
+	case u == sqlText && strings.Count(before, "'")%2 == 1:
+		return strings.ReplaceAll(value, "'", "''")
+	case u == sqlText && !isNumber(value):
+		at.Fail("bad-value", "put the placeholder between single quotes", "{%s} is %q, and only numbers may stand outside of quotes", name, value)
+	}
+	return value
+}
+
+func isNumber(value string) bool {
+	_, err := strconv.ParseFloat(value, 64)
+	return err == nil && plainNumber(value)
+}
+
+func shellSafe(value string) bool {
+	for i := range len(value) {
+		c := value[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._+:@%/=,-", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// eachText calls visit with every text in which placeholders may stand and which
+// has a brace, with its key path and what reads it. visit may change the text. A
+// derived signal's texts have the path of the declared one, a baseline's that of
+// the value which tells it apart.
+func (p *Plan) eachText(visit func(text *string, use textUse, keys ...string)) {
+	see := func(text *string, use textUse, keys ...string) {
+		if braced(*text) {
+			visit(text, use, keys...)
+		}
+	}
+	see(&p.Title, plainText, "release", "title")
+	for i := range p.Phases {
+		ph := &p.Phases[i]
+		see(&ph.Title, plainText, "phases", ph.Name, "title")
+		see(&ph.Target, plainText, "phases", ph.Name, "target")
+	}
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		kind := r.Kind.String()
+		see(&r.Title, plainText, kind, r.Name, "title")
+		see(&r.Action, plainText, kind, r.Name, "action")
+		see(&r.Command, shellText, kind, r.Name, "command")
+	}
+	for i := range p.Signals {
+		declared := p.Signals[i]
+		for declared.Of >= 0 {
+			declared = p.Signals[declared.Of]
+		}
+		eachQueryText(&p.Signals[i].Query, func(text *string, use textUse, keys ...string) {
+			if declared.BaselineOf != "" {
+				visit(text, use, "signals", declared.BaselineOf, "baseline", "value")
+				return
+			}
+			visit(text, use, append([]string{"signals", declared.Name}, keys...)...)
+		})
+	}
+	for i := range p.Communications {
+		m := &p.Communications[i]
+		see(&m.Channel, plainText, "communications", m.Name, "channel")
+		see(&m.Text, plainText, "communications", m.Name, "text")
+	}
+}
+
+// Placeholders lists the names that the plan's texts have in braces, each once, in
+// order: "lambda", "previous.lambda", "version".
+func (p *Plan) Placeholders() []string {
+	names := map[string]bool{}
+	p.eachText(func(text *string, _ textUse, _ ...string) {
+		for _, name := range placeholderNames(*text) {
+			names[name] = true
+		}
+	})
+	return sortedKeys(names)
+}
+
+func braced(text string) bool { return strings.Contains(text, "{") }
+
+// textPath is the key path of a text that eachText visits.
+func textPath(keys ...string) string {
+	path := ""
+	for _, k := range keys {
+		switch {
+		case strings.HasPrefix(k, "["):
+			path += k
+		case path == "":
+			path = Path(k)
+		default:
+			path += "." + Path(k)
+		}
+	}
+	return path
+}
+
+// eachQueryText calls visit with the texts of a query that the plan file writes
+// and that have a brace: strings, elements of lists and values of tables. SQL
+// is left out: it takes its values by question marks.
+func eachQueryText(q *Query, visit func(text *string, use textUse, keys ...string)) {
+	switch {
+	case q.CloudWatch != nil:
+		eachFieldText(reflect.ValueOf(q.CloudWatch).Elem(), visit, "cloudwatch")
+	case q.Sentry != nil:
+		eachFieldText(reflect.ValueOf(q.Sentry).Elem(), visit, "sentry")
+	case q.AppStore != nil:
+		eachFieldText(reflect.ValueOf(q.AppStore).Elem(), visit, "appstore")
+	case q.Athena != nil:
+		eachFieldText(reflect.ValueOf(q.Athena).Elem(), func(text *string, use textUse, keys ...string) {
+			if keys[1] == "parameters" {
+				use = sqlText
+			}
+			visit(text, use, keys...)
+		}, "athena")
+	}
+}
+
+func eachFieldText(query reflect.Value, visit func(text *string, use textUse, keys ...string), source string) {
+	t := query.Type()
+	for i := range t.NumField() {
+		key := t.Field(i).Tag.Get("toml")
+		if key == "-" || key == "file" {
+			continue
+		}
+		switch field := query.Field(i).Addr().Interface().(type) {
+		case *string:
+			if braced(*field) {
+				visit(field, plainText, source, key)
+			}
+		case *[]string:
+			for j := range *field {
+				if braced((*field)[j]) {
+					visit(&(*field)[j], plainText, source, key, "["+strconv.Itoa(j)+"]")
+				}
+			}
+		case *map[string]string:
+			for name, text := range *field {
+				if braced(text) {
+					visit(&text, plainText, source, key, name)
+					(*field)[name] = text
+				}
+			}
+		}
+	}
+}
