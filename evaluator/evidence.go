@@ -205,29 +205,11 @@ func goalOf(plan *rules.Plan, r *rules.Rule) rules.Op {
 	}
 	switch {
 	case r.Limit == r.Trigger && r.When.Op != rules.NoOp:
-		return opposite(r.When.Op)
+		return r.When.Op.Opposite()
 	case sig.Good || sig.Kind == rules.Mean:
 		return rules.GreaterOrEqual
 	}
 	return rules.LessOrEqual
-}
-
-func opposite(op rules.Op) rules.Op {
-	switch op {
-	case rules.Less:
-		return rules.GreaterOrEqual
-	case rules.LessOrEqual:
-		return rules.Greater
-	case rules.Greater:
-		return rules.LessOrEqual
-	case rules.GreaterOrEqual:
-		return rules.Less
-	case rules.Equal:
-		return rules.NotEqual
-	case rules.NotEqual:
-		return rules.Equal
-	}
-	return op
 }
 
 // badToWarn is how many of the next n samples must be bad for the evidence that

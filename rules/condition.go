@@ -20,6 +20,25 @@ const (
 	NotEqual
 )
 
+// Opposite is the operator that holds exactly when op does not.
+func (op Op) Opposite() Op {
+	switch op {
+	case Less:
+		return GreaterOrEqual
+	case LessOrEqual:
+		return Greater
+	case Greater:
+		return LessOrEqual
+	case GreaterOrEqual:
+		return Less
+	case Equal:
+		return NotEqual
+	case NotEqual:
+		return Equal
+	}
+	return op
+}
+
 // Condition is a comparison with a threshold, written "> 3 %", "<= 2.5 s",
 // ">= 4.5". Threshold is in the unit's inner form: 3 % is 0.03, 300 ms is 0.3.
 type Condition struct {

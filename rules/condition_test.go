@@ -148,3 +148,18 @@ func FuzzParseCondition(f *testing.F) {
 		}
 	})
 }
+
+// Of an operator and its opposite exactly one holds, whatever the value.
+func TestAnOppositeHoldsWhereTheOtherDoesNot(t *testing.T) {
+	for op := Less; op <= NotEqual; op++ {
+		for _, v := range []float64{-1, 0, 1} {
+			a, b := Condition{Op: op}, Condition{Op: op.Opposite()}
+			if a.Holds(v) == b.Holds(v) {
+				t.Errorf("%v 0 and %v 0 are both %t for %v", op, b.Op, a.Holds(v), v)
+			}
+		}
+	}
+	if got := NoOp.Opposite(); got != NoOp {
+		t.Errorf("the opposite of none is %v", got)
+	}
+}

@@ -11,10 +11,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 type gateCommand struct {
@@ -107,7 +107,7 @@ func (t gateTarget) foreign(b *wire.Body) string {
 	if phase == wire.Current {
 		phase = b.Current
 	}
-	id, _, _ := strings.Cut(b.Run.ID, "~")
+	plan, version, _, _ := rules.ParseRunID(b.Run.ID)
 	switch {
 	case b.APIVersion != wire.APIVersion:
 		return fmt.Sprintf("apiVersion is %q, want %q", b.APIVersion, wire.APIVersion)
@@ -123,7 +123,7 @@ func (t gateTarget) foreign(b *wire.Body) string {
 		return fmt.Sprintf("it is of run %q, want %q", b.Run.ID, t.RunID)
 	case b.Run.Version != b.Version:
 		return fmt.Sprintf("it is of version %q and of a run of version %q", b.Version, b.Run.Version)
-	case b.Run.ID != "" && id != b.Plan+"@"+b.Version:
+	case b.Run.ID != "" && (plan != b.Plan || version != b.Version):
 		return fmt.Sprintf("it is of plan %q, version %q and run %q", b.Plan, b.Version, b.Run.ID)
 	}
 	return ""

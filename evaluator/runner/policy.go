@@ -22,9 +22,6 @@ const (
 	FileWaiting FileState = "waiting" // it names another version than the run under way
 )
 
-// FileStates lists every FileState, for metrics.
-func FileStates() []FileState { return []FileState{FileOK, FileGone, FileBroken, FileWaiting} }
-
 // policy is a plan as the config has it, with its live runs: the newest, and
 // those before it that are not over.
 type policy struct {

@@ -112,25 +112,6 @@ func oneIn(logE float64) string {
 // goodShare is one minus a bad share, without what subtracting adds.
 func goodShare(bad float64) float64 { return math.Round((1-bad)*1e9) / 1e9 }
 
-// opposite is the operator that holds exactly when another does not.
-func opposite(op rules.Op) rules.Op {
-	switch op {
-	case rules.Less:
-		return rules.GreaterOrEqual
-	case rules.LessOrEqual:
-		return rules.Greater
-	case rules.Greater:
-		return rules.LessOrEqual
-	case rules.GreaterOrEqual:
-		return rules.Less
-	case rules.Equal:
-		return rules.NotEqual
-	case rules.NotEqual:
-		return rules.Equal
-	}
-	return op
-}
-
 // plural is so many of a thing.
 func plural(n int, one, many string) string {
 	if n == 1 {

@@ -257,7 +257,7 @@ func (s *speaker) compared() string {
 func comparison(u rules.Unit, v float64, c rules.Condition) string {
 	op := c.Op
 	if !c.Holds(v) {
-		op = opposite(op)
+		op = op.Opposite()
 	}
 	return fmt.Sprintf("%s %s %s", u.Short(v), op, u.Short(c.Threshold))
 }

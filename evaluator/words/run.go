@@ -133,12 +133,8 @@ func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
 
 // failed says which phase failed, and by what.
 func failed(plan *rules.Plan, s *evaluator.Snapshot) Text {
-	for k := range s.Phases {
-		if p := &s.Phases[k]; p.Name == s.Why.Phase && s.Why.Code == evaluator.WhyPhaseFailed {
-			t := Phase(plan, s, k)
-			t.Sentence = sentence("phase "+p.Name+" has failed", t.Sentence)
-			return t
-		}
+	if t, ok := byPhase(plan, s, evaluator.WhyPhaseFailed, "has failed"); ok {
+		return t
 	}
 	said := ground(plan, &s.Why, s.At)
 	return Text{Headline: headline(fail, said), Sentence: sentence(said), Do: "stop the rollout", Who: s.Manager}
@@ -146,15 +142,23 @@ func failed(plan *rules.Plan, s *evaluator.Snapshot) Text {
 
 // notKnown says which phase could not be judged, and what is needed for it.
 func notKnown(plan *rules.Plan, s *evaluator.Snapshot) Text {
-	for k := range s.Phases {
-		if p := &s.Phases[k]; p.Name == s.Why.Phase && s.Why.Code == evaluator.WhyPhaseUnknown {
-			t := Phase(plan, s, k)
-			t.Sentence = sentence("phase "+p.Name+" could not be judged in time", t.Sentence)
-			return t
-		}
+	if t, ok := byPhase(plan, s, evaluator.WhyPhaseUnknown, "could not be judged in time"); ok {
+		return t
 	}
 	said := ground(plan, &s.Why, s.At)
 	return Text{Headline: headline(unknown, said), Sentence: sentence(said), Do: "look at the phases", Who: s.Manager}
+}
+
+// byPhase is the text of the phase that decided the run, where that is the run's
+// ground.
+func byPhase(plan *rules.Plan, s *evaluator.Snapshot, code evaluator.Code, what string) (Text, bool) {
+	k := slices.IndexFunc(s.Phases, func(p evaluator.PhaseView) bool { return p.Name == s.Why.Phase })
+	if s.Why.Code != code || k < 0 {
+		return Text{}, false
+	}
+	t := Phase(plan, s, k)
+	t.Sentence = sentence("phase "+s.Phases[k].Name+" "+what, t.Sentence)
+	return t, true
 }
 
 // Phase says where the k-th phase stands.

@@ -119,7 +119,7 @@ func (s *speaker) target() string {
 	if s.exceeds() {
 		op := s.rule.ShownWhen.Op
 		if s.rule.Kind == rules.RollbackRule {
-			op = opposite(op)
+			op = op.Opposite()
 		}
 		return op.String() + " " + s.plan.Signals[s.sig.Of].Unit.Format(s.sig.Above)
 	}
@@ -161,7 +161,7 @@ func (s *speaker) against() string {
 	}
 	op := c.Op
 	if !c.Holds(s.ev.Value) {
-		op = opposite(op)
+		op = op.Opposite()
 	}
 	value, bound := s.value(s.ev.Value), s.sig.Unit.Format(math.Round(c.Threshold*1e9)/1e9)
 	if s.sig.Kind == rules.Ratio {

@@ -178,8 +178,8 @@ func decodeCommand(body []byte, keys []string) (evaluator.Command, pin, error) {
 	}
 	c := evaluator.Command{ID: b.ID, Kind: b.Kind, Phase: b.Phase, Verdict: b.Verdict, By: strings.TrimSpace(b.By), Why: strings.TrimSpace(b.Why)}
 	at := pin{version: b.Version, run: b.Run}
-	if b.Version != "" && !isVersion(b.Version) {
-		return c, at, fmt.Errorf("%q is not a version", b.Version)
+	if err := rules.CheckVersion(b.Version); b.Version != "" && err != nil {
+		return c, at, err
 	}
 	if err := identifyCommand(&c, keys); err != nil {
 		return c, at, err

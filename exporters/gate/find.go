@@ -101,12 +101,6 @@ func noPlan(plan string) *refusal {
 	return &refusal{http.StatusNotFound, "no such plan", fmt.Sprintf("no plan is called %q", plan)}
 }
 
-// planOf is the plan in a run's id.
-func planOf(run string) string {
-	plan, _, _ := strings.Cut(run, "@")
-	return plan
-}
-
 // place gives the place of a phase in the run's answers.
 func (f *found) place(name string, q wire.Question) (int, *refusal) {
 	if q == wire.Entry && name == wire.Current {

@@ -199,7 +199,7 @@ func (g *Gate) runNamed(w http.ResponseWriter, r *http.Request) *runBoard {
 	if _, ok := g.admit(w, r, Read, plan); !ok {
 		return nil
 	}
-	if _, err := parseRun(id); err != nil {
+	if plan == "" {
 		problem(w, http.StatusNotFound, "no such run", fmt.Sprintf("%q is no id of a run: want PLAN@VERSION or PLAN@VERSION~TRY", id))
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/relgate/relgate/rules"
 )
 
 // MaxWait is the longest long poll: below the 60 s after which proxies give up.
@@ -127,41 +129,29 @@ func parseAfter(value string) (uint64, error) {
 	return n, nil
 }
 
-const maxVersion = 128 // bytes
-
 // parseVersion reads a version. A query writes a space as +, so that the + of a
 // version arrives as a space: no version has one.
 func parseVersion(value string) (string, error) {
 	v := strings.ReplaceAll(value, " ", "+")
-	if !isVersion(v) {
-		return "", fmt.Errorf("query key \"version\": %q: want letters, digits and . _ + : -, the first a letter or a digit, at most %d bytes", value, maxVersion)
+	if err := rules.CheckVersion(v); err != nil {
+		return "", fmt.Errorf("query key %w", err)
 	}
 	return v, nil
-}
-
-func isVersion(v string) bool {
-	if v == "" || len(v) > maxVersion {
-		return false
-	}
-	for i := range len(v) {
-		c := v[i]
-		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		if !word && (i == 0 || strings.IndexByte("._+:-", c) < 0) {
-			return false
-		}
-	}
-	return true
 }
 
 // parseRun reads a run's id, PLAN@VERSION or PLAN@VERSION~TRY.
 func parseRun(value string) (string, error) {
 	id := strings.ReplaceAll(value, " ", "+")
-	plan, rest, _ := strings.Cut(id, "@")
-	version, try, tried := strings.Cut(rest, "~")
-	if n, err := strconv.ParseUint(try, 10, 31); plan == "" || !isVersion(version) || tried && (err != nil || n < 2) {
+	if planOf(id) == "" {
 		return "", fmt.Errorf("query key \"run\": %q: want PLAN@VERSION or PLAN@VERSION~TRY", value)
 	}
 	return id, nil
+}
+
+// planOf is the plan in a run's id; empty where it is none.
+func planOf(run string) string {
+	plan, _, _, _ := rules.ParseRunID(run)
+	return plan
 }
 
 func parsePending(value string) (int, error) {

@@ -123,14 +123,16 @@ func decodeStart(body []byte) (StartRequest, error) {
 }
 
 func checkStart(s *StartRequest) error {
-	switch {
-	case s.Version == "":
+	if s.Version == "" {
 		return errors.New("version is required")
-	case !isVersion(s.Version):
-		return fmt.Errorf("version %q: want letters, digits and . _ + : -, the first a letter or a digit, at most %d bytes", s.Version, maxVersion)
-	case s.Previous.Version != "" && !isVersion(s.Previous.Version):
-		return fmt.Errorf("previous.version %q is not a version", s.Previous.Version)
-	case s.Supersede && (s.By == "" || s.Why == ""):
+	}
+	if err := rules.CheckVersion(s.Version); err != nil {
+		return err
+	}
+	if err := rules.CheckVersion(s.Previous.Version); s.Previous.Version != "" && err != nil {
+		return fmt.Errorf("previous: %w", err)
+	}
+	if s.Supersede && (s.By == "" || s.Why == "") {
 		return errors.New("by and why are required with supersede: who ends the run under way, and for what reason")
 	}
 	for _, set := range []map[string]string{s.Set, s.Previous.Parameters} {
