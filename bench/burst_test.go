@@ -7,10 +7,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/relgate/relgate/internal/peertest"
 )
 
 // burst is how many events there are at once.
@@ -82,32 +83,10 @@ type alertmanager struct {
 	sent int
 }
 
-// peer finds a program to compare with. If it is missing, path is empty, and the
-// name goes to the file that RELGATE_SKIPPED_PEERS names: test.sh reports it.
-func peer(tb testing.TB, name string) (path string) {
-	tb.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	tb.Logf("%s is not installed: there is no comparison with it", name)
-	if list := os.Getenv("RELGATE_SKIPPED_PEERS"); list != "" {
-		f, err := os.OpenFile(list, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		defer f.Close()
-		if _, err := fmt.Fprintln(f, name); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return ""
-}
-
 // newAlertmanager starts one that delivers to url, nil if none is installed.
 func newAlertmanager(b *testing.B, url string) *alertmanager {
 	b.Helper()
-	path := peer(b, "prometheus-alertmanager")
+	path := peertest.Find(b, "prometheus-alertmanager")
 	if path == "" {
 		return nil
 	}

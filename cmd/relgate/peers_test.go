@@ -16,44 +16,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/relgate/relgate/internal/peertest"
 )
-
-// peer finds a program that the test needs. Where it is missing the test is
-// skipped, and its name is added as a line to the file that RELGATE_SKIPPED_PEERS
-// names, so that test.sh can say what did not run.
-func peer(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if list := os.Getenv("RELGATE_SKIPPED_PEERS"); list != "" {
-		f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if _, err := fmt.Fprintln(f, name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}
-
-func TestAMissingPeerIsWrittenDown(t *testing.T) {
-	list := filepath.Join(t.TempDir(), "skipped")
-	t.Setenv("RELGATE_SKIPPED_PEERS", list)
-	for range 2 {
-		t.Run("peer", func(t *testing.T) {
-			peer(t, "relgate-no-such-program")
-			t.Error("a test goes on without its peer")
-		})
-	}
-	if got, err := os.ReadFile(list); err != nil || string(got) != "relgate-no-such-program\nrelgate-no-such-program\n" {
-		t.Errorf("the list is %q, %v", got, err)
-	}
-}
 
 // eventually asks until ok says yes, at most a minute: real programs take the
 // time that they take.
@@ -129,7 +94,7 @@ func freePort(t *testing.T) string {
 }
 
 func TestPromtoolFindsNothingToSay(t *testing.T) {
-	promtool := peer(t, "promtool")
+	promtool := peertest.Need(t, "promtool")
 	_, private := startDemo(t, "--speed", "3600")
 	var page string
 	eventually(t, "the first tick", func() bool {
@@ -144,7 +109,7 @@ func TestPromtoolFindsNothingToSay(t *testing.T) {
 }
 
 func TestPrometheusScrapesAndADashboardAnswers(t *testing.T) {
-	prometheus := peer(t, "prometheus")
+	prometheus := peertest.Need(t, "prometheus")
 	_, private := startDemo(t, "--speed", "3600")
 	dir, address := t.TempDir(), freePort(t)
 	config := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs: [{job_name: relgate, static_configs: [{targets: [%q]}]}]\n", private)

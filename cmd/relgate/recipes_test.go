@@ -19,6 +19,7 @@ import (
 	"github.com/oasdiff/yaml3"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/internal/peertest"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -57,7 +58,7 @@ func newPipeline(t *testing.T, url, phase, version string, env ...string) *pipel
 	p.program("roll-back", `echo "$0 $*" >>ran`)
 	// The curl on the PATH is the real one, and writes down its exit code and what
 	// it printed last: the status.
-	p.program("curl", fmt.Sprintf(`out=$(%s "$@"); code=$?; echo "$code ${out##*[!0-9]}" >>asked; printf %%s "$out"; exit $code`, peer(t, "curl")))
+	p.program("curl", fmt.Sprintf(`out=$(%s "$@"); code=$?; echo "$code ${out##*[!0-9]}" >>asked; printf %%s "$out"; exit $code`, peertest.Need(t, "curl")))
 	if err := os.Symlink(binary(t), filepath.Join(p.dir, "relgate")); err != nil {
 		t.Fatal(err)
 	}

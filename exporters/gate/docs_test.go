@@ -19,6 +19,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/internal/peertest"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -213,27 +214,6 @@ func recipes(page string) map[string]string {
 	return found
 }
 
-// peer finds a program that the test needs. Where it is missing the test is
-// skipped, and its name is added as a line to the file that RELGATE_SKIPPED_PEERS
-// names.
-func peer(t *testing.T, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if list := os.Getenv("RELGATE_SKIPPED_PEERS"); list != "" {
-		f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if _, err := fmt.Fprintln(f, name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Skipf("%s is not installed", name)
-}
-
 // recipe is the text of one of the page's recipes.
 func recipe(t *testing.T, name string) string {
 	t.Helper()
@@ -252,7 +232,7 @@ func recipe(t *testing.T, name string) string {
 // state. With RELGATE_TIMEOUT=0 it asks once.
 func TestTheCurlRecipeSaysWhatTheGateSays(t *testing.T) {
 	t.Parallel()
-	peer(t, "curl")
+	peertest.Need(t, "curl")
 	script := recipe(t, "curl")
 	exits := map[string]int{"pass": 0, "pending": 124, "unknown": 124, "fail": 1, "ended": 1, "rollback": 1}
 	for _, st := range states {

@@ -1,0 +1,44 @@
+// Package peertest finds the programs of others that tests run against.
+package peertest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// Need finds a program. Where it is missing the test is skipped.
+func Need(tb testing.TB, name string) string {
+	tb.Helper()
+	path := Find(tb, name)
+	if path == "" {
+		tb.Skipf("%s is not installed", name)
+	}
+	return path
+}
+
+// Find finds a program, for a test that can do without it. Where it is missing the
+// path is empty, and the name is added as a line to the file that
+// RELGATE_SKIPPED_PEERS names, so that test.sh can say what did not run.
+func Find(tb testing.TB, name string) string {
+	tb.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	tb.Logf("%s is not installed", name)
+	list := os.Getenv("RELGATE_SKIPPED_PEERS")
+	if list == "" {
+		return ""
+	}
+	f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintln(f, name); err != nil {
+		tb.Fatal(err)
+	}
+	return ""
+}
