@@ -81,7 +81,8 @@ func (r *Runner) byName(plan string) *policy {
 }
 
 // take brings the plans of a config together with the runs that there are. It
-// changes nothing that is in force, and nothing in the journal.
+// changes nothing in the journal, and nothing at all where the journal cannot be
+// read.
 func (r *Runner) take(ctx context.Context, config Policies, had []*policy) ([]*policy, error) {
 	var list []*policy
 	known := make(map[string]*policy, len(had))
@@ -120,15 +121,32 @@ func (r *Runner) take(ctx context.Context, config Policies, had []*policy) ([]*p
 		}
 	}
 	for _, p := range list {
-		if err := r.compare(ctx, p, config.Broken); err != nil {
+		if err := r.seek(ctx, p); err != nil {
+			return nil, fmt.Errorf("plan %q: %w", p.name, err)
+		}
+	}
+	// From here on runs are changed: nothing asks the journal any more.
+	for _, p := range list {
+		if err := r.compare(p, config.Broken); err != nil {
 			return nil, fmt.Errorf("plan %q: %w", p.name, err)
 		}
 	}
 	return list, nil
 }
 
-// compare finds out what a plan's file means for its runs.
-func (r *Runner) compare(ctx context.Context, p *policy, broken map[string]string) error {
+// seek finds out whether the version that a plan's file names has a run.
+func (r *Runner) seek(ctx context.Context, p *policy) error {
+	if p.plan == nil || p.plan.Template() {
+		return nil
+	}
+	prior, err := r.newest(ctx, p.name, p.plan.Version)
+	p.pending = err == nil && prior == nil
+	return err
+}
+
+// compare says what a plan's file means for its runs. Its error is that of
+// encoding a plan.
+func (r *Runner) compare(p *policy, broken map[string]string) error {
 	u := p.underWay()
 	p.about = u
 	switch why, bad := broken[p.name]; {
@@ -145,17 +163,11 @@ func (r *Runner) compare(ctx context.Context, p *policy, broken map[string]strin
 		r.say(p, FileGone, "no file has this plan any more")
 		return nil
 	}
-	if !p.plan.Template() {
-		prior, err := r.newest(ctx, p.name, p.plan.Version)
-		if err != nil {
-			return err
-		}
-		if p.pending = prior == nil; p.pending && u != nil {
-			r.say(p, FileWaiting, fmt.Sprintf("version %s waits: run %s is under way; its run begins when that one is decided or superseded", p.plan.Version, u.record.ID))
-			return nil
-		}
-	}
-	if u != nil && !p.plan.Template() && u.record.Version != p.plan.Version {
+	switch {
+	case p.pending && u != nil:
+		r.say(p, FileWaiting, fmt.Sprintf("version %s waits: run %s is under way; its run begins when that one is decided or superseded", p.plan.Version, u.record.ID))
+		return nil
+	case u != nil && !p.plan.Template() && u.record.Version != p.plan.Version:
 		r.say(p, FileWaiting, fmt.Sprintf("the file is of version %s, whose run is decided; run %s is under way and goes on by the plan in the journal", p.plan.Version, u.record.ID))
 		return nil
 	}
@@ -220,7 +232,10 @@ func (r *Runner) catchUp(ctx context.Context) {
 	for _, p := range r.policies {
 		u := p.underWay()
 		if p.about != u {
-			if r.broken = r.compare(ctx, p, r.Policies.Broken); r.broken != nil {
+			if r.broken = r.seek(ctx, p); r.broken == nil {
+				r.broken = r.compare(p, r.Policies.Broken)
+			}
+			if r.broken != nil {
 				return
 			}
 			said = true
