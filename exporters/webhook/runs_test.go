@@ -272,3 +272,45 @@ func TestEncode(t *testing.T) {
 		}
 	})
 }
+
+// An event that comes before the cursors have been read says nothing of those before it.
+func TestACommitBeforeTheCursorsAreRead(t *testing.T) {
+	t.Run("while they cannot be read", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, f := newScript(nil), newMemFeed()
+			f.commitTo(t, "A", 3)
+			f.unreadable(errors.New("the disk is away"))
+			h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+			stop := start(t, h)
+			synctest.Wait()
+			f.commitTo(t, "A", 1)
+			synctest.Wait()
+			f.unreadable(nil)
+			drain(t, h)
+			stop()
+			if got := full(s, "A"); got != "1 2 3 4" || f.cursor("A").N != 4 {
+				t.Errorf("got %q, cursor at %d, want 1 2 3 4 and 4", got, f.cursor("A").N)
+			}
+		})
+	})
+	t.Run("after a replay was asked for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s, f := newScript(stuckAt("B/1", 2*time.Second)), newMemFeed()
+			h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
+			stop := start(t, h)
+			f.commitTo(t, "A", 5)
+			synctest.Wait()
+			f.commitTo(t, "B", 1)
+			synctest.Wait() // on its way
+			if err := h.Replay(t.Context(), "a", time.Time{}); err != nil {
+				t.Fatalf("Replay: %v", err)
+			}
+			f.commitTo(t, "A", 1)
+			drain(t, h)
+			stop()
+			if got := full(s, "A"); got != "1 2 3 4 5 1 2 3 4 5 6" {
+				t.Errorf("got %q, want all of A again, and then 6", got)
+			}
+		})
+	})
+}

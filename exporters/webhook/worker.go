@@ -304,8 +304,11 @@ func (w *worker) followLocked() {
 	w.mark, w.more, w.behind = next, len(events) == batch, w.behind || !ok
 	for _, e := range events {
 		s := w.streams[e.Run]
-		if s == nil {
-			// What is not among the streams is done with up to here.
+		switch {
+		case s == nil && w.behind:
+			continue // where its cursor stands is read next, and the event with it
+		case s == nil:
+			// All cursors have been read: what is not among the streams is done with up to here.
 			s = w.meetLocked(e.Run, e.Event.N-1)
 		}
 		if e.Event.N == s.read+1 && len(s.queue) < queueLimit {
