@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/rules"
@@ -32,11 +33,12 @@ func (r *Runner) ask(ctx context.Context, to chan job, do func(context.Context) 
 }
 
 // Command gives a run a command, at once, as a tick of its own. Without a run's id
-// the newest run of the plan is meant; a report that a rollback was carried out
-// is for the newest run that waits for one. It returns when the tick is durable,
-// with the event that says whether the command was applied or refused; one whose
-// ID was applied before gives an event without an ID of its own that says so. It
-// returns ErrUnknownPlan, ErrUnknownRun, ErrStopped or ErrJournal.
+// the run under way is meant, or the newest where none is; a report that a
+// rollback was carried out is for the one run that waits for it. It returns when
+// the tick is durable, with the event that says whether the command was applied or
+// refused; one whose ID was applied before gives an event without an ID of its own
+// that says so. It returns ErrUnknownPlan, ErrUnknownRun, ErrStopped, ErrJournal,
+// or a *Refusal where more than one run may be meant.
 func (r *Runner) Command(ctx context.Context, plan, id string, c evaluator.Command) (event evaluator.Event, err error) {
 	err = r.ask(ctx, r.commands, func(ctx context.Context) (err error) {
 		event, err = r.command(ctx, plan, id, c)
@@ -56,14 +58,14 @@ func (r *Runner) command(ctx context.Context, plan, id string, c evaluator.Comma
 	if p == nil {
 		return evaluator.Event{}, ErrUnknownPlan
 	}
-	u, err := r.target(ctx, p, id, c.Kind)
+	u, err := r.target(ctx, p, id, &c)
 	if err != nil {
 		return evaluator.Event{}, err
 	}
 	if other := p.underWay(); other != nil && other != u {
 		c.Blocked = other.record.ID
 	}
-	s := r.stage(ctx, u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(c)}})
+	s := r.stage(u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(c)}})
 	if !slices.Contains(p.runs, u) && !s.entry.Record.Over {
 		s.into = p // it was over, and is watched again from here on
 	}
@@ -80,20 +82,14 @@ func (r *Runner) command(ctx context.Context, plan, id string, c evaluator.Comma
 
 // target is the run that a command is for. A run that is over is read from the
 // journal: an override may bring it back to life.
-func (r *Runner) target(ctx context.Context, p *policy, id string, kind evaluator.CommandKind) (*run, error) {
-	for _, u := range p.runs {
-		switch {
-		case id == u.record.ID:
-			return u, nil
-		case id == "" && (kind != evaluator.RollbackDone || u.record.State == rules.RolledBack && !u.record.Over):
-			return u, nil
-		}
-	}
+func (r *Runner) target(ctx context.Context, p *policy, id string, c *evaluator.Command) (*run, error) {
 	if id == "" {
-		if len(p.runs) > 0 {
-			return p.runs[0], nil // it says why it refuses
+		return p.meant(c.Kind)
+	}
+	for _, u := range p.runs {
+		if u.record.ID == id {
+			return u, nil
 		}
-		return nil, fmt.Errorf("%w: no run of this plan has begun", ErrUnknownRun)
 	}
 	found, err := r.Journal.Runs(ctx, evaluator.RunFilter{ID: id, Plan: p.name, Limit: 1})
 	if err != nil {
@@ -103,6 +99,33 @@ func (r *Runner) target(ctx context.Context, p *policy, id string, kind evaluato
 		return nil, fmt.Errorf("%w %q", ErrUnknownRun, id)
 	}
 	return r.resume(ctx, found[0])
+}
+
+// meant is the run that a command without a run's id is for.
+func (p *policy) meant(kind evaluator.CommandKind) (*run, error) {
+	if len(p.runs) == 0 {
+		return nil, fmt.Errorf("%w: no run of this plan has begun", ErrUnknownRun)
+	}
+	if kind == evaluator.RollbackDone {
+		var waiting []string
+		var u *run
+		for _, v := range p.runs {
+			if v.record.State == rules.RolledBack && !v.record.Over {
+				u, waiting = v, append(waiting, v.record.ID)
+			}
+		}
+		switch len(waiting) {
+		case 0:
+		case 1:
+			return u, nil
+		default:
+			return nil, refuse(waiting[0], "the rollbacks of runs %s are not reported yet: name the run that was rolled back", strings.Join(waiting, " and "))
+		}
+	}
+	if u := p.underWay(); u != nil {
+		return u, nil
+	}
+	return p.runs[0], nil // it says why it refuses
 }
 
 // repeated answers a command that the evaluator passed over in silence.

@@ -125,7 +125,7 @@ func (r *Runner) take(ctx context.Context, config Policies, had []*policy) ([]*p
 			return nil, fmt.Errorf("plan %q: %w", p.name, err)
 		}
 	}
-	// From here on runs are changed: nothing asks the journal any more.
+	// From here on edits are kept for their runs: nothing asks the journal any more.
 	for _, p := range list {
 		if err := r.compare(p, config.Broken); err != nil {
 			return nil, fmt.Errorf("plan %q: %w", p.name, err)
@@ -178,8 +178,9 @@ func (r *Runner) compare(p *policy, broken map[string]string) error {
 	return nil
 }
 
-// amend puts an edited plan in force for the run under way. An edit that cannot
-// be used for it is refused whole, and the run goes on by the plan it has.
+// amend keeps an edited plan for the next tick of the run under way, which puts it
+// in force. An edit that cannot be used for it is refused whole, and the run goes
+// on by the plan it has.
 func (r *Runner) amend(p *policy, u *run) error {
 	bind := rules.Bind{
 		Version: u.record.Version, Start: u.record.Start, UID: u.Plan.Binding.UID, Try: u.record.Try, Previous: u.record.Previous,
@@ -204,12 +205,10 @@ func (r *Runner) amend(p *policy, u *run) error {
 	if err != nil || digest == u.Digest {
 		return err
 	}
+	u.amended = &amendment{plan: bound, digest: digest, document: document}
 	if changes := rules.Diff(u.Plan, bound); len(changes) > 0 {
-		u.edit = &evaluator.Edit{From: u.Digest, To: digest, Changes: changes}
+		u.amended.edit = &evaluator.Edit{From: u.Digest, To: digest, Changes: changes}
 	}
-	u.document = document
-	u.Change(bound, digest)
-	u.next = r.firstSlot(u)
 	return nil
 }
 
@@ -241,8 +240,8 @@ func (r *Runner) catchUp(ctx context.Context) {
 			said = true
 		}
 		switch {
-		case u != nil && u.document != nil:
-			batch = append(batch, r.stage(ctx, u, evaluator.Tick{At: r.now(u), Edit: u.edit}))
+		case u != nil && u.amended != nil:
+			batch = append(batch, r.stage(u, evaluator.Tick{At: r.now(u)}))
 		case u == nil && p.pending && p.plan != nil:
 			s, err := r.begin(ctx, p, rules.Bind{Version: p.plan.Version, Start: p.plan.Start, Try: 1}, evaluator.Begun{})
 			var refusal *Refusal

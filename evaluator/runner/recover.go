@@ -145,7 +145,7 @@ func (r *Runner) now(u *run) time.Time {
 // save stores the state of every run.
 func (r *Runner) save(ctx context.Context) (err error) {
 	r.eachRun(func(u *run) {
-		if err != nil || u.unsaved == 0 || u.document != nil {
+		if err != nil || u.unsaved == 0 {
 			return
 		}
 		state, failed := u.State.MarshalBinary()

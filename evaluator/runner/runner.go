@@ -124,12 +124,20 @@ type Runner struct {
 type run struct {
 	evaluator.Rerun
 	record   evaluator.RunRecord // as of the newest tick
-	document []byte              // to go with the next entry; nil once the journal has it
-	edit     *evaluator.Edit     // the plan was edited and no tick says so yet
+	document []byte              // of the plan of a run without a tick; nil once the journal has it
+	amended  *amendment          // the plan was edited and no tick says so yet
 	next     time.Time           // slot of the next tick
 	idle     bool                // no tick can change it
 	unsaved  int                 // ticks since the newest stored state
 	weight   int                 // readings in those ticks
+}
+
+// amendment is an edited plan that the journal does not have yet.
+type amendment struct {
+	plan     *rules.Plan
+	digest   string
+	document []byte
+	edit     *evaluator.Edit // nil where nothing changed that has words
 }
 
 func (u *run) undecided() bool { return !evaluator.Decided(u.record.State) }

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -99,6 +100,9 @@ func (s *Start) same(prior *evaluator.RunRecord) error {
 			return refuse(prior.ID, "run %s is there already, with %s=%s", prior.ID, name, prior.Parameters[name])
 		}
 	}
+	if !reflect.DeepEqual(prior.Previous.With(s.Previous), prior.Previous) {
+		return refuse(prior.ID, "run %s is there already, and another release came before it: version %q with %v", prior.ID, prior.Previous.Version, prior.Previous.Parameters)
+	}
 	if !s.At.IsZero() && !s.At.Equal(prior.Start) {
 		return refuse(prior.ID, "run %s is there already, with start %s", prior.ID, prior.Start.Format(time.RFC3339))
 	}
@@ -116,9 +120,13 @@ func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Sta
 			return Started{}, badStart("superseding run %s: by and why are required", u.record.ID)
 		}
 		begun.Supersedes = u.record.ID
-		batch = append(batch, r.stage(ctx, u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(evaluator.Command{
+		ended := r.stage(u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(evaluator.Command{
 			ID: r.NewUID(), Kind: evaluator.Supersede, By: s.By, Why: s.Why, Principal: s.Principal, Next: rules.RunID(p.name, s.Version, try),
-		})}}))
+		})}})
+		if !evaluator.Decided(ended.entry.Record.State) {
+			return Started{}, badStart("run %s cannot be superseded so: by and why must say something", u.record.ID)
+		}
+		batch = append(batch, ended)
 	}
 	bind := rules.Bind{Version: s.Version, Start: s.At.UTC().Truncate(time.Second), Try: try, Parameters: s.Set, Previous: s.Previous}
 	if s.At.IsZero() {
@@ -160,13 +168,16 @@ func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun ev
 		Parameters: bound.Binding.Parameters, Previous: bound.Binding.Previous,
 	}}
 	u.Change(bound, digest)
+	if len(p.runs) > 0 {
+		r.Clock.NotBefore(p.runs[0].record.Begun) // the newest begun comes first, whatever the clock says
+	}
 	tick := evaluator.Tick{At: r.Clock.Now().UTC().Truncate(time.Second), Begin: &begun}
 	if r.History > 0 {
 		if tick.Past, err = r.Journal.Passed(ctx, p.name, u.record.ID, r.History); err != nil {
 			return staged{}, err
 		}
 	}
-	s := r.stage(ctx, u, tick)
+	s := r.stage(u, tick)
 	s.into = p
 	return s, nil
 }

@@ -38,7 +38,7 @@ func (r *Runner) tick(ctx context.Context) {
 		}
 		// A command may have ticked meanwhile.
 		at := later(d.slot, d.record.At)
-		batch = append(batch, r.stage(ctx, d.run, evaluator.Tick{At: at, Readings: mine}))
+		batch = append(batch, r.stage(d.run, evaluator.Tick{At: at, Readings: mine}))
 	}
 	r.commit(ctx, batch)
 }
@@ -87,23 +87,30 @@ func (r *Runner) fetch(ctx context.Context, dues []due, wants []Want) []rules.Re
 type staged struct {
 	*run
 	into  *policy // of the first tick of a run, or the first after it was over: where it belongs
-	state *evaluator.State
+	after evaluator.Rerun
 	idle  bool
 	entry evaluator.Entry
 	err   error // of encoding the state
 }
 
-// stage evaluates a tick. The run itself stays as it is until the commit.
-func (r *Runner) stage(ctx context.Context, u *run, tick evaluator.Tick) staged {
+// stage evaluates a tick, under the edited plan where there is one. The run itself
+// stays as it is until the commit.
+func (r *Runner) stage(u *run, tick evaluator.Tick) staged {
 	began := time.Now()
-	state, events := evaluator.Step(u.Plan, u.State, tick)
+	after, document := u.Rerun, u.document
+	if a := u.amended; a != nil {
+		after.Change(a.plan, a.digest)
+		document, tick.Edit = a.document, a.edit
+	}
+	state, events := evaluator.Step(after.Plan, after.State, tick)
+	after.State = state
 	r.counts.evaluated(time.Since(began))
-	o := evaluator.Outlined(u.Plan, state)
-	s := staged{run: u, state: state, idle: o.Idle, entry: evaluator.Entry{
-		Run: u.record.ID, After: u.record.Seq, Digest: u.Digest, Document: u.document, Tick: tick, Events: events,
-		Record: recorded(u, o, events),
+	o := evaluator.Outlined(after.Plan, state)
+	s := staged{run: u, after: after, idle: o.Idle, entry: evaluator.Entry{
+		Run: u.record.ID, After: u.record.Seq, Digest: after.Digest, Document: document, Tick: tick, Events: events,
+		Record: recorded(u.record, &after, o, events),
 	}}
-	if u.document != nil || o.Idle || u.unsaved+1 >= r.SnapshotEvery || u.weight+len(tick.Readings) > heavy {
+	if document != nil || o.Idle || u.unsaved+1 >= r.SnapshotEvery || u.weight+len(tick.Readings) > heavy {
 		var err error
 		if s.entry.Snapshot, err = state.MarshalBinary(); err != nil {
 			s.err = fmt.Errorf("encoding the state of run %q: %w", u.record.ID, err)
@@ -113,10 +120,10 @@ func (r *Runner) stage(ctx context.Context, u *run, tick evaluator.Tick) staged 
 }
 
 // recorded is the record of a run after a tick.
-func recorded(u *run, o evaluator.Outline, events []evaluator.Event) evaluator.RunRecord {
-	rec := u.record
-	rec.Seq, rec.N, rec.At, rec.Digest, rec.Start = rec.Seq+1, o.N, o.At, u.Digest, u.Plan.Start
-	rec.Parameters = u.Plan.Binding.Parameters
+func recorded(was evaluator.RunRecord, after *evaluator.Rerun, o evaluator.Outline, events []evaluator.Event) evaluator.RunRecord {
+	rec := was
+	rec.Seq, rec.N, rec.At, rec.Digest, rec.Start = rec.Seq+1, o.N, o.At, after.Digest, after.Plan.Start
+	rec.Parameters = after.Plan.Binding.Parameters
 	rec.State, rec.Verdict, rec.Over = o.State, o.Verdict, o.Over
 	if rec.Seq == 1 {
 		rec.Begun = o.At
@@ -124,7 +131,7 @@ func recorded(u *run, o evaluator.Outline, events []evaluator.Event) evaluator.R
 	switch decided := evaluator.Decided(o.State); {
 	case !decided:
 		rec.Decided, rec.Totals = time.Time{}, nil
-	case !evaluator.Decided(u.record.State):
+	case !evaluator.Decided(was.State):
 		rec.Decided = o.At
 	}
 	for i := range events {
@@ -172,14 +179,18 @@ func (r *Runner) commit(ctx context.Context, batch []staged) {
 // settle moves a run to its committed state.
 func (r *Runner) settle(s *staged) {
 	u := s.run
-	u.State, u.idle, u.record = s.state, s.idle, s.entry.Record
-	u.document, u.edit = nil, nil
+	u.Rerun, u.idle, u.record = s.after, s.idle, s.entry.Record
+	amended := u.amended != nil
+	u.document, u.amended = nil, nil
 	u.unsaved, u.weight = u.unsaved+1, u.weight+len(s.entry.Tick.Readings)
 	if s.entry.Snapshot != nil {
 		u.unsaved, u.weight = 0, 0
 	}
-	if u.next.IsZero() {
+	switch {
+	case u.next.IsZero():
 		u.next = floor(u.record.At, u.Plan.Interval) // its first slot is now
+	case amended:
+		u.next = r.firstSlot(u) // the interval may be another
 	}
 	if s.into != nil {
 		s.into.add(u)

@@ -109,8 +109,8 @@ func (r *Runner) publish() {
 }
 
 // Ready says why the runner is not ready to be believed: nil once the journal is
-// recovered and can be written, and every run under way has had a tick whose
-// sources answered or timed out.
+// recovered and can be written, and every run under way has had a tick after the
+// one that began it, which asks no source.
 func (r *Runner) Ready() error {
 	p := r.published.Load()
 	switch {
