@@ -97,9 +97,9 @@ func (s *Steady) advance() (stepped, ahead time.Duration) {
 
 // NotBefore makes Now show t or later from here on.
 func (s *Steady) NotBefore(t time.Time) {
+	s.Now() // tells of a step, if there was one
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.advance()
 	if t.After(s.now) {
 		s.now = t.UTC()
 		s.stats.Ahead = s.now.Sub(s.wall)

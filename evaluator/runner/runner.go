@@ -126,6 +126,7 @@ type run struct {
 	record   evaluator.RunRecord // as of the newest tick
 	document []byte              // of the plan of a run without a tick; nil once the journal has it
 	amended  *amendment          // the plan was edited and no tick says so yet
+	view     *RunView            // as of the newest tick; made when it is published
 	next     time.Time           // slot of the next tick
 	idle     bool                // no tick can change it
 	unsaved  int                 // ticks since the newest stored state

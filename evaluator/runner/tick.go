@@ -181,7 +181,7 @@ func (r *Runner) settle(s *staged) {
 	u := s.run
 	u.Rerun, u.idle, u.record = s.after, s.idle, s.entry.Record
 	amended := u.amended != nil
-	u.document, u.amended = nil, nil
+	u.document, u.amended, u.view = nil, nil, nil
 	u.unsaved, u.weight = u.unsaved+1, u.weight+len(s.entry.Tick.Readings)
 	if s.entry.Snapshot != nil {
 		u.unsaved, u.weight = 0, 0

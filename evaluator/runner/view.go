@@ -83,21 +83,25 @@ func (r *Runner) Watch() <-chan struct{} {
 	return r.watch
 }
 
+// look is the run as it may be seen.
+func (u *run) look() *RunView {
+	v := &RunView{Plan: u.Plan, Digest: u.Digest, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
+	v.Snapshot.Seq = u.record.Seq
+	return v
+}
+
 // publish shows the runs as they stand. They are committed.
 func (r *Runner) publish() {
-	old := r.published.Load()
 	p := &Published{Ready: true, Plans: make([]PlanView, len(r.policies)), Trouble: r.broken}
 	for i, pol := range r.policies {
 		v := PlanView{Name: pol.name, Plan: pol.plan, File: pol.file, Note: pol.note, Runs: make([]RunView, len(pol.runs))}
 		v.Template, v.Version = pol.names()
 		for k, u := range pol.runs {
 			p.At = later(p.At, u.record.At)
-			if was, ok := old.Run(u.record.ID); ok && was.Plan == u.Plan && was.Record.Seq == u.record.Seq {
-				v.Runs[k] = *was // it did not tick
-				continue
+			if u.view == nil {
+				u.view = u.look()
 			}
-			v.Runs[k] = RunView{Plan: u.Plan, Digest: u.Digest, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
-			v.Runs[k].Snapshot.Seq = u.record.Seq
+			v.Runs[k] = *u.view
 		}
 		p.Plans[i] = v
 	}
@@ -174,7 +178,5 @@ func (r *Runner) Recall(ctx context.Context, id string) (*RunView, error) {
 	if err != nil {
 		return nil, fmt.Errorf("recalling run %q: %w", id, err)
 	}
-	v := &RunView{Plan: u.Plan, Digest: u.Digest, Record: u.record, Snapshot: evaluator.Look(u.Plan, u.State)}
-	v.Snapshot.Seq = u.record.Seq
-	return v, nil
+	return u.look(), nil
 }
