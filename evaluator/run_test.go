@@ -110,7 +110,7 @@ func TestRuns(t *testing.T) {
 		{name: "no data by policy fails the phase",
 			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData, p.Rules[0].Grace = rules.PolicyFail, 2*time.Minute },
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
-			want:  []string{"rule few: pending => fail (no_data) policy rule=few cause=no_data policy=fail since=", "phase ten: monitoring => failed (no_data)"}},
+			want:  []string{"rule few: pending => fail (no_data) policy rule=few cause=no_data policy=fail until=02:08:30 since=02:06:30", "phase ten: monitoring => failed (no_data)"}},
 		{name: "no data by policy rolls back, for a success rule too",
 			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData = rules.PolicyRollback },
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
@@ -299,4 +299,19 @@ func TestCommands(t *testing.T) {
 		w.run(T.Add(70 * time.Minute))
 		w.want("run REL: failed => monitoring (manual)", "phase all: waiting => monitoring", "run REL: monitoring => passed")
 	})
+}
+
+// When a policy acted is said once: an advisory rule is judged on, and stays as
+// long unjudged as it was then.
+func TestAPolicyActsOnce(t *testing.T) {
+	w := newWorld(t, smallPlan())
+	w.plan.Rules[0].OnNoData, w.plan.Rules[0].Grace, w.plan.Rules[0].Gate = rules.PolicyFail, 2*time.Minute, rules.Advisory
+	w.value = func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 }
+	for _, minutes := range []int{10, 14} {
+		w.run(T.Add(time.Duration(minutes) * time.Minute))
+		got := factsOf(Look(w.plan, w.state).Phases[0].Success[0].Why, nil)
+		if want := "policy rule=few cause=no_data policy=fail until=02:08:30 since=02:06:30"; got != want {
+			t.Errorf("after %d minutes: got %s, want %s", minutes, got, want)
+		}
+	}
 }
