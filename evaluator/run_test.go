@@ -315,3 +315,19 @@ func TestAPolicyActsOnce(t *testing.T) {
 		}
 	}
 }
+
+// A run that is held when its last window ends has passed when it is resumed.
+func TestAHeldRunPassesWhenItIsResumed(t *testing.T) {
+	w := after(t, 30, nil)
+	w.command(Command{Kind: Override, Phase: "all", Verdict: rules.Pass})
+	w.now = w.now.Add(w.plan.Interval)
+	w.command(Command{Kind: Hold})
+	w.run(T.Add(70 * time.Minute))
+	if v := Look(w.plan, w.state); v.State != rules.Held || v.Verdict != rules.Pending || v.Why.Code != WhyHeld || v.Over {
+		t.Fatalf("the held run is %v %v, %v, over %v", v.State, v.Verdict, v.Why.Code, v.Over)
+	}
+	w.command(Command{Kind: Resume})
+	if v := Look(w.plan, w.state); v.State != rules.Passed || v.Verdict != rules.Pass || !v.Over {
+		t.Errorf("the resumed run is %v %v, over %v:\n%s", v.State, v.Verdict, v.Over, w.lines())
+	}
+}
