@@ -331,3 +331,17 @@ func TestAHeldRunPassesWhenItIsResumed(t *testing.T) {
 		t.Errorf("the resumed run is %v %v, over %v:\n%s", v.State, v.Verdict, v.Over, w.lines())
 	}
 }
+
+// The event of a command says which phase it is about, also where the command
+// leaves that to the run.
+func TestACommandSaysWhichPhaseItMeans(t *testing.T) {
+	w := newWorld(t, smallPlan())
+	w.plan.Phases[1].Advance = rules.Signalled
+	w.run(T.Add(18 * time.Minute))
+	w.command(Command{Kind: StartPhase})
+	w.command(Command{Kind: Override, Verdict: rules.Fail})
+	w.command(Command{Kind: Abort})
+	w.command(Command{Kind: Override, Verdict: rules.Pass})
+	w.want("command start:  => applied (manual) commanded phase=all", "command override:  => applied (manual) commanded phase=all verdict=fail",
+		"command abort:  => applied (manual) commanded \"drill\"", "command override:  => applied (manual) commanded verdict=pass \"drill\"")
+}
