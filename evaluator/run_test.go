@@ -345,3 +345,49 @@ func TestACommandSaysWhichPhaseItMeans(t *testing.T) {
 	w.want("command start:  => applied (manual) commanded phase=all", "command override:  => applied (manual) commanded phase=all verdict=fail",
 		"command abort:  => applied (manual) commanded \"drill\"", "command override:  => applied (manual) commanded verdict=pass \"drill\"")
 }
+
+// A phase that has not begun says what a start would be refused for.
+func TestAPhaseSaysWhatKeepsItFromStarting(t *testing.T) {
+	silent := func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 || minuteOf(at) < 5 }
+	hold := func(w *world) { w.command(Command{Kind: Hold}) }
+	fail := func(w *world) { w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Fail}) }
+	for _, tt := range []struct {
+		name    string
+		advance rules.Advance
+		minutes int
+		value   func(int, int64) (float64, float64, bool)
+		do      func(*world)
+		want    string
+	}{
+		{"before T", rules.Signalled, -1, healthy, nil, "phase_not_begun phase=ten"},
+		{"signalled, the one before is watched", rules.Signalled, 5, healthy, nil, "phase_watched phase=ten until=02:15:00"},
+		{"signalled, the one before has passed", rules.Signalled, 19, healthy, nil, "awaits_command"},
+		{"signalled, the run is held", rules.Signalled, 19, healthy, hold, "run_held"},
+		{"signalled, the one before could not be judged", rules.Signalled, 16, silent, nil, "phase_not_passed phase=ten"},
+		{"signalled, the one before has failed", rules.Signalled, 5, healthy, fail, "run_is state=failed"},
+		{"on pass, before T", rules.OnPass, -1, healthy, nil, "awaits_pass phase=ten"},
+		{"on pass, the one before is watched", rules.OnPass, 5, healthy, nil, "awaits_pass phase=ten"},
+		{"on pass, the one before could not be judged", rules.OnPass, 16, silent, nil, "awaits_pass phase=ten"},
+		{"on pass, the run is held", rules.OnPass, 5, healthy, hold, "run_held"},
+		{"on pass, the one before has failed", rules.OnPass, 5, healthy, fail, "run_is state=failed"},
+		{"scheduled, not yet due", rules.Scheduled, 5, healthy, nil, "begins until=02:20:00"},
+		{"scheduled, the one before could not be judged", rules.Scheduled, 22, silent, nil, "phase_not_passed phase=ten"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, smallPlan())
+			w.plan.Phases[1].Advance, w.value = tt.advance, tt.value
+			w.run(T.Add(time.Duration(tt.minutes) * time.Minute))
+			if tt.do != nil {
+				tt.do(w)
+			}
+			got := Look(w.plan, w.state).Phases[1].Why
+			if facts := factsOf(got, nil); facts != tt.want {
+				t.Errorf("got %s, want %s", facts, tt.want)
+			}
+			refused := ""
+			if refused = w.command(Command{Kind: StartPhase, Phase: "all"}); tt.advance == rules.Signalled && tt.want != "awaits_command" && refused != tt.want {
+				t.Errorf("it says %s, a start is refused with %s", tt.want, refused)
+			}
+		})
+	}
+}
