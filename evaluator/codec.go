@@ -14,9 +14,9 @@ import (
 )
 
 // storedForm begins the stored form: three bytes that name it and its version.
-// The state's parts follow in a fixed order as varints, floats and strings, then a
-// CRC-32 of all of it.
-const storedForm = "RGr\x01"
+// The state's parts follow in a fixed order as varints, floats and strings, grounds
+// and evidence as JSON, then a CRC-32 of all of it.
+const storedForm = "RGr\x02"
 
 // MarshalBinary is the stored form: the same bytes for equal states.
 func (s *State) MarshalBinary() ([]byte, error) {
@@ -32,7 +32,7 @@ func (s *State) MarshalBinary() ([]byte, error) {
 	list(w, s.comms, func(w *writer, c *commState) { w.byte(byte(*c)) })
 	list(w, s.applied, func(w *writer, id *string) { w.str(*id) })
 	list(w, s.frozen, (*writer).frozen)
-	w.json(s.fired)
+	optional(w, s.fired)
 	w.evidence(s)
 	if w.err != nil { // unreachable unless evidence holds a number that is not finite
 		return nil, fmt.Errorf("storing a state: %w", w.err)
@@ -63,7 +63,7 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	n.comms = readList(r, 1, func(r *reader, c *commState) { *c = commState(r.enum(len(commNames))) })
 	n.applied = readList(r, 1, func(r *reader, id *string) { *id = r.str() })
 	n.frozen = readList(r, 3, (*reader).frozen)
-	n.fired = readJSON[Event](r)
+	n.fired = readOptional[Event](r)
 	r.evidence(&n)
 	r.check(len(r.b) == 0, "bytes are left over")
 	if r.err != nil {
@@ -98,7 +98,24 @@ func (w *writer) str(s string) {
 	w.b = append(w.b, s...)
 }
 
-// json writes what is rare and wide. Encoding is deterministic: none of it is a map.
+// why writes a ground. A phase has none until it is decided, a run no hold while
+// nothing holds it.
+func (w *writer) why(v *Why) {
+	if *v == (Why{}) {
+		v = nil
+	}
+	optional(w, v)
+}
+
+// optional writes facts that mostly are not there: a byte says whether they are.
+func optional[T any](w *writer, v *T) {
+	if w.bool(v != nil); v != nil {
+		w.json(v)
+	}
+}
+
+// json writes what has many fields and changes seldom: it costs far more than the
+// rest. Equal values give equal bytes, because encoding/json sorts a map's keys.
 func (w *writer) json(v any) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -122,9 +139,9 @@ func (w *writer) run(v *runState) {
 	w.bool(v.done)
 	w.byte(byte(v.verdict))
 	w.byte(byte(v.cause))
-	w.json(&v.why)
-	w.json(&v.hold)
-	w.json(v.holding)
+	w.why(&v.why)
+	w.why(&v.hold)
+	optional(w, v.holding)
 	w.int(v.begun)
 	w.str(v.by)
 }
@@ -175,7 +192,7 @@ func (w *writer) phase(v *phaseState) {
 	w.bool(v.marked)
 	w.int(v.started)
 	w.int(v.decided)
-	w.json(&v.why)
+	w.why(&v.why)
 	w.uint(v.root)
 	list(w, v.success, (*writer).success)
 	list(w, v.rollback, func(w *writer, c *windowCount) {
@@ -200,7 +217,7 @@ func (w *writer) success(v *successState) {
 
 func (w *writer) frozen(v *frozenRule) {
 	w.uint(uint64(v.rule))
-	w.json(&v.why)
+	w.why(&v.why)
 	w.json(&v.evidence)
 }
 
@@ -334,16 +351,23 @@ func (r *reader) code() ruleCode         { return ruleCode(r.enum(len(RuleStates
 func (r *reader) run(v *runState) {
 	v.state, v.held, v.done = r.state(), r.bool(), r.bool()
 	v.verdict, v.cause = r.verdict(), r.cause()
-	v.why, v.hold, v.holding = readWhy(r), readWhy(r), readJSON[Evidence](r)
+	v.why, v.hold, v.holding = readWhy(r), readWhy(r), readOptional[Evidence](r)
 	v.begun, v.by = r.time(), r.str()
 	r.check(v.held == (v.hold.Code != ""), "a hold without a ground")
 }
 
 func readWhy(r *reader) Why {
-	if w := readJSON[Why](r); w != nil {
+	if w := readOptional[Why](r); w != nil {
 		return *w
 	}
 	return Why{}
+}
+
+func readOptional[T any](r *reader) *T {
+	if !r.bool() {
+		return nil
+	}
+	return readJSON[T](r)
 }
 
 func (r *reader) series(v *series) {

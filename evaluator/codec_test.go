@@ -2,9 +2,12 @@ package evaluator
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"strings"
 	"testing"
+
+	"github.com/relgate/relgate/rules"
 )
 
 func TestStoredForm(t *testing.T) {
@@ -13,7 +16,8 @@ func TestStoredForm(t *testing.T) {
 	for _, tt := range []struct{ name, bytes, want string }{
 		{"empty", "", "not a stored state"},
 		{"another kind", "SQLite format 3\x00", "not a stored state"},
-		{"a later version", "RGr\x02" + string(good[4:]), "form 2, this program reads form 1"},
+		{"a later version", "RGr\x03" + string(good[4:]), "form 3, this program reads form 2"},
+		{"an earlier version", "RGr\x01" + string(good[4:]), "form 1, this program reads form 2"},
 		{"a bit", string(good[:20]) + "?" + string(good[21:]), "the checksum differs"},
 	} {
 		err := new(State).UnmarshalBinary([]byte(tt.bytes))
@@ -44,5 +48,19 @@ func TestStoredForm(t *testing.T) {
 	s := *w.state
 	if s.UnmarshalBinary([]byte("nonsense")) == nil || string(store(t, &s)) != string(good) {
 		t.Error("an error changed the state")
+	}
+}
+
+// The state is stored at every snapshot: a ground that is not there costs a byte.
+func TestWhatIsNotThereCostsAByte(t *testing.T) {
+	size := func(phases int) int {
+		p := smallPlan()
+		for len(p.Phases) < phases {
+			p.Phases = append(p.Phases, rules.Phase{Name: fmt.Sprint(len(p.Phases))})
+		}
+		return len(store(t, Begin(p)))
+	}
+	if got := size(102) - size(2); got != 100*13 {
+		t.Errorf("100 phases that wait take %d bytes, want 13 each", got)
 	}
 }

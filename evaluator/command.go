@@ -19,7 +19,7 @@ func (s *stepper) command(c *Command) {
 	do, refusal := s.prepare(c)
 	e := Event{
 		Kind: CommandEvent, Subject: string(c.Kind), Phase: c.Phase, From: "", To: "applied", Cause: rules.CauseManual,
-		Why: Why{Code: WhyCommanded, Phase: c.Phase, Verdict: c.Verdict, Run: c.Next}, By: c.By, Principal: c.Principal,
+		Why: Why{Code: WhyCommanded, Phase: s.phaseMeant(c), Verdict: c.Verdict, Run: c.Next}, By: c.By, Principal: c.Principal,
 	}
 	if refusal != nil {
 		e.To, e.Why = "refused", *refusal
@@ -85,16 +85,35 @@ func (s *stepper) phaseNamed(name string) int {
 	return slices.IndexFunc(s.plan.Phases, func(p rules.Phase) bool { return p.Name == name })
 }
 
+// phaseOf is the index of the phase that a command is about: the one that it names,
+// else the next to start, or the current one. It is negative where there is none.
+func (s *stepper) phaseOf(c *Command) int {
+	switch {
+	case c.Phase != "":
+		return s.phaseNamed(c.Phase)
+	case c.Kind == StartPhase:
+		return slices.IndexFunc(s.st.phases, func(ph phaseState) bool { return ph.state == rules.Waiting })
+	case c.Kind == Override && s.st.run.state != rules.RolledBack && len(s.plan.Phases) > 0:
+		return s.st.current()
+	}
+	return -1
+}
+
+// phaseMeant is the name of that phase, empty where a command is about the run.
+func (s *stepper) phaseMeant(c *Command) string {
+	if k := s.phaseOf(c); k >= 0 {
+		return s.plan.Phases[k].Name
+	}
+	return c.Phase
+}
+
 // startCommand starts a phase; without a name, the next one.
 func (s *stepper) startCommand(c *Command) (func(uint64), *Why) {
-	k := s.phaseNamed(c.Phase)
-	if c.Phase == "" {
-		k = slices.IndexFunc(s.st.phases, func(ph phaseState) bool { return ph.state == rules.Waiting })
-		if k < 0 {
-			return nil, &Why{Code: WhyNoPhaseWaits}
-		}
-	}
-	if k < 0 {
+	k := s.phaseOf(c)
+	switch {
+	case k < 0 && c.Phase == "":
+		return nil, &Why{Code: WhyNoPhaseWaits}
+	case k < 0:
 		return nil, &Why{Code: WhyNoSuchPhase, Phase: c.Phase}
 	}
 	if ph := &s.st.phases[k]; ph.begun || ph.state != rules.Waiting {
@@ -162,11 +181,8 @@ func (s *stepper) overrideCommand(c *Command) (func(uint64), *Why) {
 	if c.Verdict != rules.Pass && c.Verdict != rules.Fail {
 		return nil, &Why{Code: WhyPassOrFail, Verdict: c.Verdict}
 	}
-	k := s.phaseNamed(c.Phase)
-	if c.Phase == "" {
-		k = s.st.current()
-	}
-	if k < 0 || k >= len(s.plan.Phases) {
+	k := s.phaseOf(c)
+	if k < 0 {
 		return nil, &Why{Code: WhyNoSuchPhase, Phase: c.Phase}
 	}
 	to := rules.Passed

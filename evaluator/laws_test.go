@@ -170,7 +170,7 @@ func TestEndedRunsStayEnded(t *testing.T) {
 	})
 }
 
-// No gate says pass while the run is held, and none says anything but its phase's
+// A held run has not passed, no gate of it says pass, and no gate says anything but its phase's
 // own verdict while it is not.
 func TestAHoldClosesEveryGate(t *testing.T) {
 	closed := 0
@@ -179,6 +179,9 @@ func TestAHoldClosesEveryGate(t *testing.T) {
 		for range rapid.IntRange(1, 120).Draw(t, "ticks") {
 			r.state, _ = Step(r.plan, r.state, r.next(t, true))
 			v := Look(r.plan, r.state)
+			if v.Held && (v.State == rules.Passed || v.Verdict == rules.Pass) {
+				t.Fatalf("a held run is %v, verdict %v", v.State, v.Verdict)
+			}
 			for k, p := range v.Phases {
 				own := r.state.phases[k].verdict
 				if v.Held && own == rules.Pass && p.Verdict == rules.Pending {

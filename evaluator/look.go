@@ -19,7 +19,7 @@ func Look(plan *rules.Plan, state *State) Snapshot {
 		Begun: whenOrZero(st.run.begun), By: st.run.by,
 		State: st.run.shown(), Held: st.run.held && st.run.state != rules.RolledBack && st.run.state != rules.Superseded, Verdict: st.run.verdict, Cause: st.run.cause, Why: st.run.why,
 		Generation: st.n, Current: st.current(), RolledBack: st.run.done,
-		Over: st.over() && (st.run.state != rules.RolledBack || st.run.done),
+		Over: st.runOver(),
 	}
 	if v.Held {
 		v.Holder = st.run.holder()
@@ -173,19 +173,30 @@ func (s *State) undecided(lay *layout, k int) Why {
 
 // notBegun is why a phase has not begun.
 func (s *stepper) notBegun(k int) Why {
-	p := &s.plan.Phases[k]
+	p, why := &s.plan.Phases[k], s.obstacle(k)
 	switch {
+	case clocked(s.plan, k) && !s.st.phases[k].blocked:
+		return Why{Code: WhyBegins, Until: when(s.lay.start + secs(p.Start))}
+	case p.Advance == rules.OnPass && k > 0 && (why == nil || s.passes(k, why)):
+		return Why{Code: WhyAwaitsPass, Phase: s.plan.Phases[k-1].Name}
+	case why != nil:
+		return *why
 	case p.Advance == rules.Signalled:
 		return Why{Code: WhyAwaitsCommand}
-	case p.Advance == rules.OnPass && k > 0:
-		return Why{Code: WhyAwaitsPass, Phase: s.plan.Phases[k-1].Name}
-	case !s.st.phases[k].blocked:
-		return Why{Code: WhyBegins, Until: when(s.lay.start + secs(p.Start))}
-	}
-	if why := s.obstacle(k); why != nil {
-		return *why
 	}
 	return Why{Code: WhyNextTick}
+}
+
+// passes reports whether an obstacle goes by itself as the phases before k are
+// watched and pass, or is just that the one whose pass it awaits has not passed.
+func (s *stepper) passes(k int, why *Why) bool {
+	switch why.Code {
+	case WhyPhaseWatched, WhyPhaseNotBegun:
+		return true
+	case WhyPhaseNotPassed:
+		return why.Phase == s.plan.Phases[k-1].Name
+	}
+	return false
 }
 
 func (s *State) successRuleView(lay *layout, k, i int) RuleView {

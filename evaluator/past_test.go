@@ -245,8 +245,8 @@ func TestTotals(t *testing.T) {
 		w := pastWorld(t, .02, nil)
 		w.run(T.Add(40 * time.Minute))
 		w.want("rule high: ")
-		w.command(Command{Kind: Resume})
 		w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Pass})
+		w.command(Command{Kind: Resume})
 		w.run(T.Add(50 * time.Minute))
 		if got := totals(w); got != nil {
 			t.Errorf("got %+v, want none of a release that missed its limit", got)

@@ -24,7 +24,7 @@ func Quiet(plan *rules.Plan, state *State) time.Time {
 	}
 	lay := st.layoutOf(plan)
 	next := int64(math.MaxInt64)
-	if !st.over() {
+	if !Decided(st.run.state) {
 		next = min(st.nextQuestion(plan, lay), st.nextPhase(plan, lay))
 		for _, i := range lay.roll {
 			if rs := &st.rules[i]; rs.active && rs.state != codeFired {
@@ -38,15 +38,6 @@ func Quiet(plan *rules.Plan, state *State) time.Time {
 		}
 	}
 	return when(max(min(next, farthest), st.at))
-}
-
-// over reports whether the run is decided: no rule can change it any more.
-func (st *State) over() bool {
-	switch st.run.state {
-	case rules.Passed, rules.Failed, rules.RolledBack, rules.Superseded:
-		return true
-	}
-	return false
 }
 
 // nextQuestion is when Wants may give something.
@@ -69,7 +60,7 @@ func (st *State) nextPhase(plan *rules.Plan, lay *layout) int64 {
 	switch {
 	case st.at < lay.start:
 		next = lay.start
-	case st.run.state == rules.Waiting && !st.over():
+	case st.run.state == rules.Waiting && !Decided(st.run.state):
 		return st.at // it began after its T
 	}
 	for k := range plan.Phases {

@@ -31,7 +31,7 @@ func (s *stepper) judgeRollback() {
 }
 
 // settledRun reports whether no rule can change the run any more.
-func (s *stepper) settledRun() bool { return s.st.over() }
+func (s *stepper) settledRun() bool { return Decided(s.st.run.state) }
 
 func (s *stepper) judgeRule(i int, from int64) {
 	r, old := &s.plan.Rules[i], s.st.rules[i]
@@ -71,7 +71,7 @@ func (s *stepper) judgeRule(i int, from int64) {
 		*s.rule(i) = rs
 	}
 	if p == rules.PolicyRollback {
-		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), policyWhy(r, rs.silent, rs.cause))
+		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), s.policyWhy(r, rs.silent, rs.cause))
 		return
 	}
 	if rs.state != old.state {
@@ -168,7 +168,7 @@ func (s *stepper) policy(r *rules.Rule, rs *ruleState) rules.Policy {
 func (s *stepper) failPhases(i int, rs *ruleState) {
 	for _, k := range s.lay.phases(i) {
 		if s.st.phases[k].state == rules.Monitoring {
-			s.decide(int(k), rules.Failed, opinion{rules.Fail, rs.cause, policyWhy(&s.plan.Rules[i], rs.silent, rs.cause), 0})
+			s.decide(int(k), rules.Failed, opinion{rules.Fail, rs.cause, s.policyWhy(&s.plan.Rules[i], rs.silent, rs.cause), 0})
 		}
 	}
 }
@@ -181,9 +181,9 @@ func policyFor(r *rules.Rule, c rules.Cause) rules.Policy {
 	return r.OnNoData
 }
 
-// policyWhy is the ground of what a policy has done about silence.
-func policyWhy(r *rules.Rule, since int64, c rules.Cause) Why {
-	return Why{Code: WhyPolicy, Rule: r.Name, Since: when(since), Cause: c, Policy: policyFor(r, c)}
+// policyWhy is the ground of what a policy does now about silence since a time.
+func (s *stepper) policyWhy(r *rules.Rule, since int64, c rules.Cause) Why {
+	return Why{Code: WhyPolicy, Rule: r.Name, Since: when(since), Until: when(s.at), Cause: c, Policy: policyFor(r, c)}
 }
 
 // fire makes a rollback rule fire: the run is rolled back in the same tick.

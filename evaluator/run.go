@@ -108,6 +108,8 @@ func (s *stepper) runOpinion() (rules.State, opinion) {
 			return rules.Failed, o
 		}
 		return rules.Monitoring, o
+	case t.passed == n && run.held:
+		return rules.Monitoring, s.st.heldOpinion()
 	case t.passed == n && s.at >= t.last:
 		return rules.Passed, opinion{rules.Pass, s.st.passedCause(), Why{Code: WhyAllPassed, Of: n}, 0}
 	case t.passed == n:

@@ -110,7 +110,7 @@ func TestRuns(t *testing.T) {
 		{name: "no data by policy fails the phase",
 			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData, p.Rules[0].Grace = rules.PolicyFail, 2*time.Minute },
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
-			want:  []string{"rule few: pending => fail (no_data) policy rule=few cause=no_data policy=fail since=", "phase ten: monitoring => failed (no_data)"}},
+			want:  []string{"rule few: pending => fail (no_data) policy rule=few cause=no_data policy=fail until=02:08:30 since=02:06:30", "phase ten: monitoring => failed (no_data)"}},
 		{name: "no data by policy rolls back, for a success rule too",
 			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData = rules.PolicyRollback },
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
@@ -299,4 +299,95 @@ func TestCommands(t *testing.T) {
 		w.run(T.Add(70 * time.Minute))
 		w.want("run REL: failed => monitoring (manual)", "phase all: waiting => monitoring", "run REL: monitoring => passed")
 	})
+}
+
+// When a policy acted is said once: an advisory rule is judged on, and stays as
+// long unjudged as it was then.
+func TestAPolicyActsOnce(t *testing.T) {
+	w := newWorld(t, smallPlan())
+	w.plan.Rules[0].OnNoData, w.plan.Rules[0].Grace, w.plan.Rules[0].Gate = rules.PolicyFail, 2*time.Minute, rules.Advisory
+	w.value = func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 }
+	for _, minutes := range []int{10, 14} {
+		w.run(T.Add(time.Duration(minutes) * time.Minute))
+		got := factsOf(Look(w.plan, w.state).Phases[0].Success[0].Why, nil)
+		if want := "policy rule=few cause=no_data policy=fail until=02:08:30 since=02:06:30"; got != want {
+			t.Errorf("after %d minutes: got %s, want %s", minutes, got, want)
+		}
+	}
+}
+
+// A run that is held when its last window ends has passed when it is resumed.
+func TestAHeldRunPassesWhenItIsResumed(t *testing.T) {
+	w := after(t, 30, nil)
+	w.command(Command{Kind: Override, Phase: "all", Verdict: rules.Pass})
+	w.now = w.now.Add(w.plan.Interval)
+	w.command(Command{Kind: Hold})
+	w.run(T.Add(70 * time.Minute))
+	if v := Look(w.plan, w.state); v.State != rules.Held || v.Verdict != rules.Pending || v.Why.Code != WhyHeld || v.Over {
+		t.Fatalf("the held run is %v %v, %v, over %v", v.State, v.Verdict, v.Why.Code, v.Over)
+	}
+	w.command(Command{Kind: Resume})
+	if v := Look(w.plan, w.state); v.State != rules.Passed || v.Verdict != rules.Pass || !v.Over {
+		t.Errorf("the resumed run is %v %v, over %v:\n%s", v.State, v.Verdict, v.Over, w.lines())
+	}
+}
+
+// The event of a command says which phase it is about, also where the command
+// leaves that to the run.
+func TestACommandSaysWhichPhaseItMeans(t *testing.T) {
+	w := newWorld(t, smallPlan())
+	w.plan.Phases[1].Advance = rules.Signalled
+	w.run(T.Add(18 * time.Minute))
+	w.command(Command{Kind: StartPhase})
+	w.command(Command{Kind: Override, Verdict: rules.Fail})
+	w.command(Command{Kind: Abort})
+	w.command(Command{Kind: Override, Verdict: rules.Pass})
+	w.want("command start:  => applied (manual) commanded phase=all", "command override:  => applied (manual) commanded phase=all verdict=fail",
+		"command abort:  => applied (manual) commanded \"drill\"", "command override:  => applied (manual) commanded verdict=pass \"drill\"")
+}
+
+// A phase that has not begun says what a start would be refused for.
+func TestAPhaseSaysWhatKeepsItFromStarting(t *testing.T) {
+	silent := func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 || minuteOf(at) < 5 }
+	hold := func(w *world) { w.command(Command{Kind: Hold}) }
+	fail := func(w *world) { w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Fail}) }
+	for _, tt := range []struct {
+		name    string
+		advance rules.Advance
+		minutes int
+		value   func(int, int64) (float64, float64, bool)
+		do      func(*world)
+		want    string
+	}{
+		{"before T", rules.Signalled, -1, healthy, nil, "phase_not_begun phase=ten"},
+		{"signalled, the one before is watched", rules.Signalled, 5, healthy, nil, "phase_watched phase=ten until=02:15:00"},
+		{"signalled, the one before has passed", rules.Signalled, 19, healthy, nil, "awaits_command"},
+		{"signalled, the run is held", rules.Signalled, 19, healthy, hold, "run_held"},
+		{"signalled, the one before could not be judged", rules.Signalled, 16, silent, nil, "phase_not_passed phase=ten"},
+		{"signalled, the one before has failed", rules.Signalled, 5, healthy, fail, "run_is state=failed"},
+		{"on pass, before T", rules.OnPass, -1, healthy, nil, "awaits_pass phase=ten"},
+		{"on pass, the one before is watched", rules.OnPass, 5, healthy, nil, "awaits_pass phase=ten"},
+		{"on pass, the one before could not be judged", rules.OnPass, 16, silent, nil, "awaits_pass phase=ten"},
+		{"on pass, the run is held", rules.OnPass, 5, healthy, hold, "run_held"},
+		{"on pass, the one before has failed", rules.OnPass, 5, healthy, fail, "run_is state=failed"},
+		{"scheduled, not yet due", rules.Scheduled, 5, healthy, nil, "begins until=02:20:00"},
+		{"scheduled, the one before could not be judged", rules.Scheduled, 22, silent, nil, "phase_not_passed phase=ten"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, smallPlan())
+			w.plan.Phases[1].Advance, w.value = tt.advance, tt.value
+			w.run(T.Add(time.Duration(tt.minutes) * time.Minute))
+			if tt.do != nil {
+				tt.do(w)
+			}
+			got := Look(w.plan, w.state).Phases[1].Why
+			if facts := factsOf(got, nil); facts != tt.want {
+				t.Errorf("got %s, want %s", facts, tt.want)
+			}
+			refused := ""
+			if refused = w.command(Command{Kind: StartPhase, Phase: "all"}); tt.advance == rules.Signalled && tt.want != "awaits_command" && refused != tt.want {
+				t.Errorf("it says %s, a start is refused with %s", tt.want, refused)
+			}
+		})
+	}
 }

@@ -169,7 +169,7 @@ func (s *stepper) judgeEvidence(i int) {
 		s.fire(i, old.state, v.cause, s.st.weighedEvidence(s.lay, &w, &v), Why{Code: WhyMeasured})
 		return
 	case p == rules.PolicyRollback:
-		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), policyWhy(r, rs.silent, rs.cause))
+		s.fire(i, old.state, rs.cause, s.evidence(r, stretch{}), s.policyWhy(r, rs.silent, rs.cause))
 		return
 	}
 	if rs.state != old.state {

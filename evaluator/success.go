@@ -257,7 +257,10 @@ func (s *stepper) successPolicy(k, i int, ss *successState, v *successView) {
 		ss.verdict, ss.cause, ss.state = rules.Rollback, cause, codeFired
 	}
 	if ss.verdict != rules.Pending && ss.verdict != rules.Unknown {
-		v.policy = policyWhy(r, ss.silent, cause)
+		v.policy = s.policyWhy(r, ss.silent, cause)
+		if f := ss.frozen; f != nil && f.why.Since.Equal(v.policy.Since) && f.why.Cause == cause {
+			v.policy = f.why // it has acted before, and its phase goes on: the rule is advisory
+		}
 		ss.frozen = &frozenRule{rule: i, why: v.policy, evidence: s.evidence(r, v.stretch)}
 	}
 }

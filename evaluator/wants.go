@@ -42,7 +42,7 @@ func Wants(plan *rules.Plan, state *State, now time.Time) []Want {
 
 // watched reports whether anything is asked for at all.
 func (s *State) watched(plan *rules.Plan, lay *layout, at int64) bool {
-	if s.over() {
+	if Decided(s.run.state) {
 		return false
 	}
 	_, horizon := s.ends(plan, lay)

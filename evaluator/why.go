@@ -44,7 +44,7 @@ const (
 	WhyRuleSilent         Code = "rule_silent"         // rollback rule Rule cannot be judged, for Cause
 	WhyRuleThin           Code = "rule_thin"           // rollback rule Rule has seen N of Of points of the window
 	WhyRuleUnsettled      Code = "rule_unsettled"      // the data of rollback rule Rule have not settled
-	WhyPolicy             Code = "policy"              // Rule cannot be judged since Since, for Cause, and its policy for that is Policy
+	WhyPolicy             Code = "policy"              // Rule could not be judged from Since until Until, for Cause, when its policy for that, Policy, acted
 )
 
 // Of a rule. Its state and its evidence say the rest.
@@ -63,7 +63,7 @@ const (
 // Of a command: applied, or why it was refused. The obstacles are also why a
 // phase does not begin.
 const (
-	WhyCommanded      Code = "commanded"        // it was applied
+	WhyCommanded      Code = "commanded"        // it was applied, to Phase where it is about one
 	WhyNoAuthor       Code = "no_author"        // By is empty
 	WhyNoReason       Code = "no_reason"        // Why is empty
 	WhyUnknownCommand Code = "unknown_command"  // its kind, Text, is none

@@ -60,6 +60,31 @@ func besideQuery(q Query, b BaselineSpec) Query {
 	return q
 }
 
+// besideDimension is the dimension in which the query of what runs beside the
+// release differs from the release's own.
+func besideDimension(own, beside Query) string {
+	if beside.CloudWatch != nil {
+		for name, v := range beside.CloudWatch.Dimensions {
+			if own.CloudWatch.Dimensions[name] != v {
+				return name
+			}
+		}
+	}
+	return "release"
+}
+
+// dimension is the value of one of a query's dimensions; empty where it has none
+// of that name.
+func (q *Query) dimension(name string) string {
+	switch {
+	case q.Sentry != nil:
+		return q.Sentry.Release
+	case q.CloudWatch != nil:
+		return q.CloudWatch.Dimensions[name]
+	}
+	return "" // unreachable unless a source that can have no baseline has one
+}
+
 // mostOfAValue is how long a baseline's value may be: Sentry's releases are no
 // longer, and CloudWatch's dimensions hold more.
 const mostOfAValue = 250
@@ -73,9 +98,7 @@ func lintBaseline(at Checker, s SignalSpec, sig *Signal) {
 	at = at.At("baseline")
 	at.Required("dimension", b.Dimension == "", `"`+baselineDimension(s)+`"`)
 	at.Required("value", b.Value == "", `"the version before"`)
-	if len(b.Value) > mostOfAValue || strings.ContainsFunc(b.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		at.At("value").Fail("bad-value", "", "want at most %d characters in one line", mostOfAValue)
-	}
+	lintBaselineValue(at.At("value"), b.Value)
 	if sig.Kind != Ratio && sig.Kind != Percentile {
 		at.Fail("bad-baseline", "leave it out", "only ratios and percentiles can have a baseline, not a %s", sig.Kind)
 		return
@@ -90,6 +113,14 @@ func lintBaseline(at Checker, s SignalSpec, sig *Signal) {
 		lintDimension(at, *b, map[string]string{"release": s.Sentry.Release})
 	case s.AppStore != nil || s.Athena != nil:
 		at.Fail("bad-baseline", "leave it out", "this source cannot measure what runs beside the release")
+	}
+}
+
+// lintBaselineValue checks a baseline's value, as the plan file has it and again as a run
+// fills it in.
+func lintBaselineValue(at Checker, value string) {
+	if len(value) > mostOfAValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		at.Fail("bad-value", "", "want at most %d characters in one line", mostOfAValue)
 	}
 }
 

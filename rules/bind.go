@@ -80,19 +80,6 @@ func (p *Plan) Bound(b Bind) (*Plan, error) {
 	return bound, nil
 }
 
-// Rebound binds the plan as a run that is under way, whose plan has been edited:
-// the run keeps its id, version, start and the values that it was told. What it
-// was told for a parameter that is not declared any more is dropped.
-func (p *Plan) Rebound(run *Plan) (*Plan, error) {
-	b := Bind{Version: run.Version, Start: run.Start, UID: run.Binding.UID, Try: run.Binding.Try, Previous: run.Binding.Previous, Parameters: map[string]string{}}
-	for name, value := range run.Binding.Parameters {
-		if p.parameter(name) != nil {
-			b.Parameters[name] = value
-		}
-	}
-	return p.Bound(b)
-}
-
 // Example is the plan for whoever tries it without beginning a run, as a backtest
 // or a scenario does: a copy with every placeholder replaced by what the plan
 // itself says, and by examples where it says nothing. Its Binding stays zero.
@@ -116,11 +103,12 @@ func (p *Plan) start(at time.Time) {
 }
 
 // values says what the placeholders of a run stand for. What is not known is not
-// in it.
+// in it. What is missing or wrong has an example in its place, so that it is said
+// once and not of each text as well.
 func (p *Plan) values(b Bind) (values map[string]string, errs []error) {
 	values = map[string]string{"plan": p.Name, "version": b.Version}
 	if err := CheckVersion(b.Version); err != nil {
-		errs = append(errs, err)
+		errs, values["version"] = append(errs, err), exampleVersion
 	}
 	for _, d := range p.Parameters {
 		value, given := b.Parameters[d.Name]
@@ -128,11 +116,11 @@ func (p *Plan) values(b Bind) (values map[string]string, errs []error) {
 			value = d.Default
 		}
 		if !given && d.Required {
-			errs = append(errs, fmt.Errorf("parameter %q is required: --set %s=…", d.Name, d.Name))
+			errs, value = append(errs, fmt.Errorf("parameter %q is required: --set %s=…", d.Name, d.Name)), d.example()
 		} else if err := d.takes(value); err != nil {
-			errs = append(errs, fmt.Errorf("parameter %q: %w", d.Name, err))
+			errs, value = append(errs, fmt.Errorf("parameter %q: %w", d.Name, err)), d.example()
 		}
-		values[d.Name] = value // also where it is missing: that is said once
+		values[d.Name] = value
 	}
 	for _, name := range sortedKeys(b.Parameters) {
 		if p.parameter(name) == nil {
@@ -168,10 +156,10 @@ func (p *Plan) previousValues(previous Previous, values map[string]string) (errs
 		if !ok {
 			continue
 		}
-		values["previous."+d.Name] = value
 		if err := d.takes(value); err != nil {
-			errs = append(errs, fmt.Errorf("parameter %q of the release before: %w", d.Name, err))
+			errs, value = append(errs, fmt.Errorf("parameter %q of the release before: %w", d.Name, err)), d.example()
 		}
+		values["previous."+d.Name] = value
 	}
 	return errs
 }
@@ -198,8 +186,19 @@ func (p *Plan) filled(values map[string]string) (*Plan, Problems) {
 	bound := p.clone()
 	var found Problems
 	bound.eachText(func(text *string, use textUse, keys ...string) {
-		*text = p.fill(Check(textPath(keys...), &found), *text, use, values)
+		at, before, was := Check(textPath(keys...), &found), len(found), *text
+		*text = p.fill(at, was, use, values)
+		if keys[0] == "signals" && *text == "" && len(found) == before {
+			at.Fail("bad-value", "give it a value", "%s is empty: the query would ask for something else", was)
+		}
 	})
+	for i := range bound.Signals {
+		if s := &bound.Signals[i]; s.Of < 0 && s.BaselineOf != "" {
+			own := slices.IndexFunc(p.Signals, func(o Signal) bool { return o.Name == s.BaselineOf })
+			dimension := besideDimension(p.Signals[own].Query, p.Signals[i].Query)
+			lintBaselineValue(Check("", &found).At("signals", s.BaselineOf, "baseline", "value"), s.Query.dimension(dimension))
+		}
+	}
 	for i := range bound.Signals {
 		if s := &bound.Signals[i]; s.Of < 0 && s.BaselineOf == "" {
 			lintForms(Check("", &found).At("signals", s.Name), &s.Query)

@@ -337,7 +337,7 @@ func (c *compiler) remainder() {
 		return c.plan.Communications[i].At < c.plan.Communications[j].At
 	})
 	for _, s := range c.spec.Approvals {
-		c.plan.Approvals = append(c.plan.Approvals, Approval{Role: s.Role, Name: s.Name, Date: s.Date.Text})
+		c.plan.Approvals = append(c.plan.Approvals, Approval{ID: s.ID, Role: s.Role, Name: s.Name, Date: s.Date.Text})
 	}
 	r := c.spec.Rehearsal
 	c.plan.Rehearsal = Rehearsal{Date: r.Date.Text, Environment: r.Environment, Note: r.Note}

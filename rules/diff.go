@@ -152,7 +152,8 @@ func (p *Plan) remainingTables() []*table {
 	review.set("pass_criteria", list(p.PassCriteria))
 	all := []*table{rehearsal, review}
 	for _, a := range p.Approvals {
-		t := &table{path: Path("approvals", a.Role), summary: a.Role}
+		t := &table{path: Path("approvals", a.ID), summary: a.Role}
+		t.set("role", a.Role)
 		t.set("name", a.Name)
 		t.set("date", a.Date)
 		all = append(all, t)
@@ -218,7 +219,7 @@ func (p *Plan) ruleTable(r *Rule) *table {
 	t.set("when", r.ShownWhen.String())
 	t.set("for", length(r.For))
 	t.set("over", length(r.Over))
-	t.set("coverage", share(r.Coverage))
+	t.set("coverage", Percent.Format(r.Coverage))
 	if r.MinSamples > 0 {
 		t.set("min_samples", Number.Format(r.MinSamples))
 	}
@@ -227,7 +228,7 @@ func (p *Plan) ruleTable(r *Rule) *table {
 	t.set("alarm", p.signalName(r.Alarm))
 	t.set("on_no_data", r.OnNoData.String())
 	t.set("on_error", r.OnError.String())
-	t.set("grace", length(r.Grace))
+	t.set("grace", Duration{r.Grace}.String())
 	if r.Datapoints != (Datapoints{}) {
 		t.set("datapoints", r.Datapoints.String())
 		t.set("missing", r.Datapoints.Missing)
@@ -280,8 +281,8 @@ func (p *Plan) signalTable(s *Signal) *table {
 	t.set("quantile", share(s.Quant))
 	t.set("period", length(s.Period))
 	t.set("every", length(s.Every))
-	t.set("settle", length(s.Settle))
-	t.set("maturity", length(s.Maturity))
+	t.set("settle", Duration{s.Settle}.String())
+	t.set("maturity", Duration{s.Maturity}.String())
 	if s.Cluster > 0 {
 		t.set("cluster", Number.Format(s.Cluster))
 	}
@@ -339,21 +340,12 @@ func (t *table) setFields(source string, query reflect.Value) {
 // baselineText says how the query of what runs beside the release differs from
 // the release's own.
 func baselineText(own, beside Query) string {
-	dimension, value := "release", ""
-	if beside.Sentry != nil {
-		value = beside.Sentry.Release
-	}
-	if beside.CloudWatch != nil {
-		for name, v := range beside.CloudWatch.Dimensions {
-			if own.CloudWatch.Dimensions[name] != v {
-				dimension, value = name, v
-			}
-		}
-	}
-	return fmt.Sprintf("{ dimension = %q, value = %q }", dimension, value)
+	dimension := besideDimension(own, beside)
+	return fmt.Sprintf("{ dimension = %q, value = %q }", dimension, beside.dimension(dimension))
 }
 
-// The forms of values: empty where the file would not write the key.
+// The forms of values: empty where the file would not write the key. A key whose
+// default is not zero is always written: there zero is a value.
 
 func yes(b bool) string {
 	if b {

@@ -63,7 +63,11 @@ func TestDiffTellsWhatThePlanFileSays(t *testing.T) {
 		{"one message more", func(s *Spec) {
 			s.Communications = append(s.Communications, CommunicationSpec{Name: "x", At: &Offset{}, Channel: "chat", Text: "now"})
 		}, "communications.x:  → T chat: now"},
-		{"a signature", func(s *Spec) { s.Approvals[0].Name = "Kim" }, "approvals.CTO.name: Lee → Kim"},
+		{"a signature", func(s *Spec) { s.Approvals[0].Name = "Kim" }, "approvals.cto.name: Lee → Kim"},
+		{"a signature of another role", func(s *Spec) { s.Approvals[0].Role = "CEO" }, "approvals.cto.role: CTO → CEO"},
+		{"data that settles at once", func(s *Spec) { s.Signals[0].Settle = dur(0) }, "success.errors.grace: 6m → 3m; rollback.errors-high.grace: 6m → 3m; signals.error_rate.settle: 3m → 0s"},
+		{"sessions that count at once", func(s *Spec) { s.Signals[4].Maturity = dur(0) }, "signals.crash_free.maturity: 2h → 0s"},
+		{"no grace", func(s *Spec) { s.Rollback[0].Grace = dur(0) }, "rollback.errors-high.grace: 6m → 0s"},
 		{"what the review asks", func(s *Spec) { s.Review.PassCriteria = nil }, `review.pass_criteria: ["archived"] → `},
 		{"a parameter", func(s *Spec) {
 			s.Parameters, s.Release.Title = []ParameterSpec{{Name: "x", Default: &Literal{"1"}}}, "The launch of {x}"
@@ -158,5 +162,20 @@ func TestARunDiffersFromItsPlanInWhatItWasTold(t *testing.T) {
 	}
 	if got := diffText(one, two); got != "" {
 		t.Errorf("got %s of two runs that differ in their ids", got)
+	}
+}
+
+// Two people may sign in one role: each signature is compared with itself.
+func TestASignatureIsKnownByItsKey(t *testing.T) {
+	signed := func(second string) *Plan {
+		spec := goodSpec()
+		spec.Approvals = append(spec.Approvals, ApprovalSpec{ID: "deputy", Role: spec.Approvals[0].Role, Name: second, Date: Date{"2025-06-02"}})
+		return compiled(t, spec)
+	}
+	if got := diffText(signed("Kim"), signed("Kim")); got != "" {
+		t.Errorf("got %s of two plans that are the same", got)
+	}
+	if got, want := diffText(signed("Kim"), signed("Ada")), "approvals.deputy.name: Kim → Ada"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

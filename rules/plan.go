@@ -150,6 +150,7 @@ type Communication struct {
 
 // Approval is a signature under the plan.
 type Approval struct {
+	ID   string `json:"id"`
 	Role string `json:"role"`
 	Name string `json:"name,omitempty"`
 	Date string `json:"date,omitempty"` // YYYY-MM-DD, empty until signed

@@ -18,6 +18,10 @@ const (
 // write is how a value stands in the text, behind what is before it.
 func (u textUse) write(at Checker, name, value, before string) string {
 	switch {
+	case u == shellText && value == "":
+		at.Fail("bad-value", "give it a value", "{%s} is empty: a command would take the next word in its place", name)
+	case u == shellText && value[0] == '-':
+		at.Fail("bad-value", `let it begin with anything but "-"`, "{%s} is %q, which a command would take as an option", name, value)
 	case u == shellText && !shellSafe(value):
 		at.Fail("bad-value", `give it letters, digits and "._+:@%/=,-" only`, "{%s} is %q, which a shell would not take as one word", name, value)
 	case u == sqlText && strings.Count(before, "'")%2 == 1:
@@ -157,8 +161,11 @@ func eachFieldText(query reflect.Value, visit func(text *string, use textUse, ke
 			}
 		case *map[string]string:
 			for name, text := range *field {
-				if braced(text) {
-					visit(&text, plainText, source, key, name)
+				if !braced(text) {
+					continue
+				}
+				was := text
+				if visit(&text, plainText, source, key, name); text != was { // those who only read may share the map
 					(*field)[name] = text
 				}
 			}

@@ -218,8 +218,11 @@ func begunEvent(plan *rules.Plan, e *evaluator.Event) Text {
 
 func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	name := strings.ReplaceAll(e.Subject, "_", "-")
-	if e.Phase != "" {
+	switch {
+	case e.Phase != "":
 		name += " " + e.Phase
+	case e.To == "applied" && e.Why.Phase != "": // the command named none
+		name += " " + e.Why.Phase
 	}
 	if e.To == "refused" {
 		why := ground(plan, &e.Why, e.At)
@@ -238,7 +241,9 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 			more = "Run " + e.Why.Run + " takes its place"
 		}
 	case evaluator.Override:
-		verb = verdictWord(e.Why.Verdict)
+		if e.Why.Phase != "" { // else it is the run that goes on: that is not the verdict yet
+			verb = verdictWord(e.Why.Verdict)
+		}
 		name += " with " + e.Why.Verdict.String()
 	}
 	said := name + by(e.By, e.Why.Text)

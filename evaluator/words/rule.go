@@ -79,7 +79,7 @@ func (s *speaker) text() Text {
 	case evaluator.WhyNoDataYet:
 		return say(s.nothingYet())
 	case evaluator.WhyPolicy:
-		return say(fmt.Sprintf("not judged for %s, %s", span(int64(s.at.Sub(why.Since)/time.Second)), causeText(why.Cause)),
+		return say(fmt.Sprintf("not judged for %s, %s", span(int64(why.Until.Sub(why.Since)/time.Second)), causeText(why.Cause)),
 			fmt.Sprintf("The plan says %s for that", policyText(why.Policy)))
 	case evaluator.WhyAlarmFired:
 		return say(fmt.Sprintf("alarm %s went off in the window", s.alarm()))

@@ -102,7 +102,7 @@ func state(s evaluator.RuleState, verdict rules.Verdict, rung evaluator.Rung, ca
 
 func ground1(code evaluator.Code, c rules.Cause) edit {
 	return func(v *evaluator.RuleView) {
-		v.Why = evaluator.Why{Code: code, Cause: c, Since: T, Policy: rules.PolicyRollback, By: "ada", Text: "known"}
+		v.Why = evaluator.Why{Code: code, Cause: c, Since: T, Until: T.Add(71 * time.Minute), Policy: rules.PolicyRollback, By: "ada", Text: "known"}
 		v.Cause = c
 	}
 }
@@ -321,6 +321,22 @@ func TestARuleSaysSomethingWhateverIsMissing(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// How long a rule could not be judged is what it was when its policy acted.
+func TestAPolicysSilenceDoesNotGrow(t *testing.T) {
+	plan := launch()
+	v := evaluator.RuleView{Name: "plain", Kind: rules.RollbackRule, State: evaluator.RuleFired, Verdict: rules.Rollback, Cause: rules.CauseNoData,
+		Why: evaluator.Why{Code: evaluator.WhyPolicy, Rule: "plain", Cause: rules.CauseNoData, Policy: rules.PolicyRollback, Since: T, Until: T.Add(71 * time.Minute)}}
+	for _, later := range []time.Duration{71 * time.Minute, 9 * time.Hour} {
+		at := T.Add(later)
+		if got := Rule(plan, &v, at).Headline; got != "ROLLBACK: API 5xx: not judged for 71 min, no data" {
+			t.Errorf("after %v the rule says %q", later, got)
+		}
+		if got := ground(plan, &v.Why, at); got != "API 5xx could not be judged for 71 min, no data; the plan says roll back for that" {
+			t.Errorf("after %v the ground is %q", later, got)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func ground(plan *rules.Plan, w *evaluator.Why, at time.Time) string {
 		return fmt.Sprintf("the data of rollback rule %s has not settled", title)
 	case evaluator.WhyPolicy:
 		return fmt.Sprintf("%s could not be judged for %s, %s; the plan says %s for that", title,
-			span(int64(at.Sub(w.Since)/time.Second)), causeText(w.Cause), policyText(w.Policy))
+			span(int64(w.Until.Sub(w.Since)/time.Second)), causeText(w.Cause), policyText(w.Policy))
 	}
 	return refusal(w, at)
 }
