@@ -52,7 +52,7 @@ func (s *stepper) prepare(c *Command) (do func(root uint64), refusal *Why) {
 		return nil, &Why{Code: WhyNoReason}
 	case run.done:
 		return nil, &Why{Code: WhyRunDone}
-	case c.Kind == Override && c.Blocked != "" && s.settledRun():
+	case c.Blocked != "" && (c.Kind == Override && s.settledRun() || c.Kind == Abort && run.state == rules.Passed):
 		return nil, &Why{Code: WhyAnotherRun, Run: c.Blocked}
 	case run.state == rules.Superseded:
 		return nil, &Why{Code: WhyRunIs, State: run.state.String()}

@@ -66,7 +66,7 @@ type Command struct {
 	Principal string `json:"principal,omitempty"` // the token that proved who; empty without tokens
 	Next      string `json:"next,omitempty"`      // supersede: id of the run that takes its place
 	// Blocked is the id of another run of the plan that is under way: a command
-	// that would bring an ended run back to life is refused then.
+	// that would bring an ended run back to life, or roll back one that passed, is refused then.
 	Blocked string `json:"blocked,omitempty"`
 }
 

@@ -69,7 +69,7 @@ const (
 	WhyUnknownCommand Code = "unknown_command"  // its kind, Text, is none
 	WhyRunDone        Code = "run_done"         // the rollback has been carried out: nothing can change the run
 	WhyRunIs          Code = "run_is"           // the run is State
-	WhyAnotherRun     Code = "another_run"      // Run is under way: this one cannot go on beside it
+	WhyAnotherRun     Code = "another_run"      // Run is under way: this one has ended and stays as it is
 	WhyRunHeld        Code = "run_held"         // nothing begins while the run is held
 	WhyHeldAlready    Code = "held_already"     //
 	WhyNotHeld        Code = "not_held"         //

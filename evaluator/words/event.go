@@ -233,6 +233,7 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	switch evaluator.CommandKind(e.Subject) {
 	case evaluator.Abort:
 		verb, t.Do = rollback, "roll the release back, then report it with rollback-done"
+		t.Command, t.Detail = rehearsed(plan)
 	case evaluator.Hold:
 		verb = hold
 	case evaluator.Supersede:
@@ -249,6 +250,24 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	said := name + by(e.By, e.Why.Text)
 	t.Headline, t.Sentence = headline(verb, said), sentence(said, more)
 	return t
+}
+
+// rehearsed is the command that rolls a release back, as the rollback rules have it;
+// where they have more than one it is a line for each.
+func rehearsed(plan *rules.Plan) (command string, lines []string) {
+	known := map[string]bool{"": true}
+	for i := range plan.Rules {
+		r := &plan.Rules[i]
+		if r.Kind != rules.RollbackRule || known[r.Command] {
+			continue
+		}
+		known[r.Command] = true
+		command, lines = r.Command, append(lines, fmt.Sprintf("command of %s: %s", r.Name, r.Command))
+	}
+	if len(lines) < 2 {
+		return command, nil
+	}
+	return "", lines
 }
 
 func messageEvent(plan *rules.Plan, e *evaluator.Event) Text {

@@ -98,12 +98,14 @@ func rolledBack(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	if s.Fired != nil && s.Fired.Kind == evaluator.CommandEvent {
 		aborted := "aborted" + by(s.Fired.By, s.Fired.Why.Text)
 		t.Headline, t.Sentence, t.Who = headline(rollback, aborted), sentence(aborted), s.Manager
-		t.Do = "roll the release back, then report it with rollback-done"
 	}
 	if s.RolledBack {
 		done := ground(plan, &s.Why, s.At)
 		t.Headline, t.Sentence = headline(fail, done), sentence(done, t.Sentence)
 		t.Do, t.Command = "", ""
+		if s.Fired != nil && s.Fired.Kind == evaluator.CommandEvent {
+			t.Detail = nil // the commands to roll it back
+		}
 	}
 	return t
 }

@@ -90,7 +90,9 @@ func TestARunSaysWhatIsAndWhatToDo(t *testing.T) {
 		})),
 			"ROLLBACK: API 5xx 5.0 % > 3 % for 11 min (552 of 11,010)", "pause the rollout, revert the alias", "aws lambda update-alias", "DevSecOps", []string{"under 1 in 523", "phase ten: pass"}},
 		{"it is aborted", standing(rules.RolledBack, rules.Rollback, evaluator.Why{Code: evaluator.WhyAborted, By: "ada", Text: "wrong build"}, func(s *evaluator.Snapshot) { s.Fired = aborted }),
-			"ROLLBACK: aborted by ada: wrong build", "roll the release back, then report it with rollback-done", "", "Ada", nil},
+			"ROLLBACK: aborted by ada: wrong build", "roll the release back, then report it with rollback-done", "aws lambda update-alias", "Ada", nil},
+		{"it is aborted, and that is done", standing(rules.RolledBack, rules.Fail, evaluator.Why{Code: evaluator.WhyRollbackDone, By: "bo", Text: "alias is back"}, func(s *evaluator.Snapshot) { s.Fired, s.RolledBack = aborted, true }),
+			"FAIL: the rollback has been carried out by bo: alias is back", "", "", "Ada", nil},
 		{"its rollback is done", standing(rules.RolledBack, rules.Fail, evaluator.Why{Code: evaluator.WhyRollbackDone, By: "bo", Text: "alias is back"}, func(s *evaluator.Snapshot) { s.Fired, s.RolledBack = fired, true }),
 			"FAIL: the rollback has been carried out by bo: alias is back", "", "", "DevSecOps", []string{"API 5xx 5.0 % > 3 %"}},
 		{"a person holds it", standing(rules.Held, rules.Pending, evaluator.Why{Code: evaluator.WhyHeld}, holdBy(evaluator.Holder{By: "bo", Text: "lunch"})),
@@ -134,5 +136,22 @@ func TestARunSaysWhatIsAndWhatToDo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Whoever aborts a release is shown what the plan has rehearsed.
+func TestAnAbortShowsTheRehearsedCommands(t *testing.T) {
+	plan := &rules.Plan{Rules: []rules.Rule{
+		{Name: "few", Kind: rules.Success, Command: "no"}, {Name: "high", Kind: rules.RollbackRule, Command: "revert api"},
+		{Name: "slow", Kind: rules.RollbackRule, Command: "revert api"}, {Name: "quiet", Kind: rules.RollbackRule},
+	}}
+	e := &evaluator.Event{Kind: evaluator.CommandEvent, Subject: "abort", To: "applied", By: "ada", Why: evaluator.Why{Code: evaluator.WhyCommanded, Text: "wrong build"}}
+	if got := Event(plan, e, nil); got.Command != "revert api" || got.Detail != nil {
+		t.Errorf("got command %q and %q, want the one that there is", got.Command, got.Detail)
+	}
+	plan.Rules = append(plan.Rules, rules.Rule{Name: "crashes", Kind: rules.RollbackRule, Command: "halt phones"})
+	want := []string{"command of high: revert api", "command of crashes: halt phones"}
+	if got := Event(plan, e, nil); got.Command != "" || !slices.Equal(got.Detail, want) {
+		t.Errorf("got command %q and %q, want %q", got.Command, got.Detail, want)
 	}
 }

@@ -165,7 +165,7 @@ func refusal(w *evaluator.Why, at time.Time) string {
 	case evaluator.WhyRunIs:
 		return "the run is " + stateText(w.State)
 	case evaluator.WhyAnotherRun:
-		return fmt.Sprintf("run %s is under way: this run cannot go on beside it", w.Run)
+		return fmt.Sprintf("run %s is under way: this run has ended and stays as it is", w.Run)
 	case evaluator.WhyRunHeld:
 		return "the run is held: resume it first"
 	case evaluator.WhyHeldAlready:
