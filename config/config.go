@@ -25,7 +25,7 @@ type Config struct {
 	Webhooks []WebhookSpec // in file order
 	Daemon   DaemonSpec
 	Files    []File   // what was read, or could not be: the main file, included files, SQL
-	Patterns []string // what include said, as paths: a file that comes to match changes the config
+	Patterns []string // what include said, below the main file's folder: a file that comes to match changes the config
 
 	main    *file
 	origins map[*rules.Plan]*file
@@ -286,8 +286,7 @@ func syntax(name string, data []byte, twice []duplicate, err error) Problem {
 	return p
 }
 
-// add reports a problem, unless its value could not be read and has been
-// reported for that.
+// add reports a problem of a file with its place.
 func (l *loader) add(f *file, p rules.Problem) {
 	l.problems = append(l.problems, f.problem(p))
 }
@@ -342,8 +341,9 @@ func (f *file) beside(path string) string {
 func (l *loader) included(main *file) []string {
 	var paths, empty []string
 	for i, pattern := range main.doc.Include {
-		l.config.Patterns = append(l.config.Patterns, main.beside(pattern))
-		found, err := filepath.Glob(main.beside(pattern))
+		pattern = main.pattern(pattern)
+		l.config.Patterns = append(l.config.Patterns, pattern)
+		found, err := matches(pattern)
 		key := "include" + index(i)
 		if err != nil {
 			l.add(main, rules.Problem{Path: key, ID: "bad-value", Message: "pattern: " + err.Error()})

@@ -23,6 +23,8 @@ type node struct {
 	kind     nodeKind
 	tables   bool // an array that [[headers]] make
 	defined  bool // a table that has a header or is a value, so that another header is a duplicate
+	dotted   bool // a table that the dotted key of a value made, so that a header is a duplicate
+	inline   bool // a table in braces, to which nothing can be added
 
 	keyAt, valueAt int // offsets
 }
@@ -195,15 +197,21 @@ func (p *planter) expression(n *unstable.Node) {
 // header goes to the table that a header names, and makes what is not there.
 func (p *planter) header(n *unstable.Node) {
 	cur, parts := p.root, n.Key()
-	for parts.Next() {
+	for first := true; parts.Next(); first = false {
 		part := parts.Node()
 		at := int(part.Raw.Offset)
+		line := bytes.LastIndexByte(p.data[:at], '\n') + 1
+		if first {
+			p.endDuplicate(line)
+		}
+		if c := cur.child(part.Data); c != nil && c.inline && !parts.IsLast() {
+			p.table = p.again(c, at, line, len(p.data))
+			return
+		}
 		if !parts.IsLast() {
 			cur = p.descend(cur, part.Data, at, true)
 			continue
 		}
-		line := bytes.LastIndexByte(p.data[:at], '\n') + 1
-		p.endDuplicate(line)
 		if n.Kind == unstable.ArrayTable {
 			p.table = p.appendTable(cur, part.Data, at)
 			return
@@ -220,14 +228,20 @@ func (p *planter) openTable(in *node, key []byte, at, line int) *node {
 		in.add(c)
 	}
 	switch {
-	case c.defined:
-		p.twice = append(p.twice, duplicate{path: c.path(), at: at, first: c.keyAt, start: line, end: len(p.data)})
-		return nil
+	case c.defined || c.dotted:
+		return p.again(c, at, line, len(p.data))
 	case c.kind != tableNode:
 		return p.aside("key %q is no table", key)
 	}
 	c.defined = true
 	return c
+}
+
+// again notes that what is there is written once more, from start to end. It gives
+// the table that this makes: none.
+func (p *planter) again(there *node, at, start, end int) *node {
+	p.twice = append(p.twice, duplicate{path: there.path(), at: at, first: there.keyAt, start: start, end: end})
+	return nil
 }
 
 // appendTable is a new table in the array that a [[header]] names.
@@ -253,6 +267,7 @@ func (p *planter) descend(in *node, key []byte, at int, header bool) *node {
 	switch {
 	case c == nil:
 		c = p.node(string(key), -1, at, tableNode)
+		c.dotted = !header
 		in.add(c)
 	case header && c.tables:
 		return c.children[len(c.children)-1]
@@ -277,21 +292,19 @@ func (p *planter) keyValue(in *node, n *unstable.Node, apart bool) {
 		part := parts.Node()
 		at := int(part.Raw.Offset)
 		behind = at + int(part.Raw.Length)
+		old := in.child(part.Data)
+		closed := old != nil && (parts.IsLast() || old.inline || old.kind == tableNode && old.defined)
+		if closed && apart {
+			p.again(old, at, int(n.Raw.Offset), int(n.Raw.Offset+n.Raw.Length))
+			return
+		}
+		if closed {
+			p.fail("key %q has been written already", part.Data)
+			return
+		}
 		if !parts.IsLast() {
 			in = p.descend(in, part.Data, at, false)
 			continue
-		}
-		old := in.child(part.Data)
-		if old != nil && apart {
-			p.twice = append(p.twice, duplicate{
-				path: old.path(), at: at, first: old.keyAt,
-				start: int(n.Raw.Offset), end: int(n.Raw.Offset + n.Raw.Length),
-			})
-			return
-		}
-		if old != nil {
-			p.fail("key %q has been written already", part.Data)
-			return
 		}
 		c := p.node(string(part.Data), -1, at, scalarNode)
 		c.defined = true
@@ -320,6 +333,7 @@ func (p *planter) plantValue(n *node, v *unstable.Node) {
 		for it := v.Children(); it.Next(); {
 			p.keyValue(n, it.Node(), false)
 		}
+		n.inline = true
 	case unstable.Array:
 		n.kind = arrayNode
 		at := n.valueAt

@@ -15,7 +15,7 @@ import (
 // What is planted without a fault is what BurntSushi reads.
 func TestPlantReadsWhatBurntSushiReads(t *testing.T) {
 	for _, text := range []string{
-		"", "a = 1\n", "\xef\xbb\xbfa = 1\n[b]\n", "a.b = 1\na.c = 2\n", "[a.b]\nx = 1\n[a]\nb.y = 2\n", "a.b.c = 1\n[a.b]\nd = 2\n",
+		"", "a = 1\n", "\xef\xbb\xbfa = 1\n[b]\n", "a.b = 1\na.c = 2\n", "[a.b]\nx = 1\n[a]\ny = 2\n", "[a]\nb.c = 1\n[a.b.d]\ne = 2\n", "a.b = 1\n[a.c]\nd = 2\n",
 		"[[a]]\nx = 1\n[a.b]\ny = 2\n[[a]]\n[[a.c]]\nz = 3\n", "a = { b.c = 1, b.d = { e = [1, [2.5, true]] } }\n",
 		"a = 0x1F\nb = 1_000\nc = +1\nd = -0\ne = 1e5\nf = inf\ng = 6.02e-23\n", "a = 2025-06-04T02:00:00Z\nb = 2025-06-04\nc = 02:00:00\nd = 2025-06-04 02:00:00.5+02:00\n",
 		"a = \"\\u00e9\\n\"\nb = 'x\\'\nc = \"\"\"\nx\\\n  y\"\"\"\n", "\"a b\" = 1\n'' = 2\n",
@@ -37,12 +37,51 @@ func TestPlantFindsWhatIsNoTOML(t *testing.T) {
 		"[[a]]\n[a]\n":             `"a" is no table`,
 		"a = 1\n[a.b]\n":           `"a" is no table`,
 		"a = { b = 1, b = 2 }\n":   `"b" has been written already`,
+		"a={b={c=1}, b.d=2}\n":     `"b" has been written already`,
 		"a = 2025-02-30\n":         "invalid datetime",
 		"a = 99999999999999999999": "out of range",
 		"a = \n":                   "value",
 	} {
 		if _, _, err := plant([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+// A table in braces takes nothing more, and one that a dotted key or a header made
+// is not made again in the other way. BurntSushi lets that pass, other readers of
+// TOML do not.
+func TestPlantListsTablesThatAreMadeTwice(t *testing.T) {
+	for _, tt := range []struct {
+		text, path string
+		at, first  int // lines
+	}{
+		{"a={b=1}\n[a.c]\nd=1\n[e]\n", "a", 2, 1},
+		{"a={b=1}\n[[a.c]]\nd=1\n[e]\n", "a", 2, 1},
+		{"x=1\na={b={c=1}}\n[a.b.c]\nd=1\n[e]\n", "a", 3, 2},
+		{"a={b=1}\na.c=2\n[e]\n", "a", 2, 1},
+		{"[a]\nb.c=1\n[a.b]\nd=2\n[e]\n", "a.b", 3, 2},
+		{"a.b=1\n[a]\nc=1\n[e]\n", "a", 2, 1},
+		{"a.b.c = 1\n[a.b]\nd = 2\n[e]\n", "a.b", 2, 1},
+		{"[a.b]\nx = 1\n[a]\nb.y = 2\n[e]\n", "a.b", 4, 1},
+	} {
+		root, twice, err := plant([]byte(tt.text))
+		if err != nil || len(twice) != 1 || twice[0].path != tt.path {
+			t.Errorf("%q: got %v, %+v, want %s twice", tt.text, err, twice, tt.path)
+			continue
+		}
+		line := func(at int) int { return strings.Count(tt.text[:at], "\n") + 1 }
+		if d := twice[0]; line(d.at) != tt.at || line(d.first) != tt.first {
+			t.Errorf("%q: line %d, first in %d; want %d and %d", tt.text, line(d.at), line(d.first), tt.at, tt.first)
+		}
+		if root.child([]byte("e")) == nil {
+			t.Errorf("%q: what follows is not planted", tt.text)
+		}
+		rest := []byte(tt.text)
+		twice[0].blank(rest)
+		again, twice, err := plant(rest)
+		if err != nil || len(twice) > 0 || !reflect.DeepEqual(again.value(), root.value()) {
+			t.Errorf("%q: without it: %v, %v, %v", tt.text, again.value(), twice, err)
 		}
 	}
 }

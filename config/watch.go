@@ -3,11 +3,13 @@ package config
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -73,8 +75,11 @@ func Watch(ctx context.Context, c *Config, changed func() *Config) error {
 
 // watcher is the directories that are watched.
 type watcher struct {
-	notify *fsnotify.Watcher
-	dirs   map[string]os.FileInfo // :: directory → what it was when the watch began
+	notify interface {
+		Add(string) error
+		Remove(string) error
+	}
+	dirs map[string]os.FileInfo // :: directory → what it was when the watch began
 }
 
 // follow watches the directories of a config's files, those that links lead to
@@ -94,28 +99,37 @@ func (w *watcher) follow(c *Config) error {
 	return nil
 }
 
-// add watches a directory, and the one above, which tells of its end; or the
-// nearest one above if it is not there.
+// add watches a directory, or the nearest one above if it is not there; and the one
+// above that, which tells of its end, if that may be watched.
 func (w *watcher) add(dir string) error {
-	for above := false; ; dir = filepath.Dir(dir) {
-		is, err := os.Stat(dir)
-		if os.IsNotExist(err) && dir != filepath.Dir(dir) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if w.dirs[dir] == nil {
-			if err := w.notify.Add(dir); err != nil {
-				return err
-			}
-			w.dirs[dir] = is
-		}
-		if above || dir == filepath.Dir(dir) {
+	for dir != filepath.Dir(dir) {
+		err := w.one(dir)
+		dir = filepath.Dir(dir)
+		if err == nil {
+			_ = w.one(dir) // it is not ours, and may be closed to us
 			return nil
 		}
-		above = true
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return err
+		}
 	}
+	return w.one(dir)
+}
+
+// one watches one directory, which may go at any time.
+func (w *watcher) one(dir string) error {
+	is, err := os.Stat(dir)
+	if err == nil && !is.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil || w.dirs[dir] != nil {
+		return err
+	}
+	if err := w.notify.Add(dir); err != nil {
+		return err
+	}
+	w.dirs[dir] = is
+	return nil
 }
 
 // dirs lists the directories that a config's files lie in, or may come to lie in.
@@ -131,10 +145,11 @@ func (c *Config) dirs() []string {
 		add(f.Path)
 	}
 	for _, p := range c.Patterns {
-		found, _ := filepath.Glob(filepath.Dir(p)) // "teams/*/plan.toml" has many
+		found, _ := matches(filepath.Dir(p)) // "teams/*/plan.toml" has many
 		for dir := filepath.Dir(p); ; dir = filepath.Dir(dir) {
-			found = append(found, dir)
-			if !strings.ContainsAny(dir, `*?[\`) || dir == filepath.Dir(dir) {
+			path, ok := unescaped(dir)
+			found = append(found, path)
+			if ok || dir == filepath.Dir(dir) {
 				break
 			}
 		}
@@ -165,7 +180,7 @@ func (c *Config) Changed() bool {
 		}
 	}
 	for _, pattern := range c.Patterns {
-		found, _ := filepath.Glob(pattern)
+		found, _ := matches(pattern)
 		if slices.ContainsFunc(found, func(p string) bool { return !known[filepath.Clean(p)] }) {
 			return true
 		}
@@ -184,7 +199,7 @@ func (c *Config) reread() *Config {
 		again.Files[i].Hash = hashOf(f.Path)
 	}
 	for _, pattern := range c.Patterns {
-		found, _ := filepath.Glob(pattern)
+		found, _ := matches(pattern)
 		for _, p := range found {
 			if !known[filepath.Clean(p)] {
 				again.Files = append(again.Files, File{p, hashOf(p)})

@@ -3,9 +3,13 @@ package config
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -219,8 +223,117 @@ func TestWatchTellsOfAFileThatWasMissing(t *testing.T) {
 }
 
 func TestWatchFailsWithoutADirectory(t *testing.T) {
-	c := &Config{Files: []File{{Path: "config_test.go/no/config.toml"}}}
+	c := &Config{Files: []File{{Path: "\x00/config.toml"}}}
 	if err := Watch(t.Context(), c, func() *Config { return nil }); err == nil {
 		t.Error("got no error for a directory that cannot be watched")
+	}
+}
+
+// failing is a notifier that cannot watch some directories.
+type failing map[string]error
+
+func (f failing) Add(dir string) error    { return f[dir] }
+func (f failing) Remove(dir string) error { return nil }
+
+// What cannot be watched above a config's folder, or goes while it is looked at, does
+// not end the watch of the others.
+func TestWatchGoesOnWithoutWhatIsAbove(t *testing.T) {
+	dir := t.TempDir()
+	f := &watching{t: t, dir: dir}
+	f.write("plans/x/a.toml", "")
+	plans, x := filepath.Join(dir, "plans"), filepath.Join(dir, "plans", "x")
+	for _, tt := range []struct {
+		name    string
+		fails   failing
+		watched []string
+		err     error
+	}{
+		{"the folder above is closed", failing{plans: syscall.EACCES}, []string{x}, nil},
+		{"the folder goes meanwhile", failing{x: syscall.ENOENT}, []string{dir, plans}, nil},
+		{"a file takes its place meanwhile", failing{x: syscall.ENOTDIR}, []string{dir, plans}, nil},
+		{"the folder is closed", failing{x: syscall.EACCES}, nil, syscall.EACCES},
+	} {
+		w := &watcher{notify: tt.fails, dirs: map[string]os.FileInfo{}}
+		err := w.follow(&Config{Files: []File{{Path: filepath.Join(x, "a.toml")}}})
+		if got := slices.Sorted(maps.Keys(w.dirs)); !errors.Is(err, tt.err) || !slices.Equal(got, tt.watched) {
+			t.Errorf("%s: watches %q, %v; want %q, %v", tt.name, got, err, tt.watched, tt.err)
+		}
+	}
+}
+
+// A folder of plans in whose place a file lies is none, until it is one again.
+func TestWatchTellsOfAFolderThatAFileReplaces(t *testing.T) {
+	f := &watching{t: t, dir: t.TempDir()}
+	f.write("config.toml", "include = [\"plans/*.toml\"]\n"+minimalText)
+	f.write("plans", "a file")
+	w := watch(t, filepath.Join(f.dir, "config.toml"))
+	defer w.stop()
+	if err := os.Remove(filepath.Join(f.dir, "plans")); err != nil {
+		t.Fatal(err)
+	}
+	w.write("plans/b.toml", planNamed("b"))
+	if c := <-w.seen; c == nil || len(c.Plans) != 2 {
+		t.Errorf("got %+v, want two plans", c)
+	}
+}
+
+// The name of the config's own folder is no pattern: its plans are found, watched and
+// compared.
+func TestIncludeInAFolderThatLooksLikeAPattern(t *testing.T) {
+	for _, name := range []string{"a[1]", "a*b", "a?[x]", `a\b`, "[", ".hidden"} {
+		if runtime.GOOS == "windows" && strings.ContainsAny(name, `*?\`) {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			f := &watching{t: t, dir: filepath.Join(t.TempDir(), name)}
+			f.write("config.toml", "include = [\"teams/*/plan.toml\", \"more/*.toml\"]\n"+minimalText)
+			f.write("teams/a/plan.toml", planNamed("a"))
+			path := filepath.Join(f.dir, "config.toml")
+			c, problems := Load(path)
+			if c == nil || len(c.Plans) != 2 {
+				t.Fatalf("got %+v, %v, want two plans", c, problems)
+			}
+			for _, dir := range []string{f.dir, filepath.Join(f.dir, "teams", "a")} {
+				if !slices.Contains(c.dirs(), dir) {
+					t.Errorf("watches %q, want %q among them", c.dirs(), dir)
+				}
+			}
+			for _, dir := range c.dirs() {
+				if rel, err := filepath.Rel(f.dir, dir); err != nil || strings.HasPrefix(rel, "..") {
+					t.Errorf("watches %q, outside of the config's folder", dir)
+				}
+			}
+			f.write("more/b.toml", planNamed("b"))
+			if !c.Changed() {
+				t.Error("a file that came to match is no change")
+			}
+			if again := c.reread(); again.Changed() || len(again.Files) != len(c.Files)+1 {
+				t.Errorf("got files %v, want the new one among them", again.Files)
+			}
+		})
+	}
+}
+
+// Editors' lock files and a mounted volume's links are not included, unless the pattern
+// asks for them.
+func TestIncludeSkipsHiddenNames(t *testing.T) {
+	f := &watching{t: t, dir: t.TempDir()}
+	f.write("config.toml", "include = [\"plans/*.toml\", \"teams/*/p.toml\"]\n"+minimalText)
+	f.write("plans/b.toml", planNamed("b"))
+	f.write("teams/a/p.toml", planNamed("a"))
+	path := filepath.Join(f.dir, "config.toml")
+	c, _ := Load(path)
+	f.write("plans/.#b.toml", "a lock")
+	f.write("teams/..data/p.toml", planNamed("a"))
+	if c.Changed() {
+		t.Error("a hidden file is a change")
+	}
+	if c, problems := Load(path); c == nil || len(c.Plans) != 3 || len(problems) > 0 {
+		t.Errorf("got %+v, %v, want three plans", c, problems)
+	}
+	f.write("config.toml", "include = [\"plans/.*.toml\"]\n"+minimalText)
+	f.write("plans/.c.toml", planNamed("c"))
+	if c, _ := Load(path); c == nil || len(c.Plans) != 2 || len(c.Broken) != 1 {
+		t.Errorf("got %+v, want the hidden plan and the lock", c)
 	}
 }

@@ -78,9 +78,6 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	d.encoder = &encoder{journal: d.journal, plans: map[string]*rules.Plan{}}
-	if err := d.forget(ctx, d.config); err != nil {
-		return err
-	}
 	d.runner, err = runner.New(runner.Config{
 		Policies: policies(d.config), Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log, NewUID: d.uid, Say: eventHeadline,
 		SnapshotEvery: *d.config.Daemon.SnapshotEvery, History: *d.config.Daemon.History,

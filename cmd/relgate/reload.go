@@ -13,12 +13,14 @@ import (
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/exporters/prom"
+	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/sources"
 )
 
 // reloads remembers how the config was read last.
 type reloads struct {
 	one     sync.Mutex // held by the reload in progress
+	known   sync.Mutex // held while the journal knows other endpoints than the webhooks in force
 	mu      sync.Mutex
 	state   prom.ReloadStats
 	changed chan struct{} // closed when the webhooks were replaced
@@ -131,15 +133,26 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 	}
 	// The sources first: a plan's first tick follows at once.
 	old := d.asked.use(d.newPool(next, made))
-	if err := d.runner.Reload(ctx, policies(next)); err != nil {
+	if err := d.putInForce(ctx, next, hooks); err != nil {
 		d.retire(ctx, d.asked.use(old))
 		return fmt.Errorf("putting the plans in force: %w", err)
 	}
-	d.hooks.Store(hooks)
 	d.retire(ctx, old)
-	if err := d.forget(ctx, next); err != nil {
-		d.log.Warn("webhooks that the config has no more are forgotten at the next start or reload", "err", err)
+	return nil
+}
+
+// putInForce replaces the plans and the webhooks. The journal knows the new
+// endpoints before the runner commits what the reload causes: they are told of it.
+func (d *daemon) putInForce(ctx context.Context, next *config.Config, hooks *webhook.Webhook) error {
+	d.reloads.known.Lock()
+	defer d.reloads.known.Unlock()
+	if err := d.journal.Know(ctx, hooks.Names()...); err != nil {
+		d.log.Warn("new webhooks are told only of what comes after the journal can be written again", "err", err)
 	}
+	if err := d.runner.Reload(ctx, policies(next)); err != nil {
+		return err
+	}
+	d.hooks.Store(hooks)
 	return nil
 }
 

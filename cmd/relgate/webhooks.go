@@ -48,14 +48,15 @@ func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadL
 }
 
 // forget drops the endpoints that are not in the config any more, so that they keep
-// no run from being dropped.
-func (d *daemon) forget(ctx context.Context, cfg *config.Config) error {
+// no run from being dropped. No webhook of an earlier config may run: it would make
+// its endpoint known again.
+func (d *daemon) forget(ctx context.Context, names []string) error {
 	known, err := d.journal.Endpoints(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range known {
-		if slices.Contains(endpointNames(cfg), name) {
+		if slices.Contains(names, name) {
 			continue
 		}
 		if err := d.journal.Forget(ctx, name); err != nil {
@@ -201,7 +202,7 @@ func (d *daemon) deliver(ctx context.Context) error {
 	for ctx.Err() == nil {
 		current, cancel := context.WithCancel(ctx)
 		replaced := d.reloads.replaced()
-		hooks := d.hooks.Load()
+		hooks := d.takeHooks(ctx)
 		var group errgroup.Group
 		group.Go(func() error { defer cancel(); return hooks.Run(current) })
 		group.Go(func() error {
@@ -220,6 +221,18 @@ func (d *daemon) deliver(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// takeHooks is the webhooks in force, before they run. What the journal knows beside
+// them is forgotten, unless a reload is about to put more in force.
+func (d *daemon) takeHooks(ctx context.Context) *webhook.Webhook {
+	d.reloads.known.Lock()
+	defer d.reloads.known.Unlock()
+	hooks := d.hooks.Load()
+	if err := d.forget(ctx, hooks.Names()); err != nil && ctx.Err() == nil {
+		d.log.Warn("webhooks that the config has no more are forgotten at the next start or reload", "err", err)
+	}
+	return hooks
 }
 
 func gateTokens(specs []config.TokenSpec) ([]gate.Token, error) {

@@ -38,6 +38,14 @@ func addEndpoints(ctx context.Context, tx *sql.Tx, names []string) error {
 	return nil
 }
 
+// Know makes endpoints known that are not yet. They begin at the end of every run:
+// what is committed from now on is for them.
+func (j *Journal) Know(ctx context.Context, endpoints ...string) error {
+	return j.update(fmt.Sprintf("endpoints %q", endpoints), func(db *handles) error {
+		return db.inTx(ctx, func(tx *sql.Tx) error { return addEndpoints(ctx, tx, endpoints) })
+	})
+}
+
 // Endpoints lists the endpoints that are known, by name.
 func (j *Journal) Endpoints(ctx context.Context) (names []string, err error) {
 	err = j.view("endpoints", func(db *handles) error {
@@ -57,7 +65,7 @@ func (j *Journal) Endpoints(ctx context.Context) (names []string, err error) {
 
 // Pending lists the runs that have events which the endpoint is not done with,
 // the oldest begun first. An endpoint that is not known becomes known, and has
-// none: name endpoints in Config to have that happen before the first commit.
+// none: name endpoints in Config, or call Know, to have that happen before a commit.
 func (j *Journal) Pending(ctx context.Context, endpoint string) (list []RunCursor, err error) {
 	known := false
 	err = j.view(fmt.Sprintf("cursors of endpoint %q", endpoint), func(db *handles) error {
@@ -82,9 +90,7 @@ func (j *Journal) Pending(ctx context.Context, endpoint string) (list []RunCurso
 	if err != nil || known {
 		return list, err
 	}
-	return nil, j.updateCursor(endpoint, func(db *handles) error {
-		return db.inTx(ctx, func(tx *sql.Tx) error { return addEndpoints(ctx, tx, []string{endpoint}) })
-	})
+	return nil, j.Know(ctx, endpoint)
 }
 
 func (j *Journal) updateCursor(endpoint string, f func(*handles) error) error {

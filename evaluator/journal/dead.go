@@ -20,13 +20,16 @@ type DeadLetter struct {
 }
 
 // Bury gives up event n of a run for an endpoint: it becomes a dead letter and the
-// cursor moves beyond it, both or neither. now is when.
+// cursor moves beyond it, both or neither. now is when. An endpoint that was
+// forgotten, or a run that was dropped, gets no dead letter: it would keep the run
+// for good.
 func (j *Journal) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
 	return j.updateCursor(endpoint, func(db *handles) error {
 		return db.inTx(ctx, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, `INSERT INTO dead (run, n, endpoint, at, reason, again) VALUES ($1, $2, $3, $4, $5, 0)
+			_, err := tx.ExecContext(ctx, `INSERT INTO dead (run, n, endpoint, at, reason, again)
+				SELECT run, $1, endpoint, $2, $3, 0 FROM cursors WHERE run = $4 AND endpoint = $5
 				ON CONFLICT (run, n, endpoint) DO UPDATE SET at = excluded.at, reason = excluded.reason, again = 0`,
-				run, int64(n), endpoint, millis(now), reason)
+				int64(n), millis(now), reason, run, endpoint)
 			if err != nil {
 				return err
 			}

@@ -24,8 +24,9 @@
 // [Journal.Reopen] opens the file again in the same Journal.
 //
 // Runs that are over cost nothing: opening, committing and recovering take as long
-// with a thousand of them as with none, because every query goes by run through an
-// index. Only the list of runs grows.
+// with a thousand of them as with none, because their queries go by run through an
+// index. What grows with them is the list of runs, pruning, and what an endpoint
+// reads when it begins, [Journal.Pending] and [Journal.DeadLetters].
 //
 // # Schema
 //

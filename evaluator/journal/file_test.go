@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -303,5 +305,88 @@ func TestLockLost(t *testing.T) {
 	}
 	if _, err := fill(second, 2, 3); err != nil {
 		t.Errorf("the new writer: %v", err)
+	}
+}
+
+// TestRefusedFilesAreLeftAlone: what a killed program left in a -wal file beside a
+// database that is no journal is not written into it.
+func TestRefusedFilesAreLeftAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		config func(t *testing.T) journal.Config
+		want   error
+	}{
+		"the form before":  {older, journal.ErrOlder},
+		"another database": {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE meta") }, journal.ErrCorrupt},
+	} {
+		for _, readOnly := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, read only %v", name, readOnly), func(t *testing.T) {
+				left := newPath(t)
+				killed(t, tt.config(t).Path, left)
+				files := func() (all []string) {
+					for _, f := range beside(left)[:2] {
+						b, err := os.ReadFile(f)
+						if err != nil || len(b) == 0 {
+							t.Errorf("%s: %d bytes, %v", f, len(b), err)
+						}
+						all = append(all, string(b))
+					}
+					return all
+				}
+				before := files()
+				if j, err := journal.Open(t.Context(), journal.Config{Path: left, ReadOnly: readOnly}); !errors.Is(err, tt.want) {
+					t.Errorf("got %v, %v; want %v", j, err, tt.want)
+				}
+				if !slices.Equal(before, files()) {
+					t.Error("a file that was refused was changed")
+				}
+			})
+		}
+	}
+}
+
+// killed copies a database as it is while a program that writes it is killed: the
+// newest of it is in the -wal file.
+func killed(t *testing.T, from, to string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", from+"?_pragma=journal_mode(WAL)&_pragma=wal_autocheckpoint(0)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE TABLE newest (x TEXT)"); err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range beside(from)[:2] {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, beside(to)[i], b)
+	}
+}
+
+// TestAPruningThatFailsHalfway: what is kept in memory has nothing of the runs that
+// were dropped before it failed.
+func TestAPruningThatFailsHalfway(t *testing.T) {
+	c := changed(t, "CREATE TRIGGER kept BEFORE DELETE ON runs WHEN old.run = 'r' BEGIN SELECT RAISE(ABORT, 'not this one'); END")
+	j := open(t, c)
+	if err := j.Forget(t.Context(), "a"); err != nil { // which was told nothing
+		t.Fatal(err)
+	}
+	if err := j.Commit(t.Context(), evaluator.Batch{last(entryOf("q", 1)), last(entryOf("r", 1))}); err != nil {
+		t.Fatal(err)
+	}
+	if events, _, ok := j.Newer(0, 9); !ok || len(events) != 2 {
+		t.Fatalf("before: got %d events, %v", len(events), ok)
+	}
+	p, err := j.Prune(t.Context(), entry(9).Tick.At, 1)
+	if err == nil || !strings.Contains(err.Error(), "not this one") || p.Runs != 1 {
+		t.Fatalf("got %+v, %v; want one run and the error", p, err)
+	}
+	if events, _, ok := j.Newer(0, 9); ok {
+		t.Errorf("got %d events, want that the mark is too old", len(events))
+	}
+	if events, err := j.Events(t.Context(), "q", 0, -1); err != nil || len(events) != 0 {
+		t.Errorf("got %d events of a run that was dropped, %v", len(events), err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -236,5 +237,19 @@ func TestReopenBesideReaders(t *testing.T) {
 	}
 	if _, err := fill(j, 3, 4); err != nil {
 		t.Error(err)
+	}
+}
+
+// An endpoint that was forgotten since the journal was opened stays forgotten.
+func TestReopenBringsNoForgottenEndpointBack(t *testing.T) {
+	j := open(t, journal.Config{Path: newPath(t), Endpoints: []string{"a", "b"}})
+	if err := j.Forget(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Reopen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := j.Endpoints(t.Context()); err != nil || !slices.Equal(names, []string{"a"}) {
+		t.Errorf("got endpoints %q, %v; want a", names, err)
 	}
 }

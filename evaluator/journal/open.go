@@ -18,8 +18,11 @@ import (
 type Config struct {
 	Path string // of the file; required; its folder must exist
 
-	// ReadOnly opens a journal that another process may be writing. Nothing is
-	// locked or created, and every method that writes fails.
+	// ReadOnly opens a journal that another process may be writing. It does not
+	// take the lock, does not create a journal, and every method that writes fails.
+	// SQLite makes the -wal and -shm files where they are missing; while no other
+	// process has the journal open, closing it writes what a killed process left in
+	// the -wal file into the main file, and removes both.
 	ReadOnly bool
 
 	// Endpoints are the webhook endpoints to be told. One that the journal does
@@ -107,7 +110,10 @@ func (j *Journal) claim() (err error) {
 // begins an epoch.
 func connect(ctx context.Context, c Config) (db *handles, uid string, err error) {
 	db = new(handles)
-	if err = db.pools(c); err == nil {
+	if err = refuse(ctx, c.Path); err == nil {
+		err = db.pools(c)
+	}
+	if err == nil {
 		uid, err = db.check(ctx, c)
 	}
 	if err == nil && c.ReadOnly && uid == "" {
@@ -124,6 +130,29 @@ func connect(ctx context.Context, c Config) (db *handles, uid string, err error)
 		return nil, "", classify(err)
 	}
 	return db, uid, nil
+}
+
+// refuse looks whether a file is clearly another program's, or of the form before.
+// It reads the main file alone and changes nothing: a pool would write what lies in
+// a -wal file beside it into it. Everything else is left to check.
+func refuse(ctx context.Context, path string) error {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return err
+	}
+	main, err := alone(path)
+	if err != nil {
+		return err // unreachable: sql.Open reads nothing, and the driver is there
+	}
+	defer main.Close()
+	if _, err = identify(ctx, main); errors.Is(err, ErrOlder) || errors.Is(err, errForeign) {
+		return err
+	}
+	return nil
+}
+
+// alone opens the main file of a journal without those beside it, for reading.
+func alone(path string) (*sql.DB, error) {
+	return sql.Open("sqlite", dsn(path, url.Values{"mode": {"ro"}, "immutable": {"1"}}))
 }
 
 // pools makes the pools. They open no connection yet.

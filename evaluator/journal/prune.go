@@ -14,15 +14,19 @@ type Pruned struct{ Runs, Ticks, Events, Snapshots, Plans int64 }
 const droppable = ` r.over = 1 AND r.decided > 0 AND r.decided < $1
 	AND NOT EXISTS (SELECT 1 FROM cursors c WHERE c.run = r.run AND c.n < r.n)
 	AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.run = r.run)
-	AND (r.state <> 'passed' OR $2 <= (SELECT count(*) FROM runs p
-		WHERE p.plan = r.plan AND p.state = 'passed' AND (p.decided, p.id) > (r.decided, r.id)))`
+	AND (r.state <> 'passed' OR
+		$2 <= (SELECT count(*) FROM runs p
+			WHERE p.plan = r.plan AND p.state = 'passed' AND (p.begun, p.id) > (r.begun, r.id))
+		AND (r.totals = 'null' OR $2 <= (SELECT count(*) FROM runs p
+			WHERE p.plan = r.plan AND p.state = 'passed' AND p.totals <> 'null' AND (p.decided, p.id) > (r.decided, r.id))))`
 
 // Prune drops runs that are not needed any more, each whole and in a transaction
 // of its own, with the plan documents that only they used. A run is dropped when
 // it is over, was decided before olderThan, every known endpoint is done with all
-// its events, it has no dead letter, and it is not among the newest keepPassed
-// passed runs of its plan, of which one is kept in any case: the next release
-// takes its previous version from there.
+// its events, it has no dead letter, and no later release needs it. That one takes
+// its previous version from the passed run of the plan that began last, and is
+// compared with the passed runs that were decided last and told what they had
+// counted: the newest keepPassed of each kind are kept, and one in any case.
 func (j *Journal) Prune(ctx context.Context, olderThan time.Time, keepPassed int) (total Pruned, err error) {
 	keepPassed = max(keepPassed, 1)
 	var runs []string
@@ -41,6 +45,11 @@ func (j *Journal) Prune(ctx context.Context, olderThan time.Time, keepPassed int
 	if err != nil {
 		return total, err
 	}
+	defer func() {
+		if total.Runs > 0 || err != nil {
+			j.tail.lose() // it may have events of runs that were dropped
+		}
+	}()
 	for _, run := range runs {
 		var p Pruned
 		err := j.update(fmt.Sprintf("the end of run %q", run), func(db *handles) error {
@@ -54,9 +63,6 @@ func (j *Journal) Prune(ctx context.Context, olderThan time.Time, keepPassed int
 		}
 		total.Runs, total.Ticks, total.Events = total.Runs+p.Runs, total.Ticks+p.Ticks, total.Events+p.Events
 		total.Snapshots, total.Plans = total.Snapshots+p.Snapshots, total.Plans+p.Plans
-	}
-	if len(runs) > 0 {
-		j.tail.lose() // it may have events of them
 	}
 	return total, nil
 }

@@ -2,11 +2,9 @@ package journal
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 )
 
@@ -66,7 +64,9 @@ func (j *Journal) Reopen(ctx context.Context) error {
 	// Two openings of one file in a process would confuse SQLite's locks, so the
 	// first is closed before. Why that fails, where it does, was said before.
 	_ = j.db.close()
-	db, uid, err := connect(ctx, j.config)
+	c := j.config
+	c.Endpoints = nil // some may have been forgotten since the first opening
+	db, uid, err := connect(ctx, c)
 	if err == nil && uid != j.uid {
 		err = errors.Join(replaced(j.config.Path, nil), db.close())
 	}
@@ -88,7 +88,7 @@ func (j *Journal) present(ctx context.Context) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return gone(path)
 	}
-	main, err := sql.Open("sqlite", dsn(path, url.Values{"mode": {"ro"}, "immutable": {"1"}}))
+	main, err := alone(path)
 	if err != nil {
 		return fmt.Errorf("looking for journal %q: %w", path, err)
 	}

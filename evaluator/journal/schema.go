@@ -51,6 +51,9 @@ func create(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
+// errForeign is what another program's database has instead of a uid.
+var errForeign = errors.New("it has no table meta")
+
 // identify returns the uid of a journal of this form, and an empty one for a file
 // without any table, which is new. Any other file is an error.
 func identify(ctx context.Context, q querier) (uid string, err error) {
@@ -71,7 +74,7 @@ func identify(ctx context.Context, q querier) (uid string, err error) {
 	case tables["head"] && tables["events"] && !tables["meta"]:
 		return "", ErrOlder
 	case !tables["meta"]:
-		return "", corrupt("it has no table meta")
+		return "", corrupt("%w", errForeign)
 	}
 	var f int
 	err = q.QueryRowContext(ctx, `SELECT form, uid FROM meta WHERE id = 1`).Scan(&f, &uid)

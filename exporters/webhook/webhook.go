@@ -81,6 +81,15 @@ func (h *Webhook) Drain(ctx context.Context) error {
 	return nil
 }
 
+// Names are the endpoints' names, in the config's order.
+func (h *Webhook) Names() []string {
+	names := make([]string, len(h.workers))
+	for i, w := range h.workers {
+		names[i] = w.endpoint.Name
+	}
+	return names
+}
+
 // Stats is where every endpoint stands, in the config's order.
 func (h *Webhook) Stats() []Stats {
 	all := make([]Stats, len(h.workers))

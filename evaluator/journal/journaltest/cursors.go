@@ -19,6 +19,15 @@ func (m *Memory) addEndpointLocked(name string) {
 	}
 }
 
+func (m *memory) Know(_ context.Context, endpoints ...string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range endpoints {
+		m.addEndpointLocked(name)
+	}
+	return nil
+}
+
 func (m *memory) Endpoints(context.Context) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,7 +116,7 @@ func (m *memory) letterLocked(endpoint, run string, n uint64) int {
 func (m *memory) Bury(_ context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r := m.runLocked(run); r != nil && n > 0 && n <= uint64(len(r.events)) {
+	if r := m.runLocked(run); r != nil && r.cursors[endpoint] != nil && n > 0 && n <= uint64(len(r.events)) {
 		d := &journal.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: r.events[n-1]}
 		if i := m.letterLocked(endpoint, run, n); i >= 0 {
 			m.dead[endpoint][i] = d

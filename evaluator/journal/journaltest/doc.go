@@ -34,6 +34,7 @@ type Journal interface {
 	Watch() <-chan struct{}
 
 	Endpoints(ctx context.Context) ([]string, error)
+	Know(ctx context.Context, endpoints ...string) error
 	Pending(ctx context.Context, endpoint string) ([]journal.RunCursor, error)
 	Delivered(ctx context.Context, endpoint, run string, n uint64) error
 	Failed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error

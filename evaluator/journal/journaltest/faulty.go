@@ -80,6 +80,11 @@ func (f *Faulty) Failed(ctx context.Context, endpoint, run string, n uint64, att
 	return f.do("Failed", func() error { return f.Journal.Failed(ctx, endpoint, run, n, attempts, next, lastError) })
 }
 
+// Know is the journal's, under a fault.
+func (f *Faulty) Know(ctx context.Context, endpoints ...string) error {
+	return f.do("Know", func() error { return f.Journal.Know(ctx, endpoints...) })
+}
+
 // Bury is the journal's, under a fault.
 func (f *Faulty) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
 	return f.do("Bury", func() error { return f.Journal.Bury(ctx, endpoint, run, n, now, reason) })

@@ -335,8 +335,13 @@ func (m *Memory) droppableLocked(r *kept, olderThan time.Time, keepPassed int) b
 			return false
 		}
 	}
-	newest := m.passedLocked(c.Plan)
-	return !slices.Contains(newest[:min(keepPassed, len(newest))], r)
+	compared := m.passedLocked(c.Plan)
+	begun := slices.Clone(compared)
+	slices.SortFunc(begun, func(a, b *kept) int {
+		return cmp.Or(b.record.Begun.Compare(a.record.Begun), cmp.Compare(slices.Index(m.runs, b), slices.Index(m.runs, a)))
+	})
+	compared = slices.DeleteFunc(compared, func(r *kept) bool { return r.record.Totals == nil })
+	return !slices.Contains(begun[:min(keepPassed, len(begun))], r) && !slices.Contains(compared[:min(keepPassed, len(compared))], r)
 }
 
 func (m *memory) Events(_ context.Context, run string, after uint64, limit int) (list []evaluator.Stored, err error) {

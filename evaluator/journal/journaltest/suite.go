@@ -37,9 +37,12 @@ func Run(t *testing.T, store func(t *testing.T) Store) {
 		{"a cursor of a run goes forward only", testCursor},
 		{"an endpoint is set back in every run that has events since", testRewind},
 		{"a forgotten endpoint is new when it comes again", testForget},
+		{"an endpoint that is made known is told what comes from then on", testKnow},
+		{"a forgotten endpoint gets no dead letter that would keep a run", testBuryForgotten},
 		{"dead letters", testDead},
 		{"a run is dropped whole, with its plan", testPrune},
 		{"a run that is needed is kept whole", testPruneKeeps},
+		{"the passed runs that the next release needs are kept", testPruneKeepsPassed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := &bench{T: t, store: store(t), seq: make(map[string]uint64), n: make(map[string]uint64)}

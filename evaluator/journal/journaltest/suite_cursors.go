@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/rules"
 )
 
 func testNewEndpoint(b *bench) {
@@ -81,6 +82,30 @@ func testForget(b *bench) {
 	b.reopen("a", "b")
 	b.lists("after it came again", b.pending("b"))
 	b.lists("the other endpoint", b.pending("a"), "p after 0 of 3")
+}
+
+func testKnow(b *bench) {
+	b.reopen("a")
+	b.commit(b.entry("p", 0, 2))
+	b.ok("Know", b.j.Know(b.Context(), "a", "b"))
+	b.commit(b.entry("p", 1, 1), b.entry("q", 1, 1))
+	b.lists("what came since", b.pending("b"), "p after 2 of 3", "q after 0 of 1")
+	b.lists("one that was known", b.pending("a"), "p after 0 of 3", "q after 0 of 1")
+}
+
+func testBuryForgotten(b *bench) {
+	ctx := b.Context()
+	b.reopen("a")
+	b.commit(b.decided("p", 0, rules.Failed))
+	b.ok("Forget", b.j.Forget(ctx, "a"))
+	b.ok("Bury", b.j.Bury(ctx, "a", "p", 1, at(5), "410 Gone"))
+	if letters := must[[]journal.DeadLetter](b)(b.j.DeadLetters(ctx, "a")); len(letters) != 0 {
+		b.Errorf("dead letters: got %+v, want none", letters)
+	}
+	if p := must[journal.Pruned](b)(b.j.Prune(ctx, at(100), 1)); p.Runs != 1 {
+		b.Errorf("dropped %d runs, want the one that ended", p.Runs)
+	}
+	b.ok("Bury in a dropped run", b.j.Bury(ctx, "a", "p", 1, at(5), "410 Gone"))
 }
 
 func testDead(b *bench) {

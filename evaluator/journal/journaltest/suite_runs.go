@@ -161,3 +161,29 @@ func testPruneKeeps(b *bench) {
 	b.ok("Forget", b.j.Forget(ctx, "b"))
 	prune(1, 1, "without the endpoint that was not told")
 }
+
+func testPruneKeepsPassed(b *bench) {
+	some := evaluator.Total{Signal: "s", Bad: 1, Samples: 9}
+	passed := func(run string, begun, decided int, totals ...evaluator.Total) {
+		e := b.decided(run, decided, rules.Passed, totals...)
+		e.Record.Begun = at(begun)
+		b.commit(e)
+	}
+	passed("shop@1", 0, 1, some)
+	passed("shop@2", 2, 20, some) // decided last of those that counted
+	passed("shop@3", 5, 30)       // decided last, and counted nothing
+	passed("shop@4", 7, 8)        // begun before the next in the same second
+	passed("shop@5", 7, 9)        // begun last
+	passed("mail@1", 50, 60, some)
+	for _, tt := range []struct {
+		keep int
+		want []string
+	}{
+		{2, []string{"mail@1", "shop@5", "shop@4", "shop@2", "shop@1"}},
+		{1, []string{"mail@1", "shop@5", "shop@2"}},
+	} {
+		must[journal.Pruned](b)(b.j.Prune(b.Context(), at(100), tt.keep))
+		b.lists(fmt.Sprintf("%d of each kind", tt.keep), b.runs(evaluator.RunFilter{}), tt.want...)
+	}
+	b.lists("what the next is compared with", b.passed("shop", "", 5), "shop@2 at 20: [{s 1 9}]")
+}

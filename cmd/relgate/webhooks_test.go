@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator/journal"
+)
+
+// A webhook that comes with an edit of a plan is told of that edit.
+func TestANewWebhookIsToldWhatItsReloadCauses(t *testing.T) {
+	t.Parallel()
+	sentry, dir, hooks := newCrashes(t), t.TempDir(), newReceiver(t)
+	daemon := strings.ReplaceAll(fmt.Sprintf(shopDaemon, sentry.URL), `{ env = "SHOP_SENTRY_TOKEN" }`, `{ file = "token" }`)
+	place(t, filepath.Join(dir, "token"), "secret")
+	start := time.Now().Truncate(time.Second).Add(-2 * time.Minute)
+	writeConfig(t, dir, launchPlan("slow", "1.0.0", start, "2h")+daemon)
+	s := openShop(t, dir)
+	s.watched("slow")
+	before, _ := s.history("slow@1.0.0")
+	webhook := fmt.Sprintf("\n[webhooks.ops]\nurl = %q\nallow = [\"127.0.0.0/8\"]\n", hooks.URL+"/ops")
+	writeConfig(t, dir, launchPlan("slow", "1.0.0", start, "3h")+daemon+webhook)
+	var since []string
+	eventually(t, "an event of the edit", func() bool {
+		after, _ := s.history("slow@1.0.0")
+		since = slices.DeleteFunc(after, func(id string) bool { return slices.Contains(before, id) })
+		return len(since) > 0
+	})
+	eventually(t, fmt.Sprintf("the events %q at the new webhook", since), func() bool {
+		return !slices.ContainsFunc(since, func(id string) bool { return !slices.Contains(hooks.ids("/ops"), id) })
+	})
+}
+
+// stuck is a receiver that answers when it is let go.
+type stuck struct{ asked, release chan struct{} }
+
+func (s stuck) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case s.asked <- struct{}{}:
+	default:
+	}
+	<-s.release
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+}
+
+func endpointsOf(t *testing.T, j *journal.Journal) []string {
+	t.Helper()
+	names, err := j.Endpoints(context.Background())
+	if err != nil {
+		t.Error(err)
+	}
+	return names
+}
+
+// A webhook that a reload takes away is forgotten when it has ended, and not before: it
+// would make itself known again.
+func TestAWebhookIsForgottenWhenItHasEnded(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "x")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
+	dir := t.TempDir()
+	load := func(text string) *config.Config {
+		t.Helper()
+		c, problems := config.Load(writeConfig(t, dir, text))
+		if c == nil || config.Errors(problems) > 0 {
+			t.Fatal(problems)
+		}
+		return c
+	}
+	hook := stuck{make(chan struct{}, 1), make(chan struct{})}
+	log := slog.New(slog.DiscardHandler)
+	d, err := newDaemon(t.Context(), assembly{
+		config: load(plainConfig + "[webhooks.old]\nurl = \"https://example.com/\"\n"), clock: newWallClock(log), upstreams: upstreams{log: log},
+		transport: hook, log: log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	<-hook.asked
+	if err := d.adopt(ctx, load(plainConfig+"[webhooks.new]\nurl = \"https://example.com/\"\n")); err != nil {
+		t.Fatal(err)
+	}
+	d.reloads.done(d.clock.Now(), true, true)
+	if names := endpointsOf(t, d.journal); !slices.Equal(names, []string{"new", "old"}) {
+		t.Errorf("while the old one runs: got %q, want both", names)
+	}
+	close(hook.release)
+	eventually(t, "the end of the old webhook", func() bool { return slices.Equal(endpointsOf(t, d.journal), []string{"new"}) })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := d.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A start that fails forgets no webhook: with the config put right, it goes on.
+func TestAFailedStartForgetsNoWebhook(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "relgate.db")
+	open := func(endpoints ...string) *journal.Journal {
+		t.Helper()
+		j, err := journal.Open(t.Context(), journal.Config{Path: path, Endpoints: endpoints})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	if err := open("old").Close(); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(plainConfig, `private = "127.0.0.1:0"`, `private = "256.0.0.1:0"`, 1)
+	code, _, errs := command(t, "serve", writeConfig(t, dir, text+"[webhooks.new]\nurl = \"https://example.com/\"\n"))
+	if code != exitUsage || !strings.Contains(errs, "private") {
+		t.Fatalf("exit %d, %s; want a port that cannot be had", code, errs)
+	}
+	j := open()
+	defer j.Close()
+	if names := endpointsOf(t, j); !slices.Contains(names, "old") {
+		t.Errorf("got %q, want the old webhook among them", names)
+	}
+}
