@@ -225,7 +225,7 @@ func codeOf(err error) int {
 // none is the verdict of a gate that gave none: unknown, with the reason.
 func (t gateTarget) none(failed error) *verdict {
 	said := wire.Unasked(t.question(), plain(failed.Error()))
-	v := &verdict{Body: (&wire.Site{}).AbsentBody(t.Plan, t.Phase, t.Version, &said)}
+	v := &verdict{Body: (&wire.Site{}).AbsentBody(t.Plan, t.Phase, t.Version, t.RunID, &said)}
 	v.Current = t.Phase
 	v.raw, _ = json.Marshal(v.Body) // a body holds nothing that has no JSON form
 	return v
