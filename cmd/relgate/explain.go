@@ -78,7 +78,7 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 		labelled(w, []string{"why", ""}[min(i, 1)], line)
 	}
 	if b.Stale {
-		labelled(w, "stale", "the daemon has not evaluated for three intervals; what follows is old")
+		labelled(w, "stale", "what follows is from the last evaluation that is on disk")
 	}
 	labelled(w, "run", fmt.Sprintf("%s, %s; evaluated %s", b.Run.ID, b.Title, utc(b.EvaluatedAt)))
 	fmt.Fprintln(w)
