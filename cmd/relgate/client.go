@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // remote says which daemon a command talks to.
@@ -110,14 +111,20 @@ func (r remote) authorise(req *http.Request) error {
 
 // read gets a JSON answer into v; other than 200 is an error with its exit code.
 func (r remote) read(ctx context.Context, path string, v any) error {
+	_, err := r.fetch(ctx, path, v)
+	return err
+}
+
+// fetch is read that gives the body as it came, too.
+func (r remote) fetch(ctx context.Context, path string, v any) ([]byte, error) {
 	a, err := r.call(ctx, http.MethodGet, path, nil)
 	if err != nil {
-		return unreachable(err)
+		return nil, unreachable(err)
 	}
 	if a.status != http.StatusOK {
-		return a.refusal()
+		return nil, a.refusal()
 	}
-	return unreachable(r.decode(a, v))
+	return a.body, unreachable(r.decode(a, v))
 }
 
 // decode reads a body that should be relgate's.
@@ -126,6 +133,43 @@ func (r remote) decode(a *answer, v any) error {
 		return fmt.Errorf("%w: from %s: %w", errForeign, r.URL, err)
 	}
 	return nil
+}
+
+// asked is what a question is about. What is empty was left to the daemon.
+type asked struct{ plan, version, run string }
+
+// query adds the version and the run to a query.
+func (q asked) query(to url.Values) {
+	if q.version != "" {
+		to.Set("version", q.version)
+	}
+	if q.run != "" {
+		to.Set("run", q.run)
+	}
+}
+
+// foreign says how an answer is of another API, plan, version or run than the question
+// was; run is the id of its run, empty where it has none.
+func (q asked) foreign(api, plan, version, run string) string {
+	ofPlan, ofVersion, _, _ := rules.ParseRunID(run)
+	switch {
+	case api != wire.APIVersion:
+		return fmt.Sprintf("apiVersion is %q, want %q", api, wire.APIVersion)
+	case q.plan != "" && plan != q.plan:
+		return fmt.Sprintf("it is of plan %q, want %q", plan, q.plan)
+	case q.version != "" && version != q.version:
+		return fmt.Sprintf("it is of version %q, want %q", version, q.version)
+	case q.run != "" && run != q.run:
+		return fmt.Sprintf("it is of run %q, want %q", run, q.run)
+	case run != "" && (ofPlan != plan || ofVersion != version):
+		return fmt.Sprintf("it is of plan %q, version %q and run %q", plan, version, run)
+	}
+	return ""
+}
+
+// astray is the error of an answer that is not to the question.
+func (r remote) astray(how string) error {
+	return fmt.Errorf("%w to this question: from %s: %s", errForeign, r.URL, plain(how))
 }
 
 // unreachable gives an error its exit code.
@@ -179,8 +223,8 @@ func (r remote) plan(ctx context.Context, named string) (string, error) {
 	if err := r.read(ctx, "/v1/plans", &list); err != nil {
 		return "", err
 	}
-	if list.APIVersion != wire.APIVersion {
-		return "", exit(exitUnreachable, fmt.Errorf("%w: from %s: it is no list of plans", errForeign, r.URL))
+	if wrong := (asked{}).foreign(list.APIVersion, "", "", ""); wrong != "" {
+		return "", unreachable(r.astray(wrong))
 	}
 	if len(list.Plans) != 1 {
 		names := make([]string, len(list.Plans))
@@ -188,6 +232,9 @@ func (r remote) plan(ctx context.Context, named string) (string, error) {
 			names[i] = plain(p.Plan)
 		}
 		return "", exit(exitUsage, fmt.Errorf("the daemon has %s (%s): name one", amount(len(names), "plan"), strings.Join(names, ", ")))
+	}
+	if list.Plans[0].Plan == "" {
+		return "", unreachable(r.astray("its plan has no name"))
 	}
 	return list.Plans[0].Plan, nil
 }

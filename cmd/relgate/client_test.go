@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // command runs the command line in this process.
@@ -109,6 +113,144 @@ func TestAnUnreachableDaemonIsNoPass(t *testing.T) {
 			if code, out, _ := command(t, append(args, "--url", tt.url)...); code != tt.code {
 				t.Errorf("%q at %s: exit %d, stdout %q; want %d", args, tt.url, code, out, tt.code)
 			}
+		}
+	}
+}
+
+// TestAnEmptyNameAsksForNothing: of `--version "$VERSION"` with no such variable.
+func TestAnEmptyNameAsksForNothing(t *testing.T) {
+	t.Parallel()
+	asked := false
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer srv.Close()
+	who := []string{"--by", "Ada", "--why", "x"}
+	var lines [][]string
+	for _, of := range [][]string{{"gate", "check"}, {"gate", "wait"}, {"gate", "verdict"}} {
+		lines = append(lines, append(of, ""), append(of, "shop", ""), append(of, "shop", "ten", "--version", ""), append(of, "shop", "ten", "--version="),
+			append(of, "shop", "ten", "--run", ""), append(of, "shop", "ten", "--version", "a b"))
+	}
+	for _, of := range [][]string{{"hold"}, {"resume"}, {"abort"}, {"rollback-done"}, {"override", "pass"}, {"phase", "start"}} {
+		of = slices.Concat(of, who)
+		lines = append(lines, append(of, "--version", ""), append(of, "--run", ""), append(of, "--plan", ""), append(of, "--version", "a/b"))
+	}
+	lines = append(lines, append([]string{"phase", "start", ""}, who...), append([]string{"override", "pass", ""}, who...),
+		[]string{"explain", ""}, []string{"explain", "--version", ""}, []string{"explain", "--run", ""}, []string{"explain", "--version", "~"}, []string{"runs", ""},
+		[]string{"start", "", "--version", "1"}, []string{"start", "shop", "--version", ""}, []string{"start", "shop", "--version", "1 2"})
+	for _, args := range lines {
+		code, out, errs := command(t, slices.Concat(args, []string{"--url", srv.URL})...)
+		if code != exitUsage || asked || out != "" || !strings.Contains(errs, "is a variable not set?") && !strings.Contains(errs, "want at most 128") {
+			t.Errorf("%q: exit %d, asked %v, stdout %q, stderr %q; want %d", args, code, asked, out, errs, exitUsage)
+		}
+	}
+}
+
+// TestAnAnswerToAnotherQuestionIsNotShown: as of a proxy that drops the query, or keeps
+// the answer to an earlier one.
+func TestAnAnswerToAnotherQuestionIsNotShown(t *testing.T) {
+	t.Parallel()
+	page := func(edit ...string) string {
+		text := `{"apiVersion":"gate/v1","plan":"shop","version":"1.0.1","headline":"WAIT: x","sentence":"x.","run":{"id":"shop@1.0.1","version":"1.0.1","verdict":"pending"},"start":null}`
+		return strings.NewReplacer(edit...).Replace(text)
+	}
+	list := func(edit ...string) string {
+		return strings.NewReplacer(edit...).Replace(`{"apiVersion":"gate/v1","runs":[{"id":"shop@1.0.1","plan":"shop","version":"1.0.1"},{"id":"shop@1.0.0","plan":"shop","version":"1.0.0"}]}`)
+	}
+	explain := []string{"explain", "shop", "--version", "1.0.1"}
+	explainRun := []string{"explain", "shop", "--run", "shop@1.0.1"}
+	one := []string{"runs", "shop@1.0.1"}
+	all := []string{"runs", "shop"}
+	start := []string{"start", "shop", "--version", "1.0.1"}
+	const problem = `{"type":"about:blank","title":"the run was refused","status":409,"detail":"shop@1.0.0 is under way","run":"shop@1.0.0"}`
+	for _, tt := range []struct {
+		about  string
+		args   []string
+		status int
+		kind   string
+		body   string
+		code   int
+	}{
+		{"the answer itself", explain, 200, "application/json", page(), exitPass},
+		{"the run itself", explainRun, 200, "application/json", page(), exitPass},
+		{"another version", explain, 200, "application/json", page("1.0.1", "1.0.0"), exitUnreachable},
+		{"another run", explainRun, 200, "application/json", page("shop@1.0.1", "shop@1.0.1~2"), exitUnreachable},
+		{"another plan", explain, 200, "application/json", page("shop", "cart"), exitUnreachable},
+		{"another API", explain, 200, "application/json", page("gate/v1", "gate/v2"), exitUnreachable},
+		{"a run of another plan", explain, 200, "application/json", page("shop@", "cart@"), exitUnreachable},
+		{"a page", explain, 200, "text/html", "<html>", exitUnreachable},
+		{"one run", one, 200, "application/json", page(), exitPass},
+		{"another run than the one", one, 200, "application/json", page("1.0.1", "1.0.0"), exitUnreachable},
+		{"one run of another API", one, 200, "application/json", page("gate/v1", "gate/v2"), exitUnreachable},
+		{"one run, whose page says another plan", one, 200, "application/json", page(`"plan":"shop"`, `"plan":"cart"`), exitUnreachable},
+		{"a list", all, 200, "application/json", list(), exitPass},
+		{"a list of all runs", []string{"runs"}, 200, "application/json", list("shop@1.0.0", "cart@1.0.0", `"plan":"shop","version":"1.0.0"`, `"plan":"cart","version":"1.0.0"`), exitPass},
+		{"a list with a run of another plan", all, 200, "application/json", list("shop@1.0.0", "cart@1.0.0", `"plan":"shop","version":"1.0.0"`, `"plan":"cart","version":"1.0.0"`), exitUnreachable},
+		{"a list of another API", all, 200, "application/json", list("gate/v1", "gate/v2"), exitUnreachable},
+		{"an empty list of another API", all, 200, "application/json", `{"runs":[]}`, exitUnreachable},
+		{"a start", start, 201, "application/json", page(), exitPass},
+		{"a start that was there", start, 200, "application/json", page(), exitPass},
+		{"a start of another version", start, 200, "application/json", page("1.0.1", "1.0.0"), exitUnreachable},
+		{"a start of another plan", start, 201, "application/json", page("shop", "cart"), exitUnreachable},
+		{"a start of another API", start, 201, "application/json", page("gate/v1", "gate/v2"), exitUnreachable},
+		{"a start of no run", start, 201, "application/json", page(`"id":"shop@1.0.1"`, `"id":""`), exitUnreachable},
+		{"a start that is refused", start, 409, "application/problem+json", problem, exitFail},
+		{"a proxy's 409", start, 409, "text/html", "<html>conflict</html>", exitUnreachable},
+	} {
+		url := fake(t, tt.status, tt.kind, tt.body)
+		for _, form := range []string{"text", "json"} {
+			code, out, errs := command(t, slices.Concat(tt.args, []string{"-o", form, "--url", url})...)
+			if code != tt.code || (out != "") != (tt.code == exitPass) {
+				t.Errorf("%s: %q -o %s exits with %d, stdout %q, stderr %q; want %d", tt.about, tt.args, form, code, out, errs, tt.code)
+			}
+			if foreign := errForeign.Error(); tt.code == exitUnreachable && tt.status < 300 && !strings.Contains(errs, foreign) {
+				t.Errorf("%s: stderr %q, want %q", tt.about, errs, foreign)
+			}
+		}
+	}
+}
+
+func TestAWaitEndsWithTheVersionThatItBeganWith(t *testing.T) {
+	t.Parallel()
+	next := release(rules.Passed, rules.Pass)
+	next.Version = "1.0.2"
+	plan := *next.Runs[0].Plan
+	plan.Version, plan.Binding.Run = "1.0.2", "shop@1.0.2"
+	next.Runs[0].Plan, next.Runs[0].Snapshot.Version = &plan, "1.0.2"
+	_, g := daemonWith(t, release(rules.Monitoring, rules.Pending))
+	var second string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("wait") != "" && second == "" {
+			second = r.URL.Query().Get("version")
+			g.Update(gate.Views{Plans: []gate.PlanView{next}}) // the file names another version now
+			r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "wait=30s", "wait=0s")
+		}
+		g.Handler().ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	defer g.Drain()
+	code, out, errs := command(t, "gate", "wait", "shop", "ten", "--timeout", "300ms", "--url", srv.URL)
+	if code == exitPass || second != "1.0.1" {
+		t.Errorf("exit %d, second question about version %q, %q%q; want a wait for 1.0.1", code, second, out, errs)
+	}
+}
+
+func TestNothingToDoIsSaidWithItsReason(t *testing.T) {
+	at := time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		about string
+		body  wire.PlanBody
+		want  string
+	}{
+		{"under way", wire.PlanBody{Run: wire.Run{Verdict: "pending"}}, "do now    nothing: relgate goes on by itself\n"},
+		{"over", wire.PlanBody{Run: wire.Run{Verdict: "pass", Over: true}}, "do now    nothing: the run is over\n"},
+		{"unknown", wire.PlanBody{Run: wire.Run{Verdict: "unknown"}}, "relgate cannot judge until then\n"},
+		{"a journal in trouble", wire.PlanBody{Stale: true, Run: wire.Run{Verdict: "pass", Over: true}}, "relgate cannot judge until then\n"},
+		{"what the release asks for", wire.PlanBody{Do: wire.Do{Action: "pause"}, Run: wire.Run{Verdict: "unknown"}}, "do now    pause\n"},
+	} {
+		var b strings.Builder
+		tt.body.EvaluatedAt = &at
+		explain(&b, &tt.body, false)
+		if !strings.Contains(b.String(), tt.want) || strings.Contains(b.String(), "three intervals") { // stale has other reasons, too
+			t.Errorf("%s: %q, want %q", tt.about, b.String(), tt.want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -15,9 +16,9 @@ import (
 // order is what every command to the daemon says: which run, who, why.
 type order struct {
 	remote  `embed:""`
-	Plan    string `help:"Plan id; may be left out when the daemon has one plan."`
-	Version string `help:"Version that is meant: its newest try. Left out: the run that is under way."`
-	RunID   string `name:"run" help:"Run that is meant, by its id."`
+	Plan    string `type:"given" help:"Plan id; may be left out when the daemon has one plan."`
+	Version string `type:"version" help:"Version that is meant: its newest try. Left out: the run that is under way."`
+	RunID   string `name:"run" type:"given" help:"Run that is meant, by its id."`
 	By      string `required:"" help:"Who decides: a name that people know."`
 	Why     string `required:"" help:"The reason, for those who read the journal."`
 	ID      string `help:"Idempotency key: the same id is applied once."`
@@ -57,13 +58,18 @@ func (o order) give(ctx context.Context, con console, req commandRequest) error 
 		return unreachable(err)
 	}
 	applied := a.status == http.StatusOK
-	if event.Kind != string(evaluator.CommandEvent) || event.Subject != string(req.Kind) || event.Plan != plan || applied != (event.To == "applied") {
-		return exit(exitUnreachable, fmt.Errorf("%w: from %s: its event is not of this command", errForeign, o.URL))
+	wrong := asked{plan, o.Version, o.RunID}.foreign(wire.APIVersion, event.Plan, event.Version, event.Run) // an event names no API
+	if event.Kind != string(evaluator.CommandEvent) || event.Subject != string(req.Kind) || applied != (event.To == "applied") {
+		wrong = cmp.Or(wrong, fmt.Sprintf("it is %s %s, %s", event.Kind, event.Subject, event.To))
 	}
+	if wrong != "" {
+		return unreachable(o.astray("its event is not of this command: " + wrong))
+	}
+	hit := plain(cmp.Or(event.Run, event.Plan))
 	if !applied {
-		return exit(exitFail, fmt.Errorf("%s refused: %s", req.Kind, plain(event.Sentence)))
+		return exit(exitFail, fmt.Errorf("%s: %s refused: %s", hit, req.Kind, plain(event.Sentence)))
 	}
-	fmt.Fprintf(con.out, "%s %s: %s\n", plain(event.Subject), plain(event.To), plain(event.Sentence))
+	fmt.Fprintf(con.out, "%s: %s applied: %s\n", hit, req.Kind, plain(event.Sentence))
 	return nil
 }
 
@@ -73,7 +79,7 @@ type phaseCommand struct {
 
 type phaseStartCommand struct {
 	order `embed:""`
-	Phase string `arg:"" optional:"" help:"Phase name; the next one when left out."`
+	Phase string `arg:"" optional:"" type:"given" help:"Phase name; the next one when left out."`
 }
 
 // Help is printed by --help.
@@ -104,7 +110,7 @@ func (c resumeCommand) Run(ctx context.Context, con console) error {
 type overrideCommand struct {
 	order   `embed:""`
 	Verdict string `arg:"" enum:"pass,fail" help:"pass or fail."`
-	Phase   string `arg:"" optional:"" help:"Phase name; left out: the current one, or the whole run when it is rolled back."`
+	Phase   string `arg:"" optional:"" type:"given" help:"Phase name; left out: the current one, or the whole run when it is rolled back."`
 }
 
 // Help is printed by --help.

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -19,9 +18,9 @@ import (
 
 type explainCommand struct {
 	remote  `embed:""`
-	Plan    string `arg:"" optional:"" help:"Plan id; may be left out when the daemon runs one plan."`
-	Version string `help:"The run of this version; the newest when left out."`
-	RunID   string `name:"run" help:"The run of this id."`
+	Plan    string `arg:"" optional:"" type:"given" help:"Plan id; may be left out when the daemon runs one plan."`
+	Version string `type:"version" help:"The run of this version; the newest when left out."`
+	RunID   string `name:"run" type:"given" help:"The run of this id."`
 	All     bool   `help:"Every phase and every rule, each with its sentence."`
 	Output  string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
@@ -41,27 +40,22 @@ func (c explainCommand) Run(ctx context.Context, con console) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	if c.Version != "" {
-		query.Set("version", c.Version)
-	}
-	if c.RunID != "" {
-		query.Set("run", c.RunID)
-	}
+	about, query := asked{plan, c.Version, c.RunID}, url.Values{}
+	about.query(query)
 	path := "/v1/plans/" + url.PathEscape(plan)
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	a, err := c.fetch(ctx, path)
+	var body wire.PlanBody
+	raw, err := c.fetch(ctx, path, &body)
 	if err != nil {
 		return err
 	}
-	if c.Output == "json" {
-		return writeBody(con.out, a)
+	if wrong := about.foreign(body.APIVersion, body.Plan, body.Version, body.Run.ID); wrong != "" {
+		return unreachable(c.astray(wrong))
 	}
-	var body wire.PlanBody
-	if err := json.Unmarshal(a, &body); err != nil || body.Plan != plan {
-		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not relgate's", c.URL))
+	if c.Output == "json" {
+		return writeBody(con.out, raw)
 	}
 	explain(con.out, &body, coloured(con.out))
 	if c.All {
@@ -73,7 +67,7 @@ func (c explainCommand) Run(ctx context.Context, con console) error {
 // explain writes a run for a tired person: what, do, who, why, then the numbers.
 func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 	fmt.Fprintln(w, paint(colour, verdictColours[b.Run.Verdict], plain(b.Headline)))
-	labelled(w, "do now", cmp.Or(b.Do.Action, "nothing: relgate goes on by itself"))
+	labelled(w, "do now", cmp.Or(b.Do.Action, nothingToDo(b)))
 	labelled(w, "who", cmp.Or(b.Do.Owner, b.Manager))
 	labelled(w, "command", b.Do.Command)
 	why := b.Detail
@@ -84,7 +78,7 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 		labelled(w, []string{"why", ""}[min(i, 1)], line)
 	}
 	if b.Stale {
-		labelled(w, "stale", "the daemon has not evaluated for three intervals; what follows is old")
+		labelled(w, "stale", "what follows is from the last evaluation that is on disk")
 	}
 	labelled(w, "run", fmt.Sprintf("%s, %s; evaluated %s", b.Run.ID, b.Title, utc(b.EvaluatedAt)))
 	fmt.Fprintln(w)
@@ -118,6 +112,17 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 			fmt.Fprintln(w, line)
 		}
 	}
+}
+
+// nothingToDo is what to do where the release asks for nothing.
+func nothingToDo(b *wire.PlanBody) string {
+	switch {
+	case b.Stale || b.Run.Verdict == "unknown":
+		return "mend what is said here: relgate cannot judge until then"
+	case b.Run.Over:
+		return "nothing: the run is over"
+	}
+	return "nothing: relgate goes on by itself"
 }
 
 // tabled puts rows into columns; a line is cut at 80.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/exporters/wire"
-	"github.com/relgate/relgate/rules"
 )
 
 type gateCommand struct {
@@ -26,10 +25,10 @@ type gateCommand struct {
 // gateTarget is the gate that is asked, and how the answer is shown.
 type gateTarget struct {
 	remote           `embed:""`
-	Plan             string `arg:"" optional:"" help:"Plan id; may be left out when the daemon has one plan."`
-	Phase            string `arg:"" optional:"" default:"run" help:"Phase name; run for the whole run, current for the latest phase that has begun."`
-	Version          string `help:"Version that is asked about: its newest try. Required for a plan whose runs begin by relgate start."`
-	RunID            string `name:"run" help:"Run that is asked about, by its id."`
+	Plan             string `arg:"" optional:"" type:"given" help:"Plan id; may be left out when the daemon has one plan."`
+	Phase            string `arg:"" optional:"" type:"given" default:"run" help:"Phase name; run for the whole run, current for the latest phase that has begun."`
+	Version          string `type:"version" help:"Version that is asked about: its newest try. Required for a plan whose runs begin by relgate start."`
+	RunID            string `name:"run" type:"given" help:"Run that is asked about, by its id."`
 	Entry            bool   `help:"Ask whether the phase may begin, in place of whether it has passed."`
 	Output           string `short:"o" enum:"text,json,github,gitlab" default:"text" help:"text, json, github or gitlab. All but text write a result on every exit but 2."`
 	RollbackExitCode bool   `help:"Exit 3 instead of 1 when a rollback is ordered."`
@@ -48,15 +47,12 @@ func (t gateTarget) question() wire.Question {
 	return wire.Passed
 }
 
+func (t gateTarget) asked() asked { return asked{t.Plan, t.Version, t.RunID} }
+
 // path is where the gate is asked. The verdict is read from the view that is
 // always 200; entry has no such view.
 func (t gateTarget) path(query url.Values) string {
-	if t.Version != "" {
-		query.Set("version", t.Version)
-	}
-	if t.RunID != "" {
-		query.Set("run", t.RunID)
-	}
+	t.asked().query(query)
 	view := "/verdict"
 	if t.Entry {
 		view = "/entry"
@@ -82,7 +78,7 @@ func (t gateTarget) ask(ctx context.Context, query url.Values) (*verdict, error)
 		return nil, err
 	}
 	if wrong := cmp.Or(missingField(a.body), t.foreign(&v.Body), t.odd(&v.Body, a.status)); wrong != "" {
-		return nil, fmt.Errorf("%w to this question: from %s: %s", errForeign, t.URL, plain(wrong))
+		return nil, t.astray(wrong)
 	}
 	return v, nil
 }
@@ -107,24 +103,16 @@ func (t gateTarget) foreign(b *wire.Body) string {
 	if phase == wire.Current {
 		phase = b.Current
 	}
-	plan, version, _, _ := rules.ParseRunID(b.Run.ID)
+	wrong := t.asked().foreign(b.APIVersion, b.Plan, b.Version, b.Run.ID)
 	switch {
-	case b.APIVersion != wire.APIVersion:
-		return fmt.Sprintf("apiVersion is %q, want %q", b.APIVersion, wire.APIVersion)
-	case b.Plan != t.Plan:
-		return fmt.Sprintf("it is of plan %q, want %q", b.Plan, t.Plan)
+	case wrong != "":
+		return wrong
 	case b.Question != t.question():
 		return fmt.Sprintf("it answers %q, want %q", b.Question, t.question())
 	case b.Phase != phase || phase == "":
 		return fmt.Sprintf("it is of phase %q, want %q", b.Phase, cmp.Or(phase, t.Phase))
-	case t.Version != "" && b.Version != t.Version:
-		return fmt.Sprintf("it is of version %q, want %q", b.Version, t.Version)
-	case t.RunID != "" && b.Run.ID != t.RunID:
-		return fmt.Sprintf("it is of run %q, want %q", b.Run.ID, t.RunID)
 	case b.Run.Version != b.Version:
 		return fmt.Sprintf("it is of version %q and of a run of version %q", b.Version, b.Run.Version)
-	case b.Run.ID != "" && (plan != b.Plan || version != b.Version):
-		return fmt.Sprintf("it is of plan %q, version %q and run %q", b.Plan, b.Version, b.Run.ID)
 	}
 	return ""
 }
@@ -225,7 +213,7 @@ func codeOf(err error) int {
 // none is the verdict of a gate that gave none: unknown, with the reason.
 func (t gateTarget) none(failed error) *verdict {
 	said := wire.Unasked(t.question(), plain(failed.Error()))
-	v := &verdict{Body: (&wire.Site{}).AbsentBody(t.Plan, t.Phase, t.Version, &said)}
+	v := &verdict{Body: (&wire.Site{}).AbsentBody(t.Plan, t.Phase, t.Version, t.RunID, &said)}
 	v.Current = t.Phase
 	v.raw, _ = json.Marshal(v.Body) // a body holds nothing that has no JSON form
 	return v
@@ -330,6 +318,9 @@ func (c *gateWaitCommand) decided(ctx context.Context, con console) (*verdict, e
 			return v, nil
 		}
 		lastAnswer = time.Now()
+		if c.RunID == "" {
+			c.Version = v.Version // a wait that began with a version ends with it
+		}
 		last.tell(con.err, v)
 		query = url.Values{"wait": {"30s"}, "after": {strconv.FormatUint(v.Generation, 10)}}
 	}

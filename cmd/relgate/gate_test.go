@@ -431,7 +431,7 @@ func TestGateWaitGivesUpInTime(t *testing.T) {
 
 func TestACommandNamesItsRunAndAcceptsItsOwnEventOnly(t *testing.T) {
 	t.Parallel()
-	event := map[string]any{"kind": "command", "subject": "hold", "plan": "shop", "to": "applied", "sentence": "hold by Ada"}
+	event := map[string]any{"kind": "command", "subject": "hold", "plan": "shop", "run": "shop@1.0.1", "version": "1.0.1", "to": "applied", "sentence": "hold by Ada"}
 	changed := func(name string, value any) map[string]any {
 		e := maps.Clone(event)
 		e[name] = value
@@ -445,8 +445,11 @@ func TestACommandNamesItsRunAndAcceptsItsOwnEventOnly(t *testing.T) {
 		code   int
 		says   string
 	}{
-		{"applied", 200, event, exitPass, "hold applied: hold by Ada"},
-		{"refused", 409, changed("to", "refused"), exitFail, "hold refused"},
+		{"applied", 200, event, exitPass, "shop@1.0.1: hold applied: hold by Ada"},
+		{"refused", 409, changed("to", "refused"), exitFail, "shop@1.0.1: hold refused"},
+		{"of another version", 200, changed("version", "1.0.0"), exitUnreachable, "not of this command"},
+		{"of a run of another version", 200, changed("run", "shop@1.0.0"), exitUnreachable, "not of this command"},
+		{"of a run of another plan", 200, changed("run", "cart@1.0.1"), exitUnreachable, "not of this command"},
 		{"refused with 200", 200, changed("to", "refused"), exitUnreachable, "not of this command"},
 		{"of another command", 200, changed("subject", "abort"), exitUnreachable, "not of this command"},
 		{"of another plan", 200, changed("plan", "cart"), exitUnreachable, "not of this command"},

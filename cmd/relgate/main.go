@@ -7,11 +7,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/relgate/relgate/rules"
 )
 
 // Exit codes. They are a contract: pipelines branch on them.
@@ -142,10 +145,28 @@ func newParser(cli *commandLine, con console, more ...kong.Option) (*kong.Kong, 
 		kong.Name("relgate"),
 		kong.Description("A release gate: it watches a staged rollout and decides whether it may go on.\n\n" +
 			"First: relgate demo --exit-when-done"),
+		kong.NamedMapper("given", given(func(string) error { return nil })),
+		kong.NamedMapper("version", given(rules.CheckVersion)),
 		kong.Writers(con.out, con.err),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Vars{"scenarios": scenarioNames()},
 	}, more...)...)
+}
+
+// given reads a value that must not be empty: a variable that is not set would ask
+// about another run than the one that is meant.
+func given(check func(string) error) kong.Mapper {
+	return kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+		var text string
+		if err := ctx.Scan.PopValueInto("string", &text); err != nil {
+			return err
+		}
+		if text == "" {
+			return errors.New("it is empty: is a variable not set?")
+		}
+		target.SetString(text)
+		return check(text)
+	})
 }
 
 func exitCode(ctx context.Context, con console, err error) int {

@@ -2,11 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ import (
 
 type runsCommand struct {
 	remote `embed:""`
-	What   string `arg:"" optional:"" help:"Plan id: its runs. Run id (PLAN@VERSION): that run with what happened in it. All runs when left out."`
+	What   string `arg:"" optional:"" type:"given" help:"Plan id: its runs. Run id (PLAN@VERSION): that run with what happened in it. All runs when left out."`
 	Limit  int    `default:"20" help:"The most that are listed."`
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
@@ -41,16 +40,20 @@ func (c runsCommand) Run(ctx context.Context, con console) error {
 	if c.What != "" {
 		query.Set("plan", c.What)
 	}
-	a, err := c.fetch(ctx, "/v1/runs?"+query.Encode())
+	var list wire.RunList
+	raw, err := c.fetch(ctx, "/v1/runs?"+query.Encode(), &list)
 	if err != nil {
 		return err
 	}
-	if c.Output == "json" {
-		return writeBody(con.out, a)
+	wrong := asked{}.foreign(list.APIVersion, "", "", "")
+	for _, r := range list.Runs {
+		wrong = cmp.Or(wrong, asked{plan: c.What}.foreign(list.APIVersion, r.Plan, r.Version, r.ID))
 	}
-	var list wire.RunList
-	if err := json.Unmarshal(a, &list); err != nil || list.APIVersion != wire.APIVersion {
-		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not relgate's", c.URL))
+	if wrong != "" {
+		return unreachable(c.astray(wrong))
+	}
+	if c.Output == "json" {
+		return writeBody(con.out, raw)
 	}
 	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "RUN\tSTATE\tVERDICT\tT\tDECIDED")
@@ -61,16 +64,16 @@ func (c runsCommand) Run(ctx context.Context, con console) error {
 }
 
 func (c runsCommand) one(ctx context.Context, con console) error {
-	a, err := c.fetch(ctx, "/v1/runs/"+url.PathEscape(c.What))
+	var run wire.RunBody
+	raw, err := c.fetch(ctx, "/v1/runs/"+url.PathEscape(c.What), &run)
 	if err != nil {
 		return err
 	}
-	if c.Output == "json" {
-		return writeBody(con.out, a)
+	if wrong := (asked{run: c.What}).foreign(run.APIVersion, run.Plan, run.Version, run.Run.ID); wrong != "" {
+		return unreachable(c.astray(wrong))
 	}
-	var run wire.RunBody
-	if err := json.Unmarshal(a, &run); err != nil || run.Run.ID != c.What {
-		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not the run %s", c.URL, c.What))
+	if c.Output == "json" {
+		return writeBody(con.out, raw)
 	}
 	explain(con.out, &run.PlanBody, coloured(con.out))
 	fmt.Fprintln(con.out, "\nwhat happened")
@@ -96,18 +99,6 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 		fmt.Fprintf(con.out, "  … more: relgate runs %s -o json, or /v1/runs/{id}/events\n", plain(c.What))
 	}
 	return nil
-}
-
-// fetch gets a body; other than 200 is an error with its exit code.
-func (r remote) fetch(ctx context.Context, path string) ([]byte, error) {
-	a, err := r.call(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return nil, unreachable(err)
-	}
-	if a.status != http.StatusOK {
-		return nil, a.refusal()
-	}
-	return a.body, nil
 }
 
 func writeBody(w io.Writer, body []byte) error {

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,8 +13,8 @@ import (
 
 type startCommand struct {
 	remote    `embed:""`
-	Plan      string            `arg:"" help:"Plan id."`
-	Version   string            `required:"" help:"What is released: \"1.4.2\"."`
+	Plan      string            `arg:"" type:"given" help:"Plan id."`
+	Version   string            `required:"" type:"version" help:"What is released: \"1.4.2\"."`
 	At        string            `default:"now" help:"T, an RFC 3339 time, or now."`
 	Set       map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"A parameter of the plan; may be repeated. previous=VERSION and previous.NAME=VALUE say what the release before had."`
 	Again     bool              `help:"Another try of a version whose run ended without passing."`
@@ -53,16 +53,23 @@ func (c startCommand) Run(ctx context.Context, con console) error {
 	if err != nil {
 		return unreachable(err)
 	}
-	switch a.status {
-	case http.StatusOK, http.StatusCreated:
-	case http.StatusConflict:
+	switch {
+	case a.status == http.StatusOK, a.status == http.StatusCreated:
+	case a.status == http.StatusConflict && a.problem() != nil:
 		return exit(exitFail, fmt.Errorf("refused: %s", strings.TrimPrefix(a.said(), "the run was refused: ")))
 	default:
 		return a.refusal()
 	}
 	var run wire.RunBody
-	if err := json.Unmarshal(a.body, &run); err != nil || run.Run.ID == "" {
-		return exit(exitUnreachable, fmt.Errorf("%s answered something that is not relgate's", c.URL))
+	if err := c.decode(a, &run); err != nil {
+		return unreachable(err)
+	}
+	wrong := asked{plan: c.Plan, version: c.Version}.foreign(run.APIVersion, run.Plan, run.Version, run.Run.ID)
+	if run.Run.ID == "" {
+		wrong = cmp.Or(wrong, "it names no run")
+	}
+	if wrong != "" {
+		return unreachable(c.astray(wrong))
 	}
 	if c.Output == "json" {
 		_, err := con.out.Write(a.body)

@@ -30,8 +30,8 @@ type commandBody struct {
 	Kind    evaluator.CommandKind `json:"kind"`
 	Phase   string                `json:"phase"`
 	Verdict rules.Verdict         `json:"verdict"`
-	Run     string                `json:"run"`     // id of the run that is meant; empty: the one that is under way
-	Version string                `json:"version"` // the same, by its version: its newest try
+	Run     *string               `json:"run"`     // id of the run that is meant; left out: the one that is under way
+	Version *string               `json:"version"` // the same, by its version: its newest try
 	By      string                `json:"by"`
 	Why     string                `json:"why"`
 }
@@ -141,8 +141,10 @@ func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, at p
 	if event.To != "applied" {
 		status = http.StatusConflict
 	}
-	judged := &rules.Plan{Name: plan} // unreachable unless the run has begun since the newest Update
-	if run != nil {
+	judged := &rules.Plan{Name: plan} // of a run that has begun since the newest Update
+	if hit := g.board.Load().runs[event.Run]; hit != nil {
+		judged = hit.view.Plan
+	} else if run != nil && run.view.ID() == event.Run {
 		judged = run.view.Plan
 	}
 	writeJSON(w, status, wire.Event(judged, &event, nil))
@@ -177,9 +179,18 @@ func decodeCommand(body []byte, keys []string) (evaluator.Command, pin, error) {
 		return evaluator.Command{}, pin{}, fmt.Errorf("reading the command: %w", err)
 	}
 	c := evaluator.Command{ID: b.ID, Kind: b.Kind, Phase: b.Phase, Verdict: b.Verdict, By: strings.TrimSpace(b.By), Why: strings.TrimSpace(b.Why)}
-	at := pin{version: b.Version, run: b.Run}
-	if err := rules.CheckVersion(b.Version); b.Version != "" && err != nil {
-		return c, at, err
+	var at pin
+	if b.Version != nil {
+		at.version = *b.Version
+		if err := rules.CheckVersion(at.version); err != nil {
+			return c, at, err
+		}
+	}
+	if b.Run != nil {
+		at.run = *b.Run
+		if err := checkRun(at.run); err != nil {
+			return c, at, err
+		}
 	}
 	if err := identifyCommand(&c, keys); err != nil {
 		return c, at, err

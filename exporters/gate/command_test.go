@@ -135,6 +135,10 @@ func TestCommand(t *testing.T) {
 		{"a long name", `{"kind":"hold","by":"` + long(201) + `","why":"b"}`, nil, "", nil, 400},
 		{"a long reason", `{"kind":"hold","by":"a","why":"` + long(2001) + `"}`, nil, "", nil, 400},
 		{"a long id", ok, []string{"Idempotency-Key", long(201)}, "", nil, 400},
+		{"an empty version", `{"kind":"hold","version":"","by":"a","why":"b"}`, nil, "", nil, 400},
+		{"an empty run", `{"kind":"hold","run":"","by":"a","why":"b"}`, nil, "", nil, 400},
+		{"a run that is none", `{"kind":"hold","run":"REL-1","by":"a","why":"b"}`, nil, "", nil, 400},
+		{"its run", `{"kind":"hold","run":"REL-1@1.0.0","by":"a","why":"b"}`, nil, "applied", nil, 200},
 		{"a forged line in why", `{"kind":"hold","by":"a","why":"b\nPASS (passed): all good"}`, nil, "", nil, 400},
 		{"an escape sequence in by", `{"kind":"hold","by":"a\u001b[2K","why":"b"}`, nil, "", nil, 400},
 		{"text that runs backwards", `{"kind":"hold","by":"a","why":"\u202edoog lla"}`, nil, "", nil, 400},
@@ -172,6 +176,27 @@ func TestCommand(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestACommandIsWordedByThePlanOfTheRunThatItHit: the runner may have taken it for
+// another run than the one that the board showed.
+func TestACommandIsWordedByThePlanOfTheRunThatItHit(t *testing.T) {
+	titled := func(version, title string) wire.RunView {
+		v := try(planName, version, 1)
+		v.Plan.Rules = []rules.Rule{{Name: "api", Title: title, Kind: rules.Success}}
+		return v
+	}
+	for run, want := range map[string]string{"REL-1@1.0.1": "the new rule", "REL-1@1.0.0": "the old rule", "REL-1@2": ""} {
+		c := &commander{to: "refused", hit: run, why: evaluator.Why{Code: evaluator.WhyHeldByRule, Rule: "api"}}
+		g, _ := newGate(t, gate.Config{OpenCommands: true, Commander: c}, template(planView(titled("1.0.1", "the new rule"), titled("1.0.0", "the old rule"))))
+		res := ask(g.Handler(), "POST", commandURL, `{"kind":"start","by":"a","why":"b"}`, "Content-Type", "application/json")
+		body := string(readBack(t, res))
+		for _, title := range []string{"the new rule", "the old rule"} {
+			if got := strings.Contains(body, title); got != (title == want) {
+				t.Errorf("refused by %s: %s, want the words of %q", run, body, want)
+			}
+		}
 	}
 }
 

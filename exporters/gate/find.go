@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // pin names the run that a question is about. The zero pin is a question about
@@ -22,7 +22,8 @@ type found struct {
 	plan       *planBoard // nil where only the journal knows the plan
 	run        *runBoard  // nil where there is no such run yet
 	version    string
-	unreadable bool // the journal could not be asked
+	id         string // of the run that was asked for by its id
+	unreadable bool   // the journal could not be asked
 }
 
 // refusal is an answer without a verdict.
@@ -69,23 +70,24 @@ func (g *Gate) find(ctx context.Context, b *board, plan string, at pin) (found, 
 
 func (g *Gate) findRun(ctx context.Context, b *board, plan string, at pin, f found) (found, *refusal) {
 	none := &refusal{http.StatusNotFound, "no such run", fmt.Sprintf("plan %q has no run %q", plan, at.run)}
-	if planOf(at.run) != plan {
+	of, version, _, ok := rules.ParseRunID(at.run)
+	switch {
+	case !ok || of != plan:
 		return f, none
+	case at.version != "" && at.version != version:
+		return f, &refusal{http.StatusBadRequest, "two versions", fmt.Sprintf("run %q is of version %s, not of %s", at.run, version, at.version)}
 	}
+	f.id, f.version = at.run, version
 	if f.run = b.runs[at.run]; f.run == nil {
 		past, err := g.past.run(ctx, at.run)
 		f.run, f.unreadable = past, err != nil
 	}
 	switch {
 	case f.unreadable:
-		f.version, _, _ = strings.Cut(at.run[len(plan)+1:], "~")
 		return f, nil
 	case f.run == nil:
 		return f, none
-	case at.version != "" && at.version != f.run.version:
-		return f, &refusal{http.StatusBadRequest, "two versions", fmt.Sprintf("run %q is of version %s, not of %s", at.run, f.run.version, at.version)}
 	}
-	f.version = f.run.version
 	return f, f.start(plan)
 }
 
@@ -134,7 +136,7 @@ func (g *Gate) absent(f *found, plan, phase string, q wire.Question, t Trouble) 
 		phase = first
 	}
 	site := wire.Site{Base: g.base}
-	body := site.AbsentBody(plan, phase, f.version, &said)
+	body := site.AbsentBody(plan, phase, f.version, f.id, &said)
 	if body.Current = first; first == "" {
 		body.Current = phase
 	}
@@ -144,6 +146,9 @@ func (g *Gate) absent(f *found, plan, phase string, q wire.Question, t Trouble) 
 	a := &gateAnswer{}
 	a.fill(&said, body, 5*time.Second)
 	a.gateVersion = []string{f.version}
+	if f.id != "" {
+		a.gateRun = []string{f.id}
+	}
 	return a
 }
 
@@ -180,6 +185,13 @@ const (
 	pastTime = 5 * time.Second // for the journal to answer
 )
 
+// warn logs a failure to read for a request; one that has ended itself is none.
+func warn(request context.Context, log *slog.Logger, what string, args ...any) {
+	if request.Err() == nil {
+		log.Warn(what, args...)
+	}
+}
+
 func (p *past) forget(t Trouble) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,11 +218,11 @@ func (p *past) read(ctx context.Context, key string, ask func(context.Context) (
 	if ok {
 		return r, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, pastTime)
+	limited, cancel := context.WithTimeout(ctx, pastTime)
 	defer cancel()
-	v, err := ask(ctx)
+	v, err := ask(limited)
 	if err != nil {
-		p.log.Warn("reading an ended run", "key", key, "err", err)
+		warn(ctx, p.log, "reading an ended run", "key", key, "err", err)
 		return nil, err
 	}
 	if v != nil {

@@ -1,12 +1,15 @@
 package gate_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -36,6 +39,7 @@ func try(plan, version string, n int, edit ...func(*evaluator.Snapshot)) wire.Ru
 type archive struct {
 	runs   []wire.RunView // oldest first
 	events map[string][]evaluator.Stored
+	begun  func(i int) time.Time // nil: an hour after one another
 	err    error
 	asked  int
 }
@@ -62,12 +66,16 @@ func (a *archive) Find(_ context.Context, plan, version string) (*wire.RunView, 
 }
 
 func (a *archive) Runs(_ context.Context, plan string, limit int) ([]evaluator.RunRecord, error) {
+	begun := a.begun
+	if begun == nil {
+		begun = func(i int) time.Time { return t0.Add(time.Duration(i) * time.Hour) }
+	}
 	var out []evaluator.RunRecord
 	for i := len(a.runs) - 1; i >= 0 && len(out) < limit; i-- {
 		v := &a.runs[i]
 		if plan == "" || v.Plan.Name == plan {
 			out = append(out, evaluator.RunRecord{
-				ID: v.ID(), Plan: v.Plan.Name, Version: v.Plan.Version, Try: v.Plan.Binding.Try, Start: v.Snapshot.Start, Begun: t0.Add(time.Duration(i) * time.Hour),
+				ID: v.ID(), Plan: v.Plan.Name, Version: v.Plan.Version, Try: v.Plan.Binding.Try, Start: v.Snapshot.Start, Begun: begun(i),
 				State: v.Snapshot.State, Verdict: v.Snapshot.Verdict, Over: v.Snapshot.Over, N: v.Snapshot.Generation, At: v.Snapshot.At, Digest: "00ff",
 			})
 		}
@@ -218,10 +226,89 @@ func TestAJournalThatCannotBeReadOpensNothing(t *testing.T) {
 		}
 		checkContract(t, "GET", target, res, "")
 	}
-	res := ask(g.Handler(), "GET", "/v1/gates/shop/ten/verdict?version=1.0.0", "")
-	var b wire.Body
-	if err := json.NewDecoder(res.Body).Decode(&b); err != nil || b.Verdict != "unknown" || b.Cause != wire.CauseJournal || b.Run.ID != "" {
-		t.Errorf("%v: %+v", err, b)
+	for query, run := range map[string]string{"version=1.0.0": "", "run=shop@1.0.0": "shop@1.0.0", "run=shop@1.0.0~2": "shop@1.0.0~2"} {
+		target := "/v1/gates/shop/ten/verdict?" + query
+		res := ask(g.Handler(), "GET", target, "")
+		checkContract(t, "GET", target, res, "")
+		var b wire.Body
+		if err := json.NewDecoder(res.Body).Decode(&b); err != nil || b.Verdict != "unknown" || b.Cause != wire.CauseJournal || b.Version != "1.0.0" {
+			t.Errorf("%s: %v: %+v", query, err, b)
+		}
+		if b.Run.ID != run || res.Header.Get("Gate-Run") != run {
+			t.Errorf("%s: of run %q, header %q, want %q", query, b.Run.ID, res.Header.Get("Gate-Run"), run)
+		}
+	}
+	target := "/v1/gates/shop/ten/verdict?version=2&run=shop@1.0.0"
+	if res := ask(g.Handler(), "GET", target, ""); res.StatusCode != 400 {
+		t.Errorf("%s: %d, want 400", target, res.StatusCode)
+	}
+}
+
+// TestOnlyAFailureToReadIsLogged: a client that went away is none.
+func TestOnlyAFailureToReadIsLogged(t *testing.T) {
+	for _, target := range []string{
+		"/v1/gates/shop/ten/gate?version=1.0.0", "/v1/gates/shop/ten/gate?run=shop@1.0.0", "/v1/runs", "/v1/runs/shop@1.0.1/events",
+	} {
+		for _, gone := range []bool{false, true} {
+			var log bytes.Buffer
+			g, _ := newGate(t, gate.Config{Past: &archive{err: errBroken}, Log: slog.New(slog.NewTextHandler(&log, nil))}, template(planView(try("shop", "1.0.1", 1))))
+			ctx, cancel := context.WithCancel(t.Context())
+			if gone {
+				cancel()
+			}
+			g.Handler().ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", target, nil))
+			cancel()
+			if logged := strings.Contains(log.String(), "level=WARN"); logged == gone {
+				t.Errorf("%s, client gone %v: log %q", target, gone, log.String())
+			}
+		}
+	}
+}
+
+func TestALinkToItselfLeadsToTheSameRun(t *testing.T) {
+	next := try("shop", "1.1.0-rc.1+5", 2)
+	a := &archive{runs: []wire.RunView{try("shop", "1.0.0", 1, passed), next}}
+	g, _ := newGate(t, gate.Config{Past: a}, template(planView(next)))
+	for _, target := range []string{
+		"/v1/gates/shop/ten/verdict?version=1.0.0", "/v1/gates/shop/ten/entry?run=shop@1.0.0", "/v1/gates/shop/ten/verdict?version=1.1.0-rc.1%2B5",
+		"/v1/gates/shop/ten/verdict?version=3", "/v1/plans/shop?version=1.0.0", "/v1/plans/shop",
+	} {
+		res := ask(g.Handler(), "GET", target, "")
+		body := readBack(t, res)
+		var b struct {
+			Run    wire.Run
+			Policy wire.Policy
+			Links  wire.Links
+		}
+		if err := json.Unmarshal(body, &b); err != nil {
+			t.Fatal(err)
+		}
+		if again := readBack(t, ask(g.Handler(), "GET", b.Links.Self, "")); !bytes.Equal(again, body) {
+			t.Errorf("%s: its self %s answers %s", target, b.Links.Self, again)
+		}
+		if want := "/v1/runs/" + b.Run.ID; strings.HasPrefix(target, "/v1/gates") && b.Run.ID != "" && b.Policy.URI != want {
+			t.Errorf("%s: policy %q, want %q", target, b.Policy.URI, want)
+		}
+	}
+}
+
+func TestRunsBegunAtTheSameTimeAreListedNewestFirst(t *testing.T) {
+	a := &archive{begun: func(int) time.Time { return t0 }, runs: []wire.RunView{try("REL-1", "1", 1, passed), try("REL-1", "1", 2, passed), try("REL-2", "1", 1, passed), try("REL-2", "1", 2, passed)}}
+	tokens := []gate.Token{{Name: "both", SHA256: hash("x"), Scopes: []gate.Scope{gate.Read}, Plans: []string{"REL-1", "REL-2"}}}
+	g, _ := newGate(t, gate.Config{Past: a, Tokens: tokens}, view(planName))
+	for target, want := range map[string]string{"/v1/runs?plan=REL-1": "REL-1@1~2 REL-1@1", "/v1/runs": "REL-1@1~2 REL-1@1 REL-2@1~2 REL-2@1"} {
+		res := ask(g.Handler(), "GET", target, "", "Authorization", "Bearer x")
+		var list wire.RunList
+		if err := json.NewDecoder(res.Body).Decode(&list); err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, r := range list.Runs {
+			ids = append(ids, r.ID)
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%s: %q, want %q", target, got, want)
+		}
 	}
 }
 
@@ -313,10 +400,12 @@ func TestRunsAreReadAfterTheirPlanIsGone(t *testing.T) {
 			t.Errorf("%s: %d, want 404", target, res.StatusCode)
 		}
 	}
-	for _, target := range []string{"/v1/runs?limit=0", "/v1/runs?limit=1001", "/v1/runs?x=1", "/v1/runs/shop@1.0.0/events?after=x", "/v1/plans/shop?wait=1"} {
-		if res := ask(g.Handler(), "GET", target, ""); res.StatusCode != 400 {
+	for _, target := range []string{"/v1/runs?limit=0", "/v1/runs?limit=1001", "/v1/runs?x=1", "/v1/runs?plan=", "/v1/plans?version=1", "/v1/runs/shop@1.0.0?plan=shop", "/v1/runs/shop@1.0.0?x", "/v1/runs/shop@1.0.0/events?after=x", "/v1/plans/shop?wait=1"} {
+		res := ask(g.Handler(), "GET", target, "")
+		if res.StatusCode != 400 {
 			t.Errorf("%s: %d, want 400", target, res.StatusCode)
 		}
+		checkContract(t, "GET", target, res, "")
 	}
 }
 

@@ -175,6 +175,8 @@ type commander struct {
 	plan string
 	run  string
 	to   string
+	hit  string        // the run that the event is of
+	why  evaluator.Why // of the event; zero: commanded
 	err  error
 }
 
@@ -184,8 +186,12 @@ func (c *commander) Command(_ context.Context, plan, run string, cmd evaluator.C
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.plan, c.run, c.got = plan, run, append(c.got, cmd)
+	why := c.why
+	if why == (evaluator.Why{}) {
+		why = evaluator.Why{Code: evaluator.WhyCommanded, Text: cmd.Why}
+	}
 	return evaluator.Event{
-		ID: plan + "/5", N: 5, Plan: plan, At: t0, Kind: evaluator.CommandEvent, Subject: string(cmd.Kind), To: c.to, By: cmd.By, Why: evaluator.Why{Code: evaluator.WhyCommanded, Text: cmd.Why},
+		ID: plan + "/5", N: 5, Plan: plan, Run: c.hit, At: t0, Kind: evaluator.CommandEvent, Subject: string(cmd.Kind), To: c.to, By: cmd.By, Why: why,
 		Evidence: &evaluator.Evidence{Value: math.NaN()},
 	}, c.err
 }

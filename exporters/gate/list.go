@@ -1,8 +1,8 @@
 package gate
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -22,7 +22,7 @@ const (
 // servePlans lists the plans that the token is good for.
 func (g *Gate) servePlans(w http.ResponseWriter, r *http.Request) {
 	who, ok := g.identify(w, r, Read)
-	if !ok {
+	if !ok || !withoutQuery(w, r) {
 		return
 	}
 	b, now := g.board.Load(), g.now()
@@ -42,6 +42,15 @@ func (g *Gate) servePlans(w http.ResponseWriter, r *http.Request) {
 		list.Plans = append(list.Plans, site.Summary(name, p.Title, p.Version, p.Template, file, run, stale))
 	}
 	writePage(w, r, new(jsonPayload(list)))
+}
+
+// withoutQuery refuses any query key, or reports that there is none.
+func withoutQuery(w http.ResponseWriter, r *http.Request) bool {
+	err := eachKey(r.URL.RawQuery, func(key, _ string) error { return fmt.Errorf("unknown query key %q: want none", key) })
+	if err != nil {
+		problem(w, http.StatusBadRequest, "bad query", err.Error())
+	}
+	return err == nil
 }
 
 // servePlan answers a whole run of a plan: the newest, or the one that is asked for.
@@ -126,11 +135,11 @@ func (p *past) runs(ctx context.Context, plan string, limit int) ([]evaluator.Ru
 	if p.from == nil {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, pastTime)
+	limited, cancel := context.WithTimeout(ctx, pastTime)
 	defer cancel()
-	list, err := p.from.Runs(ctx, plan, limit)
+	list, err := p.from.Runs(limited, plan, limit)
 	if err != nil {
-		p.log.Warn("listing runs", "plan", plan, "err", err)
+		warn(ctx, p.log, "listing runs", "plan", plan, "err", err)
 	}
 	return list, err
 }
@@ -141,7 +150,9 @@ func (g *Gate) serveRuns(w http.ResponseWriter, r *http.Request) {
 	err := eachKey(r.URL.RawQuery, func(key, value string) (err error) {
 		switch key {
 		case "plan":
-			plan = value
+			if plan = value; plan == "" {
+				err = errors.New("query key \"plan\" is empty: leave it out for the runs of all plans")
+			}
 		case "limit":
 			limit, err = parseLimit(value, mostRuns)
 		default:
@@ -174,9 +185,9 @@ func (g *Gate) serveRuns(w http.ResponseWriter, r *http.Request) {
 		}
 		records = append(records, some...)
 	}
-	slices.SortStableFunc(records, func(a, b evaluator.RunRecord) int {
-		return cmp.Or(b.Begun.Compare(a.Begun), strings.Compare(a.ID, b.ID))
-	})
+	if len(plans) > 1 { // of one plan the journal gives them in order
+		slices.SortStableFunc(records, func(a, b evaluator.RunRecord) int { return b.Begun.Compare(a.Begun) })
+	}
 	site := wire.Site{Base: g.base}
 	for i := range records[:min(limit, len(records))] {
 		list.Runs = append(list.Runs, site.Record(&records[i]))
@@ -217,7 +228,7 @@ func (g *Gate) runNamed(w http.ResponseWriter, r *http.Request) *runBoard {
 // serveRun answers a run with what has happened in it.
 func (g *Gate) serveRun(w http.ResponseWriter, r *http.Request) {
 	run := g.runNamed(w, r)
-	if run == nil {
+	if run == nil || !withoutQuery(w, r) {
 		return
 	}
 	body, err := g.runBody(r.Context(), run)
@@ -273,11 +284,11 @@ func (g *Gate) events(ctx context.Context, run *runBoard, after uint64, limit in
 	if g.past.from == nil {
 		return out, false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, pastTime)
+	limited, cancel := context.WithTimeout(ctx, pastTime)
 	defer cancel()
-	stored, err := g.past.from.Events(ctx, run.view.ID(), after, limit+1)
+	stored, err := g.past.from.Events(limited, run.view.ID(), after, limit+1)
 	if err != nil {
-		g.log.Warn("reading events", "run", run.view.ID(), "err", err)
+		warn(ctx, g.log, "reading events", "run", run.view.ID(), "err", err)
 		return nil, false, fmt.Errorf("reading the events of run %q: %w", run.view.ID(), err)
 	}
 	more = len(stored) > limit
@@ -286,15 +297,13 @@ func (g *Gate) events(ctx context.Context, run *runBoard, after uint64, limit in
 	for i := range stored {
 		e := &stored[i].Event
 		known[e.ID] = e
-		body := wire.Event(run.view.Plan, e, nil)
-		if body.Because != "" && body.Because != e.ID {
-			root, err := g.root(ctx, run.view.ID(), body.Because, known)
-			if err != nil {
+		var root *evaluator.Event
+		if e.Because != "" && e.Because != e.ID {
+			if root, err = g.root(limited, run.view.ID(), e.Because, known); err != nil {
 				return nil, false, err
 			}
-			body = wire.Event(run.view.Plan, e, root)
 		}
-		out = append(out, body)
+		out = append(out, wire.Event(run.view.Plan, e, root))
 	}
 	return out, more, nil
 }

@@ -142,10 +142,17 @@ func parseVersion(value string) (string, error) {
 // parseRun reads a run's id, PLAN@VERSION or PLAN@VERSION~TRY.
 func parseRun(value string) (string, error) {
 	id := strings.ReplaceAll(value, " ", "+")
-	if planOf(id) == "" {
-		return "", fmt.Errorf("query key \"run\": %q: want PLAN@VERSION or PLAN@VERSION~TRY", value)
+	if err := checkRun(id); err != nil {
+		return "", fmt.Errorf("query key %w", err)
 	}
 	return id, nil
+}
+
+func checkRun(id string) error {
+	if planOf(id) == "" {
+		return fmt.Errorf("run %q: want PLAN@VERSION or PLAN@VERSION~TRY", id)
+	}
+	return nil
 }
 
 // planOf is the plan in a run's id; empty where it is none.

@@ -106,6 +106,7 @@ func TestPage(t *testing.T) {
 		`relgate_signal_fault{fault="throttled",plan="REL-1",signal="crash_free"} 1`,
 		`relgate_events_total{kind="rule",plan="REL-1"} 2`,
 		`relgate_events_total{kind="phase",plan="REL-1"} 0`,
+		`relgate_events_total{kind="plan",plan="REL-1"} 0`,
 		`relgate_ticks_total 7`,
 		`relgate_ticks_missed_total 2`,
 		`relgate_commands_total 1`,

@@ -9,12 +9,6 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// eventKinds are the label values of relgate_events_total.
-var eventKinds = [...]evaluator.EventKind{
-	evaluator.RunEvent, evaluator.PhaseEvent, evaluator.VerdictEvent, evaluator.RuleEvent,
-	evaluator.SignalEvent, evaluator.CommunicationEvent, evaluator.CommandEvent,
-}
-
 // self is the page's part that is gathered at each scrape.
 func (e *Exporter) self(p *page) ([]*dto.MetricFamily, error) {
 	b := newBuilder(e.catalog)
@@ -67,7 +61,7 @@ func (b *builder) runner(s RunnerStats, views []View) {
 		counts[EventCount{Plan: c.Plan, Kind: c.Kind}] += c.Count
 	}
 	for i := range views {
-		for _, k := range eventKinds {
+		for _, k := range evaluator.EventKinds() {
 			plan := views[i].Name
 			b.count(b.c.events, counts[EventCount{Plan: plan, Kind: k}], plan, string(k))
 		}

@@ -58,18 +58,34 @@ func (c *Site) Body(v *RunView, a *Answer) Body {
 	if a.Stale {
 		b.Summary = a.Headline
 	}
-	b.Links.Self = c.Link("v1", "gates", s.Plan, b.Phase, view(a.Question))
+	if v.ID() != "" {
+		b.Policy.URI = *b.Links.Run
+	}
+	b.Links.Self = c.Link("v1", "gates", s.Plan, b.Phase, view(a.Question)) + about(v.ID(), b.Version)
 	return b
 }
 
-// AbsentBody is the answer of a gate while there is no such run.
-func (c *Site) AbsentBody(plan, phase, version string, a *Answer) Body {
+// AbsentBody is the answer of a gate while there is no such run, or while it cannot be
+// read. run is the id that was asked for, empty where a version was.
+func (c *Site) AbsentBody(plan, phase, version, run string, a *Answer) Body {
 	b := c.blank(plan, version, a)
 	b.Phase, b.Summary = phase, a.Sentence
 	b.State = rules.Waiting.String()
-	b.Run = Run{Version: version, State: rules.Waiting.String(), Verdict: b.Verdict, Cause: b.Cause, Reason: a.Sentence}
-	b.Links.Self = c.Link("v1", "gates", plan, phase, view(a.Question))
+	_, _, try, _ := rules.ParseRunID(run)
+	b.Run = Run{ID: run, Version: version, Try: try, State: rules.Waiting.String(), Verdict: b.Verdict, Cause: b.Cause, Reason: a.Sentence}
+	b.Links.Self, b.Links.Run = c.Link("v1", "gates", plan, phase, view(a.Question))+about(run, version), c.runLink(run)
 	return b
+}
+
+// about is the query that asks for the same run again.
+func about(run, version string) string {
+	switch {
+	case run != "":
+		return "?run=" + url.QueryEscape(run)
+	case version != "":
+		return "?version=" + url.QueryEscape(version)
+	}
+	return ""
 }
 
 func view(q Question) string {
