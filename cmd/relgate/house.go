@@ -95,7 +95,7 @@ type records interface {
 // Command hands a command to the runner.
 func (d desk) Command(ctx context.Context, plan, run string, c evaluator.Command) (evaluator.Event, error) {
 	e, err := d.runner.Command(ctx, plan, run, c)
-	return e, absent(err)
+	return e, known(err)
 }
 
 // StartRun hands a start to the runner.
@@ -105,14 +105,8 @@ func (d desk) StartRun(ctx context.Context, plan string, s gate.StartRequest) (g
 		Version: s.Version, At: s.At, Set: set, Previous: s.Previous.With(previous), Again: s.Again, Supersede: s.Supersede,
 		By: s.By, Why: s.Why, Principal: s.Principal,
 	})
-	if refusal := (*runner.Refusal)(nil); errors.As(err, &refusal) {
-		if refusal.Bad {
-			return gate.StartAnswer{}, &gate.BadStart{Reason: refusal.Text}
-		}
-		return gate.StartAnswer{}, &gate.Refused{Run: refusal.Other, Reason: refusal.Text}
-	}
 	if err != nil {
-		return gate.StartAnswer{}, absent(err)
+		return gate.StartAnswer{}, known(err)
 	}
 	v, err := d.runner.Recall(ctx, started.Record.ID)
 	if err != nil {
@@ -121,8 +115,14 @@ func (d desk) StartRun(ctx context.Context, plan string, s gate.StartRequest) (g
 	return gate.StartAnswer{Run: runView(v), Created: started.New}, nil
 }
 
-// absent is an error as the gate knows it.
-func absent(err error) error {
+// known is an error of the runner as the gate knows it.
+func known(err error) error {
+	if refusal, ok := errors.AsType[*runner.Refusal](err); ok {
+		if refusal.Bad {
+			return &gate.BadStart{Reason: refusal.Text}
+		}
+		return &gate.Refused{Run: refusal.Other, Reason: refusal.Text}
+	}
 	if errors.Is(err, runner.ErrUnknownPlan) || errors.Is(err, runner.ErrUnknownRun) {
 		return fmt.Errorf("%w: %w", gate.ErrNoRun, err)
 	}

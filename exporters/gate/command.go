@@ -128,7 +128,11 @@ func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, at p
 		id = run.view.ID()
 	}
 	event, err := g.commander.Command(ctx, plan, id, c)
+	refused, isRefused := errors.AsType[*Refused](err)
 	switch {
+	case isRefused:
+		writeProblem(w, wire.Problem{Title: "the command was refused", Status: http.StatusConflict, Detail: refused.Reason, Run: refused.Run})
+		return
 	case errors.Is(err, ErrNoRun):
 		noRun.write(w)
 		return

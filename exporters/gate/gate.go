@@ -59,7 +59,8 @@ type StartAnswer struct {
 	Created bool // false: the run was there already
 }
 
-// Refused says that a run cannot begin as things stand.
+// Refused says that a run cannot begin as things stand, or that it is not clear
+// which run a command is for.
 type Refused struct {
 	Run    string // id of the run that is in the way; empty where it is none
 	Reason string
