@@ -119,7 +119,7 @@ func (p *policy) meant(kind evaluator.CommandKind) (*run, error) {
 		case 1:
 			return u, nil
 		default:
-			return nil, refuse(waiting[0], "the rollbacks of runs %s are not reported yet: name the run that was rolled back", strings.Join(waiting, " and "))
+			return nil, refuse(waiting[0], "the rollbacks of runs %s are not reported yet: say which was carried out", strings.Join(waiting, " and "))
 		}
 	}
 	if u := p.underWay(); u != nil {

@@ -70,7 +70,7 @@ func TestOneOfTwoRollbacksIsNamed(t *testing.T) {
 		}
 		var refusal *runner.Refusal
 		_, err := l.Command(t.Context(), "p", "", evaluator.Command{ID: "d", Kind: evaluator.RollbackDone, By: "ci", Why: "done"})
-		if !errors.As(err, &refusal) || refusal.Text != "the rollbacks of runs p@2 and p@1 are not reported yet: name the run that was rolled back" {
+		if !errors.As(err, &refusal) || refusal.Text != "the rollbacks of runs p@2 and p@1 are not reported yet: say which was carried out" {
 			t.Errorf("got %v, want a refusal that names both", err)
 		}
 		if e := l.give(t, "p@1", evaluator.Command{Kind: evaluator.RollbackDone}); e.To != "applied" {

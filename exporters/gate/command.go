@@ -131,7 +131,7 @@ func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, at p
 	refused, isRefused := errors.AsType[*Refused](err)
 	switch {
 	case isRefused:
-		writeProblem(w, wire.Problem{Title: "the command was refused", Status: http.StatusConflict, Detail: refused.Reason, Run: refused.Run})
+		writeProblem(w, wire.Problem{Title: "name the run", Status: http.StatusBadRequest, Detail: refused.Reason, Run: refused.Run})
 		return
 	case errors.Is(err, ErrNoRun):
 		noRun.write(w)

@@ -108,7 +108,7 @@ func TestCommand(t *testing.T) {
 		{"applied", ok, nil, "applied", nil, 200},
 		{"refused", ok, nil, "refused", nil, 409},
 		{"not committed", ok, nil, "", errBroken, 503},
-		{"not clear for which run", ok, nil, "", &gate.Refused{Run: "REL-1@2", Reason: "name the run"}, 409},
+		{"not clear for which run", ok, nil, "", &gate.Refused{Run: "REL-1@2", Reason: "name the run"}, 400},
 		{"with an id", `{"id":"7","kind":"resume","by":"alice","why":"back"}`, nil, "applied", nil, 200},
 		{"with a key", ok, []string{"Idempotency-Key", "7"}, "applied", nil, 200},
 		{"with both alike", `{"id":"7","kind":"resume","by":"a","why":"b"}`, []string{"Idempotency-Key", "7"}, "applied", nil, 200},
