@@ -186,8 +186,8 @@ func TestExplainAfterARollback(t *testing.T) {
 			t.Errorf("line %d is %q, want %q", i+1, lines[i], want)
 		}
 	}
-	if flat := strings.Join(strings.Fields(out), " "); !strings.Contains(flat, "command "+theCommand+" why ") {
-		t.Errorf("it lacks the command %q:\n%s", theCommand, out)
+	if flat := strings.Join(strings.Fields(out), " "); !strings.Contains(flat, "command "+theCommand+" then relgate rollback-done --plan REL-2025-06-04 --run REL-2025-06-04@1.0.0 --by WHO --why HOW why ") {
+		t.Errorf("it lacks the command %q, or how to report that it is done:\n%s", theCommand, out)
 	}
 	for _, line := range lines {
 		// What a source said may hold a word that cannot be broken.

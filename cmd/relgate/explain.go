@@ -70,6 +70,9 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 	labelled(w, "do now", cmp.Or(b.Do.Action, nothingToDo(b)))
 	labelled(w, "who", cmp.Or(b.Do.Owner, b.Manager))
 	labelled(w, "command", b.Do.Command)
+	if b.Run.State == rules.RolledBack.String() && !b.Run.RolledBack {
+		labelled(w, "then", fmt.Sprintf("relgate rollback-done --plan %s --run %s --by WHO --why HOW", b.Plan, b.Run.ID))
+	}
 	why := b.Detail
 	if _, said, _ := strings.Cut(b.Headline, ": "); strings.TrimSuffix(b.Sentence, ".") != said {
 		why = append([]string{b.Sentence}, why...)
