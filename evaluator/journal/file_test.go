@@ -232,9 +232,14 @@ func TestOpenRefuses(t *testing.T) {
 		want   error
 		says   string
 	}{
-		"no path":                  {func(*testing.T) journal.Config { return journal.Config{} }, nil, "no path"},
-		"no folder":                {func(t *testing.T) journal.Config { return journal.Config{Path: newPath(t) + "/x/y.db"} }, os.ErrNotExist, "folder"},
-		"text":                     {func(t *testing.T) journal.Config { return with(t, []byte(strings.Repeat("hello, world\n", 100))) }, journal.ErrCorrupt, "damaged"},
+		"no path":   {func(*testing.T) journal.Config { return journal.Config{} }, nil, "no path"},
+		"no folder": {func(t *testing.T) journal.Config { return journal.Config{Path: newPath(t) + "/x/y.db"} }, os.ErrNotExist, "folder"},
+		"text":      {func(t *testing.T) journal.Config { return with(t, []byte(strings.Repeat("hello, world\n", 100))) }, journal.ErrCorrupt, "damaged"},
+		"a header that SQLite only reads": {func(t *testing.T) journal.Config {
+			b := sample(t)
+			b[18] = 3
+			return with(t, b)
+		}, journal.ErrCorrupt, "version 3"},
 		"another database":         {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE meta") }, journal.ErrCorrupt, "docs/operations.md"},
 		"the form before":          {older, journal.ErrOlder, "cannot be continued; move the file away"},
 		"a newer form":             {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 99") }, journal.ErrNewer, "form 99"},

@@ -1,11 +1,13 @@
 package journal
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -139,6 +141,9 @@ func refuse(ctx context.Context, path string) error {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return err
 	}
+	if err := sealed(path); err != nil {
+		return err
+	}
 	main, err := alone(path)
 	if err != nil {
 		return err // unreachable: sql.Open reads nothing, and the driver is there
@@ -146,6 +151,27 @@ func refuse(ctx context.Context, path string) error {
 	defer main.Close()
 	if _, err = identify(ctx, main); errors.Is(err, ErrOlder) || errors.Is(err, errForeign) {
 		return err
+	}
+	return nil
+}
+
+// sealed looks at the byte of the header that says what may write the file
+// (https://www.sqlite.org/fileformat2.html, offset 18). SQLite opens a file with a
+// value that it does not know for reading only, and its error then speaks of
+// permissions.
+func sealed(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	header := make([]byte, 19)
+	if _, err := io.ReadFull(f, header); err != nil {
+		return nil // too short for a database: SQLite says so
+	}
+	const wal = 2 // the newest that there is
+	if version := header[18]; bytes.HasPrefix(header, []byte("SQLite format 3\x00")) && version > wal {
+		return corrupt("its header asks for version %d of the format to write it", version)
 	}
 	return nil
 }
