@@ -107,9 +107,14 @@ func (r *Runner) resume(ctx context.Context, rec evaluator.RunRecord) (*run, err
 	return u, nil
 }
 
-// firstSlot is the first slot after a run's newest tick, which may be long past.
+// firstSlot is the first slot that a run has not had, which may be long past. The
+// tick that began the run asked no source: the sources are asked in the same slot.
 func (r *Runner) firstSlot(u *run) time.Time {
-	return floor(u.record.At, u.Plan.Interval).Add(u.Plan.Interval)
+	slot := floor(u.record.At, u.Plan.Interval)
+	if u.record.Seq > 1 {
+		slot = slot.Add(u.Plan.Interval)
+	}
+	return slot
 }
 
 func (r *Runner) load(ctx context.Context, loaded map[string]*rules.Plan, digest string) (*rules.Plan, error) {

@@ -236,3 +236,37 @@ func TestNoAnswers(t *testing.T) {
 		t.Errorf("got %s, signal %s; want unknown and unavailable", got.Verdict, got.Signals[0].Fault)
 	}
 }
+
+// TestARunThatWasOnlyBegunIsWatchedFromThatSlotOn ends the process between the tick
+// that begins a run and the next: what is asked first, and when, stays the same.
+func TestARunThatWasOnlyBegunIsWatchedFromThatSlotOn(t *testing.T) {
+	store, c := new(journaltest.Memory), newClock(3)
+	var asked []time.Time
+	fetch := fetcher(func(now time.Time) { asked = append(asked, now) })
+	ctx, stop := context.WithCancel(t.Context())
+	begun := &journaltest.Faulty{Journal: open(t, store), Fault: func(method string) journaltest.Fault {
+		if method == "Commit" {
+			stop()
+		}
+		return journaltest.Sound
+	}}
+	config := runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: begun, Fetcher: fetch, Clock: c}
+	if err := newRunner(t, config).Run(ctx); err != nil || len(asked) != 0 {
+		t.Fatalf("Run: %v, asked %d times before the end", err, len(asked))
+	}
+	config.Journal = open(t, store)
+	if err := newRunner(t, config).Run(t.Context()); !errors.Is(err, errEnd) {
+		t.Fatalf("Run: %v", err)
+	}
+	if want := start.Add(-time.Minute); len(asked) == 0 || !asked[0].Equal(want) {
+		t.Errorf("first asked at %v, want %v, when the run began", asked[:min(1, len(asked))], want)
+	}
+}
+
+// fetcher is told when the sources are asked, and answers nothing.
+type fetcher func(now time.Time)
+
+func (f fetcher) Fetch(_ context.Context, now time.Time, _ []runner.Want) []rules.Reading {
+	f(now)
+	return nil
+}

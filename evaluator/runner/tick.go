@@ -186,11 +186,8 @@ func (r *Runner) settle(s *staged) {
 	if s.entry.Snapshot != nil {
 		u.unsaved, u.weight = 0, 0
 	}
-	switch {
-	case u.next.IsZero():
-		u.next = floor(u.record.At, u.Plan.Interval) // its first slot is now
-	case amended:
-		u.next = r.firstSlot(u) // the interval may be another
+	if u.next.IsZero() || amended { // the interval may be another
+		u.next = r.firstSlot(u)
 	}
 	if s.into != nil {
 		s.into.add(u)
