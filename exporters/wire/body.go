@@ -278,9 +278,10 @@ type EventList struct {
 
 // EventBody says that a state changed: from what, to what and why, with numbers.
 type EventBody struct {
-	Kind      string     `json:"kind"` // run, phase, verdict, rule, signal, communication, command, plan
-	Type      string     `json:"type"` // relgate.KIND.TO: relgate.run.rolled_back
-	ID        string     `json:"id"`   // the same on every replay and every retry
+	Kind      string     `json:"kind"`     // run, phase, verdict, rule, signal, communication, command, plan
+	Type      string     `json:"type"`     // relgate.KIND.TO: relgate.run.rolled_back
+	Severity  string     `json:"severity"` // info, warning, critical
+	ID        string     `json:"id"`       // the same on every replay and every retry
 	N         uint64     `json:"n" unit:"ordinal"`
 	Run       string     `json:"run"`
 	Plan      string     `json:"plan"`

@@ -13,7 +13,7 @@ import (
 func Event(plan *rules.Plan, e, root *evaluator.Event) EventBody {
 	t := words.Event(plan, e, root)
 	out := EventBody{
-		Kind: string(e.Kind), Type: EventType(e), ID: e.ID, N: e.N, Run: e.Run, Plan: e.Plan, Version: e.Version, Because: e.Because, Principal: e.Principal, At: at(e.At), Subject: e.Subject, Phase: e.Phase,
+		Kind: string(e.Kind), Type: EventType(e), Severity: string(e.Severity()), ID: e.ID, N: e.N, Run: e.Run, Plan: e.Plan, Version: e.Version, Because: e.Because, Principal: e.Principal, At: at(e.At), Subject: e.Subject, Phase: e.Phase,
 		From: e.From, To: e.To, Cause: e.Cause.String(),
 		Headline: t.Headline, Sentence: t.Sentence, Detail: lines(t.Detail), Owner: t.Who, Action: t.Do, Command: t.Command,
 		Changes: []Change{}, Totals: []Total{},
