@@ -22,6 +22,9 @@ func Quiet(plan *rules.Plan, state *State) time.Time {
 	if !st.begun {
 		return when(0)
 	}
+	if st.at == st.run.begun {
+		return when(st.at) // the tick that began it took commands, and judged nothing
+	}
 	lay := st.layoutOf(plan)
 	next := int64(math.MaxInt64)
 	if !Decided(st.run.state) {
