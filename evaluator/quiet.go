@@ -60,11 +60,8 @@ func (st *State) nextQuestion(plan *rules.Plan, lay *layout) int64 {
 // nextPhase is when a phase may begin, be asked for, or be decided without news.
 func (st *State) nextPhase(plan *rules.Plan, lay *layout) int64 {
 	next := int64(math.MaxInt64)
-	switch {
-	case st.at < lay.start:
+	if st.at < lay.start {
 		next = lay.start
-	case st.run.state == rules.Waiting && !Decided(st.run.state):
-		return st.at // it began after its T
 	}
 	for k := range plan.Phases {
 		ph := &st.phases[k]
