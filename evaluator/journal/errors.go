@@ -13,7 +13,7 @@ import (
 var (
 	// ErrCorrupt means that the file is not a journal, or is damaged.
 	ErrCorrupt = errors.New("the file is damaged or not a relgate journal; move it away, keep it for a look, and restore a backup (docs/operations.md)")
-	// ErrOlder means that the file has a form that this relgate does not read.
+	// ErrOlder means that the file is from before runs, and cannot be read.
 	ErrOlder = errors.New("the journal was written by an older relgate, and the releases in it cannot be continued; move the file away, a new one is created at the next start")
 	// ErrNewer means that a newer relgate has written the file.
 	ErrNewer = errors.New("the journal was written by a newer relgate; start that version, or restore a backup made by this one (docs/operations.md)")
