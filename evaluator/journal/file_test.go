@@ -240,10 +240,15 @@ func TestOpenRefuses(t *testing.T) {
 			b[18] = 3
 			return with(t, b)
 		}, journal.ErrCorrupt, "version 3"},
-		"another database":         {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE meta") }, journal.ErrCorrupt, "docs/operations.md"},
-		"the form before":          {older, journal.ErrOlder, "cannot be continued; move the file away"},
-		"a newer form":             {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 99") }, journal.ErrNewer, "form 99"},
-		"a form below the first":   {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 0") }, journal.ErrCorrupt, "form 0"},
+		"another database":       {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE meta") }, journal.ErrCorrupt, "docs/operations.md"},
+		"the form before":        {older, journal.ErrOlder, "cannot be continued; move the file away"},
+		"a newer form":           {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 99") }, journal.ErrNewer, "form 99"},
+		"a form below the first": {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 0") }, journal.ErrCorrupt, "form 0"},
+		"form 1 with orders":     {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 1") }, journal.ErrCorrupt, "table orders: true"},
+		"form 2 without orders":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE orders") }, journal.ErrCorrupt, "table orders: false"},
+		"form 1 without a column": {func(t *testing.T) journal.Config {
+			return execute(t, form1(t), "ALTER TABLE cursors DROP COLUMN attempts")
+		}, journal.ErrCorrupt, "attempts"},
 		"no row in meta":           {func(t *testing.T) journal.Config { return changed(t, "DELETE FROM meta") }, journal.ErrCorrupt, "form"},
 		"a column is missing":      {func(t *testing.T) journal.Config { return changed(t, "ALTER TABLE ticks DROP COLUMN tick") }, journal.ErrCorrupt, "tick"},
 		"an empty file, read only": {func(t *testing.T) journal.Config { c := with(t, nil); c.ReadOnly = true; return c }, journal.ErrCorrupt, "empty"},
