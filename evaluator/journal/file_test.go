@@ -91,18 +91,27 @@ func TestSecondOpen(t *testing.T) {
 	}
 }
 
-// TestKilled runs itself as a daemon that commits without end, kills it, and
-// wants every commit that it told of.
+// TestKilled runs itself as a daemon that commits without end and tells orders,
+// kills it, and wants every commit that it told of, and of each order what became
+// of it.
 func TestKilled(t *testing.T) {
 	if path := os.Getenv("RELGATE_TEST_JOURNAL"); path != "" {
-		j, err := journal.Open(context.Background(), journal.Config{Path: path})
+		j, err := journal.Open(context.Background(), journal.Config{Path: path, Endpoints: []string{"a"}})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
 		seq, err := newest(j)
+		if err == nil {
+			err = tellOrders(j)
+		}
 		for i := int(seq) + 1; err == nil; i++ {
-			if err = j.Commit(context.Background(), evaluator.Batch{entry(i), entryOf("q", i)}); err == nil {
+			order := entry(i)
+			order.Events[0].To = string(evaluator.RuleFired)
+			if err = j.Commit(context.Background(), evaluator.Batch{order, entryOf("q", i)}); err == nil {
+				err = tellOrders(j)
+			}
+			if err == nil {
 				fmt.Println(i)
 			}
 		}
@@ -130,9 +139,63 @@ func TestKilled(t *testing.T) {
 				t.Errorf("run %s: recovered %d ticks of %d: %v", run, len(r.Later), seq, err)
 			}
 		}
+		ordersTold(t, j, told, seq)
 		if err := j.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// tellOrders tries each order that is pending and was not tried: it takes every
+// third for delivered, fails at the next one, and gives up the one after.
+func tellOrders(j *journal.Journal) error {
+	ctx := context.Background()
+	orders, err := j.Orders(ctx, "a")
+	for _, o := range orders {
+		if err != nil || o.Attempts > 0 {
+			continue
+		}
+		switch n := o.Event.N; n % 3 {
+		case 0:
+			err = j.OrderDone(ctx, "a", "p", n)
+		case 1:
+			err = j.OrderFailed(ctx, "a", "p", n, 1, entry(int(n)).Tick.At, "500")
+		case 2:
+			err = j.BuryOrder(ctx, "a", "p", n, entry(int(n)).Tick.At, "410 Gone")
+		}
+	}
+	return err
+}
+
+// ordersTold checks what became of each order of a journal with so many ticks,
+// whose writer was killed after it had told of some: the newest may be as it was
+// committed.
+func ordersTold(t *testing.T, j *journal.Journal, told, ticks uint64) {
+	t.Helper()
+	orders, err := j.Orders(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters, err := j.DeadLetters(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	became := map[uint64]string{}
+	for _, o := range orders {
+		became[o.Event.N] += fmt.Sprint("pending ", o.Attempts)
+	}
+	for _, d := range letters {
+		became[d.Event.N] += "dead"
+	}
+	for n := uint64(1); n <= ticks; n++ {
+		want := []string{"", "pending 1", "dead"}[n%3]
+		if became[n] != want && (n <= told || became[n] != "pending 0") {
+			t.Errorf("order %d of %d, told of %d: it became %q, want %q", n, ticks, told, became[n], want)
+		}
+		delete(became, n)
+	}
+	if len(became) > 0 {
+		t.Errorf("orders without an event: %v", became)
 	}
 }
 
