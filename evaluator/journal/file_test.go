@@ -157,11 +157,11 @@ func tellOrders(j *journal.Journal) error {
 		}
 		switch n := o.Event.N; n % 3 {
 		case 0:
-			err = j.OrderDone(ctx, "a", "p", n)
+			err = j.OrderDone(ctx, "a", o.Run, n)
 		case 1:
-			err = j.OrderFailed(ctx, "a", "p", n, 1, entry(int(n)).Tick.At, "500")
+			err = j.OrderFailed(ctx, "a", o.Run, n, 1, entry(int(n)).Tick.At, "500")
 		case 2:
-			err = j.BuryOrder(ctx, "a", "p", n, entry(int(n)).Tick.At, "410 Gone")
+			err = j.BuryOrder(ctx, "a", o.Run, n, entry(int(n)).Tick.At, "410 Gone")
 		}
 	}
 	return err
@@ -180,22 +180,23 @@ func ordersTold(t *testing.T, j *journal.Journal, told, ticks uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	became := map[uint64]string{}
+	became := map[string]string{} // :: id of the event
 	for _, o := range orders {
-		became[o.Event.N] += fmt.Sprint("pending ", o.Attempts)
+		became[o.Event.ID] += fmt.Sprint("pending ", o.Attempts)
 	}
 	for _, d := range letters {
-		became[d.Event.N] += "dead"
+		became[d.Event.ID] += "dead"
 	}
 	for n := uint64(1); n <= ticks; n++ {
 		want := []string{"", "pending 1", "dead"}[n%3]
-		if became[n] != want && (n <= told || became[n] != "pending 0") {
-			t.Errorf("order %d of %d, told of %d: it became %q, want %q", n, ticks, told, became[n], want)
+		id := fmt.Sprintf("p/%d", n)
+		if became[id] != want && (n <= told || became[id] != "pending 0") {
+			t.Errorf("order %d of %d, told of %d: it became %q, want %q", n, ticks, told, became[id], want)
 		}
-		delete(became, n)
+		delete(became, id)
 	}
 	if len(became) > 0 {
-		t.Errorf("orders without an event: %v", became)
+		t.Errorf("these are no orders: %v", became)
 	}
 }
 

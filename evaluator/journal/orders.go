@@ -85,10 +85,11 @@ func (j *Journal) BuryOrder(ctx context.Context, endpoint, run string, n uint64,
 	return j.updateOrder(endpoint, func(db *handles) error {
 		return db.inTx(ctx, func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, `INSERT INTO dead (run, n, endpoint, at, reason, again)
-				SELECT run, n, endpoint, $1, $2, 0 FROM (SELECT run, n, endpoint FROM orders UNION SELECT run, n, endpoint FROM dead)
-				WHERE run = $3 AND n = $4 AND endpoint = $5
+				SELECT e.run, e.n, $1, $2, $3, 0 FROM events e WHERE e.run = $4 AND e.n = $5
+				AND (EXISTS (SELECT 1 FROM orders o WHERE o.run = e.run AND o.n = e.n AND o.endpoint = $6)
+				OR EXISTS (SELECT 1 FROM dead d WHERE d.run = e.run AND d.n = e.n AND d.endpoint = $7))
 				ON CONFLICT (run, n, endpoint) DO UPDATE SET at = excluded.at, reason = excluded.reason, again = 0`,
-				millis(now), reason, run, int64(n), endpoint)
+				endpoint, millis(now), reason, run, int64(n), endpoint, endpoint)
 			if err != nil {
 				return err
 			}

@@ -219,12 +219,15 @@ func TestAnUpgradeThatFailsChangesNothing(t *testing.T) {
 func TestAnUpgradeThatIsKilledChangesNothing(t *testing.T) {
 	if path := os.Getenv("RELGATE_TEST_UPGRADE"); path != "" {
 		sqlite.MustRegisterScalarFunction("die", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+			fmt.Println("dying")
 			self, err := os.FindProcess(os.Getpid())
 			if err == nil {
-				fmt.Println("dying")
 				err = self.Kill()
 			}
-			select {} // until it is dead; err is nil on every system
+			if err != nil {
+				return nil, err
+			}
+			select {} // until it is dead
 		})
 		_, err := journal.Open(context.Background(), journal.Config{Path: path})
 		fmt.Println("it lives:", err)
