@@ -44,9 +44,11 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case sqlite3.SQLITE_ERROR:
 		// SQLite has no code of its own for a header that names a schema format
-		// which does not exist.
-		if strings.Contains(e.Error(), "unsupported file format") {
-			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		// which does not exist, nor for what a statement does not find.
+		for _, text := range []string{"unsupported file format", "no such table", "no such column", "has no column"} {
+			if strings.Contains(e.Error(), text) {
+				return fmt.Errorf("%w: %w", ErrCorrupt, err)
+			}
 		}
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", ErrFull, err)

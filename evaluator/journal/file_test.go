@@ -282,6 +282,9 @@ func TestReadOnly(t *testing.T) {
 	if err := r.Commit(t.Context(), evaluator.Batch{entry(5)}); err == nil {
 		t.Error("a journal that was opened for reading took a commit")
 	}
+	if _, err := r.Prune(t.Context(), entry(9).Tick.At, 1); err == nil {
+		t.Error("a journal that was opened for reading was pruned")
+	}
 	if err := r.Delivered(t.Context(), "a", "p", 1); err == nil {
 		t.Error("a journal that was opened for reading moved a cursor")
 	}

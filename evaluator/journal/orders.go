@@ -4,12 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
-
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/relgate/relgate/evaluator"
 )
@@ -149,10 +145,6 @@ func upgrade(ctx context.Context, tx *sql.Tx) error {
 	do(`UPDATE cursors SET attempts = 0, next_at = 0, last_error = ''
 		WHERE EXISTS (SELECT 1 FROM orders o WHERE o.run = cursors.run AND o.n = cursors.n + 1 AND o.endpoint = cursors.endpoint)`)
 	do(`UPDATE meta SET form = $1`, form)
-	// A table or a column is missing: a sound journal has them.
-	if e := new(sqlite.Error); errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_ERROR {
-		err = corrupt("%w", err)
-	}
 	if err != nil {
 		return fmt.Errorf("upgrading it to form %d: %w", form, err)
 	}

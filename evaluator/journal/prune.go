@@ -29,6 +29,9 @@ const droppable = ` r.over = 1 AND r.decided > 0 AND r.decided < $1
 // compared with the passed runs that were decided last and told what they had
 // counted: the newest keepPassed of each kind are kept, and one in any case.
 func (j *Journal) Prune(ctx context.Context, olderThan time.Time, keepPassed int) (total Pruned, err error) {
+	if j.config.ReadOnly {
+		return total, fmt.Errorf("pruning journal %q: %w", j.config.Path, errReadOnly)
+	}
 	keepPassed = max(keepPassed, 1)
 	var runs []string
 	err = j.view("runs to be pruned", func(db *handles) error {
