@@ -1,9 +1,12 @@
 package config
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +68,7 @@ func listen(c rules.Checker, text, otherwise string) string {
 // checkSecret warns of a secret that stands in the config, without showing it.
 func checkSecret(c rules.Checker, s Secret) {
 	if s.Inline() {
-		c.Warn("inline-secret", `write { env = "NAME" } or { file = "path" }`, "the secret stands in the config itself")
+		c.Warn("inline-secret", `write { env = "NAME" }, { file = "path" } or { credential = "name" }`, "the secret stands in the config itself")
 	}
 }
 
@@ -85,12 +88,23 @@ func (l *loader) daemon(main *file) {
 	}
 	d := &main.doc.Daemon
 	checkDaemon(top.At("daemon"), d)
-	d.Journal = main.beside(d.Journal)
+	d.Journal = main.journal(d.Journal)
 	for i := range d.Tokens {
 		d.Tokens[i].Token.file = main.beside(d.Tokens[i].Token.file)
 	}
 	l.judge(main, found)
 	l.config.Sources, l.config.Webhooks, l.config.Daemon = main.doc.Sources, main.doc.Webhooks, *d
+}
+
+// journal is the path of the journal. A relative one is below the folder that the
+// service manager or the image gives relgate for its state, because the config's
+// own folder is not relgate's to write there; else beside the config file.
+func (f *file) journal(named string) string {
+	named = cmp.Or(named, "relgate.db")
+	if dirs := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); len(dirs) > 0 && !filepath.IsAbs(named) {
+		return filepath.Join(dirs[0], named)
+	}
+	return f.beside(named)
 }
 
 // settleWebhook makes the file names of a webhook paths.
@@ -214,9 +228,6 @@ func checkEscalation(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 }
 
 func checkDaemon(c rules.Checker, d *DaemonSpec) {
-	if d.Journal == "" {
-		d.Journal = "relgate.db"
-	}
 	d.Public = listen(c.At("public"), d.Public, "127.0.0.1:8080")
 	d.Private = listen(c.At("private"), d.Private, "127.0.0.1:9091")
 	if d.Public == d.Private && !strings.HasSuffix(d.Public, ":0") {
