@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -70,6 +71,26 @@ func checkSecret(c rules.Checker, s Secret) {
 	if s.Inline() {
 		c.Warn("inline-secret", `write { env = "NAME" }, { file = "path" } or { credential = "name" }`, "the secret stands in the config itself")
 	}
+}
+
+// DefaultPrivate is where a daemon answers on metrics and health if its config does
+// not say.
+const DefaultPrivate = "127.0.0.1:9091"
+
+// Private reads where the config at path lets a daemon answer on metrics and
+// health, whatever else in it is wrong. The error says that it cannot be read or
+// is not TOML.
+func Private(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the config: %w", err)
+	}
+	l := &loader{order: map[string]int{}}
+	main := l.parse(path, data)
+	if main.broken {
+		return "", fmt.Errorf("reading the config: %s", l.problems[len(l.problems)-1]) // syntax is the last
+	}
+	return cmp.Or(main.doc.Daemon.Private, DefaultPrivate), nil
 }
 
 // daemon checks the parts that only the main file has, and hands them over.
@@ -229,7 +250,7 @@ func checkEscalation(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 
 func checkDaemon(c rules.Checker, d *DaemonSpec) {
 	d.Public = listen(c.At("public"), d.Public, "127.0.0.1:8080")
-	d.Private = listen(c.At("private"), d.Private, "127.0.0.1:9091")
+	d.Private = listen(c.At("private"), d.Private, DefaultPrivate)
 	if d.Public == d.Private && !strings.HasSuffix(d.Public, ":0") {
 		c.At("private").Fail("conflict", "give it a port of its own", "this is the public address too")
 	}
