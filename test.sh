@@ -49,6 +49,10 @@ need curl curl
 need node nodejs
 need promtool prometheus
 need prometheus-alertmanager prometheus-alertmanager
+need systemd-analyze systemd
+need unshare util-linux
+need setpriv util-linux
+need mount mount
 if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then
   printf '\n== installing %s\n' "${missing[*]}"
   sudo=""

@@ -337,28 +337,27 @@ func (f *file) beside(path string) string {
 
 // included lists the files that match the include patterns, each once, by name.
 // A pattern without a match is an error: its files may be away, and nothing else
-// would say so.
+// would say so. The main file itself is no match.
 func (l *loader) included(main *file) []string {
-	var paths, empty []string
+	var paths []string
 	for i, pattern := range main.doc.Include {
 		pattern = main.pattern(pattern)
 		l.config.Patterns = append(l.config.Patterns, pattern)
 		found, err := matches(pattern)
+		others := slices.DeleteFunc(slices.Clone(found), func(p string) bool { return filepath.Clean(p) == filepath.Clean(main.name) })
 		key := "include" + index(i)
-		if err != nil {
+		switch fix := "bring the files back, or put the pattern right"; {
+		case err != nil:
 			l.add(main, rules.Problem{Path: key, ID: "bad-value", Message: "pattern: " + err.Error()})
-		} else if len(found) == 0 {
-			empty = append(empty, key)
+		case len(found) == 0:
+			l.add(main, rules.Problem{Path: key, ID: "include-empty", Message: "no file matches", Fix: fix})
+		case len(others) == 0:
+			l.add(main, rules.Problem{Path: key, ID: "include-empty", Message: "no file matches but this one itself", Fix: fix})
 		}
-		paths = append(paths, found...)
+		paths = append(paths, others...)
 	}
 	sort.Strings(paths)
-	paths = slices.Compact(paths)
-	paths = slices.DeleteFunc(paths, func(p string) bool { return filepath.Clean(p) == filepath.Clean(main.name) })
-	for _, key := range empty {
-		l.add(main, rules.Problem{Path: key, ID: "include-empty", Message: "no file matches", Fix: "bring the files back, or put the pattern right"})
-	}
-	return paths
+	return slices.Compact(paths)
 }
 
 // plan compiles a file's plan. A main file that includes others may go without

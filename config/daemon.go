@@ -1,9 +1,13 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,8 +69,28 @@ func listen(c rules.Checker, text, otherwise string) string {
 // checkSecret warns of a secret that stands in the config, without showing it.
 func checkSecret(c rules.Checker, s Secret) {
 	if s.Inline() {
-		c.Warn("inline-secret", `write { env = "NAME" } or { file = "path" }`, "the secret stands in the config itself")
+		c.Warn("inline-secret", `write { env = "NAME" }, { file = "path" } or { credential = "name" }`, "the secret stands in the config itself")
 	}
+}
+
+// DefaultPrivate is where a daemon answers on metrics and health if its config does
+// not say.
+const DefaultPrivate = "127.0.0.1:9091"
+
+// Private reads where the config at path lets a daemon answer on metrics and
+// health, whatever else in it is wrong. The error says that it cannot be read or
+// is not TOML.
+func Private(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the config: %w", err)
+	}
+	l := &loader{order: map[string]int{}}
+	main := l.parse(path, data)
+	if main.broken {
+		return "", fmt.Errorf("reading the config: %s", l.problems[len(l.problems)-1]) // syntax is the last
+	}
+	return cmp.Or(main.doc.Daemon.Private, DefaultPrivate), nil
 }
 
 // daemon checks the parts that only the main file has, and hands them over.
@@ -85,12 +109,23 @@ func (l *loader) daemon(main *file) {
 	}
 	d := &main.doc.Daemon
 	checkDaemon(top.At("daemon"), d)
-	d.Journal = main.beside(d.Journal)
+	d.Journal = main.journal(d.Journal)
 	for i := range d.Tokens {
 		d.Tokens[i].Token.file = main.beside(d.Tokens[i].Token.file)
 	}
 	l.judge(main, found)
 	l.config.Sources, l.config.Webhooks, l.config.Daemon = main.doc.Sources, main.doc.Webhooks, *d
+}
+
+// journal is the path of the journal. A relative one is below the folder that the
+// service manager or the image gives relgate for its state, because the config's
+// own folder is not relgate's to write there; else beside the config file.
+func (f *file) journal(named string) string {
+	named = cmp.Or(named, "relgate.db")
+	if dirs := filepath.SplitList(os.Getenv("STATE_DIRECTORY")); len(dirs) > 0 && !filepath.IsAbs(named) {
+		return filepath.Join(dirs[0], named)
+	}
+	return f.beside(named)
 }
 
 // settleWebhook makes the file names of a webhook paths.
@@ -214,11 +249,8 @@ func checkEscalation(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 }
 
 func checkDaemon(c rules.Checker, d *DaemonSpec) {
-	if d.Journal == "" {
-		d.Journal = "relgate.db"
-	}
 	d.Public = listen(c.At("public"), d.Public, "127.0.0.1:8080")
-	d.Private = listen(c.At("private"), d.Private, "127.0.0.1:9091")
+	d.Private = listen(c.At("private"), d.Private, DefaultPrivate)
 	if d.Public == d.Private && !strings.HasSuffix(d.Public, ":0") {
 		c.At("private").Fail("conflict", "give it a port of its own", "this is the public address too")
 	}

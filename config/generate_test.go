@@ -302,6 +302,7 @@ func secretSchema() *jsonschema.Schema {
 	place := &jsonschema.Schema{Type: "object", MinProperties: &one, MaxProperties: &one, Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema}
 	place.Properties.Set("env", &jsonschema.Schema{Type: "string", Description: "Name of an environment variable."})
 	place.Properties.Set("file", &jsonschema.Schema{Type: "string", Description: "File that holds the secret, beside the config file."})
+	place.Properties.Set("credential", &jsonschema.Schema{Type: "string", Description: "Name of a credential that the systemd unit loads."})
 	return anyOf(place, &jsonschema.Schema{Type: "string", Description: "The secret itself: better kept elsewhere."})
 }
 

@@ -100,6 +100,8 @@ func TestABrokenPlanHindersNoOther(t *testing.T) {
 		{"the only plan is broken", map[string]string{"config.toml": strings.Replace(minimalText, `owner    = "Ops"`, ``, 1)}, "", "config.toml launch", "missing"},
 		{"there is no plan", map[string]string{"config.toml": minimalText[strings.Index(minimalText, "[sources.cw]"):]}, "", "config.toml ", "missing missing missing missing"},
 		{"no file is there", map[string]string{"config.toml": shared}, "", "", "include-empty"},
+		{"the main file includes itself only", map[string]string{"config.toml": strings.Replace(shared, `"plans/*.toml"`, `"*.toml"`, 1)}, "", "", "include-empty"},
+		{"the main file includes itself too", map[string]string{"config.toml": strings.Replace(shared, `"plans/*.toml"`, `"*.toml"`, 1), "a.toml": named("a")}, "a", "", ""},
 		{"a webhook is kept to a plan that is away", map[string]string{
 			"config.toml": shared + "\n[webhooks.x]\nurl = \"https://x.example.com/\"\nplans = [\"b\"]\n", "plans/a.toml": named("a"),
 		}, "a", "", "unknown-plan"},
@@ -146,4 +148,31 @@ func loaded(dir string, c *Config) (plans, broken string) {
 		bad = append(bad, fmt.Sprintf("%s %s", filepath.ToSlash(rel), b.Plan))
 	}
 	return strings.Join(good, " "), strings.Join(bad, ", ")
+}
+
+// A service manager and the image say where state belongs; an absolute path is
+// where it says in any case.
+func TestTheJournalLiesInTheStateFolder(t *testing.T) {
+	for _, tt := range []struct{ state, journal, want string }{
+		{"", "", "etc/relgate.db"},
+		{"", "sub/x.db", "etc/sub/x.db"},
+		{"", "/srv/x.db", "/srv/x.db"},
+		{"/var/lib/relgate", "", "/var/lib/relgate/relgate.db"},
+		{"/var/lib/relgate", "sub/x.db", "/var/lib/relgate/sub/x.db"},
+		{"/var/lib/relgate", "/srv/x.db", "/srv/x.db"},
+		{strings.Join([]string{"/var/lib/a", "/var/lib/b"}, string(filepath.ListSeparator)), "", "/var/lib/a/relgate.db"},
+	} {
+		t.Setenv("STATE_DIRECTORY", tt.state)
+		text := minimalText
+		if tt.journal != "" {
+			text += fmt.Sprintf("\n[daemon]\njournal = %q\n", tt.journal)
+		}
+		c, problems := Decode("etc/config.toml", []byte(text), os.ReadFile)
+		if c == nil {
+			t.Fatal(problems)
+		}
+		if got := filepath.ToSlash(c.Daemon.Journal); got != tt.want {
+			t.Errorf("journal %q with state folder %q lies at %q, want %q", tt.journal, tt.state, got, tt.want)
+		}
+	}
 }

@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
 // Secret says where a secret is kept: `{ env = "NAME" }`, `{ file = "path" }`,
-// or, with a warning, the secret itself as a string. It never shows itself.
+// `{ credential = "name" }` of the systemd unit, or, with a warning, the secret
+// itself as a string. It never shows itself.
 type Secret struct {
-	env, file, inline string
+	env, file, credential, inline string
 }
 
 // Value reads the secret where it is kept, now: a file that was replaced gives
@@ -21,9 +23,17 @@ func (s Secret) Value() (string, error) {
 	switch {
 	case s.env != "":
 		text, where = os.Getenv(s.env), fmt.Sprintf("environment variable %q", s.env)
-	case s.file != "":
-		where = fmt.Sprintf("file %q", s.file)
-		data, err := os.ReadFile(s.file)
+	case s.file != "" || s.credential != "":
+		path := s.file
+		if s.credential != "" {
+			dir := os.Getenv("CREDENTIALS_DIRECTORY")
+			if dir == "" {
+				return "", fmt.Errorf("reading a secret: credential %q: CREDENTIALS_DIRECTORY is not set: add LoadCredential=%s:PATH to the systemd unit", s.credential, s.credential)
+			}
+			path = filepath.Join(dir, s.credential)
+		}
+		where = fmt.Sprintf("file %q", path)
+		data, err := os.ReadFile(path)
 		if err != nil {
 			return "", fmt.Errorf("reading a secret: %w", err)
 		}
@@ -64,9 +74,9 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[secret]"))
 // MarshalText is "[secret]".
 func (s Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 
-var errSecret = errors.New(`want { env = "NAME" } or { file = "path" }`)
+var errSecret = errors.New(`want { env = "NAME" }, { file = "path" } or { credential = "name" }`)
 
-// UnmarshalTOML takes a table with env or file, or the secret itself.
+// UnmarshalTOML takes a table with env, file or credential, or the secret itself.
 func (s *Secret) UnmarshalTOML(value any) error {
 	switch v := value.(type) {
 	case string:
@@ -76,12 +86,17 @@ func (s *Secret) UnmarshalTOML(value any) error {
 		*s = Secret{inline: v}
 		return nil
 	case map[string]any:
-		env, hasEnv := v["env"].(string)
-		file, hasFile := v["file"].(string)
-		if len(v) != 1 || (env == "") == (file == "") || hasEnv == hasFile {
+		env, _ := v["env"].(string)
+		file, _ := v["file"].(string)
+		credential, _ := v["credential"].(string)
+		if len(v) != 1 || env+file+credential == "" {
 			return errSecret
 		}
-		*s = Secret{env: env, file: file}
+		// A credential is a file of one folder.
+		if credential != "" && (filepath.Base(credential) != credential || strings.HasPrefix(credential, ".")) {
+			return errSecret
+		}
+		*s = Secret{env: env, file: file, credential: credential}
 		return nil
 	}
 	return errSecret

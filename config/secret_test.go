@@ -62,6 +62,29 @@ func TestSecretThatIsNotThere(t *testing.T) {
 	}
 }
 
+// systemd puts what LoadCredential= names into a folder, and says where.
+func TestSecretIsACredentialOfTheUnit(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sentry-token"), []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ dir, name, want, err string }{
+		{dir, "sentry-token", "hunter2", ""},
+		{dir, "other", "", "no such file"},
+		{"", "sentry-token", "", "add LoadCredential=sentry-token:PATH to the systemd unit"},
+	} {
+		t.Setenv("CREDENTIALS_DIRECTORY", tt.dir)
+		var s Secret
+		if err := s.UnmarshalTOML(map[string]any{"credential": tt.name}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Value()
+		if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%q in %q: got %q, %v; want %q, %q", tt.name, tt.dir, got, err, tt.want, tt.err)
+		}
+	}
+}
+
 func TestSecretNeverShowsItself(t *testing.T) {
 	s := Secret{inline: "hunter2"}
 	text, _ := s.MarshalText()
@@ -80,7 +103,8 @@ func TestSecretNeverShowsItself(t *testing.T) {
 func TestSecretForms(t *testing.T) {
 	for _, value := range []any{
 		"", int64(7), map[string]any{}, map[string]any{"env": ""}, map[string]any{"env": "A", "file": "b"}, map[string]any{"var": "A"},
-		map[string]any{"env": int64(1)}, map[string]any{"env": "A", "more": "x"},
+		map[string]any{"env": int64(1)}, map[string]any{"env": "A", "more": "x"}, map[string]any{"env": "A", "credential": "b"},
+		map[string]any{"credential": ""}, map[string]any{"credential": "../b"}, map[string]any{"credential": "/b"}, map[string]any{"credential": ".."},
 	} {
 		var s Secret
 		if err := s.UnmarshalTOML(value); err == nil || !s.IsZero() {

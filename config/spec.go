@@ -58,7 +58,7 @@ type WebhookSpec struct {
 
 // DaemonSpec is the daemon itself.
 type DaemonSpec struct {
-	Journal       string          `toml:"journal"`        // File of the journal, beside the config file. Default: relgate.db.
+	Journal       string          `toml:"journal"`        // File of the journal. A relative path is below $STATE_DIRECTORY, which the systemd unit and the image set; without that, beside the config file. Default: relgate.db.
 	Public        string          `toml:"public"`         // Address of the gate and of commands. Default: 127.0.0.1:8080.
 	Private       string          `toml:"private"`        // Address of metrics, health and pprof. Default: 127.0.0.1:9091.
 	Tokens        []TokenSpec     `toml:"tokens"`         // Bearer tokens of the HTTP API, `[daemon.tokens.ci]`. Without any, reading is open, and commands are on a loopback address only.

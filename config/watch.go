@@ -19,6 +19,10 @@ import (
 // editors write in several steps, and a mounted volume swaps links.
 const settleTime = 200 * time.Millisecond
 
+// busyTime is how long they are left alone at most, in a folder that another
+// program writes to all the time.
+const busyTime = 2 * time.Second
+
 // Watch calls changed whenever the content of one of the files differs from what
 // the config was read from, a file comes or goes, or one comes to match an include
 // pattern. changed returns the config that is in force from then on, or nil if the
@@ -27,7 +31,8 @@ const settleTime = 200 * time.Millisecond
 //
 // It watches the files' directories, so that a file that is replaced, or reached
 // by a link that is, counts as well; of a directory that is not there it watches
-// the nearest one above, until it comes. It blocks until ctx is done, whose error
+// the nearest one above, until it comes. The journal may lie in one of them: what
+// relgate writes there is no reason to look. It blocks until ctx is done, whose error
 // it then returns, or watching fails; nothing of it runs afterwards.
 func Watch(ctx context.Context, c *Config, changed func() *Config) error {
 	notify, err := fsnotify.NewWatcher()
@@ -35,24 +40,34 @@ func Watch(ctx context.Context, c *Config, changed func() *Config) error {
 		return fmt.Errorf("watching the config: %w", err)
 	}
 	defer notify.Close()
-	w := &watcher{notify: notify, dirs: map[string]os.FileInfo{}}
+	w := &watcher{notify: notify, dirs: map[string]os.FileInfo{}, journal: journalFiles(c.Daemon.Journal)}
 	if err := w.follow(c); err != nil {
 		return err
 	}
 	settled := time.NewTimer(settleTime) // look once at the start: the files may have changed since they were read
 	defer settled.Stop()
+	var first time.Time // of the events since the last look
+	touched := func() {
+		if first.IsZero() {
+			first = time.Now()
+		}
+		settled.Reset(min(settleTime, time.Until(first.Add(busyTime))))
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-notify.Events:
-			settled.Reset(settleTime)
+		case event := <-notify.Events:
+			if !w.journal[filepath.Clean(event.Name)] {
+				touched()
+			}
 		case err := <-notify.Errors:
 			// Some events may be lost; look, as if there had been one.
 			if err != nil {
-				settled.Reset(settleTime)
+				touched()
 			}
 		case <-settled.C:
+			first = time.Time{}
 			// Directories first: what changes in a new one from here on is an event.
 			if err := w.follow(c); err != nil {
 				return err
@@ -79,7 +94,25 @@ type watcher struct {
 		Add(string) error
 		Remove(string) error
 	}
-	dirs map[string]os.FileInfo // :: directory → what it was when the watch began
+	dirs    map[string]os.FileInfo // :: directory → what it was when the watch began
+	journal map[string]bool        // :: path → whether it is a file of the journal's
+}
+
+// journalFiles are the paths of the files that a daemon writes by itself, as they
+// are told in events. The journal in use stays the one of the start, whatever a
+// reload says.
+func journalFiles(journal string) map[string]bool {
+	files := map[string]bool{}
+	dirs := []string{filepath.Dir(journal)}
+	if real, err := filepath.EvalSymlinks(dirs[0]); err == nil {
+		dirs = append(dirs, real)
+	}
+	for _, dir := range dirs {
+		for _, suffix := range []string{"", "-wal", "-shm", "-journal", ".lock"} {
+			files[filepath.Join(dir, filepath.Base(journal)+suffix)] = true
+		}
+	}
+	return files
 }
 
 // follow watches the directories of a config's files, those that links lead to

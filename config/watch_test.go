@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -30,6 +31,12 @@ func watch(t *testing.T, path string) *watching {
 	if c == nil {
 		t.Fatal(problems)
 	}
+	return watchSince(t, path, c)
+}
+
+// watchSince watches for a daemon that has read the config already.
+func watchSince(t *testing.T, path string, c *Config) *watching {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &watching{t: t, dir: filepath.Dir(path), seen: make(chan *Config, 100)}
 	done := make(chan error)
@@ -336,4 +343,78 @@ func TestIncludeSkipsHiddenNames(t *testing.T) {
 	if c, _ := Load(path); c == nil || len(c.Plans) != 2 || len(c.Broken) != 1 {
 		t.Errorf("got %+v, want the hidden plan and the lock", c)
 	}
+}
+
+// The journal may lie beside the config: what relgate writes there is no reason to
+// read the config. A change is hidden from the events of the folder, so that it is
+// noticed only when something else wakes the watch.
+func TestWatchSleepsThroughTheJournalsWrites(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("a change through another link is told of here")
+	}
+	f := &watching{t: t, dir: t.TempDir()}
+	f.write("elsewhere/other.toml", minimalText)
+	other, path := filepath.Join(f.dir, "elsewhere", "other.toml"), filepath.Join(f.dir, "etc", "config.toml")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(other, path); err != nil {
+		t.Fatal(err)
+	}
+	change := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(other, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The second one takes another file for its journal: it wakes.
+	first, _ := Load(path)
+	second, _ := Load(path)
+	second.Daemon.Journal = filepath.Join(f.dir, "x.db")
+	change(minimalText + "\n")
+	asleep, awake := watchSince(t, path, first), watchSince(t, path, second)
+	defer asleep.stop()
+	defer awake.stop()
+	<-asleep.seen // each looks at the start
+	<-awake.seen
+	for i, name := range []string{"relgate.db", "relgate.db-wal", "relgate.db-shm", "relgate.db-journal", "relgate.db.lock"} {
+		change(minimalText + strings.Repeat("\n", i+2))
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		<-awake.seen
+		if len(asleep.seen) > 0 {
+			<-asleep.seen
+			t.Errorf("after a write to %s it has read the config", name)
+		}
+	}
+	change(minimalText + twoWebhooks)
+	asleep.write("relgate.db.bak", "")
+	if c := <-asleep.seen; c == nil || len(c.Webhooks) != 2 {
+		t.Errorf("got %v, want the changed config", c)
+	}
+}
+
+// In a folder that a program writes to all the time the files are looked at
+// nevertheless.
+func TestWatchTellsOfAChangeInABusyFolder(t *testing.T) {
+	f := &watching{t: t, dir: t.TempDir()}
+	f.write("config.toml", minimalText)
+	w := watch(t, filepath.Join(f.dir, "config.toml"))
+	defer w.stop()
+	f.write("config.toml", minimalText+twoWebhooks)
+	busy := time.NewTicker(settleTime / 10)
+	defer busy.Stop()
+	for range 20 * int(busyTime/settleTime) {
+		select {
+		case c := <-w.seen:
+			if c == nil || len(c.Webhooks) != 2 {
+				t.Errorf("got %v, want the changed config", c)
+			}
+			return
+		case <-busy.C:
+			f.write("log", "a line")
+		}
+	}
+	t.Error("the change was not noticed while another file was written")
 }

@@ -53,7 +53,7 @@ func TestFetchAsksByTheDayAndOnceMore(t *testing.T) {
 	src := &flaky{from: q.From, failures: map[int64]int{q.From + 24*3600: 1, q.From + 48*3600: -1}}
 	pauses := 0
 	f := &historian{
-		trial: &trial{con: console{io.Discard, io.Discard}, plans: []*rules.Plan{plan}, from: from, to: from.Add(95 * time.Hour), now: from.Add(96 * time.Hour)},
+		trial: &trial{con: console{out: io.Discard, err: io.Discard}, plans: []*rules.Plan{plan}, from: from, to: from.Add(95 * time.Hour), now: from.Add(96 * time.Hour)},
 		pool:  sources.NewPool(sources.PoolConfig{Sources: map[string]sources.Source{"s": src}}),
 		pause: func(context.Context, time.Duration) error { pauses++; return nil },
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,7 +13,7 @@ import (
 )
 
 type checkCommand struct {
-	File   string `arg:"" optional:"" default:"config.toml" help:"Config file."`
+	File   string `arg:"" optional:"" default:"config.toml" help:"Config file; - is standard input."`
 	Output string `short:"o" enum:"text,json" default:"text" help:"text, or json for editors."`
 	Strict bool   `help:"Warnings count as errors."`
 }
@@ -23,7 +25,10 @@ Exit 0 when all plans can be used, 2 when one cannot. Of a template it says what
 its runs are told when they begin. Where signals have an expected_rate, it says what each rule can decide in its phase's window; where
 rules weigh evidence, how the risk of a false rollback is split over them.
 
+Of a file on standard input, names are relative to the working directory.
+
   relgate check config.toml
+  relgate check - < config.toml
   relgate check -o json config.toml | jq '.problems[].message'`
 }
 
@@ -51,8 +56,11 @@ type checkedPlan struct {
 }
 
 func (c checkCommand) Run(con console) error {
-	cfg, problems := config.Load(c.File)
-	report := checkReport{File: c.File, Plans: []checkedPlan{}, Problems: problems, Budgets: []config.Budget{}, Forecast: []planForecast{}, Cost: []config.LineItem{}}
+	cfg, problems, err := c.load(con)
+	if err != nil {
+		return err
+	}
+	report := checkReport{File: c.name(), Plans: []checkedPlan{}, Problems: problems, Budgets: []config.Budget{}, Forecast: []planForecast{}, Cost: []config.LineItem{}}
 	report.Valid = cfg != nil && config.Errors(problems) == 0
 	if report.Valid {
 		for _, p := range cfg.Plans {
@@ -73,6 +81,27 @@ func (c checkCommand) Run(con console) error {
 		return exit(exitUsage, nil)
 	}
 	return nil
+}
+
+// name is what the file is called in problems.
+func (c checkCommand) name() string {
+	if c.File == "-" {
+		return "<stdin>"
+	}
+	return c.File
+}
+
+func (c checkCommand) load(con console) (*config.Config, []config.Problem, error) {
+	if c.File != "-" {
+		cfg, problems := config.Load(c.File)
+		return cfg, problems, nil
+	}
+	data, err := io.ReadAll(con.in)
+	if err != nil {
+		return nil, nil, exit(exitUsage, fmt.Errorf("reading standard input: %w", err))
+	}
+	cfg, problems := config.Decode(c.name(), data, os.ReadFile)
+	return cfg, problems, nil
 }
 
 func checked(p *rules.Plan, file string) checkedPlan {

@@ -163,6 +163,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.deliver(ctx) })
 	group.Go(func() error { return d.prune(ctx) })
 	group.Go(func() error { return d.watchConfig(ctx) })
+	group.Go(func() error { return d.announce(ctx) })
 	group.Go(func() error { return d.serve(ctx, d.public, d.publicHandler()) })
 	group.Go(func() error { return d.serve(ctx, d.private, d.privateHandler()) })
 	d.log.Info("serving", "public", d.public.Addr().String(), "private", d.private.Addr().String(), "plans", len(d.config.Plans))

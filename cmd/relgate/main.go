@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -57,11 +58,13 @@ type commandLine struct {
 	Replay     replayCommand     `cmd:"" help:"Run a journal's ticks again and compare the events."`
 	Deliveries deliveriesCommand `cmd:"" help:"List, retry and replay webhook deliveries."`
 	Health     healthCommand     `cmd:"" help:"Ask a daemon whether it is healthy (used by the container's health check)."`
-	Version    versionCommand    `cmd:"" help:"Print version and build."`
+	Version    versionCommand    `cmd:"" help:"Print version and build; relgate --version does too."`
+	Help       helpCommand       `cmd:"" help:"Say what a command does and takes."`
 }
 
-// console is where a command speaks, so that tests can listen.
+// console is where a command reads and speaks, so that tests can too.
 type console struct {
+	in  io.Reader // what is piped in
 	out io.Writer // results only
 	err io.Writer // everything else
 }
@@ -85,7 +88,7 @@ func exit(code int, err error) error { return &exitError{code: code, err: err} }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], console{out: os.Stdout, err: os.Stderr})
+	code := run(ctx, os.Args[1:], console{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	stop()
 	os.Exit(code)
 }
@@ -99,8 +102,11 @@ func run(ctx context.Context, args []string, con console) int {
 		fmt.Fprintln(con.err, "relgate:", err) // unreachable unless a command's tags are wrong
 		return exitUsage
 	}
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "--version": // no flag: commands have one of that name
+		args[0] = "version"
 	}
 	parsed, err := parser.Parse(attached(args))
 	if helped != nil {
@@ -151,6 +157,18 @@ func newParser(cli *commandLine, con console, more ...kong.Option) (*kong.Kong, 
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Vars{"scenarios": scenarioNames()},
 	}, more...)...)
+}
+
+type helpCommand struct {
+	Command []string `arg:"" optional:"" help:"A command, such as \"gate wait\"."`
+}
+
+// Run prints what --help does.
+func (c helpCommand) Run(ctx context.Context, con console) error {
+	if code := run(ctx, append(slices.Clone(c.Command), "--help"), con); code != exitPass {
+		return exit(code, nil)
+	}
+	return nil
 }
 
 // given reads a value that must not be empty: a variable that is not set would ask

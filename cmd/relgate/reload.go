@@ -95,6 +95,7 @@ func (d *daemon) watchConfig(ctx context.Context) error {
 func (d *daemon) reload(ctx context.Context) *config.Config {
 	d.reloads.one.Lock()
 	defer d.reloads.one.Unlock()
+	defer d.reloading()()
 	next, problems := config.Load(d.path)
 	for _, p := range problems {
 		d.log.Warn("config", "problem", p.String())

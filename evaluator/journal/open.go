@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -99,9 +100,11 @@ func (j *Journal) claim() (err error) {
 		return err
 	}
 	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("its folder does not exist: %w", err)
+		return fmt.Errorf("its folder does not exist: create it, or name another file with daemon.journal: %w", err)
 	}
-	if j.lock, err = lockFile(path + ".lock"); err != nil {
+	if j.lock, err = lockFile(path + ".lock"); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("it cannot be written there: give the folder and its files to the user that relgate runs as, or name another file with daemon.journal: %w", err)
+	} else if err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
