@@ -66,9 +66,10 @@ func (b *builder) flag(d *desc, on bool, values ...string) {
 	b.metric(d, values).Gauge = &dto.Gauge{Value: &v}
 }
 
-// moment adds a Unix time; one that is not known is left out.
+// moment adds a Unix time; one that is not known is left out. A time that is worked
+// out from one that is not known lies before 1970.
 func (b *builder) moment(d *desc, t time.Time, values ...string) {
-	if !t.IsZero() {
+	if t.Unix() > 0 {
 		b.set(d, float64(t.UnixMilli())/1000, values...)
 	}
 }
