@@ -94,8 +94,8 @@ func (c *catalog) summary(name, help string, labels ...string) *desc {
 }
 
 type runDescs struct {
-	runState, runVerdict, runHeld, runGeneration, lastTick, runInfo, fileState *desc
-	planInfo, runPlanned, runExpected, runDeadline, runDecided, unacknowledged *desc
+	runState, runVerdict, runHeld, runGeneration, lastTick, runInfo, fileState               *desc
+	planInfo, planInterval, runPlanned, runExpected, runDeadline, runDecided, unacknowledged *desc
 }
 
 func (c *catalog) addRun() {
@@ -106,6 +106,7 @@ func (c *catalog) addRun() {
 	c.lastTick = c.gauge("relgate_last_tick_timestamp_seconds", "Unix time of the newest tick that was committed. Absent before the first.", "plan")
 	c.runInfo = c.gauge("relgate_run_info", "Always 1; the labels name the run that the plan's other series are of: its newest that is live.", "plan", "run", "version")
 	c.planInfo = c.gauge("relgate_plan_info", "Always 1; the labels say what the plan of the run is about, who leads it, and where the API shows it (empty without external_url).", "plan", "title", "version", "manager", "url")
+	c.planInterval = c.gauge("relgate_plan_interval_seconds", "Time between two ticks of the run.", "plan")
 	c.runPlanned = c.gauge("relgate_run_planned_start_timestamp_seconds", "Unix time T, at which the run is planned to start.", "plan")
 	c.runExpected = c.gauge("relgate_run_expected_completion_timestamp_seconds", "Unix time at which the plan expects the run to be complete.", "plan")
 	c.runDeadline = c.gauge("relgate_run_deadline_timestamp_seconds", "Unix time at which the last phase that is undecided becomes unknown for good, as far as is known now. Absent once the run is decided.", "plan")

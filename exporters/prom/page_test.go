@@ -133,6 +133,7 @@ func TestPage(t *testing.T) {
 		`relgate_rule_info{gate="veto",kind="success",op="<",owner="Ops",plan="REL-1",rule="api-5xx",signal="api_5xx_rate",title="API 5xx",unit="ratio"} 1`,
 		`relgate_rule_info{gate="",kind="rollback",op=">",owner="",plan="REL-1",rule="api-5xx",signal="api_5xx_rate",title="",unit="ratio"} 1`,
 		`relgate_signal_info{kind="ratio",plan="REL-1",signal="crash_free",source="sentry",unit="ratio"} 1`,
+		`relgate_plan_interval_seconds{plan="REL-1"} 30`,
 		`relgate_run_planned_start_timestamp_seconds{plan="REL-1"} 1.7490024e+09`,
 		`relgate_run_expected_completion_timestamp_seconds{plan="REL-1"} 1.7490096e+09`,
 		`relgate_run_deadline_timestamp_seconds{plan="REL-1"} 1.7490132e+09`,

@@ -95,6 +95,7 @@ func (b *shownRun) run() {
 	b.flag(b.c.unacknowledged, s.Verdict == rules.Rollback && !s.RolledBack, s.Plan)
 	b.set(b.c.runGeneration, float64(s.Generation), s.Plan)
 	b.moment(b.c.lastTick, s.At, s.Plan)
+	b.set(b.c.planInterval, s.Interval.Seconds(), s.Plan)
 	b.moment(b.c.runPlanned, s.Start, s.Plan)
 	b.moment(b.c.runExpected, b.Plan.Completion, s.Plan)
 	if !evaluator.Decided(s.State) {
