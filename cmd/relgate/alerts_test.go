@@ -58,7 +58,7 @@ func TestEachAlertFiresWhenItShould(t *testing.T) {
 		said += readText(t, f)
 	}
 	for _, name := range alertNames(t) {
-		if !regexp.MustCompile(`alertname: `+name+`\n\s+exp_alerts:\n`).MatchString(said) {
+		if !regexp.MustCompile(`alertname: ` + name + `\n\s+exp_alerts:\n`).MatchString(said) {
 			t.Errorf("no test wants %s to fire", name)
 		}
 	}
@@ -320,7 +320,6 @@ func reloadOnce(t *testing.T, d *demo) {
 
 // firing is what fired at any time.
 const firing = `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[60h]))`
-
 
 // The healthy run of config.toml, with a reload and a restart in it, scraped all the
 // while: nothing wakes anybody.

@@ -53,3 +53,22 @@ func TestTheQueriesInTheDocumentsParse(t *testing.T) {
 func isMetric(name string) bool {
 	return slices.ContainsFunc(prom.Metrics(), func(m prom.Metric) bool { return m.Name == name })
 }
+
+// panelQueries is the queries for panels in docs/operations.md that have an answer at
+// any time of a demo, whose clock is not that of Prometheus.
+func panelQueries(t *testing.T) []string {
+	t.Helper()
+	_, panels, _ := strings.Cut(readText(t, filepath.Join(root, "docs", "operations.md")), "\n## Panels\n")
+	panels, _, _ = strings.Cut(panels, "\n## ")
+	var out []string
+	for _, m := range regexp.MustCompile("`(([^`\n]*relgate_[a-z_]+{?)[^`\n]*)`").FindAllStringSubmatch(panels, -1) {
+		query := strings.NewReplacer(`\|`, "|", "$plan", "REL-2025-06-04").Replace(m[1])
+		if !strings.Contains(query, "time()") && !strings.Contains(query, "_overdue{") {
+			out = append(out, query)
+		}
+	}
+	if len(out) < 15 {
+		t.Fatalf("%d queries for panels, want 15 or more: %q", len(out), out)
+	}
+	return out
+}
