@@ -134,8 +134,8 @@ func (c *catalog) addPhase() {
 }
 
 type ruleDescs struct {
-	ruleState, ruleKnown, ruleValue, ruleThreshold, ruleSamples, alerts, alertsForState *desc
-	ruleInfo, ruleFor, ruleBreaching, rulePoints, ruleExpected                          *desc
+	ruleState, ruleKnown, ruleValue, ruleThreshold, ruleSamples, alerts, alertsForState         *desc
+	ruleInfo, ruleFor, ruleBreaching, ruleQuantile, ruleQuantileLimit, rulePoints, ruleExpected *desc
 }
 
 func (c *catalog) addRule() {
@@ -145,6 +145,8 @@ func (c *catalog) addRule() {
 	c.ruleKnown = c.gauge("relgate_rule_known", "Whether the rule has a value (1) or not (0).", labels...)
 	c.ruleValue = c.gauge("relgate_rule_value", "Value that the rule judges, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
 	c.ruleThreshold = c.gauge("relgate_rule_threshold", "Number that the value is compared with, in base units.", labels...)
+	c.ruleQuantile = c.gauge("relgate_rule_quantile_value", "The percentile itself over the stretch that the rule judges, in base units, where the rule judges the share of samples above its threshold. Absent while it is not known.", labels...)
+	c.ruleQuantileLimit = c.gauge("relgate_rule_quantile_threshold", "The threshold of the percentile as the plan has it, in base units.", labels...)
 	c.ruleSamples = c.gauge("relgate_rule_samples", "Samples behind the value. Absent before the rule was judged.", labels...)
 	c.rulePoints = c.gauge("relgate_rule_points", "Periods with data in the stretch that the rule judges. Absent before it was judged.", labels...)
 	c.ruleExpected = c.gauge("relgate_rule_points_expected", "Periods that the stretch has. Absent before the rule was judged.", labels...)

@@ -20,6 +20,7 @@ func view(plan string) prom.View {
 		Rules: []rules.Rule{
 			{Name: "api-5xx", Title: "API 5xx", Owner: "Ops", Kind: rules.Success, Gate: rules.Veto, Alarm: -1, When: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
 			{Name: "api-5xx", Kind: rules.RollbackRule, For: 10 * time.Minute, Alarm: -1, When: rules.Condition{Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent}},
+			{Name: "p95-high", Kind: rules.RollbackRule, Signal: 3, Alarm: -1, Aggregate: rules.Exceedance, When: rules.Condition{Op: rules.Greater, Threshold: 0.05}, ShownWhen: rules.Condition{Op: rules.Greater, Threshold: 3, Unit: rules.Seconds}},
 			{Name: "crash-free-low", Kind: rules.RollbackRule, Signal: 1, Alarm: -1, When: rules.Condition{Op: rules.Less, Threshold: 0.98, Unit: rules.Percent}},
 		},
 		Phases: []rules.Phase{{Name: "ten", Window: 15 * time.Minute}, {Name: "all", Window: time.Hour}},
@@ -42,6 +43,7 @@ func view(plan string) prom.View {
 		Rollback: []evaluator.RuleView{
 			{Name: "api-5xx", Kind: rules.RollbackRule, State: evaluator.RuleBreaching, Evidence: evaluator.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Held: "4m0s", For: "10m0s", Points: 4, Expected: 4, From: t0.Add(time.Minute)}},
 			{Name: "crash-free-low", Kind: rules.RollbackRule, State: evaluator.RuleSilent},
+			{Name: "p95-high", Kind: rules.RollbackRule, State: evaluator.RuleClear, Evidence: evaluator.Evidence{Known: true, Value: .02, Op: rules.Greater, Threshold: .05, Quantile: &evaluator.Quantile{Of: .95, Value: 2.25, Threshold: 3, Unit: rules.Seconds}}},
 		},
 		Signals: []evaluator.SignalView{
 			{Name: "api_5xx_rate", Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute), Settled: t0.Add(4 * time.Minute), Asked: t0.Add(5 * time.Minute), Due: t0.Add(6 * time.Minute)},
@@ -65,7 +67,7 @@ func weighing(plan string) prom.View {
 			Name: name, Kind: rules.RollbackRule, Alarm: -1, Method: rules.Sequential, Limit: .01, Trigger: .03, Alpha: .0025, Signal: []int{0, 0, 4, 5}[i],
 		})
 	}
-	p.Rules[3].Kind, p.Rules[3].Alpha = rules.Success, .01
+	p.Rules[4].Kind, p.Rules[4].Alpha = rules.Success, .01
 	weighed := evaluator.Weighed{
 		Bad: 6, Low: .009, High: .15, Limit: .01, Trigger: .03, Against: 6.5, Bound: 5.991464547107982, Warning: 7.5, Middle: 1.25,
 		Keeps: -.5, Spared: .25, Proof: 2.995732273553991, More: 270,

@@ -187,6 +187,12 @@ func (b *shownRun) rule(phase string, r *evaluator.RuleView) {
 	if e.Known {
 		b.set(b.c.ruleValue, e.Value, plan, phase, r.Name, kind)
 	}
+	if q := e.Quantile; q != nil {
+		b.set(b.c.ruleQuantile, q.Value, plan, phase, r.Name, kind)
+	}
+	if p != nil && p.Aggregate == rules.Exceedance {
+		b.set(b.c.ruleQuantileLimit, p.ShownWhen.Threshold, plan, phase, r.Name, kind)
+	}
 	if wasJudged(r) {
 		b.set(b.c.ruleSamples, e.Samples, plan, phase, r.Name, kind)
 		b.set(b.c.rulePoints, float64(e.Points), plan, phase, r.Name, kind)
