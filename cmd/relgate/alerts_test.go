@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -328,11 +329,13 @@ func TestNoAlertFiresOverAHealthyRun(t *testing.T) {
 	peertest.Need(t, "promtool")
 	dir, begin := t.TempDir(), planStart(t)
 	s := newScraped(t, begin.Add(-10*time.Minute))
+	var reload sync.Once
 	reloaded := make(chan struct{})
 	var stopped time.Time
 	s.live(demoCommand{Scenario: "healthy", Dir: dir}, func(d *demo, now time.Time) bool {
-		if now.Equal(begin.Add(40 * time.Minute)) {
-			go func() { defer close(reloaded); reloadOnce(t, d) }()
+		if !now.Before(begin.Add(40 * time.Minute)) {
+			// The runner takes it up, and it is the runner that asks here.
+			reload.Do(func() { go func() { defer close(reloaded); reloadOnce(t, d) }() })
 		}
 		stopped = now
 		return !now.Before(begin.Add(3 * time.Hour))
@@ -353,6 +356,30 @@ func TestNoAlertFiresOverAHealthyRun(t *testing.T) {
 		`count(max_over_time(relgate_run_state{state="passed"}[60h]) == 1)`: "{value: 1}",
 		`count(min_over_time(up[60h]) == 0)`:                                "{value: 1}",
 	}))
+}
+
+// A source that is down for 25 minutes is said while it is, and nothing else. What a
+// rule says against the release for a while goes to the channel, not to the pager.
+func TestWhatTheAlertsSayOfOtherWorlds(t *testing.T) {
+	t.Parallel()
+	peertest.Need(t, "promtool")
+	against := map[string]string{firing: `{labels: '{alertname="RelgateRuleAgainst"}', value: 2}`}
+	for scenario, want := range map[string]map[string]string{
+		"late-data": against, "blip": against,
+		"outage": {
+			firing: `{labels: '{alertname="RelgateSignalOverdue"}', value: 1}`,
+			`count(sum by (signal, source, severity) (count_over_time(ALERTS{alertstate="firing",signal="crash_free",source="sentry",severity="warning"}[60h])) > 15 < 30)`: `{value: 1}`,
+		},
+	} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			s := newScraped(t, planStart(t).Add(-10*time.Minute))
+			s.live(demoCommand{Scenario: scenario, Dir: t.TempDir()}, func(d *demo, at time.Time) bool {
+				return !at.Before(planStart(t).Add(4 * time.Hour))
+			})
+			promtool(t, "test", "rules", s.test(want))
+		})
+	}
 }
 
 // A run that is rolled back pages once, for the rollback, also when relgate is
