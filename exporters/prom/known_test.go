@@ -2,6 +2,8 @@ package prom_test
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,4 +167,74 @@ func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 		"relgate_rule_points{", "relgate_rule_points_expected", "relgate_rule_breaching_seconds",
 		"relgate_signal_value", "relgate_signal_samples", "relgate_signal_fault", "relgate_signal_overdue", "relgate_source_rate_remaining", "ALERTS",
 	)
+}
+
+// Of a rule that judges a share of the periods, comparison, threshold and unit are
+// those of the share, judged or not.
+func TestARuleOnAShareOfThePeriodsIsShownAsThat(t *testing.T) {
+	v := view("p")
+	r := &v.Run.Plan.Rules[0]
+	r.Aggregate, r.MinShare, r.When = rules.Share, .95, rules.Condition{Op: rules.LessOrEqual, Threshold: 2.5, Unit: rules.Seconds}
+	v.Run.Plan.Signals[0].Unit = rules.Seconds
+	now := t0
+	_, page := get(t, newExporter(&now, v).Handler())
+	wantLines(t, page,
+		`relgate_rule_threshold{kind="success",phase="all",plan="p",rule="api-5xx"} 0.95`,
+		`relgate_rule_info{gate="veto",kind="success",op=">=",owner="Ops",plan="p",rule="api-5xx",signal="api_5xx_rate",title="API 5xx",unit="ratio"} 1`,
+		`relgate_rule_info{gate="",kind="rollback",op=">",owner="",plan="p",rule="api-5xx",signal="api_5xx_rate",title="",unit="seconds"} 1`,
+	)
+}
+
+// What was counted under two configs is their sum; what stands now is the newer's.
+func TestPlusAddsWhatOnlyGrows(t *testing.T) {
+	fill := func(v reflect.Value, n int64) {
+		for i := range v.NumField() {
+			switch f := v.Field(i); f.Kind() {
+			case reflect.Uint64:
+				f.SetUint(uint64(n))
+			case reflect.Int, reflect.Int64:
+				f.SetInt(n)
+			}
+		}
+	}
+	sums := func(v reflect.Value, stands ...string) {
+		for i := range v.NumField() {
+			name, want, got := v.Type().Field(i).Name, int64(111), int64(0)
+			if slices.Contains(stands, name) {
+				want = 100
+			}
+			switch f := v.Field(i); f.Kind() {
+			case reflect.Uint64:
+				got = int64(f.Uint())
+			case reflect.Int, reflect.Int64:
+				got = f.Int()
+			default:
+				continue
+			}
+			if got != want {
+				t.Errorf("%s.%s is %d, want %d", v.Type().Name(), name, got, want)
+			}
+		}
+	}
+	var sources [3]prom.SourceStats
+	var endpoints [3]prom.EndpointStats
+	for i, n := range []int64{100, 10, 1} {
+		fill(reflect.ValueOf(&sources[i]).Elem(), n)
+		fill(reflect.ValueOf(&endpoints[i]).Elem(), n)
+		sources[i].Readings = map[rules.Fault]uint64{rules.OK: uint64(n)}
+	}
+	sources[1].LastSuccess, endpoints[2].LastSuccess = t0, t0
+	source, endpoint := sources[0].Plus(sources[1]).Plus(sources[2]), endpoints[0].Plus(endpoints[1]).Plus(endpoints[2])
+	sums(reflect.ValueOf(source))
+	sums(reflect.ValueOf(endpoint), "Pending", "Lag", "OrdersPending")
+	if source.Readings[rules.OK] != 111 || sources[0].Readings[rules.OK] != 100 {
+		t.Errorf("%d readings, of which the first has %d; want 111 and 100", source.Readings[rules.OK], sources[0].Readings[rules.OK])
+	}
+	if !source.LastSuccess.Equal(t0) || !endpoint.LastSuccess.Equal(t0) {
+		t.Errorf("the newest success is %v and %v, want %v", source.LastSuccess, endpoint.LastSuccess, t0)
+	}
+	silent := prom.SourceStats{RateRemaining: -1}
+	if got := silent.Plus(prom.SourceStats{RateRemaining: 7}).RateRemaining; got != 7 {
+		t.Errorf("before the new source has asked, the rate is %v, want what the old one was told: 7", got)
+	}
 }
