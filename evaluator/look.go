@@ -58,6 +58,14 @@ func (v *Snapshot) lookAt(lay *layout, st *State) {
 	for i := range plan.Signals {
 		v.Signals[i] = st.signalView(lay, i)
 	}
+	if !st.watched(plan, lay, st.at) {
+		return
+	}
+	for i, need := range st.needs(lay, st.at) {
+		if need != unneeded {
+			v.Signals[i].Due = when(max(st.signals[i].owed(), need))
+		}
+	}
 }
 
 // current is the latest phase that has begun, else the first.

@@ -97,9 +97,25 @@ func (s *series) health(lay *signalLayout, rd *rules.Reading, at int64, good boo
 		s.next = alignDown(at-lay.settle, lay.every) + lay.every + lay.settle
 	} else {
 		s.fails = min(s.fails+1, maxFails)
-		s.next = at + min(int64(30)<<min(s.fails-1, 10), maxBackoff)
+		s.next = at + backoff(s.fails)
 	}
 	s.next = max(s.next, min(rd.RetryAt, at+maxRetryAt))
+}
+
+// backoff is how long a source is left alone, at least, after so many failures in a row.
+func backoff(fails int16) int64 { return min(int64(30)<<min(fails-1, 10), maxBackoff) }
+
+// owed is when the source is to answer next, or since when it has failed to: no later
+// than the first of the failures in a row.
+func (s *series) owed() int64 {
+	if s.fails == 0 {
+		return s.next
+	}
+	first, slow := s.asked, int16(5) // from the slow one on the distance is maxBackoff
+	for n := int16(1); n < min(s.fails, slow); n++ {
+		first -= backoff(n)
+	}
+	return first - int64(max(0, s.fails-slow))*maxBackoff
 }
 
 // advance moves the watermark, never back and never past the tick.

@@ -118,6 +118,7 @@ type SignalView struct {
 	Settled  time.Time   // watermark
 	Asked    time.Time   // when the source was last asked
 	NextAsk  time.Time   // when it will be asked next
+	Due      time.Time   // when its source owes an answer, or since when it has owed one; zero while nothing needs the signal
 	Fault    rules.Fault // of the newest reading
 	Detail   string
 	Failures int // readings in a row with a fault

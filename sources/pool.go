@@ -142,6 +142,15 @@ func (p *Pool) Stats() []SourceStats {
 	return out
 }
 
+// Timeouts says how long a question to each source may take in all, by name.
+func (p *Pool) Timeouts() map[string]time.Duration {
+	out := make(map[string]time.Duration, len(p.lanes))
+	for name, l := range p.lanes {
+		out[name] = max(p.limit(l), l.patience)
+	}
+	return out
+}
+
 // bySource groups the indexes of wants by the source that is to be asked.
 func bySource(wants []Want) map[string][]int {
 	groups := map[string][]int{}

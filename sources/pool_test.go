@@ -448,3 +448,16 @@ func TestClip(t *testing.T) {
 		}
 	}
 }
+
+func TestTimeoutsAreHowLongAQuestionMayTakeInAll(t *testing.T) {
+	p := sources.NewPool(sources.PoolConfig{
+		Timeout: 10 * time.Second, Patience: map[string]time.Duration{"quick": 4 * time.Second, "slow": 5 * time.Minute},
+		Sources: map[string]sources.Source{"quick": steady, "slow": steady, "plain": steady},
+	})
+	defer closed(t, p)
+	for name, want := range map[string]time.Duration{"quick": 4 * time.Second, "slow": 5 * time.Minute, "plain": 10 * time.Second} {
+		if got := p.Timeouts()[name]; got != want {
+			t.Errorf("a question to the %s source may take %s, want %s", name, got, want)
+		}
+	}
+}

@@ -52,6 +52,7 @@ type daemon struct {
 	gate    *gate.Gate
 	metrics *prom.Exporter
 	hooks   atomic.Pointer[webhook.Webhook]
+	told    totals[prom.EndpointStats] // by all webhooks so far
 	encoder *encoder
 	reloads *reloads
 	public  net.Listener
@@ -89,7 +90,7 @@ func (d *daemon) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.hooks.Store(hooks)
+	d.useHooks(hooks)
 	if err := d.newExporters(); err != nil {
 		return err
 	}
@@ -176,7 +177,7 @@ func (d *daemon) follow(ctx context.Context) error {
 		changed := d.runner.Watch()
 		published := d.runner.Published()
 		d.gate.Update(gateViews(published))
-		d.metrics.Update(metricViews(published))
+		d.metrics.Update(metricViews(published, d.asked.pool.Load().Timeouts()))
 		select {
 		case <-changed:
 		case <-ctx.Done():

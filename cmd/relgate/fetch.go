@@ -8,6 +8,7 @@ import (
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 )
@@ -16,6 +17,8 @@ import (
 type fetcher struct {
 	mu   sync.RWMutex // read while the pool is asked
 	pool atomic.Pointer[sources.Pool]
+
+	counted totals[prom.SourceStats]
 }
 
 // use puts a pool in force and gives the one before it, after the tick that
@@ -23,6 +26,7 @@ type fetcher struct {
 func (f *fetcher) use(p *sources.Pool) *sources.Pool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.counted.use(p, func() []prom.SourceStats { return poolStats(p) })
 	return f.pool.Swap(p)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator"
@@ -62,12 +63,12 @@ func runView(u *runner.RunView) wire.RunView {
 }
 
 // metricViews is what the metrics page shows: the newest run of each plan.
-func metricViews(p *runner.Published) prom.Views {
-	v := prom.Views{Trouble: p.Trouble != nil}
+func metricViews(p *runner.Published, timeouts map[string]time.Duration) prom.Views {
+	v := prom.Views{Trouble: p.Trouble != nil, Timeouts: timeouts}
 	for i := range p.Plans {
 		view := prom.View{Name: p.Plans[i].Name, File: string(p.Plans[i].File)}
 		if u := p.Plans[i].Newest(); u != nil {
-			view.Run = new(runView(u))
+			view.Run, view.Decided = new(runView(u)), u.Record.Decided
 		}
 		v.Plans = append(v.Plans, view)
 	}

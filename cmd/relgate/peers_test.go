@@ -110,7 +110,7 @@ func TestPromtoolFindsNothingToSay(t *testing.T) {
 
 func TestPrometheusScrapesAndADashboardAnswers(t *testing.T) {
 	prometheus := peertest.Need(t, "prometheus")
-	_, private := startDemo(t, "--speed", "3600")
+	_, private := startDemo(t, "--speed", "20000")
 	dir, address := t.TempDir(), freePort(t)
 	config := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs: [{job_name: relgate, static_configs: [{targets: [%q]}]}]\n", private)
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o644); err != nil {
@@ -118,13 +118,13 @@ func TestPrometheusScrapesAndADashboardAnswers(t *testing.T) {
 	}
 	start(t, prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address, "--log.level=error")
-	for _, query := range []string{
+	for _, query := range append(panelQueries(t),
 		`max by (phase) (relgate_gate_open{plan="REL-2025-06-04"})`,
 		`sum by (verdict) (relgate_gate_verdict{phase="lambda-10"}) > 0`,
 		`relgate_rule_value{rule="api-5xx-high"} < 0.03`,
 		`rate(relgate_source_requests_total[1m])`,
 		`up{job="relgate"} == 1`,
-	} {
+	) {
 		eventually(t, "an answer to "+query, func() bool {
 			var answer struct {
 				Status string

@@ -153,7 +153,7 @@ func (d *daemon) putInForce(ctx context.Context, next *config.Config, hooks *web
 	if err := d.runner.Reload(ctx, policies(next)); err != nil {
 		return err
 	}
-	d.hooks.Store(hooks)
+	d.useHooks(hooks)
 	return nil
 }
 

@@ -31,30 +31,40 @@ func (b *builder) done() []*dto.MetricFamily {
 	return out
 }
 
+// series is what a series needs, in one piece of memory.
+type series struct {
+	metric dto.Metric
+	gauge  dto.Gauge
+	value  float64
+}
+
 // metric adds a series without a value; the label values stand in the order of
 // the desc.
-func (b *builder) metric(d *desc, values []string) *dto.Metric {
+func (b *builder) metric(d *desc, values []string) *series {
 	f := b.families[d.index]
 	if f == nil {
 		f = &dto.MetricFamily{Name: &d.name, Help: &d.help, Type: d.kind.Enum()}
 		b.families[d.index] = f
 	}
-	m := &dto.Metric{Label: make([]*dto.LabelPair, len(d.order))}
-	pairs := make([]dto.LabelPair, len(d.order))
+	s := new(series)
+	s.metric.Label = make([]*dto.LabelPair, len(d.order))
+	pairs, valid := make([]dto.LabelPair, len(d.order)), make([]string, len(d.order))
 	for to, from := range d.order {
-		pairs[to].Name = &d.labels[from]
-		pairs[to].Value = new(strings.ToValidUTF8(values[from], "\uFFFD"))
-		m.Label[to] = &pairs[to]
+		valid[to] = strings.ToValidUTF8(values[from], "\uFFFD")
+		pairs[to].Name, pairs[to].Value = &d.labels[from], &valid[to]
+		s.metric.Label[to] = &pairs[to]
 	}
-	f.Metric = append(f.Metric, m)
-	return m
+	f.Metric = append(f.Metric, &s.metric)
+	return s
 }
 
 // set adds a gauge. A value that is not a number would be a series that every
 // comparison misses: it is left out.
 func (b *builder) set(d *desc, v float64, values ...string) {
 	if !math.IsNaN(v) && !math.IsInf(v, 0) {
-		b.metric(d, values).Gauge = &dto.Gauge{Value: &v}
+		s := b.metric(d, values)
+		s.value = v
+		s.gauge.Value, s.metric.Gauge = &s.value, &s.gauge
 	}
 }
 
@@ -63,26 +73,27 @@ func (b *builder) flag(d *desc, on bool, values ...string) {
 	if on {
 		v = 1
 	}
-	b.metric(d, values).Gauge = &dto.Gauge{Value: &v}
+	b.set(d, v, values...)
 }
 
-// moment adds a Unix time; one that is not known is left out.
+// moment adds a Unix time; one that is not known is left out. A time that is worked
+// out from one that is not known lies before 1970.
 func (b *builder) moment(d *desc, t time.Time, values ...string) {
-	if !t.IsZero() {
+	if t.Unix() > 0 {
 		b.set(d, float64(t.UnixMilli())/1000, values...)
 	}
 }
 
 // seconds adds a counter of time.
 func (b *builder) seconds(d *desc, t time.Duration, values ...string) {
-	b.metric(d, values).Counter = &dto.Counter{Value: new(t.Seconds())}
+	b.metric(d, values).metric.Counter = &dto.Counter{Value: new(t.Seconds())}
 }
 
 func (b *builder) count(d *desc, n uint64, values ...string) {
-	b.metric(d, values).Counter = &dto.Counter{Value: new(float64(n))}
+	b.metric(d, values).metric.Counter = &dto.Counter{Value: new(float64(n))}
 }
 
 // took adds a summary without quantiles: how often and how long in all.
 func (b *builder) took(d *desc, t Took, values ...string) {
-	b.metric(d, values).Summary = &dto.Summary{SampleCount: &t.Count, SampleSum: &t.Seconds}
+	b.metric(d, values).metric.Summary = &dto.Summary{SampleCount: &t.Count, SampleSum: &t.Seconds}
 }

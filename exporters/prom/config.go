@@ -1,6 +1,7 @@
 package prom
 
 import (
+	"maps"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -18,15 +19,18 @@ type Config struct {
 	Webhooks func() []EndpointStats // what was delivered
 	Reload   func() ReloadStats     // the newest reading of the config
 	Gate     func() GateStats       // what CI asked
+	HTTP     func() HTTPStats       // the connections of the public port
 	Clock    func() ClockStats      // what the wall clock did
 	Journal  func() JournalStats    // whether the journal takes what is written
+	BaseURL  string                 // external URL, in relgate_plan_info; empty: no url is shown
 	Process  bool                   // show the go_ and process_ series too
 }
 
 // Views is everything that the page shows.
 type Views struct {
-	Plans   []View
-	Trouble bool // the journal cannot be written: no verdict is known but an ordered rollback
+	Plans    []View
+	Trouble  bool                     // the journal cannot be written: no verdict is known but an ordered rollback
+	Timeouts map[string]time.Duration // :: source → how long a question to it may take; zero for one that is not named
 }
 
 // View is a plan, with its newest live run as it stands after a committed tick.
@@ -34,6 +38,8 @@ type View struct {
 	Name string
 	File string        // how its file stands: ok, gone, broken, waiting
 	Run  *wire.RunView // nil: it has none
+
+	Decided time.Time // when the run was decided; zero while it is not
 }
 
 // FileStates lists what View.File may say, in order.
@@ -88,6 +94,45 @@ type SourceStats struct {
 	RateRemaining float64 // of the upstream's own window; negative when it does not say
 }
 
+// Key names the source.
+func (s SourceStats) Key() string { return s.Source }
+
+// Plus adds what the same source has counted under an earlier config.
+func (s SourceStats) Plus(before SourceStats) SourceStats {
+	if s.Requests == 0 {
+		s.RateRemaining = before.RateRemaining // the upstream has said nothing newer
+	}
+	sums := maps.Clone(before.Readings)
+	if sums == nil {
+		sums = map[rules.Fault]uint64{}
+	}
+	for f, n := range s.Readings {
+		sums[f] += n
+	}
+	s.Readings = sums
+	s.Fetches += before.Fetches
+	s.Points += before.Points
+	s.Dropped += before.Dropped
+	s.Timeouts += before.Timeouts
+	s.Refused += before.Refused
+	s.Panics += before.Panics
+	s.Took += before.Took
+	s.Requests += before.Requests
+	s.Retries += before.Retries
+	s.Throttled += before.Throttled
+	s.Billed += before.Billed
+	s.BytesScanned += before.BytesScanned
+	s.LastSuccess = later(s.LastSuccess, before.LastSuccess)
+	return s
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // EndpointStats is what one webhook endpoint was told. Counters only grow.
 type EndpointStats struct {
 	Endpoint  string
@@ -99,6 +144,24 @@ type EndpointStats struct {
 	Escalated uint64 // events told to the second endpoint
 	Pending   int
 	Lag       time.Duration // age of the oldest event that is not delivered; zero when there is none
+
+	OrdersPending int       // orders that are not delivered
+	LastSuccess   time.Time // of the newest request that was accepted; zero before the first
+}
+
+// Key names the endpoint and its class: together they are its series.
+func (s EndpointStats) Key() string { return s.Class + "/" + s.Endpoint }
+
+// Plus adds what the same endpoint was told under an earlier config. What is pending
+// is in the journal, and counted once.
+func (s EndpointStats) Plus(before EndpointStats) EndpointStats {
+	s.Attempts += before.Attempts
+	s.Delivered += before.Delivered
+	s.Failures += before.Failures
+	s.Dead += before.Dead
+	s.Escalated += before.Escalated
+	s.LastSuccess = later(s.LastSuccess, before.LastSuccess)
+	return s
 }
 
 // ReloadStats is how the newest reading of the config went.
@@ -109,8 +172,21 @@ type ReloadStats struct {
 
 // GateStats is how often the gate was asked. Counters only grow.
 type GateStats struct {
-	Answers []GateAnswers
-	Waiting int // long polls now
+	Answers  []GateAnswers
+	Waiting  int // long polls now
+	Refusals []GateRefusals
+}
+
+// GateRefusals counts the requests that were refused for one reason.
+type GateRefusals struct {
+	Reason string // of a fixed list
+	Count  uint64
+}
+
+// HTTPStats is how many connections the public port has. Closed only grows.
+type HTTPStats struct {
+	Open, Limit int
+	Closed      uint64 // at once, because Limit were open
 }
 
 // GateAnswers counts the answers of one view with one status.

@@ -94,7 +94,8 @@ func (c *catalog) summary(name, help string, labels ...string) *desc {
 }
 
 type runDescs struct {
-	runState, runVerdict, runHeld, runGeneration, lastTick, runInfo, fileState *desc
+	runState, runVerdict, runHeld, runGeneration, lastTick, runInfo, fileState               *desc
+	planInfo, planInterval, runPlanned, runExpected, runDeadline, runDecided, unacknowledged *desc
 }
 
 func (c *catalog) addRun() {
@@ -104,11 +105,19 @@ func (c *catalog) addRun() {
 	c.runGeneration = c.gauge("relgate_run_generation", "Number of events of the run so far: changes exactly when something changed.", "plan")
 	c.lastTick = c.gauge("relgate_last_tick_timestamp_seconds", "Unix time of the newest tick that was committed. Absent before the first.", "plan")
 	c.runInfo = c.gauge("relgate_run_info", "Always 1; the labels name the run that the plan's other series are of: its newest that is live.", "plan", "run", "version")
+	c.planInfo = c.gauge("relgate_plan_info", "Always 1; the labels say what the plan of the run is about, who leads it, and where the API shows it (empty without external_url).", "plan", "title", "version", "manager", "url")
+	c.planInterval = c.gauge("relgate_plan_interval_seconds", "Time between two ticks of the run.", "plan")
+	c.runPlanned = c.gauge("relgate_run_planned_start_timestamp_seconds", "Unix time T, at which the run is planned to start.", "plan")
+	c.runExpected = c.gauge("relgate_run_expected_completion_timestamp_seconds", "Unix time at which the plan expects the run to be complete.", "plan")
+	c.runDeadline = c.gauge("relgate_run_deadline_timestamp_seconds", "Unix time at which the last phase that is undecided becomes unknown for good, as far as is known now. Absent once the run is decided.", "plan")
+	c.runDecided = c.gauge("relgate_run_decided_timestamp_seconds", "Unix time at which the run was decided. Absent while it is not.", "plan")
+	c.unacknowledged = c.gauge("relgate_rollback_unacknowledged", "Whether a rollback is ordered and was not yet reported as carried out (1) or not (0).", "plan")
 	c.fileState = c.gauge("relgate_plan_file_state", "Whether the plan's file is in the state (1) or not (0). A run goes on by the plan in the journal while its file is gone, broken, or waiting with another version.", "plan", "state")
 }
 
 type phaseDescs struct {
 	gateOpen, gateVerdict, phaseState, phaseTraffic, phaseWindow, phaseStarted, phaseEnd *desc
+	phasePlanned, phaseDeadline, phaseDecided                                            *desc
 }
 
 func (c *catalog) addPhase() {
@@ -117,23 +126,34 @@ func (c *catalog) addPhase() {
 	c.phaseState = c.gauge("relgate_phase_state", "Whether the phase is in the state (1) or not (0).", "plan", "phase", "state")
 	c.phaseTraffic = c.gauge("relgate_phase_traffic_ratio", "Share of the users that the phase is planned to reach, 0 to 1.", "plan", "phase")
 	c.phaseWindow = c.gauge("relgate_phase_monitoring_window_seconds", "Length of the phase's monitoring window.", "plan", "phase")
+	c.phasePlanned = c.gauge("relgate_phase_planned_start_timestamp_seconds", "Unix time at which the plan lets the phase begin.", "plan", "phase")
 	c.phaseStarted = c.gauge("relgate_phase_started_timestamp_seconds", "Unix time at which the phase began. Absent before.", "plan", "phase")
 	c.phaseEnd = c.gauge("relgate_phase_window_end_timestamp_seconds", "Unix time at which the phase's monitoring window ends. Absent before the phase began.", "plan", "phase")
+	c.phaseDeadline = c.gauge("relgate_phase_deadline_timestamp_seconds", "Unix time at which the phase becomes unknown if it is not decided: the end of its window and what it may wait for data beyond. Absent before the phase began.", "plan", "phase")
+	c.phaseDecided = c.gauge("relgate_phase_decided_timestamp_seconds", "Unix time at which the phase was decided. Absent while it is not.", "plan", "phase")
 }
 
 type ruleDescs struct {
-	ruleState, ruleKnown, ruleValue, ruleThreshold, ruleSamples, alerts, alertsForState *desc
+	ruleState, ruleKnown, ruleValue, ruleThreshold, ruleSamples, alerts, alertsForState         *desc
+	ruleInfo, ruleFor, ruleBreaching, ruleQuantile, ruleQuantileLimit, rulePoints, ruleExpected *desc
 }
 
 func (c *catalog) addRule() {
 	labels := []string{"plan", "phase", "rule", "kind"}
 	c.ruleState = c.gauge("relgate_rule_state", "Whether the rule is in the state (1) or not (0). A success rule is judged once in every phase that names it; a rollback rule is watched over the run and has no phase.", append(labels, "state")...)
+	c.ruleInfo = c.gauge("relgate_rule_info", "Always 1; the labels say what the rule judges, by which comparison (op) and in which unit (ratio, seconds, number), and what a success rule may do to its phase (gate).", "plan", "rule", "kind", "signal", "op", "unit", "title", "owner", "gate")
 	c.ruleKnown = c.gauge("relgate_rule_known", "Whether the rule has a value (1) or not (0).", labels...)
 	c.ruleValue = c.gauge("relgate_rule_value", "Value that the rule judges, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
 	c.ruleThreshold = c.gauge("relgate_rule_threshold", "Number that the value is compared with, in base units.", labels...)
-	c.ruleSamples = c.gauge("relgate_rule_samples", "Samples behind the value.", labels...)
+	c.ruleQuantile = c.gauge("relgate_rule_quantile_value", "The percentile itself over the stretch that the rule judges, in base units, where the rule judges the share of samples above its threshold. Absent while it is not known.", labels...)
+	c.ruleQuantileLimit = c.gauge("relgate_rule_quantile_threshold", "The threshold of the percentile as the plan has it, in base units.", labels...)
+	c.ruleSamples = c.gauge("relgate_rule_samples", "Samples behind the value. Absent before the rule was judged.", labels...)
+	c.rulePoints = c.gauge("relgate_rule_points", "Periods with data in the stretch that the rule judges. Absent before it was judged.", labels...)
+	c.ruleExpected = c.gauge("relgate_rule_points_expected", "Periods that the stretch has. Absent before the rule was judged.", labels...)
+	c.ruleFor = c.gauge("relgate_rule_for_seconds", "How long the rollback rule must be breached before it acts. Absent for rules without for.", labels...)
+	c.ruleBreaching = c.gauge("relgate_rule_breaching_seconds", "How long it has been breached, of relgate_rule_for_seconds. Absent while the rule has no value.", labels...)
 	c.alerts = c.gauge("ALERTS", "Rules that speak against the release, in the shape of Prometheus' own alerts: pending while it has not lasted or only warns, firing when it holds the run or is decided. Absent otherwise.", "alertname", "alertstate", "plan", "phase", "severity")
-	c.alertsForState = c.gauge("ALERTS_FOR_STATE", "Unix time since when the alert is pending or firing: for a success rule the start of the stretch that it judges.", "alertname", "plan", "phase", "severity")
+	c.alertsForState = c.gauge("ALERTS_FOR_STATE", "Unix time since when the alert is pending or firing: the start of the stretch that speaks against the release; for a success rule, of the stretch that it judges.", "alertname", "plan", "phase", "severity")
 }
 
 type evidenceDescs struct {
@@ -143,7 +163,7 @@ type evidenceDescs struct {
 
 func (c *catalog) addEvidence() {
 	labels := []string{"plan", "phase", "rule", "kind"}
-	c.ruleBad = c.gauge("relgate_rule_bad_samples", "Samples that were bad, of relgate_rule_samples. Only of rules that weigh evidence on counts.", labels...)
+	c.ruleBad = c.gauge("relgate_rule_bad_samples", "Samples that were bad, of relgate_rule_samples. Absent before anything was weighed. Only of rules that weigh evidence on counts.", labels...)
 	c.ruleLow = c.gauge("relgate_rule_value_low", "The value is likely no less than this, 95 %, at any time, in base units. Absent while nothing is known.", labels...)
 	c.ruleHigh = c.gauge("relgate_rule_value_high", "The value is likely no more than this, 95 %, at any time, in base units. Absent while nothing is known.", labels...)
 	c.against = c.gauge("relgate_rule_evidence_log", "Natural log of e, the evidence against the release: the chance of this in a release that meets its target, at any time, is under 1 in e. Absent for a gap between groups, which is judged by its interval.", labels...)
@@ -155,24 +175,27 @@ func (c *catalog) addEvidence() {
 	c.keeps = c.gauge("relgate_rule_proof_target_log", "Natural log of the evidence that the release meets its target: the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.spared = c.gauge("relgate_rule_proof_trigger_log", "Natural log of the evidence that the trigger is excluded: where that is enough, the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.proof = c.gauge("relgate_rule_proof_bound_log", "Natural log of the evidence from which the success rule passes.", labels...)
-	c.more = c.gauge("relgate_rule_samples_needed", "Samples without a bad one that would let the success rule pass, at least; 0 when it passes, or none would.", labels...)
+	c.more = c.gauge("relgate_rule_samples_needed", "Samples without a bad one that would let the success rule pass, at least; 0 when it passes, or none would. Absent before anything was weighed.", labels...)
 	c.falseRollback = c.gauge("relgate_plan_false_rollback_ratio", "How likely the rules that weigh evidence may roll back a release that meets its targets, 0 to 1: the budget of the release.", "plan")
 	c.ruleFalseRollback = c.gauge("relgate_rule_false_rollback_ratio", "The rollback rule's share of that budget, 0 to 1.", labels...)
 }
 
 type signalDescs struct {
 	signalKnown, signalValue, signalSamples, signalNewest, signalSettled, signalAsked, signalFault, signalFailures *desc
+	signalInfo, signalOverdue                                                                                      *desc
 }
 
 func (c *catalog) addSignal() {
 	labels := []string{"plan", "signal"}
+	c.signalInfo = c.gauge("relgate_signal_info", "Always 1; the labels say which source is asked for the signal, of what kind it is, and its unit (ratio, seconds, number).", append(labels, "source", "kind", "unit")...)
+	c.signalOverdue = c.gauge("relgate_signal_overdue", "Whether the signal has no answer although it is due (1) or not (0): one is due by the signal's every and settle, and late by twice the timeout of its source and two intervals or a minute. An answer without data is one. Absent while the run does not need the signal.", labels...)
 	c.signalKnown = c.gauge("relgate_signal_known", "Whether the signal has a value (1) or not (0). A percentile that is judged by the share of samples above a threshold is shown as that share.", labels...)
 	c.signalValue = c.gauge("relgate_signal_value", "Newest value of the signal, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
-	c.signalSamples = c.gauge("relgate_signal_samples", "Samples behind the newest value.", labels...)
+	c.signalSamples = c.gauge("relgate_signal_samples", "Samples behind the newest value. Absent when there is none.", labels...)
 	c.signalNewest = c.gauge("relgate_signal_newest_timestamp_seconds", "Unix time at which the signal's newest period ends. Absent when there is none.", labels...)
 	c.signalSettled = c.gauge("relgate_signal_settled_timestamp_seconds", "Unix time up to which the signal's data is complete. Absent while that is not known.", labels...)
 	c.signalAsked = c.gauge("relgate_signal_asked_timestamp_seconds", "Unix time at which the source was last asked for the signal. Absent before the first time.", labels...)
-	c.signalFault = c.gauge("relgate_signal_fault", "Whether the newest reading of the signal has the fault (1) or not (0); ok is none.", append(labels, "fault")...)
+	c.signalFault = c.gauge("relgate_signal_fault", "Whether the newest reading of the signal has the fault (1) or not (0); ok is none. Absent before it was asked for.", append(labels, "fault")...)
 	c.signalFailures = c.gauge("relgate_signal_consecutive_failures", "Readings in a row that had a fault.", labels...)
 }
 
@@ -221,6 +244,7 @@ func (c *catalog) addSource() {
 
 type webhookDescs struct {
 	attempts, delivered, failures, dead, escalated, pending, lag *desc
+	orders, delivery                                             *desc
 }
 
 func (c *catalog) addWebhook() {
@@ -232,15 +256,22 @@ func (c *catalog) addWebhook() {
 	c.escalated = c.counter("relgate_webhook_escalated_total", "Events sent to the second endpoint because deliveries to this one fail.", labels...)
 	c.pending = c.gauge("relgate_webhook_pending", "Events read for the endpoint and not delivered yet.", labels...)
 	c.lag = c.gauge("relgate_webhook_lag_seconds", "Age of the oldest event that is not delivered; 0 when there is none.", labels...)
+	c.orders = c.gauge("relgate_webhook_orders_pending", "Orders (rollback, hold, resume, abort) that are not delivered to the endpoint yet.", labels...)
+	c.delivery = c.gauge("relgate_webhook_last_success_timestamp_seconds", "Unix time of the newest request that the endpoint accepted. Absent when there was none since the daemon began.", labels...)
 }
 
 type daemonDescs struct {
+	refusals, connections, connectionLimit, connectionsClosed                                *desc
 	gateRequests, gateWaiting, reloadOK, reloadTime, build, clockStep, clockAhead, journalOK *desc
 }
 
 func (c *catalog) addDaemon() {
 	c.gateRequests = c.counter("relgate_gate_requests_total", "Answers of the gate, by view and status code.", "view", "code")
 	c.gateWaiting = c.gauge("relgate_gate_long_polls", "Requests to the gate that wait for a change now.")
+	c.refusals = c.counter("relgate_gate_refusals_total", "Requests that were refused because of who asked or how, by reason.", "reason")
+	c.connections = c.gauge("relgate_http_connections", "Connections that are open on the public port.")
+	c.connectionLimit = c.gauge("relgate_http_connections_limit", "Connections that the public port takes at most.")
+	c.connectionsClosed = c.counter("relgate_http_connections_closed_total", "Connections that were closed at once because the public port had as many as it takes.")
 	c.reloadOK = c.gauge("relgate_config_last_reload_successful", "Whether the newest reading of the config went well (1) or not (0).")
 	c.reloadTime = c.gauge("relgate_config_last_reload_success_timestamp_seconds", "Unix time of the newest reading of the config that went well.")
 	c.clockStep = c.counter("relgate_clock_step_seconds_total", "Steps of the wall clock that the daemon has seen, all together, by direction: forward or back. Ticks go on by a clock that does not step.", "direction")

@@ -38,7 +38,6 @@ func TestEvidence(t *testing.T) {
 		`relgate_rule_evidence_log`+idle+`0`,
 		fmt.Sprintf(`relgate_rule_evidence_bound_log%s%v`, idle, -math.Log(.01)),
 		fmt.Sprintf(`relgate_rule_proof_bound_log%s%v`, idle, -math.Log(.05)),
-		`relgate_rule_bad_samples`+idle+`0`,
 		`relgate_rule_evidence_log`+stars+`6.5`,
 		`relgate_rule_value_low`+gap+`0.009`,
 		`relgate_rule_false_rollback_ratio`+gap+`0.0025`,
@@ -49,7 +48,7 @@ func TestEvidence(t *testing.T) {
 	wantNone(t, page,
 		`relgate_rule_proof_target_log`+high, `relgate_rule_samples_needed`+high, `relgate_rule_false_rollback_ratio`+success,
 		`relgate_rule_evidence_earlier_log`+high, `relgate_rule_evidence_baseline_log`+success, `relgate_rule_value_low`+idle, `relgate_rule_value_high`+idle,
-		`relgate_rule_bad_samples`+stars, `relgate_rule_evidence_warning_log`+stars, `relgate_rule_evidence_middle_log`+stars,
+		`relgate_rule_bad_samples`+idle, `relgate_rule_samples_needed`+idle, `relgate_rule_bad_samples`+stars, `relgate_rule_evidence_warning_log`+stars, `relgate_rule_evidence_middle_log`+stars,
 		`relgate_rule_evidence_log`+gap, `relgate_rule_evidence_bound_log`+gap, `relgate_rule_bad_samples`+gap,
 		`relgate_rule_evidence_log{kind="success",phase="ten",plan="p",rule="api-5xx"}`,
 	)

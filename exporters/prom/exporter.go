@@ -29,14 +29,14 @@ func New(c Config) *Exporter {
 		r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 		e.process = r
 	}
-	e.page.Store(newPage(e.catalog, Views{}, time.Time{}))
+	e.page.Store(e.newPage(Views{}, time.Time{}))
 	return e
 }
 
 // Update shows what stands after a committed tick: all plans that there are.
 func (e *Exporter) Update(v Views) {
 	v.Plans = slices.Clone(v.Plans)
-	e.page.Store(newPage(e.catalog, v, e.now()))
+	e.page.Store(e.newPage(v, e.now()))
 }
 
 // current is the page as of now: since it was rendered a verdict on it may have grown
@@ -47,7 +47,7 @@ func (e *Exporter) current() *page {
 	if !now.Before(p.made) && (p.until.IsZero() || !now.After(p.until)) {
 		return p
 	}
-	fresh := newPage(e.catalog, p.views, now)
+	fresh := e.newPage(p.views, now)
 	if e.page.CompareAndSwap(p, fresh) {
 		return fresh
 	}

@@ -15,36 +15,39 @@ var t0 = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 // view is a run with two phases, some way into the first.
 func view(plan string) prom.View {
 	p := &rules.Plan{
-		Name: plan, Interval: 30 * time.Second, Version: "1.0.0", Binding: rules.Binding{Run: plan + "@1.0.0", Try: 1},
-		Signals: []rules.Signal{{Name: "api_5xx_rate", Of: -1}, {Name: "crash_free", Of: -1}, {Name: "p95", Of: -1}, {Name: "p95 > 3 s", Of: 2}},
+		Name: plan, Title: "The launch", Manager: "Ada", Start: t0, Completion: t0.Add(2 * time.Hour), Interval: 30 * time.Second, Version: "1.0.0", Binding: rules.Binding{Run: plan + "@1.0.0", Try: 1},
+		Signals: []rules.Signal{{Name: "api_5xx_rate", Source: "cloudwatch", Unit: rules.Percent, Of: -1}, {Name: "crash_free", Source: "sentry", Unit: rules.Percent, Of: -1}, {Name: "p95", Of: -1}, {Name: "p95 > 3 s", Of: 2}},
 		Rules: []rules.Rule{
-			{Name: "api-5xx", Kind: rules.Success, Alarm: -1, When: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
-			{Name: "api-5xx", Kind: rules.RollbackRule, Alarm: -1, When: rules.Condition{Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent}},
+			{Name: "api-5xx", Title: "API 5xx", Owner: "Ops", Kind: rules.Success, Gate: rules.Veto, Alarm: -1, When: rules.Condition{Op: rules.Less, Threshold: 0.01, Unit: rules.Percent}},
+			{Name: "api-5xx", Kind: rules.RollbackRule, For: 10 * time.Minute, Alarm: -1, When: rules.Condition{Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent}},
+			{Name: "p95-high", Kind: rules.RollbackRule, Signal: 3, Alarm: -1, Aggregate: rules.Exceedance, When: rules.Condition{Op: rules.Greater, Threshold: 0.05}, ShownWhen: rules.Condition{Op: rules.Greater, Threshold: 3, Unit: rules.Seconds}},
 			{Name: "crash-free-low", Kind: rules.RollbackRule, Signal: 1, Alarm: -1, When: rules.Condition{Op: rules.Less, Threshold: 0.98, Unit: rules.Percent}},
 		},
 		Phases: []rules.Phase{{Name: "ten", Window: 15 * time.Minute}, {Name: "all", Window: time.Hour}},
 	}
-	good := evaluator.Evidence{Known: true, Value: 0.002, Op: rules.Less, Threshold: 0.01, Unit: rules.Percent, Samples: 1200, From: t0, Newest: t0.Add(4 * time.Minute)}
+	good := evaluator.Evidence{Known: true, Value: 0.002, Op: rules.Less, Threshold: 0.01, Unit: rules.Percent, Points: 4, Expected: 5, Samples: 1200, From: t0, Newest: t0.Add(4 * time.Minute)}
 	s := evaluator.Snapshot{
-		Plan: plan, Seq: 10, At: t0.Add(5 * time.Minute), Interval: 30 * time.Second, State: rules.Monitoring,
+		Plan: plan, Start: t0, Horizon: t0.Add(3 * time.Hour), Seq: 10, At: t0.Add(5 * time.Minute), Interval: 30 * time.Second, State: rules.Monitoring,
 		Verdict: rules.Pending, Generation: 4,
 		Phases: []evaluator.PhaseView{
 			{
-				Name: "ten", Traffic: 0.1, State: rules.Monitoring, Verdict: rules.Pending, Started: t0, WindowEnd: t0.Add(15 * time.Minute),
+				Name: "ten", Traffic: 0.1, State: rules.Monitoring, Verdict: rules.Pending, Scheduled: t0,
+				Started: t0, WindowEnd: t0.Add(15 * time.Minute), Deadline: t0.Add(20 * time.Minute),
 				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleClear, Verdict: rules.Pending, Evidence: good}},
 			},
 			{
-				Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending,
+				Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: t0.Add(20 * time.Minute),
 				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleIdle}},
 			},
 		},
 		Rollback: []evaluator.RuleView{
-			{Name: "api-5xx", Kind: rules.RollbackRule, State: evaluator.RuleBreaching, Evidence: evaluator.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Held: "4m0s"}},
+			{Name: "api-5xx", Kind: rules.RollbackRule, State: evaluator.RuleBreaching, Evidence: evaluator.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Held: "4m0s", For: "10m0s", Points: 4, Expected: 4, From: t0.Add(time.Minute)}},
 			{Name: "crash-free-low", Kind: rules.RollbackRule, State: evaluator.RuleSilent},
+			{Name: "p95-high", Kind: rules.RollbackRule, State: evaluator.RuleClear, Evidence: evaluator.Evidence{Known: true, Value: .02, Op: rules.Greater, Threshold: .05, Quantile: &evaluator.Quantile{Of: .95, Value: 2.25, Threshold: 3, Unit: rules.Seconds}}},
 		},
 		Signals: []evaluator.SignalView{
-			{Name: "api_5xx_rate", Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute), Settled: t0.Add(4 * time.Minute), Asked: t0.Add(5 * time.Minute)},
-			{Name: "crash_free", Fault: rules.Throttled, Failures: 3},
+			{Name: "api_5xx_rate", Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute), Settled: t0.Add(4 * time.Minute), Asked: t0.Add(5 * time.Minute), Due: t0.Add(6 * time.Minute)},
+			{Name: "crash_free", Fault: rules.Throttled, Failures: 3, Asked: t0.Add(4 * time.Minute), Due: t0},
 			{Name: "p95"},
 			{Name: "p95 > 3 s", Derived: true, Known: true, Value: 0.5},
 		},
@@ -64,7 +67,7 @@ func weighing(plan string) prom.View {
 			Name: name, Kind: rules.RollbackRule, Alarm: -1, Method: rules.Sequential, Limit: .01, Trigger: .03, Alpha: .0025, Signal: []int{0, 0, 4, 5}[i],
 		})
 	}
-	p.Rules[3].Kind, p.Rules[3].Alpha = rules.Success, .01
+	p.Rules[4].Kind, p.Rules[4].Alpha = rules.Success, .01
 	weighed := evaluator.Weighed{
 		Bad: 6, Low: .009, High: .15, Limit: .01, Trigger: .03, Against: 6.5, Bound: 5.991464547107982, Warning: 7.5, Middle: 1.25,
 		Keeps: -.5, Spared: .25, Proof: 2.995732273553991, More: 270,
@@ -107,12 +110,14 @@ func config(now *time.Time) prom.Config {
 		Sources: func() []prom.SourceStats {
 			return []prom.SourceStats{{Source: "cloudwatch", Fetches: 7, Readings: map[rules.Fault]uint64{rules.OK: 5, rules.Throttled: 2}, RateRemaining: -1, Took: 1500 * time.Millisecond}, {Source: "sentry", RateRemaining: 12, LastSuccess: t0}}
 		},
+		HTTP:    func() prom.HTTPStats { return prom.HTTPStats{Open: 7, Limit: 2000, Closed: 3} },
+		BaseURL: "https://gate.example/",
 		Webhooks: func() []prom.EndpointStats {
-			return []prom.EndpointStats{{Endpoint: "pipeline", Class: "action", Attempts: 3, Delivered: 2, Failures: 1, Pending: 4, Lag: 90 * time.Second}}
+			return []prom.EndpointStats{{Endpoint: "pipeline", Class: "action", Attempts: 3, Delivered: 2, Failures: 1, Pending: 4, Lag: 90 * time.Second, OrdersPending: 1, LastSuccess: t0}, {Endpoint: "ops", Class: "notify"}}
 		},
 		Reload: func() prom.ReloadStats { return prom.ReloadStats{OK: true, Success: t0} },
 		Gate: func() prom.GateStats {
-			return prom.GateStats{Answers: []prom.GateAnswers{{View: "gate", Status: 503, Count: 9}}, Waiting: 2}
+			return prom.GateStats{Answers: []prom.GateAnswers{{View: "gate", Status: 503, Count: 9}}, Waiting: 2, Refusals: []prom.GateRefusals{{Reason: "scope", Count: 5}, {Reason: "plan"}}}
 		},
 		Clock: func() prom.ClockStats {
 			return prom.ClockStats{Forward: 40 * time.Second, Back: time.Hour, Ahead: 90 * time.Second}
@@ -122,12 +127,27 @@ func config(now *time.Time) prom.Config {
 	}
 }
 
+// decided is a run that failed in its first phase.
+func decided(plan string) prom.View {
+	v := weighing(plan)
+	s := &v.Run.Snapshot
+	s.State, s.Verdict, s.Over = rules.Failed, rules.Fail, true
+	s.Phases[0].State, s.Phases[0].Verdict, s.Phases[0].Decided = rules.Failed, rules.Fail, t0.Add(4*time.Minute)
+	for i := range s.Signals {
+		s.Signals[i].Due = time.Time{}
+	}
+	v.Decided = t0.Add(4 * time.Minute)
+	return v
+}
+
 // wide is a view that gives about n series.
 func wide(n int) prom.View {
 	v := view("wide")
-	v.Run.Snapshot.Signals = nil
-	for i := range (n - 60) / 14 {
-		v.Run.Snapshot.Signals = append(v.Run.Snapshot.Signals, evaluator.SignalView{Name: fmt.Sprintf("signal_%05d", i), Known: true, Value: float64(i) / 7, Newest: t0, Settled: t0, Asked: t0})
+	v.Run.Snapshot.Signals, v.Run.Plan.Signals, v.Run.Plan.Rules = nil, nil, nil
+	for i := range (n - 60) / 16 {
+		name := fmt.Sprintf("signal_%05d", i)
+		v.Run.Plan.Signals = append(v.Run.Plan.Signals, rules.Signal{Name: name, Source: "cloudwatch", Of: -1})
+		v.Run.Snapshot.Signals = append(v.Run.Snapshot.Signals, evaluator.SignalView{Name: name, Known: true, Value: float64(i) / 7, Newest: t0, Settled: t0, Asked: t0, Due: t0})
 	}
 	return v
 }

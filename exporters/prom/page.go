@@ -23,6 +23,7 @@ import (
 // true until a time: then a verdict on it is too old.
 type page struct {
 	catalog *catalog
+	site    wire.Site
 	views   Views
 	made    time.Time
 	until   time.Time // zero: until the next Update
@@ -41,8 +42,8 @@ type form struct {
 	crc    uint32
 }
 
-func newPage(c *catalog, views Views, now time.Time) *page {
-	p := &page{catalog: c, views: views, made: now, forms: map[expfmt.Format]*form{}}
+func (e *Exporter) newPage(views Views, now time.Time) *page {
+	p := &page{catalog: e.catalog, site: wire.Site{Base: strings.TrimRight(e.config.BaseURL, "/")}, views: views, made: now, forms: map[expfmt.Format]*form{}}
 	for _, v := range views.Plans {
 		if v.Run == nil {
 			continue
@@ -70,7 +71,7 @@ func (p *page) form(format expfmt.Format) (*form, error) {
 		return f, nil
 	}
 	var b bytes.Buffer
-	if err := encode(&b, format, p.catalog.families(&p.views, p.made), false); err != nil {
+	if err := encode(&b, format, p.families(), false); err != nil {
 		return nil, err
 	}
 	f := &form{plain: b.Bytes()}

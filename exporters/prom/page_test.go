@@ -122,6 +122,31 @@ func TestPage(t *testing.T) {
 		`relgate_source_rate_remaining{source="sentry"} 12`,
 		`relgate_webhook_lag_seconds{class="action",endpoint="pipeline"} 90`,
 		`relgate_gate_requests_total{code="503",view="gate"} 9`,
+		`relgate_gate_refusals_total{reason="scope"} 5`,
+		`relgate_gate_refusals_total{reason="plan"} 0`,
+		`relgate_http_connections 7`,
+		`relgate_http_connections_limit 2000`,
+		`relgate_http_connections_closed_total 3`,
+		`relgate_webhook_orders_pending{class="action",endpoint="pipeline"} 1`,
+		`relgate_webhook_last_success_timestamp_seconds{class="action",endpoint="pipeline"} 1.7490024e+09`,
+		`relgate_plan_info{manager="Ada",plan="REL-1",title="The launch",url="https://gate.example/v1/plans/REL-1",version="1.0.0"} 1`,
+		`relgate_rule_info{gate="veto",kind="success",op="<",owner="Ops",plan="REL-1",rule="api-5xx",signal="api_5xx_rate",title="API 5xx",unit="ratio"} 1`,
+		`relgate_rule_info{gate="",kind="rollback",op=">",owner="",plan="REL-1",rule="api-5xx",signal="api_5xx_rate",title="",unit="ratio"} 1`,
+		`relgate_signal_info{kind="ratio",plan="REL-1",signal="crash_free",source="sentry",unit="ratio"} 1`,
+		`relgate_plan_interval_seconds{plan="REL-1"} 30`,
+		`relgate_run_planned_start_timestamp_seconds{plan="REL-1"} 1.7490024e+09`,
+		`relgate_run_expected_completion_timestamp_seconds{plan="REL-1"} 1.7490096e+09`,
+		`relgate_run_deadline_timestamp_seconds{plan="REL-1"} 1.7490132e+09`,
+		`relgate_phase_planned_start_timestamp_seconds{phase="all",plan="REL-1"} 1.7490036e+09`,
+		`relgate_phase_deadline_timestamp_seconds{phase="ten",plan="REL-1"} 1.7490036e+09`,
+		`relgate_rollback_unacknowledged{plan="REL-1"} 0`,
+		`relgate_rule_quantile_value{kind="rollback",phase="",plan="REL-1",rule="p95-high"} 2.25`,
+		`relgate_rule_quantile_threshold{kind="rollback",phase="",plan="REL-1",rule="p95-high"} 3`,
+		`relgate_rule_for_seconds{kind="rollback",phase="",plan="REL-1",rule="api-5xx"} 600`,
+		`relgate_rule_breaching_seconds{kind="rollback",phase="",plan="REL-1",rule="api-5xx"} 240`,
+		`relgate_rule_points{kind="success",phase="ten",plan="REL-1",rule="api-5xx"} 4`,
+		`relgate_rule_points_expected{kind="success",phase="ten",plan="REL-1",rule="api-5xx"} 5`,
+		`relgate_signal_overdue{plan="REL-1",signal="api_5xx_rate"} 0`,
 		`relgate_config_last_reload_successful 1`,
 		`relgate_build_info{goversion="unknown",revision="unknown",version="1.2.3"} 1`,
 		`ALERTS{alertname="api-5xx",alertstate="pending",phase="",plan="REL-1",severity="critical"} 1`,
@@ -137,6 +162,18 @@ func TestPage(t *testing.T) {
 		`relgate_signal_known{plan="REL-1",signal="p95"}`,
 		`relgate_source_rate_remaining{source="cloudwatch"}`,
 		`ALERTS{alertname="crash-free-low"`,
+		`relgate_phase_deadline_timestamp_seconds{phase="all"`,
+		`relgate_phase_decided_timestamp_seconds`,
+		`relgate_rule_quantile_threshold{kind="rollback",phase="",plan="REL-1",rule="api-5xx"}`,
+		`relgate_run_decided_timestamp_seconds`,
+		`relgate_rule_samples{kind="success",phase="all"`,
+		`relgate_rule_points{kind="success",phase="all"`,
+		`relgate_rule_points_expected{kind="success",phase="all"`,
+		`relgate_rule_for_seconds{kind="rollback",phase="",plan="REL-1",rule="crash-free-low"`,
+		`relgate_signal_samples{plan="REL-1",signal="crash_free"}`,
+		`relgate_signal_fault{fault="ok",plan="REL-1",signal="p95 > 3 s"}`,
+		`relgate_signal_overdue{plan="REL-1",signal="p95 > 3 s"}`,
+		`relgate_webhook_last_success_timestamp_seconds{class="notify"`,
 	)
 }
 
@@ -289,7 +326,7 @@ func TestLint(t *testing.T) {
 
 func TestEveryMetricIsShown(t *testing.T) {
 	now := t0
-	_, page := get(t, newExporter(&now, weighing("a")).Handler())
+	_, page := get(t, newExporter(&now, weighing("a"), decided("b")).Handler())
 	families := parse(t, page)
 	for _, m := range prom.Metrics() {
 		f := families[m.Name]

@@ -11,46 +11,96 @@ import (
 )
 
 // families is the page's part that comes from the snapshots.
-func (c *catalog) families(views *Views, now time.Time) []*dto.MetricFamily {
-	b := newBuilder(c)
-	for i := range views.Plans {
-		p := &views.Plans[i]
+func (p *page) families() []*dto.MetricFamily {
+	b := newBuilder(p.catalog)
+	for i := range p.views.Plans {
+		v := &p.views.Plans[i]
 		for _, s := range FileStates() {
-			b.flag(b.c.fileState, s == p.File, p.Name, s)
+			b.flag(b.c.fileState, s == v.File, v.Name, s)
 		}
-		if p.Run != nil {
-			b.whole(p.Run, views.Trouble, now)
+		if v.Run != nil {
+			r := shownRun{builder: b, RunView: v.Run, rules: ruleIndex(v.Run.Plan)}
+			r.whole(p, v)
 		}
 	}
 	return b.done()
 }
 
+// shownRun adds the series of one run.
+type shownRun struct {
+	*builder
+	*wire.RunView
+	rules map[ruleName]*rules.Rule // of the plan
+}
+
+// ruleName is what a plan's rule is found by.
+type ruleName struct {
+	kind rules.RuleKind
+	name string
+}
+
+func ruleIndex(plan *rules.Plan) map[ruleName]*rules.Rule {
+	index := make(map[ruleName]*rules.Rule, len(plan.Rules))
+	for i := range plan.Rules {
+		r := &plan.Rules[i]
+		index[ruleName{r.Kind, r.Name}] = r
+	}
+	return index
+}
+
+// planned is a rule as the plan has it, nil when it has none.
+func (b *shownRun) planned(r *evaluator.RuleView) *rules.Rule {
+	return b.rules[ruleName{r.Kind, r.Name}]
+}
+
 // whole adds a run with its phases, rules and signals.
-func (b *builder) whole(v *wire.RunView, trouble bool, now time.Time) {
-	b.run(v)
-	b.set(b.c.falseRollback, v.Plan.FalseRollback, v.Snapshot.Plan)
-	for k := range v.Snapshot.Phases {
-		b.phase(v, k, trouble, now)
+func (b *shownRun) whole(p *page, v *View) {
+	s := &b.Snapshot
+	b.flag(b.c.planInfo, true, s.Plan, b.Plan.Title, b.Plan.Version, b.Plan.Manager, planURL(&p.site, s.Plan))
+	b.run()
+	b.moment(b.c.runDecided, v.Decided, s.Plan)
+	b.set(b.c.falseRollback, b.Plan.FalseRollback, s.Plan)
+	for i := range b.Plan.Rules {
+		b.ruleInfo(&b.Plan.Rules[i])
 	}
-	for i := range v.Snapshot.Rollback {
-		b.rule(v, "", &v.Snapshot.Rollback[i])
+	for k := range s.Phases {
+		b.phase(k, p.views.Trouble, p.made)
 	}
-	shown := asked(v.Plan)
-	for i := range v.Snapshot.Signals {
-		if i >= len(shown) || shown[i] {
-			b.signal(v.Snapshot.Plan, &v.Snapshot.Signals[i])
+	for i := range s.Rollback {
+		b.rule("", &s.Rollback[i])
+	}
+	shown := asked(b.Plan)
+	for i := range s.Signals {
+		if i < len(shown) && shown[i] {
+			b.signal(&s.Signals[i], &b.Plan.Signals[i], p.views.Timeouts)
 		}
 	}
 }
 
-func (b *builder) run(v *wire.RunView) {
-	s := &v.Snapshot
-	b.flag(b.c.runInfo, true, s.Plan, v.ID(), v.Plan.Version)
+// planURL is where the API shows a plan, empty where the daemon does not know its
+// own address.
+func planURL(site *wire.Site, plan string) string {
+	if site.Base == "" {
+		return ""
+	}
+	return site.Link("v1", "plans", plan)
+}
+
+func (b *shownRun) run() {
+	s := &b.Snapshot
+	b.flag(b.c.runInfo, true, s.Plan, b.ID(), b.Plan.Version)
 	b.states(b.c.runState, s.State, s.Plan)
 	b.verdicts(b.c.runVerdict, s.Verdict, s.Plan)
 	b.flag(b.c.runHeld, s.Held, s.Plan)
+	b.flag(b.c.unacknowledged, s.Verdict == rules.Rollback && !s.RolledBack, s.Plan)
 	b.set(b.c.runGeneration, float64(s.Generation), s.Plan)
 	b.moment(b.c.lastTick, s.At, s.Plan)
+	b.set(b.c.planInterval, s.Interval.Seconds(), s.Plan)
+	b.moment(b.c.runPlanned, s.Start, s.Plan)
+	b.moment(b.c.runExpected, b.Plan.Completion, s.Plan)
+	if !evaluator.Decided(s.State) {
+		b.moment(b.c.runDeadline, s.Horizon, s.Plan)
+	}
 }
 
 // states and verdicts add a one-hot set; what is hot is the last label.
@@ -66,10 +116,10 @@ func (b *builder) verdicts(d *desc, is rules.Verdict, values ...string) {
 	}
 }
 
-func (b *builder) phase(v *wire.RunView, k int, trouble bool, now time.Time) {
-	s := &v.Snapshot
+func (b *shownRun) phase(k int, trouble bool, now time.Time) {
+	s := &b.Snapshot
 	p := &s.Phases[k]
-	a := v.PhasePassed(k).Believed(s, wire.AgeOf(s, now))
+	a := b.PhasePassed(k).Believed(s, wire.AgeOf(s, now))
 	if trouble {
 		a = a.Troubled(wire.CauseJournal, "")
 	}
@@ -78,11 +128,14 @@ func (b *builder) phase(v *wire.RunView, k int, trouble bool, now time.Time) {
 	b.verdicts(b.c.gateVerdict, is, s.Plan, p.Name)
 	b.states(b.c.phaseState, p.State, s.Plan, p.Name)
 	b.set(b.c.phaseTraffic, p.Traffic, s.Plan, p.Name)
-	b.set(b.c.phaseWindow, window(v.Plan, p).Seconds(), s.Plan, p.Name)
+	b.set(b.c.phaseWindow, window(b.Plan, p).Seconds(), s.Plan, p.Name)
+	b.moment(b.c.phasePlanned, p.Scheduled, s.Plan, p.Name)
 	b.moment(b.c.phaseStarted, p.Started, s.Plan, p.Name)
 	b.moment(b.c.phaseEnd, p.WindowEnd, s.Plan, p.Name)
+	b.moment(b.c.phaseDeadline, p.Deadline, s.Plan, p.Name)
+	b.moment(b.c.phaseDecided, p.Decided, s.Plan, p.Name)
 	for j := range p.Success {
-		b.rule(v, p.Name, &p.Success[j])
+		b.rule(p.Name, &p.Success[j])
 	}
 }
 
@@ -95,45 +148,84 @@ func window(plan *rules.Plan, p *evaluator.PhaseView) time.Duration {
 	return p.WindowEnd.Sub(p.Started)
 }
 
-func (b *builder) rule(v *wire.RunView, phase string, r *evaluator.RuleView) {
-	plan, kind, e := v.Snapshot.Plan, r.Kind.String(), &r.Evidence
+// ruleInfo adds what the plan says of a rule.
+func (b *shownRun) ruleInfo(r *rules.Rule) {
+	signal, unit := "", rules.Number
+	if r.Signal >= 0 && r.Signal < len(b.Plan.Signals) {
+		signal, unit = b.Plan.Signals[r.Signal].Name, b.Plan.Signals[r.Signal].Unit
+	}
+	op := r.When.Op
+	if r.Aggregate == rules.Share {
+		op, unit = rules.GreaterOrEqual, rules.Percent
+	}
+	gate := ""
+	if r.Kind == rules.Success {
+		gate = r.Gate.String()
+	}
+	b.flag(b.c.ruleInfo, true, b.Snapshot.Plan, r.Name, r.Kind.String(), signal, op.String(), baseUnit(unit), r.Title, r.Owner, gate)
+}
+
+// baseUnit is the unit in which the page shows a value.
+func baseUnit(u rules.Unit) string {
+	switch u {
+	case rules.Percent:
+		return "ratio"
+	case rules.Seconds:
+		return "seconds"
+	}
+	return "number"
+}
+
+func (b *shownRun) rule(phase string, r *evaluator.RuleView) {
+	plan, kind, e := b.Snapshot.Plan, r.Kind.String(), &r.Evidence
 	for _, s := range evaluator.RuleStates() {
 		b.flag(b.c.ruleState, s == r.State, plan, phase, r.Name, kind, string(s))
 	}
 	b.flag(b.c.ruleKnown, e.Known, plan, phase, r.Name, kind)
+	p := b.planned(r)
+	b.set(b.c.ruleThreshold, threshold(p, r), plan, phase, r.Name, kind)
 	if e.Known {
 		b.set(b.c.ruleValue, e.Value, plan, phase, r.Name, kind)
 	}
-	b.set(b.c.ruleThreshold, threshold(v.Plan, r), plan, phase, r.Name, kind)
-	b.set(b.c.ruleSamples, e.Samples, plan, phase, r.Name, kind)
-	b.evidence(v, phase, r)
-	b.alert(&v.Snapshot, phase, r)
-}
-
-// threshold is what the value is compared with, judged or not.
-func threshold(plan *rules.Plan, r *evaluator.RuleView) float64 {
-	if r.Evidence.Op != rules.NoOp {
-		return r.Evidence.Threshold
+	if q := e.Quantile; q != nil {
+		b.set(b.c.ruleQuantile, q.Value, plan, phase, r.Name, kind)
 	}
-	if p := planned(plan, r); p != nil {
-		return p.When.Threshold
+	if p != nil && p.Aggregate == rules.Exceedance {
+		b.set(b.c.ruleQuantileLimit, p.ShownWhen.Threshold, plan, phase, r.Name, kind)
 	}
-	return r.Evidence.Threshold
-}
-
-// planned is a rule as the plan has it, nil when it has none.
-func planned(plan *rules.Plan, r *evaluator.RuleView) *rules.Rule {
-	for i := range plan.Rules {
-		if p := &plan.Rules[i]; p.Name == r.Name && p.Kind == r.Kind {
-			return p
+	if wasJudged(r) {
+		b.set(b.c.ruleSamples, e.Samples, plan, phase, r.Name, kind)
+		b.set(b.c.rulePoints, float64(e.Points), plan, phase, r.Name, kind)
+		b.set(b.c.ruleExpected, float64(e.Expected), plan, phase, r.Name, kind)
+	}
+	if p != nil && p.Kind == rules.RollbackRule && p.For > 0 {
+		b.set(b.c.ruleFor, p.For.Seconds(), plan, phase, r.Name, kind)
+		if e.Known {
+			held, _ := time.ParseDuration(e.Held) // empty while it is not breached
+			b.set(b.c.ruleBreaching, held.Seconds(), plan, phase, r.Name, kind)
 		}
 	}
-	return nil
+	b.evidence(phase, r, p)
+	b.alert(phase, r)
+}
+
+// wasJudged reports whether there was a stretch to judge, with or without data.
+func wasJudged(r *evaluator.RuleView) bool { return r.Evidence.Known || r.Evidence.Expected > 0 }
+
+// threshold is what the value is compared with, judged or not.
+func threshold(p *rules.Rule, r *evaluator.RuleView) float64 {
+	switch {
+	case r.Evidence.Op != rules.NoOp || p == nil:
+		return r.Evidence.Threshold
+	case p.Aggregate == rules.Share:
+		return p.MinShare
+	}
+	return p.When.Threshold
 }
 
 // alert adds a rule that speaks against the release, as a Prometheus rule would
 // be shown: a rollback rule is critical, a success rule a warning.
-func (b *builder) alert(s *evaluator.Snapshot, phase string, r *evaluator.RuleView) {
+func (b *shownRun) alert(phase string, r *evaluator.RuleView) {
 	state := ""
 	switch r.State {
 	case evaluator.RuleBreaching, evaluator.RuleWarning:
@@ -147,19 +239,26 @@ func (b *builder) alert(s *evaluator.Snapshot, phase string, r *evaluator.RuleVi
 	if r.Kind == rules.RollbackRule {
 		severity = "critical"
 	}
-	b.flag(b.c.alerts, true, r.Name, state, s.Plan, phase, severity)
-	b.moment(b.c.alertsForState, since(s, r), r.Name, s.Plan, phase, severity)
+	b.flag(b.c.alerts, true, r.Name, state, b.Snapshot.Plan, phase, severity)
+	b.moment(b.c.alertsForState, b.since(phase, r), r.Name, b.Snapshot.Plan, phase, severity)
 }
 
-// since is when what speaks against the release began.
-func since(s *evaluator.Snapshot, r *evaluator.RuleView) time.Time {
-	if held, err := time.ParseDuration(r.Evidence.Held); err == nil {
-		return s.At.Add(-held)
-	}
-	if !r.Evidence.From.IsZero() {
+// since is when what speaks against the release began. What was decided without a
+// stretch to judge, because no data came, began when it was decided.
+func (b *shownRun) since(phase string, r *evaluator.RuleView) time.Time {
+	s := &b.Snapshot
+	switch {
+	case !r.Evidence.From.IsZero():
 		return r.Evidence.From
+	case r.Kind == rules.RollbackRule && r.State == evaluator.RuleFired && s.Fired != nil:
+		return s.Fired.At
 	}
-	return s.At
+	for k := range s.Phases {
+		if s.Phases[k].Name == phase {
+			return s.Phases[k].Decided
+		}
+	}
+	return time.Time{}
 }
 
 // asked tells which signals are asked for. A percentile whose rules judge derived
@@ -184,19 +283,30 @@ func asked(plan *rules.Plan) []bool {
 	return out
 }
 
-func (b *builder) signal(plan string, v *evaluator.SignalView) {
+func (b *shownRun) signal(v *evaluator.SignalView, sig *rules.Signal, timeouts map[string]time.Duration) {
+	plan := b.Snapshot.Plan
+	b.flag(b.c.signalInfo, true, plan, v.Name, sig.Source, sig.Kind.String(), baseUnit(sig.Unit))
 	b.flag(b.c.signalKnown, v.Known, plan, v.Name)
 	if v.Known {
 		b.set(b.c.signalValue, v.Value, plan, v.Name)
 	}
-	b.set(b.c.signalSamples, v.Samples, plan, v.Name)
+	if !v.Newest.IsZero() {
+		b.set(b.c.signalSamples, v.Samples, plan, v.Name)
+	}
 	b.moment(b.c.signalNewest, v.Newest, plan, v.Name)
 	b.moment(b.c.signalSettled, v.Settled, plan, v.Name)
 	b.moment(b.c.signalAsked, v.Asked, plan, v.Name)
-	for _, f := range rules.Faults() {
-		b.flag(b.c.signalFault, f == v.Fault, plan, v.Name, faultName(f))
+	if !v.Asked.IsZero() {
+		for _, f := range rules.Faults() {
+			b.flag(b.c.signalFault, f == v.Fault, plan, v.Name, faultName(f))
+		}
 	}
 	b.set(b.c.signalFailures, float64(v.Failures), plan, v.Name)
+	if !v.Due.IsZero() {
+		// One answer may be lost: the source is asked again soon, and may take its time again.
+		late := 2*timeouts[sig.Source] + max(time.Minute, 2*b.Snapshot.Interval)
+		b.flag(b.c.signalOverdue, b.Snapshot.At.Sub(v.Due) > late, plan, v.Name)
+	}
 }
 
 // faultName is the fault as a label value, which must not be empty.

@@ -28,6 +28,12 @@ func (e *Exporter) self(p *page) ([]*dto.MetricFamily, error) {
 	if e.config.Gate != nil {
 		b.gate(e.config.Gate())
 	}
+	if e.config.HTTP != nil {
+		s := e.config.HTTP()
+		b.set(b.c.connections, float64(s.Open))
+		b.set(b.c.connectionLimit, float64(s.Limit))
+		b.count(b.c.connectionsClosed, s.Closed)
+	}
 	if e.config.Reload != nil {
 		r := e.config.Reload()
 		b.flag(b.c.reloadOK, r.OK)
@@ -105,6 +111,8 @@ func (b *builder) webhook(s *EndpointStats) {
 	b.count(b.c.escalated, s.Escalated, s.Endpoint, s.Class)
 	b.set(b.c.pending, float64(s.Pending), s.Endpoint, s.Class)
 	b.set(b.c.lag, max(0, s.Lag.Seconds()), s.Endpoint, s.Class)
+	b.set(b.c.orders, float64(s.OrdersPending), s.Endpoint, s.Class)
+	b.moment(b.c.delivery, s.LastSuccess, s.Endpoint, s.Class)
 }
 
 func (b *builder) gate(s GateStats) {
@@ -112,6 +120,9 @@ func (b *builder) gate(s GateStats) {
 		b.count(b.c.gateRequests, a.Count, a.View, strconv.Itoa(a.Status))
 	}
 	b.set(b.c.gateWaiting, float64(s.Waiting))
+	for _, r := range s.Refusals {
+		b.count(b.c.refusals, r.Count, r.Reason)
+	}
 }
 
 func known(s string) string {
