@@ -242,7 +242,7 @@ func (s *scraped) values(points []point) string {
 func (s *scraped) test(wants map[string]string) string {
 	s.t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "rule_files: [%s]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n", absolute(s.t, alertRules))
+	fmt.Fprintf(&b, "rule_files: [%s]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n", absolutePath(s.t, alertRules))
 	for _, key := range slices.Sorted(maps.Keys(s.series)) {
 		fmt.Fprintf(&b, "  - series: '%s'\n    values: '%s'\n", strings.ReplaceAll(key, "'", "''"), s.values(s.series[key]))
 	}
@@ -257,7 +257,7 @@ func (s *scraped) test(wants map[string]string) string {
 	return path
 }
 
-func absolute(t *testing.T, path string) string {
+func absolutePath(t *testing.T, path string) string {
 	t.Helper()
 	path, err := filepath.Abs(path)
 	if err != nil {
