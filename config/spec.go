@@ -70,8 +70,8 @@ type DaemonSpec struct {
 	ExternalURL   string          `toml:"external_url"`   // Where people reach the public address from outside, for links. Default: none.
 }
 
-// TLSSpec says where the certificate of the public address is. The files are read
-// again when they change, without a restart. TLS 1.2 is the least that is spoken.
+// TLSSpec is the certificate of the public address. The files are read again when
+// they change, without a restart. TLS 1.2 is the least that is spoken.
 type TLSSpec struct {
 	Cert     string `toml:"cert"`      // PEM file of the certificate and of those between it and its authority, beside the config file. Required.
 	Key      string `toml:"key"`       // PEM file of its private key, beside the config file. Required.
