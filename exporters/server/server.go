@@ -71,6 +71,8 @@ func New(h http.Handler, c Config) *Server {
 		ConnState:         s.conns.changed,
 		ConnContext:       withConn,
 		ErrorLog:          log.New(&s.errors, "", 0),
+		// Else net/http answers OPTIONS * with 200, past the handler.
+		DisableGeneralOptionsHandler: true,
 	}
 	if c.TLS != nil {
 		s.http.TLSConfig = c.TLS.config(c.Log)
@@ -122,6 +124,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Body == nil || r.Body == http.NoBody {
 		s.handler.ServeHTTP(w, r)
 		return
+	}
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// Proxies and servers differ in where a request in chunks ends, most of all one
+		// that says its length too, which net/http hides. What stands behind it is never
+		// taken for another request.
+		w.Header().Set("Connection", "close")
 	}
 	// The writers of this server all have a connection to set a deadline on.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
