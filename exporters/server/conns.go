@@ -16,7 +16,7 @@ const (
 	// few probes, and a person with pprof.
 	PrivateLimit = 64
 	// publicLimit is how many connections the public port takes at most. One that is
-	// silent holds about 14 KiB, so all of them hold under 32 MiB. A team's pipelines
+	// silent holds about 15 KiB, so all of them hold about 30 MiB. A team's pipelines
 	// need some hundred.
 	publicLimit = 2048
 )
