@@ -78,7 +78,7 @@ func (r remote) call(ctx context.Context, method, path string, body any) (*answe
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w%s", errUnreachable, r.URL, withoutURL(err), certificateHint(err))
+		return nil, fmt.Errorf("%w at %s: %w%s", errUnreachable, r.URL, withoutURL(err), r.certificateHint(err))
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -122,12 +122,20 @@ func (r remote) client() (*http.Client, error) {
 }
 
 // certificateHint says what to do about an error of TLS, in brackets.
-func certificateHint(err error) string {
+func (r remote) certificateHint(err error) string {
+	if !strings.HasPrefix(r.URL, "https:") {
+		return ""
+	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return " (the daemon's certificate is not trusted: name its authority with --ca)"
 	}
-	if said, ok := errors.AsType[*net.OpError](err); ok && said.Op == "remote error" && strings.Contains(said.Error(), "certificate") {
+	op, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case ok && op.Op == "remote error" && strings.Contains(op.Error(), "certificate"):
 		return " (the daemon wants a client certificate that it trusts: give --cert and --key)"
+	case ok && (op.Op == "write" || op.Op == "read") && !op.Timeout():
+		// With TLS 1.3 a refusal may come after the client believes itself connected.
+		return " (the daemon ended the connection; if it wants a client certificate, give --cert and --key)"
 	}
 	return ""
 }

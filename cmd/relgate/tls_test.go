@@ -79,9 +79,9 @@ func TestTheCommandLineTalksToADaemonWithTLS(t *testing.T) {
 	check("a key of another", "https://"+open, []string{"--cert", file("ci.pem"), "--key", file("gate.key")}, exitUsage, "--cert and --key")
 	strict := "https://" + closed.public.Addr().String()
 	check("with a client certificate", strict, own("ci"), exitPass, "")
-	check("without a client certificate", strict, trust, exitUnreachable, "")
-	check("with one that has ended", strict, own("ended"), exitUnreachable, "")
-	check("with one of another authority", strict, own("strange"), exitUnreachable, "")
+	check("without a client certificate", strict, trust, exitUnreachable, "--cert and --key")
+	check("with one that has ended", strict, own("ended"), exitUnreachable, "--cert and --key")
+	check("with one of another authority", strict, own("strange"), exitUnreachable, "--cert and --key")
 	if st := closed.public.server.Stats(); st.Handshakes == 0 {
 		t.Error("no refused handshake is counted")
 	}

@@ -238,6 +238,7 @@ func TestHealth(t *testing.T) {
 		if b := readBack(t, res); string(b) != want || res.StatusCode != status {
 			t.Errorf("%s: %d %q, want %d %q", path, res.StatusCode, b, status, want)
 		}
+		checkContract(t, "GET", path, ask(h, "GET", path, ""), "")
 	}
 	check("/-/healthy", "healthy\n", 200)
 	check("/-/ready", "ready\n", 200)
