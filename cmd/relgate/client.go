@@ -95,11 +95,13 @@ func (r remote) client() (*http.Client, error) {
 		Timeout:       90 * time.Second, // above the longest long poll
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if r.CA == "" && r.Cert == "" && r.Key == "" {
+	if !strings.HasPrefix(r.URL, "https:") {
 		return c, nil
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableKeepAlives = true // the next call makes a transport of its own: files may have been replaced
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true) // HTTP/2 says less of why a connection was refused
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	c.Transport = t
 	var err error

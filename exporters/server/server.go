@@ -189,7 +189,7 @@ func (e *errorLog) Write(p []byte) (int, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	said := "connection refused"
+	said := "serving a connection"
 	if strings.HasPrefix(text, "http: TLS handshake error") {
 		said = "TLS handshake refused"
 		e.failed++
