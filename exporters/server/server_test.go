@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -254,20 +254,22 @@ func TestRunSaysThatItsListenerFailed(t *testing.T) {
 // are never closed.
 func TestTheConnectionThatHasWaitedLongestMakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		log := &lines{}
 		in := newPipes()
-		s := New(routes(), Config{Name: "public", Limit: 4, Wait: longest, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		s := New(routes(), Config{Name: "public", Limit: 4, Wait: longest, Log: slog.New(slog.NewTextHandler(log, nil))})
 		run(t, s, in)
-		open := map[string]bool{}
+		open := map[string]*atomic.Bool{}
 		dial := func(name, send string) net.Conn {
 			c := in.dial()
-			open[name] = true
+			is := &atomic.Bool{}
+			is.Store(true)
+			open[name] = is
 			if send != "" {
 				_, _ = io.WriteString(c, send)
 			}
 			go func() {
 				_, _ = io.Copy(io.Discard, c)
-				open[name] = false
+				is.Store(false)
 			}()
 			time.Sleep(time.Second)
 			synctest.Wait()
@@ -281,8 +283,8 @@ func TestTheConnectionThatHasWaitedLongestMakesRoom(t *testing.T) {
 				for _, w := range want {
 					wanted = wanted || w == name
 				}
-				if is != wanted {
-					t.Errorf("%s: %s is open: %v, want %v", about, name, is, wanted)
+				if is.Load() != wanted {
+					t.Errorf("%s: %s is open: %v, want %v", about, name, is.Load(), wanted)
 				}
 			}
 		}
@@ -309,23 +311,23 @@ func TestTheConnectionThatHasWaitedLongestMakesRoom(t *testing.T) {
 			t.Errorf("got %+v, want 4 open of 4, 4 closed", st)
 		}
 		if n := strings.Count(log.String(), "to make room"); n != 1 || !strings.Contains(log.String(), "port=public limit=4 closed=1") {
-			t.Errorf("the log says it %d times, want once a minute: %s", n, &log)
+			t.Errorf("the log says it %d times, want once a minute: %s", n, log)
 		}
 	})
 }
 
 func TestAHandlerThatPanicsIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		log := &lines{}
 		in := newPipes()
-		run(t, New(routes(), Config{Limit: 4, Log: slog.New(slog.NewTextHandler(&log, nil))}), in)
+		run(t, New(routes(), Config{Limit: 4, Log: slog.New(slog.NewTextHandler(log, nil))}), in)
 		for range 3 {
 			c := in.dial()
 			_, _ = io.WriteString(c, "GET /panic HTTP/1.1\r\nHost: gate\r\n\r\n")
 			_, _ = io.Copy(io.Discard, c)
 		}
 		if n := strings.Count(log.String(), "level=ERROR"); n != 3 || !strings.Contains(log.String(), "a bug") {
-			t.Errorf("%d errors in the log, want 3: %s", n, &log)
+			t.Errorf("%d errors in the log, want 3: %s", n, log)
 		}
 	})
 }
