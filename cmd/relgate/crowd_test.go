@@ -105,7 +105,9 @@ func TestConnectionsThatSendNothingCostNothingButTheirLimit(t *testing.T) {
 	eventually(t, "the limit", func() bool { st := d.public.server.Stats(); return st.Open == limit && st.Closed > 0 })
 	each := (inUse() - before) / int64(limit)
 	rest := make(chan []net.Conn, 1)
-	go func() { rest <- crowding(t, addr, "POST "+command1+" HTTP/1.1\r\nHost: gate\r\nContent-Length: 9\r\n\r\n", crowd-crowd/2) }()
+	go func() {
+		rest <- crowding(t, addr, "POST "+command1+" HTTP/1.1\r\nHost: gate\r\nContent-Length: 9\r\n\r\n", crowd-crowd/2)
+	}()
 	medianCrowd, mostCrowd := times()
 	conns = append(conns, <-rest...)
 	st := d.public.server.Stats()
