@@ -110,6 +110,9 @@ func (l *loader) daemon(main *file) {
 	d := &main.doc.Daemon
 	checkDaemon(top.At("daemon"), d)
 	d.Journal = main.journal(d.Journal)
+	if t := d.TLS; t != nil {
+		t.Cert, t.Key, t.ClientCA = main.beside(t.Cert), main.beside(t.Key), main.beside(t.ClientCA)
+	}
 	for i := range d.Tokens {
 		d.Tokens[i].Token.file = main.beside(d.Tokens[i].Token.file)
 	}
@@ -258,6 +261,11 @@ func checkDaemon(c rules.Checker, d *DaemonSpec) {
 	d.SnapshotEvery = within(c.At("snapshot_every"), d.SnapshotEvery, 100, 1, 100_000)
 	d.History = within(c.At("history"), d.History, 5, 0, 100)
 	checkURL(c.At("external_url"), d.ExternalURL)
+	if t := d.TLS; t != nil {
+		tls := c.At("tls")
+		tls.Required("cert", t.Cert == "", `"gate.pem"`)
+		tls.Required("key", t.Key == "", `"gate.key"`)
+	}
 	for i := range d.Tokens {
 		checkToken(c.At("tokens", d.Tokens[i].Name), &d.Tokens[i])
 	}

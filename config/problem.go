@@ -101,9 +101,13 @@ func (f *file) problem(p rules.Problem) Problem {
 
 // Locate adds to problems what was found in one of the config's plans, with its
 // places in the files, and puts all in the files' order. What concerns a signal that
-// the main file declares for an included plan is shown there.
+// the main file declares for an included plan is shown there. A plan of nil stands for
+// what the main file has besides one.
 func (c *Config) Locate(problems []Problem, plan *rules.Plan, found rules.Problems) []Problem {
 	f, ok := c.origins[plan]
+	if plan == nil {
+		f, ok = c.main, true
+	}
 	if !ok {
 		return problems
 	}

@@ -61,12 +61,21 @@ type DaemonSpec struct {
 	Journal       string          `toml:"journal"`        // File of the journal. A relative path is below $STATE_DIRECTORY, which the systemd unit and the image set; without that, beside the config file. Default: relgate.db.
 	Public        string          `toml:"public"`         // Address of the gate and of commands. Default: 127.0.0.1:8080.
 	Private       string          `toml:"private"`        // Address of metrics, health and pprof. Default: 127.0.0.1:9091.
+	TLS           *TLSSpec        `toml:"tls"`            // Certificate of the public address, `tls = { cert = "gate.pem", key = "gate.key" }`. Default: none, plain HTTP.
 	Tokens        []TokenSpec     `toml:"tokens"`         // Bearer tokens of the HTTP API, `[daemon.tokens.ci]`. Without any, reading is open, and commands are on a loopback address only.
 	Retention     *rules.Duration `toml:"retention"`      // How long ticks and events are kept; what an endpoint has yet to be told is kept longer, and so is the event with which a run passed. Default: 90d.
 	SnapshotEvery *int            `toml:"snapshot_every"` // Ticks between two snapshots of the state. Default: 100.
 	History       *int            `toml:"history"`        // How many releases that passed before a run is compared with by rules that weigh evidence; those may warn, and do no more. 0 to 100; 0 compares with none. Default: 5.
 	WebhookAllow  []Network       `toml:"webhook_allow"`  // Networks beside the public internet that webhooks may be in. Default: none; loopback, private and link-local targets are refused.
 	ExternalURL   string          `toml:"external_url"`   // Where people reach the public address from outside, for links. Default: none.
+}
+
+// TLSSpec is the certificate of the public address. The files are read again when
+// they change, without a restart. TLS 1.2 is the least that is spoken.
+type TLSSpec struct {
+	Cert     string `toml:"cert"`      // PEM file of the certificate and of those between it and its authority, beside the config file. Required.
+	Key      string `toml:"key"`       // PEM file of its private key, beside the config file. Required.
+	ClientCA string `toml:"client_ca"` // PEM file of certificate authorities. With it every client needs a certificate of one of them. Default: no client certificates are asked for.
 }
 
 // TokenSpec is a bearer token of the HTTP API.

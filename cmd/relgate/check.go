@@ -7,8 +7,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/exporters/server"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -60,6 +62,9 @@ func (c checkCommand) Run(con console) error {
 	if err != nil {
 		return err
 	}
+	if cfg != nil && cfg.Daemon.TLS != nil {
+		problems = cfg.Locate(problems, nil, checkTLS(*cfg.Daemon.TLS, time.Now()))
+	}
 	report := checkReport{File: c.name(), Plans: []checkedPlan{}, Problems: problems, Budgets: []config.Budget{}, Forecast: []planForecast{}, Cost: []config.LineItem{}}
 	report.Valid = cfg != nil && config.Errors(problems) == 0
 	if report.Valid {
@@ -102,6 +107,34 @@ func (c checkCommand) load(con console) (*config.Config, []config.Problem, error
 	}
 	cfg, problems := config.Decode(c.name(), data, os.ReadFile)
 	return cfg, problems, nil
+}
+
+// checkTLS reads the files of daemon.tls. A certificate whose time is over is no error:
+// a daemon that is restarted with one is better than none.
+func checkTLS(t config.TLSSpec, now time.Time) rules.Problems {
+	var found rules.Problems
+	c := rules.Check("daemon.tls", &found)
+	if t.ClientCA != "" {
+		if _, err := server.Authorities(t.ClientCA); err != nil {
+			c.At("client_ca").Fail("bad-certificate", "", "%v", err)
+		}
+	}
+	cert := c.At("cert")
+	pair, _, err := server.Files{Cert: t.Cert, Key: t.Key}.Load()
+	if err != nil {
+		cert.Fail("bad-certificate", "", "%v", err)
+		return found
+	}
+	from, to := pair.Leaf.NotBefore.UTC(), pair.Leaf.NotAfter.UTC()
+	switch {
+	case now.After(to):
+		cert.Warn("certificate-time", "replace it", "%s ended on %s: clients refuse it", t.Cert, to.Format(time.RFC3339))
+	case now.Before(from):
+		cert.Warn("certificate-time", "replace it, or set the clock", "%s begins on %s: clients refuse it until then", t.Cert, from.Format(time.RFC3339))
+	case to.Sub(now) < server.SoonTime:
+		cert.Warn("certificate-time", "replace it", "%s ends on %s", t.Cert, to.Format(time.RFC3339))
+	}
+	return found
 }
 
 func checked(p *rules.Plan, file string) checkedPlan {

@@ -3,17 +3,21 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/relgate/relgate/exporters/server"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -23,6 +27,9 @@ type remote struct {
 	URL       string `help:"Address of the daemon's public port." env:"RELGATE_URL" default:"http://127.0.0.1:8080"`
 	Token     string `help:"Bearer token. Better: --token-file, or the environment." env:"RELGATE_TOKEN"`
 	TokenFile string `help:"File that holds the bearer token." env:"RELGATE_TOKEN_FILE" type:"path"`
+	CA        string `help:"PEM file of the certificate authorities to trust instead of the system's." env:"RELGATE_CA" type:"path"`
+	Cert      string `help:"PEM file of a client certificate, for a daemon that asks for one." env:"RELGATE_CERT" type:"path"`
+	Key       string `help:"PEM file of its private key." env:"RELGATE_KEY" type:"path"`
 }
 
 // answer is what the daemon said.
@@ -65,9 +72,13 @@ func (r remote) call(ctx context.Context, method, path string, body any) (*answe
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("User-Agent", "relgate/"+version)
-	resp, err := httpClient().Do(req)
+	client, err := r.client()
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w", errUnreachable, r.URL, withoutURL(err))
+		return nil, exit(exitUsage, err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w at %s: %w%s", errUnreachable, r.URL, withoutURL(err), r.certificateHint(err))
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -77,12 +88,58 @@ func (r remote) call(ctx context.Context, method, path string, body any) (*answe
 	return &answer{status: resp.StatusCode, header: resp.Header, body: b}, nil
 }
 
-// httpClient never follows a redirect: a login page is not a gate.
-func httpClient() *http.Client {
-	return &http.Client{
+// client never follows a redirect: a login page is not a gate. The error is of the
+// flags: a file that cannot be read, or that does not hold what it should.
+func (r remote) client() (*http.Client, error) {
+	c := &http.Client{
 		Timeout:       90 * time.Second, // above the longest long poll
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	if !strings.HasPrefix(r.URL, "https:") {
+		return c, nil
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives = true // the next call makes a transport of its own: files may have been replaced
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true) // HTTP/2 says less of why a connection was refused
+	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	c.Transport = t
+	var err error
+	if r.CA != "" {
+		if t.TLSClientConfig.RootCAs, err = server.Authorities(r.CA); err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+	}
+	if (r.Cert == "") != (r.Key == "") {
+		return nil, errors.New("--cert and --key belong together: give both")
+	}
+	if r.Cert != "" {
+		pair, _, err := server.Files{Cert: r.Cert, Key: r.Key}.Load()
+		if err != nil {
+			return nil, fmt.Errorf("--cert and --key: %w", err)
+		}
+		t.TLSClientConfig.Certificates = []tls.Certificate{*pair}
+	}
+	return c, nil
+}
+
+// certificateHint says what to do about an error of TLS, in brackets.
+func (r remote) certificateHint(err error) string {
+	if !strings.HasPrefix(r.URL, "https:") {
+		return ""
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return " (the daemon's certificate is not trusted: name its authority with --ca)"
+	}
+	op, ok := errors.AsType[*net.OpError](err)
+	switch {
+	case ok && op.Op == "remote error" && strings.Contains(op.Error(), "certificate"):
+		return " (the daemon wants a client certificate that it trusts: give --cert and --key)"
+	case ok && (op.Op == "write" || op.Op == "read") && !op.Timeout():
+		// With TLS 1.3 a refusal may come after the client believes itself connected.
+		return " (the daemon ended the connection; if it wants a client certificate, give --cert and --key)"
+	}
+	return ""
 }
 
 // withoutURL drops the address that net/http repeats in its errors.

@@ -20,6 +20,7 @@ import (
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/prom"
+	"github.com/relgate/relgate/exporters/server"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/rules"
 )
@@ -55,8 +56,14 @@ type daemon struct {
 	told    totals[prom.EndpointStats] // by all webhooks so far
 	encoder *encoder
 	reloads *reloads
-	public  net.Listener
-	private net.Listener
+	public  port
+	private port
+}
+
+// port is a listener and what serves it.
+type port struct {
+	net.Listener
+	server *server.Server
 }
 
 // newDaemon opens the journal and the ports and puts the parts together. It
@@ -124,13 +131,27 @@ func (d *daemon) newExporters() error {
 	return nil
 }
 
+// listen opens the ports and makes their servers.
 func (d *daemon) listen(ctx context.Context) error {
+	var certificates *server.Certificates
+	if files := d.config.Daemon.TLS; files != nil {
+		var err error
+		if certificates, err = server.NewCertificates(server.Files(*files)); err != nil {
+			return fmt.Errorf("daemon.tls: %w", err)
+		}
+	}
+	d.public.server = server.New(d.publicHandler(), server.Config{
+		Name: "public", Limit: server.PublicLimit(), Wait: gate.MaxWait, TLS: certificates, Drain: d.gate.Drain, Log: d.log,
+	})
+	d.private.server = server.New(d.privateHandler(), server.Config{
+		Name: "private", Limit: server.PrivateLimit, Wait: gate.MaxWait, Log: d.log,
+	})
 	var lc net.ListenConfig
 	var err error
-	if d.public, err = lc.Listen(ctx, "tcp", d.config.Daemon.Public); err != nil {
+	if d.public.Listener, err = lc.Listen(ctx, "tcp", d.config.Daemon.Public); err != nil {
 		return fmt.Errorf("listening on daemon.public: %w", err)
 	}
-	if d.private, err = lc.Listen(ctx, "tcp", d.config.Daemon.Private); err != nil {
+	if d.private.Listener, err = lc.Listen(ctx, "tcp", d.config.Daemon.Private); err != nil {
 		return fmt.Errorf("listening on daemon.private: %w", err)
 	}
 	return nil
@@ -140,9 +161,9 @@ func (d *daemon) listen(ctx context.Context) error {
 // no error.
 func (d *daemon) close() error {
 	var errs []error
-	for _, l := range []net.Listener{d.public, d.private} {
-		if l != nil {
-			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+	for _, p := range []port{d.public, d.private} {
+		if p.Listener != nil {
+			if err := p.Close(); !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)
 			}
 		}
@@ -165,8 +186,8 @@ func (d *daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.prune(ctx) })
 	group.Go(func() error { return d.watchConfig(ctx) })
 	group.Go(func() error { return d.announce(ctx) })
-	group.Go(func() error { return d.serve(ctx, d.public, d.publicHandler()) })
-	group.Go(func() error { return d.serve(ctx, d.private, d.privateHandler()) })
+	group.Go(func() error { return d.public.server.Run(ctx, d.public) })
+	group.Go(func() error { return d.private.server.Run(ctx, d.private) })
 	d.log.Info("serving", "public", d.public.Addr().String(), "private", d.private.Addr().String(), "plans", len(d.config.Plans))
 	return group.Wait()
 }
@@ -200,46 +221,34 @@ func (d *daemon) prune(ctx context.Context) error {
 	}
 }
 
-// serve answers on a listener until ctx is done, then lets requests end.
-func (d *daemon) serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	server := gate.Server(l.Addr().String(), h)
-	server.RegisterOnShutdown(d.gate.Drain)
-	stopped := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if server.Shutdown(grace) != nil {
-			server.Close()
-		}
-	})
-	defer stopped()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving %s: %w", l.Addr(), err)
-	}
-	return nil
-}
-
+// publicHandler is what anybody can reach: the gate and the deliveries behind tokens,
+// and whether the daemon is alive and ready, without.
 func (d *daemon) publicHandler() http.Handler {
 	mux, gates := http.NewServeMux(), d.gate.Handler()
 	mux.Handle("/", gates)
+	mux.Handle("GET /-/", gate.PublicHealth(d.alive, d.runner.Ready))
 	d.deliveryRoutes(mux)
+	others := gate.Straight(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The gates go round the mux: they are what is asked all the time.
-		if strings.HasPrefix(r.URL.Path, "/v1/deliveries") {
-			mux.ServeHTTP(w, r)
+		if strings.HasPrefix(r.URL.Path, "/v1/gates/") {
+			gates.ServeHTTP(w, r)
 			return
 		}
-		gates.ServeHTTP(w, r)
+		others.ServeHTTP(w, r)
 	})
 }
 
 func (d *daemon) privateHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", d.metrics.Handler())
-	mux.Handle("/-/", gate.Health(func() error { return d.runner.Healthy(d.clock.Now()) }, d.runner.Ready))
+	mux.Handle("/-/", gate.Health(d.alive, d.runner.Ready))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
+	return gate.Straight(mux)
 }
+
+func (d *daemon) alive() error { return d.runner.Healthy(d.clock.Now()) }

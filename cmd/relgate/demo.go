@@ -181,7 +181,7 @@ func (d *demo) redirect() {
 	d.config.Daemon.WebhookAllow = []config.Network{{Prefix: netip.MustParsePrefix("127.0.0.1/32")}}
 	d.config.Daemon.Journal = filepath.Join(d.Dir, "relgate.db")
 	d.config.Daemon.Public, d.config.Daemon.Private = "127.0.0.1:0", "127.0.0.1:0"
-	d.config.Daemon.ExternalURL, d.config.Daemon.Tokens = "", nil
+	d.config.Daemon.ExternalURL, d.config.Daemon.Tokens, d.config.Daemon.TLS = "", nil, nil
 }
 
 // resume sets the clock to where an earlier demo in the same folder stopped. A

@@ -2,6 +2,7 @@ package gate_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/server"
 )
 
 // bare answers bytes and does nothing else: as little as net/http lets a handler
@@ -114,10 +116,11 @@ func serve(b *testing.B, h http.Handler) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := gate.Server("", h)
+	s := server.New(h, server.Config{Limit: 100, Wait: gate.MaxWait})
+	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = s.Serve(l) }()
-	b.Cleanup(func() { s.Close(); <-done })
+	go func() { defer close(done); _ = s.Run(ctx, l) }()
+	b.Cleanup(func() { stop(); <-done })
 	return l.Addr().String()
 }
 

@@ -20,7 +20,7 @@ func FuzzGate(f *testing.F) {
 	f.Add("GET", "/v1/gates/REL-1/ten/../ten/gate", "%zz", ";q=", ",;=", "", "")
 	g, _ := newGate(f, gate.Config{}, view(planName))
 	g.Drain() // no request waits
-	h := gate.Server("", g.Handler()).Handler
+	h := g.Handler()
 	f.Fuzz(func(t *testing.T, method, path, query, accept, prefer, match, sent string) {
 		if !strings.HasSuffix(path, "/gate") && !strings.HasSuffix(path, "/rollback") {
 			path = strings.TrimSuffix(path, "/verdict") + "/gate"

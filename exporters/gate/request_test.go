@@ -238,6 +238,7 @@ func TestHealth(t *testing.T) {
 		if b := readBack(t, res); string(b) != want || res.StatusCode != status {
 			t.Errorf("%s: %d %q, want %d %q", path, res.StatusCode, b, status, want)
 		}
+		checkContract(t, "GET", path, ask(h, "GET", path, ""), "")
 	}
 	check("/-/healthy", "healthy\n", 200)
 	check("/-/ready", "ready\n", 200)
@@ -246,4 +247,10 @@ func TestHealth(t *testing.T) {
 	check("/-/ready", "not ready: the journal is broken\n", 503)
 	alive = errBroken
 	check("/-/healthy", "not healthy: the journal is broken\n", 503)
+	h = gate.PublicHealth(func() error { return alive }, func() error { return ready })
+	check("/-/healthy", "not healthy\n", 503)
+	check("/-/ready", "not ready\n", 503)
+	alive, ready = nil, nil
+	check("/-/healthy", "healthy\n", 200)
+	check("/-/ready", "ready\n", 200)
 }

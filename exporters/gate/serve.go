@@ -9,12 +9,10 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"time"
 )
 
 const (
-	maxBody   = 64 << 10         // bytes of a request's body
-	bodyTime  = 10 * time.Second // for it to arrive
+	maxBody   = 64 << 10 // bytes of a request's body
 	gatesPath = "/v1/gates/"
 )
 
@@ -38,7 +36,7 @@ func (g *Gate) routes() *http.ServeMux {
 // Handler serves the public port: gates, plans, commands and the description of
 // them. Other packages' routes go beside it, behind Require.
 func (g *Gate) Handler() http.Handler {
-	return straight(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return Straight(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The gates go round the mux: they are what is asked all the time.
 		if rest, ok := strings.CutPrefix(r.URL.Path, gatesPath); ok {
 			g.serveGate(w, r, rest)
@@ -48,14 +46,20 @@ func (g *Gate) Handler() http.Handler {
 	}))
 }
 
-// straight refuses paths that a mux would answer with a redirect to their clean
-// form: `curl -f https://gate.example//v1/gates/…/gate` takes a 301 for success.
-func straight(h http.Handler) http.Handler {
+// Straight refuses paths that a mux would answer with a redirect to their clean
+// form: `curl -f https://gate.example//v1/gates/…/gate` takes a 301 for success. It
+// also refuses those with an escaped slash, backslash or NUL, which a proxy in front
+// may read as another path than relgate does.
+func Straight(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := r.URL.Path
 		if strings.Contains(p, "//") || strings.Contains(p, "/./") || strings.Contains(p, "/../") ||
 			strings.HasSuffix(p, "/.") || strings.HasSuffix(p, "/..") || !strings.HasPrefix(p, "/") {
 			problem(w, http.StatusNotFound, "no such page", "the path has an empty step or one of dots")
+			return
+		}
+		if strings.IndexByte(p, '\\') >= 0 || strings.IndexByte(p, 0) >= 0 || r.URL.RawPath != "" && strings.Contains(strings.ToLower(r.URL.RawPath), "%2f") {
+			problem(w, http.StatusNotFound, "no such page", "the path has an escaped slash, a backslash or a NUL")
 			return
 		}
 		h.ServeHTTP(w, r)
@@ -162,14 +166,10 @@ func readPosted(w http.ResponseWriter, r *http.Request, v view) bool {
 	return ok
 }
 
-// readBody reads a small body in a short time, or answers and returns false.
+// readBody reads a small body, or answers and returns false. The server gives it a
+// short time to arrive.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
-	rc := http.NewResponseController(w)
-	// Not every writer has a connection to set a deadline on; those in memory
-	// need none.
-	_ = rc.SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	_ = rc.SetReadDeadline(time.Time{})
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		problem(w, http.StatusRequestEntityTooLarge, "body too large", fmt.Sprintf("want at most %d bytes", maxBody))
 		return nil, false
