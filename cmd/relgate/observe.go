@@ -17,8 +17,14 @@ func (d *daemon) observed() prom.Config {
 	return prom.Config{
 		Now: d.clock.Now, Build: build(), Process: true, BaseURL: d.config.Daemon.ExternalURL,
 		Runner: d.runnerStats, Sources: d.sourceStats, Webhooks: d.webhookStats, Reload: d.reloads.stats, Gate: d.gateStats,
-		Clock: d.clock.clockStats, Journal: d.journalStats,
+		Clock: d.clock.clockStats, Journal: d.journalStats, HTTP: d.httpStats,
 	}
+}
+
+// httpStats is what the server of the public port counts.
+func (d *daemon) httpStats() prom.HTTPStats {
+	s := d.public.server.Stats()
+	return prom.HTTPStats{Open: s.Open, Limit: s.Limit, Closed: s.Closed, Handshakes: s.Handshakes}
 }
 
 func build() prom.Build {

@@ -183,10 +183,11 @@ type GateRefusals struct {
 	Count  uint64
 }
 
-// HTTPStats is how many connections the public port has. Closed only grows.
+// HTTPStats is how many connections the public port has. Counters only grow.
 type HTTPStats struct {
 	Open, Limit int
-	Closed      uint64 // at once, because Limit were open
+	Closed      uint64 // to make room, because Limit were open
+	Handshakes  uint64 // of TLS that were refused
 }
 
 // GateAnswers counts the answers of one view with one status.

@@ -261,7 +261,7 @@ func (c *catalog) addWebhook() {
 }
 
 type daemonDescs struct {
-	refusals, connections, connectionLimit, connectionsClosed                                *desc
+	refusals, connections, connectionLimit, connectionsClosed, handshakes                    *desc
 	gateRequests, gateWaiting, reloadOK, reloadTime, build, clockStep, clockAhead, journalOK *desc
 }
 
@@ -271,7 +271,8 @@ func (c *catalog) addDaemon() {
 	c.refusals = c.counter("relgate_gate_refusals_total", "Requests that were refused because of who asked or how, by reason.", "reason")
 	c.connections = c.gauge("relgate_http_connections", "Connections that are open on the public port.")
 	c.connectionLimit = c.gauge("relgate_http_connections_limit", "Connections that the public port takes at most.")
-	c.connectionsClosed = c.counter("relgate_http_connections_closed_total", "Connections that were closed at once because the public port had as many as it takes.")
+	c.connectionsClosed = c.counter("relgate_http_connections_closed_total", "Connections without a request that were closed to make room, because the public port had as many as it takes.")
+	c.handshakes = c.counter("relgate_http_tls_handshakes_refused_total", "TLS handshakes that were refused on the public port: a client without the right certificate, or plain HTTP.")
 	c.reloadOK = c.gauge("relgate_config_last_reload_successful", "Whether the newest reading of the config went well (1) or not (0).")
 	c.reloadTime = c.gauge("relgate_config_last_reload_success_timestamp_seconds", "Unix time of the newest reading of the config that went well.")
 	c.clockStep = c.counter("relgate_clock_step_seconds_total", "Steps of the wall clock that the daemon has seen, all together, by direction: forward or back. Ticks go on by a clock that does not step.", "direction")

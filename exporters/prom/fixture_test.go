@@ -110,7 +110,7 @@ func config(now *time.Time) prom.Config {
 		Sources: func() []prom.SourceStats {
 			return []prom.SourceStats{{Source: "cloudwatch", Fetches: 7, Readings: map[rules.Fault]uint64{rules.OK: 5, rules.Throttled: 2}, RateRemaining: -1, Took: 1500 * time.Millisecond}, {Source: "sentry", RateRemaining: 12, LastSuccess: t0}}
 		},
-		HTTP:    func() prom.HTTPStats { return prom.HTTPStats{Open: 7, Limit: 2000, Closed: 3} },
+		HTTP:    func() prom.HTTPStats { return prom.HTTPStats{Open: 7, Limit: 2000, Closed: 3, Handshakes: 4} },
 		BaseURL: "https://gate.example/",
 		Webhooks: func() []prom.EndpointStats {
 			return []prom.EndpointStats{{Endpoint: "pipeline", Class: "action", Attempts: 3, Delivered: 2, Failures: 1, Pending: 4, Lag: 90 * time.Second, OrdersPending: 1, LastSuccess: t0}, {Endpoint: "ops", Class: "notify"}}

@@ -127,6 +127,7 @@ func TestPage(t *testing.T) {
 		`relgate_http_connections 7`,
 		`relgate_http_connections_limit 2000`,
 		`relgate_http_connections_closed_total 3`,
+		`relgate_http_tls_handshakes_refused_total 4`,
 		`relgate_webhook_orders_pending{class="action",endpoint="pipeline"} 1`,
 		`relgate_webhook_last_success_timestamp_seconds{class="action",endpoint="pipeline"} 1.7490024e+09`,
 		`relgate_plan_info{manager="Ada",plan="REL-1",title="The launch",url="https://gate.example/v1/plans/REL-1",version="1.0.0"} 1`,

@@ -33,6 +33,7 @@ func (e *Exporter) self(p *page) ([]*dto.MetricFamily, error) {
 		b.set(b.c.connections, float64(s.Open))
 		b.set(b.c.connectionLimit, float64(s.Limit))
 		b.count(b.c.connectionsClosed, s.Closed)
+		b.count(b.c.handshakes, s.Handshakes)
 	}
 	if e.config.Reload != nil {
 		r := e.config.Reload()
