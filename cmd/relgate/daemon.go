@@ -19,8 +19,8 @@ import (
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/prom"
-	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -51,7 +51,7 @@ type daemon struct {
 	runner  *runner.Runner
 	gate    *gate.Gate
 	metrics *prom.Exporter
-	hooks   atomic.Pointer[webhook.Webhook]
+	hooks   atomic.Pointer[outbox.Outbox]
 	encoder *encoder
 	reloads *reloads
 	public  net.Listener

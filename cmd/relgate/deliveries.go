@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/exporters/gate"
-	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -112,7 +112,7 @@ func (d *daemon) replayDeliveries(w http.ResponseWriter, r *http.Request) {
 
 func deliveryProblem(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
-	if errors.Is(err, webhook.ErrUnknownEndpoint) {
+	if errors.Is(err, outbox.ErrUnknownEndpoint) {
 		status = http.StatusNotFound
 	}
 	writeJSON(w, status, wire.Problem{Title: http.StatusText(status), Status: status, Detail: err.Error()})

@@ -9,7 +9,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/relgate/relgate/exporters/outbox"
 )
 
 // maxDrain is how much of an answer is read, so that its connection can be used
@@ -17,9 +21,8 @@ import (
 // because it may repeat a secret of the URL.
 const maxDrain = 64 << 10
 
-// sender makes single attempts at one endpoint. It keeps no state but
-// connections, and may be used by several goroutines at once.
-type sender struct {
+// Sink posts messages to one endpoint.
+type Sink struct {
 	endpoint Endpoint
 	keys     [][]byte
 	client   *http.Client
@@ -27,32 +30,37 @@ type sender struct {
 	now      func() time.Time
 }
 
-// outcome is what an attempt came to.
-type outcome struct {
-	ok     bool
-	gone   bool          // the receiver says that it will never want it
-	asked  time.Duration // the receiver's Retry-After
-	reason string        // of a failure; without URL, secret or answer
-}
-
-func (c Config) newSender(e Endpoint) (*sender, error) {
+// New makes the sink of an endpoint. The error lists everything that is wrong with
+// it, and shows no URL and no secret. A host name in Allow admits private and
+// loopback addresses for that name; addresses of link-local, metadata and multicast
+// networks are admitted by CIDR or IP only.
+func New(c Config, e Endpoint) (*Sink, error) {
 	keys, err := parseKeys(e.Secrets)
-	if err != nil {
-		return nil, err
+	admitted, notAllow := parseAllow(append(slices.Clone(c.Allow), e.Allow...))
+	if err := errors.Join(e.check(), err, notAllow); err != nil {
+		return nil, fmt.Errorf("webhook %q: %w", e.Name, err)
 	}
-	target, err := url.Parse(e.URL)
-	if err != nil {
-		return nil, errors.New("url: not a URL") // unreachable: Check has parsed it
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if e.Timeout == 0 {
+		e.Timeout = 10 * time.Second
+	}
+	if e.TLS == nil {
+		e.TLS = c.TLS
 	}
 	transport := c.Transport
 	if transport == nil {
-		admitted, err := parseAllow(append(slices.Clone(c.Allow), e.Allow...))
+		target, err := url.Parse(e.URL)
 		if err != nil {
-			return nil, err // unreachable: Check has parsed it
+			return nil, errors.New("url: not a URL") // unreachable: check has parsed it
 		}
 		transport = c.transport(admitted, target.Hostname(), e.TLS)
 	}
-	return &sender{
+	return &Sink{
 		endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now,
 		client: &http.Client{
 			Transport: transport,
@@ -63,39 +71,43 @@ func (c Config) newSender(e Endpoint) (*sender, error) {
 	}, nil
 }
 
-// post makes one attempt, within the endpoint's timeout.
-func (s *sender) post(ctx context.Context, m message) outcome {
+// Send makes one attempt, within the endpoint's timeout.
+func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, s.endpoint.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint.URL, bytes.NewReader(m.body))
+	body, id := body(m), headerText(m.ID)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint.URL, bytes.NewReader(body))
 	if err != nil {
-		return outcome{reason: "the URL cannot be used"} // unreachable: Check has parsed it
+		return outbox.Outcome{Reason: "the URL cannot be used"} // unreachable: New has parsed it
 	}
-	m.header(req.Header)
+	header(req.Header, m, id)
 	req.Header.Set("User-Agent", s.agent)
 	for name, value := range s.endpoint.Headers {
 		req.Header.Set(name, value)
 	}
-	sign(req.Header, s.keys, m.id, s.now(), m.body)
+	sign(req.Header, s.keys, id, s.now(), body)
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return outcome{reason: s.reason(err)}
+		return outbox.Outcome{Reason: s.reason(err)}
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain)) // the status has been read; the rest is courtesy
 	_ = resp.Body.Close()
 	if resp.StatusCode/100 == 2 {
-		return outcome{ok: true}
+		return outbox.Outcome{OK: true}
 	}
-	return outcome{
-		gone:   resp.StatusCode == http.StatusGone,
-		asked:  retryAfter(resp.Header, s.now()),
-		reason: fmt.Sprintf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)),
+	return outbox.Outcome{
+		Refused:    resp.StatusCode == http.StatusGone,
+		RetryAfter: retryAfter(resp.Header, s.now()),
+		Reason:     fmt.Sprintf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)),
 	}
 }
 
+// CloseIdleConnections frees the connections that carry no request.
+func (s *Sink) CloseIdleConnections() { s.client.CloseIdleConnections() }
+
 // reason says why there was no answer. The URL that net/http puts around its
 // errors is taken off: its path may be a secret.
-func (s *sender) reason(err error) string {
+func (s *Sink) reason(err error) string {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err
 	}
@@ -106,4 +118,20 @@ func (s *sender) reason(err error) string {
 		return "stopped while waiting for an answer"
 	}
 	return err.Error()
+}
+
+// retryAfter reads the header in either of its forms; zero when there is none
+// or it is not understood.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if text == "" {
+		return 0
+	}
+	if s, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(s) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
 }

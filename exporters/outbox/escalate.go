@@ -1,4 +1,4 @@
-package webhook
+package outbox
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 // lane is the way by which an endpoint's failures are told to another receiver:
 // beside that one's own order, which may be stuck itself.
 type lane struct {
-	to    *sender
+	to    Endpoint
 	ring  chan struct{} // there is something to say
 	after func(time.Duration) <-chan time.Time
 	log   *slog.Logger
 
 	mu   sync.Mutex
-	told []message // still to be told, oldest first
+	told []Message // still to be told, oldest first
 }
 
-func (l *lane) add(m message) {
+func (l *lane) add(m Message) {
 	l.mu.Lock()
 	l.told = append(l.told, m)
 	l.mu.Unlock()
@@ -29,11 +29,11 @@ func (l *lane) add(m message) {
 	}
 }
 
-func (l *lane) take() (message, bool) {
+func (l *lane) take() (Message, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.told) == 0 {
-		return message{}, false
+		return Message{}, false
 	}
 	m := l.told[0]
 	l.told = l.told[1:]
@@ -58,15 +58,15 @@ func (l *lane) run(ctx context.Context) {
 }
 
 // tell tries until it is told or ctx is done.
-func (l *lane) tell(ctx context.Context, m message) {
+func (l *lane) tell(ctx context.Context, m Message) {
 	for failures := 1; ctx.Err() == nil; failures++ {
-		o := l.to.post(ctx, m)
-		if o.ok {
+		o := l.to.Sink.Send(ctx, m)
+		if o.OK {
 			return
 		}
-		l.log.Warn("escalation failed", "to", l.to.endpoint.Name, "event", m.id, "attempts", failures, "err", o.reason)
+		l.log.Warn("escalation failed", "to", l.to.Name, "event", m.ID, "attempts", failures, "err", o.Reason)
 		select {
-		case <-l.after(Action.delay(failures, o.asked)):
+		case <-l.after(Action.delay(failures, o.RetryAfter)):
 		case <-ctx.Done():
 		}
 	}

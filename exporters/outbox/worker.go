@@ -1,4 +1,4 @@
-package webhook
+package outbox
 
 import (
 	"cmp"
@@ -31,7 +31,6 @@ const (
 // a run in order.
 type worker struct {
 	endpoint Endpoint
-	sender   *sender
 	feed     Feed
 	encode   func(context.Context, evaluator.Stored) ([]byte, error)
 	now      func() time.Time
@@ -64,10 +63,9 @@ type worker struct {
 	again   tries     // at the first of them
 }
 
-func newWorker(c Config, s *sender) *worker {
-	e := s.endpoint
+func newWorker(c Config, e Endpoint) *worker {
 	return &worker{
-		endpoint: e, sender: s, feed: c.Feed, encode: c.Encode, now: c.Now, after: c.After, grace: c.Grace,
+		endpoint: e, feed: c.Feed, encode: c.Encode, now: c.Now, after: c.After, grace: c.Grace,
 		log: c.Log.With("endpoint", e.Name), poked: make(chan struct{}, 1), changed: make(chan struct{}),
 		counts: Stats{Endpoint: e.Name, Class: e.Class},
 	}
@@ -128,7 +126,7 @@ const latest = math.MaxUint64
 func (w *worker) catchUpLocked(ctx context.Context) error {
 	cursors, err := w.feed.Pending(ctx, w.endpoint.Name)
 	if err != nil {
-		return fmt.Errorf("reading the cursors of webhook %q: %w", w.endpoint.Name, err)
+		return fmt.Errorf("reading the cursors of endpoint %q: %w", w.endpoint.Name, err)
 	}
 	for _, c := range cursors {
 		s := w.streams[c.Run]
@@ -239,7 +237,7 @@ func (w *worker) exhumeLocked(ctx context.Context) error {
 	}
 	letters, err := w.feed.DeadLetters(ctx, w.endpoint.Name)
 	if err != nil {
-		return fmt.Errorf("reading dead letters of webhook %q: %w", w.endpoint.Name, err)
+		return fmt.Errorf("reading dead letters of endpoint %q: %w", w.endpoint.Name, err)
 	}
 	w.reading, w.letters, w.again = false, nil, tries{}
 	for _, l := range letters {
@@ -264,7 +262,7 @@ func (w *worker) fillLocked(ctx context.Context) error {
 	for _, s := range w.dryLocked() {
 		events, err := w.feed.Events(ctx, s.run, s.read, batch)
 		if err != nil {
-			return fmt.Errorf("reading events for webhook %q: %w", w.endpoint.Name, err)
+			return fmt.Errorf("reading events for endpoint %q: %w", w.endpoint.Name, err)
 		}
 		for _, e := range events {
 			w.takeLocked(s, e)
@@ -327,14 +325,6 @@ func fired(c <-chan struct{}) bool {
 	}
 }
 
-// wants reports whether an event is for this endpoint: by its kind and plan, and
-// by the endpoints that the event itself names.
-func (e Endpoint) wants(ev evaluator.Event) bool {
-	return (len(e.Events) == 0 || slices.Contains(e.Events, ev.Kind)) &&
-		(len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan)) &&
-		(len(ev.Notify) == 0 || slices.Contains(ev.Notify, e.Name))
-}
-
 // sleep waits until something is committed, due, or changed by hand.
 func (w *worker) sleep(ctx context.Context, due <-chan time.Time) {
 	w.mu.Lock()
@@ -364,7 +354,7 @@ func (w *worker) saveLocked(ctx context.Context) error {
 	for _, s := range w.streams {
 		if s.done != s.saved {
 			if err := w.feed.Delivered(ctx, w.endpoint.Name, s.run, s.done); err != nil {
-				return fmt.Errorf("saving a cursor of webhook %q: %w", w.endpoint.Name, err)
+				return fmt.Errorf("saving a cursor of endpoint %q: %w", w.endpoint.Name, err)
 			}
 			s.saved = s.done
 		}
@@ -394,7 +384,7 @@ func (w *worker) rewind(ctx context.Context, since time.Time) error {
 	}
 	runs, err := w.feed.Rewind(ctx, w.endpoint.Name, since)
 	if err != nil {
-		return fmt.Errorf("rewinding webhook %q: %w", w.endpoint.Name, err)
+		return fmt.Errorf("rewinding endpoint %q: %w", w.endpoint.Name, err)
 	}
 	if runs == 0 {
 		return nil

@@ -1,4 +1,4 @@
-package webhook
+package outbox
 
 import (
 	"context"
@@ -12,19 +12,19 @@ import (
 // A crash after the receiver took it and before that is saved repeats it, with
 // the same id; a crash before the attempt repeats nothing.
 func (w *worker) try(ctx context.Context, head pending, moved int) error {
-	m, err := w.message(ctx, head.Stored)
-	o := outcome{}
+	data, err := w.encode(ctx, head.Stored)
+	var o Outcome
 	if err != nil {
-		o.reason = err.Error()
+		o.Reason = fmt.Sprintf("encoding event %q: %v", head.Event.ID, err)
 	} else {
 		sending, stop := w.graceful(ctx)
-		o = w.sender.post(sending, m)
+		o = w.endpoint.Sink.Send(sending, newMessage(head.Event, data))
 		stop()
 	}
-	if !o.ok && ctx.Err() != nil {
+	if !o.OK && ctx.Err() != nil {
 		return nil // cut off by ourselves: nothing is known, the next run tries again
 	}
-	return w.settle(context.WithoutCancel(ctx), head, moved, m.data, o)
+	return w.settle(context.WithoutCancel(ctx), head, moved, data, o)
 }
 
 // graceful gives a context that outlives ctx by the grace period, so that a
@@ -49,7 +49,7 @@ func (w *worker) graceful(ctx context.Context) (_ context.Context, stop func()) 
 }
 
 // settle records the outcome of an attempt. data is what was sent.
-func (w *worker) settle(ctx context.Context, head pending, moved int, data []byte, o outcome) error {
+func (w *worker) settle(ctx context.Context, head pending, moved int, data []byte, o Outcome) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.counts.Attempts++
@@ -61,15 +61,15 @@ func (w *worker) settle(ctx context.Context, head pending, moved int, data []byt
 	if !head.letter {
 		t = &s.tries
 	}
-	if o.ok {
+	if o.OK {
 		return w.deliveredLocked(ctx, head, s, t.attempts)
 	}
 	w.counts.Failures++
 	t.attempts++
-	t.lastErr = o.reason
-	again := w.endpoint.Class.delay(t.attempts, o.asked)
+	t.lastErr = o.Reason
+	again := w.endpoint.Class.delay(t.attempts, o.RetryAfter)
 	t.next = w.now().Add(again).UTC()
-	gone := o.gone && w.endpoint.Class == Notify
+	gone := o.Refused && w.endpoint.Class == Notify
 	if gone || w.endpoint.Class.exhausted(t.attempts, w.now().Sub(head.since), again) {
 		return w.buryLocked(ctx, head, s, *t)
 	}
@@ -88,7 +88,7 @@ func (w *worker) deliveredLocked(ctx context.Context, head pending, s *stream, f
 	if head.letter {
 		w.letters, w.again = w.letters[1:], tries{}
 		if err := w.feed.Resolved(ctx, w.endpoint.Name, head.Run, head.Event.N); err != nil {
-			return fmt.Errorf("resolving a dead letter of webhook %q: %w", w.endpoint.Name, err)
+			return fmt.Errorf("resolving a dead letter of endpoint %q: %w", w.endpoint.Name, err)
 		}
 		return nil
 	}
@@ -108,7 +108,7 @@ func (w *worker) failedLocked(ctx context.Context, head pending, s *stream, data
 	}
 	t := s.tries
 	if err := w.feed.Failed(ctx, w.endpoint.Name, s.run, head.Event.N, t.attempts, t.next, t.lastErr); err != nil {
-		return fmt.Errorf("recording a failure of webhook %q: %w", w.endpoint.Name, err)
+		return fmt.Errorf("recording a failure of endpoint %q: %w", w.endpoint.Name, err)
 	}
 	return w.escalateLocked(head, s, data)
 }
@@ -120,7 +120,7 @@ func (w *worker) buryLocked(ctx context.Context, head pending, s *stream, t trie
 		return err
 	}
 	if err := w.feed.Bury(ctx, w.endpoint.Name, head.Run, head.Event.N, w.now().UTC(), t.lastErr); err != nil {
-		return fmt.Errorf("burying an event of webhook %q: %w", w.endpoint.Name, err)
+		return fmt.Errorf("burying an event of endpoint %q: %w", w.endpoint.Name, err)
 	}
 	w.counts.Dead++
 	if head.letter {
@@ -139,7 +139,7 @@ func (w *worker) escalateLocked(head pending, s *stream, data []byte) error {
 	if w.second == nil || s.tries.attempts < escalateAfter || s.warned == head.Event.N {
 		return nil
 	}
-	m, err := newEscalation(head.Stored, data, w.endpoint.Name, s.tries.attempts, s.tries.lastErr)
+	m, err := newEscalation(head.Event, data, w.endpoint.Name, s.tries.attempts, s.tries.lastErr)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,8 @@
-package webhook
+package outbox
 
-import (
-	"net/http"
-	"strconv"
-	"strings"
-	"time"
-)
+import "time"
 
-// There is no jitter: an endpoint has one request in flight, ever.
+// There is no jitter: an endpoint has one message in flight, ever.
 var (
 	actionDelays = []time.Duration{1, 2, 5, 10, 20, 30, 60}               // seconds; the last one repeats
 	notifyDelays = []time.Duration{5, 30, 120, 600, 1800, 7200, 5 * 3600} // seconds; the last one repeats until patience ends
@@ -36,20 +31,4 @@ func (c Class) delay(failures int, asked time.Duration) time.Duration {
 // that has waited so long and would have to wait again.
 func (c Class) exhausted(failures int, waited, again time.Duration) bool {
 	return c == Notify && (failures >= maxAttempts || waited+again > patience)
-}
-
-// retryAfter reads the header in either of its forms; zero when there is none
-// or it is not understood.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if text == "" {
-		return 0
-	}
-	if s, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(s) * time.Second
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
 }
