@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // Class says how long an endpoint is tried and who is told when it fails.
 type Class string
 
 const (
-	Action Class = "action" // it acts on the event: tried for ever, and escalated
+	Action Class = "action" // it acts on the event: tried for ever
 	Notify Class = "notify" // it tells people: tried for a day, then a dead letter
 )
 
@@ -23,9 +24,11 @@ const (
 type Endpoint struct {
 	Name       string                // required; in logs, metrics and the journal
 	Class      Class                 // Notify if empty
-	Events     []evaluator.EventKind // kinds that it wants; empty means all
+	Events     []evaluator.EventKind // kinds that it wants
+	Types      []string              // types that it wants, "relgate.run.rolled_back", beside the kinds; all where there are neither
+	Severity   evaluator.Severity    // the least that it wants; all if empty
 	Plans      []string              // names of the plans whose events it wants; empty means all
-	EscalateTo string                // name of the endpoint that is told after the third failure; none if empty
+	EscalateTo string                // name of the endpoint that is told of what does not arrive; none if empty
 	Sink       Sink                  // required
 }
 
@@ -60,6 +63,9 @@ func (c Config) Check() error {
 		}
 		if !slices.Contains([]Class{"", Action, Notify}, e.Class) {
 			errs = append(errs, fmt.Errorf("endpoint %q: class %q: want %q or %q", e.Name, e.Class, Action, Notify))
+		}
+		if e.Severity != "" && !slices.Contains(evaluator.Severities(), e.Severity) {
+			errs = append(errs, fmt.Errorf("endpoint %q: severity %q: want one of %q", e.Name, e.Severity, evaluator.Severities()))
 		}
 		if seen[e.Name] {
 			errs = append(errs, fmt.Errorf("endpoint %q: the name is used twice", e.Name))
@@ -100,10 +106,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// wants reports whether an event is for this endpoint: by its kind and plan, and
-// by the endpoints that the event itself names.
-func (e Endpoint) wants(ev evaluator.Event) bool {
-	return (len(e.Events) == 0 || slices.Contains(e.Events, ev.Kind)) &&
+// wants reports whether an event is for this endpoint: by its kind or type, by its
+// severity and plan, and by the endpoints that the event itself names.
+func (e *Endpoint) wants(ev *evaluator.Event) bool {
+	return (len(e.Events)+len(e.Types) == 0 || slices.Contains(e.Events, ev.Kind) || len(e.Types) > 0 && slices.Contains(e.Types, wire.EventType(ev))) &&
+		(e.Severity == "" || ev.Severity().AtLeast(e.Severity)) &&
 		(len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan)) &&
 		(len(ev.Notify) == 0 || slices.Contains(ev.Notify, e.Name))
 }

@@ -26,15 +26,15 @@ func TestDeadLettersCanBeSentAgain(t *testing.T) {
 		if err != nil || len(letters) != 1 || letters[0].Event.N != 1 || letters[0].Reason != "answered 410" {
 			t.Fatalf("dead letters %+v, %v, want event 1, answered 410", letters, err)
 		}
-		if err := b.Retry(t.Context(), "a", outboxtest.TheRun, 2); !errors.Is(err, outboxtest.ErrNoLetter) {
-			t.Errorf("retrying what is not dead: %v, want %v", err, outboxtest.ErrNoLetter)
+		if _, _, err := b.Retry(t.Context(), "a", "REL 1.0/2"); !errors.Is(err, outbox.ErrNotWaiting) {
+			t.Errorf("retrying what is not dead: %v, want %v", err, outbox.ErrNotWaiting)
 		}
-		if err := b.Retry(t.Context(), "b", outboxtest.TheRun, 1); !errors.Is(err, outbox.ErrUnknownEndpoint) {
+		if _, _, err := b.Retry(t.Context(), "b", ""); !errors.Is(err, outbox.ErrUnknownEndpoint) {
 			t.Errorf("retrying at an unknown endpoint: %v, want %v", err, outbox.ErrUnknownEndpoint)
 		}
 		for range 2 { // refused once more, then taken
-			if err := b.Retry(t.Context(), "a", outboxtest.TheRun, 1); err != nil {
-				t.Fatalf("Retry: %v", err)
+			if again, hurried, err := b.Retry(t.Context(), "a", "REL 1.0/1"); err != nil || again != 1 || hurried != 0 {
+				t.Fatalf("Retry: %d and %d, %v; want 1 and 0", again, hurried, err)
 			}
 			drain(t, b)
 		}

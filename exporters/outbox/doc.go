@@ -1,15 +1,20 @@
-// Package outbox tells other programs what was decided: it follows the journal with
-// a durable cursor for each endpoint and run, and gives every event to the
-// endpoint's [Sink], at least once, the events of a run in order. How a message
-// looks and travels is the sink's matter.
+// Package outbox tells other programs what was decided: it follows the journal and
+// gives every event to each endpoint's [Sink], at least once, under the same id on
+// every attempt. How a message looks and travels is the sink's matter.
 //
-// No order is promised between two runs. An endpoint has one message in flight; a
-// run whose event it does not take has attempts of its own and delays no other run.
-// Events that can be sent at the same moment leave as they were committed.
+// Each endpoint has two lanes. Orders (roll back, hold, resume, abort) are attempted
+// as soon as their commit is seen, side by side, whatever else is stuck or hangs,
+// an earlier order too; a receiver goes by the event's number in its run. At most
+// 256 of an endpoint's are in flight together, and 64 of those places are kept for
+// orders that were never tried. All other events are sent one by one behind a
+// durable cursor, those of a run in order; a run whose event is not taken has
+// attempts of its own and delays no other run.
 //
-// What does not arrive is tried again: at an [Action] endpoint for ever, with the
-// event sent through a second endpoint after the third failure, at a [Notify]
-// endpoint for a day, after which the event becomes a dead letter that is listed
-// and can be sent again. A Notify endpoint that refuses an event for good buries it
-// at once.
+// What does not arrive is tried again: at an [Action] endpoint for ever, at a
+// [Notify] endpoint for a day, after which the event becomes a dead letter that is
+// listed and can be sent again. What a receiver refuses for good becomes one at
+// once, unless it is an order. A new event, a success after failures and
+// [Outbox.Retry] have what waits tried sooner than planned. A second endpoint is
+// told of each order that does not arrive, and of each run that is stuck, side by
+// side.
 package outbox

@@ -66,16 +66,16 @@ func TestARunThatIsStuckStopsNoOther(t *testing.T) {
 		f.CommitTo(t, "A", 1)
 		f.CommitTo(t, "B", 1)
 		synctest.Wait()
-		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2" || b != "1 2 3 4" {
-			t.Errorf("after the restart: got %q of A and %q of B, want 1 2 2 and 1 2 3 4", a, b)
+		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2" || b != "1 2 3 4" {
+			t.Errorf("after the restart: got %q of A and %q of B, want 1 2 2 2 and 1 2 3 4: what is new hurries what waits", a, b)
 		}
 		drain(t, b) // attempts at 3, 8, 18 and 38 s
 		stop()
-		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2 2 2 2 3 4" || b != "1 2 3 4" {
+		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2 2 2 2 2 3 4" || b != "1 2 3 4" {
 			t.Errorf("in the end: got %q of A and %q of B", a, b)
 		}
 		if last := s.seen()[len(s.seen())-1].after; last != 38*time.Second {
-			t.Errorf("A went on after %v, want 38s: a restart changes no attempt", last)
+			t.Errorf("A went on after %v, want 38s: neither a restart nor a hurried attempt changes the schedule", last)
 		}
 	})
 }

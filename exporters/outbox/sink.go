@@ -29,12 +29,15 @@ type Message struct {
 	Subject string    // what it is about; may be empty
 	At      time.Time // when it happened, by the plan's clock; UTC
 	Data    []byte    // a JSON value
+	// Order is true of an order, and of what tells that an event does not arrive: it
+	// shares no connection with another message, which may hang.
+	Order bool
 }
 
 // Outcome is what an attempt came to.
 type Outcome struct {
 	OK         bool          // the receiver has it
-	Refused    bool          // it will never take this message
+	Refused    bool          // it would refuse this message again; said of orders too, which are tried again nevertheless
 	RetryAfter time.Duration // for how long the receiver wants to be left alone; zero where it did not say
 	Reason     string        // of a failure, for people; without address, secret or answer
 }
@@ -46,7 +49,7 @@ const TypeEscalated = "relgate.delivery.escalated"
 // escalation is the data of a TypeEscalated message.
 type escalation struct {
 	Endpoint string          `json:"endpoint"` // which does not answer
-	Attempts int             `json:"attempts"`
+	Attempts int             `json:"attempts"` // failed ones; one that hangs is none yet
 	Reason   string          `json:"reason"`
 	Event    json.RawMessage `json:"event"` // what it has not taken; null when it could not be encoded
 }
@@ -60,17 +63,17 @@ func raw(_ context.Context, s evaluator.Stored) ([]byte, error) {
 }
 
 // newMessage makes what is sent of an event.
-func newMessage(e evaluator.Event, data []byte) Message {
-	return Message{ID: e.ID, Type: wire.EventType(&e), N: e.N, Plan: e.Plan, Subject: e.Subject, At: e.At.UTC(), Data: data}
+func newMessage(e *evaluator.Event, data []byte) Message {
+	return Message{Order: e.Order(), ID: e.ID, Type: wire.EventType(e), N: e.N, Plan: e.Plan, Subject: e.Subject, At: e.At.UTC(), Data: data}
 }
 
 // newEscalation makes what is sent of an event that an endpoint does not take.
-func newEscalation(e evaluator.Event, data []byte, endpoint string, attempts int, reason string) (Message, error) {
+func newEscalation(e *evaluator.Event, data []byte, endpoint string, attempts int, reason string) (Message, error) {
 	body, err := json.Marshal(escalation{Endpoint: endpoint, Attempts: attempts, Reason: reason, Event: data})
 	if err != nil {
 		return Message{}, fmt.Errorf("encoding event %q: %w", e.ID, err)
 	}
 	m := newMessage(e, body)
-	m.ID, m.Type = e.ID+"/escalated/"+endpoint, TypeEscalated
+	m.ID, m.Type, m.Order = e.ID+"/escalated/"+endpoint, TypeEscalated, true
 	return m, nil
 }

@@ -11,141 +11,101 @@ import (
 //
 // A crash after the receiver took it and before that is saved repeats it, with
 // the same id; a crash before the attempt repeats nothing.
-func (w *worker) try(ctx context.Context, head pending, moved int) error {
-	data, err := w.encode(ctx, head.Stored)
-	var o Outcome
+func (l *restLane) try(ctx context.Context, head pending, moved int) error {
+	m, err := l.message(ctx, head.Stored)
+	o := Outcome{}
 	if err != nil {
-		o.Reason = fmt.Sprintf("encoding event %q: %v", head.Event.ID, err)
+		o.Reason = err.Error()
 	} else {
-		sending, stop := w.graceful(ctx)
-		o = w.endpoint.Sink.Send(sending, newMessage(head.Event, data))
-		stop()
+		o = l.send(ctx, m)
 	}
 	if !o.OK && ctx.Err() != nil {
 		return nil // cut off by ourselves: nothing is known, the next run tries again
 	}
-	return w.settle(context.WithoutCancel(ctx), head, moved, data, o)
+	return l.settle(ctx, head, moved, m.Data, o)
 }
 
-// graceful gives a context that outlives ctx by the grace period, so that a
-// request in flight may still be answered. stop frees it and waits for that.
-func (w *worker) graceful(ctx context.Context) (_ context.Context, stop func()) {
-	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	cancelWait := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		select {
-		case <-w.after(w.grace):
-			cancel()
-		case <-sending.Done():
-		}
-	})
-	return sending, func() {
-		cancel()
-		if !cancelWait() {
-			<-ended
-		}
-	}
-}
-
-// settle records the outcome of an attempt. data is what was sent.
-func (w *worker) settle(ctx context.Context, head pending, moved int, data []byte, o Outcome) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.counts.Attempts++
-	if moved != w.moved {
+// settle records the outcome of an attempt, also when ctx is done. data is what was
+// sent.
+func (l *restLane) settle(ctx context.Context, head pending, moved int, data []byte, o Outcome) error {
+	succeeded, saving := l.account(o), context.WithoutCancel(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if moved != l.moved {
 		return nil // the cursors were set back meanwhile: this event will come again
 	}
-	s := w.streams[head.Run] // nil for a dead letter of a run that is done with
-	t := &w.again
+	s := l.streams[head.Run] // nil for a dead letter of a run that is done with
+	t := &l.again
 	if !head.letter {
 		t = &s.tries
 	}
 	if o.OK {
-		return w.deliveredLocked(ctx, head, s, t.attempts)
+		return l.deliveredLocked(saving, head, s, t.attempts)
 	}
-	w.counts.Failures++
-	t.attempts++
-	t.lastErr = o.Reason
-	again := w.endpoint.Class.delay(t.attempts, o.RetryAfter)
-	t.next = w.now().Add(again).UTC()
-	gone := o.Refused && w.endpoint.Class == Notify
-	if gone || w.endpoint.Class.exhausted(t.attempts, w.now().Sub(head.since), again) {
-		return w.buryLocked(ctx, head, s, *t)
+	t.fail(l.endpoint.Class, false, l.now(), succeeded, o)
+	if o.Refused || t.exhausted(l.endpoint.Class, l.now(), head.since, head.Event.At) {
+		return l.buryLocked(saving, head, s, *t)
 	}
-	w.log.Warn("delivery failed", "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
+	l.log.Warn("delivery failed", "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
 	if head.letter {
 		return nil
 	}
-	return w.failedLocked(ctx, head, s, data)
+	if err := l.failedLocked(saving, head, s); err != nil {
+		return err
+	}
+	if l.second == nil || s.told != nil || t.attempts < escalateAfter {
+		return nil
+	}
+	s.told = make(chan struct{})
+	return l.escalate(ctx, &head.Event, data, t.attempts, t.lastErr, s.told)
 }
 
-func (w *worker) deliveredLocked(ctx context.Context, head pending, s *stream, failures int) error {
-	w.counts.Delivered++
+func (l *restLane) deliveredLocked(ctx context.Context, head pending, s *stream, failures int) error {
 	if failures > 0 || head.letter {
-		w.log.Info("delivered after failures", "event", head.Event.ID, "attempts", failures+1)
+		l.log.Info("delivered after failures", "event", head.Event.ID, "attempts", failures+1)
 	}
 	if head.letter {
-		w.letters, w.again = w.letters[1:], tries{}
-		if err := w.feed.Resolved(ctx, w.endpoint.Name, head.Run, head.Event.N); err != nil {
-			return fmt.Errorf("resolving a dead letter of endpoint %q: %w", w.endpoint.Name, err)
+		l.letters, l.again = l.letters[1:], tries{}
+		if err := l.feed.Resolved(ctx, l.endpoint.Name, head.Run, head.Event.N); err != nil {
+			return fmt.Errorf("resolving a dead letter of endpoint %q: %w", l.endpoint.Name, err)
 		}
 		return nil
 	}
-	w.passLocked(s)
-	w.unsaved++
-	if w.unsaved >= saveEvery || w.now().Sub(w.unsince) >= saveWithin {
-		return w.saveLocked(ctx)
+	l.passLocked(s)
+	l.unsaved++
+	if l.unsaved >= saveEvery || l.now().Sub(l.unsince) >= saveWithin {
+		return l.saveLocked(ctx)
 	}
 	return nil
 }
 
 // failedLocked keeps the head and notes when it is tried again, so that a restart
 // neither hurries nor counts from one again.
-func (w *worker) failedLocked(ctx context.Context, head pending, s *stream, data []byte) error {
-	if err := w.saveLocked(ctx); err != nil {
+func (l *restLane) failedLocked(ctx context.Context, head pending, s *stream) error {
+	if err := l.saveLocked(ctx); err != nil {
 		return err
 	}
 	t := s.tries
-	if err := w.feed.Failed(ctx, w.endpoint.Name, s.run, head.Event.N, t.attempts, t.next, t.lastErr); err != nil {
-		return fmt.Errorf("recording a failure of endpoint %q: %w", w.endpoint.Name, err)
+	if err := l.feed.Failed(ctx, l.endpoint.Name, s.run, head.Event.N, t.attempts, t.planned, t.lastErr); err != nil {
+		return fmt.Errorf("recording a failure of endpoint %q: %w", l.endpoint.Name, err)
 	}
-	return w.escalateLocked(head, s, data)
-}
-
-// buryLocked gives the head up. The feed moves its cursor behind it.
-func (w *worker) buryLocked(ctx context.Context, head pending, s *stream, t tries) error {
-	w.log.Error("delivery given up", "event", head.Event.ID, "attempts", t.attempts, "err", t.lastErr)
-	if err := w.saveLocked(ctx); err != nil {
-		return err
-	}
-	if err := w.feed.Bury(ctx, w.endpoint.Name, head.Run, head.Event.N, w.now().UTC(), t.lastErr); err != nil {
-		return fmt.Errorf("burying an event of endpoint %q: %w", w.endpoint.Name, err)
-	}
-	w.counts.Dead++
-	if head.letter {
-		w.letters, w.again = w.letters[1:], tries{}
-		return nil
-	}
-	s.saved = head.Event.N
-	w.passLocked(s)
 	return nil
 }
 
-// escalateLocked tells the second channel once that the head does not arrive.
-// After a restart it may be told once more: at least once is the promise, and
-// the id is the same.
-func (w *worker) escalateLocked(head pending, s *stream, data []byte) error {
-	if w.second == nil || s.tries.attempts < escalateAfter || s.warned == head.Event.N {
-		return nil
-	}
-	m, err := newEscalation(head.Event, data, w.endpoint.Name, s.tries.attempts, s.tries.lastErr)
-	if err != nil {
+// buryLocked gives the head up. The feed moves its cursor behind it.
+func (l *restLane) buryLocked(ctx context.Context, head pending, s *stream, t tries) error {
+	if err := l.saveLocked(ctx); err != nil {
 		return err
 	}
-	s.warned = head.Event.N
-	w.counts.Escalated++
-	w.log.Error("delivery escalated", "event", head.Event.ID, "attempts", s.tries.attempts, "to", w.endpoint.EscalateTo, "err", s.tries.lastErr)
-	w.second.add(m)
+	if err := l.feed.Bury(ctx, l.endpoint.Name, head.Run, head.Event.N, l.now().UTC(), t.lastErr); err != nil {
+		return fmt.Errorf("burying an event of endpoint %q: %w", l.endpoint.Name, err)
+	}
+	l.buried(head.Event.ID, t.attempts, t.lastErr)
+	if head.letter {
+		l.letters, l.again = l.letters[1:], tries{}
+		return nil
+	}
+	s.saved = head.Event.N
+	l.passLocked(s)
 	return nil
 }

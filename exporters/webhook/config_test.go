@@ -53,7 +53,7 @@ func TestSecretsStayInside(t *testing.T) {
 			Secrets: []string{secret, "hunter2"}, Headers: map[string]string{"Authorization": "h3ader"},
 		}
 		answers := []func(r *http.Request, w http.ResponseWriter){
-			func(r *http.Request, w http.ResponseWriter) { http.Error(w, r.URL.String(), 404) },
+			func(r *http.Request, w http.ResponseWriter) { http.Error(w, r.URL.String(), 500) },
 			func(r *http.Request, w http.ResponseWriter) { http.Redirect(w, r, r.URL.String(), http.StatusFound) },
 			func(r *http.Request, _ http.ResponseWriter) { <-r.Context().Done() },
 			func(_ *http.Request, w http.ResponseWriter) { w.WriteHeader(410) },

@@ -16,16 +16,25 @@ import (
 	"github.com/relgate/relgate/exporters/outbox"
 )
 
-// maxDrain is how much of an answer is read, so that its connection can be used
-// again. The answer itself means nothing to us: it is neither kept nor logged,
+// How much of an answer is read, and for how long, so that its connection can be
+// used again. The answer itself means nothing to us: it is neither kept nor logged,
 // because it may repeat a secret of the URL.
-const maxDrain = 64 << 10
+const (
+	maxDrain    = 64 << 10
+	drainWithin = 100 * time.Millisecond
+)
+
+// orderIdle is how long a connection that is used for orders may lie idle: a
+// connection that the other side has forgotten meanwhile would cost an order its
+// first attempt.
+const orderIdle = 5 * time.Second
 
 // Sink posts messages to one endpoint.
 type Sink struct {
 	endpoint Endpoint
 	keys     [][]byte
-	client   *http.Client
+	client   *http.Client // for what goes one by one
+	orders   *http.Client // for orders: each has a connection for itself
 	agent    string
 	now      func() time.Time
 }
@@ -52,23 +61,39 @@ func New(c Config, e Endpoint) (*Sink, error) {
 	if e.TLS == nil {
 		e.TLS = c.TLS
 	}
-	transport := c.Transport
-	if transport == nil {
-		target, err := url.Parse(e.URL)
-		if err != nil {
-			return nil, errors.New("url: not a URL") // unreachable: check has parsed it
-		}
-		transport = c.transport(admitted, target.Hostname(), e.TLS)
+	s := &Sink{endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now}
+	if c.Transport != nil {
+		s.client = client(c.Transport)
+		s.orders = s.client
+		return s, nil
 	}
-	return &Sink{
-		endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now,
-		client: &http.Client{
-			Transport: transport,
-			// A redirect is an answer like any other, and not a 2xx: following it
-			// would send a signed body to an address that is not in the config.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}, nil
+	target, err := url.Parse(e.URL)
+	if err != nil {
+		return nil, errors.New("url: not a URL") // unreachable: check has parsed it
+	}
+	transport := c.transport(admitted, target.Hostname(), e.TLS)
+	s.client, s.orders = client(transport), client(forOrders(transport))
+	return s, nil
+}
+
+// forOrders is a transport like t, which has not been used yet, whose requests share
+// no connection: over HTTP/2 one that hangs would hold up the others.
+func forOrders(t *http.Transport) *http.Transport {
+	t = t.Clone()
+	t.ForceAttemptHTTP2 = false
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.IdleConnTimeout = orderIdle
+	return t
+}
+
+func client(t http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: t,
+		// A redirect is an answer like any other, and not a 2xx: following it would
+		// send a signed body to an address that is not in the config.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Send makes one attempt, within the endpoint's timeout.
@@ -86,24 +111,45 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 		req.Header.Set(name, value)
 	}
 	sign(req.Header, s.keys, id, s.now(), body)
-	resp, err := s.client.Do(req)
+	client := s.client
+	if m.Order {
+		client = s.orders
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return outbox.Outcome{Reason: s.reason(err)}
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain)) // the status has been read; the rest is courtesy
+	// The status has been read, and the rest is courtesy: whoever answers drop by
+	// drop loses the connection.
+	slow := time.AfterFunc(drainWithin, cancel)
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain))
+	slow.Stop()
 	_ = resp.Body.Close()
 	if resp.StatusCode/100 == 2 {
 		return outbox.Outcome{OK: true}
 	}
 	return outbox.Outcome{
-		Refused:    resp.StatusCode == http.StatusGone,
+		Refused:    refused(resp.StatusCode),
 		RetryAfter: retryAfter(resp.Header, s.now()),
 		Reason:     fmt.Sprintf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)),
 	}
 }
 
+// refused reports whether the same request would get the same answer again: it is
+// about the request, and not about the moment.
+func refused(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status/100 == 4
+}
+
 // CloseIdleConnections frees the connections that carry no request.
-func (s *Sink) CloseIdleConnections() { s.client.CloseIdleConnections() }
+func (s *Sink) CloseIdleConnections() {
+	s.client.CloseIdleConnections()
+	s.orders.CloseIdleConnections()
+}
 
 // reason says why there was no answer. The URL that net/http puts around its
 // errors is taken off: its path may be a secret.

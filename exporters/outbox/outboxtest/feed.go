@@ -25,6 +25,7 @@ type Feed struct {
 	base    uint64                        // how many came before newest[0]
 	Cursors map[Place]outbox.RunCursor    // without End
 	Dead    []outbox.DeadLetter
+	open    map[string][]outbox.Order // :: endpoint → orders that it is not done with
 	watch   chan struct{}
 	broken  error // given by every method that writes
 	away    error // given by Pending and Events
@@ -37,9 +38,9 @@ type Place struct{ Endpoint, Run string }
 // TheRun is the run of events that name no plan.
 const TheRun = "REL 1.0"
 
-// New is an empty feed. Every endpoint is at its beginning.
+// New is an empty feed that knows endpoints a and b. Every endpoint is at its beginning.
 func New() *Feed {
-	return &Feed{Stored: map[string][]evaluator.Stored{}, Cursors: map[Place]outbox.RunCursor{}, watch: make(chan struct{})}
+	return &Feed{open: map[string][]outbox.Order{"a": nil, "b": nil}, Stored: map[string][]evaluator.Stored{}, Cursors: map[Place]outbox.RunCursor{}, watch: make(chan struct{})}
 }
 
 // Commit adds events that are filled in from what matters to a test. A plan has
@@ -70,6 +71,11 @@ func (f *Feed) Commit(t testing.TB, events ...evaluator.Event) {
 			f.runs = append(f.runs, run)
 		}
 		f.Stored[run], f.newest = append(f.Stored[run], s), append(f.newest, s)
+		if s.Event.Order() {
+			for endpoint := range f.open {
+				f.open[endpoint] = append(f.open[endpoint], outbox.Order{Stored: s})
+			}
+		}
 	}
 	f.wakeLocked()
 }
@@ -196,7 +202,7 @@ func (f *Feed) advanceLocked(endpoint, run string, n uint64) {
 func (f *Feed) Failed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error {
 	return f.change(ctx, func() error {
 		c := f.Cursors[Place{endpoint, run}]
-		if n != c.N+1 {
+		if n <= c.N || f.Stored[run][n-1].Event.Order() {
 			return fmt.Errorf("event %d failed, but the cursor is at %d", n, c.N)
 		}
 		f.Cursors[Place{endpoint, run}] = outbox.RunCursor{N: c.N, Attempts: attempts, NextAt: next, LastError: lastError}
@@ -211,11 +217,62 @@ func (f *Feed) letterLocked(endpoint, run string, n uint64) int {
 
 func (f *Feed) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
 	return f.change(ctx, func() error {
-		if i := f.letterLocked(endpoint, run, n); i >= 0 {
-			f.Dead = slices.Delete(f.Dead, i, i+1)
-		}
-		f.Dead = append(f.Dead, outbox.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: f.Stored[run][n-1]})
+		f.buryLocked(endpoint, run, n, now, reason)
 		f.advanceLocked(endpoint, run, n)
+		return nil
+	})
+}
+
+func (f *Feed) buryLocked(endpoint, run string, n uint64, now time.Time, reason string) {
+	if i := f.letterLocked(endpoint, run, n); i >= 0 {
+		f.Dead = slices.Delete(f.Dead, i, i+1)
+	}
+	f.Dead = append(f.Dead, outbox.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: f.Stored[run][n-1]})
+}
+
+// Orders lists the orders that an endpoint is not done with.
+func (f *Feed) Orders(_ context.Context, endpoint string) ([]outbox.Order, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away != nil {
+		return nil, f.away
+	}
+	return slices.Clone(f.open[endpoint]), nil
+}
+
+// orderLocked finds a pending order, -1 when there is none.
+func (f *Feed) orderLocked(endpoint, run string, n uint64) int {
+	return slices.IndexFunc(f.open[endpoint], func(o outbox.Order) bool { return o.Run == run && o.Event.N == n })
+}
+
+// OrderDone takes an order from the pending ones.
+func (f *Feed) OrderDone(ctx context.Context, endpoint, run string, n uint64) error {
+	return f.change(ctx, func() error {
+		if i := f.orderLocked(endpoint, run, n); i >= 0 {
+			f.open[endpoint] = slices.Delete(f.open[endpoint], i, i+1)
+		}
+		return nil
+	})
+}
+
+// OrderFailed records a failed attempt at a pending order.
+func (f *Feed) OrderFailed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error {
+	return f.change(ctx, func() error {
+		if i := f.orderLocked(endpoint, run, n); i >= 0 {
+			o := &f.open[endpoint][i]
+			o.Attempts, o.NextAt, o.LastError = attempts, next, lastError
+		}
+		return nil
+	})
+}
+
+// BuryOrder makes an order a dead letter.
+func (f *Feed) BuryOrder(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
+	return f.change(ctx, func() error {
+		if i := f.orderLocked(endpoint, run, n); i >= 0 {
+			f.open[endpoint] = slices.Delete(f.open[endpoint], i, i+1)
+		}
+		f.buryLocked(endpoint, run, n, now, reason)
 		return nil
 	})
 }
@@ -258,17 +315,27 @@ func (f *Feed) Resolved(ctx context.Context, endpoint, run string, n uint64) err
 
 func (f *Feed) Rewind(ctx context.Context, endpoint string, since time.Time) (runs int, err error) {
 	err = f.change(ctx, func() error {
+		changed := map[string]bool{}
 		for place, c := range maps.Clone(f.Cursors) {
 			for _, s := range f.Stored[place.Run] {
 				if !s.Event.At.Before(since) {
 					if place.Endpoint == endpoint && s.Event.N <= c.N {
 						f.Cursors[place] = outbox.RunCursor{N: s.Event.N - 1}
-						runs++
+						changed[place.Run] = true
 					}
 					break
 				}
 			}
 		}
+		for _, run := range f.runs {
+			for _, s := range f.Stored[run] {
+				if s.Event.Order() && !s.Event.At.Before(since) && f.orderLocked(endpoint, run, s.Event.N) < 0 {
+					f.open[endpoint] = append(f.open[endpoint], outbox.Order{Stored: s})
+					changed[run] = true
+				}
+			}
+		}
+		runs = len(changed)
 		return nil
 	})
 	return runs, err
