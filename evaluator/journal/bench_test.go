@@ -79,6 +79,31 @@ func BenchmarkCommitToCursor(b *testing.B) {
 	}
 }
 
+// BenchmarkOrder is what an order costs the journal on its way out to three
+// endpoints: committed, read, and marked as done.
+func BenchmarkOrder(b *testing.B) {
+	endpoints := []string{"a", "b", "c"}
+	j := open(b, journal.Config{Path: newPath(b), Endpoints: endpoints})
+	ctx, n := context.Background(), 0
+	for b.Loop() {
+		n++
+		e := entry(n)
+		e.Events[0].To = string(evaluator.RuleFired)
+		if err := j.Commit(ctx, evaluator.Batch{e}); err != nil {
+			b.Fatal(err)
+		}
+		for _, name := range endpoints {
+			got, err := j.Orders(ctx, name)
+			if err != nil || len(got) != 1 {
+				b.Fatal(len(got), err)
+			}
+			if err := j.OrderDone(ctx, name, "p", got[0].Event.N); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
 // BenchmarkDelivered is one mark.
 func BenchmarkDelivered(b *testing.B) {
 	j := open(b, journal.Config{Path: newPath(b), Endpoints: []string{"a"}})

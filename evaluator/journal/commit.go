@@ -16,6 +16,7 @@ type statements struct {
 	begin, advance, fresh, uses *sql.Stmt
 	tick, event, snapshot       *sql.Stmt
 	events, mark, failed        *sql.Stmt
+	order, orderDone, orderFail *sql.Stmt
 	normal, strict              *sql.Stmt
 }
 
@@ -38,6 +39,9 @@ func (s *statements) prepare(ctx context.Context, db *handles) error {
 		{&s.snapshot, db.write, `INSERT INTO snapshots (run, seq, at, digest, state) VALUES ($1, $2, $3, $4, $5)`},
 		{&s.mark, db.write, `UPDATE cursors SET n = $1, attempts = 0, next_at = 0, last_error = '' WHERE run = $2 AND endpoint = $3 AND n < $4`},
 		{&s.failed, db.write, `UPDATE cursors SET attempts = $1, next_at = $2, last_error = $3 WHERE run = $4 AND endpoint = $5 AND n < $6`},
+		{&s.order, db.write, `INSERT INTO orders (run, n, endpoint, attempts, next_at, last_error) SELECT $1, $2, name, 0, 0, '' FROM endpoints`},
+		{&s.orderDone, db.write, `DELETE FROM orders WHERE run = $1 AND n = $2 AND endpoint = $3`},
+		{&s.orderFail, db.write, `UPDATE orders SET attempts = $1, next_at = $2, last_error = $3 WHERE run = $4 AND n = $5 AND endpoint = $6`},
 		{&s.normal, db.write, `PRAGMA synchronous = NORMAL`},
 		{&s.strict, db.write, `PRAGMA synchronous = FULL`},
 		{&s.events, db.read, selectEvents},
@@ -57,7 +61,8 @@ func (s *statements) prepare(ctx context.Context, db *handles) error {
 func (s *statements) close() error {
 	var errs []error
 	for _, stmt := range []*sql.Stmt{
-		s.begin, s.advance, s.fresh, s.uses, s.tick, s.event, s.snapshot, s.events, s.mark, s.failed, s.normal, s.strict,
+		s.begin, s.advance, s.fresh, s.uses, s.tick, s.event, s.snapshot, s.events, s.mark, s.failed,
+		s.order, s.orderDone, s.orderFail, s.normal, s.strict,
 	} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
@@ -169,6 +174,12 @@ func (db *handles) insert(ctx context.Context, tx *sql.Tx, r *row) error {
 	for k := range r.events {
 		e := &r.Events[k]
 		if _, err := event.ExecContext(ctx, r.Run, int64(e.N), seq, e.At.Unix(), string(e.Kind), string(r.events[k])); err != nil {
+			return err
+		}
+		if !e.Order() {
+			continue
+		}
+		if _, err := tx.StmtContext(ctx, db.stmts.order).ExecContext(ctx, r.Run, int64(e.N)); err != nil {
 			return err
 		}
 	}

@@ -3,16 +3,17 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
 
-// RunCursor is how far an endpoint has been told of a run.
+// RunCursor is how far an endpoint has been told of a run, orders aside.
 type RunCursor struct {
 	Run       string    // id of the run
-	N         uint64    // the endpoint is done with every event up to this one: delivered, passed over or a dead letter
+	N         uint64    // the endpoint is done with every event up to this one: delivered, passed over, an order or a dead letter
 	End       uint64    // the run's newest event
-	Attempts  int       // failed ones at the event after N
+	Attempts  int       // failed ones at the first event after N that is no order
 	NextAt    time.Time // when that one is tried again; zero means at once
 	LastError string    // of the newest attempt
 }
@@ -117,10 +118,21 @@ func (j *Journal) Failed(ctx context.Context, endpoint, run string, n uint64, at
 }
 
 // Rewind sets an endpoint back in every run, so that every event of a time or
-// later is sent again, and returns in how many runs that changed something. It
-// never sets a cursor forward. It returns ErrNotFound for an endpoint that is not
-// known.
+// later is sent again, orders too, and returns in how many runs that changed
+// something. It never sets a cursor forward, and an order that is still pending
+// stays as it is. It returns ErrNotFound for an endpoint that is not known.
 func (j *Journal) Rewind(ctx context.Context, endpoint string, since time.Time) (runs int, err error) {
+	// Read before the lock is taken, because it may be long. What is committed
+	// meanwhile is pending by itself.
+	var again []orderKey
+	err = j.view("orders since "+since.UTC().Format(time.RFC3339), func(db *handles) (err error) {
+		again, err = ordersAmong(ctx, db.read, `SELECT e.run, e.n, e.event FROM runs r JOIN events e ON e.run = r.run
+			WHERE r.at >= $1 AND e.at >= $2 ORDER BY r.id, e.n`, since.Unix(), since.Unix())
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
 	err = j.updateCursor(endpoint, func(db *handles) error {
 		return db.inTx(ctx, func(tx *sql.Tx) error {
 			var known bool
@@ -130,27 +142,47 @@ func (j *Journal) Rewind(ctx context.Context, endpoint string, since time.Time) 
 			if !known {
 				return ErrNotFound
 			}
-			res, err := tx.ExecContext(ctx, `UPDATE cursors SET n = f.n - 1, attempts = 0, next_at = 0, last_error = ''
+			changed := map[string]bool{} // :: run
+			rows, err := tx.QueryContext(ctx, `UPDATE cursors SET n = f.n - 1, attempts = 0, next_at = 0, last_error = ''
 				FROM (SELECT e.run AS run, min(e.n) AS n FROM runs r JOIN events e ON e.run = r.run WHERE r.at >= $1 AND e.at >= $2 GROUP BY e.run) f
-				WHERE cursors.run = f.run AND cursors.endpoint = $3 AND cursors.n >= f.n`, since.Unix(), since.Unix(), endpoint)
+				WHERE cursors.run = f.run AND cursors.endpoint = $3 AND cursors.n >= f.n RETURNING cursors.run`, since.Unix(), since.Unix(), endpoint)
 			if err != nil {
 				return err
 			}
-			changed, err := res.RowsAffected()
-			runs = int(changed)
-			return err
+			err = each(rows, func() error {
+				var run string
+				err := rows.Scan(&run)
+				changed[run] = true
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			for _, o := range again {
+				err := affected(tx.ExecContext(ctx, `INSERT INTO orders (run, n, endpoint, attempts, next_at, last_error)
+					SELECT run, $1, endpoint, 0, 0, '' FROM cursors WHERE run = $2 AND endpoint = $3 ON CONFLICT DO NOTHING`, o.n, o.run, endpoint))
+				if err != nil && !errors.Is(err, ErrNotFound) {
+					return err
+				}
+				if err == nil {
+					changed[o.run] = true
+				}
+			}
+			runs = len(changed)
+			return nil
 		})
 	})
 	return runs, err
 }
 
-// Forget drops an endpoint that is no longer told, with its dead letters, so that
-// it does not keep runs from being pruned.
+// Forget drops an endpoint that is no longer told, with its orders and dead
+// letters, so that it does not keep runs from being pruned.
 func (j *Journal) Forget(ctx context.Context, endpoint string) error {
 	return j.updateCursor(endpoint, func(db *handles) error {
 		return db.inTx(ctx, func(tx *sql.Tx) error {
 			for _, statement := range []string{
-				`DELETE FROM dead WHERE endpoint = $1`, `DELETE FROM cursors WHERE endpoint = $1`, `DELETE FROM endpoints WHERE name = $1`,
+				`DELETE FROM orders WHERE endpoint = $1`, `DELETE FROM dead WHERE endpoint = $1`,
+				`DELETE FROM cursors WHERE endpoint = $1`, `DELETE FROM endpoints WHERE name = $1`,
 			} {
 				if _, err := tx.ExecContext(ctx, statement, endpoint); err != nil {
 					return err

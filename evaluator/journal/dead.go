@@ -19,8 +19,8 @@ type DeadLetter struct {
 	evaluator.Stored
 }
 
-// Bury gives up event n of a run for an endpoint: it becomes a dead letter and the
-// cursor moves beyond it, both or neither. now is when. An endpoint that was
+// Bury gives up event n of a run, which is no order, for an endpoint: it becomes a
+// dead letter and the cursor moves beyond it, both or neither. now is when. An endpoint that was
 // forgotten, or a run that was dropped, gets no dead letter: it would keep the run
 // for good.
 func (j *Journal) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {

@@ -1,6 +1,6 @@
 // Package journal keeps what was decided: every tick of every run with what went
-// in and what came out, the plans the runs ran under, where each run stands, and
-// how far each receiver has been told.
+// in and what came out, the plans the runs ran under, where each run stands, how
+// far each receiver has been told, and which orders it has not been told yet.
 //
 // It is one SQLite file in WAL mode. Everything in it is keyed by run. There is no
 // order between the ticks or the events of two runs.
@@ -13,9 +13,14 @@
 // refused with [ErrFenced], and so is every commit of a journal that was opened
 // again elsewhere.
 //
-// How far an endpoint has been told is written without waiting for the disk. A
-// process that dies loses nothing of it; a power cut may lose the newest marks,
-// and those events are delivered once more under the same id.
+// An order ([evaluator.Event.Order]) is told beside the cursor: a commit enters it
+// for every known endpoint, whatever the endpoint was told before, and it stays
+// entered until the endpoint is done with it.
+//
+// How far an endpoint has been told, and which orders it is done with, is written
+// without waiting for the disk. A process that dies loses nothing of it; a power
+// cut may lose the newest marks, and those events are delivered once more under the
+// same id.
 //
 // A run is kept whole or dropped whole: see [Journal.Prune].
 //
@@ -30,8 +35,8 @@
 //
 // # Schema
 //
-// This is form 1. Times are whole Unix seconds, 0 for none, except cursors.next_at
-// and dead.at in milliseconds. JSON is text.
+// This is form 2. Times are whole Unix seconds, 0 for none, except next_at and
+// dead.at in milliseconds. JSON is text.
 //
 //	meta       one row: form; uid, random, the same for the life of the file;
 //	           epoch, which every opening for writing increases
@@ -45,13 +50,16 @@
 //	endpoints  receivers that are known
 //	cursors    (run, endpoint) -> the endpoint is done with the run's events up to
 //	           n; failed attempts at the next one, and when it is tried again
+//	orders     (run, n, endpoint) -> an order that the endpoint is not done with;
+//	           failed attempts at it, and when it is tried again
 //	dead       (run, n, endpoint) -> an event that the endpoint did not take
 //
 // A run has a cursor for every known endpoint. An endpoint that becomes known
 // later begins at the end of every run that exists then, and at the beginning of
 // every run begun after that.
 //
-// A file of the form before, which counted over all plans, is refused with
-// [ErrOlder]. The statements are plain SQL on database/sql; what is SQLite's own
+// A file of form 1, which has no table orders, is upgraded when it is opened for
+// writing, in one transaction: every order beyond a cursor is entered. A file from
+// before runs, which counted over all plans, is refused with [ErrOlder]. The statements are plain SQL on database/sql; what is SQLite's own
 // stands in open.go and schema.go.
 package journal

@@ -13,7 +13,7 @@ import (
 var (
 	// ErrCorrupt means that the file is not a journal, or is damaged.
 	ErrCorrupt = errors.New("the file is damaged or not a relgate journal; move it away, keep it for a look, and restore a backup (docs/operations.md)")
-	// ErrOlder means that the file has a form that this relgate does not read.
+	// ErrOlder means that the file is from before runs, and cannot be read.
 	ErrOlder = errors.New("the journal was written by an older relgate, and the releases in it cannot be continued; move the file away, a new one is created at the next start")
 	// ErrNewer means that a newer relgate has written the file.
 	ErrNewer = errors.New("the journal was written by a newer relgate; start that version, or restore a backup made by this one (docs/operations.md)")
@@ -44,9 +44,11 @@ func classify(err error) error {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case sqlite3.SQLITE_ERROR:
 		// SQLite has no code of its own for a header that names a schema format
-		// which does not exist.
-		if strings.Contains(e.Error(), "unsupported file format") {
-			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		// which does not exist, nor for what a statement does not find.
+		for _, text := range []string{"unsupported file format", "no such table", "no such column", "has no column"} {
+			if strings.Contains(e.Error(), text) {
+				return fmt.Errorf("%w: %w", ErrCorrupt, err)
+			}
 		}
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", ErrFull, err)

@@ -91,18 +91,27 @@ func TestSecondOpen(t *testing.T) {
 	}
 }
 
-// TestKilled runs itself as a daemon that commits without end, kills it, and
-// wants every commit that it told of.
+// TestKilled runs itself as a daemon that commits without end and tells orders,
+// kills it, and wants every commit that it told of, and of each order what became
+// of it.
 func TestKilled(t *testing.T) {
 	if path := os.Getenv("RELGATE_TEST_JOURNAL"); path != "" {
-		j, err := journal.Open(context.Background(), journal.Config{Path: path})
+		j, err := journal.Open(context.Background(), journal.Config{Path: path, Endpoints: []string{"a"}})
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
 		seq, err := newest(j)
+		if err == nil {
+			err = tellOrders(j)
+		}
 		for i := int(seq) + 1; err == nil; i++ {
-			if err = j.Commit(context.Background(), evaluator.Batch{entry(i), entryOf("q", i)}); err == nil {
+			order := entry(i)
+			order.Events[0].To = string(evaluator.RuleFired)
+			if err = j.Commit(context.Background(), evaluator.Batch{order, entryOf("q", i)}); err == nil {
+				err = tellOrders(j)
+			}
+			if err == nil {
 				fmt.Println(i)
 			}
 		}
@@ -130,9 +139,64 @@ func TestKilled(t *testing.T) {
 				t.Errorf("run %s: recovered %d ticks of %d: %v", run, len(r.Later), seq, err)
 			}
 		}
+		ordersTold(t, j, told, seq)
 		if err := j.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// tellOrders tries each order that is pending and was not tried: it takes every
+// third for delivered, fails at the next one, and gives up the one after.
+func tellOrders(j *journal.Journal) error {
+	ctx := context.Background()
+	orders, err := j.Orders(ctx, "a")
+	for _, o := range orders {
+		if err != nil || o.Attempts > 0 {
+			continue
+		}
+		switch n := o.Event.N; n % 3 {
+		case 0:
+			err = j.OrderDone(ctx, "a", o.Run, n)
+		case 1:
+			err = j.OrderFailed(ctx, "a", o.Run, n, 1, entry(int(n)).Tick.At, "500")
+		case 2:
+			err = j.BuryOrder(ctx, "a", o.Run, n, entry(int(n)).Tick.At, "410 Gone")
+		}
+	}
+	return err
+}
+
+// ordersTold checks what became of each order of a journal with so many ticks,
+// whose writer was killed after it had told of some: the newest may be as it was
+// committed.
+func ordersTold(t *testing.T, j *journal.Journal, told, ticks uint64) {
+	t.Helper()
+	orders, err := j.Orders(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	letters, err := j.DeadLetters(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	became := map[string]string{} // :: id of the event
+	for _, o := range orders {
+		became[o.Event.ID] += fmt.Sprint("pending ", o.Attempts)
+	}
+	for _, d := range letters {
+		became[d.Event.ID] += "dead"
+	}
+	for n := uint64(1); n <= ticks; n++ {
+		want := []string{"", "pending 1", "dead"}[n%3]
+		id := fmt.Sprintf("p/%d", n)
+		if became[id] != want && (n <= told || became[id] != "pending 0") {
+			t.Errorf("order %d of %d, told of %d: it became %q, want %q", n, ticks, told, became[id], want)
+		}
+		delete(became, id)
+	}
+	if len(became) > 0 {
+		t.Errorf("these are no orders: %v", became)
 	}
 }
 
@@ -218,6 +282,9 @@ func TestReadOnly(t *testing.T) {
 	if err := r.Commit(t.Context(), evaluator.Batch{entry(5)}); err == nil {
 		t.Error("a journal that was opened for reading took a commit")
 	}
+	if _, err := r.Prune(t.Context(), entry(9).Tick.At, 1); err == nil {
+		t.Error("a journal that was opened for reading was pruned")
+	}
 	if err := r.Delivered(t.Context(), "a", "p", 1); err == nil {
 		t.Error("a journal that was opened for reading moved a cursor")
 	}
@@ -240,10 +307,15 @@ func TestOpenRefuses(t *testing.T) {
 			b[18] = 3
 			return with(t, b)
 		}, journal.ErrCorrupt, "version 3"},
-		"another database":         {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE meta") }, journal.ErrCorrupt, "docs/operations.md"},
-		"the form before":          {older, journal.ErrOlder, "cannot be continued; move the file away"},
-		"a newer form":             {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 99") }, journal.ErrNewer, "form 99"},
-		"a form below the first":   {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 0") }, journal.ErrCorrupt, "form 0"},
+		"another database":       {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE meta") }, journal.ErrCorrupt, "docs/operations.md"},
+		"the form before":        {older, journal.ErrOlder, "cannot be continued; move the file away"},
+		"a newer form":           {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 99") }, journal.ErrNewer, "form 99"},
+		"a form below the first": {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 0") }, journal.ErrCorrupt, "form 0"},
+		"form 1 with orders":     {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 1") }, journal.ErrCorrupt, "table orders: true"},
+		"form 2 without orders":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE orders") }, journal.ErrCorrupt, "table orders: false"},
+		"form 1 without a column": {func(t *testing.T) journal.Config {
+			return execute(t, form1(t), "ALTER TABLE cursors DROP COLUMN attempts")
+		}, journal.ErrCorrupt, "attempts"},
 		"no row in meta":           {func(t *testing.T) journal.Config { return changed(t, "DELETE FROM meta") }, journal.ErrCorrupt, "form"},
 		"a column is missing":      {func(t *testing.T) journal.Config { return changed(t, "ALTER TABLE ticks DROP COLUMN tick") }, journal.ErrCorrupt, "tick"},
 		"an empty file, read only": {func(t *testing.T) journal.Config { c := with(t, nil); c.ReadOnly = true; return c }, journal.ErrCorrupt, "empty"},

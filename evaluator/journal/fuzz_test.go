@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/relgate/relgate/evaluator"
@@ -100,7 +101,11 @@ func everything(ctx context.Context, j *journal.Journal) []error {
 	add(err)
 	_, err = j.DeadLetters(ctx, "a")
 	add(err)
-	add(j.Commit(ctx, evaluator.Batch{entry(int(seq) + 1)}))
+	_, err = j.Orders(ctx, "a")
+	add(err)
+	next := entry(int(seq) + 1)
+	next.Events[0].N += 1000 // whatever the number of the newest event is
+	add(j.Commit(ctx, evaluator.Batch{next}))
 	return errs
 }
 
@@ -113,6 +118,15 @@ func FuzzOpen(f *testing.F) {
 	f.Add(0, []byte("hello"), true)
 	for i := 0; i < len(good); i += 997 {
 		f.Add(i, []byte{0xff, 0, 0x80}, true)
+	}
+	old, err := os.ReadFile(form1(f).Path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := 0; i < len(old); i += 997 {
+		b := slices.Clone(old)
+		copy(b[i:], []byte{0xff, 0, 0x80})
+		f.Add(0, b, false)
 	}
 	f.Fuzz(func(t *testing.T, at int, bytes []byte, patch bool) {
 		b := bytes

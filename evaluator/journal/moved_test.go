@@ -169,7 +169,7 @@ func recovered(t *testing.T, path string, ticks int) {
 // A full disk ends nothing: the same Journal goes on when there is room.
 func TestRoomAfterAFullDisk(t *testing.T) {
 	path := newPath(t)
-	j := open(t, journal.Config{Path: path, Pages: 80})
+	j := open(t, journal.Config{Path: path, Pages: 81})
 	if err := j.Commit(t.Context(), evaluator.Batch{entryOf("q", 1)}); err != nil {
 		t.Fatal(err)
 	}

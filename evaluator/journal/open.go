@@ -22,9 +22,10 @@ type Config struct {
 
 	// ReadOnly opens a journal that another process may be writing. It does not
 	// take the lock, does not create a journal, and every method that writes fails.
-	// SQLite makes the -wal and -shm files where they are missing; while no other
-	// process has the journal open, closing it writes what a killed process left in
-	// the -wal file into the main file, and removes both.
+	// A file of the form before is read as it is, without its orders. SQLite makes
+	// the -wal and -shm files where they are missing; while no other process has the
+	// journal open, closing it writes what a killed process left in the -wal file
+	// into the main file, and removes both.
 	ReadOnly bool
 
 	// Endpoints are the webhook endpoints to be told. One that the journal does
@@ -59,6 +60,7 @@ type Journal struct {
 type handles struct {
 	write *sql.DB // one connection; nil when read only
 	read  *sql.DB // any number of readers
+	form  int     // of the file; below the newest only when read only
 	epoch int64
 	stmts statements
 	// unsafe is why commits would not be on disk when they return; nil when they are.
@@ -66,10 +68,11 @@ type handles struct {
 	file, wal os.FileInfo // as they were when the file was opened; nil when read only
 }
 
-// Open opens the journal, creates it when there is none, and takes it for this
-// process until Close. It returns ErrLocked when another process holds it,
-// ErrCorrupt when the file is not a sound journal, ErrOlder and ErrNewer when
-// another relgate has written it in a form that this one does not read.
+// Open opens the journal, creates it when there is none, upgrades it when it has
+// the form before, and takes it for this process until Close. It returns ErrLocked
+// when another process holds it, ErrCorrupt when the file is not a sound journal,
+// ErrOlder and ErrNewer when another relgate has written it in a form that this one
+// does not read.
 func Open(ctx context.Context, c Config) (*Journal, error) {
 	j := &Journal{config: c, watch: make(chan struct{})}
 	err := j.claim()
@@ -149,7 +152,7 @@ func refuse(ctx context.Context, path string) error {
 		return err // unreachable: sql.Open reads nothing, and the driver is there
 	}
 	defer main.Close()
-	if _, err = identify(ctx, main); errors.Is(err, ErrOlder) || errors.Is(err, errForeign) {
+	if _, _, err = identify(ctx, main); errors.Is(err, ErrOlder) || errors.Is(err, errForeign) {
 		return err
 	}
 	return nil
@@ -224,15 +227,21 @@ func (db *handles) check(ctx context.Context, c Config) (uid string, err error) 
 			return "", corrupt("%s", said)
 		}
 	}
-	return identify(ctx, db.read)
+	uid, db.form, err = identify(ctx, db.read)
+	return uid, err
 }
 
-// begin fences the writers of earlier epochs, and remembers which files these are.
+// begin creates or upgrades what has to be, fences the writers of earlier epochs,
+// and remembers which files these are.
 func (db *handles) begin(ctx context.Context, c Config) (uid string, err error) {
 	err = db.inTx(ctx, func(tx *sql.Tx) error {
-		was, err := identify(ctx, tx)
-		if err == nil && was == "" {
+		was, f, err := identify(ctx, tx)
+		switch {
+		case err != nil:
+		case was == "":
 			err = create(ctx, tx)
+		case f < form:
+			err = upgrade(ctx, tx)
 		}
 		if err == nil {
 			err = tx.QueryRowContext(ctx, `UPDATE meta SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, uid`).Scan(&db.epoch, &uid)
@@ -245,6 +254,7 @@ func (db *handles) begin(ctx context.Context, c Config) (uid string, err error) 
 	if err != nil {
 		return "", err
 	}
+	db.form = form
 	// Brings the uid into the main file, where Reopen looks for it.
 	if _, err = db.write.ExecContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`); err != nil {
 		return "", err

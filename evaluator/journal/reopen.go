@@ -93,7 +93,7 @@ func (j *Journal) present(ctx context.Context) error {
 		return fmt.Errorf("looking for journal %q: %w", path, err)
 	}
 	defer main.Close()
-	uid, err := identify(ctx, main)
+	uid, _, err := identify(ctx, main)
 	if err = classify(err); err == nil && uid == j.uid {
 		return nil
 	}

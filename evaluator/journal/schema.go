@@ -9,7 +9,7 @@ import (
 )
 
 // form is the form that this relgate writes and reads.
-const form = 1
+const form = 2
 
 // schema is explained in doc.go. There is no foreign key from ticks to plans:
 // without an index on ticks.digest, dropping a document would read all ticks.
@@ -38,7 +38,11 @@ var schema = []string{
 		next_at INTEGER NOT NULL, last_error TEXT NOT NULL, PRIMARY KEY (run, endpoint)) STRICT, WITHOUT ROWID`,
 	`CREATE TABLE dead (run TEXT NOT NULL, n INTEGER NOT NULL, endpoint TEXT NOT NULL, at INTEGER NOT NULL,
 		reason TEXT NOT NULL, again INTEGER NOT NULL, PRIMARY KEY (run, n, endpoint)) STRICT, WITHOUT ROWID`,
+	orders,
 }
+
+const orders = `CREATE TABLE orders (run TEXT NOT NULL, n INTEGER NOT NULL, endpoint TEXT NOT NULL, attempts INTEGER NOT NULL,
+	next_at INTEGER NOT NULL, last_error TEXT NOT NULL, PRIMARY KEY (run, n, endpoint)) STRICT, WITHOUT ROWID`
 
 // create makes the tables of a new journal.
 func create(ctx context.Context, tx *sql.Tx) error {
@@ -54,13 +58,13 @@ func create(ctx context.Context, tx *sql.Tx) error {
 // errForeign is what another program's database has instead of a uid.
 var errForeign = errors.New("it has no table meta")
 
-// identify returns the uid of a journal of this form, and an empty one for a file
-// without any table, which is new. Any other file is an error.
-func identify(ctx context.Context, q querier) (uid string, err error) {
+// identify returns the uid and the form of a journal that can be read, and an empty
+// uid for a file without any table, which is new. Any other file is an error.
+func identify(ctx context.Context, q querier) (uid string, f int, err error) {
 	tables := map[string]bool{}
 	rows, err := q.QueryContext(ctx, `SELECT name FROM sqlite_schema WHERE type = 'table'`)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	err = each(rows, func() error {
 		var name string
@@ -70,25 +74,26 @@ func identify(ctx context.Context, q querier) (uid string, err error) {
 	})
 	switch {
 	case err != nil || len(tables) == 0:
-		return "", err
+		return "", 0, err
 	case tables["head"] && tables["events"] && !tables["meta"]:
-		return "", ErrOlder
+		return "", 0, ErrOlder
 	case !tables["meta"]:
-		return "", corrupt("%w", errForeign)
+		return "", 0, corrupt("%w", errForeign)
 	}
-	var f int
-	err = q.QueryRowContext(ctx, `SELECT form, uid FROM meta WHERE id = 1`).Scan(&f, &uid)
+	var lane bool // looked for in the same query: another process may be upgrading the file
+	err = q.QueryRowContext(ctx, `SELECT form, uid, EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'orders')
+		FROM meta WHERE id = 1`).Scan(&f, &uid, &lane)
 	switch {
 	case err != nil && (errors.Is(classify(err), ErrFull) || errors.Is(classify(err), ErrLocked) || ctx.Err() != nil):
-		return "", err
+		return "", 0, err
 	case err != nil:
-		return "", corrupt("reading its form: %w", err)
+		return "", 0, corrupt("reading its form: %w", err)
 	case f > form:
-		return "", fmt.Errorf("%w: it has form %d, this relgate knows %d", ErrNewer, f, form)
-	case f < form || uid == "":
-		return "", corrupt("it has form %d and uid %q", f, uid)
+		return "", 0, fmt.Errorf("%w: it has form %d, this relgate knows %d", ErrNewer, f, form)
+	case f < 1 || uid == "" || lane != (f > 1):
+		return "", 0, corrupt("it has form %d, uid %q, and table orders: %v", f, uid, lane)
 	}
-	return uid, nil
+	return uid, f, nil
 }
 
 // querier is what a pool and a transaction have in common.

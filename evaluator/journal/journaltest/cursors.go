@@ -84,15 +84,18 @@ func (m *memory) Rewind(_ context.Context, endpoint string, since time.Time) (ru
 		return 0, journal.ErrNotFound
 	}
 	for _, r := range m.runs {
-		c := r.cursors[endpoint]
+		c, changed := r.cursors[endpoint], false
 		for _, s := range r.events {
-			if s.Event.At.Unix() >= since.Unix() {
-				if c.N >= s.Event.N {
-					*c = journal.RunCursor{Run: r.record.ID, N: s.Event.N - 1}
-					runs++
-				}
-				break
+			if s.Event.At.Unix() < since.Unix() {
+				continue
 			}
+			if c.N >= s.Event.N {
+				*c, changed = journal.RunCursor{Run: r.record.ID, N: s.Event.N - 1}, true
+			}
+			changed = r.enter(endpoint, s) || changed
+		}
+		if changed {
+			runs++
 		}
 	}
 	return runs, nil
@@ -104,12 +107,13 @@ func (m *memory) Forget(_ context.Context, endpoint string) error {
 	m.endpoints = slices.DeleteFunc(m.endpoints, func(name string) bool { return name == endpoint })
 	for _, r := range m.runs {
 		delete(r.cursors, endpoint)
+		delete(r.orders, endpoint)
 	}
 	delete(m.dead, endpoint)
 	return nil
 }
 
-func (m *memory) letterLocked(endpoint, run string, n uint64) int {
+func (m *Memory) letterLocked(endpoint, run string, n uint64) int {
 	return slices.IndexFunc(m.dead[endpoint], func(d *journal.DeadLetter) bool { return d.Run == run && d.Event.N == n })
 }
 
@@ -117,16 +121,20 @@ func (m *memory) Bury(_ context.Context, endpoint, run string, n uint64, now tim
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r := m.runLocked(run); r != nil && r.cursors[endpoint] != nil && n > 0 && n <= uint64(len(r.events)) {
-		d := &journal.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: r.events[n-1]}
-		if i := m.letterLocked(endpoint, run, n); i >= 0 {
-			m.dead[endpoint][i] = d
-		} else {
-			m.dead[endpoint] = append(m.dead[endpoint], d)
-		}
+		m.buryLocked(endpoint, r, n, now, reason)
 	}
-	slices.SortFunc(m.dead[endpoint], m.byRun)
 	m.advanceLocked(endpoint, run, n)
 	return nil
+}
+
+func (m *Memory) buryLocked(endpoint string, r *kept, n uint64, now time.Time, reason string) {
+	d := &journal.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: r.events[n-1]}
+	if i := m.letterLocked(endpoint, r.record.ID, n); i >= 0 {
+		m.dead[endpoint][i] = d
+	} else {
+		m.dead[endpoint] = append(m.dead[endpoint], d)
+	}
+	slices.SortFunc(m.dead[endpoint], m.byRun)
 }
 
 func (m *memory) DeadLetters(_ context.Context, endpoint string) ([]journal.DeadLetter, error) {

@@ -38,6 +38,10 @@ type Journal interface {
 	Pending(ctx context.Context, endpoint string) ([]journal.RunCursor, error)
 	Delivered(ctx context.Context, endpoint, run string, n uint64) error
 	Failed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error
+	Orders(ctx context.Context, endpoint string) ([]journal.Order, error)
+	OrderDone(ctx context.Context, endpoint, run string, n uint64) error
+	OrderFailed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error
+	BuryOrder(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
 	Rewind(ctx context.Context, endpoint string, since time.Time) (runs int, err error)
 	Forget(ctx context.Context, endpoint string) error
 	Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error

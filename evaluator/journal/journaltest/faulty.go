@@ -80,6 +80,21 @@ func (f *Faulty) Failed(ctx context.Context, endpoint, run string, n uint64, att
 	return f.do("Failed", func() error { return f.Journal.Failed(ctx, endpoint, run, n, attempts, next, lastError) })
 }
 
+// OrderDone is the journal's, under a fault.
+func (f *Faulty) OrderDone(ctx context.Context, endpoint, run string, n uint64) error {
+	return f.do("OrderDone", func() error { return f.Journal.OrderDone(ctx, endpoint, run, n) })
+}
+
+// OrderFailed is the journal's, under a fault.
+func (f *Faulty) OrderFailed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error {
+	return f.do("OrderFailed", func() error { return f.Journal.OrderFailed(ctx, endpoint, run, n, attempts, next, lastError) })
+}
+
+// BuryOrder is the journal's, under a fault.
+func (f *Faulty) BuryOrder(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
+	return f.do("BuryOrder", func() error { return f.Journal.BuryOrder(ctx, endpoint, run, n, now, reason) })
+}
+
 // Know is the journal's, under a fault.
 func (f *Faulty) Know(ctx context.Context, endpoints ...string) error {
 	return f.do("Know", func() error { return f.Journal.Know(ctx, endpoints...) })

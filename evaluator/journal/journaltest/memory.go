@@ -34,6 +34,7 @@ type kept struct {
 	events  []evaluator.Stored
 	states  []evaluator.Recovery          // ascending
 	cursors map[string]*journal.RunCursor // :: endpoint → cursor; End is not kept
+	orders  map[string][]*journal.Order   // :: endpoint → pending, ascending
 }
 
 // memory is one opening of a Memory.
@@ -126,7 +127,7 @@ func (m *Memory) keepLocked(e *evaluator.Entry, k evaluator.Kept) {
 	}
 	r := m.runLocked(e.Run)
 	if r == nil {
-		r = &kept{cursors: make(map[string]*journal.RunCursor)}
+		r = &kept{cursors: make(map[string]*journal.RunCursor), orders: make(map[string][]*journal.Order)}
 		m.runs = append(m.runs, r)
 		for _, name := range m.endpoints {
 			r.cursors[name] = &journal.RunCursor{Run: e.Run}
@@ -141,6 +142,9 @@ func (m *Memory) keepLocked(e *evaluator.Entry, k evaluator.Kept) {
 		s := evaluator.Stored{Run: e.Run, Seq: k.Seq, Digest: k.Digest, Event: event, Raw: k.Raw[i]}
 		r.events, m.newest = append(r.events, s), append(m.newest, s)
 		r.record.N = event.N
+		for _, name := range m.endpoints {
+			r.enter(name, s)
+		}
 	}
 	if e.Snapshot != nil {
 		r.save(k, e.Snapshot)
@@ -327,6 +331,11 @@ func (m *Memory) droppableLocked(r *kept, olderThan time.Time, keepPassed int) b
 	}
 	for _, cursor := range r.cursors {
 		if cursor.N < c.N {
+			return false
+		}
+	}
+	for _, pending := range r.orders {
+		if len(pending) > 0 {
 			return false
 		}
 	}
