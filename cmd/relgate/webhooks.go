@@ -38,6 +38,16 @@ func (f feed) Pending(ctx context.Context, endpoint string) ([]outbox.RunCursor,
 	return out, err
 }
 
+// Orders lists the orders that the endpoint is not done with.
+func (f feed) Orders(ctx context.Context, endpoint string) ([]outbox.Order, error) {
+	orders, err := f.Journal.Orders(ctx, endpoint)
+	out := make([]outbox.Order, len(orders))
+	for i, o := range orders {
+		out[i] = outbox.Order(o)
+	}
+	return out, err
+}
+
 // DeadLetters lists what was buried, in order.
 func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]outbox.DeadLetter, error) {
 	letters, err := f.Journal.DeadLetters(ctx, endpoint)
@@ -150,7 +160,10 @@ func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
 		if err != nil {
 			return nil, err
 		}
-		e := outbox.Endpoint{Name: w.Name, Class: outbox.Class(w.Class), Plans: w.Plans, EscalateTo: w.EscalateTo, Sink: sink}
+		e := outbox.Endpoint{
+			Name: w.Name, Class: outbox.Class(w.Class), Types: w.Types, Severity: evaluator.Severity(w.Severity), Plans: w.Plans,
+			EscalateTo: w.EscalateTo, Sink: sink,
+		}
 		for _, kind := range w.Events {
 			e.Events = append(e.Events, evaluator.EventKind(kind))
 		}
