@@ -218,6 +218,7 @@ func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 	for i, kind := range w.Events {
 		c.At("events").Index(i).OneOf("unknown-event", "kind of event", kind, eventKinds)
 	}
+	checkSelection(c, w)
 	for i, s := range w.Secrets {
 		checkSecret(c.At("secrets").Index(i), s)
 	}
@@ -225,6 +226,50 @@ func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 	w.Timeout = between(c.At("timeout"), w.Timeout, 15*time.Second, time.Second, 5*time.Minute)
 	checkHeaders(c.At("headers"), w.Headers)
 	checkEscalation(c.At("escalate_to"), w, all)
+}
+
+// eventStates lists what an event of each kind can lead to: the last part of its type.
+var eventStates = map[string][]string{
+	"run":           {"waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded"},
+	"phase":         {"waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded"},
+	"verdict":       {"pending", "pass", "fail", "rollback", "unknown"},
+	"rule":          {"idle", "clear", "breaching", "fired", "silent", "warning", "holding", "pending", "pass", "fail", "unknown"},
+	"signal":        {"ok", "no_data", "stale", "partial", "throttled", "auth", "config", "unavailable"},
+	"communication": {"due", "skipped"},
+	"command":       {"applied", "refused"},
+	"plan":          {"edited"},
+}
+
+// orderTypes lists the types that orders can have. A run is resumed to the state
+// that it was held in.
+var orderTypes = []string{
+	"relgate.run.rolled_back", "relgate.run.held", "relgate.run.waiting", "relgate.run.monitoring", "relgate.run.passed", "relgate.run.failed",
+	"relgate.run.superseded", "relgate.rule.fired", "relgate.command.applied",
+}
+
+// checkSelection reports what can never be sent to a webhook.
+func checkSelection(c rules.Checker, w *WebhookSpec) {
+	if w.Severity != "" {
+		c.At("severity").OneOf("unknown-severity", "severity", w.Severity, []string{"info", "warning", "critical"})
+	}
+	for i, t := range w.Types {
+		at := c.At("types").Index(i)
+		kind, state, _ := strings.Cut(strings.TrimPrefix(t, "relgate."), ".")
+		states, known := eventStates[kind]
+		switch {
+		case !strings.HasPrefix(t, "relgate.") || !known:
+			at.Fail("unknown-type-of-event", `write "relgate.KIND.STATE", as in "relgate.run.rolled_back"`, "type %q: want one of the kinds %s", t, strings.Join(eventKinds, ", "))
+		case !slices.Contains(states, state):
+			at.Fail("unknown-type-of-event", rules.DidYouMean(state, states), "type %q: a %s event leads to %s", t, kind, strings.Join(states, ", "))
+		}
+	}
+	ordered := func(t string) bool {
+		kind, _, _ := strings.Cut(strings.TrimPrefix(t, "relgate."), ".")
+		return slices.Contains(w.Events, kind) || slices.Contains(w.Types, t)
+	}
+	if w.Class == "action" && len(w.Events)+len(w.Types) > 0 && !slices.ContainsFunc(orderTypes, ordered) {
+		c.Warn("no-orders", `add "run" to events`, "nothing that this webhook selects is an order: it is told of no rollback, hold, resume or abort")
+	}
 }
 
 func checkHeaders(c rules.Checker, headers map[string]Secret) {

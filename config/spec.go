@@ -45,11 +45,13 @@ type WebhookSpec struct {
 	Name       string            `toml:"-" key:"name"`
 	URL        string            `toml:"url"`         // Where events are posted. Required, unless url_from is given.
 	URLFrom    Secret            `toml:"url_from"`    // The URL where it is a secret in itself, as Slack's are.
-	Class      string            `toml:"class"`       // "action" is retried until it arrives, "notify" for a while. Default: notify.
+	Class      string            `toml:"class"`       // "action" is retried until it arrives, "notify" for a day. Default: notify.
 	Events     []string          `toml:"events"`      // Kinds of events it wants: "run", "phase", "verdict", "rule", "signal", "communication", "command", "plan" (an edit under way). Default: all.
+	Types      []string          `toml:"types"`       // Types of events it wants, "relgate.run.rolled_back", beside those kinds. Default: all, where events is left out too.
+	Severity   string            `toml:"severity"`    // The least severity that it wants: "info", "warning" or "critical". Default: info.
 	Plans      []string          `toml:"plans"`       // Names of the plans whose events it wants. Default: all.
 	Secrets    []Secret          `toml:"secrets"`     // Keys that sign a delivery; each gives a signature, so that a new one can be rolled out before the old one goes. At least one for class action.
-	EscalateTo string            `toml:"escalate_to"` // Name of the webhook that is told when deliveries to this one keep failing.
+	EscalateTo string            `toml:"escalate_to"` // Name of the webhook that is told of what does not arrive: of an order after its third failure or 15 seconds, of the rest after the third failure.
 	Timeout    *rules.Duration   `toml:"timeout"`     // How long one attempt may take. Default: 15s.
 	Headers    map[string]Secret `toml:"headers"`     // Headers to send along: strings, or secrets as { env = "NAME" }.
 	Allow      []Network         `toml:"allow"`       // Networks that the target may be in, "10.0.0.0/8" or one address, beside the daemon's webhook_allow.

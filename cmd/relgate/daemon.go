@@ -19,9 +19,9 @@ import (
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/exporters/server"
-	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -52,7 +52,7 @@ type daemon struct {
 	runner  *runner.Runner
 	gate    *gate.Gate
 	metrics *prom.Exporter
-	hooks   atomic.Pointer[webhook.Webhook]
+	hooks   atomic.Pointer[outbox.Outbox]
 	told    totals[prom.EndpointStats] // by all webhooks so far
 	encoder *encoder
 	reloads *reloads

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/exporters/gate"
-	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -21,15 +21,26 @@ type deliveryList struct {
 }
 
 type endpointBody struct {
-	Endpoint    string     `json:"endpoint"`
-	Class       string     `json:"class"`
-	Delivered   uint64     `json:"delivered"` // since the daemon started
-	Failures    uint64     `json:"failures"`
-	Pending     int        `json:"pending"`
-	InARow      int        `json:"failuresInARow"`
-	Next        *time.Time `json:"nextAttemptAt"`
-	LastError   string     `json:"lastError"`
-	DeadLetters []deadBody `json:"deadLetters"`
+	Endpoint    string      `json:"endpoint"`
+	Class       string      `json:"class"`
+	Delivered   uint64      `json:"delivered"` // since the daemon started
+	Failures    uint64      `json:"failures"`
+	Pending     int         `json:"pending"` // orders among them
+	InARow      int         `json:"failuresInARow"`
+	Next        *time.Time  `json:"nextAttemptAt"`
+	LastError   string      `json:"lastError"`
+	LastSuccess *time.Time  `json:"lastSuccessAt"` // since the daemon started
+	Orders      []orderBody `json:"orders"`        // that it has not taken yet
+	DeadLetters []deadBody  `json:"deadLetters"`
+}
+
+type orderBody struct {
+	Event     string     `json:"event"` // id
+	Type      string     `json:"type"`
+	At        time.Time  `json:"at"`       // when it was decided
+	Attempts  int        `json:"attempts"` // failed ones
+	Next      *time.Time `json:"nextAttemptAt"`
+	LastError string     `json:"lastError"`
 }
 
 type deadBody struct {
@@ -52,10 +63,18 @@ func (d *daemon) listDeliveries(w http.ResponseWriter, r *http.Request) {
 	for _, s := range hooks.Stats() {
 		e := endpointBody{
 			Endpoint: s.Endpoint, Class: string(s.Class), Delivered: s.Delivered, Failures: s.Failures,
-			Pending: s.Pending, InARow: s.InARow, LastError: s.LastErr, DeadLetters: []deadBody{},
+			Pending: s.Pending, InARow: s.InARow, LastError: s.LastErr, Next: timeOrNull(s.Next), LastSuccess: timeOrNull(s.LastSuccess),
+			Orders: []orderBody{}, DeadLetters: []deadBody{},
 		}
-		if !s.Next.IsZero() {
-			e.Next = &s.Next
+		orders, err := hooks.Orders(s.Endpoint)
+		if err != nil {
+			deliveryProblem(w, err)
+			return
+		}
+		for _, o := range orders {
+			e.Orders = append(e.Orders, orderBody{
+				Event: o.Event.ID, Type: wire.EventType(&o.Event), At: o.Event.At, Attempts: o.Attempts, Next: timeOrNull(o.NextAt), LastError: o.LastError,
+			})
 		}
 		letters, err := hooks.DeadLetters(r.Context(), s.Endpoint)
 		if err != nil {
@@ -70,30 +89,29 @@ func (d *daemon) listDeliveries(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, list)
 }
 
-// retryDeliveries sends one dead letter again, or all of them.
+// timeOrNull is nil for a time that is not known.
+func timeOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// retried is the answer of POST /v1/deliveries/{endpoint}/retry.
+type retried struct {
+	Again   int `json:"again"`   // dead letters that are sent again
+	Hurried int `json:"hurried"` // events that waited for their next attempt, and are tried now
+}
+
+// retryDeliveries sends dead letters again and hurries what waits: all of an
+// endpoint, or one event.
 func (d *daemon) retryDeliveries(w http.ResponseWriter, r *http.Request) {
-	hooks, name := d.hooks.Load(), r.PathValue("endpoint")
-	letters, err := hooks.DeadLetters(r.Context(), name)
+	again, hurried, err := d.hooks.Load().Retry(r.Context(), r.PathValue("endpoint"), r.URL.Query().Get("event"))
 	if err != nil {
 		deliveryProblem(w, err)
 		return
 	}
-	only, again := r.URL.Query().Get("event"), 0
-	for _, l := range letters {
-		if only != "" && l.Event.ID != only {
-			continue
-		}
-		if err := hooks.Retry(r.Context(), name, l.Run, l.Event.N); err != nil {
-			deliveryProblem(w, err)
-			return
-		}
-		again++
-	}
-	if only != "" && again == 0 {
-		writeJSON(w, http.StatusNotFound, wire.Problem{Title: "no such dead letter", Status: http.StatusNotFound, Detail: "want the id of an event from the list of dead letters"})
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]int{"again": again})
+	writeJSON(w, http.StatusOK, retried{again, hurried})
 }
 
 // replayDeliveries sends everything since a time again.
@@ -112,7 +130,7 @@ func (d *daemon) replayDeliveries(w http.ResponseWriter, r *http.Request) {
 
 func deliveryProblem(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
-	if errors.Is(err, webhook.ErrUnknownEndpoint) {
+	if errors.Is(err, outbox.ErrUnknownEndpoint) || errors.Is(err, outbox.ErrNotWaiting) {
 		status = http.StatusNotFound
 	}
 	writeJSON(w, status, wire.Problem{Title: http.StatusText(status), Status: status, Detail: err.Error()})
@@ -131,7 +149,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 type deliveriesCommand struct {
 	List   deliveriesListCommand   `cmd:"" help:"List endpoints, what they wait for, and dead letters."`
-	Retry  deliveriesRetryCommand  `cmd:"" help:"Send dead letters again."`
+	Retry  deliveriesRetryCommand  `cmd:"" help:"Try now what an endpoint has not taken: send dead letters again, and hurry what waits."`
 	Replay deliveriesReplayCommand `cmd:"" help:"Send every event since a time again, under the same ids."`
 }
 
@@ -152,7 +170,14 @@ func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
 	}
 	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
 	for _, e := range list.Endpoints {
-		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d dead\t%s\n", e.Endpoint, e.Class, e.Delivered, e.Pending, len(e.DeadLetters), plain(e.LastError))
+		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d orders\t%d dead\t%s\n", e.Endpoint, e.Class, e.Delivered, e.Pending, len(e.Orders), len(e.DeadLetters), plain(e.LastError))
+		for _, o := range e.Orders {
+			next := "not tried yet"
+			if o.Next != nil {
+				next = "next at " + utc(o.Next)
+			}
+			fmt.Fprintf(t, "  %s\t%s\t%d attempts failed\t%s\t%s\n", plain(o.Event), plain(o.Type), o.Attempts, next, plain(o.LastError))
+		}
 		for _, l := range e.DeadLetters {
 			fmt.Fprintf(t, "  %s\t%s\t%s\n", plain(l.Event), utc(&l.At), plain(l.Reason))
 		}
@@ -162,8 +187,9 @@ func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
 
 type deliveriesRetryCommand struct {
 	remote   `embed:""`
+	Output   string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 	Endpoint string `arg:"" help:"Name of the webhook."`
-	Event    string `arg:"" optional:"" help:"Id of one dead letter's event, as list shows it; all when left out."`
+	Event    string `arg:"" optional:"" help:"Id of one event, as list shows it; all when left out."`
 }
 
 func (c deliveriesRetryCommand) Run(ctx context.Context, con console) error {
@@ -171,7 +197,20 @@ func (c deliveriesRetryCommand) Run(ctx context.Context, con console) error {
 	if c.Event != "" {
 		path += "?" + url.Values{"event": {c.Event}}.Encode()
 	}
-	return c.order(ctx, con, path)
+	answer, err := c.order(ctx, path)
+	if err != nil {
+		return err
+	}
+	if c.Output == "json" {
+		_, err := con.out.Write(answer)
+		return err
+	}
+	var done retried
+	if err := json.Unmarshal(answer, &done); err != nil {
+		return unreachable(fmt.Errorf("the answer is not what was asked for: %w", err))
+	}
+	_, err = fmt.Fprintf(con.out, "dead letters sent again: %d\nevents tried now instead of later: %d\n", done.Again, done.Hurried)
+	return err
 }
 
 type deliveriesReplayCommand struct {
@@ -182,18 +221,22 @@ type deliveriesReplayCommand struct {
 
 func (c deliveriesReplayCommand) Run(ctx context.Context, con console) error {
 	query := url.Values{"since": {c.Since.Format(time.RFC3339)}}
-	return c.order(ctx, con, "/v1/deliveries/"+url.PathEscape(c.Endpoint)+"/replay?"+query.Encode())
+	answer, err := c.order(ctx, "/v1/deliveries/"+url.PathEscape(c.Endpoint)+"/replay?"+query.Encode())
+	if err != nil {
+		return err
+	}
+	_, err = con.out.Write(answer)
+	return err
 }
 
-// order posts without a body and shows the answer.
-func (r remote) order(ctx context.Context, con console, path string) error {
+// order posts without a body and returns the answer.
+func (r remote) order(ctx context.Context, path string) ([]byte, error) {
 	a, err := r.call(ctx, http.MethodPost, path, nil)
 	if err != nil {
-		return unreachable(err)
+		return nil, unreachable(err)
 	}
 	if a.status != http.StatusOK {
-		return a.refusal()
+		return nil, a.refusal()
 	}
-	_, err = con.out.Write(a.body)
-	return err
+	return a.body, nil
 }

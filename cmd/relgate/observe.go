@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/prom"
-	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/sources"
 )
 
@@ -68,7 +68,7 @@ func poolStats(p *sources.Pool) []prom.SourceStats {
 }
 
 // useHooks puts webhooks in force.
-func (d *daemon) useHooks(h *webhook.Webhook) {
+func (d *daemon) useHooks(h *outbox.Outbox) {
 	d.told.use(h, func() []prom.EndpointStats { return hookStats(h) })
 	d.hooks.Store(h)
 }
@@ -76,12 +76,13 @@ func (d *daemon) useHooks(h *webhook.Webhook) {
 // webhookStats is what the endpoints were told since the daemon began.
 func (d *daemon) webhookStats() []prom.EndpointStats { return d.told.all() }
 
-func hookStats(h *webhook.Webhook) []prom.EndpointStats {
+func hookStats(h *outbox.Outbox) []prom.EndpointStats {
 	var out []prom.EndpointStats
 	for _, s := range h.Stats() {
 		e := prom.EndpointStats{
 			Endpoint: s.Endpoint, Class: string(s.Class), Attempts: s.Attempts, Delivered: s.Delivered,
 			Failures: s.Failures, Dead: s.Dead, Escalated: s.Escalated, Pending: s.Pending,
+			OrdersPending: s.Orders, LastSuccess: s.LastSuccess,
 		}
 		if !s.Waiting.IsZero() {
 			e.Lag = time.Since(s.Waiting)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/prom"
-	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/sources"
 )
 
@@ -144,7 +144,7 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 
 // putInForce replaces the plans and the webhooks. The journal knows the new
 // endpoints before the runner commits what the reload causes: they are told of it.
-func (d *daemon) putInForce(ctx context.Context, next *config.Config, hooks *webhook.Webhook) error {
+func (d *daemon) putInForce(ctx context.Context, next *config.Config, hooks *outbox.Outbox) error {
 	d.reloads.known.Lock()
 	defer d.reloads.known.Unlock()
 	if err := d.journal.Know(ctx, hooks.Names()...); err != nil {

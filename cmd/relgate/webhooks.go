@@ -19,30 +19,41 @@ import (
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/gate"
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
-// feed is the journal as the webhook exporter reads it.
+// feed is the journal as the outbox reads it.
 type feed struct{ *journal.Journal }
 
 // Pending is where the endpoint stands in every run.
-func (f feed) Pending(ctx context.Context, endpoint string) ([]webhook.RunCursor, error) {
+func (f feed) Pending(ctx context.Context, endpoint string) ([]outbox.RunCursor, error) {
 	pending, err := f.Journal.Pending(ctx, endpoint)
-	out := make([]webhook.RunCursor, len(pending))
+	out := make([]outbox.RunCursor, len(pending))
 	for i, c := range pending {
-		out[i] = webhook.RunCursor(c)
+		out[i] = outbox.RunCursor(c)
+	}
+	return out, err
+}
+
+// Orders lists the orders that the endpoint is not done with.
+func (f feed) Orders(ctx context.Context, endpoint string) ([]outbox.Order, error) {
+	orders, err := f.Journal.Orders(ctx, endpoint)
+	out := make([]outbox.Order, len(orders))
+	for i, o := range orders {
+		out[i] = outbox.Order(o)
 	}
 	return out, err
 }
 
 // DeadLetters lists what was buried, in order.
-func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadLetter, error) {
+func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]outbox.DeadLetter, error) {
 	letters, err := f.Journal.DeadLetters(ctx, endpoint)
-	out := make([]webhook.DeadLetter, len(letters))
+	out := make([]outbox.DeadLetter, len(letters))
 	for i, l := range letters {
-		out[i] = webhook.DeadLetter(l)
+		out[i] = outbox.DeadLetter(l)
 	}
 	return out, err
 }
@@ -131,34 +142,42 @@ func endpointNames(cfg *config.Config) []string {
 	return names
 }
 
-// newWebhooks makes the exporter for a config's endpoints. Secrets are read here,
-// so that a missing one is an error before anything is lost.
-func (d *daemon) newWebhooks(cfg *config.Config) (*webhook.Webhook, error) {
-	c := webhook.Config{Feed: feed{d.journal}, Version: version, Transport: d.transport, Log: d.log, Encode: d.encoder.encode}
+// newWebhooks makes the outbox of a config's endpoints. Secrets are read here, so
+// that a missing one is an error before anything is lost.
+func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
+	c := outbox.Config{Feed: feed{d.journal}, Log: d.log, Encode: d.encoder.encode}
+	common := webhook.Config{Version: version, Transport: d.transport}
+	for _, n := range cfg.Daemon.WebhookAllow {
+		common.Allow = append(common.Allow, n.String())
+	}
 	for i := range cfg.Webhooks {
-		e, err := endpoint(&cfg.Webhooks[i])
+		w := &cfg.Webhooks[i]
+		to, err := webhookEndpoint(w)
 		if err != nil {
-			return nil, fmt.Errorf("webhook %q: %w", cfg.Webhooks[i].Name, err)
+			return nil, fmt.Errorf("webhook %q: %w", w.Name, err)
+		}
+		sink, err := webhook.New(common, to)
+		if err != nil {
+			return nil, err
+		}
+		e := outbox.Endpoint{
+			Name: w.Name, Class: outbox.Class(w.Class), Types: w.Types, Severity: evaluator.Severity(w.Severity), Plans: w.Plans,
+			EscalateTo: w.EscalateTo, Sink: sink,
+		}
+		for _, kind := range w.Events {
+			e.Events = append(e.Events, evaluator.EventKind(kind))
 		}
 		c.Endpoints = append(c.Endpoints, e)
 	}
-	for _, n := range cfg.Daemon.WebhookAllow {
-		c.Allow = append(c.Allow, n.String())
-	}
-	return webhook.New(c)
+	return outbox.New(c)
 }
 
-func endpoint(w *config.WebhookSpec) (webhook.Endpoint, error) {
-	e := webhook.Endpoint{
-		Name: w.Name, Class: webhook.Class(w.Class), Timeout: w.Timeout.Duration, EscalateTo: w.EscalateTo,
-		Headers: map[string]string{}, Plans: w.Plans,
-	}
+// webhookEndpoint is a webhook's other end as the config describes it.
+func webhookEndpoint(w *config.WebhookSpec) (webhook.Endpoint, error) {
+	e := webhook.Endpoint{Name: w.Name, Timeout: w.Timeout.Duration, Headers: map[string]string{}}
 	var err error
 	if e.URL, err = w.Target(); err != nil {
 		return e, err
-	}
-	for _, kind := range w.Events {
-		e.Events = append(e.Events, evaluator.EventKind(kind))
 	}
 	for _, s := range w.Secrets {
 		text, err := s.Value()
@@ -225,7 +244,7 @@ func (d *daemon) deliver(ctx context.Context) error {
 
 // takeHooks is the webhooks in force, before they run. What the journal knows beside
 // them is forgotten, unless a reload is about to put more in force.
-func (d *daemon) takeHooks(ctx context.Context) *webhook.Webhook {
+func (d *daemon) takeHooks(ctx context.Context) *outbox.Outbox {
 	d.reloads.known.Lock()
 	defer d.reloads.known.Unlock()
 	hooks := d.hooks.Load()

@@ -16,12 +16,14 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
 
-// sqlFeed is memFeed whose events and cursors lie in SQLite too, so that what a
+// sqlFeed is a feed whose events and cursors lie in SQLite too, so that what a
 // delivery costs stands beside what it must cost.
 type sqlFeed struct {
-	*memFeed
+	*outboxtest.Feed
 	full, lazy *sql.DB
 }
 
@@ -37,7 +39,7 @@ func newSQLFeed(b *testing.B) *sqlFeed {
 		b.Cleanup(func() { _ = db.Close() })
 		return db
 	}
-	f := &sqlFeed{memFeed: newMemFeed(), full: open("FULL"), lazy: open("NORMAL")}
+	f := &sqlFeed{Feed: outboxtest.New(), full: open("FULL"), lazy: open("NORMAL")}
 	for _, s := range []string{
 		`CREATE TABLE events (n INTEGER PRIMARY KEY, event TEXT NOT NULL)`,
 		`CREATE TABLE cursors (endpoint TEXT PRIMARY KEY, n INTEGER NOT NULL)`,
@@ -61,7 +63,7 @@ func (f *sqlFeed) store(b *testing.B, from, n int) {
 	for i := range events {
 		events[i] = sampleEvent(from + i)
 	}
-	f.commit(b, events...)
+	f.Commit(b, events...)
 }
 
 func insert(db *sql.DB, from, n int) error {
@@ -104,11 +106,9 @@ func sink(arrived chan<- struct{}) http.Handler {
 	})
 }
 
-func benchmarked(b *testing.B, f Feed, url string) {
+func benchmarked(b *testing.B, f outbox.Feed, url string) {
 	b.Helper()
-	h := mustNew(b, Config{
-		Endpoints: []Endpoint{{Name: "a", URL: url, Class: Action, Secrets: []string{secret}}}, Feed: f, Allow: []string{"127.0.0.0/8"},
-	})
+	h := box(b, f, outbox.Action, Config{Allow: []string{"127.0.0.0/8"}}, Endpoint{Name: "a", URL: url, Secrets: []string{secret}})
 	b.Cleanup(start(b, h))
 }
 

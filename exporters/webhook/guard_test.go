@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/relgate/relgate/exporters/outbox"
 )
 
 func TestAdmits(t *testing.T) {
@@ -156,11 +158,11 @@ func TestAddressIsCheckedWhenDialled(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			address.Store(tt.dns)
 			before := hits.Load()
-			e := endpoint(Action)
+			e := endpoint()
 			e.URL = "http://" + net.JoinHostPort(tt.host, target.Port()) + "/hook"
-			h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: newMemFeed(), Allow: tt.allow, Resolver: resolver})
-			o := h.workers[0].sender.post(t.Context(), message{id: "1", body: []byte("{}")})
-			if o.ok != (tt.want == "") || !strings.Contains(o.reason, tt.want) || (hits.Load() > before) != o.ok {
+			s := mustNew(t, Config{Allow: tt.allow, Resolver: resolver}, e)
+			o := s.Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
+			if o.OK != (tt.want == "") || !strings.Contains(o.Reason, tt.want) || (hits.Load() > before) != o.OK {
 				t.Errorf("outcome %+v after %d requests, want reason %q", o, hits.Load()-before, tt.want)
 			}
 		})
@@ -176,17 +178,16 @@ func TestRebinding(t *testing.T) {
 		t.Fatal(err)
 	}
 	var address atomic.Value
-	e := endpoint(Action)
+	e := endpoint()
 	e.URL = "http://" + net.JoinHostPort("hooks.example.com", target.Port())
-	h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: newMemFeed(), Allow: []string{"127.0.0.1/32"}, Resolver: dns(t, &address)})
-	s := h.workers[0].sender
+	s := mustNew(t, Config{Allow: []string{"127.0.0.1/32"}, Resolver: dns(t, &address)}, e)
 	address.Store("127.0.0.1")
-	if o := s.post(t.Context(), message{id: "1", body: []byte("{}")}); !o.ok {
+	if o := s.Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")}); !o.OK {
 		t.Fatalf("the first address: %+v, want delivered", o)
 	}
-	s.client.CloseIdleConnections()
+	s.CloseIdleConnections()
 	address.Store("127.0.0.2") // where the same server does not listen, and which may not be called
-	if o := s.post(t.Context(), message{id: "1", body: []byte("{}")}); o.ok || !strings.Contains(o.reason, errRefused.Error()) {
+	if o := s.Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")}); o.OK || !strings.Contains(o.Reason, errRefused.Error()) {
 		t.Errorf("the second address: %+v, want %v", o, errRefused)
 	}
 	if got := hits.Load(); got != 1 {
@@ -205,13 +206,13 @@ func TestTLS(t *testing.T) {
 		trust *tls.Config
 		want  bool
 	}{{nil, false}, {&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, true}} {
-		e := endpoint(Action)
+		e := endpoint()
 		e.URL, e.TLS, e.Allow = server.URL, tt.trust, []string{"127.0.0.1"}
-		h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: newMemFeed()})
-		o := h.workers[0].sender.post(t.Context(), message{id: "1", body: []byte("{}")})
-		if o.ok != tt.want {
+		s := mustNew(t, Config{}, e)
+		o := s.Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
+		if o.OK != tt.want {
 			t.Errorf("trusting %v: %+v, want delivered: %v", tt.trust != nil, o, tt.want)
 		}
-		h.workers[0].sender.client.CloseIdleConnections()
+		s.CloseIdleConnections()
 	}
 }

@@ -2,14 +2,14 @@ package webhook
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/relgate/relgate/exporters/outbox"
 )
 
 // handler is a transport that gives requests to an http.Handler without a
@@ -70,50 +70,38 @@ func (s *script) seen() []attempt {
 	return append([]attempt(nil), s.attempts...)
 }
 
-func (s *script) ids() string {
-	var ids []string
-	for _, a := range s.seen() {
-		ids = append(ids, a.id[strings.LastIndex(a.id, "/")+1:])
-	}
-	return strings.Join(ids, " ")
+func endpoint() Endpoint {
+	return Endpoint{Name: "a", URL: "http://a.example/hook", Secrets: []string{secret}}
 }
 
-func status(code int) func(int, *http.Request, http.ResponseWriter) {
-	return func(_ int, _ *http.Request, w http.ResponseWriter) { w.WriteHeader(code) }
-}
-
-func failing(times, code int) func(int, *http.Request, http.ResponseWriter) {
-	return func(n int, _ *http.Request, w http.ResponseWriter) {
-		if n <= times {
-			w.WriteHeader(code)
-		}
-	}
-}
-
-func endpoint(class Class) Endpoint {
-	return Endpoint{Name: "a", URL: "http://a.example/hook", Class: class, Secrets: []string{secret}}
-}
-
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
-
-func mustNew(t testing.TB, c Config) *Webhook {
+func mustNew(t testing.TB, c Config, e Endpoint) *Sink {
 	t.Helper()
-	if c.Log == nil {
-		c.Log = quiet()
-	}
-	h, err := New(c)
+	s, err := New(c, e)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
-	return h
+	return s
 }
 
-// start runs h until stop is called, which checks that Run ends well.
-func start(t testing.TB, h *Webhook) (stop func()) {
+// box is an outbox with one endpoint.
+func box(t testing.TB, f outbox.Feed, class outbox.Class, c Config, e Endpoint) *outbox.Outbox {
+	t.Helper()
+	b, err := outbox.New(outbox.Config{
+		Endpoints: []outbox.Endpoint{{Name: e.Name, Class: class, Sink: mustNew(t, c, e)}}, Feed: f,
+		Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatalf("outbox.New: %v", err)
+	}
+	return b
+}
+
+// start runs b until stop is called, which checks that Run ends well.
+func start(t testing.TB, b *outbox.Outbox) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- h.Run(ctx) }()
+	go func() { ended <- b.Run(ctx) }()
 	return func() {
 		t.Helper()
 		cancel()
@@ -123,11 +111,11 @@ func start(t testing.TB, h *Webhook) (stop func()) {
 	}
 }
 
-func drain(t testing.TB, h *Webhook) {
+func drain(t testing.TB, b *outbox.Outbox) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 48*time.Hour)
 	defer cancel()
-	if err := h.Drain(ctx); err != nil {
-		t.Fatalf("Drain: %v; stats %+v", err, h.Stats())
+	if err := b.Drain(ctx); err != nil {
+		t.Fatalf("Drain: %v; stats %+v", err, b.Stats())
 	}
 }

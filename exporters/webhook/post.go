@@ -9,93 +9,151 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/relgate/relgate/exporters/outbox"
 )
 
-// maxDrain is how much of an answer is read, so that its connection can be used
-// again. The answer itself means nothing to us: it is neither kept nor logged,
+// How much of an answer is read, and for how long, so that its connection can be
+// used again. The answer itself means nothing to us: it is neither kept nor logged,
 // because it may repeat a secret of the URL.
-const maxDrain = 64 << 10
+const (
+	maxDrain    = 64 << 10
+	drainWithin = 100 * time.Millisecond
+)
 
-// sender makes single attempts at one endpoint. It keeps no state but
-// connections, and may be used by several goroutines at once.
-type sender struct {
+// orderIdle is how long a connection that is used for orders may lie idle: a
+// connection that the other side has forgotten meanwhile would cost an order its
+// first attempt.
+const orderIdle = 5 * time.Second
+
+// Sink posts messages to one endpoint.
+type Sink struct {
 	endpoint Endpoint
 	keys     [][]byte
-	client   *http.Client
+	client   *http.Client // for what goes one by one
+	orders   *http.Client // for orders: each has a connection for itself
 	agent    string
 	now      func() time.Time
 }
 
-// outcome is what an attempt came to.
-type outcome struct {
-	ok     bool
-	gone   bool          // the receiver says that it will never want it
-	asked  time.Duration // the receiver's Retry-After
-	reason string        // of a failure; without URL, secret or answer
-}
-
-func (c Config) newSender(e Endpoint) (*sender, error) {
+// New makes the sink of an endpoint. The error lists everything that is wrong with
+// it, and shows no URL and no secret. A host name in Allow admits private and
+// loopback addresses for that name; addresses of link-local, metadata and multicast
+// networks are admitted by CIDR or IP only.
+func New(c Config, e Endpoint) (*Sink, error) {
 	keys, err := parseKeys(e.Secrets)
-	if err != nil {
-		return nil, err
+	admitted, notAllow := parseAllow(append(slices.Clone(c.Allow), e.Allow...))
+	if err := errors.Join(e.check(), err, notAllow); err != nil {
+		return nil, fmt.Errorf("webhook %q: %w", e.Name, err)
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if e.Timeout == 0 {
+		e.Timeout = 10 * time.Second
+	}
+	if e.TLS == nil {
+		e.TLS = c.TLS
+	}
+	s := &Sink{endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now}
+	if c.Transport != nil {
+		s.client = client(c.Transport)
+		s.orders = s.client
+		return s, nil
 	}
 	target, err := url.Parse(e.URL)
 	if err != nil {
-		return nil, errors.New("url: not a URL") // unreachable: Check has parsed it
+		return nil, errors.New("url: not a URL") // unreachable: check has parsed it
 	}
-	transport := c.Transport
-	if transport == nil {
-		admitted, err := parseAllow(append(slices.Clone(c.Allow), e.Allow...))
-		if err != nil {
-			return nil, err // unreachable: Check has parsed it
-		}
-		transport = c.transport(admitted, target.Hostname(), e.TLS)
-	}
-	return &sender{
-		endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now,
-		client: &http.Client{
-			Transport: transport,
-			// A redirect is an answer like any other, and not a 2xx: following it
-			// would send a signed body to an address that is not in the config.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}, nil
+	transport := c.transport(admitted, target.Hostname(), e.TLS)
+	s.client, s.orders = client(transport), client(forOrders(transport))
+	return s, nil
 }
 
-// post makes one attempt, within the endpoint's timeout.
-func (s *sender) post(ctx context.Context, m message) outcome {
+// forOrders is a transport like t, which has not been used yet, whose requests share
+// no connection: over HTTP/2 one that hangs would hold up the others.
+func forOrders(t *http.Transport) *http.Transport {
+	t = t.Clone()
+	t.ForceAttemptHTTP2 = false
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	t.IdleConnTimeout = orderIdle
+	return t
+}
+
+func client(t http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: t,
+		// A redirect is an answer like any other, and not a 2xx: following it would
+		// send a signed body to an address that is not in the config.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Send makes one attempt, within the endpoint's timeout.
+func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, s.endpoint.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint.URL, bytes.NewReader(m.body))
+	body, id := body(m), headerText(m.ID)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint.URL, bytes.NewReader(body))
 	if err != nil {
-		return outcome{reason: "the URL cannot be used"} // unreachable: Check has parsed it
+		return outbox.Outcome{Reason: "the URL cannot be used"} // unreachable: New has parsed it
 	}
-	m.header(req.Header)
+	header(req.Header, m, id)
 	req.Header.Set("User-Agent", s.agent)
 	for name, value := range s.endpoint.Headers {
 		req.Header.Set(name, value)
 	}
-	sign(req.Header, s.keys, m.id, s.now(), m.body)
-	resp, err := s.client.Do(req)
-	if err != nil {
-		return outcome{reason: s.reason(err)}
+	sign(req.Header, s.keys, id, s.now(), body)
+	client := s.client
+	if m.Order {
+		client = s.orders
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain)) // the status has been read; the rest is courtesy
+	resp, err := client.Do(req)
+	if err != nil {
+		return outbox.Outcome{Reason: s.reason(err)}
+	}
+	// The status has been read, and the rest is courtesy: whoever answers drop by
+	// drop loses the connection.
+	slow := time.AfterFunc(drainWithin, cancel)
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain))
+	slow.Stop()
 	_ = resp.Body.Close()
 	if resp.StatusCode/100 == 2 {
-		return outcome{ok: true}
+		return outbox.Outcome{OK: true}
 	}
-	return outcome{
-		gone:   resp.StatusCode == http.StatusGone,
-		asked:  retryAfter(resp.Header, s.now()),
-		reason: fmt.Sprintf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)),
+	return outbox.Outcome{
+		Refused:    refused(resp.StatusCode),
+		RetryAfter: retryAfter(resp.Header, s.now()),
+		Reason:     fmt.Sprintf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)),
 	}
+}
+
+// refused reports whether the same request would get the same answer again: it is
+// about the request, and not about the moment.
+func refused(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status/100 == 4
+}
+
+// CloseIdleConnections frees the connections that carry no request.
+func (s *Sink) CloseIdleConnections() {
+	s.client.CloseIdleConnections()
+	s.orders.CloseIdleConnections()
 }
 
 // reason says why there was no answer. The URL that net/http puts around its
 // errors is taken off: its path may be a secret.
-func (s *sender) reason(err error) string {
+func (s *Sink) reason(err error) string {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err
 	}
@@ -106,4 +164,20 @@ func (s *sender) reason(err error) string {
 		return "stopped while waiting for an answer"
 	}
 	return err.Error()
+}
+
+// retryAfter reads the header in either of its forms; zero when there is none
+// or it is not understood.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if text == "" {
+		return 0
+	}
+	if s, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(s) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
 
 // behaviour is what a receiver does with one request.
@@ -69,21 +72,21 @@ func play(t *testing.T, events []string, plays, stops []int) string {
 			w.WriteHeader(502)
 		}
 	})
-	f := newMemFeed()
-	c := Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{moody}}
+	f := outboxtest.New()
+	fresh := func() *outbox.Outbox { return box(t, f, outbox.Action, Config{Transport: handler{moody}}, endpoint()) }
 	commit := func(runs []string) {
 		for _, run := range runs {
-			f.commitTo(t, run, 1)
+			f.CommitTo(t, run, 1)
 		}
 	}
 	half := len(events) / 2
 	commit(events[:half])
 	for _, seconds := range stops {
-		stop := start(t, mustNew(t, c))
+		stop := start(t, fresh())
 		time.Sleep(time.Duration(seconds) * time.Second)
 		stop()
 	}
-	h := mustNew(t, c)
+	h := fresh()
 	stop := start(t, h)
 	commit(events[half:])
 	drain(t, h)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/relgate/relgate/exporters/outbox"
 )
 
 // ReceiverConfig is what a [Receiver] needs.
@@ -139,7 +141,7 @@ func (r *Receiver) read(w http.ResponseWriter, req *http.Request) (Received, int
 		return Received{}, http.StatusBadRequest, err
 	}
 	got.Endpoint, got.ID, got.At = req.URL.Path, req.Header.Get(headerID), r.config.Now()
-	if i := strings.LastIndexByte(got.ID, '/'); i >= 0 && got.Type != TypeEscalated {
+	if i := strings.LastIndexByte(got.ID, '/'); i >= 0 && got.Type != outbox.TypeEscalated {
 		if n, err := strconv.ParseUint(got.ID[i+1:], 10, 64); err == nil {
 			got.Run, got.N = got.ID[:i], n
 		}

@@ -1,14 +1,14 @@
-package webhook
+package outbox_test
 
 import (
-	"encoding/json"
-	"io"
-	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -52,41 +52,23 @@ func outage() []evaluator.Event {
 	return all
 }
 
-// delivered is what arrived at one endpoint.
-type delivered struct {
-	Type string
-	Data evaluator.Event
-}
-
-// deliver sends a run's events to one endpoint.
-func deliver(t *testing.T, e Endpoint, events []evaluator.Event) []delivered {
+// types are the types of the run's and the rules' messages, as an endpoint got them.
+func types(t *testing.T, e outbox.Endpoint, s *script, events []evaluator.Event) string {
 	t.Helper()
-	var got []delivered
-	s := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) {
-		b, _ := io.ReadAll(r.Body)
-		var d delivered
-		if err := json.Unmarshal(b, &d); err != nil {
-			t.Errorf("reading %s: %v", b, err)
-		}
-		got = append(got, d)
-	})
-	f := newMemFeed()
-	h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Transport: handler{s}})
-	f.commit(t, events...)
-	stop := start(t, h)
-	drain(t, h)
+	f := outboxtest.New()
+	b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
+	f.Commit(t, events...)
+	stop := start(t, b)
+	drain(t, b)
 	stop()
-	return got
-}
-
-func kinds(got []delivered) string {
-	var s []string
-	for _, d := range got {
-		if d.Data.Kind == evaluator.RunEvent || d.Data.Kind == evaluator.RuleEvent {
-			s = append(s, strings.TrimPrefix(d.Type, "relgate."))
+	var got []string
+	for _, a := range s.seen() {
+		if kind := strings.TrimPrefix(a.kind, "relgate."); strings.HasPrefix(kind, "run.") || strings.HasPrefix(kind, "rule.") {
+			got = append(got, kind)
 		}
 	}
-	return strings.Join(s, " ")
+	slices.Sort(got) // orders go beside each other, and beside the rest
+	return strings.Join(got, " ")
 }
 
 // A pipeline that asks for run and phase events, as the usual config does, hears
@@ -95,17 +77,18 @@ func TestHoldReachesEveryClass(t *testing.T) {
 	events := outage()
 	for _, tt := range []struct {
 		about string
-		class Class
+		class outbox.Class
 		kinds []evaluator.EventKind
 		want  string
 	}{
-		{"a pipeline", Action, []evaluator.EventKind{evaluator.RunEvent, evaluator.PhaseEvent}, "run.monitoring run.held run.monitoring"},
-		{"people", Notify, nil, "run.monitoring rule.clear rule.holding run.held run.monitoring rule.warning"},
-		{"who only wants phases", Notify, []evaluator.EventKind{evaluator.PhaseEvent}, ""},
+		{"a pipeline", outbox.Action, []evaluator.EventKind{evaluator.RunEvent, evaluator.PhaseEvent}, "run.held run.monitoring run.monitoring"},
+		{"people", outbox.Notify, nil, "rule.clear rule.holding rule.warning run.held run.monitoring run.monitoring"},
+		{"who only wants phases", outbox.Notify, []evaluator.EventKind{evaluator.PhaseEvent}, ""},
 	} {
-		e := endpoint(tt.class)
+		s := newScript(nil)
+		e := endpoint(tt.class, s)
 		e.Events = tt.kinds
-		if got := kinds(deliver(t, e, events)); got != tt.want {
+		if got := types(t, e, s, events); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.about, got, tt.want)
 		}
 	}

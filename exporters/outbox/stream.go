@@ -1,6 +1,7 @@
-package webhook
+package outbox
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
@@ -9,22 +10,15 @@ import (
 // stream is one run on its way to one endpoint. Its events leave in order; the
 // streams of an endpoint do not wait for each other.
 type stream struct {
-	run    string
-	met    uint64    // which stream of the worker it was
-	queue  []pending // read, wanted and not done with, in order
-	read   uint64    // the newest event that was read
-	end    uint64    // the newest that there is
-	done   uint64    // the newest that is done with
-	saved  uint64    // as the feed knows it
-	tries  tries     // at the head of the queue
-	warned uint64    // the event that was escalated, 0 for none
-}
-
-// tries is what is known of an event that did not arrive.
-type tries struct {
-	attempts int // failed ones
-	next     time.Time
-	lastErr  string
+	run   string
+	met   uint64        // which stream of the lane it was
+	queue []pending     // read, wanted and not done with, in order
+	read  uint64        // the newest event that was read
+	end   uint64        // the newest that there is
+	done  uint64        // the newest that is done with
+	saved uint64        // as the feed knows it
+	tries tries         // at the head of the queue
+	told  chan struct{} // closed when the head of the queue arrives; nil unless it was escalated
 }
 
 // pending is an event to be delivered.
@@ -49,37 +43,42 @@ func (s *stream) ready() time.Time {
 	return head
 }
 
-// before reports whether the head of s is tried before the head of o.
+// before reports whether the head of s is tried before the head of o: of two that
+// are ready, one that never failed goes first.
 func (s *stream) before(o *stream) bool {
 	if c := s.ready().Compare(o.ready()); c != 0 {
 		return c < 0
 	}
-	return s.queue[0].turn < o.queue[0].turn
+	return cmp.Or(cmp.Compare(s.tries.attempts, o.tries.attempts), cmp.Compare(s.queue[0].turn, o.queue[0].turn)) < 0
 }
 
-// takeLocked puts the next event of the run into the queue if it is wanted, and
-// otherwise is done with it once all before it are.
-func (w *worker) takeLocked(s *stream, e evaluator.Stored) {
+// takeLocked puts the next event of the run into the queue if it is wanted and no
+// order, and otherwise is done with it once all before it are.
+func (l *restLane) takeLocked(s *stream, e evaluator.Stored) {
 	s.read = e.Event.N
 	s.end = max(s.end, s.read)
-	if w.endpoint.wants(e.Event) {
-		w.turns++
-		s.queue = append(s.queue, pending{Stored: e, since: w.now(), turn: w.turns})
+	if !e.Event.Order() && l.endpoint.wants(&e.Event) {
+		l.turns++
+		s.queue = append(s.queue, pending{Stored: e, since: l.now(), turn: l.turns})
 		return
 	}
 	if len(s.queue) == 0 {
 		s.done = s.read
-		w.dirtyLocked()
-		w.skipped++
+		l.dirtyLocked()
+		l.skipped++
 	}
 }
 
 // passLocked goes on behind the head.
-func (w *worker) passLocked(s *stream) {
+func (l *restLane) passLocked(s *stream) {
 	s.done = s.queue[0].Event.N
 	s.queue, s.tries = s.queue[1:], tries{}
+	if s.told != nil {
+		close(s.told)
+		s.told = nil
+	}
 	if len(s.queue) == 0 {
 		s.queue, s.done = nil, s.read // what was read behind it is not wanted
 	}
-	w.dirtyLocked()
+	l.dirtyLocked()
 }

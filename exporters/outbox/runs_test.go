@@ -1,11 +1,9 @@
-package webhook
+package outbox_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
 
 // full are the ids of a run as the receiver got them, with how often.
@@ -27,12 +27,13 @@ func full(s *script, run string) string {
 }
 
 // stuckAt answers 500 to one event until a time after the start.
-func stuckAt(id string, until time.Duration) func(int, *http.Request, http.ResponseWriter) {
+func stuckAt(id string, until time.Duration) answer {
 	began := time.Now()
-	return func(_ int, r *http.Request, w http.ResponseWriter) {
-		if r.Header.Get("webhook-id") == id && time.Since(began) < until {
-			w.WriteHeader(500)
+	return func(_ int, c call) outbox.Outcome {
+		if c.ID == id && time.Since(began) < until {
+			return failed
 		}
+		return took
 	}
 }
 
@@ -40,41 +41,41 @@ func stuckAt(id string, until time.Duration) func(int, *http.Request, http.Respo
 // each, the attempts and the time of the next one are kept over a restart.
 func TestARunThatIsStuckStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(stuckAt("A/2", 30*time.Second)), newMemFeed()
-		c := Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}}
-		h := mustNew(t, c)
-		stop := start(t, h)
-		f.commitTo(t, "A", 3)
-		f.commitTo(t, "B", 2)
+		s, f := newScript(stuckAt("A/2", 30*time.Second)), outboxtest.New()
+		c := outbox.Config{Endpoints: []outbox.Endpoint{endpoint(outbox.Action, s)}, Feed: f}
+		b := mustNew(t, c)
+		stop := start(t, b)
+		f.CommitTo(t, "A", 3)
+		f.CommitTo(t, "B", 2)
 		synctest.Wait()
 		if a, b := full(s, "A"), full(s, "B"); a != "1 2" || b != "1 2" {
 			t.Errorf("at once: got %q of A and %q of B, want 1 2 and 1 2", a, b)
 		}
-		if got := h.Stats()[0]; got.Pending != 2 || got.InARow != 1 || got.LastErr == "" || got.Oldest != f.events["A"][1].Event.At {
+		if got := b.Stats()[0]; got.Pending != 2 || got.InARow != 1 || got.LastErr == "" || got.Oldest != f.Stored["A"][1].Event.At {
 			t.Errorf("stats %+v, want 2 pending, the oldest A/2 after one failure", got)
 		}
 		time.Sleep(2 * time.Second) // the second attempt has failed at 1 s, the third is due at 3 s
 		stop()
-		if a, b := f.cursor("A"), f.cursor("B"); a.N != 1 || a.Attempts != 2 || b.N != 2 || b.Attempts != 0 {
+		if a, b := f.Cursor("A"), f.Cursor("B"); a.N != 1 || a.Attempts != 2 || b.N != 2 || b.Attempts != 0 {
 			t.Errorf("cursors %+v and %+v, want A at 1 after two attempts, B at 2", a, b)
 		}
-		f.commitTo(t, "B", 1) // while it is stopped
-		h = mustNew(t, c)
-		stop = start(t, h)
+		f.CommitTo(t, "B", 1) // while it is stopped
+		b = mustNew(t, c)
+		stop = start(t, b)
 		synctest.Wait()
-		f.commitTo(t, "A", 1)
-		f.commitTo(t, "B", 1)
+		f.CommitTo(t, "A", 1)
+		f.CommitTo(t, "B", 1)
 		synctest.Wait()
-		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2" || b != "1 2 3 4" {
-			t.Errorf("after the restart: got %q of A and %q of B, want 1 2 2 and 1 2 3 4", a, b)
+		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2" || b != "1 2 3 4" {
+			t.Errorf("after the restart: got %q of A and %q of B, want 1 2 2 2 and 1 2 3 4: what is new hurries what waits", a, b)
 		}
-		drain(t, h) // attempts at 3, 8, 18 and 38 s
+		drain(t, b) // attempts at 3, 8, 18 and 38 s
 		stop()
-		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2 2 2 2 3 4" || b != "1 2 3 4" {
+		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2 2 2 2 2 3 4" || b != "1 2 3 4" {
 			t.Errorf("in the end: got %q of A and %q of B", a, b)
 		}
 		if last := s.seen()[len(s.seen())-1].after; last != 38*time.Second {
-			t.Errorf("A went on after %v, want 38s: a restart changes no attempt", last)
+			t.Errorf("A went on after %v, want 38s: neither a restart nor a hurried attempt changes the schedule", last)
 		}
 	})
 }
@@ -83,12 +84,12 @@ func TestARunThatIsStuckStopsNoOther(t *testing.T) {
 // are of.
 func TestRunsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(nil), newMemFeed()
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
-		stop := start(t, h)
+		s, f := newScript(nil), outboxtest.New()
+		b := simple(t, outbox.Action, f, s)
+		stop := start(t, b)
 		synctest.Wait()
-		f.commit(t, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "B"}, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "C"}, evaluator.Event{Plan: "B"})
-		drain(t, h)
+		f.Commit(t, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "B"}, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "C"}, evaluator.Event{Plan: "B"})
+		drain(t, b)
 		stop()
 		var got []string
 		for _, a := range s.seen() {
@@ -104,21 +105,21 @@ func TestRunsTakeTurns(t *testing.T) {
 // lost, and nothing of what is on its way is sent twice.
 func TestMarksThatAreTooOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(stuckAt("A/2", 10*time.Second)), newMemFeed()
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
-		stop := start(t, h)
-		f.commitTo(t, "A", 2)
-		f.commitTo(t, "B", 2)
+		s, f := newScript(stuckAt("A/2", 10*time.Second)), outboxtest.New()
+		b := simple(t, outbox.Action, f, s)
+		stop := start(t, b)
+		f.CommitTo(t, "A", 2)
+		f.CommitTo(t, "B", 2)
 		synctest.Wait()
-		f.commitTo(t, "A", 1)
-		f.commitTo(t, "C", 1)
-		f.lose()
-		f.commitTo(t, "B", 1)
+		f.CommitTo(t, "A", 1)
+		f.CommitTo(t, "C", 1)
+		f.Lose()
+		f.CommitTo(t, "B", 1)
 		synctest.Wait()
 		if b, c := full(s, "B"), full(s, "C"); b != "1 2 3" || c != "1" {
 			t.Errorf("got %q of B and %q of C, want 1 2 3 and 1", b, c)
 		}
-		drain(t, h)
+		drain(t, b)
 		stop()
 		if a := full(s, "A"); a != "1 2 2 2 2 2 3" {
 			t.Errorf("got %q of A, want 1, 2 until it was taken, 3", a)
@@ -129,22 +130,22 @@ func TestMarksThatAreTooOld(t *testing.T) {
 // More events than are kept in memory, and more than the feed hands over at once.
 func TestALongBacklogOfOneRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const many = queueLimit + 2*batch + 7
-		s, f := newScript(stuckAt("A/1", 5*time.Second)), newMemFeed()
-		f.commitTo(t, "old", many)
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
-		stop := start(t, h)
+		const many = outbox.QueueLimit + 2*outbox.Batch + 7
+		s, f := newScript(stuckAt("A/1", 5*time.Second)), outboxtest.New()
+		f.CommitTo(t, "old", many)
+		b := simple(t, outbox.Action, f, s)
+		stop := start(t, b)
 		synctest.Wait()
-		f.commitTo(t, "A", many)
-		f.commitTo(t, "B", 1)
+		f.CommitTo(t, "A", many)
+		f.CommitTo(t, "B", 1)
 		synctest.Wait()
 		if full(s, "B") != "1" {
 			t.Error("another run waits for the backlog")
 		}
-		if got := h.Stats()[0].Pending; got != many {
+		if got := b.Stats()[0].Pending; got != many {
 			t.Errorf("%d pending, want %d", got, many)
 		}
-		drain(t, h)
+		drain(t, b)
 		stop()
 		for _, run := range []string{"old", "A"} {
 			next := 1
@@ -153,8 +154,8 @@ func TestALongBacklogOfOneRun(t *testing.T) {
 					next++
 				}
 			}
-			if next != many+1 || f.cursor(run).N != many {
-				t.Errorf("run %s: %d in order, cursor at %d, want %d", run, next-1, f.cursor(run).N, many)
+			if next != many+1 || f.Cursor(run).N != many {
+				t.Errorf("run %s: %d in order, cursor at %d, want %d", run, next-1, f.Cursor(run).N, many)
 			}
 		}
 	})
@@ -164,24 +165,24 @@ func TestALongBacklogOfOneRun(t *testing.T) {
 // any stop: a run that is not done with would be kept for ever.
 func TestWhatIsNotWantedIsDoneWith(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(nil), newMemFeed()
-		e := endpoint(Action)
+		s, f := newScript(nil), outboxtest.New()
+		e := endpoint(outbox.Action, s)
 		e.Plans = []string{"another"}
-		h := mustNew(t, Config{Endpoints: []Endpoint{e}, Feed: f, Transport: handler{s}})
-		stop := start(t, h)
-		f.commitTo(t, "A", 3)
-		time.Sleep(skipWithin / 2)
-		if n := f.written(); n != 0 {
+		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
+		stop := start(t, b)
+		f.CommitTo(t, "A", 3)
+		time.Sleep(outbox.SkipWithin / 2)
+		if n := f.Written(); n != 0 {
 			t.Errorf("%d writes for three events that are not wanted, want none yet", n)
 		}
-		time.Sleep(skipWithin)
-		if got := f.cursor("A").N; got != 3 {
+		time.Sleep(outbox.SkipWithin)
+		if got := f.Cursor("A").N; got != 3 {
 			t.Errorf("cursor at %d, want 3", got)
 		}
-		f.commitTo(t, "B", skipEvery)
+		f.CommitTo(t, "B", outbox.SkipEvery)
 		synctest.Wait()
-		if got := f.cursor("B").N; got != skipEvery {
-			t.Errorf("cursor at %d, want %d at once", got, skipEvery)
+		if got := f.Cursor("B").N; got != outbox.SkipEvery {
+			t.Errorf("cursor at %d, want %d at once", got, outbox.SkipEvery)
 		}
 		stop()
 	})
@@ -190,17 +191,17 @@ func TestWhatIsNotWantedIsDoneWith(t *testing.T) {
 // A replay reaches back in every run.
 func TestReplayOverAllRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(nil), newMemFeed()
-		h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Notify)}, Feed: f, Transport: handler{s}})
-		f.commitTo(t, "A", 3)
-		f.commitTo(t, "B", 2)
-		f.commitTo(t, "C", 1)
-		stop := start(t, h)
-		drain(t, h)
-		if err := h.Replay(t.Context(), "a", f.events["A"][1].Event.At); err != nil {
+		s, f := newScript(nil), outboxtest.New()
+		b := simple(t, outbox.Notify, f, s)
+		f.CommitTo(t, "A", 3)
+		f.CommitTo(t, "B", 2)
+		f.CommitTo(t, "C", 1)
+		stop := start(t, b)
+		drain(t, b)
+		if err := b.Replay(t.Context(), "a", f.Stored["A"][1].Event.At); err != nil {
 			t.Fatalf("Replay: %v", err)
 		}
-		drain(t, h)
+		drain(t, b)
 		stop()
 		if a, b, c := full(s, "A"), full(s, "B"), full(s, "C"); a != "1 2 3 2 3" || b != "1 2 2" || c != "1" {
 			t.Errorf("got %q, %q and %q, want 1 2 3 2 3, 1 2 2 and 1", a, b, c)
@@ -211,26 +212,27 @@ func TestReplayOverAllRuns(t *testing.T) {
 // Each run that is stuck is escalated by itself, with what was to be sent.
 func TestEveryStuckRunIsEscalated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScript(func(_ int, r *http.Request, w http.ResponseWriter) {
-			if r.URL.Host == "a.example" {
-				w.WriteHeader(500)
-			} else if b, _ := io.ReadAll(r.Body); !strings.Contains(string(b), `"event":{"encoded":1}`) {
-				t.Errorf("escalated with %s, want what Encode made", b)
+		s := newScript(func(_ int, c call) outbox.Outcome {
+			if c.to == "a" {
+				return failed
+			} else if !strings.Contains(string(c.Data), `"event":{"encoded":1}`) {
+				t.Errorf("escalated with %s, want what Encode made", c.Data)
 			}
+			return took
 		})
 		encode := func(context.Context, evaluator.Stored) ([]byte, error) { return []byte(`{"encoded":1}`), nil }
-		f := newMemFeed()
-		a, b := endpoint(Action), endpoint(Notify)
-		a.EscalateTo, b.Name, b.URL, b.Plans = "b", "b", "http://b.example/", []string{"another"}
-		h := mustNew(t, Config{Endpoints: []Endpoint{a, b}, Feed: f, Transport: handler{s}, Encode: encode})
-		stop := start(t, h)
-		f.commitTo(t, "A", 2)
-		f.commitTo(t, "B", 1)
+		f := outboxtest.New()
+		a, people := endpoint(outbox.Action, s), second(s)
+		a.EscalateTo, people.Plans = "b", []string{"another"}
+		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f, Encode: encode})
+		stop := start(t, b)
+		f.CommitTo(t, "A", 2)
+		f.CommitTo(t, "B", 1)
 		time.Sleep(time.Minute)
 		stop()
 		var told []string
 		for _, x := range s.seen() {
-			if x.host == "b.example" {
+			if x.to == "b" {
 				told = append(told, x.id)
 			}
 		}
@@ -246,27 +248,27 @@ func TestEveryStuckRunIsEscalated(t *testing.T) {
 func TestEncode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bodies []string
-		s := newScript(func(_ int, r *http.Request, _ http.ResponseWriter) {
-			b, _ := io.ReadAll(r.Body)
-			bodies = append(bodies, string(b))
+		s := newScript(func(_ int, c call) outbox.Outcome {
+			bodies = append(bodies, string(c.Data))
+			return took
 		})
-		calls, f := 0, newMemFeed()
-		c := Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}, Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
+		calls, f := 0, outboxtest.New()
+		c := outbox.Config{Endpoints: []outbox.Endpoint{endpoint(outbox.Action, s)}, Feed: f, Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
 			if calls++; calls <= 2 {
 				return nil, errors.New("the journal is away")
 			}
 			return fmt.Appendf(nil, `{"run":%q,"n":%d}`, s.Run, s.Event.N), nil
 		}}
-		h := mustNew(t, c)
-		f.commitTo(t, "A", 1)
-		stop := start(t, h)
+		b := mustNew(t, c)
+		f.CommitTo(t, "A", 1)
+		stop := start(t, b)
 		synctest.Wait()
-		if got := h.Stats()[0]; got.InARow != 1 || !strings.Contains(got.LastErr, "the journal is away") || len(f.dead) != 0 {
-			t.Errorf("stats %+v with %d dead letters, want one failure with its reason", got, len(f.dead))
+		if got := b.Stats()[0]; got.InARow != 1 || !strings.Contains(got.LastErr, "the journal is away") || len(f.Dead) != 0 {
+			t.Errorf("stats %+v with %d dead letters, want one failure with its reason", got, len(f.Dead))
 		}
-		drain(t, h)
+		drain(t, b)
 		stop()
-		want := `{"type":"relgate.phase.passed","timestamp":"2025-06-04T02:00:01Z","data":{"run":"A","n":1}}`
+		want := `{"run":"A","n":1}`
 		if len(bodies) != 1 || bodies[0] != want || s.seen()[0].after != 3*time.Second {
 			t.Errorf("got %q at %v, want %s once, after 3s", bodies, s.seen(), want)
 		}
@@ -277,36 +279,36 @@ func TestEncode(t *testing.T) {
 func TestACommitBeforeTheCursorsAreRead(t *testing.T) {
 	t.Run("while they cannot be read", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s, f := newScript(nil), newMemFeed()
-			f.commitTo(t, "A", 3)
-			f.unreadable(errors.New("the disk is away"))
-			h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
-			stop := start(t, h)
+			s, f := newScript(nil), outboxtest.New()
+			f.CommitTo(t, "A", 3)
+			f.Hide(errors.New("the disk is away"))
+			b := simple(t, outbox.Action, f, s)
+			stop := start(t, b)
 			synctest.Wait()
-			f.commitTo(t, "A", 1)
+			f.CommitTo(t, "A", 1)
 			synctest.Wait()
-			f.unreadable(nil)
-			drain(t, h)
+			f.Hide(nil)
+			drain(t, b)
 			stop()
-			if got := full(s, "A"); got != "1 2 3 4" || f.cursor("A").N != 4 {
-				t.Errorf("got %q, cursor at %d, want 1 2 3 4 and 4", got, f.cursor("A").N)
+			if got := full(s, "A"); got != "1 2 3 4" || f.Cursor("A").N != 4 {
+				t.Errorf("got %q, cursor at %d, want 1 2 3 4 and 4", got, f.Cursor("A").N)
 			}
 		})
 	})
 	t.Run("after a replay was asked for", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s, f := newScript(stuckAt("B/1", 2*time.Second)), newMemFeed()
-			h := mustNew(t, Config{Endpoints: []Endpoint{endpoint(Action)}, Feed: f, Transport: handler{s}})
-			stop := start(t, h)
-			f.commitTo(t, "A", 5)
+			s, f := newScript(stuckAt("B/1", 2*time.Second)), outboxtest.New()
+			b := simple(t, outbox.Action, f, s)
+			stop := start(t, b)
+			f.CommitTo(t, "A", 5)
 			synctest.Wait()
-			f.commitTo(t, "B", 1)
+			f.CommitTo(t, "B", 1)
 			synctest.Wait() // on its way
-			if err := h.Replay(t.Context(), "a", time.Time{}); err != nil {
+			if err := b.Replay(t.Context(), "a", time.Time{}); err != nil {
 				t.Fatalf("Replay: %v", err)
 			}
-			f.commitTo(t, "A", 1)
-			drain(t, h)
+			f.CommitTo(t, "A", 1)
+			drain(t, b)
 			stop()
 			if got := full(s, "A"); got != "1 2 3 4 5 1 2 3 4 5 6" {
 				t.Errorf("got %q, want all of A again, and then 6", got)

@@ -1,4 +1,4 @@
-package webhook
+package outbox
 
 import (
 	"context"
@@ -10,10 +10,18 @@ import (
 // RunCursor is how far an endpoint has come in a run, as it is stored.
 type RunCursor struct {
 	Run       string    // id of the run
-	N         uint64    // every event up to this one is done with: delivered, a dead letter or not wanted
+	N         uint64    // every event up to this one is done with: delivered, a dead letter, not wanted, or an order
 	End       uint64    // the run's newest event
-	Attempts  int       // failed ones at the event after N
+	Attempts  int       // failed ones at the first event after N that is no order
 	NextAt    time.Time // when that one is tried again; zero means at once
+	LastError string    // why the newest attempt failed
+}
+
+// Order is an order that an endpoint is not done with.
+type Order struct {
+	evaluator.Stored
+	Attempts  int       // failed ones
+	NextAt    time.Time // when it is tried again; zero means at once
 	LastError string    // why the newest attempt failed
 }
 
@@ -50,9 +58,20 @@ type Feed interface {
 	// Failed records a failed attempt at event n of a run, which stays the next one
 	// to be delivered there.
 	Failed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error
-	// Bury makes event n of a run a dead letter that is not to be sent again, and
-	// moves the cursor beyond it unless it is there already.
+	// Bury makes event n of a run, which is no order, a dead letter that is not to be
+	// sent again, and moves the cursor beyond it unless it is there already.
 	Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
+	// Orders lists the orders that the endpoint is not done with, run by run and in
+	// order. Every order is on it from its commit on, wherever the cursors are.
+	Orders(ctx context.Context, endpoint string) ([]Order, error)
+	// OrderDone says that the endpoint is done with the order that is event n of a
+	// run: it was delivered, or is not wanted. It is no error to say so twice.
+	OrderDone(ctx context.Context, endpoint, run string, n uint64) error
+	// OrderFailed records a failed attempt at an order.
+	OrderFailed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error
+	// BuryOrder makes an order a dead letter that is not to be sent again, also one
+	// that is a dead letter already. No cursor moves.
+	BuryOrder(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
 	// DeadLetters lists what was buried, run by run and in order.
 	DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter, error)
 	// RetryDead notes that a dead letter is to be sent again; an error says that
@@ -61,7 +80,7 @@ type Feed interface {
 	// Resolved takes a dead letter off the list.
 	Resolved(ctx context.Context, endpoint, run string, n uint64) error
 	// Rewind sets the endpoint back in every run, so that every event of a time or
-	// later is sent again, and says in how many runs that changed something. It
+	// later is sent again, orders too, and says in how many runs that changed something. It
 	// never sets a cursor forward.
 	Rewind(ctx context.Context, endpoint string, since time.Time) (runs int, err error)
 }

@@ -1,0 +1,405 @@
+package outbox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+)
+
+const (
+	maxFlights   = 256 // attempts at orders of an endpoint that are in flight together
+	firstFlights = 64  // of them, kept for orders that were never tried
+)
+
+// orderLane brings its orders to one endpoint. Each has attempts of its own, beside
+// all others: the first one is made as soon as the commit is seen, whatever hangs.
+type orderLane struct {
+	*target
+	bell
+	flights sync.WaitGroup // attempts in flight
+
+	mu      sync.Mutex          // guards what follows, and the endpoint's orders in the feed
+	open    map[orderKey]*order // what the endpoint is not done with
+	flying  int                 // attempts in flight
+	met     uint64              // orders so far
+	mark    uint64              // up to where the feed was followed
+	watch   <-chan struct{}
+	behind  bool          // the feed is to be asked for all that is pending
+	reading bool          // the dead letters are to be read
+	changed chan struct{} // closed when there may be nothing left to do
+}
+
+// orderKey is an order, or the dead letter of one that is to be sent again.
+type orderKey struct {
+	run    string
+	n      uint64
+	letter bool
+}
+
+// order is an order that the endpoint is not done with.
+type order struct {
+	evaluator.Stored
+	tries
+	letter bool      // it is a dead letter, sent again on demand
+	met    uint64    // which order of the lane it was
+	since  time.Time // when it was read
+	began  time.Time // when its first attempt in this process began; zero before
+	flying bool
+	data   []byte        // what is being sent, or was
+	done   bool          // delivered or not wanted, and the feed does not know it yet
+	repeat bool          // a replay was asked for while it was in flight
+	told   chan struct{} // closed when it arrives; nil unless it was escalated
+}
+
+func newOrderLane(t *target) *orderLane {
+	return &orderLane{target: t, bell: newBell(), behind: true, changed: make(chan struct{})}
+}
+
+// run works until ctx is done, and gives an error when what was delivered cannot be
+// saved then. A feed that fails keeps no order that is known from being tried.
+func (l *orderLane) run(ctx context.Context) error {
+	l.mu.Lock()
+	l.open = make(map[orderKey]*order)
+	l.behind, l.reading = true, true
+	l.watch = l.feed.Watch() // before reading, so that nothing falls in between
+	_, l.mark, _ = l.feed.Newer(latest, 0)
+	l.mu.Unlock()
+	for ctx.Err() == nil {
+		watch, wait := l.turn(ctx)
+		var due <-chan time.Time
+		if wait > 0 {
+			due = l.after(wait)
+		}
+		select {
+		case <-ctx.Done():
+		case <-watch:
+		case <-due:
+		case <-l.rings:
+		}
+	}
+	l.flights.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.saveLocked(last)
+}
+
+// turn reads what is new and begins what is due. It gives what to wait for: a
+// commit, and for how long, zero for as long as nothing happens.
+func (l *orderLane) turn(ctx context.Context) (watch <-chan struct{}, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.readLocked(ctx)
+	if l.hurried.Swap(false) {
+		for _, o := range l.open {
+			o.hurry(l.now(), o.gap)
+		}
+	}
+	wait = l.beginLocked(ctx)
+	if err = errors.Join(err, l.saveLocked(ctx)); err != nil && ctx.Err() == nil {
+		l.trouble(err)
+		if wait == 0 || wait > feedAgain {
+			wait = feedAgain
+		}
+	}
+	if l.idleLocked() {
+		close(l.changed)
+		l.changed = make(chan struct{})
+	}
+	return l.watch, wait
+}
+
+// readLocked reads what is new. What is pending is read before what was committed
+// since, in one go: an order that is in both is still known then, and begun once.
+func (l *orderLane) readLocked(ctx context.Context) error {
+	for l.behind || fired(l.watch) {
+		if l.behind {
+			l.watch = l.feed.Watch() // a commit asks again, where this fails
+			pending, err := l.feed.Orders(ctx, l.endpoint.Name)
+			if err != nil {
+				return fmt.Errorf("reading the orders of endpoint %q: %w", l.endpoint.Name, err)
+			}
+			for _, p := range pending {
+				l.meetLocked(p.Stored, resumed(p.Attempts, p.NextAt, p.LastError), false)
+			}
+			l.behind = false
+		}
+		l.followLocked()
+	}
+	if !l.reading {
+		return nil
+	}
+	letters, err := l.feed.DeadLetters(ctx, l.endpoint.Name)
+	if err != nil {
+		return fmt.Errorf("reading dead letters of endpoint %q: %w", l.endpoint.Name, err)
+	}
+	l.reading = false
+	for _, d := range letters {
+		if d.Again && d.Event.Order() {
+			l.meetLocked(d.Stored, tries{}, true)
+		}
+	}
+	return nil
+}
+
+// followLocked takes what was committed since the mark.
+func (l *orderLane) followLocked() {
+	l.watch = l.feed.Watch() // before reading, so that nothing falls in between
+	for {
+		events, next, ok := l.feed.Newer(l.mark, batch)
+		l.mark, l.behind = next, l.behind || !ok
+		for i := range events {
+			if e := &events[i].Event; e.Order() {
+				l.meetLocked(events[i], tries{}, false)
+			}
+			if l.endpoint.wants(&events[i].Event) {
+				l.hurried.Store(true) // a new event: the endpoint may be back
+			}
+		}
+		if len(events) < batch {
+			return
+		}
+	}
+}
+
+// meetLocked adds an order unless it is there. One that is not wanted is done with.
+func (l *orderLane) meetLocked(s evaluator.Stored, t tries, letter bool) {
+	key := orderKey{s.Run, s.Event.N, letter}
+	if l.open[key] != nil {
+		return
+	}
+	l.met++
+	l.open[key] = &order{Stored: s, tries: t, letter: letter, met: l.met, since: l.now(), done: !letter && !l.endpoint.wants(&s.Event)}
+}
+
+// beginLocked begins the attempts that are due and tells the second endpoint what
+// does not arrive. It gives how long until the next of either, zero when there is
+// none.
+func (l *orderLane) beginLocked(ctx context.Context) (wait time.Duration) {
+	now, due := l.now(), []*order(nil)
+	later := func(at time.Time) {
+		if d := at.Sub(now); wait == 0 || d < wait {
+			wait = d
+		}
+	}
+	for _, o := range l.open {
+		if o.done {
+			continue
+		}
+		if !o.flying {
+			if o.next.After(now) {
+				later(o.next)
+			} else {
+				due = append(due, o)
+			}
+		}
+		if l.second != nil && o.told == nil && !o.began.IsZero() {
+			at := o.began.Add(escalateOrder)
+			if o.attempts >= escalateAfter && !o.last.IsZero() || !at.After(now) {
+				l.escalateLocked(ctx, o)
+			} else {
+				later(at)
+			}
+		}
+	}
+	// What was never tried goes first, and of the rest what was tried least.
+	slices.SortFunc(due, func(a, b *order) int {
+		return cmp.Or(cmp.Compare(a.attempts, b.attempts), cmp.Compare(a.met, b.met))
+	})
+	for _, o := range due {
+		if l.flying >= maxFlights || o.attempts > 0 && l.flying >= maxFlights-firstFlights {
+			break // the end of a flight rings
+		}
+		o.flying, o.repeat = true, false
+		l.flying++
+		if o.began.IsZero() {
+			o.began = now
+			if l.second != nil && o.told == nil {
+				later(now.Add(escalateOrder))
+			}
+		}
+		l.flights.Go(func() { l.try(ctx, o) })
+	}
+	return wait
+}
+
+func (l *orderLane) escalateLocked(ctx context.Context, o *order) {
+	reason := o.lastErr
+	if reason == "" {
+		reason = fmt.Sprintf("no answer after %v", l.now().Sub(o.began).Round(time.Second))
+	}
+	o.told = make(chan struct{})
+	if err := l.escalate(ctx, &o.Event, o.data, o.attempts, reason, o.told); err != nil {
+		l.log.Error("escalating", "err", err) // unreachable: what was encoded is JSON
+	}
+}
+
+// try makes one attempt and records what came of it.
+//
+// A crash after the receiver took it and before that is saved repeats it, with the
+// same id; a crash before the attempt repeats nothing.
+func (l *orderLane) try(ctx context.Context, o *order) {
+	m, err := l.message(ctx, o.Stored)
+	out := Outcome{}
+	if err != nil {
+		out.Reason = err.Error()
+	} else {
+		l.mu.Lock()
+		o.data = m.Data
+		l.mu.Unlock()
+		out = l.send(ctx, m)
+	}
+	l.settle(ctx, o, out)
+	l.ring()
+}
+
+func (l *orderLane) settle(ctx context.Context, o *order, out Outcome) {
+	saving := context.WithoutCancel(ctx)
+	cut := !out.OK && ctx.Err() != nil // by ourselves: nothing is known, the next run tries again
+	var succeeded time.Time
+	if !cut {
+		succeeded = l.account(out)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o.flying = false
+	l.flying--
+	if cut {
+		return
+	}
+	if out.OK {
+		l.arrivedLocked(o)
+		return
+	}
+	o.fail(l.endpoint.Class, true, l.now(), succeeded, out)
+	if o.exhausted(l.endpoint.Class, l.now(), o.since, o.Event.At) {
+		if err := l.feed.BuryOrder(saving, l.endpoint.Name, o.Run, o.Event.N, l.now().UTC(), o.lastErr); err != nil {
+			l.trouble(err) // it stays, and is given up with its next failure
+			return
+		}
+		l.buried(o.Event.ID, o.attempts, o.lastErr)
+		delete(l.open, o.key())
+		return
+	}
+	l.log.Warn("order not delivered", "event", o.Event.ID, "attempts", o.attempts, "next", o.next, "err", o.lastErr)
+	if o.letter {
+		return
+	}
+	if err := l.feed.OrderFailed(saving, l.endpoint.Name, o.Run, o.Event.N, o.attempts, o.planned, o.lastErr); err != nil {
+		l.trouble(err) // a restart would try sooner than planned
+	}
+}
+
+// arrivedLocked notes that an order was delivered. The next turn saves it.
+func (l *orderLane) arrivedLocked(o *order) {
+	if o.attempts > 0 || o.letter {
+		l.log.Info("delivered after failures", "event", o.Event.ID, "attempts", o.attempts+1)
+	}
+	if o.told != nil {
+		close(o.told)
+	}
+	if o.repeat {
+		o.tries, o.began, o.told = tries{}, time.Time{}, nil
+		return
+	}
+	o.done = true
+}
+
+func (o *order) key() orderKey { return orderKey{o.Run, o.Event.N, o.letter} }
+
+// saveLocked makes durable what is done.
+func (l *orderLane) saveLocked(ctx context.Context) error {
+	for key, o := range l.open {
+		if !o.done {
+			continue
+		}
+		var err error
+		if o.letter {
+			err = l.feed.Resolved(ctx, l.endpoint.Name, o.Run, o.Event.N)
+		} else {
+			err = l.feed.OrderDone(ctx, l.endpoint.Name, o.Run, o.Event.N)
+		}
+		if o.letter || err == nil {
+			delete(l.open, key)
+		}
+		if err != nil {
+			return fmt.Errorf("saving that an order of endpoint %q is done: %w", l.endpoint.Name, err)
+		}
+	}
+	return nil
+}
+
+// idleLocked reports whether the endpoint is done with every order that was
+// committed.
+func (l *orderLane) idleLocked() bool {
+	return len(l.open) == 0 && !l.behind && !l.reading && !fired(l.watch)
+}
+
+// idle reports whether the endpoint is done with every order that was committed
+// before the call, and otherwise gives a channel that is closed when to ask again.
+func (l *orderLane) idle() (bool, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idleLocked(), l.changed
+}
+
+// rewoundLocked notes that the feed was set back: orders of since or later are
+// pending again, and one that is in flight is sent once more.
+func (l *orderLane) rewoundLocked(since time.Time) {
+	for _, o := range l.open {
+		o.repeat = o.repeat || o.flying && !o.letter && !o.Event.At.Before(since)
+	}
+	l.behind = true
+	l.ring()
+}
+
+// reread has the dead letters read again.
+func (l *orderLane) reread() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reading = true
+	l.ring()
+}
+
+// retry hurries what waits for its next attempt, or the one order that is named, and
+// says how many orders that are and for how many of them it changed something.
+func (l *orderLane) retry(id string) (waiting, hurried int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range l.open {
+		if o.attempts == 0 || o.done || o.flying || id != "" && o.Event.ID != id {
+			continue
+		}
+		waiting++
+		if o.hurry(l.now(), l.endpoint.Class.hurryEvery()) {
+			hurried++
+		}
+	}
+	l.ring()
+	return waiting, hurried
+}
+
+// list lists the orders that the endpoint is not done with, as they came.
+func (l *orderLane) list() []Order {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting := make([]*order, 0, len(l.open))
+	for _, o := range l.open {
+		if !o.done && !o.letter {
+			waiting = append(waiting, o)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b *order) int { return cmp.Compare(a.met, b.met) })
+	orders := make([]Order, len(waiting))
+	for i, o := range waiting {
+		orders[i] = Order{Stored: o.Stored, Attempts: o.attempts, NextAt: o.next, LastError: o.lastErr}
+	}
+	return orders
+}

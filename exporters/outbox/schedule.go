@@ -1,0 +1,117 @@
+package outbox
+
+import "time"
+
+// There is no jitter: an endpoint has one message in flight, and orders are few.
+var (
+	actionDelays = []time.Duration{1, 2, 5, 10, 20, 30, 60}               // seconds; the last one repeats
+	notifyDelays = []time.Duration{5, 30, 120, 600, 1800, 7200, 5 * 3600} // seconds; the last one repeats until patience ends
+)
+
+const (
+	patience         = 24 * time.Hour   // with one event, of a notify endpoint
+	maxAttempts      = 11               // as many as fit into patience; counts where a restart forgot when the first was
+	escalateAfter    = 3                // failures
+	escalateOrder    = 15 * time.Second // after the first attempt at an order began
+	slowestHurry     = time.Minute      // what an event comes to that fails while others arrive
+	actionMaxWait    = 5 * time.Minute  // the longest Retry-After that an action endpoint may ask for
+	notifyMaxWait    = 6 * time.Hour    // and a notify endpoint
+	actionOrderWait  = time.Minute      // and with an order an action endpoint
+	notifyOrderWait  = 5 * time.Minute  // and a notify endpoint
+	actionHurryEvery = time.Second      // what waits is hurried at most so often
+	notifyHurryEvery = 5 * time.Second
+)
+
+// delay is how long to wait after a number of failures.
+func (c Class) delay(failures int) time.Duration {
+	delays := notifyDelays
+	if c == Action {
+		delays = actionDelays
+	}
+	return delays[min(max(failures, 1), len(delays))-1] * time.Second
+}
+
+// longest is the most that a receiver's Retry-After is given: it may slow us down
+// but not silence us.
+func (c Class) longest(order bool) time.Duration {
+	switch {
+	case c == Action && order:
+		return actionOrderWait
+	case order:
+		return notifyOrderWait
+	case c == Action:
+		return actionMaxWait
+	}
+	return notifyMaxWait
+}
+
+// hurryEvery is how close to each other attempts may be that are not planned.
+func (c Class) hurryEvery() time.Duration {
+	if c == Action {
+		return actionHurryEvery
+	}
+	return notifyHurryEvery
+}
+
+// tries is what is known of an event that did not arrive. Attempts are made when
+// they are planned, or sooner when something says that the endpoint may be back:
+// those are counted too, and leave the plan as it is.
+type tries struct {
+	attempts int       // failed ones
+	step     int       // how many of them were planned: the place in the schedule
+	planned  time.Time // when the schedule has the next one
+	next     time.Time // when the next one is made
+	last     time.Time // when the last one failed; zero before the first in this process
+	asked    time.Time // until then the receiver wants to be left alone
+	gap      time.Duration
+	lastErr  string
+}
+
+// resumed is what the feed knows of the attempts before a restart.
+func resumed(attempts int, next time.Time, lastErr string) tries {
+	return tries{attempts: attempts, step: attempts, planned: next, next: next, lastErr: lastErr}
+}
+
+// fail notes a failure. succeeded is when the endpoint last took anything: an
+// event that fails while others arrive is stuck by itself, and is hurried less and
+// less, so that it does not keep those from their turn.
+func (t *tries) fail(c Class, order bool, now, succeeded time.Time, o Outcome) {
+	t.gap *= 2
+	if t.last.IsZero() || !succeeded.After(t.last) {
+		t.gap = c.hurryEvery()
+	}
+	t.gap = min(t.gap, slowestHurry)
+	t.attempts, t.last, t.lastErr = t.attempts+1, now, o.Reason
+	if !now.Before(t.planned) {
+		t.step++
+		t.planned = now.Add(c.delay(t.step))
+	}
+	t.asked = now.Add(min(o.RetryAfter, c.longest(order)))
+	if t.asked.After(t.planned) {
+		t.planned = t.asked
+	}
+	t.planned = t.planned.UTC()
+	t.next = t.planned
+}
+
+// hurry brings the next attempt forward as far as may be, and reports whether it
+// did.
+func (t *tries) hurry(now time.Time, gap time.Duration) bool {
+	at := now
+	for _, earliest := range []time.Time{t.last.Add(gap), t.asked} {
+		if earliest.After(at) {
+			at = earliest
+		}
+	}
+	if t.attempts == 0 || !at.Before(t.next) {
+		return false
+	}
+	t.next = at.UTC()
+	return true
+}
+
+// exhausted reports whether a notify endpoint has had its time with an event that
+// was read at since and happened at happened, and would have to wait again.
+func (t *tries) exhausted(c Class, now, since, happened time.Time) bool {
+	return c == Notify && (t.planned.Sub(since) > patience || t.attempts >= maxAttempts && now.Sub(happened) > patience)
+}

@@ -1,0 +1,176 @@
+package outbox
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+)
+
+// target is an endpoint with its two lanes, and what these have in common.
+type target struct {
+	endpoint Endpoint
+	feed     Feed
+	encode   func(context.Context, evaluator.Stored) ([]byte, error)
+	now      func() time.Time
+	after    func(time.Duration) <-chan time.Time
+	grace    time.Duration
+	log      *slog.Logger
+	second   *escalations // where its failures are told; nil for nowhere
+	rest     *restLane
+	orders   *orderLane
+
+	mu      sync.Mutex
+	counts  Stats     // the counters, and LastSuccess
+	failing bool      // the newest attempt of either lane failed
+	said    time.Time // when the log last said that the feed fails
+}
+
+func newTarget(c Config, e Endpoint) *target {
+	t := &target{
+		endpoint: e, feed: c.Feed, encode: c.Encode, now: c.Now, after: c.After, grace: c.Grace,
+		log: c.Log.With("endpoint", e.Name), counts: Stats{Endpoint: e.Name, Class: e.Class},
+	}
+	t.rest, t.orders = newRestLane(t), newOrderLane(t)
+	return t
+}
+
+// message makes what is sent of an event. An error is a failed attempt.
+func (t *target) message(ctx context.Context, s evaluator.Stored) (Message, error) {
+	data, err := t.encode(ctx, s)
+	if err != nil {
+		return Message{}, fmt.Errorf("encoding event %q: %w", s.Event.ID, err)
+	}
+	return newMessage(&s.Event, data), nil
+}
+
+// send makes one attempt. When ctx is done it may go on for the grace period.
+func (t *target) send(ctx context.Context, m Message) Outcome {
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	cancelWait := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		select {
+		case <-t.after(t.grace):
+			cancel()
+		case <-sending.Done():
+		}
+	})
+	o := t.endpoint.Sink.Send(sending, m)
+	cancel()
+	if !cancelWait() {
+		<-ended
+	}
+	return o
+}
+
+// account counts an attempt. A success after failures has both lanes try now what
+// waits: the endpoint is back. It gives when the endpoint last took anything.
+func (t *target) account(o Outcome) (succeeded time.Time) {
+	t.mu.Lock()
+	t.counts.Attempts++
+	back := o.OK && t.failing
+	t.failing = !o.OK
+	if o.OK {
+		t.counts.Delivered++
+		t.counts.LastSuccess = t.now().UTC()
+	} else {
+		t.counts.Failures++
+	}
+	succeeded = t.counts.LastSuccess
+	t.mu.Unlock()
+	if back {
+		t.rest.hurry()
+		t.orders.hurry()
+	}
+	return succeeded
+}
+
+// buried counts an event that was given up.
+func (t *target) buried(id string, attempts int, reason string) {
+	t.log.Error("delivery given up", "event", id, "attempts", attempts, "err", reason)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.Dead++
+}
+
+// escalate has the second endpoint told once that an event does not arrive, until
+// arrived is closed. After a restart it may be told once more: at least once is the
+// promise, and the id is the same.
+func (t *target) escalate(ctx context.Context, e *evaluator.Event, data []byte, attempts int, reason string, arrived <-chan struct{}) error {
+	m, err := newEscalation(e, data, t.endpoint.Name, attempts, reason)
+	if err != nil {
+		return err
+	}
+	t.log.Error("delivery escalated", "event", e.ID, "attempts", attempts, "to", t.endpoint.EscalateTo, "err", reason)
+	t.mu.Lock()
+	t.counts.Escalated++
+	t.mu.Unlock()
+	t.second.tell(ctx, m, arrived)
+	return nil
+}
+
+// trouble says that the feed fails, at most once a minute.
+func (t *target) trouble(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := t.now(); now.Sub(t.said) >= time.Minute {
+		t.said = now
+		t.log.Error("deliveries wait for the journal", "err", err)
+	}
+}
+
+// rewind sets the endpoint back in every run. What is in flight meanwhile is sent
+// again, whatever comes of it.
+func (t *target) rewind(ctx context.Context, since time.Time) error {
+	t.rest.mu.Lock()
+	defer t.rest.mu.Unlock()
+	t.orders.mu.Lock()
+	defer t.orders.mu.Unlock()
+	if err := t.rest.saveLocked(ctx); err != nil {
+		return err
+	}
+	if err := t.orders.saveLocked(ctx); err != nil {
+		return err
+	}
+	runs, err := t.feed.Rewind(ctx, t.endpoint.Name, since)
+	if err != nil {
+		return fmt.Errorf("rewinding endpoint %q: %w", t.endpoint.Name, err)
+	}
+	if runs > 0 {
+		t.rest.rewoundLocked()
+	}
+	t.orders.rewoundLocked(since)
+	return nil
+}
+
+// reread has the dead letters read again.
+func (t *target) reread() {
+	t.rest.reread()
+	t.orders.reread()
+}
+
+// bell wakes a lane.
+type bell struct {
+	rings   chan struct{} // something else than the feed has changed
+	hurried atomic.Bool   // what waits for its next attempt is to be tried now
+}
+
+func newBell() bell { return bell{rings: make(chan struct{}, 1)} }
+
+func (b *bell) ring() {
+	select {
+	case b.rings <- struct{}{}:
+	default: // it is ringing already
+	}
+}
+
+// hurry has what waits for its next attempt tried now.
+func (b *bell) hurry() {
+	b.hurried.Store(true)
+	b.ring()
+}
