@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/binary"
 	"io"
 	"log"
@@ -12,7 +13,9 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -214,5 +217,136 @@ func TestTLS(t *testing.T) {
 			t.Errorf("trusting %v: %+v, want delivered: %v", tt.trust != nil, o, tt.want)
 		}
 		s.CloseIdleConnections()
+	}
+}
+
+// proxyTo is a proxy on loopback that takes every name and address for one server, and
+// whoever has the password. It notes what it was asked for.
+func proxyTo(t *testing.T, server *httptest.Server) (address string, asked func() []string) {
+	t.Helper()
+	inner := server.Listener.Addr().String()
+	var mu sync.Mutex
+	var targets []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		targets = append(targets, r.Method+" "+r.RequestURI)
+		mu.Unlock()
+		if r.Header.Get("Proxy-Authorization") != "Basic "+base64.StdEncoding.EncodeToString([]byte("relgate:pa55word")) {
+			http.Error(w, "s3cret", http.StatusProxyAuthRequired)
+			return
+		}
+		if r.Method != http.MethodConnect {
+			r.Header.Del("Proxy-Authorization")
+			r.RequestURI, r.URL.Host = "", inner
+			resp, err := server.Client().Do(r)
+			if err != nil {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			w.WriteHeader(resp.StatusCode)
+			_ = resp.Body.Close()
+			return
+		}
+		out, err := net.Dial("tcp", inner)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer out.Close()
+		in, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer in.Close()
+		_, _ = io.WriteString(in, "HTTP/1.1 200 Connection established\r\n\r\n")
+		go func() { _, _ = io.Copy(out, in); _ = out.(*net.TCPConn).CloseWrite() }()
+		_, _ = io.Copy(in, out)
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy.Listener.Addr().String(), func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(targets)
+	}
+}
+
+// A delivery goes through the endpoint's proxy: what is dialled and checked is the
+// proxy's address, and the target's name is left to the proxy.
+func TestDeliveriesGoThroughTheProxy(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		target string
+		proxy  string // ADDRESS is where it listens
+		allow  []string
+		asked  string // of the proxy
+		want   string // reason, empty when it arrives
+	}{
+		{"an http target is asked for in full", "http://hooks.example.com/a?b=c", "http://relgate:pa55word@ADDRESS", []string{"127.0.0.1"}, "POST http://hooks.example.com/a?b=c", ""},
+		{"an https target is tunnelled to", "https://example.com/a", "http://relgate:pa55word@ADDRESS", []string{"127.0.0.1"}, "CONNECT example.com:443", ""},
+		{"the target's address is not checked", "http://169.254.169.254/", "http://relgate:pa55word@ADDRESS", []string{"127.0.0.1"}, "POST http://169.254.169.254/", ""},
+		{"the proxy's address is", "http://hooks.example.com/", "http://relgate:pa55word@ADDRESS", nil, "", "127.0.0.1: address is not allowed"},
+		{"a target that may be called admits no proxy", "http://hooks.example.com/", "http://relgate:pa55word@ADDRESS", []string{"hooks.example.com"}, "", "127.0.0.1: address is not allowed"},
+		{"a wrong password, tunnelled", "https://example.com/", "http://relgate:s3cret@ADDRESS", []string{"127.0.0.1"}, "CONNECT example.com:443", "the proxy answered 407 Proxy Authentication Required"},
+		{"a wrong password, in full", "http://example.com/", "http://relgate:s3cret@ADDRESS", []string{"127.0.0.1"}, "POST http://example.com/", "answered 407 Proxy Authentication Required"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var hits atomic.Int64
+			count := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Proxy-Authorization") != "" {
+					t.Error("the target is told the proxy's password")
+				}
+				hits.Add(1)
+			})
+			server := httptest.NewUnstartedServer(count)
+			if strings.HasPrefix(tt.target, "https:") {
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			defer server.Close()
+			address, asked := proxyTo(t, server)
+			e := endpoint()
+			e.URL, e.Proxy = tt.target, strings.Replace(tt.proxy, "ADDRESS", address, 1)
+			if server.Certificate() != nil {
+				pool := x509.NewCertPool()
+				pool.AddCert(server.Certificate())
+				e.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+			}
+			s := mustNew(t, Config{Allow: tt.allow}, e)
+			defer s.CloseIdleConnections()
+			o := s.Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
+			if o.OK != (tt.want == "") || !strings.Contains(o.Reason, tt.want) || (hits.Load() == 1) != o.OK {
+				t.Errorf("outcome %+v after %d requests, want reason %q", o, hits.Load(), tt.want)
+			}
+			if strings.Contains(o.Reason, "pa55word") || strings.Contains(o.Reason, "s3cret") {
+				t.Errorf("reason %q shows a secret", o.Reason)
+			}
+			if got := strings.Join(asked(), ", "); got != tt.asked {
+				t.Errorf("the proxy was asked for %q, want %q", got, tt.asked)
+			}
+		})
+	}
+}
+
+// The proxies of the environment are not used: their addresses are in no config.
+func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
+	var hits atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer server.Close()
+	proxy, asked := proxyTo(t, server)
+	t.Setenv("HTTP_PROXY", "http://relgate:pa55word@"+proxy)
+	t.Setenv("HTTPS_PROXY", "http://relgate:pa55word@"+proxy)
+	var address atomic.Value
+	address.Store("127.0.0.1")
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := endpoint()
+	e.URL = "http://" + net.JoinHostPort("hooks.example.com", port)
+	o := mustNew(t, Config{Allow: []string{"127.0.0.1"}, Resolver: dns(t, &address)}, e).Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
+	if !o.OK || hits.Load() != 1 || len(asked()) > 0 {
+		t.Errorf("outcome %+v, the proxy was asked for %q; want the target called directly", o, asked())
 	}
 }

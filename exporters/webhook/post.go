@@ -24,7 +24,7 @@ const maxDrain = 64 << 10
 // Sink posts messages to one endpoint.
 type Sink struct {
 	endpoint Endpoint
-	keys     [][]byte
+	keys     keys
 	client   *http.Client
 	agent    string
 	now      func() time.Time
@@ -35,7 +35,7 @@ type Sink struct {
 // loopback addresses for that name; addresses of link-local, metadata and multicast
 // networks are admitted by CIDR or IP only.
 func New(c Config, e Endpoint) (*Sink, error) {
-	keys, err := parseKeys(e.Secrets)
+	keys, err := parseKeys(e.Secrets, e.HubSecret)
 	admitted, notAllow := parseAllow(append(slices.Clone(c.Allow), e.Allow...))
 	if err := errors.Join(e.check(), err, notAllow); err != nil {
 		return nil, fmt.Errorf("webhook %q: %w", e.Name, err)
@@ -54,11 +54,9 @@ func New(c Config, e Endpoint) (*Sink, error) {
 	}
 	transport := c.Transport
 	if transport == nil {
-		target, err := url.Parse(e.URL)
-		if err != nil {
-			return nil, errors.New("url: not a URL") // unreachable: check has parsed it
+		if transport, err = c.transport(admitted, e); err != nil {
+			return nil, err // unreachable: check has parsed its URLs
 		}
-		transport = c.transport(admitted, target.Hostname(), e.TLS)
 	}
 	return &Sink{
 		endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now,
