@@ -29,6 +29,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/internal/peertest"
@@ -103,7 +104,7 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 		if err != nil {
 			t.Error(err)
 		}
-		if r.URL.Path == "/broken" {
+		if strings.HasPrefix(r.URL.Path, "/broken-") {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
@@ -112,14 +113,21 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 	}))
 	t.Cleanup(server.Close)
 
-	var endpoints []webhook.Endpoint
+	now := func() time.Time { return time.Now().Add(off) }
+	var endpoints []outbox.Endpoint
 	var names []string
+	add := func(escalateTo string, to webhook.Endpoint) {
+		to.URL = server.URL + "/" + to.Name
+		sink, err := webhook.New(webhook.Config{Allow: []string{"127.0.0.1/32"}, Now: now}, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		endpoints = append(endpoints, outbox.Endpoint{Name: to.Name, Class: outbox.Action, EscalateTo: escalateTo, Sink: sink})
+		names = append(names, to.Name)
+	}
 	for _, s := range signedEndpoints {
-		endpoints = append(endpoints, webhook.Endpoint{Name: s.path, URL: server.URL + "/" + s.path, Class: webhook.Action, Secrets: s.secrets, HubSecret: s.hub})
-		names = append(names, s.path)
-		// One that takes nothing, for each that is told of it.
-		broken := webhook.Endpoint{Name: "broken-" + s.path, URL: server.URL + "/broken", Class: webhook.Action, EscalateTo: s.path}
-		endpoints, names = append(endpoints, broken), append(names, broken.Name)
+		add("", webhook.Endpoint{Name: s.path, Secrets: s.secrets, HubSecret: s.hub})
+		add(s.path, webhook.Endpoint{Name: "broken-" + s.path}) // takes nothing, which the other is told of
 	}
 	plan, events := wide(t, "wide", 1), everyKind()
 	j, err := journal.Open(t.Context(), journal.Config{Path: filepath.Join(t.TempDir(), "relgate.db"), Endpoints: names})
@@ -139,9 +147,8 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 			t.Fatal(err)
 		}
 	}
-	h, err := webhook.New(webhook.Config{
-		Endpoints: endpoints, Feed: feed{j}, Allow: []string{"127.0.0.1/32"}, Log: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return time.Now().Add(off) },
+	h, err := outbox.New(outbox.Config{
+		Endpoints: endpoints, Feed: feed{j}, Log: slog.New(slog.DiscardHandler), Now: now,
 		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
 			return json.Marshal(wire.Event(plan, &s.Event, nil))
 		},
