@@ -20,6 +20,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	cloudevents "github.com/cloudevents/sdk-go/v2/binding"
 	cloudeventshttp "github.com/cloudevents/sdk-go/v2/protocol/http"
@@ -72,7 +73,6 @@ type delivery struct {
 
 // everyKind is an event of each kind, with text in it that is not ASCII.
 func everyKind() []evaluator.Event {
-	r := "r" + signalName(0)
 	events := []evaluator.Event{
 		{Kind: evaluator.RunEvent, Subject: "wide", To: "waiting", By: "Jürgen Müller", Begun: &evaluator.Release{Start: epoch, Try: 1, Parameters: map[string]string{"Größe": "½"}}},
 		{Kind: evaluator.PhaseEvent, Subject: "all", Phase: "all", From: "waiting", To: "monitoring"},
@@ -82,7 +82,7 @@ func everyKind() []evaluator.Event {
 		{Kind: evaluator.CommandEvent, Subject: "hold", To: "applied", By: "Jürgen Müller", Principal: "ci", Why: evaluator.Why{Text: "größere Störung – bitte warten"}},
 		{Kind: evaluator.PlanEvent, Subject: "wide", To: "edited", Edit: &evaluator.Edit{Changes: []rules.Change{{Path: "title", From: "Café", To: "naïve"}}}},
 		fired(0),
-		{Kind: evaluator.RunEvent, Subject: "wide", From: "monitoring", To: "rolled_back", Cause: rules.CauseThreshold, Why: evaluator.Why{Rule: r}},
+		{Kind: evaluator.RunEvent, Subject: "wide", From: "monitoring", To: "rolled_back", Cause: rules.CauseThreshold, Because: theRun + ".k3x9/8"},
 	}
 	for i := range events {
 		e := &events[i]
@@ -130,6 +130,8 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 		add(s.path, webhook.Endpoint{Name: "broken-" + s.path}) // takes nothing, which the other is told of
 	}
 	plan, events := wide(t, "wide", 1), everyKind()
+	plan.Title, plan.Phases[0].Title, plan.Phases[0].Owner = "Größeres", "10 % – Kanarienvögel", "Бригада"
+	plan.Rules[0].Title, plan.Rules[0].Action, plan.Rules[0].Owner = "Fehlerquote \"≥ 3 ‰\"", "zurückrollen 🚨", "Бригада"
 	j, err := journal.Open(t.Context(), journal.Config{Path: filepath.Join(t.TempDir(), "relgate.db"), Endpoints: names})
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +152,11 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 	h, err := outbox.New(outbox.Config{
 		Endpoints: endpoints, Feed: feed{j}, Log: slog.New(slog.DiscardHandler), Now: now,
 		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
-			return json.Marshal(wire.Event(plan, &s.Event, nil))
+			var root *evaluator.Event
+			if s.Event.Because != "" {
+				root = &events[7]
+			}
+			return json.Marshal(wire.Event(plan, &s.Event, root))
 		},
 	})
 	if err != nil {
@@ -163,6 +169,9 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 	for late := time.After(time.Minute); len(kinds) < len(signedEndpoints)*(len(events)+1); {
 		select {
 		case d := <-arrived:
+			if !bytes.ContainsFunc(d.body, func(r rune) bool { return r > unicode.MaxASCII }) {
+				t.Errorf("all of this event is ASCII: %s", d.body)
+			}
 			if kind := d.path + " " + d.header.Get("Ce-Type"); !kinds[kind] { // an escalation may come again
 				kinds[kind] = true
 				all = append(all, d)
