@@ -49,6 +49,7 @@ need curl curl
 need node nodejs
 need npm npm
 need webhook webhook
+need tinyproxy tinyproxy
 need promtool prometheus
 need prometheus-alertmanager prometheus-alertmanager
 if [ ${#missing[@]} -gt 0 ] && command -v apt-get >/dev/null; then

@@ -1,11 +1,13 @@
 package webhook
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -13,6 +15,9 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +25,7 @@ import (
 	"testing"
 
 	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/internal/peertest"
 )
 
 func TestAdmits(t *testing.T) {
@@ -326,6 +332,66 @@ func TestDeliveriesGoThroughTheProxy(t *testing.T) {
 				t.Errorf("the proxy was asked for %q, want %q", got, tt.asked)
 			}
 		})
+	}
+}
+
+// The same through a proxy that is not ours.
+func TestDeliveriesGoThroughTinyproxy(t *testing.T) {
+	path := peertest.Need(t, "tinyproxy")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().(*net.TCPAddr)
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "tinyproxy.conf")
+	text := fmt.Sprintf("Port %d\nListen 127.0.0.1\nAllow 127.0.0.1\nBasicAuth relgate pa55word\nLogLevel Info\n", address.Port)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-d", "-c", file)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(out)
+	for said.Scan() && !strings.Contains(said.Text(), "Accepting connections") {
+	}
+	if err := said.Err(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+
+	var hits atomic.Int64
+	count := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) })
+	plain, secure := httptest.NewServer(count), httptest.NewTLSServer(count)
+	defer plain.Close()
+	defer secure.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(secure.Certificate())
+	for _, tt := range []struct {
+		target, password string
+		want             string // how the reason begins, empty when it arrives; 1.11 says 401 where 407 is due
+	}{
+		{plain.URL, "pa55word", ""},
+		{secure.URL, "pa55word", ""},
+		{plain.URL, "s3cret", "answered 40"},
+		{secure.URL, "s3cret", "the proxy answered 40"},
+	} {
+		e, before := endpoint(), hits.Load()
+		e.URL, e.Proxy = tt.target, fmt.Sprintf("http://relgate:%s@%v", tt.password, address)
+		e.Allow, e.TLS = []string{"127.0.0.1"}, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		s := mustNew(t, Config{}, e)
+		o := s.Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
+		if o.OK != (tt.want == "") || !strings.HasPrefix(o.Reason, tt.want) || (hits.Load() > before) != o.OK {
+			t.Errorf("%s with password %q: outcome %+v after %d requests, want a reason that begins with %q", tt.target, tt.password, o, hits.Load()-before, tt.want)
+		}
+		s.CloseIdleConnections()
 	}
 }
 
