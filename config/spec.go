@@ -48,7 +48,7 @@ type WebhookSpec struct {
 	Class      string            `toml:"class"`       // "action" is retried until it arrives, "notify" for a while. Default: notify.
 	Events     []string          `toml:"events"`      // Kinds of events it wants: "run", "phase", "verdict", "rule", "signal", "communication", "command", "plan" (an edit under way). Default: all.
 	Plans      []string          `toml:"plans"`       // Names of the plans whose events it wants. Default: all.
-	Secrets    []Secret          `toml:"secrets"`     // Keys that sign a delivery; each gives a signature, so that a new one can be rolled out before the old one goes. At least one for class action.
+	Secrets    []Secret          `toml:"secrets"`     // Keys that sign a delivery: "whsec_" and the base64 of random bytes, or text. Each gives a signature, so that a new one can be rolled out before the old one goes. At least one for class action, unless hub_secret is given.
 	HubSecret  Secret            `toml:"hub_secret"`  // Key of X-Hub-Signature-256, for receivers that verify as GitHub's do. Its text is the key, as it is written. Default: the text of the first of secrets, "whsec_" included.
 	EscalateTo string            `toml:"escalate_to"` // Name of the webhook that is told when deliveries to this one keep failing.
 	Timeout    *rules.Duration   `toml:"timeout"`     // How long one attempt may take. Default: 15s.

@@ -366,6 +366,7 @@ func TestDeliveriesGoThroughTinyproxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
+	t.Cleanup(func() { _ = cmd.Wait() }) // it was killed with the test's context
 
 	var hits atomic.Int64
 	count := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) })
