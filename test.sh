@@ -47,6 +47,9 @@ missing=()
 need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need curl curl
 need node nodejs
+need npm npm
+need webhook webhook
+need tinyproxy tinyproxy
 need promtool prometheus
 need prometheus-alertmanager prometheus-alertmanager
 need systemd-analyze systemd
@@ -85,6 +88,10 @@ uncovered=$(awk '/ 0$/ { sub("github.com/relgate/relgate/", ""); split($0, p, ":
 [ -z "$uncovered" ] || { echo "not covered, and not said to be unreachable:"; echo "$uncovered"; exit 1; }
 
 begin "bench: its own module, go vet and go test"
+# Verifiers of others in JavaScript, which its tests give deliveries to.
+if ! [ bench/verifiers/node_modules/.package-lock.json -nt bench/verifiers/package-lock.json ] && command -v npm >/dev/null; then
+  npm ci --prefix bench/verifiers --ignore-scripts --no-audit --no-fund --silent || true
+fi
 (cd bench && go vet ./... && go test -count=1 ./...)
 
 # fuzz runs one target. It gets one worker, because as many targets as there are

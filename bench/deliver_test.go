@@ -19,6 +19,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -46,23 +47,23 @@ func receiver(tb testing.TB) (url string, arrived chan post) {
 	return s.URL, arrived
 }
 
-// feed is the journal as the webhook exporter reads it.
+// feed is the journal as the outbox reads it.
 type feed struct{ *journal.Journal }
 
-func (f feed) Pending(ctx context.Context, endpoint string) ([]webhook.RunCursor, error) {
+func (f feed) Pending(ctx context.Context, endpoint string) ([]outbox.RunCursor, error) {
 	cursors, err := f.Journal.Pending(ctx, endpoint)
-	out := make([]webhook.RunCursor, len(cursors))
+	out := make([]outbox.RunCursor, len(cursors))
 	for i, c := range cursors {
-		out[i] = webhook.RunCursor(c)
+		out[i] = outbox.RunCursor(c)
 	}
 	return out, err
 }
 
-func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadLetter, error) {
+func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]outbox.DeadLetter, error) {
 	letters, err := f.Journal.DeadLetters(ctx, endpoint)
-	out := make([]webhook.DeadLetter, len(letters))
+	out := make([]outbox.DeadLetter, len(letters))
 	for i, l := range letters {
-		out[i] = webhook.DeadLetter(l)
+		out[i] = outbox.DeadLetter(l)
 	}
 	return out, err
 }
@@ -70,7 +71,7 @@ func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]webhook.DeadL
 // store is a journal with the webhooks of a daemon behind it.
 type store struct {
 	*journal.Journal
-	hooks *webhook.Webhook
+	hooks *outbox.Outbox
 	seq   uint64
 	n     uint64 // events so far
 }
@@ -85,9 +86,13 @@ func newStore(tb testing.TB, url string) *store {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = j.Close() })
-	h, err := webhook.New(webhook.Config{
-		Endpoints: []webhook.Endpoint{{Name: "pipeline", URL: url, Class: webhook.Action, Secrets: []string{"a secret of the benchmark"}}},
-		Feed:      feed{j}, Allow: []string{"127.0.0.1/32"}, Log: slog.New(slog.DiscardHandler),
+	sink, err := webhook.New(webhook.Config{Allow: []string{"127.0.0.1/32"}}, webhook.Endpoint{Name: "pipeline", URL: url, Secrets: []string{"a secret of the benchmark"}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	h, err := outbox.New(outbox.Config{
+		Endpoints: []outbox.Endpoint{{Name: "pipeline", Class: outbox.Action, Sink: sink}},
+		Feed:      feed{j}, Log: slog.New(slog.DiscardHandler),
 		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
 			return json.Marshal(wire.Event(plan, &s.Event, nil))
 		},

@@ -59,6 +59,8 @@ func TestMinimalConfigAndDefaults(t *testing.T) {
 [webhooks.ci]
 url_from = { file = "url" }
 secrets  = [{ env = "A" }, { file = "b" }]
+hub_secret = { file = "hub" }
+proxy    = { file = "proxy" }
 headers  = { X-Team = "a", Authorization = { file = "c" } }
 allow    = ["10.1.2.3", "10.9.9.9/8"]
 ca       = "ca.pem"
@@ -84,8 +86,8 @@ plans  = ["launch"]
 	if w.Class != "notify" || w.Timeout.Duration != 15*time.Second || w.CA != filepath.Join("dir", "ca.pem") {
 		t.Errorf("got webhook %+v", w)
 	}
-	paths := []string{w.URLFrom.File(), w.Secrets[1].File(), w.Headers["Authorization"].File(), d.Tokens[0].Token.File()}
-	if want := fmt.Sprint([]string{filepath.Join("dir", "url"), filepath.Join("dir", "b"), filepath.Join("dir", "c"), "/abs/token"}); fmt.Sprint(paths) != want {
+	paths := []string{w.URLFrom.File(), w.Secrets[1].File(), w.HubSecret.File(), w.Proxy.File(), w.Headers["Authorization"].File(), d.Tokens[0].Token.File()}
+	if want := fmt.Sprint([]string{filepath.Join("dir", "url"), filepath.Join("dir", "b"), filepath.Join("dir", "hub"), filepath.Join("dir", "proxy"), filepath.Join("dir", "c"), "/abs/token"}); fmt.Sprint(paths) != want {
 		t.Errorf("secrets are in %v, want %v", paths, want)
 	}
 	if w.Secrets[0].Env() != "A" || w.Allow[0].String() != "10.1.2.3/32" || w.Allow[1].String() != "10.0.0.0/8" {

@@ -133,7 +133,10 @@ func (f *file) journal(named string) string {
 
 // settleWebhook makes the file names of a webhook paths.
 func (f *file) settleWebhook(w *WebhookSpec) {
-	w.CA, w.URLFrom.file = f.beside(w.CA), f.beside(w.URLFrom.file)
+	w.CA = f.beside(w.CA)
+	for _, s := range []*Secret{&w.URLFrom, &w.HubSecret, &w.Proxy} {
+		s.file = f.beside(s.file)
+	}
 	for i := range w.Secrets {
 		w.Secrets[i].file = f.beside(w.Secrets[i].file)
 	}
@@ -222,7 +225,9 @@ func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 	for i, s := range w.Secrets {
 		checkSecret(c.At("secrets").Index(i), s)
 	}
-	c.Required("secrets", w.Class == "action" && len(w.Secrets) == 0, `[{ env = "RELGATE_WEBHOOK_SECRET" }]`)
+	checkSecret(c.At("hub_secret"), w.HubSecret)
+	c.Required("secrets", w.Class == "action" && len(w.Secrets) == 0 && w.HubSecret.IsZero(), `[{ env = "RELGATE_WEBHOOK_SECRET" }]`)
+	checkProxy(c.At("proxy"), w.Proxy)
 	w.Timeout = between(c.At("timeout"), w.Timeout, 15*time.Second, time.Second, 5*time.Minute)
 	checkHeaders(c.At("headers"), w.Headers)
 	checkEscalation(c.At("escalate_to"), w, all)
@@ -269,6 +274,20 @@ func checkSelection(c rules.Checker, w *WebhookSpec) {
 	}
 	if w.Class == "action" && len(w.Events)+len(w.Types) > 0 && !slices.ContainsFunc(orderTypes, ordered) {
 		c.Warn("no-orders", `add "run" to events`, "nothing that this webhook selects is an order: it is told of no rollback, hold, resume or abort")
+	}
+}
+
+// checkProxy reports a proxy in the config itself that is not a URL, and warns of one
+// that holds a password. Where it is kept elsewhere it is checked when it is read.
+func checkProxy(c rules.Checker, s Secret) {
+	if !s.Inline() {
+		return
+	}
+	u, err := url.Parse(s.inline)
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
+		c.Fail("bad-url", "", `want an absolute URL such as "http://proxy.example.com:3128"`)
+	} else if u.User != nil {
+		checkSecret(c, s)
 	}
 }
 

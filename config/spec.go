@@ -50,12 +50,14 @@ type WebhookSpec struct {
 	Types      []string          `toml:"types"`       // Types of events it wants, "relgate.run.rolled_back", beside those kinds. Default: all, where events is left out too.
 	Severity   string            `toml:"severity"`    // The least severity that it wants: "info", "warning" or "critical". Default: info.
 	Plans      []string          `toml:"plans"`       // Names of the plans whose events it wants. Default: all.
-	Secrets    []Secret          `toml:"secrets"`     // Keys that sign a delivery; each gives a signature, so that a new one can be rolled out before the old one goes. At least one for class action.
+	Secrets    []Secret          `toml:"secrets"`     // Keys that sign a delivery: "whsec_" and the base64 of random bytes, or text. Each gives a signature, so that a new one can be rolled out before the old one goes. At least one for class action, unless hub_secret is given.
+	HubSecret  Secret            `toml:"hub_secret"`  // Key of X-Hub-Signature-256, for receivers that verify as GitHub's do. Its text is the key, as it is written. Default: the text of the first of secrets, "whsec_" included.
 	EscalateTo string            `toml:"escalate_to"` // Name of the webhook that is told of what does not arrive: of an order after its third failure or 15 seconds, of the rest after the third failure.
 	Timeout    *rules.Duration   `toml:"timeout"`     // How long one attempt may take. Default: 15s.
 	Headers    map[string]Secret `toml:"headers"`     // Headers to send along: strings, or secrets as { env = "NAME" }.
-	Allow      []Network         `toml:"allow"`       // Networks that the target may be in, "10.0.0.0/8" or one address, beside the daemon's webhook_allow.
-	CA         string            `toml:"ca"`          // PEM file of the certificate authorities to trust instead of the system's, beside the config file.
+	Proxy      Secret            `toml:"proxy"`       // URL of an HTTP proxy that deliveries go through, http or https; it may hold a user and a password. relgate then checks the proxy's address and cannot check the target's. Default: none; HTTP_PROXY and HTTPS_PROXY are not used.
+	Allow      []Network         `toml:"allow"`       // Networks that the target may be in, or its proxy where it has one: "10.0.0.0/8" or one address, beside the daemon's webhook_allow.
+	CA         string            `toml:"ca"`          // PEM file of the certificate authorities to trust instead of the system's, beside the config file. An https proxy is verified by them as well.
 }
 
 // DaemonSpec is the daemon itself.

@@ -177,6 +177,7 @@ func (d *demo) redirect() {
 		w := &d.config.Webhooks[i]
 		w.URL, w.URLFrom, w.CA, w.Headers = d.receiver.url(w.Name), config.Secret{}, "", nil
 		w.Secrets = []config.Secret{config.Plain(d.receiver.secret)}
+		w.HubSecret, w.Proxy = config.Secret{}, config.Secret{}
 	}
 	d.config.Daemon.WebhookAllow = []config.Network{{Prefix: netip.MustParsePrefix("127.0.0.1/32")}}
 	d.config.Daemon.Journal = filepath.Join(d.Dir, "relgate.db")

@@ -214,6 +214,8 @@ region = "eu-central-1"
 url = "http://127.0.0.1:1"`, `type = "sentry"
 org = "o"
 token = { env = "RELGATE_NO_SUCH_SECRET" }`, "cloudwatch"},
+		{"a hub secret that is not set", "[release]", "[webhooks.x]\nurl = \"https://x.example.com/\"\nhub_secret = { env = \"RELGATE_NO_SUCH_SECRET\" }\n\n[release]", `webhook "x": hub_secret: `},
+		{"a proxy that is not set", "[release]", "[webhooks.x]\nurl = \"https://x.example.com/\"\nproxy = { env = \"RELGATE_NO_SUCH_SECRET\" }\n\n[release]", `webhook "x": proxy: `},
 		{"a port that is taken", `private = "127.0.0.1:0"`, `private = "256.0.0.1:0"`, "private"},
 		{"a folder that is not there", `"relgate.db"`, `"no/such/folder/relgate.db"`, "no/such/folder"},
 	} {

@@ -186,6 +186,16 @@ func webhookEndpoint(w *config.WebhookSpec) (webhook.Endpoint, error) {
 		}
 		e.Secrets = append(e.Secrets, text)
 	}
+	if !w.HubSecret.IsZero() {
+		if e.HubSecret, err = w.HubSecret.Value(); err != nil {
+			return e, fmt.Errorf("hub_secret: %w", err)
+		}
+	}
+	if !w.Proxy.IsZero() {
+		if e.Proxy, err = w.Proxy.Value(); err != nil {
+			return e, fmt.Errorf("proxy: %w", err)
+		}
+	}
 	for name, s := range w.Headers {
 		if e.Headers[name], err = s.Value(); err != nil {
 			return e, fmt.Errorf("header %q: %w", name, err)

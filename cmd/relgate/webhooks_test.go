@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,6 +42,46 @@ func TestANewWebhookIsToldWhatItsReloadCauses(t *testing.T) {
 	eventually(t, fmt.Sprintf("the events %q at the new webhook", since), func() bool {
 		return !slices.ContainsFunc(since, func(id string) bool { return !slices.Contains(hooks.ids("/ops"), id) })
 	})
+}
+
+// What a webhook's config names beside its secrets is read when the daemon starts: the
+// proxy, and the key of the hub signature.
+func TestAWebhookGoesThroughItsProxySignedWithItsHubSecret(t *testing.T) {
+	t.Parallel()
+	const hub, password = "secret-of-the-test: hub", "secret-of-the-test"
+	type seen struct{ target, user, signature, want string }
+	arrived := make(chan seen, 64)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mac := hmac.New(sha256.New, []byte(hub))
+		if _, err := io.Copy(mac, r.Body); err != nil {
+			return // cut off by the end
+		}
+		select {
+		case arrived <- seen{r.RequestURI, r.Header.Get("Proxy-Authorization"), r.Header.Get("X-Hub-Signature-256"), fmt.Sprintf("sha256=%x", mac.Sum(nil))}:
+		default:
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	dir := t.TempDir()
+	place(t, filepath.Join(dir, "hub"), hub+"\n")
+	place(t, filepath.Join(dir, "proxy"), strings.Replace(proxy.URL, "http://", "http://relgate:"+password+"@", 1))
+	s := serve(t, writeConfig(t, dir, plainConfig+`
+[webhooks.ops]
+url        = "http://hooks.example.com/ops"
+class      = "action"
+hub_secret = { file = "hub" }
+proxy      = { file = "proxy" }
+allow      = ["127.0.0.0/8"]
+`))
+	s.says(t, "msg=serving")
+	select {
+	case got := <-arrived:
+		if got.target != "http://hooks.example.com/ops" || got.user != "Basic "+base64.StdEncoding.EncodeToString([]byte("relgate:"+password)) || got.signature != got.want {
+			t.Errorf("the proxy got %+v", got)
+		}
+	case <-time.After(time.Minute):
+		t.Fatalf("a minute without a delivery: %s", s.log)
+	}
 }
 
 // stuck is a receiver that answers when it is let go.

@@ -13,19 +13,24 @@ import (
 
 // Endpoint is one receiver.
 type Endpoint struct {
-	Name    string            // required; in errors
-	URL     string            // required, http or https; it may hold a secret and is never shown
-	Secrets []string          // each signs; "whsec_" and base64, or raw text. The first also signs X-Hub-Signature-256. Empty means unsigned
-	Timeout time.Duration     // for one attempt; 10 s if zero
-	Headers map[string]string // sent with every request; may hold secrets
-	Allow   []string          // as Config.Allow, for this endpoint only
-	TLS     *tls.Config       // Config.TLS if nil
+	Name      string            // required; in errors
+	URL       string            // required, http or https; it may hold a secret and is never shown
+	Secrets   []string          // each signs; "whsec_" and base64, or raw text
+	HubSecret string            // its text is the key of X-Hub-Signature-256; the text of the first of Secrets if empty. Without either a request is unsigned
+	Timeout   time.Duration     // for one attempt; 10 s if zero
+	Headers   map[string]string // sent with every request; may hold secrets
+	Proxy     string            // http or https URL of a proxy that requests go through, empty for none; it may hold a password and is never shown. The environment's proxies are not used
+	Allow     []string          // as Config.Allow, for this endpoint only
+	TLS       *tls.Config       // Config.TLS if nil
 }
 
 // Config is what the sinks of all endpoints have in common.
 type Config struct {
-	Version  string        // of relgate, for User-Agent; "dev" if empty
-	Allow    []string      // addresses besides the public ones that may be called: CIDRs, IPs, host names. See [New]
+	Version string // of relgate, for User-Agent; "dev" if empty
+	// Allow are addresses besides the public ones that may be called: CIDRs, IPs, host
+	// names. See [New]. Of an endpoint with a proxy the proxy's address is checked; what
+	// the proxy calls cannot be.
+	Allow    []string
 	TLS      *tls.Config   // nil means Go's defaults
 	Resolver *net.Resolver // nil means the system's
 
@@ -38,8 +43,12 @@ type Config struct {
 // check reports everything that is wrong with the endpoint.
 func (e Endpoint) check() error {
 	var errs []error
-	if u, err := url.Parse(e.URL); err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, errors.New("url: want an absolute http or https URL")) // the URL itself may be a secret
+	// The URLs themselves may be secrets.
+	if _, err := parseURL(e.URL); err != nil {
+		errs = append(errs, fmt.Errorf("url: %w", err))
+	}
+	if _, err := parseURL(e.Proxy); err != nil && e.Proxy != "" {
+		errs = append(errs, fmt.Errorf("proxy: %w", err))
 	}
 	if e.Timeout < 0 {
 		errs = append(errs, fmt.Errorf("timeout %v: want a positive duration", e.Timeout))
@@ -50,6 +59,15 @@ func (e Endpoint) check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// parseURL reads an address that can be called. Its error does not show it.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, errors.New("want an absolute http or https URL")
+	}
+	return u, nil
 }
 
 // validHeader reports whether a header can be sent as it is written.

@@ -27,6 +27,7 @@ func TestWhatIsWrongWithAnEndpointIsSaidWithoutItsSecrets(t *testing.T) {
 		{Config{Allow: []string{"http://x"}}, endpoint(), `webhook "a": allow "http://x": want a CIDR`},
 		{Config{}, change(func(e *Endpoint) { e.URL = "ftp://hidden.example/s3cret" }), `webhook "a": url: want an absolute http or https URL`},
 		{Config{}, change(func(e *Endpoint) { e.URL = "https://h/%zzs3cret" }), `webhook "a": url: want an absolute`},
+		{Config{}, change(func(e *Endpoint) { e.Proxy = "socks5://user:s3cret@hidden.example" }), `webhook "a": proxy: want an absolute http or https URL`},
 		{Config{}, change(func(e *Endpoint) { e.Secrets = []string{"ok", "whsec_s3cret!"} }), `webhook "a": secret 2: what follows whsec_ is not base64`},
 		{Config{}, change(func(e *Endpoint) { e.Secrets = []string{""} }), `webhook "a": secret 1 is empty`},
 		{Config{}, change(func(e *Endpoint) { e.Timeout = -1 }), `webhook "a": timeout -1ns: want a positive`},

@@ -5,8 +5,9 @@
 // headers, so that each kind of receiver finds its own: webhook-id,
 // webhook-timestamp and webhook-signature of Standard Webhooks (one signature for
 // each secret, so that secrets can be rotated), the ce-* attributes of CloudEvents'
-// binary mode, and GitHub's X-Hub-Signature-256. The id is the event's own and is
-// the same on every attempt; timestamp and signature are the attempt's.
+// binary mode, and GitHub's X-Hub-Signature-256, which is keyed by a secret's text.
+// The id is the event's own and is the same on every attempt; timestamp and
+// signature are the attempt's.
 //
 // Any 2xx is delivered. Everything else, redirects included, is a failure.
 //

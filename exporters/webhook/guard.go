@@ -2,12 +2,12 @@ package webhook
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -94,10 +94,21 @@ func public(ip netip.Addr) bool {
 	return true
 }
 
-// transport is the network for one endpoint. Nothing is sent through a proxy: a
-// proxy would dial addresses that we could not check.
-func (c Config) transport(a allowed, host string, trust *tls.Config) *http.Transport {
-	named := a.hasName(host)
+// transport is the network for one endpoint. Through a proxy, the address that is
+// dialled and checked is the proxy's: the target's is found by the proxy.
+func (c Config) transport(admitted allowed, e Endpoint) (*http.Transport, error) {
+	peer, err := parseURL(e.URL)
+	if err != nil {
+		return nil, err // unreachable: check has parsed it
+	}
+	var proxy func(*http.Request) (*url.URL, error) // nil also ignores the environment's
+	if e.Proxy != "" {
+		if peer, err = parseURL(e.Proxy); err != nil {
+			return nil, err // unreachable: check has parsed it
+		}
+		proxy = http.ProxyURL(peer)
+	}
+	named := admitted.hasName(peer.Hostname())
 	dialer := &net.Dialer{
 		Timeout: 10 * time.Second, Resolver: c.Resolver,
 		// Control sees the address that is really dialled, for every address that a
@@ -107,7 +118,7 @@ func (c Config) transport(a allowed, host string, trust *tls.Config) *http.Trans
 			if err != nil {
 				return fmt.Errorf("reading address %q: %w", address, err) // unreachable unless net changes
 			}
-			if !a.admits(at.Addr(), named) {
+			if !admitted.admits(at.Addr(), named) {
 				return fmt.Errorf("%v: %w", at.Addr(), errRefused)
 			}
 			return nil
@@ -117,7 +128,14 @@ func (c Config) transport(a allowed, host string, trust *tls.Config) *http.Trans
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address)
 		},
-		TLSClientConfig:       trust,
+		Proxy: proxy,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("the proxy answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+			}
+			return nil
+		},
+		TLSClientConfig:       e.TLS,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   2, // the worker's, and one for an escalation or a dead letter
 		IdleConnTimeout:       90 * time.Second,
@@ -125,5 +143,5 @@ func (c Config) transport(a allowed, host string, trust *tls.Config) *http.Trans
 		DisableCompression:    true,
 		WriteBufferSize:       32 << 10, // a request is one packet to the kernel
 		ResponseHeaderTimeout: 0,        // the attempt's own deadline covers it
-	}
+	}, nil
 }

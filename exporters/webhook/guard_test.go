@@ -1,10 +1,13 @@
 package webhook
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -12,11 +15,17 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/internal/peertest"
 )
 
 func TestAdmits(t *testing.T) {
@@ -214,5 +223,200 @@ func TestTLS(t *testing.T) {
 			t.Errorf("trusting %v: %+v, want delivered: %v", tt.trust != nil, o, tt.want)
 		}
 		s.CloseIdleConnections()
+	}
+}
+
+// proxyTo is a proxy on loopback that takes every name and address for one server, and
+// whoever has the password. It notes what it was asked for.
+func proxyTo(t *testing.T, server *httptest.Server) (address string, asked func() []string) {
+	t.Helper()
+	inner := server.Listener.Addr().String()
+	var mu sync.Mutex
+	var targets []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		targets = append(targets, r.Method+" "+r.RequestURI)
+		mu.Unlock()
+		if r.Header.Get("Proxy-Authorization") != "Basic "+base64.StdEncoding.EncodeToString([]byte("relgate:pa55word")) {
+			http.Error(w, "s3cret", http.StatusProxyAuthRequired)
+			return
+		}
+		if r.Method != http.MethodConnect {
+			r.Header.Del("Proxy-Authorization")
+			r.RequestURI, r.URL.Host = "", inner
+			resp, err := server.Client().Do(r)
+			if err != nil {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			w.WriteHeader(resp.StatusCode)
+			_ = resp.Body.Close()
+			return
+		}
+		out, err := net.Dial("tcp", inner)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		defer out.Close()
+		in, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer in.Close()
+		_, _ = io.WriteString(in, "HTTP/1.1 200 Connection established\r\n\r\n")
+		go func() { _, _ = io.Copy(out, in); _ = out.(*net.TCPConn).CloseWrite() }()
+		_, _ = io.Copy(in, out)
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy.Listener.Addr().String(), func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(targets)
+	}
+}
+
+// A delivery goes through the endpoint's proxy: what is dialled and checked is the
+// proxy's address, and the target's name is left to the proxy.
+func TestDeliveriesGoThroughTheProxy(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		target string
+		proxy  string // ADDRESS is where it listens
+		allow  []string
+		asked  string // of the proxy
+		want   string // reason, empty when it arrives
+	}{
+		{"an http target is asked for in full", "http://hooks.example.com/a?b=c", "http://relgate:pa55word@ADDRESS", []string{"127.0.0.1"}, "POST http://hooks.example.com/a?b=c", ""},
+		{"an https target is tunnelled to", "https://example.com/a", "http://relgate:pa55word@ADDRESS", []string{"127.0.0.1"}, "CONNECT example.com:443", ""},
+		{"the target's address is not checked", "http://169.254.169.254/", "http://relgate:pa55word@ADDRESS", []string{"127.0.0.1"}, "POST http://169.254.169.254/", ""},
+		{"the proxy's address is", "http://hooks.example.com/", "http://relgate:pa55word@ADDRESS", nil, "", "127.0.0.1: address is not allowed"},
+		{"a target that may be called admits no proxy", "http://hooks.example.com/", "http://relgate:pa55word@ADDRESS", []string{"hooks.example.com"}, "", "127.0.0.1: address is not allowed"},
+		{"a wrong password, tunnelled", "https://example.com/", "http://relgate:s3cret@ADDRESS", []string{"127.0.0.1"}, "CONNECT example.com:443", "the proxy answered 407 Proxy Authentication Required"},
+		{"a wrong password, in full", "http://example.com/", "http://relgate:s3cret@ADDRESS", []string{"127.0.0.1"}, "POST http://example.com/", "answered 407 Proxy Authentication Required"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var hits atomic.Int64
+			count := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Proxy-Authorization") != "" {
+					t.Error("the target is told the proxy's password")
+				}
+				hits.Add(1)
+			})
+			server := httptest.NewUnstartedServer(count)
+			if strings.HasPrefix(tt.target, "https:") {
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			defer server.Close()
+			address, asked := proxyTo(t, server)
+			e := endpoint()
+			e.URL, e.Proxy = tt.target, strings.Replace(tt.proxy, "ADDRESS", address, 1)
+			if server.Certificate() != nil {
+				pool := x509.NewCertPool()
+				pool.AddCert(server.Certificate())
+				e.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+			}
+			s := mustNew(t, Config{Allow: tt.allow}, e)
+			defer s.CloseIdleConnections()
+			o := s.Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
+			if o.OK != (tt.want == "") || !strings.Contains(o.Reason, tt.want) || (hits.Load() == 1) != o.OK {
+				t.Errorf("outcome %+v after %d requests, want reason %q", o, hits.Load(), tt.want)
+			}
+			if o.Refused {
+				t.Errorf("outcome %+v: an answer that may be the proxy's own gives nothing up", o)
+			}
+			if strings.Contains(o.Reason, "pa55word") || strings.Contains(o.Reason, "s3cret") {
+				t.Errorf("reason %q shows a secret", o.Reason)
+			}
+			if got := strings.Join(asked(), ", "); got != tt.asked {
+				t.Errorf("the proxy was asked for %q, want %q", got, tt.asked)
+			}
+		})
+	}
+}
+
+// The same through a proxy that is not ours.
+func TestDeliveriesGoThroughTinyproxy(t *testing.T) {
+	path := peertest.Need(t, "tinyproxy")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().(*net.TCPAddr)
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "tinyproxy.conf")
+	text := fmt.Sprintf("Port %d\nListen 127.0.0.1\nAllow 127.0.0.1\nBasicAuth relgate pa55word\nLogLevel Info\n", address.Port)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), path, "-d", "-c", file)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(out)
+	for said.Scan() && !strings.Contains(said.Text(), "Accepting connections") {
+	}
+	if err := said.Err(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	t.Cleanup(func() { _ = cmd.Wait() }) // it was killed with the test's context
+
+	var hits atomic.Int64
+	count := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) })
+	plain, secure := httptest.NewServer(count), httptest.NewTLSServer(count)
+	defer plain.Close()
+	defer secure.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(secure.Certificate())
+	for _, tt := range []struct {
+		target, password string
+		want             string // how the reason begins, empty when it arrives; 1.11 says 401 where 407 is due
+	}{
+		{plain.URL, "pa55word", ""},
+		{secure.URL, "pa55word", ""},
+		{plain.URL, "s3cret", "answered 40"},
+		{secure.URL, "s3cret", "the proxy answered 40"},
+	} {
+		e, before := endpoint(), hits.Load()
+		e.URL, e.Proxy = tt.target, fmt.Sprintf("http://relgate:%s@%v", tt.password, address)
+		e.Allow, e.TLS = []string{"127.0.0.1"}, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		s := mustNew(t, Config{}, e)
+		o := s.Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
+		if o.OK != (tt.want == "") || !strings.HasPrefix(o.Reason, tt.want) || (hits.Load() > before) != o.OK {
+			t.Errorf("%s with password %q: outcome %+v after %d requests, want a reason that begins with %q", tt.target, tt.password, o, hits.Load()-before, tt.want)
+		}
+		s.CloseIdleConnections()
+	}
+}
+
+// The proxies of the environment are not used: their addresses are in no config.
+func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
+	var hits atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer server.Close()
+	proxy, asked := proxyTo(t, server)
+	t.Setenv("HTTP_PROXY", "http://relgate:pa55word@"+proxy)
+	t.Setenv("HTTPS_PROXY", "http://relgate:pa55word@"+proxy)
+	var address atomic.Value
+	address.Store("127.0.0.1")
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := endpoint()
+	e.URL = "http://" + net.JoinHostPort("hooks.example.com", port)
+	o := mustNew(t, Config{Allow: []string{"127.0.0.1"}, Resolver: dns(t, &address)}, e).Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
+	if !o.OK || hits.Load() != 1 || len(asked()) > 0 {
+		t.Errorf("outcome %+v, the proxy was asked for %q; want the target called directly", o, asked())
 	}
 }

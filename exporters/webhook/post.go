@@ -32,7 +32,7 @@ const orderIdle = 5 * time.Second
 // Sink posts messages to one endpoint.
 type Sink struct {
 	endpoint Endpoint
-	keys     [][]byte
+	keys     keys
 	client   *http.Client // for what goes one by one
 	orders   *http.Client // for orders: each has a connection for itself
 	agent    string
@@ -44,7 +44,7 @@ type Sink struct {
 // loopback addresses for that name; addresses of link-local, metadata and multicast
 // networks are admitted by CIDR or IP only.
 func New(c Config, e Endpoint) (*Sink, error) {
-	keys, err := parseKeys(e.Secrets)
+	keys, err := parseKeys(e.Secrets, e.HubSecret)
 	admitted, notAllow := parseAllow(append(slices.Clone(c.Allow), e.Allow...))
 	if err := errors.Join(e.check(), err, notAllow); err != nil {
 		return nil, fmt.Errorf("webhook %q: %w", e.Name, err)
@@ -67,11 +67,10 @@ func New(c Config, e Endpoint) (*Sink, error) {
 		s.orders = s.client
 		return s, nil
 	}
-	target, err := url.Parse(e.URL)
+	transport, err := c.transport(admitted, e)
 	if err != nil {
-		return nil, errors.New("url: not a URL") // unreachable: check has parsed it
+		return nil, err // unreachable: check has parsed its URLs
 	}
-	transport := c.transport(admitted, target.Hostname(), e.TLS)
 	s.client, s.orders = client(transport), client(forOrders(transport))
 	return s, nil
 }
@@ -129,11 +128,15 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 		return outbox.Outcome{OK: true}
 	}
 	return outbox.Outcome{
-		Refused:    refused(resp.StatusCode),
+		Refused:    refused(resp.StatusCode) && !s.endpoint.relayed(),
 		RetryAfter: retryAfter(resp.Header, s.now()),
 		Reason:     fmt.Sprintf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)),
 	}
 }
+
+// relayed reports whether an answer may be a proxy's own: one that does not know us
+// says nothing about the request.
+func (e Endpoint) relayed() bool { return e.Proxy != "" && strings.HasPrefix(e.URL, "http:") }
 
 // refused reports whether the same request would get the same answer again: it is
 // about the request, and not about the moment.

@@ -19,6 +19,7 @@ import (
 // ReceiverConfig is what a [Receiver] needs.
 type ReceiverConfig struct {
 	Secrets   []string         // required: any of them may have signed; "whsec_" and base64, or raw text
+	HubSecret string           // as Endpoint.HubSecret: the key of X-Hub-Signature-256; the text of any of Secrets if empty
 	Tolerance time.Duration    // how far a timestamp may be from now; 5 min if zero
 	Now       func() time.Time // time.Now if nil
 	// Refuse gives the status to refuse a verified request with, 0 to take it; nil
@@ -53,7 +54,7 @@ type Tally struct {
 // own. It keeps what it got in memory: it is for demonstrations and tests.
 type Receiver struct {
 	config ReceiverConfig
-	keys   [][]byte
+	keys   keys
 
 	mu    sync.Mutex
 	tally Tally
@@ -64,11 +65,11 @@ type Receiver struct {
 
 // NewReceiver makes a Receiver. The error says which secret cannot be used.
 func NewReceiver(c ReceiverConfig) (*Receiver, error) {
-	keys, err := parseKeys(c.Secrets)
+	keys, err := parseKeys(c.Secrets, c.HubSecret)
 	if err != nil {
 		return nil, err
 	}
-	if len(keys) == 0 {
+	if len(keys.standard) == 0 {
 		return nil, errors.New("a secret is required")
 	}
 	if c.Tolerance == 0 {
@@ -161,11 +162,11 @@ func (r *Receiver) verify(h http.Header, body []byte) error {
 		return fmt.Errorf("webhook-timestamp is %v away", age.Abs().Round(time.Second))
 	}
 	standard := strings.Fields(h.Get(headerSignature))
-	okStandard := slices.ContainsFunc(r.keys, func(key []byte) bool {
+	okStandard := slices.ContainsFunc(r.keys.standard, func(key []byte) bool {
 		want := "v1," + standardSignature(key, id, stamp, body)
 		return slices.ContainsFunc(standard, func(s string) bool { return hmac.Equal([]byte(s), []byte(want)) })
 	})
-	okHub := slices.ContainsFunc(r.keys, func(key []byte) bool {
+	okHub := slices.ContainsFunc(r.keys.hub, func(key []byte) bool {
 		return hmac.Equal([]byte(h.Get(headerHub)), []byte(hubSignature(key, body)))
 	})
 	if !okStandard {

@@ -2,6 +2,9 @@ package webhook
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,7 +25,7 @@ func delivery(t testing.TB, path, id string, at time.Time, body string) *http.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := parseKeys([]string{secret})
+	keys, err := parseKeys([]string{secret}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,4 +121,63 @@ func FuzzReceiver(f *testing.F) {
 			t.Errorf("tally %+v, want the request rejected", got)
 		}
 	})
+}
+
+// X-Hub-Signature-256 is keyed by a text: the first secret's as it is written, or the
+// hub secret's.
+func TestTheHubSignatureIsKeyedByAText(t *testing.T) {
+	const body, other = `{"type":"relgate.phase.passed"}`, "another secret"
+	for _, tt := range []struct {
+		secrets []string
+		hub     string
+		want    string // the text; empty for no signature
+	}{
+		{[]string{secret}, "", secret},
+		{[]string{other}, "", other},
+		{[]string{other, secret}, "", other},
+		{[]string{secret, other}, "whsec_not base64", "whsec_not base64"},
+		{nil, other, other},
+		{nil, "", ""},
+	} {
+		k, err := parseKeys(tt.secrets, tt.hub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := http.Header{}
+		sign(h, k, "p/1", time.Unix(1749002400, 0), []byte(body))
+		want := ""
+		if tt.want != "" {
+			mac := hmac.New(sha256.New, []byte(tt.want))
+			mac.Write([]byte(body))
+			want = fmt.Sprintf("sha256=%x", mac.Sum(nil))
+		}
+		if got := h.Get("X-Hub-Signature-256"); got != want {
+			t.Errorf("with %q and hub secret %q: got %q, want %q, the key being %q", tt.secrets, tt.hub, got, want, tt.want)
+		}
+		if got := strings.Count(h.Get("Webhook-Signature"), "v1,"); got != len(tt.secrets) {
+			t.Errorf("with %q: %d standard signatures, want one for each", tt.secrets, got)
+		}
+	}
+}
+
+func TestAReceiverWithAHubSecretTakesNoOtherKey(t *testing.T) {
+	const body = `{"type":"relgate.phase.passed","timestamp":"2025-06-04T02:00:00Z","data":{}}`
+	now := time.Now()
+	for _, hub := range []string{"", "a secret of its own"} {
+		r, err := NewReceiver(ReceiverConfig{Secrets: []string{secret}, HubSecret: "a secret of its own", Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := parseKeys([]string{secret}, hub)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := httptest.NewRequest(http.MethodPost, "/hook", strings.NewReader(body))
+		sign(req.Header, k, "p/7", now, []byte(body))
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, req)
+		if want := map[bool]int{true: 204, false: 401}[hub != ""]; w.Code != want {
+			t.Errorf("signed with hub secret %q: %d %s, want %d", hub, w.Code, w.Body, want)
+		}
+	}
 }

@@ -18,6 +18,16 @@ func Need(tb testing.TB, name string) string {
 	return path
 }
 
+// NeedFile skips the test where the file of a program that is no command is missing,
+// such as a module's. test.sh then says the program's name.
+func NeedFile(tb testing.TB, name, path string) {
+	tb.Helper()
+	if _, err := os.Stat(path); err != nil {
+		note(tb, name)
+		tb.Skipf("%s is not installed: %v", name, err)
+	}
+}
+
 // Find finds a program, for a test that can do without it. Where it is missing the
 // path is empty, and the name is added as a line to the file that
 // RELGATE_SKIPPED_PEERS names, so that test.sh can say what did not run.
@@ -28,9 +38,16 @@ func Find(tb testing.TB, name string) string {
 		return path
 	}
 	tb.Logf("%s is not installed", name)
+	note(tb, name)
+	return ""
+}
+
+// note writes down that a program is missing, where that is asked for.
+func note(tb testing.TB, name string) {
+	tb.Helper()
 	list := os.Getenv("RELGATE_SKIPPED_PEERS")
 	if list == "" {
-		return ""
+		return
 	}
 	f, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -40,5 +57,4 @@ func Find(tb testing.TB, name string) string {
 	if _, err := fmt.Fprintln(f, name); err != nil {
 		tb.Fatal(err)
 	}
-	return ""
 }

@@ -9,13 +9,17 @@ import (
 func TestAMissingPeerIsWrittenDown(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "skipped")
 	t.Setenv("RELGATE_SKIPPED_PEERS", list)
-	for range 2 {
+	for _, need := range []func(*testing.T){
+		func(t *testing.T) { Need(t, "relgate-no-such-program") },
+		func(t *testing.T) { NeedFile(t, "relgate-no-such-module", "no/such/module") },
+	} {
 		t.Run("peer", func(t *testing.T) {
-			Need(t, "relgate-no-such-program")
+			need(t)
 			t.Error("a test goes on without its peer")
 		})
 	}
-	if got, err := os.ReadFile(list); err != nil || string(got) != "relgate-no-such-program\nrelgate-no-such-program\n" {
+	NeedFile(t, "this test", "peer_test.go")
+	if got, err := os.ReadFile(list); err != nil || string(got) != "relgate-no-such-program\nrelgate-no-such-module\n" {
 		t.Errorf("the list is %q, %v", got, err)
 	}
 }
