@@ -146,10 +146,28 @@ func (s *stepper) resumeCommand(c *Command) (func(uint64), *Why) {
 	case !run.held:
 		return nil, &Why{Code: WhyNotHeld}
 	}
+	if rule := s.heldByEvidence(); rule != "" && c.PersonsHold {
+		return nil, &Why{Code: WhyEvidenceHolds, Rule: rule}
+	}
 	return func(root uint64) {
 		s.hold(false, Why{Code: WhyResumed, By: c.By, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
 		s.acknowledge(root)
 	}, nil
+}
+
+// heldByEvidence is the name of a rule that keeps the run from going on, empty where a
+// person's hold is all there is. Of a run that a person held first the rule's own state
+// tells.
+func (s *stepper) heldByEvidence() string {
+	if hold := &s.st.run.hold; hold.Code == WhyHeldByRule {
+		return hold.Rule
+	}
+	for _, i := range s.lay.weighing {
+		if s.st.rules[i].state == codeHolding {
+			return s.plan.Rules[i].Name
+		}
+	}
+	return ""
 }
 
 // hold stops a run from going on, or lets it go on, and says so of the run and of
