@@ -39,11 +39,12 @@ type deadBody struct {
 	Again  bool      `json:"again"` // it is going to be sent again
 }
 
-// deliveryRoutes puts the deliveries beside the gate, behind the same tokens.
+// deliveryRoutes puts the deliveries beside the gate, behind the same tokens. Sending again
+// takes the scope stop: it may repeat an order.
 func (d *daemon) deliveryRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /v1/deliveries", d.gate.Require(gate.Read, http.HandlerFunc(d.listDeliveries)))
-	mux.Handle("POST /v1/deliveries/{endpoint}/retry", d.gate.Require(gate.Command, http.HandlerFunc(d.retryDeliveries)))
-	mux.Handle("POST /v1/deliveries/{endpoint}/replay", d.gate.Require(gate.Command, http.HandlerFunc(d.replayDeliveries)))
+	mux.Handle("POST /v1/deliveries/{endpoint}/retry", d.gate.Require(gate.Stop, http.HandlerFunc(d.retryDeliveries)))
+	mux.Handle("POST /v1/deliveries/{endpoint}/replay", d.gate.Require(gate.Stop, http.HandlerFunc(d.replayDeliveries)))
 }
 
 func (d *daemon) listDeliveries(w http.ResponseWriter, r *http.Request) {
