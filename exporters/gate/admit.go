@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/relgate/relgate/evaluator"
@@ -159,7 +160,10 @@ func foreign(r *http.Request) (why refusedFor, said string) {
 // loopbackName reports whether a Host header names this machine whatever a name server
 // says: localhost, or a loopback address, with any port.
 func loopbackName(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
+	if name, port, err := net.SplitHostPort(host); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false
+		}
 		host = name
 	} else {
 		host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
