@@ -78,7 +78,7 @@ func (s *stepper) prepare(c *Command) (do func(root uint64), refusal *Why) {
 
 // manually is the opinion of the person who gave a command.
 func manually(v rules.Verdict, code Code, c *Command, root uint64) opinion {
-	return opinion{v, rules.CauseManual, Why{Code: code, By: c.By, Text: c.Why}, root}
+	return opinion{v, rules.CauseManual, Why{Code: code, By: c.By, Principal: c.Principal, Text: c.Why}, root}
 }
 
 func (s *stepper) phaseNamed(name string) int {
@@ -122,7 +122,9 @@ func (s *stepper) startCommand(c *Command) (func(uint64), *Why) {
 	if why := s.obstacle(k); why != nil {
 		return nil, why
 	}
-	return func(root uint64) { s.start(k, s.at, Why{Code: WhyStartedBy, By: c.By, Text: c.Why}, root) }, nil
+	return func(root uint64) {
+		s.start(k, s.at, Why{Code: WhyStartedBy, By: c.By, Principal: c.Principal, Text: c.Why}, root)
+	}, nil
 }
 
 func (s *stepper) holdCommand(c *Command) (func(uint64), *Why) {
@@ -134,7 +136,7 @@ func (s *stepper) holdCommand(c *Command) (func(uint64), *Why) {
 		return nil, &Why{Code: WhyHeldAlready}
 	}
 	return func(root uint64) {
-		s.hold(true, Why{Code: WhyHeld, By: c.By, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
+		s.hold(true, Why{Code: WhyHeld, By: c.By, Principal: c.Principal, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
 	}, nil
 }
 
@@ -150,7 +152,7 @@ func (s *stepper) resumeCommand(c *Command) (func(uint64), *Why) {
 		return nil, &Why{Code: WhyEvidenceHolds, Rule: rule}
 	}
 	return func(root uint64) {
-		s.hold(false, Why{Code: WhyResumed, By: c.By, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
+		s.hold(false, Why{Code: WhyResumed, By: c.By, Principal: c.Principal, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
 		s.acknowledge(root)
 	}, nil
 }

@@ -113,7 +113,10 @@ type Why struct {
 	Until   time.Time     `json:"until,omitzero"`
 	N       int           `json:"n,omitempty"`
 	Of      int           `json:"of,omitempty"`
-	By      string        `json:"by,omitempty"`   // a person
-	Text    string        `json:"text,omitempty"` // the person's reason, or what a source said
-	Run     string        `json:"run,omitempty"`  // id of another run
+	By      string        `json:"by,omitempty"` // a person
+	// Principal is the token that proved By, in what a state keeps; an event names it
+	// itself.
+	Principal string `json:"principal,omitempty"`
+	Text      string `json:"text,omitempty"` // the person's reason, or what a source said
+	Run       string `json:"run,omitempty"`  // id of another run
 }

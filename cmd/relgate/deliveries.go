@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -127,7 +126,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone asks again
+	_ = showJSON(w, v, "") // a client that is gone asks again
 }
 
 type deliveriesCommand struct {
@@ -147,13 +146,11 @@ func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
 		return err
 	}
 	if c.Output == "json" {
-		enc := json.NewEncoder(con.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(list)
+		return showJSON(con.out, list, "  ")
 	}
 	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
 	for _, e := range list.Endpoints {
-		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d dead\t%s\n", e.Endpoint, e.Class, e.Delivered, e.Pending, len(e.DeadLetters), plain(e.LastError))
+		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d dead\t%s\n", plain(e.Endpoint), plain(e.Class), e.Delivered, e.Pending, len(e.DeadLetters), plain(e.LastError))
 		for _, l := range e.DeadLetters {
 			fmt.Fprintf(t, "  %s\t%s\t%s\n", plain(l.Event), utc(&l.At), plain(l.Reason))
 		}
@@ -195,6 +192,9 @@ func (r remote) order(ctx context.Context, con console, path string) error {
 	if a.status != http.StatusOK {
 		return a.refusal()
 	}
-	_, err = con.out.Write(a.body)
-	return err
+	var done any
+	if err := r.decode(a, &done); err != nil {
+		return unreachable(err)
+	}
+	return writeBody(con.out, a.body)
 }

@@ -357,7 +357,7 @@ func checkSafe(t *testing.T, what, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		if class := wire.UnsafeIn(line); class != "" {
+		if class := rules.UnsafeIn(line); class != "" {
 			t.Errorf("%s: %s in %q", what, class, line)
 		}
 		if strings.HasPrefix(line, "PASS") {

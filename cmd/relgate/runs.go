@@ -105,7 +105,7 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 }
 
 func writeBody(w io.Writer, body []byte) error {
-	_, err := fmt.Fprintf(w, "%s\n", bytes.TrimSpace(body))
+	_, err := fmt.Fprintf(w, "%s\n", wire.PlainJSON(bytes.ToValidUTF8(bytes.TrimSpace(body), []byte("\uFFFD"))))
 	return err
 }
 

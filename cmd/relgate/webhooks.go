@@ -82,7 +82,8 @@ func (e *encoder) encode(ctx context.Context, s evaluator.Stored) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(wire.Event(plan, &s.Event, root))
+	body, err := json.Marshal(wire.Event(plan, &s.Event, root))
+	return wire.PlainJSON(body), err
 }
 
 // plan is a plan by its digest. Few are in use at a time.

@@ -10,7 +10,7 @@ import (
 )
 
 // checkAuthor refuses a "by" that passes for another token's, or that looks like what
-// relgate itself says of a token. Who gave a command is the sender's word; which token
+// relgate itself says of a token or a rule. Who gave a command is the sender's word; which token
 // proved it is not.
 func (c caller) checkAuthor(by string) error {
 	looks := looksLike(by)
@@ -21,9 +21,9 @@ func (c caller) checkAuthor(by string) error {
 		}
 	}
 	said := strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(by))), " ")
-	for _, mark := range []string{"(token", "[token", "via token", "token:", "token=", "token \""} {
+	for _, mark := range []string{"(token", "[token", "via token", "token:", "token=", "token \"", "rollback rule"} {
 		if strings.Contains(said, mark) {
-			return errors.New("by: it looks like what relgate says of a token: name the person alone")
+			return errors.New("by: it looks like what relgate says of a token or a rule: name the person alone")
 		}
 	}
 	return nil

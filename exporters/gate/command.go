@@ -242,7 +242,7 @@ func clean(field, text string, most int) error {
 	if len(text) > most {
 		return fmt.Errorf("%s: %d bytes are too long: want at most %d", field, len(text), most)
 	}
-	if class := wire.UnsafeIn(text); class != "" {
+	if class := rules.UnsafeIn(text); class != "" {
 		return fmt.Errorf("%s: it holds %s: want plain text", field, class)
 	}
 	return nil
