@@ -246,6 +246,7 @@ func (l *loader) parse(name string, data []byte) *file {
 	}
 	d := &decoder{fields: map[reflect.Type]map[string][]int{}, names: map[reflect.Type][]int{}}
 	d.decode(root, reflect.ValueOf(&f.doc).Elem())
+	d.texts(root)
 	for _, p := range d.problems {
 		f.bad[p.Path] = true
 		l.add(f, p)

@@ -114,7 +114,11 @@ func (l *loader) daemon(main *file) {
 		t.Cert, t.Key, t.ClientCA = main.beside(t.Cert), main.beside(t.Key), main.beside(t.ClientCA)
 	}
 	for i := range d.Tokens {
-		d.Tokens[i].Token.file = main.beside(d.Tokens[i].Token.file)
+		token := &d.Tokens[i].Token
+		if token.file = main.beside(token.file); token.file != "" {
+			data, err := l.readFile(filepath.ToSlash(token.file))
+			l.noteFile(token.file, data, err) // a token that is replaced or revoked counts at once
+		}
 	}
 	l.judge(main, found)
 	l.config.Sources, l.config.Webhooks, l.config.Daemon = main.doc.Sources, main.doc.Webhooks, *d
@@ -348,12 +352,14 @@ func checkExposed(c rules.Checker, d *DaemonSpec) {
 		return
 	}
 	if !local {
-		c.At("public").Warn("no-tokens", "add [daemon.tokens.NAME]", "the gate can be read from other machines without a token")
+		c.At("public").Warn("no-tokens", "add [daemon.tokens.NAME]", "without a token the gate can be read from other machines, and takes no command from anywhere")
 	}
 	if d.ExternalURL != "" {
-		c.At("external_url").Warn("no-tokens", "add [daemon.tokens.NAME]", "people reach the gate from outside, and without tokens it takes commands from this machine only")
+		c.At("external_url").Warn("no-tokens", "add [daemon.tokens.NAME]", "people reach the gate through a proxy, and a proxy that hides who asks makes their commands look as if they came from this machine")
 	}
 }
+
+var tokenScopes = []string{"read", "start", "phase", "stop", "override", "command"}
 
 func checkToken(c rules.Checker, t *TokenSpec) {
 	if t.Hash == "" && t.Token.IsZero() {
@@ -370,6 +376,6 @@ func checkToken(c rules.Checker, t *TokenSpec) {
 	checkSecret(c.At("token"), t.Token)
 	c.Required("scopes", len(t.Scopes) == 0, `["read"]`)
 	for i, scope := range t.Scopes {
-		c.At("scopes").Index(i).OneOf("unknown-scope", "scope", scope, []string{"read", "command", "start"})
+		c.At("scopes").Index(i).OneOf("unknown-scope", "scope", scope, tokenScopes)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -66,6 +67,26 @@ func (d *decoder) decode(n *node, dst reflect.Value) bool {
 		}
 	}
 	return d.plain(n, dst)
+}
+
+// texts reports what can show as something else where people read it, in every text and
+// every name of a document. It never shows the text: it may be a secret.
+func (d *decoder) texts(n *node) {
+	text, _ := n.scalar.(string)
+	if n.key != "" && rules.UnsafeIn(n.key) != "" {
+		d.fail(n, "unsafe-text", "write plain text", "the name of the key holds %s", rules.UnsafeIn(n.key))
+	}
+	// Actions, messages and queries may have several lines; a name has one.
+	class := rules.UnsafeIn(text)
+	if class != "" && !slices.Contains([]string{"title", "manager", "owner", "name", "role", "target", "channel"}, n.key) {
+		class = rules.UnsafeIn(strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ").Replace(text))
+	}
+	if class != "" {
+		d.fail(n, "unsafe-text", "write plain text", "it holds %s", class)
+	}
+	for _, c := range n.children {
+		d.texts(c)
+	}
 }
 
 func (d *decoder) report(n *node, err error) bool {

@@ -66,7 +66,7 @@ type DaemonSpec struct {
 	Public        string          `toml:"public"`         // Address of the gate and of commands. Default: 127.0.0.1:8080.
 	Private       string          `toml:"private"`        // Address of metrics, health and pprof. Default: 127.0.0.1:9091.
 	TLS           *TLSSpec        `toml:"tls"`            // Certificate of the public address, `tls = { cert = "gate.pem", key = "gate.key" }`. Default: none, plain HTTP.
-	Tokens        []TokenSpec     `toml:"tokens"`         // Bearer tokens of the HTTP API, `[daemon.tokens.ci]`. Without any, reading is open, and commands are on a loopback address only.
+	Tokens        []TokenSpec     `toml:"tokens"`         // Bearer tokens of the HTTP API, `[daemon.tokens.ci]`. Without any, reading is open, and commands are taken from this machine only: on a loopback address, from no proxy.
 	Retention     *rules.Duration `toml:"retention"`      // How long ticks and events are kept; what an endpoint has yet to be told is kept longer, and so is the event with which a run passed. Default: 90d.
 	SnapshotEvery *int            `toml:"snapshot_every"` // Ticks between two snapshots of the state. Default: 100.
 	History       *int            `toml:"history"`        // How many releases that passed before a run is compared with by rules that weigh evidence; those may warn, and do no more. 0 to 100; 0 compares with none. Default: 5.
@@ -82,12 +82,13 @@ type TLSSpec struct {
 	ClientCA string `toml:"client_ca"` // PEM file of certificate authorities. With it every client needs a certificate of one of them. Default: no client certificates are asked for.
 }
 
-// TokenSpec is a bearer token of the HTTP API.
+// TokenSpec is a bearer token of the HTTP API. Tokens are read again at every reload,
+// and when the file of one changes: one that is left out is not known from then on.
 type TokenSpec struct {
 	Name   string   `toml:"-" key:"name"`
 	Hash   string   `toml:"hash"`   // "sha256:" and the hex digest of the token. One of hash and token is required.
 	Token  Secret   `toml:"token"`  // The token itself, in the environment or a file.
-	Scopes []string `toml:"scopes"` // What it may do: "read", "command" a run, "start" one. Required.
+	Scopes []string `toml:"scopes"` // What it may do: "read"; "start" a run; say that a "phase" has begun; "stop": hold, resume after a person's hold, abort, rollback_done, and send deliveries again; "override": override, resume against evidence, and supersede together with start. "command" is all of them but read. Required.
 	Plans  []string `toml:"plans"`  // Names of the plans that it is good for. Default: all.
 }
 

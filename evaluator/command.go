@@ -78,7 +78,7 @@ func (s *stepper) prepare(c *Command) (do func(root uint64), refusal *Why) {
 
 // manually is the opinion of the person who gave a command.
 func manually(v rules.Verdict, code Code, c *Command, root uint64) opinion {
-	return opinion{v, rules.CauseManual, Why{Code: code, By: c.By, Text: c.Why}, root}
+	return opinion{v, rules.CauseManual, Why{Code: code, By: c.By, Principal: c.Principal, Text: c.Why}, root}
 }
 
 func (s *stepper) phaseNamed(name string) int {
@@ -122,7 +122,9 @@ func (s *stepper) startCommand(c *Command) (func(uint64), *Why) {
 	if why := s.obstacle(k); why != nil {
 		return nil, why
 	}
-	return func(root uint64) { s.start(k, s.at, Why{Code: WhyStartedBy, By: c.By, Text: c.Why}, root) }, nil
+	return func(root uint64) {
+		s.start(k, s.at, Why{Code: WhyStartedBy, By: c.By, Principal: c.Principal, Text: c.Why}, root)
+	}, nil
 }
 
 func (s *stepper) holdCommand(c *Command) (func(uint64), *Why) {
@@ -134,7 +136,7 @@ func (s *stepper) holdCommand(c *Command) (func(uint64), *Why) {
 		return nil, &Why{Code: WhyHeldAlready}
 	}
 	return func(root uint64) {
-		s.hold(true, Why{Code: WhyHeld, By: c.By, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
+		s.hold(true, Why{Code: WhyHeld, By: c.By, Principal: c.Principal, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
 	}, nil
 }
 
@@ -146,10 +148,28 @@ func (s *stepper) resumeCommand(c *Command) (func(uint64), *Why) {
 	case !run.held:
 		return nil, &Why{Code: WhyNotHeld}
 	}
+	if rule := s.heldByEvidence(); rule != "" && c.PersonsHold {
+		return nil, &Why{Code: WhyEvidenceHolds, Rule: rule}
+	}
 	return func(root uint64) {
-		s.hold(false, Why{Code: WhyResumed, By: c.By, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
+		s.hold(false, Why{Code: WhyResumed, By: c.By, Principal: c.Principal, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
 		s.acknowledge(root)
 	}, nil
+}
+
+// heldByEvidence is the name of a rule that keeps the run from going on, empty where a
+// person's hold is all there is. Of a run that a person held first the rule's own state
+// tells.
+func (s *stepper) heldByEvidence() string {
+	if hold := &s.st.run.hold; hold.Code == WhyHeldByRule {
+		return hold.Rule
+	}
+	for _, i := range s.lay.weighing {
+		if s.st.rules[i].state == codeHolding {
+			return s.plan.Rules[i].Name
+		}
+	}
+	return ""
 }
 
 // hold stops a run from going on, or lets it go on, and says so of the run and of

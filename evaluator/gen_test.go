@@ -262,6 +262,7 @@ func genCommand(t *rapid.T, plan *rules.Plan) Command {
 	if rapid.IntRange(0, 4).Draw(t, "another run") == 0 {
 		c.Next, c.Blocked, c.Principal = "P@2", "P@2", "token"
 	}
+	c.PersonsHold = rapid.Bool().Draw(t, "a person's hold only")
 	if i := rapid.IntRange(0, len(plan.Phases)+1).Draw(t, "which"); i < len(plan.Phases) {
 		c.Phase = plan.Phases[i].Name
 	} else if i > len(plan.Phases) {

@@ -84,3 +84,70 @@ func stored(t *testing.T, s *State) *State {
 	}
 	return &out
 }
+
+// TestATokenForPersonsHoldsEndsNoHoldOfEvidence: whoever held the run first, and however
+// often the state went through its stored form.
+func TestATokenForPersonsHoldsEndsNoHoldOfEvidence(t *testing.T) {
+	for _, tt := range []struct {
+		about  string
+		before []Command // given before the rule takes hold
+		rule   bool      // it takes hold
+		limits bool
+		want   string
+	}{
+		{"a person's hold", []Command{{Kind: Hold}}, false, true, "applied"},
+		{"a rule's hold", nil, true, true, "evidence_holds"},
+		{"a rule's hold, without the limit", nil, true, false, "applied"},
+		{"a person's hold that a rule has joined", []Command{{Kind: Hold}}, true, true, "evidence_holds"},
+		{"a person's hold that a rule has joined, without the limit", []Command{{Kind: Hold}}, true, false, "applied"},
+		{"no hold", nil, false, true, "not_held"},
+	} {
+		t.Run(tt.about, func(t *testing.T) {
+			p := weighPlan(4 * time.Hour)
+			p.Signals[0].Baseline = 1
+			w := newWorld(t, p)
+			w.value = binomials(2, 12, func(_ int, m int64) float64 {
+				if tt.rule && m >= 20 && m < 35 {
+					return .1
+				}
+				return .005
+			})
+			give := func(c Command) string {
+				c.By, c.Why = "ada", "lunch"
+				w.tick(c)
+				w.state = stored(t, w.state)
+				for i := len(w.events) - 1; i >= 0; i-- {
+					if e := &w.events[i]; e.Kind == CommandEvent {
+						if e.To == "refused" {
+							return string(e.Why.Code)
+						}
+						return e.To
+					}
+				}
+				t.Fatal("no event of the command")
+				return ""
+			}
+			w.run(T.Add(5 * time.Minute)) // the phase begins first: in a run that is held none does
+			for _, c := range tt.before {
+				if got := give(c); got != "applied" {
+					t.Fatalf("%s: %s", c.Kind, got)
+				}
+			}
+			for end := T.Add(time.Hour); w.now.Before(end); w.now = w.now.Add(time.Minute) {
+				w.tick()
+			}
+			if holding := slices.ContainsFunc(w.events, func(e Event) bool { return e.To == string(RuleHolding) }); holding != tt.rule {
+				t.Fatalf("the rule holds: %v, want %v", holding, tt.rule)
+			}
+			if got := give(Command{Kind: Resume, PersonsHold: tt.limits}); got != tt.want {
+				t.Errorf("resume: %s, want %s", got, tt.want)
+			}
+			if held := Look(p, w.state).Held; held != (tt.want == "evidence_holds") {
+				t.Errorf("afterwards the run is held: %v", held)
+			}
+			if got := give(Command{Kind: Resume}); (got == "applied") != (tt.want == "evidence_holds") {
+				t.Errorf("a resume without the limit afterwards: %s", got)
+			}
+		})
+	}
+}

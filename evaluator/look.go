@@ -38,7 +38,7 @@ func Look(plan *rules.Plan, state *State) Snapshot {
 }
 
 func (r *runState) holder() Holder {
-	return Holder{By: r.hold.By + r.hold.Rule, Rule: r.hold.Rule != "", Cause: r.holdCause(), Text: r.hold.Text, Evidence: r.holding}
+	return Holder{By: r.hold.By + r.hold.Rule, Principal: r.hold.Principal, Rule: r.hold.Rule != "", Cause: r.holdCause(), Text: r.hold.Text, Evidence: r.holding}
 }
 
 // lookAt fills phases, rules and signals.

@@ -60,11 +60,12 @@ type Snapshot struct {
 
 // Holder is who keeps a run from going on.
 type Holder struct {
-	By       string      // the person, or the rollback rule
-	Rule     bool        // By names a rule
-	Cause    rules.Cause // manual, or what the rule rests on
-	Text     string      // the person's reason
-	Evidence *Evidence   // the rule's, as it took hold
+	By        string      // the person, or the rollback rule
+	Principal string      // the token that proved the person; empty without tokens
+	Rule      bool        // By names a rule
+	Cause     rules.Cause // manual, or what the rule rests on
+	Text      string      // the person's reason
+	Evidence  *Evidence   // the rule's, as it took hold
 }
 
 // PhaseView is one phase of a Snapshot.

@@ -76,6 +76,7 @@ func (s *stepper) emit(e Event, root uint64) (*Event, uint64) {
 	e.N = s.st.n
 	e.ID, e.Plan, e.Run, e.Version = s.eventID(e.N), s.plan.Name, s.plan.Binding.Run, s.plan.Version
 	e.At = when(s.at)
+	e.Why.Principal = ""
 	if root != 0 {
 		e.Because = s.eventID(root)
 		e.Evidence, e.Why.By, e.Why.Text = nil, "", ""

@@ -68,6 +68,10 @@ type Command struct {
 	// Blocked is the id of another run of the plan that is under way: a command
 	// that would bring an ended run back to life, or roll back one that passed, is refused then.
 	Blocked string `json:"blocked,omitempty"`
+	// PersonsHold makes a resume one that may end a hold of a person only: its token
+	// has no right to go on against evidence. It travels with the command because only
+	// the tick that takes it knows what holds the run then.
+	PersonsHold bool `json:"persons_hold,omitempty"`
 }
 
 // Want is one question that is due: the points of a signal from From

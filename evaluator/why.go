@@ -73,6 +73,7 @@ const (
 	WhyRunHeld        Code = "run_held"         // nothing begins while the run is held
 	WhyHeldAlready    Code = "held_already"     //
 	WhyNotHeld        Code = "not_held"         //
+	WhyEvidenceHolds  Code = "evidence_holds"   // Rule holds the run, and the token may end a person's hold only
 	WhyNotRolledBack  Code = "not_rolled_back"  //
 	WhyNoSuchPhase    Code = "no_such_phase"    // the plan has no Phase
 	WhyNoPhaseWaits   Code = "no_phase_waits"   // every phase has begun
@@ -112,7 +113,10 @@ type Why struct {
 	Until   time.Time     `json:"until,omitzero"`
 	N       int           `json:"n,omitempty"`
 	Of      int           `json:"of,omitempty"`
-	By      string        `json:"by,omitempty"`   // a person
-	Text    string        `json:"text,omitempty"` // the person's reason, or what a source said
-	Run     string        `json:"run,omitempty"`  // id of another run
+	By      string        `json:"by,omitempty"` // a person
+	// Principal is the token that proved By, in what a state keeps; an event names it
+	// itself.
+	Principal string `json:"principal,omitempty"`
+	Text      string `json:"text,omitempty"` // the person's reason, or what a source said
+	Run       string `json:"run,omitempty"`  // id of another run
 }

@@ -132,7 +132,7 @@ func TestWhatARunIsToldIsChecked(t *testing.T) {
 		{"a value against its pattern", func(b *Bind) { b.Parameters = map[string]string{"lambda": "4 3"} },
 			[]string{`parameter "lambda": "4 3": want a value that matches the pattern [0-9]+`}},
 		{"a control character", func(b *Bind) { b.Parameters = map[string]string{"lambda": "1", "note": "a\x1b[2J"} },
-			[]string{`parameter "note": want a value without control characters`}},
+			[]string{`parameter "note": it holds the escape character: want plain text`}},
 		{"nothing of the release before", func(b *Bind) { b.Previous = Previous{} },
 			[]string{"{previous} is not known: no earlier run that passed has it: --set previous=…", "{previous.lambda} is not known: no earlier run that passed has it: --set previous.lambda=…"}},
 		{"a bad version before", func(b *Bind) { b.Previous.Version = "x y" }, []string{`previous: version "x y": want`}},

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // Parameter is a value that a run is told when it begins: {name} stands for it in
@@ -38,8 +37,8 @@ func (p *Plan) parameterNames() []string {
 
 // takes reports what is wrong with a value of the parameter.
 func (d *Parameter) takes(value string) error {
-	if hasControl(value) {
-		return errors.New("want a value without control characters")
+	if class := UnsafeIn(value); class != "" {
+		return errors.New("it holds " + class + ": want plain text")
 	}
 	if d.Pattern == "" {
 		return nil
@@ -49,8 +48,6 @@ func (d *Parameter) takes(value string) error {
 	}
 	return nil
 }
-
-func hasControl(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }
 
 func wholePattern(pattern string) (*regexp.Regexp, error) {
 	if _, err := regexp.Compile(pattern); err != nil {

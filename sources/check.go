@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/relgate/relgate/rules"
@@ -31,7 +30,7 @@ func allFaulty(wants []Want, fault rules.Fault, detail string) []rules.Reading {
 // most 300 bytes.
 func Clip(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+		if rules.Unsafe(r) != "" || r == utf8.RuneError {
 			return ' '
 		}
 		return r

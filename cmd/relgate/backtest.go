@@ -165,9 +165,7 @@ func writable(flag, path string) error {
 func (t *trial) load(file string, main bool) error {
 	cfg, problems := t.decode(file)
 	if config.Errors(problems) > 0 {
-		for _, p := range problems {
-			fmt.Fprintln(t.con.err, p)
-		}
+		complain(t.con.err, problems)
 		return fmt.Errorf("config %q has %s", either(file, "config.toml"), amount(config.Errors(problems), "problem"))
 	}
 	plan := cfg.Plans[0]

@@ -247,7 +247,7 @@ func (f *historian) connect(ctx context.Context) {
 			src, err := f.upstreams.source(ctx, &f.specs[i])
 			if err != nil {
 				f.broken[name] = err
-				fmt.Fprintf(f.con.err, "source %s: %v\n", name, err)
+				fmt.Fprintf(f.con.err, "source %s: %s\n", name, plain(err.Error()))
 			} else {
 				f.made[name] = src
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -47,13 +46,11 @@ func (t *trial) ticks() int {
 func (t *trial) write(w io.Writer, format string) error {
 	switch format {
 	case "json":
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(backtestOutput{t.history.Fetched, t.reports})
+		return showJSON(w, backtestOutput{t.history.Fetched, t.reports}, "  ")
 	case "html":
 		return t.page(w)
 	}
-	return t.table(w)
+	return t.table(plainLines{w}) // its reasons hold what the upstreams said
 }
 
 // took writes seconds for people: "14m30s", "1h".

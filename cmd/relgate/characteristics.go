@@ -108,7 +108,7 @@ func (c simulateRuleCommand) Run(ctx context.Context, con console) error {
 	case "svg":
 		return s.svg(con.out)
 	}
-	return s.text(con.out)
+	return s.text(plainLines{con.out})
 }
 
 // setting is what is to be simulated: the file's rule, with what the flags say
@@ -162,9 +162,7 @@ func (c simulateRuleCommand) fromFile(con console) (*simulation.Setting, error) 
 	}
 	cfg, problems := config.Load(c.File)
 	if config.Errors(problems) > 0 {
-		for _, p := range problems {
-			fmt.Fprintln(con.err, p)
-		}
+		complain(con.err, problems)
 		return nil, fmt.Errorf("%s cannot be used: run `relgate check %s`", c.File, c.File)
 	}
 	var found *simulation.Setting

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -190,19 +189,17 @@ func (p checkedPlan) lines() []string {
 
 func (c checkCommand) print(con console, r checkReport) error {
 	if c.Output == "json" {
-		enc := json.NewEncoder(con.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return showJSON(con.out, r, "  ")
 	}
-	for _, p := range r.Problems {
-		fmt.Fprintln(con.err, p)
-	}
+	complain(con.err, r.Problems)
 	if !r.Valid {
 		return nil
 	}
 	total := 0.0
 	for _, plan := range r.Plans {
-		fmt.Fprintln(con.out, strings.Join(plan.lines(), "\n"))
+		for _, line := range plan.lines() {
+			fmt.Fprintln(con.out, plain(line))
+		}
 	}
 	for _, b := range r.Budgets {
 		fmt.Fprintf(con.out, "%s: %s\n", b.Plan, strings.Join(b.Lines(), "\n"))

@@ -70,6 +70,7 @@ func (o order) give(ctx context.Context, con console, req commandRequest) error 
 		return exit(exitFail, fmt.Errorf("%s: %s refused: %s", hit, req.Kind, plain(event.Sentence)))
 	}
 	fmt.Fprintf(con.out, "%s: %s applied: %s\n", hit, req.Kind, plain(event.Sentence))
+	labelled(con.out, "token", event.Principal)
 	return nil
 }
 

@@ -248,7 +248,7 @@ func (d *daemon) privateHandler() http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return gate.Straight(mux)
+	return gate.Straight(d.gate.Private(mux))
 }
 
 func (d *daemon) alive() error { return d.runner.Healthy(d.clock.Now()) }

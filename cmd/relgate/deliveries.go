@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,11 +49,12 @@ type deadBody struct {
 	Again  bool      `json:"again"` // it is going to be sent again
 }
 
-// deliveryRoutes puts the deliveries beside the gate, behind the same tokens.
+// deliveryRoutes puts the deliveries beside the gate, behind the same tokens. Sending again
+// takes the scope stop: it may repeat an order.
 func (d *daemon) deliveryRoutes(mux *http.ServeMux) {
 	mux.Handle("GET /v1/deliveries", d.gate.Require(gate.Read, http.HandlerFunc(d.listDeliveries)))
-	mux.Handle("POST /v1/deliveries/{endpoint}/retry", d.gate.Require(gate.Command, http.HandlerFunc(d.retryDeliveries)))
-	mux.Handle("POST /v1/deliveries/{endpoint}/replay", d.gate.Require(gate.Command, http.HandlerFunc(d.replayDeliveries)))
+	mux.Handle("POST /v1/deliveries/{endpoint}/retry", d.gate.Require(gate.Stop, http.HandlerFunc(d.retryDeliveries)))
+	mux.Handle("POST /v1/deliveries/{endpoint}/replay", d.gate.Require(gate.Stop, http.HandlerFunc(d.replayDeliveries)))
 }
 
 func (d *daemon) listDeliveries(w http.ResponseWriter, r *http.Request) {
@@ -144,7 +144,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that is gone asks again
+	_ = showJSON(w, v, "") // a client that is gone asks again
 }
 
 type deliveriesCommand struct {
@@ -164,13 +164,11 @@ func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
 		return err
 	}
 	if c.Output == "json" {
-		enc := json.NewEncoder(con.out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(list)
+		return showJSON(con.out, list, "  ")
 	}
 	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
 	for _, e := range list.Endpoints {
-		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d orders\t%d dead\t%s\n", e.Endpoint, e.Class, e.Delivered, e.Pending, len(e.Orders), len(e.DeadLetters), plain(e.LastError))
+		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d orders\t%d dead\t%s\n", plain(e.Endpoint), plain(e.Class), e.Delivered, e.Pending, len(e.Orders), len(e.DeadLetters), plain(e.LastError))
 		for _, o := range e.Orders {
 			next := "not tried yet"
 			if o.Next != nil {
@@ -197,17 +195,13 @@ func (c deliveriesRetryCommand) Run(ctx context.Context, con console) error {
 	if c.Event != "" {
 		path += "?" + url.Values{"event": {c.Event}}.Encode()
 	}
-	answer, err := c.order(ctx, path)
+	var done retried
+	a, err := c.order(ctx, path, &done)
 	if err != nil {
 		return err
 	}
 	if c.Output == "json" {
-		_, err := con.out.Write(answer)
-		return err
-	}
-	var done retried
-	if err := json.Unmarshal(answer, &done); err != nil {
-		return unreachable(fmt.Errorf("the answer is not what was asked for: %w", err))
+		return writeBody(con.out, a.body)
 	}
 	_, err = fmt.Fprintf(con.out, "dead letters sent again: %d\nevents tried now instead of later: %d\n", done.Again, done.Hurried)
 	return err
@@ -221,16 +215,16 @@ type deliveriesReplayCommand struct {
 
 func (c deliveriesReplayCommand) Run(ctx context.Context, con console) error {
 	query := url.Values{"since": {c.Since.Format(time.RFC3339)}}
-	answer, err := c.order(ctx, "/v1/deliveries/"+url.PathEscape(c.Endpoint)+"/replay?"+query.Encode())
+	var done any
+	a, err := c.order(ctx, "/v1/deliveries/"+url.PathEscape(c.Endpoint)+"/replay?"+query.Encode(), &done)
 	if err != nil {
 		return err
 	}
-	_, err = con.out.Write(answer)
-	return err
+	return writeBody(con.out, a.body)
 }
 
-// order posts without a body and returns the answer.
-func (r remote) order(ctx context.Context, path string) ([]byte, error) {
+// order posts without a body and decodes the answer.
+func (r remote) order(ctx context.Context, path string, done any) (*answer, error) {
 	a, err := r.call(ctx, http.MethodPost, path, nil)
 	if err != nil {
 		return nil, unreachable(err)
@@ -238,5 +232,8 @@ func (r remote) order(ctx context.Context, path string) ([]byte, error) {
 	if a.status != http.StatusOK {
 		return nil, a.refusal()
 	}
-	return a.body, nil
+	if err := r.decode(a, done); err != nil {
+		return nil, unreachable(err)
+	}
+	return a, nil
 }

@@ -140,9 +140,7 @@ func (d *demo) load() error {
 		d.config, problems = config.Decode("config.toml", text, relgate.Files.ReadFile)
 	}
 	if config.Errors(problems) > 0 {
-		for _, p := range problems {
-			fmt.Fprintln(d.con.err, p)
-		}
+		complain(d.con.err, problems)
 		return fmt.Errorf("the config has %s", amount(config.Errors(problems), "problem"))
 	}
 	if len(d.config.Plans) != 1 {

@@ -4,16 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // plain is text from elsewhere on one line of a terminal or a log: what could show as
-// something else is written as an escape, "\x1b" or "\u202e".
+// something else is written as an escape, "\u001b" or "\u202e".
 func plain(text string) string {
-	if wire.UnsafeIn(text) == "" {
+	if rules.UnsafeIn(text) == "" {
 		return text
 	}
 	var b strings.Builder
@@ -22,34 +26,69 @@ func plain(text string) string {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case wire.Unsafe(r) == "":
+		case rules.Unsafe(r) == "":
 			b.WriteRune(r)
 		case r == '\n':
 			b.WriteString(`\n`)
-		case r < 0x100:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
+		default: // as JSON does it, so that a line of a JSON log stays one
+			for _, unit := range utf16.AppendRune(nil, r) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
 		}
 	}
 	return b.String()
 }
 
-// plainJSON is JSON from elsewhere on one line. It stays the same JSON: what could
-// show as something else is written as JSON's own escape.
+// plainJSON is JSON from elsewhere on one line.
 func plainJSON(raw []byte) []byte {
-	var compact, out bytes.Buffer
+	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
 		return []byte("{}") // unreachable: it was read as JSON before
 	}
-	for _, r := range strings.ToValidUTF8(compact.String(), "\uFFFD") {
-		if wire.Unsafe(r) != "" {
-			fmt.Fprintf(&out, `\u%04x`, r)
-			continue
-		}
-		out.WriteRune(r)
+	return wire.PlainJSON(bytes.ToValidUTF8(compact.Bytes(), []byte("\uFFFD")))
+}
+
+// showJSON writes a value as JSON; an indent of "" puts it on one line.
+func showJSON(w io.Writer, v any, indent string) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return err
 	}
-	return out.Bytes()
+	_, err := w.Write(wire.PlainJSON(b.Bytes()))
+	return err
+}
+
+// plainLines is a writer of lines for people, or of a log: what could show as something
+// else is written as an escape, but for line breaks and tabs. Each Write holds whole
+// characters.
+type plainLines struct{ to io.Writer }
+
+func (p plainLines) Write(text []byte) (int, error) {
+	var b strings.Builder
+	for part := range strings.SplitAfterSeq(string(text), "\n") {
+		for i, cell := range strings.Split(strings.TrimSuffix(part, "\n"), "\t") {
+			if i > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(plain(cell))
+		}
+		if strings.HasSuffix(part, "\n") {
+			b.WriteByte('\n')
+		}
+	}
+	if _, err := io.WriteString(p.to, b.String()); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// complain writes what is wrong with a config, a line each.
+func complain(w io.Writer, problems []config.Problem) {
+	for _, p := range problems {
+		fmt.Fprintln(w, plain(p.String()))
+	}
 }
 
 // annotation escapes what a line of GitHub's log would take for a command.

@@ -80,6 +80,9 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 	for i, line := range why {
 		labelled(w, []string{"why", ""}[min(i, 1)], line)
 	}
+	if h := b.Run.Hold; h != nil {
+		labelled(w, "token", h.Principal)
+	}
 	if b.Stale {
 		labelled(w, "stale", "what follows is from the last evaluation that is on disk")
 	}
@@ -101,7 +104,7 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 	shown := rulesToShow(b)
 	var rows [][]string
 	for _, r := range shown {
-		rows = append(rows, []string{result(r), plain(r.ID), compared(r), counts(r), plain(r.Owner)})
+		rows = append(rows, []string{result(r), plain(r.ID), plain(compared(r)), plain(counts(r)), plain(r.Owner)})
 	}
 	for i, line := range tabled(rows) {
 		said := result(shown[i])

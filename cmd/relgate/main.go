@@ -194,12 +194,12 @@ func exitCode(ctx context.Context, con console, err error) int {
 		return exitPass
 	case errors.As(err, &coded):
 		if coded.err != nil {
-			fmt.Fprintln(con.err, "relgate:", coded.err)
+			fmt.Fprintln(plainLines{con.err}, "relgate:", coded.err)
 		}
 		return coded.code
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitInterrupted
 	}
-	fmt.Fprintln(con.err, "relgate:", err)
+	fmt.Fprintln(plainLines{con.err}, "relgate:", err)
 	return exitFail
 }

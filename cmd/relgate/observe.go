@@ -165,6 +165,9 @@ func (d *daemon) gateStats() prom.GateStats {
 	for _, a := range s.Answers {
 		out.Answers = append(out.Answers, prom.GateAnswers{View: a.View, Status: a.Status, Count: a.Count})
 	}
+	for _, r := range s.Refusals {
+		out.Refusals = append(out.Refusals, prom.GateRefusals(r))
+	}
 	return out
 }
 

@@ -42,6 +42,11 @@ func showText(w io.Writer, v *verdict) error {
 		why = append(why, h)
 	}
 	columnOf(b, "why", append(why, v.Detail...)...)
+	if h := v.Run.Hold; h != nil {
+		columnOf(b, "token", h.Principal)
+	} else if o := v.Override; o != nil {
+		columnOf(b, "token", o.Principal)
+	}
 	if v.Summary != v.Sentence && v.Summary != v.Headline {
 		columnOf(b, "so far", v.Summary)
 	}

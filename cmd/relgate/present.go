@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -68,11 +67,11 @@ func (p *jsonPresenter) frame(*runner.RunView, bool) {}
 func (p *jsonPresenter) stay(*demo)                  {}
 
 func (p *jsonPresenter) event(plan *rules.Plan, e, root *evaluator.Event) error {
-	return json.NewEncoder(p.out).Encode(wire.Event(plan, e, root))
+	return showJSON(p.out, wire.Event(plan, e, root), "")
 }
 
 func (p *jsonPresenter) summary(s *summary) error {
-	return json.NewEncoder(p.out).Encode(map[string]*summary{"summary": s})
+	return showJSON(p.out, map[string]*summary{"summary": s}, "")
 }
 
 // linePresenter writes plain lines.
@@ -85,7 +84,7 @@ func (p *linePresenter) logs() io.Writer             { return p.err }
 func (p *linePresenter) frame(*runner.RunView, bool) {}
 
 func (p *linePresenter) begin(d *demo) {
-	fmt.Fprintf(p.out, "%s %s %s: scenario %s: %s\n", p.plan.Name, p.plan.Title, p.plan.Version, d.scenario.Name, d.scenario.Title)
+	fmt.Fprintf(p.out, "%s %s %s: scenario %s: %s\n", p.plan.Name, plain(p.plan.Title), p.plan.Version, d.scenario.Name, d.scenario.Title)
 	p.where(d)
 }
 
@@ -100,7 +99,7 @@ func (p *linePresenter) event(plan *rules.Plan, e, root *evaluator.Event) error 
 }
 
 func (p *linePresenter) summary(s *summary) error {
-	fmt.Fprintf(p.out, "\n%s\n", s.Headline)
+	fmt.Fprintf(p.out, "\n%s\n", plain(s.Headline))
 	labelled(p.out, "do now", s.Do)
 	labelled(p.out, "who", s.Who)
 	labelled(p.out, "command", s.Command)

@@ -129,14 +129,25 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(next.Daemon, d.config.Daemon) {
-		d.log.Warn("changes to [daemon] take effect at the next start")
+	tokens, err := gateTokens(next.Daemon.Tokens)
+	if err != nil {
+		return err
+	}
+	same := d.config.Daemon
+	same.Tokens = next.Daemon.Tokens
+	if !reflect.DeepEqual(next.Daemon, same) {
+		d.log.Warn("changes to [daemon] other than tokens take effect at the next start")
+	}
+	// The tokens before anything that may fail: what is revoked must not stay because
+	// the journal cannot be written.
+	if err := d.gate.SetTokens(tokens); err != nil {
+		return err
 	}
 	// The sources first: a plan's first tick follows at once.
 	old := d.asked.use(d.newPool(next, made))
 	if err := d.putInForce(ctx, next, hooks); err != nil {
 		d.retire(ctx, d.asked.use(old))
-		return fmt.Errorf("putting the plans in force: %w", err)
+		return fmt.Errorf("putting the plans in force, after the tokens: %w", err)
 	}
 	d.retire(ctx, old)
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -95,7 +94,7 @@ func (r *recording) tick(output string, w io.Writer) func(evaluator.Kept, *rules
 				if e.Because == "" {
 					roots[e.ID] = e
 				}
-				if err := json.NewEncoder(w).Encode(wire.Event(plan, e, roots[e.Because])); err != nil {
+				if err := showJSON(w, wire.Event(plan, e, roots[e.Because]), ""); err != nil {
 					return err
 				}
 			}

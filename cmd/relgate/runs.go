@@ -89,6 +89,9 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 			said = e.Sentence // a headline has no room for what was and what is
 		}
 		fmt.Fprintf(con.out, "  %s  %s\n", utc(e.At), plain(said))
+		if e.Principal != "" {
+			fmt.Fprintf(con.out, "      token %s\n", plain(e.Principal)) // on a line of its own, which no name or reason can look like
+		}
 		if e.Kind == string(evaluator.PlanEvent) {
 			for _, line := range e.Detail {
 				fmt.Fprintf(con.out, "      %s\n", plain(line))
@@ -102,7 +105,7 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 }
 
 func writeBody(w io.Writer, body []byte) error {
-	_, err := fmt.Fprintf(w, "%s\n", bytes.TrimSpace(body))
+	_, err := fmt.Fprintf(w, "%s\n", wire.PlainJSON(bytes.ToValidUTF8(bytes.TrimSpace(body), []byte("\uFFFD"))))
 	return err
 }
 

@@ -90,9 +90,9 @@ func (s *screen) frame(u *runner.RunView, columns, rows int) []string {
 	snap := &u.Snapshot
 	text := words.Run(u.Plan, snap)
 	lines := []string{
-		fmt.Sprintf("%s  %s", s.paint("1", u.Record.ID), u.Plan.Title),
+		fmt.Sprintf("%s  %s", s.paint("1", u.Record.ID), plain(u.Plan.Title)),
 		fmt.Sprintf("%s  %s  %s", snap.At.Format("2006-01-02 15:04:05 MST"), offset(snap.Start, snap.At), s.paint(stateColour(snap.State), snap.State.String())),
-		s.paint(verdictColour(snap.Verdict), text.Headline),
+		s.paint(verdictColour(snap.Verdict), plain(text.Headline)),
 	}
 	lines = append(lines, s.todo(text, columns)...)
 	lines = append(lines, "")
@@ -121,14 +121,14 @@ func (s *screen) todo(text words.Text, columns int) []string {
 		who = "  (" + text.Who + ")"
 	}
 	var lines []string
-	for i, line := range wrapped(text.Do+who, max(20, columns-9)) {
+	for i, line := range wrapped(plain(text.Do+who), max(20, columns-9)) {
 		lead := "         "
 		if i == 0 {
 			lead = "do now   "
 		}
 		lines = append(lines, lead+line)
 	}
-	for _, line := range wrapped(text.Command, max(20, columns-9)) {
+	for _, line := range wrapped(plain(text.Command), max(20, columns-9)) {
 		lines = append(lines, "         "+s.paint("1", line))
 	}
 	return lines

@@ -27,9 +27,7 @@ one running. SIGTERM stops gracefully.
 
 func (c serveCommand) Run(ctx context.Context, con console) error {
 	cfg, problems := config.Load(c.File)
-	for _, p := range problems {
-		fmt.Fprintln(con.err, p)
-	}
+	complain(con.err, problems)
 	if cfg == nil {
 		return exit(exitUsage, fmt.Errorf("%s: %s; nothing was started", c.File, amount(config.Errors(problems), "problem")))
 	}
@@ -58,6 +56,7 @@ func newLog(w io.Writer, level, format string) *slog.Logger {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		l = slog.LevelInfo // unreachable unless the flag's enum is wrong
 	}
+	w = plainLines{w}
 	options := &slog.HandlerOptions{Level: l}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))

@@ -72,8 +72,7 @@ func (c startCommand) Run(ctx context.Context, con console) error {
 		return unreachable(c.astray(wrong))
 	}
 	if c.Output == "json" {
-		_, err := con.out.Write(a.body)
-		return err
+		return writeBody(con.out, a.body)
 	}
 	word := "is there already"
 	if a.status == http.StatusCreated {

@@ -32,7 +32,7 @@ func (c testCommand) Run(con console) error {
 		switch {
 		case err != nil:
 			broken++
-			fmt.Fprintf(con.err, "%v\n", err)
+			fmt.Fprintln(plainLines{con.err}, err)
 		case !same:
 			differ++
 		}
@@ -73,7 +73,7 @@ func (c testCommand) file(con console, path string) (same bool, err error) {
 	}
 	fmt.Fprintf(con.out, "FAIL  %s\n", path)
 	for _, d := range result.Differences {
-		fmt.Fprintln(con.out, d)
+		fmt.Fprintln(plainLines{con.out}, d)
 	}
 	return false, nil
 }

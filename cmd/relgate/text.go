@@ -16,7 +16,7 @@ func offset(start, at time.Time) string {
 
 // eventLine is an event in one line, for people.
 func eventLine(plan *rules.Plan, e, root *evaluator.Event) string {
-	return fmt.Sprintf("%-10s %s", offset(plan.Start, e.At), words.Event(plan, e, root).Headline)
+	return fmt.Sprintf("%-10s %s", offset(plan.Start, e.At), plain(words.Event(plan, e, root).Headline))
 }
 
 // amount writes a count with what is counted: "1 plan", "2 plans".

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -18,7 +16,6 @@ import (
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
-	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
@@ -96,7 +93,8 @@ func (e *encoder) encode(ctx context.Context, s evaluator.Stored) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(wire.Event(plan, &s.Event, root))
+	body, err := json.Marshal(wire.Event(plan, &s.Event, root))
+	return wire.PlainJSON(body), err
 }
 
 // plan is a plan by its digest. Few are in use at a time.
@@ -262,29 +260,4 @@ func (d *daemon) takeHooks(ctx context.Context) *outbox.Outbox {
 		d.log.Warn("webhooks that the config has no more are forgotten at the next start or reload", "err", err)
 	}
 	return hooks
-}
-
-func gateTokens(specs []config.TokenSpec) ([]gate.Token, error) {
-	tokens := make([]gate.Token, len(specs))
-	for i, t := range specs {
-		digest, err := t.Digest()
-		if err != nil {
-			return nil, err
-		}
-		tokens[i] = gate.Token{Name: t.Name, SHA256: fmt.Sprintf("%x", digest), Plans: t.Plans}
-		for _, s := range t.Scopes {
-			tokens[i].Scopes = append(tokens[i].Scopes, gate.Scope(s))
-		}
-	}
-	return tokens, nil
-}
-
-// isLoopback reports whether only this machine can reach an address.
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || (err == nil && ip.IsLoopback())
 }

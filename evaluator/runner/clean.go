@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/rules"
@@ -21,11 +20,33 @@ func clean(wants []Want, answers []rules.Reading) []rules.Reading {
 			reading = answers[i]
 		}
 		reading.Signal, reading.From, reading.To = w.Index, w.From, w.To
-		reading.Detail, reading.Note, reading.Ref = valid(reading.Detail), valid(reading.Note), valid(reading.Ref)
+		reading.Detail, reading.Note, reading.Ref = rules.OneLine(reading.Detail), rules.OneLine(reading.Note), rules.OneLine(reading.Ref)
+		reading.Parts = cleanParts(reading.Parts)
 		dropOdd(&reading)
 		readings[i] = reading
 	}
 	return readings
+}
+
+// cleanParts gives parts whose groups have names that can be shown. The names come from
+// the upstream's data.
+func cleanParts(parts []rules.Parts) []rules.Parts {
+	for i := range parts {
+		for _, g := range parts[i].Groups {
+			if rules.UnsafeIn(g.Name) == "" {
+				continue
+			}
+			clean := slices.Clone(parts)
+			for k := range clean {
+				clean[k].Groups = slices.Clone(clean[k].Groups)
+				for j := range clean[k].Groups {
+					clean[k].Groups[j].Name = rules.OneLine(clean[k].Groups[j].Name)
+				}
+			}
+			return clean
+		}
+	}
+	return parts
 }
 
 // answered leaves out the readings of questions that are still open: the plan
@@ -60,11 +81,9 @@ func dropOdd(r *rules.Reading) {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// valid is s as JSON gives it back.
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
-
+// cleanCommand is a command as a tick keeps it, whoever gave it.
 func cleanCommand(c evaluator.Command) evaluator.Command {
-	c.ID, c.Phase, c.By, c.Why = valid(c.ID), valid(c.Phase), valid(c.By), valid(c.Why)
-	c.Kind = evaluator.CommandKind(valid(string(c.Kind)))
+	c.ID, c.Phase, c.By, c.Why = rules.OneLine(c.ID), rules.OneLine(c.Phase), rules.OneLine(c.By), rules.OneLine(c.Why)
+	c.Kind = evaluator.CommandKind(rules.OneLine(string(c.Kind)))
 	return c
 }

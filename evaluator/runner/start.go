@@ -111,7 +111,7 @@ func (s *Start) same(prior *evaluator.RunRecord) error {
 
 func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Started, error) {
 	var batch []staged
-	begun := evaluator.Begun{By: s.By, Why: s.Why, Principal: s.Principal}
+	begun := evaluator.Begun{By: rules.OneLine(s.By), Why: rules.OneLine(s.Why), Principal: s.Principal}
 	if u := p.underWay(); u != nil {
 		switch {
 		case !s.Supersede:

@@ -157,8 +157,10 @@ func parseCommand(text string) (evaluator.Command, error) {
 			c.Next = p.value
 		case p.key == "blocked":
 			c.Blocked = p.value
+		case p.key == "persons_hold":
+			c.PersonsHold, err = strconv.ParseBool(p.value)
 		default:
-			err = fmt.Errorf("command: %q: want phase=, verdict=, by=, why=, id=, principal=, next= or blocked=", p.key+p.value)
+			err = fmt.Errorf("command: %q: want phase=, verdict=, by=, why=, id=, principal=, next=, blocked= or persons_hold=", p.key+p.value)
 		}
 		if err != nil {
 			return c, err
@@ -178,6 +180,9 @@ func formatCommand(c evaluator.Command) string {
 		if p.value != "" {
 			fmt.Fprintf(&b, " %s=%s", p.key, quote(p.value))
 		}
+	}
+	if c.PersonsHold {
+		b.WriteString(" persons_hold=true")
 	}
 	return b.String()
 }

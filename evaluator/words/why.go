@@ -172,6 +172,8 @@ func refusal(w *evaluator.Why, at time.Time) string {
 		return "the run is held already"
 	case evaluator.WhyNotHeld:
 		return "the run is not held"
+	case evaluator.WhyEvidenceHolds:
+		return "the run is held by evidence: resume needs a token with scope override"
 	case evaluator.WhyNotRolledBack:
 		return "the run is not rolled back"
 	case evaluator.WhyNoSuchPhase:

@@ -103,7 +103,7 @@ func jsonPayload(v any) payload {
 		// object is no pass.
 		return newPayload(jsonType, []byte("{}\n"))
 	}
-	return newPayload(jsonType, b.Bytes())
+	return newPayload(jsonType, wire.PlainJSON(b.Bytes()))
 }
 
 func (a *gateAnswer) fill(said *wire.Answer, b wire.Body, interval time.Duration) {

@@ -15,10 +15,15 @@ import (
 type Scope string
 
 const (
-	Read    Scope = "read"    // ask for verdicts and plans
-	Start   Scope = "start"   // begin a run
-	Command Scope = "command" // hold, resume, override, roll back; also begin a run
+	Read     Scope = "read"     // ask for verdicts and plans
+	Start    Scope = "start"    // begin a run
+	Phase    Scope = "phase"    // say that a phase has begun
+	Stop     Scope = "stop"     // hold, end a person's hold, roll back, report a rollback; send deliveries again
+	Override Scope = "override" // decide by hand, go on against evidence, supersede a run
+	Command  Scope = "command"  // all but read
 )
+
+var scopes = []Scope{Read, Start, Phase, Stop, Override, Command}
 
 // Token lets a bearer in. Only the hash of its secret is kept.
 type Token struct {
@@ -30,105 +35,116 @@ type Token struct {
 
 type token struct {
 	name   string
+	looks  string // the name as looksLike folds it
 	hash   [sha256.Size]byte
 	scopes []Scope
 	plans  []string
 }
 
-func compileTokens(in []Token) ([]token, error) {
-	out := make([]token, 0, len(in))
+// keys is the tokens in force. They are replaced as a whole.
+type keys struct {
+	tokens   []token
+	replaced chan struct{} // closed when others are in force
+}
+
+// caller is who asks. The token is nil when none is configured.
+type caller struct {
+	token *token
+	keys  *keys // that the token was found in
+}
+
+// SetTokens puts other tokens in force: one that is missing is not known from now on,
+// also to the long polls that came with it. An error is of a token's name, hash or
+// scope; the old ones stay then.
+func (g *Gate) SetTokens(tokens []Token) error {
+	next, err := compileTokens(tokens)
+	if err != nil {
+		return err
+	}
+	close(g.keys.Swap(next).replaced)
+	return nil
+}
+
+func compileTokens(in []Token) (*keys, error) {
+	out := &keys{replaced: make(chan struct{})}
 	var errs []error
 	for _, t := range in {
 		c, err := compileToken(t)
-		if err == nil && slices.ContainsFunc(out, func(o token) bool { return o.name == t.Name }) {
+		if err == nil && slices.ContainsFunc(out.tokens, func(o token) bool { return o.name == t.Name }) {
 			err = errors.New("the name is taken by another token")
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("reading token %q: %w", t.Name, err))
 			continue
 		}
-		out = append(out, c)
+		out.tokens = append(out.tokens, c)
 	}
 	return out, errors.Join(errs...)
 }
 
 func compileToken(t Token) (token, error) {
-	c := token{name: t.Name, scopes: t.Scopes, plans: t.Plans}
+	c := token{name: t.Name, looks: looksLike(t.Name), scopes: t.Scopes, plans: t.Plans}
 	if t.Name == "" {
 		return c, errors.New("it has no name")
+	}
+	if err := clean("name", t.Name, maxBy); err != nil {
+		return c, err
 	}
 	if n, err := hex.Decode(c.hash[:], []byte(t.SHA256[:min(len(t.SHA256), 2*sha256.Size)])); err != nil || n != sha256.Size || len(t.SHA256) != 2*sha256.Size {
 		return c, errors.New("sha256 must be the 64 hex digits of the secret's SHA-256")
 	}
 	if len(t.Scopes) == 0 {
-		return c, errors.New("it has no scope: want read, start or command")
+		return c, errors.New("it has no scope: want " + listed(scopes))
 	}
 	for _, s := range t.Scopes {
-		if s != Read && s != Start && s != Command {
-			return c, fmt.Errorf("unknown scope %q: want read, start or command", s)
+		if !slices.Contains(scopes, s) {
+			return c, fmt.Errorf("unknown scope %q: want %s", s, listed(scopes))
 		}
 	}
 	return c, nil
 }
 
-// may reports whether a token has a scope.
-func (t *token) may(s Scope) bool {
-	return slices.Contains(t.scopes, s) || s == Start && slices.Contains(t.scopes, Command)
-}
-
-// sees reports whether a token is good for a plan; nil stands for no tokens at all.
-func (t *token) sees(plan string) bool {
-	return t == nil || len(t.plans) == 0 || slices.Contains(t.plans, plan)
-}
-
-// identify says who asks, or answers 401 or 403 and returns false. The token is
-// nil when none is configured.
-func (g *Gate) identify(w http.ResponseWriter, r *http.Request, scope Scope) (*token, bool) {
-	if len(g.tokens) == 0 {
-		if scope != Read && !g.open {
-			problem(w, http.StatusForbidden, "commands are closed", "no token is configured, and the listener is not for this machine alone")
-			return nil, false
+// listed writes scopes as a choice: "read, start or stop".
+func listed(of []Scope) string {
+	text := string(of[0])
+	for i, s := range of[1:] {
+		if i == len(of)-2 {
+			text += " or " + string(s)
+			break
 		}
-		return nil, true
+		text += ", " + string(s)
 	}
-	t := g.bearer(secretOf(r))
-	if t == nil {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="relgate"`)
-		problem(w, http.StatusUnauthorized, "a token is needed", "send Authorization: Bearer with a token that is configured")
-		return nil, false
-	}
-	if !t.may(scope) {
-		forbid(w, t, "it has no scope "+string(scope))
-		return nil, false
-	}
-	return t, true
+	return text
 }
 
-// admit is identify for one plan. A plan of "" is all of them: a token for some
-// is not enough.
-func (g *Gate) admit(w http.ResponseWriter, r *http.Request, scope Scope, plan string) (*token, bool) {
-	t, ok := g.identify(w, r, scope)
-	if ok && !t.sees(plan) {
-		forbid(w, t, "it is for other plans")
-		return nil, false
-	}
-	return t, ok
+// may reports whether the caller has one of the scopes. Without tokens everyone has
+// all of them.
+func (c caller) may(one ...Scope) bool {
+	return c.token == nil || slices.ContainsFunc(one, func(s Scope) bool {
+		return slices.Contains(c.token.scopes, s) || s != Read && slices.Contains(c.token.scopes, Command)
+	})
 }
 
-func forbid(w http.ResponseWriter, t *token, why string) {
-	problem(w, http.StatusForbidden, "the token is not enough", fmt.Sprintf("token %q: %s", t.name, why))
+// sees reports whether the caller may ask about a plan. A plan of "" is all of them.
+func (c caller) sees(plan string) bool {
+	return c.token == nil || len(c.token.plans) == 0 || slices.Contains(c.token.plans, plan)
+}
+
+// name is the token's, empty without tokens.
+func (c caller) name() string {
+	if c.token == nil {
+		return ""
+	}
+	return c.token.name
 }
 
 // bearer compares with every token in the same time, whichever it is.
-func (g *Gate) bearer(secret string) *token {
-	if secret == "" {
-		return nil
-	}
+func (k *keys) bearer(secret string) *token {
 	hash := sha256.Sum256([]byte(secret))
 	var found *token
-	for i := range g.tokens {
-		if same(&hash, &g.tokens[i].hash) {
-			found = &g.tokens[i]
+	for i := range k.tokens {
+		if same(&hash, &k.tokens[i].hash) {
+			found = &k.tokens[i]
 		}
 	}
 	return found
@@ -158,20 +174,4 @@ func secretOf(r *http.Request) string {
 		return password
 	}
 	return ""
-}
-
-// Require puts a handler of another package behind the same tokens. The plan is
-// the pattern's {plan}; a handler without one needs a token for all plans.
-func (g *Gate) Require(scope Scope, h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if scope != Read {
-			if err := g.cross.Check(r); err != nil {
-				problem(w, http.StatusForbidden, "cross-origin request", err.Error())
-				return
-			}
-		}
-		if _, ok := g.admit(w, r, scope, r.PathValue("plan")); ok {
-			h.ServeHTTP(w, r)
-		}
-	})
 }

@@ -36,20 +36,11 @@ type commandBody struct {
 	Why     string                `json:"why"`
 }
 
-// admitChange is admit for what changes something: pages of other sites are refused.
-func (g *Gate) admitChange(w http.ResponseWriter, r *http.Request, scope Scope, plan string) (*token, bool) {
-	if err := g.cross.Check(r); err != nil {
-		problem(w, http.StatusForbidden, "cross-origin request", "commands are not accepted from pages of other sites")
-		return nil, false
-	}
-	return g.admit(w, r, scope, plan)
-}
-
 // serveCommand takes a command: 200 with its event when it was applied, 409 when
 // it was refused.
 func (g *Gate) serveCommand(w http.ResponseWriter, r *http.Request) {
 	plan := r.PathValue("plan")
-	who, ok := g.admitChange(w, r, Command, plan)
+	who, ok := g.admitChange(w, r, plan)
 	if !ok {
 		return
 	}
@@ -62,9 +53,15 @@ func (g *Gate) serveCommand(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, "bad command", err.Error())
 		return
 	}
-	if who != nil {
-		c.Principal = who.name
+	if !g.has(w, r, who, string(c.Kind), needs[c.Kind]...) {
+		return
 	}
+	if err := who.checkAuthor(c.By); err != nil {
+		problem(w, http.StatusBadRequest, "bad command", err.Error())
+		return
+	}
+	c.Principal = who.name()
+	c.PersonsHold = c.Kind == evaluator.Resume && !who.may(Override)
 	run, refused := g.commanded(r.Context(), plan, at, &c)
 	if refused != nil {
 		refused.write(w)
@@ -137,7 +134,7 @@ func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, at p
 		noRun.write(w)
 		return
 	case err != nil:
-		g.log.Warn("command not committed", "plan", plan, "kind", c.Kind, "by", c.By, "err", err)
+		g.log.Warn("command not committed", "plan", plan, "kind", c.Kind, "by", c.By, "token", c.Principal, "err", err)
 		wait503(w, "the command was not committed", "it may or may not be applied: send it again with the id "+c.ID)
 		return
 	}
@@ -245,7 +242,7 @@ func clean(field, text string, most int) error {
 	if len(text) > most {
 		return fmt.Errorf("%s: %d bytes are too long: want at most %d", field, len(text), most)
 	}
-	if class := wire.UnsafeIn(text); class != "" {
+	if class := rules.UnsafeIn(text); class != "" {
 		return fmt.Errorf("%s: it holds %s: want plain text", field, class)
 	}
 	return nil

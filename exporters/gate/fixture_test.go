@@ -163,6 +163,7 @@ func ask(h http.Handler, method, target, body string, header ...string) *http.Re
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
+	r.Host = "127.0.0.1:8080"
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w.Result()

@@ -89,15 +89,15 @@ type Past interface {
 
 // Config is what a Gate needs.
 type Config struct {
-	Tokens       []Token          // who may ask; none: everyone may read, see OpenCommands
-	OpenCommands bool             // without tokens, commands and starts are taken from everyone; meant for a loopback listener
+	Tokens       []Token          // who may ask, until SetTokens; none: everyone may read, see OpenCommands
+	OpenCommands bool             // the listener is for this machine alone: without tokens, commands and starts are taken from it
 	Commander    Commander        // takes commands; nil: they are answered with 503
 	Starter      Starter          // begins runs; nil: starts are answered with 503
 	Past         Past             // reads ended runs; nil: only what Update gives is known
 	BaseURL      string           // external URL in links, "https://gate.example"; empty: links hold a path only
 	Now          func() time.Time // the clock that ages a verdict; nil: time.Now
 	Waiters      int              // long polls at a time for one token; 100 if zero
-	Log          *slog.Logger     // commands and their failures; nil: nothing
+	Log          *slog.Logger     // refused requests, commands that fail; nil: nothing
 }
 
 // Views is everything that the gate shows.
@@ -150,7 +150,8 @@ type Gate struct {
 	past      *past
 	open      bool
 	log       *slog.Logger
-	tokens    []token
+	keys      atomic.Pointer[keys]
+	refused   refusals
 	waiters   waiters
 	cross     *http.CrossOriginProtection
 	counts    counts
@@ -171,7 +172,7 @@ func New(c Config) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{
-		now: c.Now, base: base, commander: c.Commander, starter: c.Starter, open: c.OpenCommands, log: c.Log, tokens: tokens,
+		now: c.Now, base: base, commander: c.Commander, starter: c.Starter, open: c.OpenCommands, log: c.Log,
 		waiters:  waiters{limit: c.Waiters, busy: map[string]int{}},
 		cross:    http.NewCrossOriginProtection(),
 		draining: make(chan struct{}),
@@ -186,6 +187,7 @@ func New(c Config) (*Gate, error) {
 		g.waiters.limit = 100
 	}
 	g.past = &past{from: c.Past, base: base, log: g.log, found: map[string]*runBoard{}}
+	g.keys.Store(tokens)
 	g.board.Store(&board{changed: make(chan struct{})})
 	g.mux = g.routes()
 	return g, nil

@@ -21,7 +21,7 @@ const (
 
 // servePlans lists the plans that the token is good for.
 func (g *Gate) servePlans(w http.ResponseWriter, r *http.Request) {
-	who, ok := g.identify(w, r, Read)
+	who, ok := g.reader(w, r)
 	if !ok || !withoutQuery(w, r) {
 		return
 	}
@@ -56,7 +56,7 @@ func withoutQuery(w http.ResponseWriter, r *http.Request) bool {
 // servePlan answers a whole run of a plan: the newest, or the one that is asked for.
 func (g *Gate) servePlan(w http.ResponseWriter, r *http.Request) {
 	plan := r.PathValue("plan")
-	if _, ok := g.admit(w, r, Read, plan); !ok {
+	if _, ok := g.admit(w, r, plan); !ok {
 		return
 	}
 	var at pin
@@ -160,20 +160,19 @@ func (g *Gate) serveRuns(w http.ResponseWriter, r *http.Request) {
 		}
 		return err
 	})
-	who, ok := g.identify(w, r, Read)
+	who, ok := g.reader(w, r)
 	switch {
 	case !ok:
 		return
 	case err != nil:
 		problem(w, http.StatusBadRequest, "bad query", err.Error())
 		return
-	case plan != "" && !who.sees(plan):
-		forbid(w, who, "it is for other plans")
+	case plan != "" && !g.covers(w, r, who, plan):
 		return
 	}
 	plans := []string{plan}
-	if plan == "" && who != nil && len(who.plans) > 0 {
-		plans = who.plans
+	if plan == "" && who.token != nil && len(who.token.plans) > 0 {
+		plans = who.token.plans
 	}
 	list := wire.RunList{APIVersion: wire.APIVersion, Runs: []wire.RunSummary{}}
 	var records []evaluator.RunRecord
@@ -207,7 +206,7 @@ func parseLimit(value string, most int) (int, error) {
 func (g *Gate) runNamed(w http.ResponseWriter, r *http.Request) *runBoard {
 	id := r.PathValue("id")
 	plan := planOf(id)
-	if _, ok := g.admit(w, r, Read, plan); !ok {
+	if _, ok := g.admit(w, r, plan); !ok {
 		return nil
 	}
 	if plan == "" {

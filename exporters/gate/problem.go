@@ -17,6 +17,7 @@ func writeProblem(w http.ResponseWriter, p wire.Problem) {
 	if err != nil {
 		b = []byte("{}") // unreachable: strings and a number have a JSON form
 	}
+	b = wire.PlainJSON(b)
 	h := w.Header()
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", notStored)

@@ -112,7 +112,7 @@ func (g *Gate) serveGate(w http.ResponseWriter, r *http.Request, rest string) {
 		refuseMethod(w, r, http.MethodGet, http.MethodHead, http.MethodPost)
 		return
 	}
-	who, ok := g.admit(w, r, Read, at.plan)
+	who, ok := g.admit(w, r, at.plan)
 	if !ok || !readPosted(w, r, v) {
 		return
 	}
@@ -125,14 +125,13 @@ func (g *Gate) serveGate(w http.ResponseWriter, r *http.Request, rest string) {
 	if q.onFail {
 		v = viewRollbackOnFail
 	}
-	name := ""
-	if who != nil {
-		name = who.name
-	}
-	a, refused := g.await(r.Context(), at, q, name)
-	if refused != nil {
+	a, refused := g.await(w, r, at, q, who)
+	switch {
+	case refused != nil:
 		refused.write(w)
 		return
+	case a == nil:
+		return // its token was revoked, and that is answered
 	}
 	g.counts.add(v, a.write(w, r, v, q.pending))
 }

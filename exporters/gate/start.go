@@ -15,8 +15,8 @@ import (
 // serveStart begins a run: 201 when it was begun, 200 when it was there already.
 func (g *Gate) serveStart(w http.ResponseWriter, r *http.Request) {
 	plan := r.PathValue("plan")
-	who, ok := g.admitChange(w, r, Start, plan)
-	if !ok {
+	who, ok := g.admitChange(w, r, plan)
+	if !ok || !g.has(w, r, who, "start", Start) {
 		return
 	}
 	body, ok := readJSON(w, r)
@@ -28,9 +28,14 @@ func (g *Gate) serveStart(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, "bad start", err.Error())
 		return
 	}
-	if who != nil {
-		s.Principal = who.name
+	if s.Supersede && !g.has(w, r, who, "supersede", Override) {
+		return
 	}
+	if err := who.checkAuthor(s.By); err != nil {
+		problem(w, http.StatusBadRequest, "bad start", err.Error())
+		return
+	}
+	s.Principal = who.name()
 	if g.starter == nil {
 		wait503(w, "runs are not begun here", "starts are disabled on this daemon")
 		return
@@ -58,7 +63,7 @@ func (g *Gate) refuseStart(w http.ResponseWriter, plan string, s *StartRequest, 
 		noPlan(plan).write(w)
 		return
 	}
-	g.log.Warn("run not committed", "plan", plan, "version", s.Version, "by", s.By, "err", err)
+	g.log.Warn("run not committed", "plan", plan, "version", s.Version, "by", s.By, "token", s.Principal, "err", err)
 	wait503(w, "the run was not committed", "it may or may not have begun: send the same start again")
 }
 

@@ -14,8 +14,9 @@ type Answers struct {
 
 // Stats is what the gate has done since it was made.
 type Stats struct {
-	Answers []Answers // every view and status there is, also those of zero
-	Waiting int       // long polls now
+	Answers  []Answers      // every view and status there is, also those of zero
+	Waiting  int            // long polls now
+	Refusals []RefusalCount // every reason there is, also those of zero
 }
 
 var countedStatuses = [...]int{
@@ -35,7 +36,7 @@ func (c *counts) add(v view, status int) {
 
 // Stats is a copy of the counts.
 func (g *Gate) Stats() Stats {
-	s := Stats{Waiting: g.waiters.count()}
+	s := Stats{Waiting: g.waiters.count(), Refusals: g.refused.counts()}
 	for i, v := range viewNames {
 		for j, status := range countedStatuses {
 			s.Answers = append(s.Answers, Answers{View: v, Status: status, Count: g.counts[i][j].Load()})

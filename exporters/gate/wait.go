@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -71,24 +72,34 @@ func (g *Gate) look(ctx context.Context, at *where) (*gateAnswer, *board, *refus
 // await answers when what the request waits for has come, and at the end of its
 // patience with what is known then: with after, a newer generation; without, a
 // final verdict; in any case a decision, or a run, that was not there when it began. A
-// token with too many long polls is answered at once, as is everyone while draining.
-func (g *Gate) await(ctx context.Context, at where, q question, who string) (*gateAnswer, *refusal) {
+// token with too many long polls is answered at once, as is everyone while draining. One
+// that is not let in any more since other tokens are in force is answered here, and await
+// returns nothing.
+func (g *Gate) await(w http.ResponseWriter, r *http.Request, at where, q question, who caller) (*gateAnswer, *refusal) {
+	ctx, name := r.Context(), who.name()
 	first, b, refused := g.look(ctx, &at)
-	if q.wait <= 0 || refused != nil || q.met(first, first) || !g.waiters.enter(who) {
+	if q.wait <= 0 || refused != nil || q.met(first, first) || !g.waiters.enter(name) {
 		return first, refused
 	}
-	defer g.waiters.leave(who)
+	defer g.waiters.leave(name)
 	timer := time.NewTimer(jittered(q.wait))
 	defer timer.Stop()
 	for last := false; ; {
 		select {
 		case <-b.changed:
+		case <-who.keys.replaced:
 		case <-timer.C:
 			last = true
 		case <-g.draining:
 			last = true
 		case <-ctx.Done():
 			last = true // the answer has no reader
+		}
+		if who.keys != g.keys.Load() {
+			var ok bool
+			if who, ok = g.admit(w, r, at.plan); !ok {
+				return nil, nil
+			}
 		}
 		var a *gateAnswer
 		if a, b, refused = g.look(ctx, &at); last || refused != nil || q.met(first, a) {

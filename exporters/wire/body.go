@@ -111,10 +111,11 @@ type Run struct {
 
 // Hold is who keeps the run from going on, and why.
 type Hold struct {
-	Kind   string `json:"kind"` // person, rule
-	By     string `json:"by"`   // the person, or the name of the rollback rule
-	Cause  string `json:"cause"`
-	Reason string `json:"reason"`
+	Kind      string `json:"kind"`      // person, rule
+	By        string `json:"by"`        // the person, in the sender's words, or the name of the rollback rule
+	Principal string `json:"principal"` // name of the token that proved the person; empty without tokens
+	Cause     string `json:"cause"`
+	Reason    string `json:"reason"`
 }
 
 // Rule is one rule with the numbers that it rests on.
@@ -136,10 +137,11 @@ type Rule struct {
 
 // Override is a decision that a person took.
 type Override struct {
-	Verdict string     `json:"verdict"`
-	By      string     `json:"by"`
-	Why     string     `json:"why"`
-	At      *time.Time `json:"at"`
+	Verdict   string     `json:"verdict"`
+	By        string     `json:"by"`        // in the sender's words
+	Principal string     `json:"principal"` // name of the token that proved it; empty without tokens
+	Why       string     `json:"why"`
+	At        *time.Time `json:"at"`
 }
 
 // Links lead on; a link to what does not exist is null.
@@ -297,10 +299,10 @@ type EventBody struct {
 	Sentence  string     `json:"sentence"`
 	Detail    []string   `json:"detail"`
 	Owner     string     `json:"owner"`
-	Action    string     `json:"action"`  // what is to be done
-	Command   string     `json:"command"` // the rehearsed command
-	By        string     `json:"by"`      // of a command: who, in the sender's words
-	Principal string     `json:"principal"`
+	Action    string     `json:"action"`    // what is to be done
+	Command   string     `json:"command"`   // the rehearsed command
+	By        string     `json:"by"`        // of a command: who, in the sender's words
+	Principal string     `json:"principal"` // name of the token that proved it; empty without tokens
 	Why       string     `json:"why"`
 	Evidence  *Evidence  `json:"evidence"`
 	Begun     *Begun     `json:"begun"`   // of the event that begins a run

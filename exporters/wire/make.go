@@ -131,7 +131,7 @@ func (b *Body) ofPhase(v *RunView, k int) {
 	b.PercentComplete = percentComplete(s, p)
 	b.Summary = summary(s, p, b.Rules)
 	if by, why := overridden(p); by != "" {
-		b.Override = &Override{Verdict: p.Verdict.String(), By: by, Why: why, At: at(p.Decided)}
+		b.Override = &Override{Verdict: p.Verdict.String(), By: by, Principal: p.Why.Principal, Why: why, At: at(p.Decided)}
 	}
 }
 
@@ -175,7 +175,7 @@ func holdOf(v *RunView) *Hold {
 	if !s.Held {
 		return nil
 	}
-	h := &Hold{Kind: "person", By: s.Holder.By, Cause: s.Holder.Cause.String(), Reason: holdReason(v.Plan, s)}
+	h := &Hold{Kind: "person", By: s.Holder.By, Principal: s.Holder.Principal, Cause: s.Holder.Cause.String(), Reason: holdReason(v.Plan, s)}
 	if s.Holder.Rule {
 		h.Kind = "rule"
 	}

@@ -220,15 +220,3 @@ func TestWhatIsNotKnownIsNull(t *testing.T) {
 		t.Errorf("evidence %v, type %v", none["evidence"], none["type"])
 	}
 }
-
-func TestUnsafe(t *testing.T) {
-	for text, want := range map[string]string{
-		"API 5xx 5.0 % > 3 %": "", "Größe, 大": "", "a\tb": "a control character", "a\nb": "a line break", "a\rb": "a line break", "a\u2028b": "a line break",
-		"\x1b[2J": "the escape character", "a\u009bb": "the escape character", "a\x00b": "a control character", "a\x7fb": "a control character",
-		"a\u202eb": "a bidirectional control", "a\u2066b": "a bidirectional control", "a\u200fb": "a bidirectional control", "a\xffb": "text that is not UTF-8",
-	} {
-		if got := wire.UnsafeIn(text); got != want {
-			t.Errorf("%q holds %q, want %q", text, got, want)
-		}
-	}
-}

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -190,7 +189,7 @@ var secretish = regexp.MustCompile(`(?i)\b((x-amz-security-token|x-amz-credentia
 // most MaxDetail bytes.
 func Scrub(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+		if rules.Unsafe(r) != "" || r == utf8.RuneError {
 			return ' '
 		}
 		return r
