@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/relgate/relgate/config"
 )
 
@@ -257,6 +259,12 @@ func TestNobodyGetsIn(t *testing.T) {
 	}
 	before := events()
 	shapes := attacks()
+	counted, want := refusals(d), map[string]int{}
+	for _, tt := range shapes {
+		if tt.reason != "" {
+			want[tt.reason]++
+		}
+	}
 	t.Run("shapes", func(t *testing.T) {
 		for _, tt := range shapes {
 			t.Run(tt.about, func(t *testing.T) {
@@ -274,6 +282,21 @@ func TestNobodyGetsIn(t *testing.T) {
 	if after := events(); after != before {
 		t.Errorf("something changed: %s, before it was %s", after, before)
 	}
+	for reason, n := range refusals(d) {
+		if n -= counted[reason]; n > 0 || want[reason] > 0 {
+			counted[reason] = n
+		} else {
+			delete(counted, reason)
+		}
+	}
+	if diff := cmp.Diff(want, counted); diff != "" {
+		t.Errorf("refusals by their reason (-want +counted):\n%s", diff)
+	}
+	for reason := range want {
+		if !strings.Contains(log.String(), "reason="+reason) {
+			t.Errorf("the log has no line for the reason %s", reason)
+		}
+	}
 	if len(shapes) < 70 {
 		t.Errorf("%d shapes only", len(shapes))
 	}
@@ -289,6 +312,15 @@ func TestNobodyGetsIn(t *testing.T) {
 	if after := events(); after == before {
 		t.Error("a command that was taken changed nothing")
 	}
+}
+
+// refusals is what the daemon counts, by reason.
+func refusals(d *daemon) map[string]int {
+	counts := map[string]int{}
+	for _, r := range d.gate.Stats().Refusals {
+		counts[r.Reason] = int(r.Count)
+	}
+	return counts
 }
 
 // exchange sends bytes over a connection of their own and reads n answers. Then it asks
