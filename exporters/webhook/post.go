@@ -88,7 +88,7 @@ func forOrders(t *http.Transport) *http.Transport {
 	if t.TLSClientConfig != nil {
 		t.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	}
-	t.IdleConnTimeout = orderIdle
+	t.IdleConnTimeout, t.MaxIdleConnsPerHost = orderIdle, 32
 	return t
 }
 

@@ -92,6 +92,8 @@ func play(t *testing.T, events []string, plays, stops []int) string {
 		}
 	}
 	waiting := func() (ids []string) { // orders without any attempt
+		mu.Lock()
+		defer mu.Unlock()
 		for _, stored := range f.Stored {
 			for _, s := range stored {
 				if s.Event.Order() && !asked[s.Event.ID] {
