@@ -249,18 +249,23 @@ var eventStates = map[string][]string{
 	"plan":          {"edited"},
 }
 
-// orderTypes lists the types that orders can have. A run is resumed to the state
-// that it was held in.
-var orderTypes = []string{
-	"relgate.run.rolled_back", "relgate.run.held", "relgate.run.waiting", "relgate.run.monitoring", "relgate.run.passed", "relgate.run.failed",
-	"relgate.run.superseded", "relgate.rule.fired", "relgate.command.applied",
+// severities lists the severities of events, the least first.
+var severities = []string{"info", "warning", "critical"}
+
+// orderTypes maps the types that orders can have to their severity. A run goes on
+// from a hold in any of its states.
+var orderTypes = map[string]string{
+	"relgate.run.rolled_back": "critical", "relgate.run.failed": "critical", "relgate.rule.fired": "critical",
+	"relgate.run.held": "warning", "relgate.run.superseded": "warning",
+	"relgate.run.waiting": "info", "relgate.run.monitoring": "info", "relgate.run.passed": "info", "relgate.command.applied": "info",
 }
 
 // checkSelection reports what can never be sent to a webhook.
 func checkSelection(c rules.Checker, w *WebhookSpec) {
 	if w.Severity != "" {
-		c.At("severity").OneOf("unknown-severity", "severity", w.Severity, []string{"info", "warning", "critical"})
+		c.At("severity").OneOf("unknown-severity", "severity", w.Severity, severities)
 	}
+	bad := false
 	for i, t := range w.Types {
 		at := c.At("types").Index(i)
 		kind, state, _ := strings.Cut(strings.TrimPrefix(t, "relgate."), ".")
@@ -268,17 +273,23 @@ func checkSelection(c rules.Checker, w *WebhookSpec) {
 		switch {
 		case !strings.HasPrefix(t, "relgate.") || !known:
 			at.Fail("unknown-type-of-event", `write "relgate.KIND.STATE", as in "relgate.run.rolled_back"`, "type %q: want one of the kinds %s", t, strings.Join(eventKinds, ", "))
+			bad = true
 		case !slices.Contains(states, state):
+			bad = true
 			at.Fail("unknown-type-of-event", rules.DidYouMean(state, states), "type %q: a %s event leads to %s", t, kind, strings.Join(states, ", "))
 		}
 	}
-	ordered := func(t string) bool {
+	if w.Class != "action" || bad {
+		return
+	}
+	for t, severity := range orderTypes {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(t, "relgate."), ".")
-		return slices.Contains(w.Events, kind) || slices.Contains(w.Types, t)
+		selected := len(w.Events)+len(w.Types) == 0 || slices.Contains(w.Events, kind) || slices.Contains(w.Types, t)
+		if selected && slices.Index(severities, severity) >= slices.Index(severities, w.Severity) {
+			return
+		}
 	}
-	if w.Class == "action" && len(w.Events)+len(w.Types) > 0 && !slices.ContainsFunc(orderTypes, ordered) {
-		c.Warn("no-orders", `add "run" to events`, "nothing that this webhook selects is an order: it is told of no rollback, hold, resume or abort")
-	}
+	c.Warn("no-orders", `add "run" to events`, "nothing that this webhook selects is an order: it is told of no rollback, hold, resume or abort")
 }
 
 // checkProxy reports a proxy in the config itself that is not a URL, and warns of one

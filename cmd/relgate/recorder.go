@@ -33,12 +33,13 @@ type delivered struct {
 	Endpoint string `json:"endpoint"`
 	ID       string `json:"id"`
 	Type     string `json:"type"`
+	Order    bool   `json:"order"`
 }
 
 func newRecorder(ctx context.Context, path string) (*recorder, error) {
 	r := &recorder{secret: randomSecret()}
 	var err error
-	if r.verifier, err = webhook.NewReceiver(webhook.ReceiverConfig{Secrets: []string{r.secret}}); err != nil {
+	if r.verifier, err = webhook.NewReceiver(webhook.ReceiverConfig{Secrets: []string{r.secret}, Refuse: r.record}); err != nil {
 		return nil, err
 	}
 	if r.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644); err != nil {
@@ -60,22 +61,15 @@ func (r *recorder) url(endpoint string) string {
 func (r *recorder) Run(ctx context.Context) error { return serveUntil(ctx, r.server, r.listener) }
 
 // ServeHTTP verifies a delivery and writes it down.
-func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	record := delivered{Endpoint: strings.TrimPrefix(req.URL.Path, "/"), ID: req.Header.Get("webhook-id"), Type: req.Header.Get("ce-type")}
-	r.verifier.ServeHTTP(&afterVerified{ResponseWriter: w, write: func() error { return r.write(record) }}, req)
-}
+func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.verifier.ServeHTTP(w, req) }
 
-// afterVerified calls write before a success is answered.
-type afterVerified struct {
-	http.ResponseWriter
-	write func() error
-}
-
-func (a *afterVerified) WriteHeader(status int) {
-	if status/100 == 2 && a.write() != nil {
-		status = http.StatusInternalServerError
+// record writes a verified delivery down. One that cannot be written is refused, so
+// that it comes again.
+func (r *recorder) record(got webhook.Received) (status int) {
+	if r.write(delivered{Endpoint: strings.TrimPrefix(got.Endpoint, "/"), ID: got.ID, Type: got.Type, Order: got.Order}) != nil {
+		return http.StatusInternalServerError
 	}
-	a.ResponseWriter.WriteHeader(status)
+	return 0
 }
 
 func (r *recorder) write(d delivered) error {
@@ -94,7 +88,7 @@ type tally struct {
 	Endpoint   string `json:"endpoint"`
 	Verified   int    `json:"verified"`   // different events, signatures checked
 	Repeated   int    `json:"repeated"`   // deliveries of events that it had already
-	OutOfOrder int    `json:"outOfOrder"` // events that came for the first time after a later one of their run
+	OutOfOrder int    `json:"outOfOrder"` // events, but orders, that came for the first time after a later one of their run
 }
 
 // tallies counts everything that was ever written down.
@@ -114,7 +108,7 @@ func (r *recorder) tallies(endpoints []string) ([]tally, error) {
 		if counts[d.Endpoint] == nil {
 			counts[d.Endpoint] = &counting{had: map[string]bool{}, newest: map[string]uint64{}}
 		}
-		counts[d.Endpoint].add(d.ID)
+		counts[d.Endpoint].add(d.ID, d.Order)
 	}
 	out := make([]tally, len(endpoints))
 	for i, name := range endpoints {
@@ -129,16 +123,19 @@ func (r *recorder) tallies(endpoints []string) ([]tally, error) {
 type counting struct {
 	tally
 	had    map[string]bool
-	newest map[string]uint64 // :: run → number of its newest event
+	newest map[string]uint64 // :: run → number of its newest event that is no order
 }
 
-func (c *counting) add(id string) {
+func (c *counting) add(id string, order bool) {
 	if c.had[id] {
 		c.Repeated++
 		return
 	}
 	c.had[id] = true
 	c.Verified++
+	if order {
+		return
+	}
 	run, n := id[:strings.LastIndexByte(id, '/')+1], ordinal(id)
 	if n < c.newest[run] {
 		c.OutOfOrder++

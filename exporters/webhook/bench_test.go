@@ -87,7 +87,7 @@ func insert(db *sql.DB, from, n int) error {
 func sampleEvent(n int) evaluator.Event {
 	return evaluator.Event{
 		ID: "REL-2025-06-04/17", N: uint64(n), Plan: "REL-2025-06-04", At: time.Unix(1749002400, 0).UTC(), Kind: evaluator.RuleEvent,
-		Subject: "api-5xx-high", To: "fired", Totals: []evaluator.Total{{Signal: "api_5xx_rate", Bad: 302, Samples: 6000}, {Signal: "crash_free", Bad: 12, Samples: 14904}},
+		Subject: "api-5xx-high", To: "breaching", Totals: []evaluator.Total{{Signal: "api_5xx_rate", Bad: 302, Samples: 6000}, {Signal: "crash_free", Bad: 12, Samples: 14904}},
 		Notify: []string{"pipeline", "a", "chat", strings.Repeat("x", 300)},
 	}
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -82,7 +83,11 @@ func forOrders(t *http.Transport) *http.Transport {
 	t.ForceAttemptHTTP2 = false
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
-	t.IdleConnTimeout = orderIdle
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{} // Clone has filled in HTTP/2
+	if t.TLSClientConfig != nil {
+		t.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	}
+	t.IdleConnTimeout, t.MaxIdleConnsPerHost = orderIdle, 32
 	return t
 }
 

@@ -3,12 +3,15 @@ package webhook
 import (
 	"fmt"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -25,12 +28,12 @@ const (
 	takesAndFails
 )
 
-// Whatever a receiver does, and whenever the process is stopped and started
-// again, every event of every run arrives, and none before the one in front of it
-// in its run.
-func TestEveryEventArrivesInOrder(t *testing.T) {
+// Whatever a receiver does, and whenever the process is stopped and started again,
+// every event of every run arrives, none but an order before the one in front of it
+// in its run, and every order is attempted as soon as it is committed.
+func TestEveryEventArrivesOrdersFirstAndTheRestInOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		events := rapid.SliceOfN(rapid.SampledFrom([]string{"A", "B", "C"}), 1, 40).Draw(rt, "runs of the events")
+		events := rapid.SliceOfN(rapid.SampledFrom([]string{"A", "B", "C", "A!", "B!", "C!"}), 1, 40).Draw(rt, "runs of the events, orders marked")
 		plays := rapid.SliceOfN(rapid.IntRange(int(takes), int(takesAndFails)), 0, 60).Draw(rt, "behaviour")
 		stops := rapid.SliceOfN(rapid.IntRange(0, 90), 0, 6).Draw(rt, "seconds between restarts")
 		synctest.Test(t, func(t *testing.T) {
@@ -49,13 +52,17 @@ func play(t *testing.T, events []string, plays, stops []int) string {
 	if err != nil {
 		return err.Error()
 	}
-	n := 0
+	var mu sync.Mutex
+	n, asked := 0, map[string]bool{} // :: id → there was an attempt
 	moody := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		does := takes
 		if n < len(plays) {
 			does = behaviour(plays[n])
 		}
 		n++
+		asked[r.Header.Get("webhook-id")] = true
+		mu.Unlock()
 		if does == takes || does == takesAndHangs {
 			receiver.ServeHTTP(w, r)
 		}
@@ -76,8 +83,25 @@ func play(t *testing.T, events []string, plays, stops []int) string {
 	fresh := func() *outbox.Outbox { return box(t, f, outbox.Action, Config{Transport: handler{moody}}, endpoint()) }
 	commit := func(runs []string) {
 		for _, run := range runs {
-			f.CommitTo(t, run, 1)
+			plan, order := strings.CutSuffix(run, "!")
+			e := evaluator.Event{Plan: plan}
+			if order {
+				e.Kind, e.To = evaluator.RunEvent, "rolled_back"
+			}
+			f.Commit(t, e)
 		}
+	}
+	waiting := func() (ids []string) { // orders without any attempt
+		mu.Lock()
+		defer mu.Unlock()
+		for _, stored := range f.Stored {
+			for _, s := range stored {
+				if s.Event.Order() && !asked[s.Event.ID] {
+					ids = append(ids, s.Event.ID)
+				}
+			}
+		}
+		return ids
 	}
 	half := len(events) / 2
 	commit(events[:half])
@@ -88,7 +112,12 @@ func play(t *testing.T, events []string, plays, stops []int) string {
 	}
 	h := fresh()
 	stop := start(t, h)
+	synctest.Wait()
 	commit(events[half:])
+	synctest.Wait()
+	if late := waiting(); len(late) > 0 {
+		return fmt.Sprintf("orders %v were not tried at once", late)
+	}
 	drain(t, h)
 	stop()
 	got := receiver.Tally()

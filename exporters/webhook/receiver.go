@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/exporters/outbox"
 )
 
@@ -34,6 +36,7 @@ type Received struct {
 	Type     string
 	Run      string // names the run: the id without the event's number; empty for what is not an event
 	N        uint64 // the event's number in its run, from 1; 0 for what is not an event
+	Order    bool   // it is an order, which goes before everything else
 	At       time.Time
 	Body     []byte
 }
@@ -45,12 +48,12 @@ type Tally struct {
 	Refused    int // verified, and refused on purpose
 	Delivered  int // verified and new
 	Duplicates int // verified and had before, by id
-	OutOfOrder int // new, and older than one that was new before it, of the same run at the same endpoint
+	OutOfOrder int // new, no order, and older than one that was new before it and no order, of the same run at the same endpoint
 }
 
 // Receiver is the other end: an http.Handler that takes deliveries as a careful
 // program would. It verifies both signatures and the timestamp, takes each id
-// once, and checks that events come in order. Every path is an endpoint of its
+// once, and checks that events but orders come in order. Every path is an endpoint of its
 // own. It keeps what it got in memory: it is for demonstrations and tests.
 type Receiver struct {
 	config ReceiverConfig
@@ -180,14 +183,22 @@ func (r *Receiver) verify(h http.Header, body []byte) error {
 
 func parse(body []byte) (Received, error) {
 	var m struct {
-		Type      string                     `json:"type"`
-		Timestamp time.Time                  `json:"timestamp"`
-		Data      map[string]json.RawMessage `json:"data"`
+		Type      string          `json:"type"`
+		Timestamp time.Time       `json:"timestamp"`
+		Data      json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(body, &m); err != nil || m.Type == "" || m.Timestamp.IsZero() || m.Data == nil {
+	if err := json.Unmarshal(body, &m); err != nil || m.Type == "" || m.Timestamp.IsZero() || !bytes.HasPrefix(m.Data, []byte{'{'}) {
 		return Received{}, errors.New("the body is not {type, timestamp, data}")
 	}
-	return Received{Type: m.Type, Body: body}, nil
+	var e struct {
+		Kind    evaluator.EventKind `json:"kind"`
+		Subject string              `json:"subject"`
+		From    string              `json:"from"`
+		To      string              `json:"to"`
+	}
+	_ = json.Unmarshal(m.Data, &e) // what is no event is no order
+	ev := evaluator.Event{Kind: e.Kind, Subject: e.Subject, From: e.From, To: e.To}
+	return Received{Type: m.Type, Order: ev.Order(), Body: body}, nil
 }
 
 func (r *Receiver) takeLocked(got Received) {
@@ -199,7 +210,7 @@ func (r *Receiver) takeLocked(got Received) {
 	r.seen[key] = true
 	r.tally.Delivered++
 	r.got = append(r.got, got)
-	if got.N == 0 {
+	if got.N == 0 || got.Order {
 		return
 	}
 	key = got.Endpoint + "\n" + got.Run
