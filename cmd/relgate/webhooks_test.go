@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -174,5 +175,55 @@ func TestAFailedStartForgetsNoWebhook(t *testing.T) {
 	defer j.Close()
 	if names := endpointsOf(t, j); !slices.Contains(names, "old") {
 		t.Errorf("got %q, want the old webhook among them", names)
+	}
+}
+
+// away is a receiver that answers 503.
+type away struct{ asked chan struct{} }
+
+func (a away) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case a.asked <- struct{}{}:
+	default:
+	}
+	return &http.Response{StatusCode: http.StatusServiceUnavailable, Body: http.NoBody, Request: r}, nil
+}
+
+// Without any dead letter, retry has what waits tried now and says how much that is.
+func TestRetryHurriesWhatWaits(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "x")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
+	c, problems := config.Load(writeConfig(t, t.TempDir(), plainConfig+"[webhooks.ops]\nurl = \"https://example.com/\"\n"))
+	if c == nil || config.Errors(problems) > 0 {
+		t.Fatal(problems)
+	}
+	hook, log := away{make(chan struct{}, 1)}, slog.New(slog.DiscardHandler)
+	d, err := newDaemon(t.Context(), assembly{config: c, clock: newWallClock(log), upstreams: upstreams{log: log}, transport: hook, log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	<-hook.asked
+	retry := func(query string) (int, string) {
+		mux, w := http.NewServeMux(), httptest.NewRecorder()
+		mux.HandleFunc("POST /v1/deliveries/{endpoint}/retry", d.retryDeliveries)
+		mux.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/deliveries/"+query, nil))
+		return w.Code, strings.TrimSpace(w.Body.String())
+	}
+	eventually(t, "an event that is hurried", func() bool {
+		code, body := retry("ops/retry")
+		return code == http.StatusOK && body == `{"again":0,"hurried":1}`
+	})
+	if code, body := retry("ops/retry?event=another/1"); code != http.StatusNotFound || !strings.Contains(body, "waits for no attempt") {
+		t.Errorf("an event that does not wait: %d %s, want 404", code, body)
+	}
+	if code, _ := retry("other/retry"); code != http.StatusNotFound {
+		t.Errorf("another endpoint: %d, want 404", code)
+	}
+	cancel()
+	if err := errors.Join(<-ended, d.close()); err != nil {
+		t.Error(err)
 	}
 }
