@@ -59,6 +59,15 @@ func (f feed) Pending(ctx context.Context, endpoint string) ([]outbox.RunCursor,
 	return out, err
 }
 
+func (f feed) Orders(ctx context.Context, endpoint string) ([]outbox.Order, error) {
+	orders, err := f.Journal.Orders(ctx, endpoint)
+	out := make([]outbox.Order, len(orders))
+	for i, o := range orders {
+		out[i] = outbox.Order(o)
+	}
+	return out, err
+}
+
 func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]outbox.DeadLetter, error) {
 	letters, err := f.Journal.DeadLetters(ctx, endpoint)
 	out := make([]outbox.DeadLetter, len(letters))
@@ -120,18 +129,25 @@ func running(tb testing.TB, run func(context.Context) error) {
 // theRun is the run whose events are sent.
 const theRun = "wide@1.0.0"
 
-// fired is the event of a rollback rule.
-func fired(n uint64) evaluator.Event {
+// fired is the event of a rollback rule that has fired: an order.
+func fired(n uint64) evaluator.Event { return changed(n, evaluator.RuleBreaching, evaluator.RuleFired) }
+
+// breached is the event of a rollback rule whose time runs: it is told in order.
+func breached(n uint64) evaluator.Event {
+	return changed(n, evaluator.RuleClear, evaluator.RuleBreaching)
+}
+
+func changed(n uint64, from, to evaluator.RuleState) evaluator.Event {
 	at := epoch.Add(time.Duration(n) * time.Second)
 	return evaluator.Event{
 		ID: theRun + ".k3x9/" + strconv.FormatUint(n, 10), N: n, Plan: "wide", At: at, Kind: evaluator.RuleEvent,
-		Subject: "r" + signalName(0), From: "breaching", To: "fired", Cause: rules.CauseThreshold,
+		Subject: "r" + signalName(0), From: string(from), To: string(to), Cause: rules.CauseThreshold,
 		Evidence: &evaluator.Evidence{Signal: signalName(0), Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
 	}
 }
 
 // commit makes a tick of so many events durable.
-func (s *store) commit(tb testing.TB, events int) {
+func (s *store) commit(tb testing.TB, events int, event func(n uint64) evaluator.Event) {
 	tb.Helper()
 	e := evaluator.Entry{
 		Run: theRun, After: s.seq, Digest: "d", Tick: evaluator.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)},
@@ -142,7 +158,7 @@ func (s *store) commit(tb testing.TB, events int) {
 	}
 	for range events {
 		s.n++
-		e.Events = append(e.Events, fired(s.n))
+		e.Events = append(e.Events, event(s.n))
 	}
 	if err := s.Commit(tb.Context(), evaluator.Batch{e}); err != nil {
 		tb.Fatal(err)
@@ -204,12 +220,17 @@ func (h *byHand) send(tb testing.TB) {
 // BenchmarkCommittedEvent is one event from before its commit to the journal
 // until the receiver has it, against insert and post by hand. The goal is 1.3.
 func BenchmarkCommittedEvent(b *testing.B) {
+	b.Run("order", func(b *testing.B) { committed(b, fired) })
+	b.Run("rest", func(b *testing.B) { committed(b, breached) })
+}
+
+func committed(b *testing.B, event func(uint64) evaluator.Event) {
 	url, arrived := receiver(b)
 	s, h := newStore(b, url), newByHand(b, url)
 	var ours, hand took
 	for b.Loop() {
 		began := time.Now()
-		s.commit(b, 1)
+		s.commit(b, 1, event)
 		ours = append(ours, (<-arrived).at.Sub(began))
 		s.settle(b)
 		began = time.Now()
@@ -226,7 +247,7 @@ func BenchmarkCommittedEvent(b *testing.B) {
 func TestEventsArrive(t *testing.T) {
 	url, arrived := receiver(t)
 	s := newStore(t, url)
-	s.commit(t, 3)
+	s.commit(t, 3, breached)
 	s.settle(t)
 	for n := uint64(1); n <= 3; n++ {
 		if got := (<-arrived).n; got != n {
