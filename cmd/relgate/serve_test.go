@@ -220,9 +220,13 @@ token = { env = "RELGATE_NO_SUCH_SECRET" }`, "cloudwatch"},
 		{"a folder that is not there", `"relgate.db"`, `"no/such/folder/relgate.db"`, "no/such/folder"},
 	} {
 		path := writeConfig(t, dir, strings.Replace(plainConfig, tt.from, tt.to, 1))
-		code, _, errs := command(t, "serve", path)
-		if code != exitUsage || !strings.Contains(errs, tt.says) {
-			t.Errorf("%s: exit %d, %q; want %d and %q", tt.name, code, errs, exitUsage, tt.says)
+		var out, errs strings.Builder
+		// One that starts after all is stopped, and then ends with another code.
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		code := run(ctx, []string{"serve", path}, console{out: &out, err: &errs})
+		cancel()
+		if code != exitUsage || !strings.Contains(errs.String(), tt.says) {
+			t.Errorf("%s: exit %d, %q; want %d and %q", tt.name, code, errs.String(), exitUsage, tt.says)
 		}
 	}
 }
