@@ -150,7 +150,7 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 		}
 	}
 	h, err := outbox.New(outbox.Config{
-		Endpoints: endpoints, Feed: feed{j}, Log: slog.New(slog.DiscardHandler), Now: now,
+		Endpoints: endpoints, Feed: j, Log: slog.New(slog.DiscardHandler), Now: now,
 		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
 			var root *evaluator.Event
 			if s.Event.Because != "" {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/relgate/relgate/evaluator"
 )
 
 // ErrUnknownEndpoint is given for a name that is not in the config.
@@ -111,7 +113,7 @@ func (b *Outbox) Stats() []Stats {
 }
 
 // DeadLetters lists what an endpoint did not take, run by run and in order.
-func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter, error) {
+func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]evaluator.DeadLetter, error) {
 	if _, err := b.target(endpoint); err != nil {
 		return nil, err
 	}
@@ -124,7 +126,7 @@ func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter
 
 // Orders lists the orders that an endpoint is not done with, as they were read. It
 // is empty while Run does not run.
-func (b *Outbox) Orders(endpoint string) ([]Order, error) {
+func (b *Outbox) Orders(endpoint string) ([]evaluator.PendingOrder, error) {
 	t, err := b.target(endpoint)
 	if err != nil {
 		return nil, err
