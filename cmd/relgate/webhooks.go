@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/server"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -169,26 +168,14 @@ func webhookEndpoint(w *config.WebhookSpec) (webhook.Endpoint, error) {
 	for _, n := range w.Allow {
 		e.Allow = append(e.Allow, n.String())
 	}
-	if e.TLS, err = trust(w.CA); err != nil {
-		return e, err
+	if w.CA != "" {
+		pool, err := server.Authorities(w.CA)
+		if err != nil {
+			return e, fmt.Errorf("ca: %w", err)
+		}
+		e.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
 	return e, nil
-}
-
-// trust is TLS that trusts the authorities of a PEM file; nil for no file.
-func trust(ca string) (*tls.Config, error) {
-	if ca == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(ca)
-	if err != nil {
-		return nil, fmt.Errorf("reading ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("reading ca %q: no certificate in it", ca)
-	}
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
 // deliver runs the webhooks of the config in force, and again after a reload.
