@@ -50,7 +50,9 @@ need node nodejs
 need npm npm
 need webhook webhook
 need tinyproxy tinyproxy
+need openssl openssl
 need promtool prometheus
+need prometheus prometheus
 need prometheus-alertmanager prometheus-alertmanager
 need systemd-analyze systemd
 need unshare util-linux
