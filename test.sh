@@ -142,7 +142,7 @@ finish took
 
 printf '\n== times, %s in all\n%s' "$(spell $SECONDS)" "$table"
 if [ -s "$RELGATE_SKIPPED_PEERS" ]; then
-  printf '\n!!!! TESTS WERE SKIPPED, because these programs are missing:\n'
+  printf '\n!!!! TESTS WERE SKIPPED, because these programs or rights are missing:\n'
   sort "$RELGATE_SKIPPED_PEERS" | uniq -c | awk '{ printf "!!!!   %s: %d skipped\n", $2, $1 }'
   if [ "${CI:-}" = true ]; then
     echo "!!!! In CI every test must run: install them."
