@@ -216,7 +216,7 @@ func TestRetryHurriesWhatWaits(t *testing.T) {
 		code, body := retry("ops/retry")
 		return code == http.StatusOK && body == `{"again":0,"hurried":1}`
 	})
-	if code, body := retry("ops/retry?event=another/1"); code != http.StatusNotFound || !strings.Contains(body, "waits for no attempt") {
+	if code, body := retry("ops/retry?event=another/1"); code != http.StatusNotFound || !strings.Contains(body, "not waiting for another attempt") {
 		t.Errorf("an event that does not wait: %d %s, want 404", code, body)
 	}
 	if code, _ := retry("other/retry"); code != http.StatusNotFound {

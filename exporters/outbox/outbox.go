@@ -14,9 +14,9 @@ import (
 // ErrUnknownEndpoint is given for a name that is not in the config.
 var ErrUnknownEndpoint = errors.New("no such endpoint")
 
-// ErrNotWaiting is given for an event that is no dead letter and does not wait for
+// ErrNotWaiting is given for an event that is not a dead letter and is not waiting for
 // another attempt.
-var ErrNotWaiting = errors.New("it is no dead letter and waits for no attempt")
+var ErrNotWaiting = errors.New("it is not a dead letter, and not waiting for another attempt")
 
 // Outbox delivers committed events to every endpoint.
 type Outbox struct {
