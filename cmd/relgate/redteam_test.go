@@ -59,7 +59,8 @@ func housed(t *testing.T, text string, log io.Writer) *daemon {
 			t.Error(err)
 		}
 	})
-	eventually(t, "the first tick", func() bool { return d.runner.Ready() == nil && len(d.runner.Published().Plans) > 0 })
+	// In this order: before the plans have begun a daemon without a run is ready.
+	eventually(t, "the first tick", func() bool { return len(d.runner.Published().Plans) > 0 && d.runner.Ready() == nil })
 	return d
 }
 
