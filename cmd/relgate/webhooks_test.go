@@ -167,7 +167,7 @@ func TestAFailedStartForgetsNoWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Replace(plainConfig, `private = "127.0.0.1:0"`, `private = "256.0.0.1:0"`, 1)
-	code, _, errs := command(t, "serve", writeConfig(t, dir, text+"[webhooks.new]\nurl = \"https://example.com/\"\n"))
+	code, errs := refuse(t, writeConfig(t, dir, text+"[webhooks.new]\nurl = \"https://example.com/\"\n"))
 	if code != exitUsage || !strings.Contains(errs, "private") {
 		t.Fatalf("exit %d, %s; want a port that cannot be had", code, errs)
 	}
