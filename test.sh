@@ -50,7 +50,9 @@ need node nodejs
 need npm npm
 need webhook webhook
 need tinyproxy tinyproxy
+need openssl openssl
 need promtool prometheus
+need prometheus prometheus
 need prometheus-alertmanager prometheus-alertmanager
 need systemd-analyze systemd
 need unshare util-linux
@@ -140,7 +142,7 @@ finish took
 
 printf '\n== times, %s in all\n%s' "$(spell $SECONDS)" "$table"
 if [ -s "$RELGATE_SKIPPED_PEERS" ]; then
-  printf '\n!!!! TESTS WERE SKIPPED, because these programs are missing:\n'
+  printf '\n!!!! TESTS WERE SKIPPED, because these programs or rights are missing:\n'
   sort "$RELGATE_SKIPPED_PEERS" | uniq -c | awk '{ printf "!!!!   %s: %d skipped\n", $2, $1 }'
   if [ "${CI:-}" = true ]; then
     echo "!!!! In CI every test must run: install them."

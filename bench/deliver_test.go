@@ -47,36 +47,6 @@ func receiver(tb testing.TB) (url string, arrived chan post) {
 	return s.URL, arrived
 }
 
-// feed is the journal as the outbox reads it.
-type feed struct{ *journal.Journal }
-
-func (f feed) Pending(ctx context.Context, endpoint string) ([]outbox.RunCursor, error) {
-	cursors, err := f.Journal.Pending(ctx, endpoint)
-	out := make([]outbox.RunCursor, len(cursors))
-	for i, c := range cursors {
-		out[i] = outbox.RunCursor(c)
-	}
-	return out, err
-}
-
-func (f feed) Orders(ctx context.Context, endpoint string) ([]outbox.Order, error) {
-	orders, err := f.Journal.Orders(ctx, endpoint)
-	out := make([]outbox.Order, len(orders))
-	for i, o := range orders {
-		out[i] = outbox.Order(o)
-	}
-	return out, err
-}
-
-func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]outbox.DeadLetter, error) {
-	letters, err := f.Journal.DeadLetters(ctx, endpoint)
-	out := make([]outbox.DeadLetter, len(letters))
-	for i, l := range letters {
-		out[i] = outbox.DeadLetter(l)
-	}
-	return out, err
-}
-
 // store is a journal with the webhooks of a daemon behind it.
 type store struct {
 	*journal.Journal
@@ -101,7 +71,7 @@ func newStore(tb testing.TB, url string) *store {
 	}
 	h, err := outbox.New(outbox.Config{
 		Endpoints: []outbox.Endpoint{{Name: "pipeline", Class: outbox.Action, Sink: sink}},
-		Feed:      feed{j}, Log: slog.New(slog.DiscardHandler),
+		Feed:      j, Log: slog.New(slog.DiscardHandler),
 		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
 			return json.Marshal(wire.Event(plan, &s.Event, nil))
 		},

@@ -351,18 +351,22 @@ func checkDaemon(c rules.Checker, d *DaemonSpec) {
 	checkExposed(c, d)
 }
 
-// checkExposed warns of an API without tokens that other machines can reach.
-func checkExposed(c rules.Checker, d *DaemonSpec) {
+// Local reports whether only this machine can reach the public port.
+func (d *DaemonSpec) Local() bool {
 	host, _, err := net.SplitHostPort(d.Public)
 	if err != nil {
-		return // that is a problem of its own
+		return false
 	}
 	ip, err := netip.ParseAddr(host)
-	local := host == "localhost" || err == nil && ip.IsLoopback()
-	if len(d.Tokens) > 0 {
-		return
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// checkExposed warns of an API without tokens that other machines can reach.
+func checkExposed(c rules.Checker, d *DaemonSpec) {
+	if _, _, err := net.SplitHostPort(d.Public); err != nil || len(d.Tokens) > 0 {
+		return // an address that cannot be listened on is a problem of its own
 	}
-	if !local {
+	if !d.Local() {
 		c.At("public").Warn("no-tokens", "add [daemon.tokens.NAME]", "without a token the gate can be read from other machines, and takes no command from anywhere")
 	}
 	if d.ExternalURL != "" {

@@ -84,3 +84,31 @@ type Stored struct {
 	Event  Event
 	Raw    []byte // its JSON as stored
 }
+
+// RunCursor is how far an endpoint, which is told of events, has come in a run.
+// Orders aside: they are kept apart, as [PendingOrder].
+type RunCursor struct {
+	Run       string    // id of the run
+	N         uint64    // every event up to this one is done with: delivered, a dead letter, not wanted, or an order
+	End       uint64    // the run's newest event
+	Attempts  int       // failed ones at the first event after N that is no order
+	NextAt    time.Time // when that one is tried again; zero means at once
+	LastError string    // why the newest attempt failed
+}
+
+// PendingOrder is an order that an endpoint is not done with. See [Event.Order].
+type PendingOrder struct {
+	Stored
+	Attempts  int       // failed ones
+	NextAt    time.Time // when it is tried again; zero means at once
+	LastError string    // why the newest attempt failed
+}
+
+// DeadLetter is an event that an endpoint did not take.
+type DeadLetter struct {
+	Endpoint string
+	At       time.Time // when it was given up
+	Reason   string    // why the last attempt failed
+	Again    bool      // it is to be sent again
+	Stored
+}

@@ -177,9 +177,15 @@ func TestAHoldClosesEveryGate(t *testing.T) {
 	closed := 0
 	checkUntil(t, func() bool { return closed > 0 }, func(t *rapid.T) {
 		r := newDrawnRun(t)
+		v := Look(r.plan, r.state)
 		for range rapid.IntRange(1, 120).Draw(t, "ticks") {
-			r.state, _ = Step(r.plan, r.state, r.next(t, true))
-			v := Look(r.plan, r.state)
+			tick := r.next(t, true)
+			passed := slices.ContainsFunc(v.Phases, func(p PhaseView) bool { return p.Verdict == rules.Pass })
+			if passed && rapid.Bool().Draw(t, "hold") {
+				tick.Commands = append(tick.Commands, Command{Kind: Hold, By: "ann", Why: "because"})
+			}
+			r.state, _ = Step(r.plan, r.state, tick)
+			v = Look(r.plan, r.state)
 			if v.Held && (v.State == rules.Passed || v.Verdict == rules.Pass) {
 				t.Fatalf("a held run is %v, verdict %v", v.State, v.Verdict)
 			}

@@ -35,17 +35,6 @@ func asksAs(t *testing.T, method, url, token, host, body string) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
-// replaceFile writes a file in one step.
-func replaceFile(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path+".new", []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // TestTokensAreReplacedAndRevokedWithoutARestart: by their file, by the config, and not
 // by a file that cannot be read.
 func TestTokensAreReplacedAndRevokedWithoutARestart(t *testing.T) {
@@ -55,7 +44,7 @@ func TestTokensAreReplacedAndRevokedWithoutARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(secrets, "ci.token")
-	replaceFile(t, file, "first-secret\n")
+	place(t, file, "first-secret\n")
 	const ci = "\n[daemon.tokens.ci]\ntoken = { file = \"secrets/ci.token\" }\nscopes = [\"read\"]\n"
 	const ops = "\n[daemon.tokens.ops]\nhash = \"sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\"\nscopes = [\"command\"]\n" // hello
 	path := writeConfig(t, dir, plainConfig+ci)
@@ -70,7 +59,7 @@ func TestTokensAreReplacedAndRevokedWithoutARestart(t *testing.T) {
 	}
 	s.says(t, `msg="request refused" reason=unknown_token remote=127.0.0.1:`)
 
-	replaceFile(t, file, "second-secret\n") // rotated: the config stays as it is
+	place(t, file, "second-secret\n") // rotated: the config stays as it is
 	eventually(t, "the second secret", is("second-secret", 200))
 	if got := status("first-secret"); got != 401 {
 		t.Errorf("the secret that was replaced: %d, want 401", got)
@@ -85,7 +74,7 @@ func TestTokensAreReplacedAndRevokedWithoutARestart(t *testing.T) {
 		t.Errorf("while its file is away: %d, want 200", got)
 	}
 
-	replaceFile(t, file, "second-secret\n")
+	place(t, file, "second-secret\n")
 	writeConfig(t, dir, plainConfig+ops) // revoked, and another one comes
 	eventually(t, "the end of the token that was taken out", is("second-secret", 401))
 	if got := status("hello"); got != 403 {

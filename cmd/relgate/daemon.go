@@ -121,7 +121,7 @@ func (d *daemon) newExporters() error {
 	}
 	desk := desk{runner: d.runner, journal: d.journal}
 	d.gate, err = gate.New(gate.Config{
-		Tokens: tokens, OpenCommands: isLoopback(d.config.Daemon.Public), Commander: desk, Starter: desk, Past: desk,
+		Tokens: tokens, OpenCommands: d.config.Daemon.Local(), Commander: desk, Starter: desk, Past: desk,
 		BaseURL: d.config.Daemon.ExternalURL, Now: d.clock.Now, Log: d.log,
 	})
 	if err != nil {

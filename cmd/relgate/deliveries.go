@@ -196,7 +196,7 @@ func (c deliveriesRetryCommand) Run(ctx context.Context, con console) error {
 		path += "?" + url.Values{"event": {c.Event}}.Encode()
 	}
 	var done retried
-	a, err := c.order(ctx, path, &done)
+	a, err := c.post(ctx, path, &done)
 	if err != nil {
 		return err
 	}
@@ -216,15 +216,15 @@ type deliveriesReplayCommand struct {
 func (c deliveriesReplayCommand) Run(ctx context.Context, con console) error {
 	query := url.Values{"since": {c.Since.Format(time.RFC3339)}}
 	var done any
-	a, err := c.order(ctx, "/v1/deliveries/"+url.PathEscape(c.Endpoint)+"/replay?"+query.Encode(), &done)
+	a, err := c.post(ctx, "/v1/deliveries/"+url.PathEscape(c.Endpoint)+"/replay?"+query.Encode(), &done)
 	if err != nil {
 		return err
 	}
 	return writeBody(con.out, a.body)
 }
 
-// order posts without a body and decodes the answer.
-func (r remote) order(ctx context.Context, path string, done any) (*answer, error) {
+// post sends no body and decodes the answer.
+func (r remote) post(ctx context.Context, path string, done any) (*answer, error) {
 	a, err := r.call(ctx, http.MethodPost, path, nil)
 	if err != nil {
 		return nil, unreachable(err)

@@ -341,6 +341,12 @@ func TestWhatTheDaemonSaysCannotForgeALine(t *testing.T) {
 			}
 		}
 	}
+	checkFiles(t, dir)
+}
+
+// checkFiles looks at what a step has left in a folder: its output and its summary.
+func checkFiles(t *testing.T, dir string) {
+	t.Helper()
 	for _, name := range []string{"output", "summary"} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -353,6 +359,7 @@ func TestWhatTheDaemonSaysCannotForgeALine(t *testing.T) {
 	}
 }
 
+// checkSafe looks for raw characters and forged lines in what a step has said.
 func checkSafe(t *testing.T, what, text string) {
 	t.Helper()
 	for line := range strings.Lines(text) {

@@ -240,7 +240,7 @@ func TestJournalsThatCannotBeOpened(t *testing.T) {
 	} {
 		sound()
 		undo := tt.make()
-		code, _, errs := command(t, "serve", config)
+		code, errs := refuse(t, config)
 		if code != exitUsage || !strings.Contains(errs, path) {
 			t.Errorf("%s: exit %d, %s; want %d and the path", tt.name, code, errs, exitUsage)
 		}

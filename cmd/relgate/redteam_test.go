@@ -59,7 +59,10 @@ func housed(t *testing.T, text string, log io.Writer) *daemon {
 			t.Error(err)
 		}
 	})
-	eventually(t, "the first tick", func() bool { return d.runner.Ready() == nil && len(d.runner.Published().Plans) > 0 })
+	eventually(t, "the first tick", func() bool {
+		plans := d.runner.Published().Plans
+		return len(plans) > 0 && len(plans[0].Runs) > 0 && d.runner.Ready() == nil // without a run it is ready before
+	})
 	return d
 }
 

@@ -205,6 +205,17 @@ func TestTwoDaemonsOnOneJournal(t *testing.T) {
 	}
 }
 
+// refuse serves a config that cannot be used. One that can be after all is stopped, and
+// then ends with another code.
+func refuse(t *testing.T, path string) (code int, errs string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var out, err strings.Builder
+	code = run(ctx, []string{"serve", path}, console{out: &out, err: &err})
+	return code, err.String()
+}
+
 func TestServeSaysWhatItCannotUse(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range []struct{ name, from, to, says string }{
@@ -220,7 +231,7 @@ token = { env = "RELGATE_NO_SUCH_SECRET" }`, "cloudwatch"},
 		{"a folder that is not there", `"relgate.db"`, `"no/such/folder/relgate.db"`, "no/such/folder"},
 	} {
 		path := writeConfig(t, dir, strings.Replace(plainConfig, tt.from, tt.to, 1))
-		code, _, errs := command(t, "serve", path)
+		code, errs := refuse(t, path)
 		if code != exitUsage || !strings.Contains(errs, tt.says) {
 			t.Errorf("%s: exit %d, %q; want %d and %q", tt.name, code, errs, exitUsage, tt.says)
 		}

@@ -131,7 +131,7 @@ func TestCheckReadsTheCertificates(t *testing.T) {
 			t.Errorf("%s: %q names no place in the file", tt.about, errs)
 		}
 		if tt.code == exitUsage {
-			if code, _, errs := command(t, "serve", path); code != exitUsage || !strings.Contains(errs, "daemon.tls") {
+			if code, errs := refuse(t, path); code != exitUsage || !strings.Contains(errs, "daemon.tls") {
 				t.Errorf("%s: serve: exit %d, %q", tt.about, code, errs)
 			}
 		}

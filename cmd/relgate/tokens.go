@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/exporters/gate"
@@ -25,14 +23,4 @@ func gateTokens(specs []config.TokenSpec) ([]gate.Token, error) {
 		}
 	}
 	return tokens, nil
-}
-
-// isLoopback reports whether only this machine can reach an address.
-func isLoopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || (err == nil && ip.IsLoopback())
 }

@@ -57,6 +57,7 @@ sentry   = { project = "1", release = "shop@{version}" }
 `, name, version, start.UTC().Format(time.RFC3339), window)
 }
 
+// place writes a file in one step: a reader sees the old text or the new one.
 func place(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 
@@ -17,43 +15,11 @@ import (
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/server"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
-
-// feed is the journal as the outbox reads it.
-type feed struct{ *journal.Journal }
-
-// Pending is where the endpoint stands in every run.
-func (f feed) Pending(ctx context.Context, endpoint string) ([]outbox.RunCursor, error) {
-	pending, err := f.Journal.Pending(ctx, endpoint)
-	out := make([]outbox.RunCursor, len(pending))
-	for i, c := range pending {
-		out[i] = outbox.RunCursor(c)
-	}
-	return out, err
-}
-
-// Orders lists the orders that the endpoint is not done with.
-func (f feed) Orders(ctx context.Context, endpoint string) ([]outbox.Order, error) {
-	orders, err := f.Journal.Orders(ctx, endpoint)
-	out := make([]outbox.Order, len(orders))
-	for i, o := range orders {
-		out[i] = outbox.Order(o)
-	}
-	return out, err
-}
-
-// DeadLetters lists what was buried, in order.
-func (f feed) DeadLetters(ctx context.Context, endpoint string) ([]outbox.DeadLetter, error) {
-	letters, err := f.Journal.DeadLetters(ctx, endpoint)
-	out := make([]outbox.DeadLetter, len(letters))
-	for i, l := range letters {
-		out[i] = outbox.DeadLetter(l)
-	}
-	return out, err
-}
 
 // forget drops the endpoints that are not in the config any more, so that they keep
 // no run from being dropped. No webhook of an earlier config may run: it would make
@@ -143,7 +109,7 @@ func endpointNames(cfg *config.Config) []string {
 // newWebhooks makes the outbox of a config's endpoints. Secrets are read here, so
 // that a missing one is an error before anything is lost.
 func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
-	c := outbox.Config{Feed: feed{d.journal}, Log: d.log, Encode: d.encoder.encode}
+	c := outbox.Config{Feed: d.journal, Log: d.log, Encode: d.encoder.encode}
 	common := webhook.Config{Version: version, Transport: d.transport}
 	for _, n := range cfg.Daemon.WebhookAllow {
 		common.Allow = append(common.Allow, n.String())
@@ -202,26 +168,14 @@ func webhookEndpoint(w *config.WebhookSpec) (webhook.Endpoint, error) {
 	for _, n := range w.Allow {
 		e.Allow = append(e.Allow, n.String())
 	}
-	if e.TLS, err = trust(w.CA); err != nil {
-		return e, err
+	if w.CA != "" {
+		pool, err := server.Authorities(w.CA)
+		if err != nil {
+			return e, fmt.Errorf("ca: %w", err)
+		}
+		e.TLS = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
 	return e, nil
-}
-
-// trust is TLS that trusts the authorities of a PEM file; nil for no file.
-func trust(ca string) (*tls.Config, error) {
-	if ca == "" {
-		return nil, nil
-	}
-	pem, err := os.ReadFile(ca)
-	if err != nil {
-		return nil, fmt.Errorf("reading ca: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("reading ca %q: no certificate in it", ca)
-	}
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
 // deliver runs the webhooks of the config in force, and again after a reload.

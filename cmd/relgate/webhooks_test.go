@@ -167,7 +167,7 @@ func TestAFailedStartForgetsNoWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Replace(plainConfig, `private = "127.0.0.1:0"`, `private = "256.0.0.1:0"`, 1)
-	code, _, errs := command(t, "serve", writeConfig(t, dir, text+"[webhooks.new]\nurl = \"https://example.com/\"\n"))
+	code, errs := refuse(t, writeConfig(t, dir, text+"[webhooks.new]\nurl = \"https://example.com/\"\n"))
 	if code != exitUsage || !strings.Contains(errs, "private") {
 		t.Fatalf("exit %d, %s; want a port that cannot be had", code, errs)
 	}
@@ -216,7 +216,7 @@ func TestRetryHurriesWhatWaits(t *testing.T) {
 		code, body := retry("ops/retry")
 		return code == http.StatusOK && body == `{"again":0,"hurried":1}`
 	})
-	if code, body := retry("ops/retry?event=another/1"); code != http.StatusNotFound || !strings.Contains(body, "waits for no attempt") {
+	if code, body := retry("ops/retry?event=another/1"); code != http.StatusNotFound || !strings.Contains(body, "not waiting for another attempt") {
 		t.Errorf("an event that does not wait: %d %s, want 404", code, body)
 	}
 	if code, _ := retry("other/retry"); code != http.StatusNotFound {

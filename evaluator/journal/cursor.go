@@ -6,17 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
-)
 
-// RunCursor is how far an endpoint has been told of a run, orders aside.
-type RunCursor struct {
-	Run       string    // id of the run
-	N         uint64    // the endpoint is done with every event up to this one: delivered, passed over, an order or a dead letter
-	End       uint64    // the run's newest event
-	Attempts  int       // failed ones at the first event after N that is no order
-	NextAt    time.Time // when that one is tried again; zero means at once
-	LastError string    // of the newest attempt
-}
+	"github.com/relgate/relgate/evaluator"
+)
 
 // addEndpoints makes endpoints known. A new one is done with all that there is.
 func addEndpoints(ctx context.Context, tx *sql.Tx, names []string) error {
@@ -67,7 +59,7 @@ func (j *Journal) Endpoints(ctx context.Context) (names []string, err error) {
 // Pending lists the runs that have events which the endpoint is not done with,
 // the oldest begun first. An endpoint that is not known becomes known, and has
 // none: name endpoints in Config, or call Know, to have that happen before a commit.
-func (j *Journal) Pending(ctx context.Context, endpoint string) (list []RunCursor, err error) {
+func (j *Journal) Pending(ctx context.Context, endpoint string) (list []evaluator.RunCursor, err error) {
 	known := false
 	err = j.view(fmt.Sprintf("cursors of endpoint %q", endpoint), func(db *handles) error {
 		err := db.read.QueryRowContext(ctx, `SELECT count(*) FROM endpoints WHERE name = $1`, endpoint).Scan(&known)
@@ -80,7 +72,7 @@ func (j *Journal) Pending(ctx context.Context, endpoint string) (list []RunCurso
 			return err
 		}
 		return each(rows, func() error {
-			var c RunCursor
+			var c evaluator.RunCursor
 			var next int64
 			err := rows.Scan(&c.Run, &c.N, &c.End, &c.Attempts, &next, &c.LastError)
 			c.NextAt = fromMillis(next)

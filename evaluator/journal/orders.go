@@ -10,17 +10,9 @@ import (
 	"github.com/relgate/relgate/evaluator"
 )
 
-// Order is an order that an endpoint is not done with.
-type Order struct {
-	evaluator.Stored
-	Attempts  int       // failed ones
-	NextAt    time.Time // when it is tried again; zero means at once
-	LastError string    // of the newest attempt
-}
-
 // Orders lists the orders that an endpoint is not done with, run by run, the oldest
 // begun first, and in order within a run. An endpoint that is not known has none.
-func (j *Journal) Orders(ctx context.Context, endpoint string) (list []Order, err error) {
+func (j *Journal) Orders(ctx context.Context, endpoint string) (list []evaluator.PendingOrder, err error) {
 	err = j.view(fmt.Sprintf("orders of endpoint %q", endpoint), func(db *handles) error {
 		if db.form < form {
 			return fmt.Errorf("it has form %d, which has no orders; start relgate on it once, to upgrade it", db.form)
@@ -32,7 +24,7 @@ func (j *Journal) Orders(ctx context.Context, endpoint string) (list []Order, er
 			return err
 		}
 		return each(rows, func() error {
-			var o Order
+			var o evaluator.PendingOrder
 			var n uint64
 			var next int64
 			if err := rows.Scan(&o.Run, &n, &o.Attempts, &next, &o.LastError, &o.Seq, &o.Digest, &o.Raw); err != nil {

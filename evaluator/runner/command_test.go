@@ -248,3 +248,35 @@ func TestHealthyAndReady(t *testing.T) {
 		}
 	})
 }
+
+// A run that a file begins is waited for at the start: else ready would be said, and
+// taken back.
+func TestItIsReadyOnlyOnceTheRunsOfItsFilesHaveBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		var r *runner.Runner
+		commits, ready := 0, false
+		j := &journaltest.Faulty{Journal: open(t, new(journaltest.Memory)), Fault: func(method string) journaltest.Fault {
+			if method == "Commit" {
+				commits++
+				ready = ready || commits == 1 && r.Ready() == nil
+			}
+			return journaltest.Sound
+		}}
+		r = newRunner(t, runner.Config{Journal: j, Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy}})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		synctest.Wait()
+		if commits == 0 || ready {
+			t.Errorf("%d commits, ready before the first: %v; want a run that has begun, and not ready before", commits, ready)
+		}
+		if err := r.Ready(); err != nil {
+			t.Errorf("not ready after its tick: %v", err)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -118,6 +118,7 @@ type Runner struct {
 	// The loop's own; nothing else reads them.
 	policies []*policy // in the order in which they are shown
 	broken   error     // why the journal cannot be written to now
+	started  bool      // the runs that the plans' files begin at the start have begun
 }
 
 // run is one release on its way.
@@ -201,6 +202,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err := r.recover(ctx); err != nil {
 		return err
 	}
+	r.publish()
+	r.catchUp(ctx)
+	r.started = true // not before: it would be ready, and then, for the first ticks of a run, not
 	r.publish()
 	err := r.loop(ctx)
 	if err == nil && r.broken == nil {

@@ -13,7 +13,7 @@ import (
 // Published is everything that may be seen, as of one commit. It is immutable.
 type Published struct {
 	At      time.Time  // newest tick of any run; zero before the first
-	Ready   bool       // the journal is recovered
+	Ready   bool       // the journal is recovered, and the runs that the plans' files begin have begun
 	Plans   []PlanView // in the order of the configuration
 	Trouble error      // why the journal cannot be written, nil while it can
 }
@@ -92,7 +92,7 @@ func (u *run) look() *RunView {
 
 // publish shows the runs as they stand. They are committed.
 func (r *Runner) publish() {
-	p := &Published{Ready: true, Plans: make([]PlanView, len(r.policies)), Trouble: r.broken}
+	p := &Published{Ready: r.started, Plans: make([]PlanView, len(r.policies)), Trouble: r.broken}
 	for i, pol := range r.policies {
 		v := PlanView{Name: pol.name, Plan: pol.plan, File: pol.file, Note: pol.note, Runs: make([]RunView, len(pol.runs))}
 		v.Template, v.Version = pol.names()
@@ -113,13 +113,13 @@ func (r *Runner) publish() {
 }
 
 // Ready says why the runner is not ready to be believed: nil once the journal is
-// recovered and can be written, and every run under way has had a tick after the
+// recovered and can be written, what the plans' files begin has begun, and every run under way has had a tick after the
 // one that began it, which asks no source.
 func (r *Runner) Ready() error {
 	p := r.published.Load()
 	switch {
 	case !p.Ready:
-		return errors.New("the journal is not recovered yet")
+		return errors.New("it is starting: the journal is not recovered, or the runs of its plans have not begun")
 	case p.Trouble != nil:
 		return fmt.Errorf("%w: %w", ErrJournal, p.Trouble)
 	}

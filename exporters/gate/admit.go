@@ -34,7 +34,7 @@ func (g *Gate) known(w http.ResponseWriter, r *http.Request) (caller, bool) {
 		return who, false
 	}
 	if who.token = who.keys.bearer(secret); who.token == nil {
-		g.refuse(w, r, refusedUnknownToken, "", "the token is not known", "it is none of the tokens that are configured now: it may be mistyped, or revoked")
+		g.refuse(w, r, refusedUnknownToken, "", "the token is not known", "no token that is configured now has this secret: it may be mistyped, or revoked")
 		return who, false
 	}
 	return who, true

@@ -2,7 +2,6 @@ package gate_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/exporters/gate"
-	"github.com/relgate/relgate/exporters/server"
 )
 
 // bare answers bytes and does nothing else: as little as net/http lets a handler
@@ -116,11 +114,10 @@ func serve(b *testing.B, h http.Handler) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := server.New(h, server.Config{Limit: 100, Wait: gate.MaxWait})
-	ctx, stop := context.WithCancel(context.Background())
+	s := &http.Server{Handler: h}
 	done := make(chan struct{})
-	go func() { defer close(done); _ = s.Run(ctx, l) }()
-	b.Cleanup(func() { stop(); <-done })
+	go func() { defer close(done); _ = s.Serve(l) }()
+	b.Cleanup(func() { _ = s.Close(); <-done })
 	return l.Addr().String()
 }
 

@@ -9,6 +9,11 @@
 // A gate speaks of one version. A question names it, or the plan's file does; an
 // answer for one run is never given for another.
 //
+// Who may ask or command is decided before anything else: by a bearer token, its
+// scopes and its plans. Without any token reading is open, and commands are taken
+// only over the loopback address, from no proxy and no page of another site. What is
+// refused is counted by its reason.
+//
 // The package decides nothing. [Gate.Update] is given the runs after a tick that has
 // been committed; the answers to it are made once and kept as bytes, so that a request
 // routes, checks the token and picks bytes. The one thing a request adds is age: a

@@ -7,33 +7,6 @@ import (
 	"github.com/relgate/relgate/evaluator"
 )
 
-// RunCursor is how far an endpoint has come in a run, as it is stored.
-type RunCursor struct {
-	Run       string    // id of the run
-	N         uint64    // every event up to this one is done with: delivered, a dead letter, not wanted, or an order
-	End       uint64    // the run's newest event
-	Attempts  int       // failed ones at the first event after N that is no order
-	NextAt    time.Time // when that one is tried again; zero means at once
-	LastError string    // why the newest attempt failed
-}
-
-// Order is an order that an endpoint is not done with.
-type Order struct {
-	evaluator.Stored
-	Attempts  int       // failed ones
-	NextAt    time.Time // when it is tried again; zero means at once
-	LastError string    // why the newest attempt failed
-}
-
-// DeadLetter is an event that an endpoint did not take.
-type DeadLetter struct {
-	Endpoint string
-	At       time.Time // when it was given up
-	Reason   string
-	Again    bool // it is to be sent again
-	evaluator.Stored
-}
-
 // Feed is the durable side of delivery: the committed events and what became of
 // them at each endpoint, run by run. The events of a run are numbered from 1
 // without gaps. What a Feed records survives the process; that an event was
@@ -51,7 +24,7 @@ type Feed interface {
 	Watch() <-chan struct{}
 	// Pending lists the runs in which the endpoint is not done with every event. A
 	// new endpoint is done with all that there is.
-	Pending(ctx context.Context, endpoint string) ([]RunCursor, error)
+	Pending(ctx context.Context, endpoint string) ([]evaluator.RunCursor, error)
 	// Delivered says that the endpoint is done with the run's events up to n, and
 	// forgets failed attempts. It never goes back.
 	Delivered(ctx context.Context, endpoint, run string, n uint64) error
@@ -63,7 +36,7 @@ type Feed interface {
 	Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
 	// Orders lists the orders that the endpoint is not done with, run by run and in
 	// order. Every order is on it from its commit on, wherever the cursors are.
-	Orders(ctx context.Context, endpoint string) ([]Order, error)
+	Orders(ctx context.Context, endpoint string) ([]evaluator.PendingOrder, error)
 	// OrderDone says that the endpoint is done with the order that is event n of a
 	// run: it was delivered, or is not wanted. It is no error to say so twice.
 	OrderDone(ctx context.Context, endpoint, run string, n uint64) error
@@ -73,7 +46,7 @@ type Feed interface {
 	// that is a dead letter already. No cursor moves.
 	BuryOrder(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
 	// DeadLetters lists what was buried, run by run and in order.
-	DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter, error)
+	DeadLetters(ctx context.Context, endpoint string) ([]evaluator.DeadLetter, error)
 	// RetryDead notes that a dead letter is to be sent again; an error says that
 	// there is none.
 	RetryDead(ctx context.Context, endpoint, run string, n uint64) error

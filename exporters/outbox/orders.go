@@ -387,7 +387,7 @@ func (l *orderLane) retry(id string) (waiting, hurried int) {
 }
 
 // list lists the orders that the endpoint is not done with, as they came.
-func (l *orderLane) list() []Order {
+func (l *orderLane) list() []evaluator.PendingOrder {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	waiting := make([]*order, 0, len(l.open))
@@ -397,9 +397,9 @@ func (l *orderLane) list() []Order {
 		}
 	}
 	slices.SortFunc(waiting, func(a, b *order) int { return cmp.Compare(a.met, b.met) })
-	orders := make([]Order, len(waiting))
+	orders := make([]evaluator.PendingOrder, len(waiting))
 	for i, o := range waiting {
-		orders[i] = Order{Stored: o.Stored, Attempts: o.attempts, NextAt: o.next, LastError: o.lastErr}
+		orders[i] = evaluator.PendingOrder{Stored: o.Stored, Attempts: o.attempts, NextAt: o.next, LastError: o.lastErr}
 	}
 	return orders
 }

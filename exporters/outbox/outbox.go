@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/relgate/relgate/evaluator"
 )
 
 // ErrUnknownEndpoint is given for a name that is not in the config.
 var ErrUnknownEndpoint = errors.New("no such endpoint")
 
-// ErrNotWaiting is given for an event that is no dead letter and does not wait for
+// ErrNotWaiting is given for an event that is not a dead letter and is not waiting for
 // another attempt.
-var ErrNotWaiting = errors.New("it is no dead letter and waits for no attempt")
+var ErrNotWaiting = errors.New("it is not a dead letter, and not waiting for another attempt")
 
 // Outbox delivers committed events to every endpoint.
 type Outbox struct {
@@ -111,7 +113,7 @@ func (b *Outbox) Stats() []Stats {
 }
 
 // DeadLetters lists what an endpoint did not take, run by run and in order.
-func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter, error) {
+func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]evaluator.DeadLetter, error) {
 	if _, err := b.target(endpoint); err != nil {
 		return nil, err
 	}
@@ -124,7 +126,7 @@ func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]DeadLetter
 
 // Orders lists the orders that an endpoint is not done with, as they were read. It
 // is empty while Run does not run.
-func (b *Outbox) Orders(endpoint string) ([]Order, error) {
+func (b *Outbox) Orders(endpoint string) ([]evaluator.PendingOrder, error) {
 	t, err := b.target(endpoint)
 	if err != nil {
 		return nil, err

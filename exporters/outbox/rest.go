@@ -149,7 +149,7 @@ func (l *restLane) prepare(ctx context.Context) (head *pending, moved int, wait 
 	if err := l.fillLocked(ctx); err != nil {
 		return nil, 0, 0, err
 	}
-	if err := l.exhumeLocked(ctx); err != nil {
+	if err := l.readLettersLocked(ctx); err != nil {
 		return nil, 0, 0, err
 	}
 	l.troubled = false
@@ -210,8 +210,8 @@ func (l *restLane) nextLocked() (head *pending, wait time.Duration) {
 	return head, wait
 }
 
-// exhumeLocked reads the dead letters that are to be sent again.
-func (l *restLane) exhumeLocked(ctx context.Context) error {
+// readLettersLocked reads the dead letters that are to be sent again.
+func (l *restLane) readLettersLocked(ctx context.Context) error {
 	if !l.reading {
 		return nil
 	}

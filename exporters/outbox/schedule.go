@@ -2,7 +2,7 @@ package outbox
 
 import "time"
 
-// There is no jitter: an endpoint has one message in flight, and orders are few.
+// There is no jitter: orders are few, and of the rest an endpoint has one message in flight.
 var (
 	actionDelays = []time.Duration{1, 2, 5, 10, 20, 30, 60}               // seconds; the last one repeats
 	notifyDelays = []time.Duration{5, 30, 120, 600, 1800, 7200, 5 * 3600} // seconds; the last one repeats until patience ends

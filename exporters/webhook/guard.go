@@ -137,7 +137,7 @@ func (c Config) transport(admitted allowed, e Endpoint) (*http.Transport, error)
 		},
 		TLSClientConfig:       e.TLS,
 		ForceAttemptHTTP2:     true,
-		MaxIdleConnsPerHost:   2, // the worker's, and one for an escalation or a dead letter
+		MaxIdleConnsPerHost:   1, // what is no order is sent one message at a time
 		IdleConnTimeout:       90 * time.Second,
 		TLSHandshakeTimeout:   10 * time.Second,
 		DisableCompression:    true,

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -49,7 +50,14 @@ func TestOrdersShareNoConnection(t *testing.T) {
 		url, trust, arrived := hanging(t, http2)
 		f := outboxtest.New()
 		e := Endpoint{Name: "a", URL: url, Timeout: time.Minute, Allow: []string{"127.0.0.1"}, TLS: trust}
-		stop := start(t, box(t, f, outbox.Action, Config{}, e))
+		b, err := outbox.New(outbox.Config{
+			Endpoints: []outbox.Endpoint{{Name: "a", Class: outbox.Action, Sink: mustNew(t, Config{}, e)}}, Feed: f,
+			Grace: time.Millisecond, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := start(t, b)
 		want := func(kind, proto string) {
 			t.Helper()
 			select {

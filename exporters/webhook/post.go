@@ -34,7 +34,7 @@ const orderIdle = 5 * time.Second
 type Sink struct {
 	endpoint Endpoint
 	keys     keys
-	client   *http.Client // for what goes one by one
+	client   *http.Client // for all but orders
 	orders   *http.Client // for orders: each has a connection for itself
 	agent    string
 	now      func() time.Time
@@ -123,8 +123,8 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	if err != nil {
 		return outbox.Outcome{Reason: s.reason(err)}
 	}
-	// The status has been read, and the rest is courtesy: whoever answers drop by
-	// drop loses the connection.
+	// The status decides. The rest is read only to use the connection again: a slow
+	// answer is cut off, and its connection closed.
 	slow := time.AfterFunc(drainWithin, cancel)
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain))
 	slow.Stop()

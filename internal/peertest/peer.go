@@ -28,6 +28,17 @@ func NeedFile(tb testing.TB, name, path string) {
 	}
 }
 
+// NeedRun skips the test where a command does not succeed, such as one that tries
+// whether this machine allows what the test does. test.sh then says the name, which
+// has no spaces.
+func NeedRun(tb testing.TB, name, command string, args ...string) {
+	tb.Helper()
+	if out, err := exec.Command(Need(tb, command), args...).CombinedOutput(); err != nil {
+		note(tb, name)
+		tb.Skipf("%s: %v: %s", name, err, out)
+	}
+}
+
 // Find finds a program, for a test that can do without it. Where it is missing the
 // path is empty, and the name is added as a line to the file that
 // RELGATE_SKIPPED_PEERS names, so that test.sh can say what did not run.

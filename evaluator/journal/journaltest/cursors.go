@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
 )
 
@@ -15,7 +16,7 @@ func (m *Memory) addEndpointLocked(name string) {
 	m.endpoints = append(m.endpoints, name)
 	slices.Sort(m.endpoints)
 	for _, r := range m.runs {
-		r.cursors[name] = &journal.RunCursor{Run: r.record.ID, N: r.record.N}
+		r.cursors[name] = &evaluator.RunCursor{Run: r.record.ID, N: r.record.N}
 	}
 }
 
@@ -34,7 +35,7 @@ func (m *memory) Endpoints(context.Context) ([]string, error) {
 	return slices.Clone(m.endpoints), nil
 }
 
-func (m *memory) Pending(_ context.Context, endpoint string) (list []journal.RunCursor, err error) {
+func (m *memory) Pending(_ context.Context, endpoint string) (list []evaluator.RunCursor, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.addEndpointLocked(endpoint)
@@ -48,7 +49,7 @@ func (m *memory) Pending(_ context.Context, endpoint string) (list []journal.Run
 }
 
 // cursorLocked is where an endpoint stands in a run; nil when either is not known.
-func (m *Memory) cursorLocked(endpoint, run string) *journal.RunCursor {
+func (m *Memory) cursorLocked(endpoint, run string) *evaluator.RunCursor {
 	if r := m.runLocked(run); r != nil {
 		return r.cursors[endpoint]
 	}
@@ -64,7 +65,7 @@ func (m *memory) Delivered(_ context.Context, endpoint, run string, n uint64) er
 
 func (m *Memory) advanceLocked(endpoint, run string, n uint64) {
 	if c := m.cursorLocked(endpoint, run); c != nil && c.N < n {
-		*c = journal.RunCursor{Run: run, N: n}
+		*c = evaluator.RunCursor{Run: run, N: n}
 	}
 }
 
@@ -90,7 +91,7 @@ func (m *memory) Rewind(_ context.Context, endpoint string, since time.Time) (ru
 				continue
 			}
 			if c.N >= s.Event.N {
-				*c, changed = journal.RunCursor{Run: r.record.ID, N: s.Event.N - 1}, true
+				*c, changed = evaluator.RunCursor{Run: r.record.ID, N: s.Event.N - 1}, true
 			}
 			changed = r.enter(endpoint, s) || changed
 		}
@@ -114,7 +115,7 @@ func (m *memory) Forget(_ context.Context, endpoint string) error {
 }
 
 func (m *Memory) letterLocked(endpoint, run string, n uint64) int {
-	return slices.IndexFunc(m.dead[endpoint], func(d *journal.DeadLetter) bool { return d.Run == run && d.Event.N == n })
+	return slices.IndexFunc(m.dead[endpoint], func(d *evaluator.DeadLetter) bool { return d.Run == run && d.Event.N == n })
 }
 
 func (m *memory) Bury(_ context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
@@ -128,7 +129,7 @@ func (m *memory) Bury(_ context.Context, endpoint, run string, n uint64, now tim
 }
 
 func (m *Memory) buryLocked(endpoint string, r *kept, n uint64, now time.Time, reason string) {
-	d := &journal.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: r.events[n-1]}
+	d := &evaluator.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: r.events[n-1]}
 	if i := m.letterLocked(endpoint, r.record.ID, n); i >= 0 {
 		m.dead[endpoint][i] = d
 	} else {
@@ -137,10 +138,10 @@ func (m *Memory) buryLocked(endpoint string, r *kept, n uint64, now time.Time, r
 	slices.SortFunc(m.dead[endpoint], m.byRun)
 }
 
-func (m *memory) DeadLetters(_ context.Context, endpoint string) ([]journal.DeadLetter, error) {
+func (m *memory) DeadLetters(_ context.Context, endpoint string) ([]evaluator.DeadLetter, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var letters []journal.DeadLetter
+	var letters []evaluator.DeadLetter
 	for _, d := range m.dead[endpoint] {
 		letters = append(letters, *d)
 	}

@@ -35,17 +35,17 @@ type Journal interface {
 
 	Endpoints(ctx context.Context) ([]string, error)
 	Know(ctx context.Context, endpoints ...string) error
-	Pending(ctx context.Context, endpoint string) ([]journal.RunCursor, error)
+	Pending(ctx context.Context, endpoint string) ([]evaluator.RunCursor, error)
 	Delivered(ctx context.Context, endpoint, run string, n uint64) error
 	Failed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error
-	Orders(ctx context.Context, endpoint string) ([]journal.Order, error)
+	Orders(ctx context.Context, endpoint string) ([]evaluator.PendingOrder, error)
 	OrderDone(ctx context.Context, endpoint, run string, n uint64) error
 	OrderFailed(ctx context.Context, endpoint, run string, n uint64, attempts int, next time.Time, lastError string) error
 	BuryOrder(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
 	Rewind(ctx context.Context, endpoint string, since time.Time) (runs int, err error)
 	Forget(ctx context.Context, endpoint string) error
 	Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error
-	DeadLetters(ctx context.Context, endpoint string) ([]journal.DeadLetter, error)
+	DeadLetters(ctx context.Context, endpoint string) ([]evaluator.DeadLetter, error)
 	RetryDead(ctx context.Context, endpoint, run string, n uint64) error
 	Resolved(ctx context.Context, endpoint, run string, n uint64) error
 }

@@ -24,7 +24,7 @@ type Memory struct {
 	runs      []*kept           // as they began
 	newest    []evaluator.Stored
 	endpoints []string
-	dead      map[string][]*journal.DeadLetter // :: endpoint → letters
+	dead      map[string][]*evaluator.DeadLetter // :: endpoint → letters
 }
 
 // kept is all of one run.
@@ -32,9 +32,9 @@ type kept struct {
 	record  evaluator.RunRecord
 	ticks   []evaluator.Kept
 	events  []evaluator.Stored
-	states  []evaluator.Recovery          // ascending
-	cursors map[string]*journal.RunCursor // :: endpoint → cursor; End is not kept
-	orders  map[string][]*journal.Order   // :: endpoint → pending, ascending
+	states  []evaluator.Recovery                 // ascending
+	cursors map[string]*evaluator.RunCursor      // :: endpoint → cursor; End is not kept
+	orders  map[string][]*evaluator.PendingOrder // :: endpoint → pending, ascending
 }
 
 // memory is one opening of a Memory.
@@ -49,7 +49,7 @@ func (m *Memory) Open(endpoints ...string) (Journal, error) {
 	defer m.mu.Unlock()
 	if m.documents == nil {
 		m.documents = make(map[string][]byte)
-		m.dead = make(map[string][]*journal.DeadLetter)
+		m.dead = make(map[string][]*evaluator.DeadLetter)
 		m.watch = make(chan struct{})
 	}
 	m.epoch++
@@ -127,10 +127,10 @@ func (m *Memory) keepLocked(e *evaluator.Entry, k evaluator.Kept) {
 	}
 	r := m.runLocked(e.Run)
 	if r == nil {
-		r = &kept{cursors: make(map[string]*journal.RunCursor), orders: make(map[string][]*journal.Order)}
+		r = &kept{cursors: make(map[string]*evaluator.RunCursor), orders: make(map[string][]*evaluator.PendingOrder)}
 		m.runs = append(m.runs, r)
 		for _, name := range m.endpoints {
-			r.cursors[name] = &journal.RunCursor{Run: e.Run}
+			r.cursors[name] = &evaluator.RunCursor{Run: e.Run}
 		}
 	}
 	n := r.record.N
@@ -340,7 +340,7 @@ func (m *Memory) droppableLocked(r *kept, olderThan time.Time, keepPassed int) b
 		}
 	}
 	for _, letters := range m.dead {
-		if slices.ContainsFunc(letters, func(d *journal.DeadLetter) bool { return d.Run == c.ID }) {
+		if slices.ContainsFunc(letters, func(d *evaluator.DeadLetter) bool { return d.Run == c.ID }) {
 			return false
 		}
 	}
@@ -387,8 +387,8 @@ func (m *memory) Newer(mark uint64, limit int) (events []evaluator.Stored, next 
 }
 
 // byRun orders letters as the journal lists them.
-func (m *Memory) byRun(a, b *journal.DeadLetter) int {
-	at := func(d *journal.DeadLetter) int {
+func (m *Memory) byRun(a, b *evaluator.DeadLetter) int {
+	at := func(d *evaluator.DeadLetter) int {
 		return slices.IndexFunc(m.runs, func(r *kept) bool { return r.record.ID == d.Run })
 	}
 	return cmp.Or(cmp.Compare(at(a), at(b)), cmp.Compare(a.Event.N, b.Event.N))

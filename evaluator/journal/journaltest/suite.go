@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -184,7 +183,7 @@ func (b *bench) ids(run string, after uint64) (list []string) {
 // pending is what an endpoint is not done with: "run after 2 of 5".
 func (b *bench) pending(endpoint string) (list []string) {
 	b.Helper()
-	for _, c := range must[[]journal.RunCursor](b)(b.j.Pending(b.Context(), endpoint)) {
+	for _, c := range must[[]evaluator.RunCursor](b)(b.j.Pending(b.Context(), endpoint)) {
 		list = append(list, fmt.Sprintf("%s after %d of %d", c.Run, c.N, c.End))
 	}
 	return list

@@ -25,7 +25,7 @@ func (b *bench) mixed(run string, second int, letters string) evaluator.Entry {
 // attempts, "p/2 failed 3 times, refused, again at 9".
 func (b *bench) orders(endpoint string) (list []string) {
 	b.Helper()
-	for _, o := range must[[]journal.Order](b)(b.j.Orders(b.Context(), endpoint)) {
+	for _, o := range must[[]evaluator.PendingOrder](b)(b.j.Orders(b.Context(), endpoint)) {
 		raw, err := json.Marshal(o.Event)
 		b.ok("Marshal", err)
 		if string(raw) != string(o.Raw) || o.Event.ID != fmt.Sprintf("%s/%d", o.Run, o.Event.N) || o.Seq == 0 || o.Digest != "digest of "+o.Run {
@@ -43,7 +43,7 @@ func (b *bench) orders(endpoint string) (list []string) {
 // letters are the dead letters of an endpoint: "p/2 410 Gone".
 func (b *bench) letters(endpoint string) (list []string) {
 	b.Helper()
-	for _, d := range must[[]journal.DeadLetter](b)(b.j.DeadLetters(b.Context(), endpoint)) {
+	for _, d := range must[[]evaluator.DeadLetter](b)(b.j.DeadLetters(b.Context(), endpoint)) {
 		text := d.Event.ID + " " + d.Reason
 		if d.Again {
 			text += ", again"
@@ -150,7 +150,7 @@ func testBuryOrder(b *bench) {
 		b.lists("the other endpoint's dead letters", b.letters("b"))
 		b.reopen("a", "b")
 	}
-	if d := must[[]journal.DeadLetter](b)(b.j.DeadLetters(ctx, "a"))[0]; !d.At.Equal(at(5)) || d.Endpoint != "a" || d.Digest != "digest of p" {
+	if d := must[[]evaluator.DeadLetter](b)(b.j.DeadLetters(ctx, "a"))[0]; !d.At.Equal(at(5)) || d.Endpoint != "a" || d.Digest != "digest of p" {
 		b.Errorf("got %+v", d)
 	}
 	b.ok("RetryDead", b.j.RetryDead(ctx, "a", "p", 3))

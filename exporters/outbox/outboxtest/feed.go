@@ -13,19 +13,18 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/exporters/outbox"
 )
 
-// Feed is an [outbox.Feed] that survives the Outbox, as a journal survives a process.
+// Feed is an outbox.Feed that survives the Outbox, as a journal survives a process.
 type Feed struct {
 	mu      sync.Mutex
 	runs    []string                      // as they began
 	Stored  map[string][]evaluator.Stored // :: run → its events
 	newest  []evaluator.Stored            // of all runs, as they were committed
 	base    uint64                        // how many came before newest[0]
-	Cursors map[Place]outbox.RunCursor    // without End
-	Dead    []outbox.DeadLetter
-	open    map[string][]outbox.Order // :: endpoint → orders that it is not done with
+	Cursors map[Place]evaluator.RunCursor // without End
+	Dead    []evaluator.DeadLetter
+	open    map[string][]evaluator.PendingOrder // :: endpoint → orders that it is not done with
 	watch   chan struct{}
 	broken  error // given by every method that writes
 	away    error // given by Pending and Events
@@ -40,7 +39,7 @@ const TheRun = "REL 1.0"
 
 // New is an empty feed that knows endpoints a and b. Every endpoint is at its beginning.
 func New() *Feed {
-	return &Feed{open: map[string][]outbox.Order{"a": nil, "b": nil}, Stored: map[string][]evaluator.Stored{}, Cursors: map[Place]outbox.RunCursor{}, watch: make(chan struct{})}
+	return &Feed{open: map[string][]evaluator.PendingOrder{"a": nil, "b": nil}, Stored: map[string][]evaluator.Stored{}, Cursors: map[Place]evaluator.RunCursor{}, watch: make(chan struct{})}
 }
 
 // Commit adds events that are filled in from what matters to a test. A plan has
@@ -73,7 +72,7 @@ func (f *Feed) Commit(t testing.TB, events ...evaluator.Event) {
 		f.Stored[run], f.newest = append(f.Stored[run], s), append(f.newest, s)
 		if s.Event.Order() {
 			for endpoint := range f.open {
-				f.open[endpoint] = append(f.open[endpoint], outbox.Order{Stored: s})
+				f.open[endpoint] = append(f.open[endpoint], evaluator.PendingOrder{Stored: s})
 			}
 		}
 	}
@@ -122,7 +121,7 @@ func (f *Feed) Hide(err error) {
 }
 
 // Cursor is where endpoint a stands in a run.
-func (f *Feed) Cursor(run string) outbox.RunCursor {
+func (f *Feed) Cursor(run string) evaluator.RunCursor {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.Cursors[Place{"a", run}]
@@ -163,7 +162,7 @@ func (f *Feed) Watch() <-chan struct{} {
 	return f.watch
 }
 
-func (f *Feed) Pending(_ context.Context, endpoint string) (list []outbox.RunCursor, err error) {
+func (f *Feed) Pending(_ context.Context, endpoint string) (list []evaluator.RunCursor, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away != nil {
@@ -195,7 +194,7 @@ func (f *Feed) Delivered(ctx context.Context, endpoint, run string, n uint64) er
 
 func (f *Feed) advanceLocked(endpoint, run string, n uint64) {
 	if n > f.Cursors[Place{endpoint, run}].N {
-		f.Cursors[Place{endpoint, run}] = outbox.RunCursor{N: n}
+		f.Cursors[Place{endpoint, run}] = evaluator.RunCursor{N: n}
 	}
 }
 
@@ -205,14 +204,14 @@ func (f *Feed) Failed(ctx context.Context, endpoint, run string, n uint64, attem
 		if n <= c.N || f.Stored[run][n-1].Event.Order() {
 			return fmt.Errorf("event %d failed, but the cursor is at %d", n, c.N)
 		}
-		f.Cursors[Place{endpoint, run}] = outbox.RunCursor{N: c.N, Attempts: attempts, NextAt: next, LastError: lastError}
+		f.Cursors[Place{endpoint, run}] = evaluator.RunCursor{N: c.N, Attempts: attempts, NextAt: next, LastError: lastError}
 		return nil
 	})
 }
 
 // letterLocked finds a dead letter, -1 when there is none.
 func (f *Feed) letterLocked(endpoint, run string, n uint64) int {
-	return slices.IndexFunc(f.Dead, func(l outbox.DeadLetter) bool { return l.Endpoint == endpoint && l.Run == run && l.Event.N == n })
+	return slices.IndexFunc(f.Dead, func(l evaluator.DeadLetter) bool { return l.Endpoint == endpoint && l.Run == run && l.Event.N == n })
 }
 
 func (f *Feed) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
@@ -227,11 +226,11 @@ func (f *Feed) buryLocked(endpoint, run string, n uint64, now time.Time, reason 
 	if i := f.letterLocked(endpoint, run, n); i >= 0 {
 		f.Dead = slices.Delete(f.Dead, i, i+1)
 	}
-	f.Dead = append(f.Dead, outbox.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: f.Stored[run][n-1]})
+	f.Dead = append(f.Dead, evaluator.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: f.Stored[run][n-1]})
 }
 
 // Orders lists the orders that an endpoint is not done with.
-func (f *Feed) Orders(_ context.Context, endpoint string) ([]outbox.Order, error) {
+func (f *Feed) Orders(_ context.Context, endpoint string) ([]evaluator.PendingOrder, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away != nil {
@@ -242,7 +241,7 @@ func (f *Feed) Orders(_ context.Context, endpoint string) ([]outbox.Order, error
 
 // orderLocked finds a pending order, -1 when there is none.
 func (f *Feed) orderLocked(endpoint, run string, n uint64) int {
-	return slices.IndexFunc(f.open[endpoint], func(o outbox.Order) bool { return o.Run == run && o.Event.N == n })
+	return slices.IndexFunc(f.open[endpoint], func(o evaluator.PendingOrder) bool { return o.Run == run && o.Event.N == n })
 }
 
 // OrderDone takes an order from the pending ones.
@@ -277,7 +276,7 @@ func (f *Feed) BuryOrder(ctx context.Context, endpoint, run string, n uint64, no
 	})
 }
 
-func (f *Feed) DeadLetters(_ context.Context, endpoint string) (letters []outbox.DeadLetter, err error) {
+func (f *Feed) DeadLetters(_ context.Context, endpoint string) (letters []evaluator.DeadLetter, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.Dead {
@@ -320,7 +319,7 @@ func (f *Feed) Rewind(ctx context.Context, endpoint string, since time.Time) (ru
 			for _, s := range f.Stored[place.Run] {
 				if !s.Event.At.Before(since) {
 					if place.Endpoint == endpoint && s.Event.N <= c.N {
-						f.Cursors[place] = outbox.RunCursor{N: s.Event.N - 1}
+						f.Cursors[place] = evaluator.RunCursor{N: s.Event.N - 1}
 						changed[place.Run] = true
 					}
 					break
@@ -330,7 +329,7 @@ func (f *Feed) Rewind(ctx context.Context, endpoint string, since time.Time) (ru
 		for _, run := range f.runs {
 			for _, s := range f.Stored[run] {
 				if s.Event.Order() && !s.Event.At.Before(since) && f.orderLocked(endpoint, run, s.Event.N) < 0 {
-					f.open[endpoint] = append(f.open[endpoint], outbox.Order{Stored: s})
+					f.open[endpoint] = append(f.open[endpoint], evaluator.PendingOrder{Stored: s})
 					changed[run] = true
 				}
 			}
