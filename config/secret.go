@@ -37,7 +37,7 @@ func (s Secret) Value() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("reading a secret: %w", err)
 		}
-		text = string(data)
+		text = strings.TrimPrefix(string(data), "\ufeff") // as editors on Windows begin a file
 	case s.inline != "":
 		text, where = s.inline, "the config"
 	default:

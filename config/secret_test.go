@@ -31,6 +31,14 @@ func TestSecretIsReadWhereItIsKept(t *testing.T) {
 			t.Errorf("%v gives %q (%v), want %q", tt.value, got, err, tt.want)
 		}
 	}
+	// Editors on Windows put a mark before the text, and end lines their way.
+	windows := filepath.Join(t.TempDir(), "windows")
+	if err := os.WriteFile(windows, []byte("\ufefffrom-windows\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := (Secret{file: windows}).Value(); err != nil || got != "from-windows" {
+		t.Errorf("got %q (%v), want it without the mark", got, err)
+	}
 	// A file that was replaced gives the new secret.
 	s := Secret{file: file}
 	if err := os.WriteFile(file, []byte("rotated"), 0o600); err != nil {
@@ -123,7 +131,7 @@ func TestTokenDigest(t *testing.T) {
 			t.Errorf("got %x (%v), want %s", got, err, hello)
 		}
 	}
-	for _, token := range []TokenSpec{{}, {Hash: hello}, {Hash: "sha256:" + hello[1:]}, {Hash: "sha256:" + hello + "00"}, {Hash: "md5:" + hello}} {
+	for _, token := range []TokenSpec{{}, {Hash: hello}, {Hash: "sha256:" + hello[1:]}, {Hash: "sha256:" + hello + "00"}, {Hash: "md5:" + hello}, {Token: Secret{inline: "one\ntwo"}}} {
 		if _, err := token.Digest(); err == nil {
 			t.Errorf("%+v: got no error", token)
 		}

@@ -73,6 +73,10 @@ func compileTokens(in []Token) (*keys, error) {
 		if err == nil && slices.ContainsFunc(out.tokens, func(o token) bool { return o.name == t.Name }) {
 			err = errors.New("the name is taken by another token")
 		}
+		if i := slices.IndexFunc(out.tokens, func(o token) bool { return o.hash == c.hash }); err == nil && i >= 0 {
+			// Who gave a command, and what it may do, would be either's.
+			err = fmt.Errorf("it has the same secret as token %q: give each a secret of its own", out.tokens[i].name)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("reading token %q: %w", t.Name, err))
 			continue
@@ -100,6 +104,9 @@ func compileToken(t Token) (token, error) {
 		if !slices.Contains(scopes, s) {
 			return c, fmt.Errorf("unknown scope %q: want %s", s, listed(scopes))
 		}
+	}
+	if slices.Contains(t.Plans, "") {
+		return c, errors.New("one of its plans has no name")
 	}
 	return c, nil
 }
