@@ -163,6 +163,14 @@ func TestBadTokensLeaveTheOldOnesInForce(t *testing.T) {
 	if err := g.SetTokens([]gate.Token{{Name: "ci", SHA256: "x", Scopes: []gate.Scope{gate.Read}}}); err == nil {
 		t.Error("a secret in place of its hash is taken")
 	}
+	for about, tokens := range map[string][]gate.Token{
+		"same secret": {{Name: "a", SHA256: hash("y"), Scopes: []gate.Scope{gate.Read}}, {Name: "b", SHA256: strings.ToUpper(hash("y")), Scopes: []gate.Scope{gate.Command}}},
+		"no name":     {{Name: "a", SHA256: hash("y"), Scopes: []gate.Scope{gate.Read}, Plans: []string{""}}}, // it would see all of them
+	} {
+		if err := g.SetTokens(tokens); err == nil || !strings.Contains(err.Error(), about) {
+			t.Errorf("%s: %v", about, err)
+		}
+	}
 	if res := ask(g.Handler(), "GET", gateURL, "", "Authorization", "Bearer x"); res.StatusCode != 503 {
 		t.Errorf("the old token: %d, want to be let in", res.StatusCode)
 	}
@@ -207,6 +215,17 @@ func TestWithoutTokensOnlyThisMachineCommands(t *testing.T) {
 		{"localhost", []string{"True-Client-IP", "192.0.2.1"}, "forwarded"},
 		{"localhost", []string{"CF-Connecting-IP", "192.0.2.1"}, "forwarded"},
 		{"localhost", []string{"X-Amzn-Trace-Id", "Root=1"}, "forwarded"},
+		{"localhost", []string{"X-Forward-For", "192.0.2.1"}, "forwarded"},
+		{"localhost", []string{"X_Forwarded_For", "192.0.2.1"}, "forwarded"},
+		{"localhost", []string{"X-Envoy-Expected-Rq-Timeout-Ms", "15000"}, "forwarded"},
+		{"localhost", []string{"Max-Forwards", "10"}, "forwarded"}, // Apache
+		{"localhost", []string{"X-Scheme", "https"}, "forwarded"},  // ingress-nginx
+		{"localhost", []string{"Tailscale-User-Login", "a@b"}, "forwarded"},
+		{"localhost", []string{"Fly-Client-IP", "192.0.2.1"}, "forwarded"},
+		{"localhost", []string{"DO-Connecting-IP", "192.0.2.1"}, "forwarded"},
+		{"localhost", []string{"Surrogate-Capability", "key=ESI/1.0"}, "forwarded"},
+		{"localhost", []string{"Proxy-Connection", "keep-alive"}, "forwarded"},
+		{"localhost", []string{"HTTP/1.0", ""}, "forwarded"}, // nginx as it is without further settings
 		{"localhost", []string{"Origin", "https://evil.example"}, "cross_origin"},
 		{"localhost", []string{"Sec-Fetch-Site", "cross-site"}, "cross_origin"},
 		{"localhost", []string{"X-Request-Id", "7", "Accept", "*/*"}, ""},
@@ -291,6 +310,10 @@ func askHost(h http.Handler, host, remote, method, target, body string, header .
 		r.Header.Add(header[i], header[i+1])
 	}
 	r.Host = host
+	if _, old := r.Header["HTTP/1.0"]; old {
+		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
+		delete(r.Header, "HTTP/1.0")
+	}
 	if remote != "" {
 		r.RemoteAddr = remote
 	}
@@ -366,7 +389,7 @@ func TestNobodySpeaksInTheNameOfAnotherToken(t *testing.T) {
 		"alice": 200, "R. Manager": 200, "ci": 200, "CI": 200, "c i": 200, "Ädä Lövelace": 200, "アリス": 200, "release managers": 200, "Tokenmaster": 200,
 		"Release-Manager": 400, "release manager": 400, "RELEASEMANAGER": 400, " Release-Manager ": 400, "Ｒｅｌｅａｓｅ-Manager": 400, "Rеlеаsе-Mаnаgеr": 400, // Cyrillic
 		"Re1ease-Manager": 400, "Rélease-Mânager": 400, "𝐑𝐞𝐥𝐞𝐚𝐬𝐞-Manager": 400, "Release_Manager": 400, "Release\u200b-Manager": 400, "Release\u00a0Manager": 400,
-		"alice (token Release-Manager)": 400, "alice  (TOKEN admin)": 400, "alice via token admin": 400, "alice （token admin）": 400, "alice [token admin]": 400, "alice, token: admin": 400, "alice token=admin": 400, `alice token "admin"`: 400,
+		"alice (token Release-Manager)": 400, "alice  (TOKEN admin)": 400, "alice via token admin": 400, "alice （token admin）": 400, "alice [token admin]": 400, "alice, token: admin": 400, "alice token=admin": 400, "alice (tоken admin)": 400, "alice (tóken admin)": 400, "rоllback ruIe": 400, `alice token "admin"`: 400,
 	} {
 		c, s := &commander{to: "applied"}, &starter{answer: gate.StartAnswer{Run: try(planName, "1.0.1", 1)}}
 		g, _ := newGate(t, gate.Config{Tokens: all, Commander: c, Starter: s}, view(planName))
