@@ -204,6 +204,7 @@ func TestWithoutTokensOnlyThisMachineCommands(t *testing.T) {
 		{"[fe80::1%lo]:8080", nil, "foreign_host"},
 		{"2130706433", nil, "foreign_host"},
 		{"0x7f.1", nil, "foreign_host"},
+		{"localhost", []string{"Host", "evil.example"}, "foreign_host"}, // of HTTP/2, beside :authority
 		{"localhost", []string{"Forwarded", "for=192.0.2.1"}, "forwarded"},
 		{"localhost", []string{"X-Forwarded-For", "127.0.0.1"}, "forwarded"},
 		{"localhost", []string{"x-forwarded-host", "gate.example"}, "forwarded"},

@@ -146,8 +146,11 @@ func (g *Gate) Private(h http.Handler) http.Handler {
 // comes from this machine: a name that leads here only in the asker's eyes (DNS
 // rebinding), or the headers of a proxy. It says nothing of any other.
 func foreign(r *http.Request) (why refusedFor, said string) {
-	if !loopbackName(r.Host) {
-		return refusedForeignHost, fmt.Sprintf("Host %.100q is no loopback name", r.Host)
+	// HTTP/2 may name another host in a header than in its :authority, which is r.Host.
+	for _, host := range append([]string{r.Host}, r.Header["Host"]...) {
+		if !loopbackName(host) {
+			return refusedForeignHost, fmt.Sprintf("Host %.100q is no loopback name", host)
+		}
 	}
 	if !r.ProtoAtLeast(1, 1) {
 		return refusedForwarded, "the request is HTTP/1.0, as proxies send it that add no header"
