@@ -132,7 +132,8 @@ func TestARevokedTokenIsNotKnownAnyMore(t *testing.T) {
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g, _ := newGate(t, gate.Config{Tokens: mine}, view(planName))
+				var log bytes.Buffer
+				g, _ := newGate(t, gate.Config{Tokens: mine, Log: slog.New(slog.NewTextHandler(&log, nil))}, view(planName))
 				poll := make(chan *http.Response, 1)
 				go func() { poll <- ask(g.Handler(), "GET", gateURL+"?wait=50s", "", "Authorization", "Bearer x") }()
 				synctest.Wait()
@@ -149,6 +150,9 @@ func TestARevokedTokenIsNotKnownAnyMore(t *testing.T) {
 				}
 				if n := g.Stats().Waiting; n != 0 {
 					t.Errorf("%d long polls are left", n)
+				}
+				if said := strings.Contains(log.String(), "the last token was taken out"); said != (tt.next == nil) {
+					t.Errorf("that the gate is open: said %v", said)
 				}
 				if res := ask(g.Handler(), "GET", gateURL, "", "Authorization", "Bearer x"); res.StatusCode != tt.want {
 					t.Errorf("the next question: %d, want %d", res.StatusCode, tt.want)

@@ -61,7 +61,11 @@ func (g *Gate) SetTokens(tokens []Token) error {
 	if err != nil {
 		return err
 	}
-	close(g.keys.Swap(next).replaced)
+	old := g.keys.Swap(next)
+	close(old.replaced)
+	if len(old.tokens) > 0 && len(next.tokens) == 0 {
+		g.log.Warn("the last token was taken out: everyone who reaches the public port may read now, and without tokens this machine may command; add a token to close it")
+	}
 	return nil
 }
 
