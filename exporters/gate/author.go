@@ -21,6 +21,9 @@ func (c caller) checkAuthor(by string) error {
 		}
 	}
 	said := strings.Join(strings.Fields(latin(by)), " ")
+	if looksLike(by) == looksLike("relgate") || strings.HasPrefix(said, latin("rule ")) {
+		return errors.New("by: it looks like what relgate says of itself or a rule: name the person alone")
+	}
 	for _, mark := range []string{"(token", "[token", "via token", "token:", "token=", "token \"", "rollback rule"} {
 		if strings.Contains(said, latin(mark)) {
 			return errors.New("by: it looks like what relgate says of a token or a rule: name the person alone")
