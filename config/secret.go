@@ -33,7 +33,7 @@ func (s Secret) Value() (string, error) {
 			path = filepath.Join(dir, s.credential)
 		}
 		where = fmt.Sprintf("file %q", path)
-		data, err := os.ReadFile(path)
+		data, err := readFile(path)
 		if err != nil {
 			return "", fmt.Errorf("reading a secret: %w", err)
 		}

@@ -50,6 +50,13 @@ func TestSecretIsReadWhereItIsKept(t *testing.T) {
 }
 
 func TestSecretThatIsNotThere(t *testing.T) {
+	large := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, []byte(" \n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -62,6 +69,9 @@ func TestSecretThatIsNotThere(t *testing.T) {
 		{Secret{env: "RELGATE_TEST_NOT_SET"}, `environment variable "RELGATE_TEST_NOT_SET" is empty or not set`},
 		{Secret{file: empty}, "is empty or not set"},
 		{Secret{file: empty + "-gone"}, "no such file"},
+		{Secret{file: os.DevNull}, "it is not a regular file"}, // nor is a pipe, which could keep a reload waiting
+		{Secret{file: filepath.Dir(empty)}, "it is not a regular file"},
+		{Secret{file: large}, "it is larger than 16 MiB"},
 		{Secret{inline: " "}, "is empty or not set"},
 	} {
 		if got, err := tt.secret.Value(); err == nil || got != "" || !strings.Contains(err.Error(), tt.want) {
