@@ -158,6 +158,9 @@ func (s *stepper) resumeCommand(c *Command) (func(uint64), *Why) {
 	if rule := s.heldByEvidence(); rule != "" && c.PersonsHold {
 		return nil, &Why{Code: WhyEvidenceHolds, Rule: rule}
 	}
+	if run.hold.Code == WhyHeld && c.EvidenceHold {
+		return nil, &Why{Code: WhyPersonHolds}
+	}
 	return func(root uint64) {
 		s.hold(false, Why{Code: WhyResumed, By: c.By, Principal: c.Principal, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
 		s.acknowledge(root)

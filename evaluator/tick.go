@@ -72,6 +72,8 @@ type Command struct {
 	// has no right to go on against evidence. It travels with the command because only
 	// the tick that takes it knows what holds the run then.
 	PersonsHold bool `json:"persons_hold,omitempty"`
+	// EvidenceHold is the other half: it makes a resume one that ends no hold of a person.
+	EvidenceHold bool `json:"evidence_hold,omitempty"`
 }
 
 // Want is one question that is due: the points of a signal from From

@@ -87,13 +87,14 @@ func TestEachScopeLetsInWhatItIsFor(t *testing.T) {
 func TestAResumeCarriesWhatItsTokenMayEnd(t *testing.T) {
 	for _, tt := range []struct {
 		scopes []gate.Scope // none: no token is configured
-		limits bool
+		limits bool         // to a person's hold
+		other  bool         // to a hold of evidence
 	}{
-		{[]gate.Scope{gate.Stop}, true},
-		{[]gate.Scope{gate.Override}, false},
-		{[]gate.Scope{gate.Stop, gate.Override}, false},
-		{[]gate.Scope{gate.Command}, false},
-		{nil, false},
+		{[]gate.Scope{gate.Stop}, true, false},
+		{[]gate.Scope{gate.Override}, false, true},
+		{[]gate.Scope{gate.Stop, gate.Override}, false, false},
+		{[]gate.Scope{gate.Command}, false, false},
+		{nil, false, false},
 	} {
 		c := &commander{to: "applied"}
 		config := gate.Config{OpenCommands: true, Commander: c}
@@ -104,10 +105,10 @@ func TestAResumeCarriesWhatItsTokenMayEnd(t *testing.T) {
 		for _, kind := range []string{"resume", "hold"} {
 			ask(g.Handler(), "POST", commandURL, `{"kind":"`+kind+`","by":"a","why":"b"}`, "Authorization", "Bearer x", "Content-Type", "application/json")
 		}
-		if len(c.got) == 0 || c.got[0].PersonsHold != tt.limits {
-			t.Errorf("scopes %v: %+v, want a person's hold only: %v", tt.scopes, c.got, tt.limits)
+		if len(c.got) == 0 || c.got[0].PersonsHold != tt.limits || c.got[0].EvidenceHold != tt.other {
+			t.Errorf("scopes %v: %+v, want a person's hold only: %v, one of evidence only: %v", tt.scopes, c.got, tt.limits, tt.other)
 		}
-		if len(c.got) == 2 && c.got[1].PersonsHold {
+		if len(c.got) == 2 && (c.got[1].PersonsHold || c.got[1].EvidenceHold) {
 			t.Errorf("scopes %v: a hold is limited", tt.scopes)
 		}
 	}

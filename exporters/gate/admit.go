@@ -12,7 +12,7 @@ import (
 )
 
 // needs is the scopes of which one lets a command in. What a resume may end is decided
-// by the run: see evaluator.Command.PersonsHold.
+// by the run: see evaluator.Command.PersonsHold and EvidenceHold.
 var needs = map[evaluator.CommandKind][]Scope{
 	evaluator.StartPhase:   {Phase},
 	evaluator.Hold:         {Stop},
