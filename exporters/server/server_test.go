@@ -161,6 +161,7 @@ func TestEveryConnectionHasABoundedLifeWithoutProgress(t *testing.T) {
 					}
 					answered = time.Now()
 				}
+				synctest.Wait() // it is accepted, and counts
 				for tt.unread && s.Stats().Open > 0 && time.Since(begun) < time.Hour {
 					time.Sleep(time.Second)
 					synctest.Wait()
