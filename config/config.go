@@ -57,7 +57,24 @@ func Load(path string) (*Config, []Problem) {
 	if err != nil {
 		return nil, []Problem{unreadable(path, "", err)}
 	}
-	return Decode(path, data, os.ReadFile)
+	return Decode(path, data, readFile)
+}
+
+const maxFile = 16 << 20 // bytes of a file that a config names
+
+// readFile reads a file that a config names. A pipe or a device is an error: waiting for
+// one that nobody writes to would end all reloading, and with it the revoking of tokens.
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, &os.PathError{Op: "reading", Path: path, Err: errors.New("it is not a regular file")}
+	case info.Size() > maxFile:
+		return nil, &os.PathError{Op: "reading", Path: path, Err: errors.New("it is larger than 16 MiB")}
+	}
+	return os.ReadFile(path)
 }
 
 // Decode is Load for a text that is already there: name is its path, which other

@@ -346,7 +346,13 @@ func checkDaemon(c rules.Checker, d *DaemonSpec) {
 		tls.Required("key", t.Key == "", `"gate.key"`)
 	}
 	for i := range d.Tokens {
-		checkToken(c.At("tokens", d.Tokens[i].Name), &d.Tokens[i])
+		at := c.At("tokens", d.Tokens[i].Name)
+		checkToken(at, &d.Tokens[i])
+		for _, other := range d.Tokens[:i] {
+			if other.Hash != "" && strings.EqualFold(other.Hash, d.Tokens[i].Hash) {
+				at.At("hash").Fail("conflict", "give each token a secret of its own", "token %q has the same secret", other.Name)
+			}
+		}
 	}
 	checkExposed(c, d)
 }
@@ -390,6 +396,9 @@ func checkToken(c rules.Checker, t *TokenSpec) {
 	}
 	checkSecret(c.At("token"), t.Token)
 	c.Required("scopes", len(t.Scopes) == 0, `["read"]`)
+	if t.Plans != nil && len(t.Plans) == 0 {
+		c.At("plans").Fail("bad-value", "name a plan, or leave the key out for all plans", "an empty list would let the token into every plan")
+	}
 	for i, scope := range t.Scopes {
 		c.At("scopes").Index(i).OneOf("unknown-scope", "scope", scope, tokenScopes)
 	}

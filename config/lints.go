@@ -72,7 +72,7 @@ func Lints() []Lint {
 		{"unknown-unit", "CloudWatch has no such unit."},
 		{"unknown-webhook", "There is no such webhook."},
 		{"unreadable", "A file cannot be read."},
-		{"unsafe-text", "A text can show as something else where people read it: it has a control, bidirectional or invisible character, or a name has a line break."},
+		{"unsafe-text", "A text can show as something else where people read it: it has a control, bidirectional or invisible character, or a name has a line break. The joiner within an emoji is allowed."},
 		{"unused-parameter", "No text has a placeholder of a parameter."},
 		{"unused-rule", "No phase names a rule."},
 		{"unused-signal", "No rule names a signal."},

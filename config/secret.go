@@ -33,11 +33,11 @@ func (s Secret) Value() (string, error) {
 			path = filepath.Join(dir, s.credential)
 		}
 		where = fmt.Sprintf("file %q", path)
-		data, err := os.ReadFile(path)
+		data, err := readFile(path)
 		if err != nil {
 			return "", fmt.Errorf("reading a secret: %w", err)
 		}
-		text = string(data)
+		text = strings.TrimPrefix(string(data), "\ufeff") // as editors on Windows begin a file
 	case s.inline != "":
 		text, where = s.inline, "the config"
 	default:

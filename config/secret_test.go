@@ -31,6 +31,14 @@ func TestSecretIsReadWhereItIsKept(t *testing.T) {
 			t.Errorf("%v gives %q (%v), want %q", tt.value, got, err, tt.want)
 		}
 	}
+	// Editors on Windows put a mark before the text, and end lines their way.
+	windows := filepath.Join(t.TempDir(), "windows")
+	if err := os.WriteFile(windows, []byte("\ufefffrom-windows\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := (Secret{file: windows}).Value(); err != nil || got != "from-windows" {
+		t.Errorf("got %q (%v), want it without the mark", got, err)
+	}
 	// A file that was replaced gives the new secret.
 	s := Secret{file: file}
 	if err := os.WriteFile(file, []byte("rotated"), 0o600); err != nil {
@@ -42,6 +50,13 @@ func TestSecretIsReadWhereItIsKept(t *testing.T) {
 }
 
 func TestSecretThatIsNotThere(t *testing.T) {
+	large := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, []byte(" \n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -54,6 +69,9 @@ func TestSecretThatIsNotThere(t *testing.T) {
 		{Secret{env: "RELGATE_TEST_NOT_SET"}, `environment variable "RELGATE_TEST_NOT_SET" is empty or not set`},
 		{Secret{file: empty}, "is empty or not set"},
 		{Secret{file: empty + "-gone"}, "no such file"},
+		{Secret{file: os.DevNull}, "it is not a regular file"}, // nor is a pipe, which could keep a reload waiting
+		{Secret{file: filepath.Dir(empty)}, "it is not a regular file"},
+		{Secret{file: large}, "it is larger than 16 MiB"},
 		{Secret{inline: " "}, "is empty or not set"},
 	} {
 		if got, err := tt.secret.Value(); err == nil || got != "" || !strings.Contains(err.Error(), tt.want) {
@@ -123,7 +141,7 @@ func TestTokenDigest(t *testing.T) {
 			t.Errorf("got %x (%v), want %s", got, err, hello)
 		}
 	}
-	for _, token := range []TokenSpec{{}, {Hash: hello}, {Hash: "sha256:" + hello[1:]}, {Hash: "sha256:" + hello + "00"}, {Hash: "md5:" + hello}} {
+	for _, token := range []TokenSpec{{}, {Hash: hello}, {Hash: "sha256:" + hello[1:]}, {Hash: "sha256:" + hello + "00"}, {Hash: "md5:" + hello}, {Token: Secret{inline: "one\ntwo"}}} {
 		if _, err := token.Digest(); err == nil {
 			t.Errorf("%+v: got no error", token)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode"
 
 	"github.com/relgate/relgate/rules"
 )
@@ -101,6 +102,9 @@ func (t TokenSpec) Digest() (sum [sha256.Size]byte, err error) {
 		token, err := t.Token.Value()
 		if err != nil {
 			return sum, fmt.Errorf("token %q: %w", t.Name, err)
+		}
+		if strings.ContainsFunc(token, unicode.IsControl) {
+			return sum, fmt.Errorf("token %q: what is kept in its place has more than one line, or a control character: keep the token alone there", t.Name)
 		}
 		return sha256.Sum256([]byte(token)), nil
 	}

@@ -196,7 +196,7 @@ func (c *Config) dirs() []string {
 
 // hashOf is the hash of a file's content, zero if it cannot be read.
 func hashOf(path string) (hash [sha256.Size]byte) {
-	if data, err := os.ReadFile(path); err == nil {
+	if data, err := readFile(path); err == nil {
 		hash = sha256.Sum256(data)
 	}
 	return hash

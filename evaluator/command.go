@@ -7,13 +7,20 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// remembered is how many command IDs are kept to recognise a repeated one.
+// remembered is how many commands are kept to recognise a repeated one.
 const remembered = 256
+
+// once is what makes a command the same as one before: the ID, who proved it, and what
+// it does. An ID that another token has used, or that stood for another command, hides
+// nothing: an abort is never taken for a hold that was applied before.
+func (c *Command) once() string {
+	return strings.Join([]string{string(c.Kind), c.Phase, c.Verdict.String(), c.Principal, c.ID}, " ")
+}
 
 // command applies a command, or says why not. One that was applied before is
 // passed over in silence: nothing changes.
 func (s *stepper) command(c *Command) {
-	if c.ID != "" && slices.Contains(s.st.applied, c.ID) {
+	if c.ID != "" && slices.Contains(s.st.applied, c.once()) {
 		return
 	}
 	do, refusal := s.prepare(c)
@@ -32,7 +39,7 @@ func (s *stepper) command(c *Command) {
 		return
 	}
 	if c.ID != "" {
-		s.st.applied = append(slices.Clone(s.st.applied[max(0, len(s.st.applied)-remembered+1):]), c.ID)
+		s.st.applied = append(slices.Clone(s.st.applied[max(0, len(s.st.applied)-remembered+1):]), c.once())
 	}
 	if c.Kind == Abort && s.st.fired == nil {
 		rollback := *told // a person rolls it back: this is the event of the rollback
@@ -150,6 +157,9 @@ func (s *stepper) resumeCommand(c *Command) (func(uint64), *Why) {
 	}
 	if rule := s.heldByEvidence(); rule != "" && c.PersonsHold {
 		return nil, &Why{Code: WhyEvidenceHolds, Rule: rule}
+	}
+	if run.hold.Code == WhyHeld && c.EvidenceHold {
+		return nil, &Why{Code: WhyPersonHolds}
 	}
 	return func(root uint64) {
 		s.hold(false, Why{Code: WhyResumed, By: c.By, Principal: c.Principal, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)

@@ -263,6 +263,7 @@ func genCommand(t *rapid.T, plan *rules.Plan) Command {
 		c.Next, c.Blocked, c.Principal = "P@2", "P@2", "token"
 	}
 	c.PersonsHold = rapid.Bool().Draw(t, "a person's hold only")
+	c.EvidenceHold = rapid.Bool().Draw(t, "a hold of evidence only")
 	if i := rapid.IntRange(0, len(plan.Phases)+1).Draw(t, "which"); i < len(plan.Phases) {
 		c.Phase = plan.Phases[i].Name
 	} else if i > len(plan.Phases) {

@@ -2,6 +2,7 @@ package evaluator
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,22 +86,26 @@ func stored(t *testing.T, s *State) *State {
 	return &out
 }
 
-// TestATokenForPersonsHoldsEndsNoHoldOfEvidence: whoever held the run first, and however
+// TestATokenForHoldsOfOneKindEndsNoOther: whoever held the run first, and however
 // often the state went through its stored form.
-func TestATokenForPersonsHoldsEndsNoHoldOfEvidence(t *testing.T) {
+func TestATokenForHoldsOfOneKindEndsNoOther(t *testing.T) {
 	for _, tt := range []struct {
 		about  string
 		before []Command // given before the rule takes hold
 		rule   bool      // it takes hold
-		limits bool
+		limits bool      // to a person's hold
 		want   string
+		other  bool // limits to a hold of evidence
 	}{
-		{"a person's hold", []Command{{Kind: Hold}}, false, true, "applied"},
-		{"a rule's hold", nil, true, true, "evidence_holds"},
-		{"a rule's hold, without the limit", nil, true, false, "applied"},
-		{"a person's hold that a rule has joined", []Command{{Kind: Hold}}, true, true, "evidence_holds"},
-		{"a person's hold that a rule has joined, without the limit", []Command{{Kind: Hold}}, true, false, "applied"},
-		{"no hold", nil, false, true, "not_held"},
+		{"a person's hold", []Command{{Kind: Hold}}, false, true, "applied", false},
+		{"a rule's hold", nil, true, true, "evidence_holds", false},
+		{"a rule's hold, without the limit", nil, true, false, "applied", false},
+		{"a person's hold that a rule has joined", []Command{{Kind: Hold}}, true, true, "evidence_holds", false},
+		{"a person's hold that a rule has joined, without the limit", []Command{{Kind: Hold}}, true, false, "applied", false},
+		{"no hold", nil, false, true, "not_held", false},
+		{"a person's hold, limited to evidence", []Command{{Kind: Hold}}, false, false, "person_holds", true},
+		{"a rule's hold, limited to evidence", nil, true, false, "applied", true},
+		{"a person's hold that a rule has joined, limited to evidence", []Command{{Kind: Hold}}, true, false, "person_holds", true},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			p := weighPlan(4 * time.Hour)
@@ -139,13 +144,13 @@ func TestATokenForPersonsHoldsEndsNoHoldOfEvidence(t *testing.T) {
 			if holding := slices.ContainsFunc(w.events, func(e Event) bool { return e.To == string(RuleHolding) }); holding != tt.rule {
 				t.Fatalf("the rule holds: %v, want %v", holding, tt.rule)
 			}
-			if got := give(Command{Kind: Resume, PersonsHold: tt.limits}); got != tt.want {
+			if got := give(Command{Kind: Resume, PersonsHold: tt.limits, EvidenceHold: tt.other}); got != tt.want {
 				t.Errorf("resume: %s, want %s", got, tt.want)
 			}
-			if held := Look(p, w.state).Held; held != (tt.want == "evidence_holds") {
+			if held := Look(p, w.state).Held; held != strings.HasSuffix(tt.want, "_holds") {
 				t.Errorf("afterwards the run is held: %v", held)
 			}
-			if got := give(Command{Kind: Resume}); (got == "applied") != (tt.want == "evidence_holds") {
+			if got := give(Command{Kind: Resume}); (got == "applied") != strings.HasSuffix(tt.want, "_holds") {
 				t.Errorf("a resume without the limit afterwards: %s", got)
 			}
 		})

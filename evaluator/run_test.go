@@ -207,6 +207,7 @@ func TestCommands(t *testing.T) {
 			{Command{ID: "1", Kind: Hold}, "applied"},
 			{Command{ID: "1", Kind: Hold}, "silence"},
 			{Command{ID: "2", Kind: Hold}, "held_already"},
+			{Command{ID: "1", Kind: Hold, Principal: "other"}, "held_already"}, // no answer for another token's command
 			{Command{Kind: StartPhase}, "run_held"},
 			{Command{Kind: Resume}, "applied"},
 			{Command{Kind: StartPhase}, "phase_watched phase=ten until=02:15:00"},
@@ -215,8 +216,11 @@ func TestCommands(t *testing.T) {
 			{Command{Kind: StartPhase}, "no_phase_waits"},
 			{Command{Kind: Override, Verdict: rules.Fail}, "applied"},
 			{Command{Kind: Override, Phase: "all", Verdict: rules.Fail}, "phase_is phase=all state=failed"},
-			{Command{Kind: Override, Phase: "all", Verdict: rules.Pass}, "applied"},
-			{Command{Kind: Abort}, "applied"},
+			{Command{ID: "3", Kind: Override, Phase: "all", Verdict: rules.Pass}, "applied"},
+			{Command{ID: "3", Kind: Override, Phase: "all", Verdict: rules.Fail}, "applied"}, // the id of another command hides none
+			{Command{ID: "3", Kind: Override, Phase: "all", Verdict: rules.Fail}, "silence"},
+			{Command{ID: "4", Kind: Override, Phase: "all", Verdict: rules.Pass}, "applied"},
+			{Command{ID: "1", Kind: Abort}, "applied"},
 			{Command{Kind: Abort}, "run_is state=rolled_back"},
 			{Command{Kind: Hold}, "run_is state=rolled_back"},
 			{Command{Kind: StartPhase}, "no_phase_waits"},

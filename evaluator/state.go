@@ -19,7 +19,7 @@ type State struct {
 	rules   []ruleState  // as Plan.Rules; those of success rules stay zero
 	phases  []phaseState // as Plan.Phases
 	comms   []commState  // as Plan.Communications
-	applied []string     // IDs of the newest commands that were applied
+	applied []string     // the newest commands that were applied: see Command.once
 	frozen  []frozenRule // evidence of the rollback rules that fired, by rule
 	fired   *Event       // the root of the rollback: a rule's event, or that of the command
 	past    []pooled     // as Plan.Signals; nil when earlier releases were not looked for

@@ -56,7 +56,7 @@ const (
 // Command is an input like a reading: it goes through a tick, so it is
 // journalled, replayed and audited. By and Why are required.
 type Command struct {
-	ID      string        `json:"id"` // chosen by the sender; a repeated ID is applied once
+	ID      string        `json:"id"` // chosen by the sender; the same command of the same token with the same ID is applied once
 	Kind    CommandKind   `json:"kind"`
 	Phase   string        `json:"phase,omitempty"`   // start, override: which one; empty means the current
 	Verdict rules.Verdict `json:"verdict,omitempty"` // override: pass or fail
@@ -72,6 +72,8 @@ type Command struct {
 	// has no right to go on against evidence. It travels with the command because only
 	// the tick that takes it knows what holds the run then.
 	PersonsHold bool `json:"persons_hold,omitempty"`
+	// EvidenceHold is the other half: it makes a resume one that ends no hold of a person.
+	EvidenceHold bool `json:"evidence_hold,omitempty"`
 }
 
 // Want is one question that is due: the points of a signal from From

@@ -74,6 +74,7 @@ const (
 	WhyHeldAlready    Code = "held_already"     //
 	WhyNotHeld        Code = "not_held"         //
 	WhyEvidenceHolds  Code = "evidence_holds"   // Rule holds the run, and the token may end a person's hold only
+	WhyPersonHolds    Code = "person_holds"     // a person holds the run, and the token may end a hold of evidence only
 	WhyNotRolledBack  Code = "not_rolled_back"  //
 	WhyNoSuchPhase    Code = "no_such_phase"    // the plan has no Phase
 	WhyNoPhaseWaits   Code = "no_phase_waits"   // every phase has begun

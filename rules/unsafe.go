@@ -32,17 +32,34 @@ func Unsafe(r rune) string {
 const blanks = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
 
 // UnsafeIn is the class of the first unsafe character of a text, or "text that is not
-// UTF-8"; empty where there is none.
+// UTF-8"; empty where there is none. The joiner between two emoji, which makes one
+// picture of them, is safe there.
 func UnsafeIn(text string) string {
 	if !utf8.ValidString(text) {
 		return "text that is not UTF-8"
 	}
-	for _, r := range text {
-		if class := Unsafe(r); class != "" {
+	before := rune(0)
+	for i, r := range text {
+		if class := Unsafe(r); class != "" && !(r == joiner && emojiEnds(before) && emojiBegins(text[i+utf8.RuneLen(joiner):])) {
 			return class
 		}
+		before = r
 	}
 	return ""
+}
+
+const joiner = '\u200d'
+
+// emojiEnds reports whether an emoji may end with a character: a symbol, a tone of skin,
+// or the mark for a picture in colour.
+func emojiEnds(r rune) bool {
+	return unicode.Is(unicode.So, r) || r >= 0x1f3fb && r <= 0x1f3ff || r == 0xfe0f
+}
+
+// emojiBegins reports whether a text begins with an emoji.
+func emojiBegins(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	return unicode.Is(unicode.So, r) && r != utf8.RuneError
 }
 
 // OneLine is a text from elsewhere as it may be kept: on one line, with spaces for what

@@ -9,6 +9,8 @@ func TestUnsafeCharactersHaveAClass(t *testing.T) {
 		"a\u202eb": "a bidirectional control", "a\u2066b": "a bidirectional control", "a\u200fb": "a bidirectional control", "a\xffb": "text that is not UTF-8",
 		"a\u200bb": "an invisible character", "a\u200db": "an invisible character", "a\u2060b": "an invisible character", "\ufeffa": "an invisible character", "a\u00adb": "an invisible character",
 		"a\U000E0041b": "an invisible character", "a\u3164b": "an invisible character", "a\u034fb": "an invisible character", "\u0600": "", "🚀 ❤️": "",
+		"👩\u200d🚀 ❤️\u200d🔥 👩🏽\u200d💻 🏳️\u200d⚧️": "", // one picture each
+		"🚀\u200d": "an invisible character", "\u200d🚀": "an invisible character", "🚀\u200da": "an invisible character", "a\u200d🚀": "an invisible character", "🚀\u200d\u200d🚀": "an invisible character",
 	} {
 		if got := UnsafeIn(text); got != want {
 			t.Errorf("%q holds %q, want %q", text, got, want)

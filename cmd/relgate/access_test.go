@@ -80,6 +80,16 @@ func TestTokensAreReplacedAndRevokedWithoutARestart(t *testing.T) {
 	if got := status("hello"); got != 403 {
 		t.Errorf("the token that came: %d, want to be known", got)
 	}
+	// What else the new config lacks does not keep a token that was taken out.
+	writeConfig(t, dir, plainConfig+ci+`
+[webhooks.w]
+url = "https://hooks.example"
+hub_secret = { env = "RELGATE_TEST_NOT_SET" }
+`)
+	s.says(t, "after its tokens, which are in force")
+	if got := status("hello"); got != 401 {
+		t.Errorf("a token that was taken out, with a webhook that lacks its secret: %d, want 401", got)
+	}
 	if code := s.end(t); code != 0 {
 		t.Errorf("exit %d", code)
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/relgate/relgate/exporters/server"
 	"github.com/relgate/relgate/exporters/wire"
@@ -61,9 +62,13 @@ func (r remote) call(ctx context.Context, method, path string, body any) (*answe
 		}
 		payload = bytes.NewReader(b)
 	}
+	client, err := r.client()
+	if err != nil {
+		return nil, exit(exitUsage, err)
+	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.URL, "/")+path, payload)
 	if err != nil {
-		return nil, exit(exitUsage, fmt.Errorf("--url %q: %w", r.URL, err))
+		return nil, exit(exitUsage, fmt.Errorf("the path %q: %w", path, withoutURL(err)))
 	}
 	if err := r.authorise(req); err != nil {
 		return nil, err
@@ -72,13 +77,9 @@ func (r remote) call(ctx context.Context, method, path string, body any) (*answe
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("User-Agent", "relgate/"+version)
-	client, err := r.client()
-	if err != nil {
-		return nil, exit(exitUsage, err)
-	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w at %s: %w%s", errUnreachable, r.URL, withoutURL(err), r.certificateHint(err))
+		return nil, fmt.Errorf("%w at %s: %w%s", errUnreachable, r.shown(), withoutURL(err), r.certificateHint(err))
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -95,7 +96,18 @@ func (r remote) client() (*http.Client, error) {
 		Timeout:       90 * time.Second, // above the longest long poll
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if !strings.HasPrefix(r.URL, "https:") {
+	u, err := url.Parse(r.URL)
+	switch {
+	case err != nil:
+		// The error may quote a part of the password in it.
+		return nil, errors.New("--url: it cannot be read as an address: want one such as https://gate.example")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("--url %q: want an address such as https://gate.example", u.Redacted())
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("--url %q: want nothing behind the path", u.Redacted())
+	case u.Scheme == "http" && r.CA+r.Cert+r.Key != "":
+		return nil, fmt.Errorf("--url %q: --ca, --cert and --key are for https: nothing would be encrypted, and nobody's certificate checked", u.Redacted())
+	case u.Scheme == "http":
 		return c, nil
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
@@ -104,7 +116,6 @@ func (r remote) client() (*http.Client, error) {
 	t.Protocols.SetHTTP1(true) // HTTP/2 says less of why a connection was refused
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	c.Transport = t
-	var err error
 	if r.CA != "" {
 		if t.TLSClientConfig.RootCAs, err = server.Authorities(r.CA); err != nil {
 			return nil, fmt.Errorf("--ca: %w", err)
@@ -123,9 +134,18 @@ func (r remote) client() (*http.Client, error) {
 	return c, nil
 }
 
+// shown is the address as it may be shown: without the password that may be in it.
+func (r remote) shown() string {
+	u, err := url.Parse(r.URL)
+	if err != nil {
+		return "its address" // unreachable: client has parsed it
+	}
+	return u.Redacted()
+}
+
 // certificateHint says what to do about an error of TLS, in brackets.
 func (r remote) certificateHint(err error) string {
-	if !strings.HasPrefix(r.URL, "https:") {
+	if len(r.URL) < 6 || !strings.EqualFold(r.URL[:6], "https:") {
 		return ""
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
@@ -158,7 +178,12 @@ func (r remote) authorise(req *http.Request) error {
 		if err != nil {
 			return exit(exitUsage, fmt.Errorf("--token-file: %w", err))
 		}
-		token = strings.TrimSpace(string(b))
+		if token = strings.TrimSpace(strings.TrimPrefix(string(b), "\ufeff")); token == "" {
+			return exit(exitUsage, fmt.Errorf("--token-file: %s is empty", r.TokenFile))
+		}
+	}
+	if strings.ContainsFunc(token, unicode.IsControl) {
+		return exit(exitUsage, errors.New("the token has more than one line, or a control character: give --token-file the token alone"))
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -187,7 +212,7 @@ func (r remote) fetch(ctx context.Context, path string, v any) ([]byte, error) {
 // decode reads a body that should be relgate's.
 func (r remote) decode(a *answer, v any) error {
 	if err := json.Unmarshal(a.body, v); err != nil {
-		return fmt.Errorf("%w: from %s: %w", errForeign, r.URL, err)
+		return fmt.Errorf("%w: from %s: %w", errForeign, r.shown(), err)
 	}
 	return nil
 }
@@ -226,7 +251,7 @@ func (q asked) foreign(api, plan, version, run string) string {
 
 // astray is the error of an answer that is not to the question.
 func (r remote) astray(how string) error {
-	return fmt.Errorf("%w to this question: from %s: %s", errForeign, r.URL, plain(how))
+	return fmt.Errorf("%w to this question: from %s: %s", errForeign, r.shown(), plain(how))
 }
 
 // unreachable gives an error its exit code.

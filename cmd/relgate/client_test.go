@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -34,6 +36,57 @@ func ended(t *testing.T, scenario string) (url string) {
 		return json.Unmarshal([]byte(body), &plan) == nil && plan.Run.Verdict != "pending" && plan.Run.Verdict != ""
 	})
 	return url
+}
+
+// TestAClientSaysWhatIsWrongWithItsFlags: it sends no token into the open by mistake, and
+// shows none.
+func TestAClientSaysWhatIsWrongWithItsFlags(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	got := make(chan string, 9)
+	daemon := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("Authorization")
+		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+	}))
+	defer daemon.Close()
+	const said = "hunter2" // never shown
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+		sent string // empty: nothing may be sent
+	}{
+		{[]string{"--url", "http://ci:hunter2@127.0.0.1:1"}, exitUnreachable, "http://ci:xxxxx@127.0.0.1:1", ""},
+		{[]string{"--url", "http://ci:hunter2/@127.0.0.1"}, exitUsage, "want one such as https://gate.example", ""},
+		{[]string{"--url", "127.0.0.1:8080"}, exitUsage, "want one such as https://gate.example", ""},
+		{[]string{"--url", "localhost:8080"}, exitUsage, "want an address such as https://gate.example", ""},
+		{[]string{"--url", daemon.URL + "?token=x"}, exitUsage, "want nothing behind the path", ""},
+		{[]string{"--url", daemon.URL, "--token", said, "--ca", file("ca.pem", "x")}, exitUsage, "--ca, --cert and --key are for https", ""},
+		{[]string{"--url", "HTTPS" + strings.TrimPrefix(daemon.URL, "http"), "--ca", file("ca.pem", "x")}, exitUsage, "holds no PEM certificate", ""},
+		{[]string{"--url", daemon.URL, "--token-file", file("empty", " \n")}, exitUsage, "is empty", ""},
+		{[]string{"--url", daemon.URL, "--token-file", file("two", said+"\n"+said)}, exitUsage, "more than one line", ""},
+		{[]string{"--url", daemon.URL, "--token-file", file("bom", "\ufeff"+said+"\r\n")}, exitUnreachable, "it answered 302", "Bearer " + said},
+	} {
+		code, out, errs := command(t, append([]string{"runs"}, tt.args...)...)
+		if code != tt.code || !strings.Contains(errs, tt.want) || strings.Contains(out+errs, said) {
+			t.Errorf("%q: exit %d, %q, want %d and %q", tt.args, code, errs, tt.code, tt.want)
+		}
+		sent := ""
+		select {
+		case sent = <-got:
+		default:
+		}
+		if sent != tt.sent || len(got) > 0 {
+			t.Errorf("%q: sent %q, and %d more, want %q", tt.args, sent, len(got), tt.sent)
+		}
+	}
 }
 
 func TestGateCommandsExitWithTheVerdict(t *testing.T) {

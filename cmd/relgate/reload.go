@@ -119,8 +119,26 @@ func (d *daemon) reload(ctx context.Context) *config.Config {
 	return next
 }
 
-// adopt makes everything that the new config needs before it replaces anything.
+// adopt puts the tokens of a new config in force, and makes everything else that it
+// needs before it replaces anything.
 func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
+	// The tokens before anything that may fail: what is revoked must not stay because a
+	// source's secret is missing or the journal cannot be written.
+	tokens, err := gateTokens(next.Daemon.Tokens)
+	if err != nil {
+		return err
+	}
+	if err := d.gate.SetTokens(tokens); err != nil {
+		return err
+	}
+	if err := d.adoptRest(ctx, next); err != nil {
+		return fmt.Errorf("after its tokens, which are in force: %w", err)
+	}
+	return nil
+}
+
+// adoptRest is adopt after the tokens.
+func (d *daemon) adoptRest(ctx context.Context, next *config.Config) error {
 	made, err := d.upstreams.connect(ctx, next.Sources)
 	if err != nil {
 		return err
@@ -129,25 +147,16 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := gateTokens(next.Daemon.Tokens)
-	if err != nil {
-		return err
-	}
 	same := d.config.Daemon
 	same.Tokens = next.Daemon.Tokens
 	if !reflect.DeepEqual(next.Daemon, same) {
 		d.log.Warn("changes to [daemon] other than tokens take effect at the next start")
 	}
-	// The tokens before anything that may fail: what is revoked must not stay because
-	// the journal cannot be written.
-	if err := d.gate.SetTokens(tokens); err != nil {
-		return err
-	}
 	// The sources first: a plan's first tick follows at once.
 	old := d.asked.use(d.newPool(next, made))
 	if err := d.putInForce(ctx, next, hooks); err != nil {
 		d.retire(ctx, d.asked.use(old))
-		return fmt.Errorf("putting the plans in force, after the tokens: %w", err)
+		return fmt.Errorf("putting the plans in force: %w", err)
 	}
 	d.retire(ctx, old)
 	return nil

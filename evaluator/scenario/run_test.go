@@ -201,7 +201,7 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 				}).Draw(rt, "kind"),
 				ID: text.Draw(rt, "id"), Phase: rapid.SampledFrom([]string{"", "canary", "x y"}).Draw(rt, "phase"),
 				Verdict: rapid.SampledFrom(rules.Verdicts()).Draw(rt, "verdict"), By: text.Draw(rt, "by"), Why: text.Draw(rt, "why"),
-				Principal: text.Draw(rt, "principal"), Next: text.Draw(rt, "next"), Blocked: text.Draw(rt, "blocked"), PersonsHold: rapid.Bool().Draw(rt, "persons hold"),
+				Principal: text.Draw(rt, "principal"), Next: text.Draw(rt, "next"), Blocked: text.Draw(rt, "blocked"), PersonsHold: rapid.Bool().Draw(rt, "persons hold"), EvidenceHold: rapid.Bool().Draw(rt, "evidence hold"),
 			})
 		}
 		ticks[i] = tick

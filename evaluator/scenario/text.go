@@ -159,8 +159,10 @@ func parseCommand(text string) (evaluator.Command, error) {
 			c.Blocked = p.value
 		case p.key == "persons_hold":
 			c.PersonsHold, err = strconv.ParseBool(p.value)
+		case p.key == "evidence_hold":
+			c.EvidenceHold, err = strconv.ParseBool(p.value)
 		default:
-			err = fmt.Errorf("command: %q: want phase=, verdict=, by=, why=, id=, principal=, next=, blocked= or persons_hold=", p.key+p.value)
+			err = fmt.Errorf("command: %q: want phase=, verdict=, by=, why=, id=, principal=, next=, blocked=, persons_hold= or evidence_hold=", p.key+p.value)
 		}
 		if err != nil {
 			return c, err
@@ -183,6 +185,9 @@ func formatCommand(c evaluator.Command) string {
 	}
 	if c.PersonsHold {
 		b.WriteString(" persons_hold=true")
+	}
+	if c.EvidenceHold {
+		b.WriteString(" evidence_hold=true")
 	}
 	return b.String()
 }

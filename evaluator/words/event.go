@@ -228,6 +228,10 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 		why := ground(plan, &e.Why, e.At)
 		return Text{Headline: headline(refused, name+": "+why), Sentence: sentence(name + " refused: " + why), Who: e.By}
 	}
+	if e.Why.Code == evaluator.WhyAppliedEarlier { // neither this sender nor this reason is the journal's
+		why := ground(plan, &e.Why, e.At)
+		return Text{Headline: headline(ok, name+": "+why), Sentence: sentence(name+": "+why, "It is not applied again, and the run may have gone on since"), Who: e.By}
+	}
 	verb, more := ok, ""
 	t := Text{Who: e.By}
 	switch evaluator.CommandKind(e.Subject) {

@@ -60,6 +60,16 @@ var eventsOf = map[evaluator.Code]evaluator.Event{
 	evaluator.WhyMessageTooLate: {Kind: evaluator.CommunicationEvent, Subject: "live", To: "skipped", Why: evaluator.Why{Code: evaluator.WhyMessageTooLate, Since: T}},
 }
 
+// A command that was applied before is not told as if it were applied now, by whoever
+// repeats it.
+func TestARepeatedCommandIsSaidToBeOne(t *testing.T) {
+	e := evaluator.Event{At: T, Kind: evaluator.CommandEvent, Subject: "hold", To: "applied", By: "mallory", Why: evaluator.Why{Code: evaluator.WhyAppliedEarlier, By: "mallory", Text: "other"}}
+	got := Event(launch(), &e, nil)
+	if got.Headline != "OK: hold: a command with this id was applied before" || got.Sentence != "hold: a command with this id was applied before. It is not applied again, and the run may have gone on since." {
+		t.Errorf("got %q, %q", got.Headline, got.Sentence)
+	}
+}
+
 // Every ground has words of its own: of a run, a phase or a command, of a rule, or
 // of another event.
 func TestEveryGroundHasWords(t *testing.T) {

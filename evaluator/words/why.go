@@ -174,6 +174,8 @@ func refusal(w *evaluator.Why, at time.Time) string {
 		return "the run is not held"
 	case evaluator.WhyEvidenceHolds:
 		return "the run is held by evidence: resume needs a token with scope override"
+	case evaluator.WhyPersonHolds:
+		return "a person holds the run: resume needs a token with scope stop"
 	case evaluator.WhyNotRolledBack:
 		return "the run is not rolled back"
 	case evaluator.WhyNoSuchPhase:

@@ -87,13 +87,14 @@ func TestEachScopeLetsInWhatItIsFor(t *testing.T) {
 func TestAResumeCarriesWhatItsTokenMayEnd(t *testing.T) {
 	for _, tt := range []struct {
 		scopes []gate.Scope // none: no token is configured
-		limits bool
+		limits bool         // to a person's hold
+		other  bool         // to a hold of evidence
 	}{
-		{[]gate.Scope{gate.Stop}, true},
-		{[]gate.Scope{gate.Override}, false},
-		{[]gate.Scope{gate.Stop, gate.Override}, false},
-		{[]gate.Scope{gate.Command}, false},
-		{nil, false},
+		{[]gate.Scope{gate.Stop}, true, false},
+		{[]gate.Scope{gate.Override}, false, true},
+		{[]gate.Scope{gate.Stop, gate.Override}, false, false},
+		{[]gate.Scope{gate.Command}, false, false},
+		{nil, false, false},
 	} {
 		c := &commander{to: "applied"}
 		config := gate.Config{OpenCommands: true, Commander: c}
@@ -104,10 +105,10 @@ func TestAResumeCarriesWhatItsTokenMayEnd(t *testing.T) {
 		for _, kind := range []string{"resume", "hold"} {
 			ask(g.Handler(), "POST", commandURL, `{"kind":"`+kind+`","by":"a","why":"b"}`, "Authorization", "Bearer x", "Content-Type", "application/json")
 		}
-		if len(c.got) == 0 || c.got[0].PersonsHold != tt.limits {
-			t.Errorf("scopes %v: %+v, want a person's hold only: %v", tt.scopes, c.got, tt.limits)
+		if len(c.got) == 0 || c.got[0].PersonsHold != tt.limits || c.got[0].EvidenceHold != tt.other {
+			t.Errorf("scopes %v: %+v, want a person's hold only: %v, one of evidence only: %v", tt.scopes, c.got, tt.limits, tt.other)
 		}
-		if len(c.got) == 2 && c.got[1].PersonsHold {
+		if len(c.got) == 2 && (c.got[1].PersonsHold || c.got[1].EvidenceHold) {
 			t.Errorf("scopes %v: a hold is limited", tt.scopes)
 		}
 	}
@@ -132,7 +133,8 @@ func TestARevokedTokenIsNotKnownAnyMore(t *testing.T) {
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g, _ := newGate(t, gate.Config{Tokens: mine}, view(planName))
+				var log bytes.Buffer
+				g, _ := newGate(t, gate.Config{Tokens: mine, Log: slog.New(slog.NewTextHandler(&log, nil))}, view(planName))
 				poll := make(chan *http.Response, 1)
 				go func() { poll <- ask(g.Handler(), "GET", gateURL+"?wait=50s", "", "Authorization", "Bearer x") }()
 				synctest.Wait()
@@ -150,6 +152,9 @@ func TestARevokedTokenIsNotKnownAnyMore(t *testing.T) {
 				if n := g.Stats().Waiting; n != 0 {
 					t.Errorf("%d long polls are left", n)
 				}
+				if said := strings.Contains(log.String(), "the last token was taken out"); said != (tt.next == nil) {
+					t.Errorf("that the gate is open: said %v", said)
+				}
 				if res := ask(g.Handler(), "GET", gateURL, "", "Authorization", "Bearer x"); res.StatusCode != tt.want {
 					t.Errorf("the next question: %d, want %d", res.StatusCode, tt.want)
 				}
@@ -162,6 +167,14 @@ func TestBadTokensLeaveTheOldOnesInForce(t *testing.T) {
 	g, _ := newGate(t, gate.Config{Tokens: scoped(gate.Read)}, view(planName))
 	if err := g.SetTokens([]gate.Token{{Name: "ci", SHA256: "x", Scopes: []gate.Scope{gate.Read}}}); err == nil {
 		t.Error("a secret in place of its hash is taken")
+	}
+	for about, tokens := range map[string][]gate.Token{
+		"same secret": {{Name: "a", SHA256: hash("y"), Scopes: []gate.Scope{gate.Read}}, {Name: "b", SHA256: strings.ToUpper(hash("y")), Scopes: []gate.Scope{gate.Command}}},
+		"no name":     {{Name: "a", SHA256: hash("y"), Scopes: []gate.Scope{gate.Read}, Plans: []string{""}}}, // it would see all of them
+	} {
+		if err := g.SetTokens(tokens); err == nil || !strings.Contains(err.Error(), about) {
+			t.Errorf("%s: %v", about, err)
+		}
 	}
 	if res := ask(g.Handler(), "GET", gateURL, "", "Authorization", "Bearer x"); res.StatusCode != 503 {
 		t.Errorf("the old token: %d, want to be let in", res.StatusCode)
@@ -196,6 +209,7 @@ func TestWithoutTokensOnlyThisMachineCommands(t *testing.T) {
 		{"[fe80::1%lo]:8080", nil, "foreign_host"},
 		{"2130706433", nil, "foreign_host"},
 		{"0x7f.1", nil, "foreign_host"},
+		{"localhost", []string{"Host", "evil.example"}, "foreign_host"}, // of HTTP/2, beside :authority
 		{"localhost", []string{"Forwarded", "for=192.0.2.1"}, "forwarded"},
 		{"localhost", []string{"X-Forwarded-For", "127.0.0.1"}, "forwarded"},
 		{"localhost", []string{"x-forwarded-host", "gate.example"}, "forwarded"},
@@ -207,6 +221,17 @@ func TestWithoutTokensOnlyThisMachineCommands(t *testing.T) {
 		{"localhost", []string{"True-Client-IP", "192.0.2.1"}, "forwarded"},
 		{"localhost", []string{"CF-Connecting-IP", "192.0.2.1"}, "forwarded"},
 		{"localhost", []string{"X-Amzn-Trace-Id", "Root=1"}, "forwarded"},
+		{"localhost", []string{"X-Forward-For", "192.0.2.1"}, "forwarded"},
+		{"localhost", []string{"X_Forwarded_For", "192.0.2.1"}, "forwarded"},
+		{"localhost", []string{"X-Envoy-Expected-Rq-Timeout-Ms", "15000"}, "forwarded"},
+		{"localhost", []string{"Max-Forwards", "10"}, "forwarded"}, // Apache
+		{"localhost", []string{"X-Scheme", "https"}, "forwarded"},  // ingress-nginx
+		{"localhost", []string{"Tailscale-User-Login", "a@b"}, "forwarded"},
+		{"localhost", []string{"Fly-Client-IP", "192.0.2.1"}, "forwarded"},
+		{"localhost", []string{"DO-Connecting-IP", "192.0.2.1"}, "forwarded"},
+		{"localhost", []string{"Surrogate-Capability", "key=ESI/1.0"}, "forwarded"},
+		{"localhost", []string{"Proxy-Connection", "keep-alive"}, "forwarded"},
+		{"localhost", []string{"HTTP/1.0", ""}, "forwarded"}, // nginx as it is without further settings
 		{"localhost", []string{"Origin", "https://evil.example"}, "cross_origin"},
 		{"localhost", []string{"Sec-Fetch-Site", "cross-site"}, "cross_origin"},
 		{"localhost", []string{"X-Request-Id", "7", "Accept", "*/*"}, ""},
@@ -291,6 +316,10 @@ func askHost(h http.Handler, host, remote, method, target, body string, header .
 		r.Header.Add(header[i], header[i+1])
 	}
 	r.Host = host
+	if _, old := r.Header["HTTP/1.0"]; old {
+		r.Proto, r.ProtoMinor = "HTTP/1.0", 0
+		delete(r.Header, "HTTP/1.0")
+	}
 	if remote != "" {
 		r.RemoteAddr = remote
 	}
@@ -366,7 +395,7 @@ func TestNobodySpeaksInTheNameOfAnotherToken(t *testing.T) {
 		"alice": 200, "R. Manager": 200, "ci": 200, "CI": 200, "c i": 200, "Ädä Lövelace": 200, "アリス": 200, "release managers": 200, "Tokenmaster": 200,
 		"Release-Manager": 400, "release manager": 400, "RELEASEMANAGER": 400, " Release-Manager ": 400, "Ｒｅｌｅａｓｅ-Manager": 400, "Rеlеаsе-Mаnаgеr": 400, // Cyrillic
 		"Re1ease-Manager": 400, "Rélease-Mânager": 400, "𝐑𝐞𝐥𝐞𝐚𝐬𝐞-Manager": 400, "Release_Manager": 400, "Release\u200b-Manager": 400, "Release\u00a0Manager": 400,
-		"alice (token Release-Manager)": 400, "alice  (TOKEN admin)": 400, "alice via token admin": 400, "alice （token admin）": 400, "alice [token admin]": 400, "alice, token: admin": 400, "alice token=admin": 400, `alice token "admin"`: 400,
+		"alice (token Release-Manager)": 400, "alice  (TOKEN admin)": 400, "alice via token admin": 400, "alice （token admin）": 400, "alice [token admin]": 400, "alice, token: admin": 400, "alice token=admin": 400, "alice (tоken admin)": 400, "alice (tóken admin)": 400, "rоllback ruIe": 400, "Rule high": 400, "relgate": 400, "RelGate.": 400, "Ruler": 200, `alice token "admin"`: 400,
 	} {
 		c, s := &commander{to: "applied"}, &starter{answer: gate.StartAnswer{Run: try(planName, "1.0.1", 1)}}
 		g, _ := newGate(t, gate.Config{Tokens: all, Commander: c, Starter: s}, view(planName))

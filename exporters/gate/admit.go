@@ -12,7 +12,7 @@ import (
 )
 
 // needs is the scopes of which one lets a command in. What a resume may end is decided
-// by the run: see evaluator.Command.PersonsHold.
+// by the run: see evaluator.Command.PersonsHold and EvidenceHold.
 var needs = map[evaluator.CommandKind][]Scope{
 	evaluator.StartPhase:   {Phase},
 	evaluator.Hold:         {Stop},
@@ -146,8 +146,14 @@ func (g *Gate) Private(h http.Handler) http.Handler {
 // comes from this machine: a name that leads here only in the asker's eyes (DNS
 // rebinding), or the headers of a proxy. It says nothing of any other.
 func foreign(r *http.Request) (why refusedFor, said string) {
-	if !loopbackName(r.Host) {
-		return refusedForeignHost, fmt.Sprintf("Host %.100q is no loopback name", r.Host)
+	// HTTP/2 may name another host in a header than in its :authority, which is r.Host.
+	for _, host := range append([]string{r.Host}, r.Header["Host"]...) {
+		if !loopbackName(host) {
+			return refusedForeignHost, fmt.Sprintf("Host %.100q is no loopback name", host)
+		}
+	}
+	if !r.ProtoAtLeast(1, 1) {
+		return refusedForwarded, "the request is HTTP/1.0, as proxies send it that add no header"
 	}
 	for name := range r.Header {
 		if forwards(name) {
@@ -179,11 +185,22 @@ func loopbackName(host string) bool {
 // balancers and content networks add.
 func forwards(name string) bool {
 	switch name {
-	case "Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "Client-Ip", "True-Client-Ip", "Cdn-Loop",
-		"X-Rewrite-Url", "X-Envoy-External-Address", "X-Amzn-Trace-Id", "X-Cloud-Trace-Context", "X-Azure-Clientip", "X-Appengine-User-Ip":
+	case "Via", "X-Client-Ip", "Client-Ip", "Cdn-Loop", "Surrogate-Capability", "Max-Forwards", "Front-End-Https",
+		"X-Rewrite-Url", "X-Scheme", "X-Url-Scheme", "X-Varnish", "X-Nginx-Proxy", "X-Originating-Ip", "X-Cloud-Trace-Context":
 		return true
 	}
-	for _, prefix := range []string{"X-Forwarded", "X-Original-", "Cf-", "Fastly-", "X-Arr-", "X-Proxyuser-"} {
+	if strings.Contains(name, "Forwarded") || strings.HasPrefix(name, "X-Forward") || strings.HasPrefix(name, "X_forward") {
+		return true
+	}
+	for _, suffix := range []string{"-Client-Ip", "-Connecting-Ip", "-Real-Ip"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	for _, prefix := range []string{
+		"Proxy-", "X-Proxy", "X-Original-", "X-Remote-", "X-Auth-Request-", "X-Envoy-", "X-Arr-", "X-Bluecoat-", "Cf-", "Fastly-", "Fly-", "Akamai-", "X-Akamai-",
+		"X-Azure-", "X-Appengine-", "X-Goog-", "X-Amzn-", "X-Amz-Cf-", "X-Ms-Client-", "X-Vercel-", "X-Nf-", "X-Sucuri-", "Tailscale-",
+	} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

@@ -61,7 +61,11 @@ func (g *Gate) SetTokens(tokens []Token) error {
 	if err != nil {
 		return err
 	}
-	close(g.keys.Swap(next).replaced)
+	old := g.keys.Swap(next)
+	close(old.replaced)
+	if len(old.tokens) > 0 && len(next.tokens) == 0 {
+		g.log.Warn("the last token was taken out: everyone who reaches the public port may read now, and without tokens this machine may command; add a token to close it")
+	}
 	return nil
 }
 
@@ -72,6 +76,10 @@ func compileTokens(in []Token) (*keys, error) {
 		c, err := compileToken(t)
 		if err == nil && slices.ContainsFunc(out.tokens, func(o token) bool { return o.name == t.Name }) {
 			err = errors.New("the name is taken by another token")
+		}
+		if i := slices.IndexFunc(out.tokens, func(o token) bool { return o.hash == c.hash }); err == nil && i >= 0 {
+			// Who gave a command, and what it may do, would be either's.
+			err = fmt.Errorf("it has the same secret as token %q: give each a secret of its own", out.tokens[i].name)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("reading token %q: %w", t.Name, err))
@@ -100,6 +108,9 @@ func compileToken(t Token) (token, error) {
 		if !slices.Contains(scopes, s) {
 			return c, fmt.Errorf("unknown scope %q: want %s", s, listed(scopes))
 		}
+	}
+	if slices.Contains(t.Plans, "") {
+		return c, errors.New("one of its plans has no name")
 	}
 	return c, nil
 }

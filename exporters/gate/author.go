@@ -20,28 +20,42 @@ func (c caller) checkAuthor(by string) error {
 			return fmt.Errorf("by: %q looks like the name of token %q, which this is not: name the person", by, t.name)
 		}
 	}
-	said := strings.Join(strings.Fields(strings.ToLower(norm.NFKC.String(by))), " ")
+	said := strings.Join(strings.Fields(latin(by)), " ")
+	if looksLike(by) == looksLike("relgate") || strings.HasPrefix(said, latin("rule ")) {
+		return errors.New("by: it looks like what relgate says of itself or a rule: name the person alone")
+	}
 	for _, mark := range []string{"(token", "[token", "via token", "token:", "token=", "token \"", "rollback rule"} {
-		if strings.Contains(said, mark) {
+		if strings.Contains(said, latin(mark)) {
 			return errors.New("by: it looks like what relgate says of a token or a rule: name the person alone")
 		}
 	}
 	return nil
 }
 
-// looksLike folds what readers take for the same: case, width, accents, spaces and
-// punctuation, and letters of other scripts that look like Latin ones.
+// looksLike folds what readers take for the same: what latin folds, spaces and
+// punctuation.
 func looksLike(name string) string {
 	return strings.Map(func(r rune) rune {
-		r = unicode.ToLower(r)
-		if latin, ok := lookalikes[r]; ok {
-			return latin
-		}
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
 			return -1
 		}
 		return r
-	}, norm.NFKD.String(name))
+	}, latin(name))
+}
+
+// latin folds case, width, accents, and letters of other scripts that look like Latin
+// ones.
+func latin(text string) string {
+	return strings.Map(func(r rune) rune {
+		r = unicode.ToLower(r)
+		if l, ok := lookalikes[r]; ok {
+			return l
+		}
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFKD.String(text))
 }
 
 // lookalikes is the letters and digits that pass for a Latin letter, in lower case:

@@ -62,6 +62,7 @@ func (g *Gate) serveCommand(w http.ResponseWriter, r *http.Request) {
 	}
 	c.Principal = who.name()
 	c.PersonsHold = c.Kind == evaluator.Resume && !who.may(Override)
+	c.EvidenceHold = c.Kind == evaluator.Resume && !who.may(Stop)
 	run, refused := g.commanded(r.Context(), plan, at, &c)
 	if refused != nil {
 		refused.write(w)

@@ -61,7 +61,7 @@ func pathTable(doc *openapi3.T) string {
 				continue // the same as GET
 			}
 			answers := slices.Sorted(maps.Keys(op.Responses.Map()))
-			fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", method, path, strings.TrimSpace(op.Summary+". "+op.Description), strings.Join(answers, ", "))
+			fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", method, path, strings.TrimSpace(strings.ReplaceAll(op.Summary+". ", "?. ", "? ")+op.Description), strings.Join(answers, ", "))
 		}
 	}
 	return b.String()

@@ -170,6 +170,9 @@ func readPosted(w http.ResponseWriter, r *http.Request, v view) bool {
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close") // the rest of the body is not waited for
+		}
 		problem(w, http.StatusRequestEntityTooLarge, "body too large", fmt.Sprintf("want at most %d bytes", maxBody))
 		return nil, false
 	}

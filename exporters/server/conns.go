@@ -19,6 +19,10 @@ const (
 	// silent holds about 15 KiB, so all of them hold about 30 MiB. A team's pipelines
 	// need some hundred.
 	publicLimit = 2048
+	// sendBuffer is how many bytes of answers the kernel takes from a connection; it
+	// keeps about twice as much. Its own limit is some MiB, which clients that send
+	// requests and take no answers could fill on every connection.
+	sendBuffer = 64 << 10
 )
 
 // PublicLimit is how many connections the public port takes: 2,048, but at most
@@ -32,7 +36,7 @@ type conns struct {
 	log   *slog.Logger
 
 	mu     sync.Mutex
-	open   list.List // of *conn; the one that has waited longest without a request stands first among those that wait
+	open   list.List // of *conn; the one that has been without a request for longest stands first among those that are not busy
 	closed uint64    // to make room
 	silent uint64    // of these, since the log said so
 	said   time.Time // when the log said so last
@@ -41,9 +45,9 @@ type conns struct {
 // conn is a connection that counts.
 type conn struct {
 	net.Conn
-	of      *conns
-	place   *list.Element // nil when it counts no more; of.mu guards it
-	waiting bool          // for a request, or for the rest of one; of.mu guards it
+	of    *conns
+	place *list.Element // nil when it counts no more; of.mu guards it
+	busy  int           // requests that are here whole and whose answer has not begun; of.mu guards it
 }
 
 // listener counts the connections that it accepts.
@@ -66,9 +70,10 @@ func (l listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit counts a connection. At the limit it closes the one that has waited longest
-// without a request. Connections with a request are never closed: if all have one
-// there is no room, and admit returns nil.
+// admit counts a connection. At the limit it closes the one that has been without a
+// request for longest. One whose answer is being sent is without: a client that does not
+// take its answer keeps no room. Connections with a request that waits for its answer are
+// never closed: if all have one there is no room, and admit returns nil.
 func (s *conns) admit(c net.Conn) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,24 +84,27 @@ func (s *conns) admit(c net.Conn) *conn {
 			s.log.Warn("too many connections: those without a request are closed to make room", "limit", s.limit, "closed", s.silent)
 			s.said, s.silent = now, 0
 		}
-		longest := s.longestWaiting()
+		longest := s.longestIdle()
 		if longest == nil {
 			return nil
 		}
 		s.forget(longest)
 		longest.Conn.Close() // its reader notices, and ends
 	}
-	counted := &conn{Conn: c, of: s, waiting: true}
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer) // else the kernel's own size, which is larger
+	}
+	counted := &conn{Conn: c, of: s}
 	counted.place = s.open.PushBack(counted)
 	return counted
 }
 
-// longestWaiting moves connections with a request that stand in the way to the end,
-// so that the next search need not pass them again. s.mu is held.
-func (s *conns) longestWaiting() *conn {
+// longestIdle moves connections with a request that stand in the way to the end, so
+// that the next search need not pass them again. s.mu is held.
+func (s *conns) longestIdle() *conn {
 	for range s.open.Len() {
 		first := s.open.Front()
-		if c := first.Value.(*conn); c.waiting {
+		if c := first.Value.(*conn); c.busy == 0 {
 			return c
 		}
 		s.open.MoveToBack(first)
@@ -118,14 +126,11 @@ func (s *conns) stats() Stats {
 	return Stats{Open: s.open.Len(), Limit: s.limit, Closed: s.closed}
 }
 
-// wait notes whether a connection waits for a request, or for the rest of one.
-func (c *conn) wait(waiting bool) {
-	s := c.of
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c.waiting = waiting
-	if waiting && c.place != nil {
-		s.open.MoveToBack(c.place)
+// rest puts a connection behind all that have been without a request for longer. of.mu is
+// held.
+func (c *conn) rest() {
+	if c.busy == 0 && c.place != nil {
+		c.of.open.MoveToBack(c.place)
 	}
 }
 
@@ -155,11 +160,12 @@ func counted(c net.Conn) *conn {
 	return found
 }
 
-// changed is called by net/http. A connection is active from the end of a request's
-// headers to the end of the answer; one of HTTP/2 while it has any request.
+// changed is called by net/http. A connection is idle when its answers are sent.
 func (s *conns) changed(c net.Conn, state http.ConnState) {
-	if state == http.StateActive || state == http.StateIdle {
-		counted(c).wait(state == http.StateIdle)
+	if state == http.StateIdle {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		counted(c).rest()
 	}
 }
 

@@ -117,12 +117,16 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
-// serve gives the body of a request its time. net/http reads what a handler left of
-// a body before it sends the answer, and has no time limit for that: the deadline
-// stays until the body has been read to its end, when net/http lifts it.
+// serve gives the body of a request its time, and notes when the request is here whole
+// and when its answer begins. net/http reads what a handler left of a body before it
+// sends the answer, and has no time limit for that: the deadline stays until the body
+// has been read to its end, when net/http lifts it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	q := &request{conn: r.Context().Value(connKey{}).(*conn)}
+	defer q.answered()
 	if r.Body == nil || r.Body == http.NoBody {
-		s.handler.ServeHTTP(w, r)
+		q.arrived()
+		s.handler.ServeHTTP(answer{w, q}, r)
 		return
 	}
 	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
@@ -133,29 +137,72 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	// The writers of this server all have a connection to set a deadline on.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	if c, ok := r.Context().Value(connKey{}).(*conn); ok && r.ProtoMajor == 1 {
-		c.wait(true)
-		with := *r
-		with.Body = arriving{r.Body, c}
-		r = &with
-	}
-	s.handler.ServeHTTP(w, r)
+	with := *r
+	with.Body = arriving{r.Body, q}
+	s.handler.ServeHTTP(answer{w, q}, &with)
 }
 
-// arriving is a body. Until its end has come the connection may be closed to make
-// room, as one without a request.
+// request is how far a request has come. Between its arrival and its answer its
+// connection is not closed to make room.
+type request struct {
+	conn *conn
+	busy bool // here whole, and the answer has not begun; conn.of.mu guards it
+	done bool // the answer has begun; conn.of.mu guards it
+}
+
+func (q *request) arrived() {
+	q.conn.of.mu.Lock()
+	defer q.conn.of.mu.Unlock()
+	if !q.busy && !q.done {
+		q.busy = true
+		q.conn.busy++
+	}
+}
+
+func (q *request) answered() {
+	q.conn.of.mu.Lock()
+	defer q.conn.of.mu.Unlock()
+	q.done = true
+	if q.busy {
+		q.busy = false
+		q.conn.busy--
+		q.conn.rest()
+	}
+}
+
+// arriving is a body.
 type arriving struct {
 	io.ReadCloser
-	conn *conn
+	request *request
 }
 
 func (a arriving) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		a.conn.wait(false)
+		a.request.arrived()
 	}
 	return n, err
 }
+
+// answer is an answer. It may take as long as the client likes to take it, within
+// limits.
+type answer struct {
+	http.ResponseWriter
+	request *request
+}
+
+func (a answer) WriteHeader(status int) {
+	a.request.answered()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a answer) Write(p []byte) (int, error) {
+	a.request.answered()
+	return a.ResponseWriter.Write(p)
+}
+
+// Unwrap is for [http.ResponseController].
+func (a answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // errorLog takes what net/http says of single connections. Whoever can reach the port
 // can cause such lines, so they come once a second at most; a handler that panics is

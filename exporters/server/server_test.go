@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/relgate/relgate/internal/certtest"
 )
 
 const longest = 50 * time.Second // long poll of the handlers here
@@ -158,7 +161,7 @@ func TestEveryConnectionHasABoundedLifeWithoutProgress(t *testing.T) {
 					}
 					answered = time.Now()
 				}
-				synctest.Wait() // an unread one counts by now
+				synctest.Wait() // it is accepted, and counts
 				for tt.unread && s.Stats().Open > 0 && time.Since(begun) < time.Hour {
 					time.Sleep(time.Second)
 					synctest.Wait()
@@ -315,6 +318,70 @@ func TestTheConnectionThatHasWaitedLongestMakesRoom(t *testing.T) {
 			t.Errorf("the log says it %d times, want once a minute: %s", n, log)
 		}
 	})
+}
+
+// TestAClientThatTakesNoAnswerKeepsNoRoom: whoever can reach the port can ask for the
+// description and not read it, on as many connections as there are.
+func TestAClientThatTakesNoAnswerKeepsNoRoom(t *testing.T) {
+	_, files := written(t, inDays(30))
+	const (
+		preface  = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+		settings = "\x00\x00\x06\x04\x00\x00\x00\x00\x00" + "\x00\x04\x00\x00\x00\x00" // a window of 0 for each answer
+		request  = "\x00\x00\x0e\x01\x05\x00\x00\x00\x01" + "\x82\x87\x04\x06/large\x01\x02ab"
+	)
+	for _, tt := range []struct {
+		about string
+		send  string
+		tls   bool
+	}{
+		{"HTTP/1", "GET /large HTTP/1.1\r\nHost: gate\r\n\r\n", false},
+		{"HTTP/2", preface + settings + request, true},
+	} {
+		t.Run(tt.about, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				in := newPipes()
+				config := Config{Limit: 2, Wait: longest}
+				ca := certtest.NewAuthority(t, "one")
+				if tt.tls {
+					ca.Issue(t, "gate", inDays(20)).Write(t, files.Cert, files.Key)
+					var err error
+					if config.TLS, err = NewCertificates(files); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s := New(routes(), config)
+				run(t, s, in)
+				dial := func(proto string) net.Conn {
+					c := in.dial()
+					if !tt.tls {
+						return c
+					}
+					secure := tls.Client(c, &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost", NextProtos: []string{proto}})
+					if err := secure.Handshake(); err != nil {
+						t.Fatal(err)
+					}
+					return secure
+				}
+				for range 2 {
+					c := dial("h2")
+					go func() { _, _ = io.WriteString(c, tt.send) }()
+					if tt.tls { // frames are taken, the answer's bytes have no window
+						go func() { _, _ = io.Copy(io.Discard, c) }()
+					}
+					time.Sleep(time.Second)
+				}
+				third := dial("http/1.1")
+				go func() { _, _ = io.WriteString(third, "GET /refuse HTTP/1.1\r\nHost: gate\r\n\r\n") }()
+				if got, err := io.ReadAll(io.LimitReader(third, 12)); string(got) != "HTTP/1.1 401" || err != nil {
+					t.Errorf("the third connection was answered %q, %v", got, err)
+				}
+				if st := s.Stats(); st != (Stats{Open: 2, Limit: 2, Closed: 1}) {
+					t.Errorf("got %+v, want a third connection to have taken the place of the first", st)
+				}
+				third.Close()
+			})
+		})
+	}
 }
 
 func TestAHandlerThatPanicsIsSaid(t *testing.T) {
