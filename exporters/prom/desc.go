@@ -254,7 +254,7 @@ func (c *catalog) addWebhook() {
 	c.failures = c.counter("relgate_webhook_failures_total", "Requests to the endpoint that failed.", labels...)
 	c.dead = c.counter("relgate_webhook_dead_letters_total", "Events given up for the endpoint.", labels...)
 	c.escalated = c.counter("relgate_webhook_escalated_total", "Events sent to the second endpoint because deliveries to this one fail.", labels...)
-	c.pending = c.gauge("relgate_webhook_pending", "Events read for the endpoint and not delivered yet.", labels...)
+	c.pending = c.gauge("relgate_webhook_pending", "Events that are not delivered to the endpoint yet, orders among them.", labels...)
 	c.lag = c.gauge("relgate_webhook_lag_seconds", "Age of the oldest event that is not delivered; 0 when there is none.", labels...)
 	c.orders = c.gauge("relgate_webhook_orders_pending", "Orders (rollback, hold, resume, abort) that are not delivered to the endpoint yet.", labels...)
 	c.delivery = c.gauge("relgate_webhook_last_success_timestamp_seconds", "Unix time of the newest request that the endpoint accepted. Absent when there was none since the daemon began.", labels...)
