@@ -300,7 +300,7 @@ func checkProxy(c rules.Checker, s Secret) {
 	}
 	u, err := url.Parse(s.inline)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		c.Fail("bad-url", "", `want an absolute URL such as "http://proxy.example.com:3128"`)
+		c.Fail("bad-url", "", `want an http or https URL such as "http://proxy.example.com:3128"`)
 	} else if u.User != nil {
 		checkSecret(c, s)
 	}
