@@ -40,6 +40,7 @@ func Lints() []Lint {
 		{"no-counts", "A rule is to weigh evidence, and its signal has no counts that evidence is made of."},
 		{"no-effect", "A key changes nothing in this plan."},
 		{"no-orders", "A webhook of class action selects no event that can be an order."},
+		{"no-resume", "A webhook of class action is told that a run is held, and not that it goes on again."},
 		{"no-rollback", "No rollback rule is watched in a phase."},
 		{"no-test", "A limit or a trigger is at the edge of what a signal can be, and no evidence can be weighed against it."},
 		{"no-tokens", "The API can be reached from other machines, and there are no tokens."},
