@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -89,5 +91,48 @@ func TestDocsLinksLeadSomewhere(t *testing.T) {
 	}
 	if links < 10 {
 		t.Errorf("followed %d links only", links)
+	}
+}
+
+// A command that a document names is one: its flags and arguments are read, and nothing
+// is run. Those that are cut short ("…") or end before what is required are left out.
+func TestTheCommandsThatDocumentsNameAreCommands(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d documents: %v", len(files), err)
+	}
+	files = append(files, filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md"), alertRules)
+	label := regexp.MustCompile(`{{ \$labels\.([a-z]+) }}`)
+	seen := 0
+	for _, file := range files {
+		for _, m := range regexp.MustCompile("`relgate ([a-z][^`\n]*)`").FindAllStringSubmatch(readText(t, file), -1) {
+			text, _, _ := strings.Cut(m[1], " > ")
+			if strings.ContainsAny(text, "…[") {
+				continue
+			}
+			args := strings.Fields(label.ReplaceAllString(text, "$1"))
+			parser, err := newParser(&commandLine{}, console{out: io.Discard, err: io.Discard})
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen++
+			if _, err := parser.Parse(args); err != nil && !regexp.MustCompile(`^(missing flags|expected )`).MatchString(err.Error()) {
+				t.Errorf("%s: relgate %s: %v", filepath.Base(file), text, err)
+			}
+		}
+	}
+	if seen < 90 {
+		t.Errorf("%d commands in the documents, want 90 or more", seen)
+	}
+	// What a person copies in the night is whole.
+	for _, m := range regexp.MustCompile("`relgate ([a-z][^`\n]* [^`\n]*)`").FindAllStringSubmatch(readText(t, alertRules), -1) {
+		parser, err := newParser(&commandLine{}, console{out: io.Discard, err: io.Discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse(strings.Fields(label.ReplaceAllString(m[1], "$1"))); err != nil {
+			t.Errorf("the alert rules name relgate %s: %v", m[1], err)
+		}
 	}
 }
