@@ -175,8 +175,8 @@ func (c *catalog) addEvidence() {
 	c.keeps = c.gauge("relgate_rule_proof_target_log", "Natural log of the evidence that the release meets its target: the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.spared = c.gauge("relgate_rule_proof_trigger_log", "Natural log of the evidence that the trigger is excluded: where that is enough, the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.proof = c.gauge("relgate_rule_proof_bound_log", "Natural log of the evidence from which the success rule passes.", labels...)
-	c.more = c.gauge("relgate_rule_samples_needed", "Samples without a bad one that would let the success rule pass, at least; 0 when it passes, or none would. Absent before anything was weighed.", labels...)
-	c.falseRollback = c.gauge("relgate_plan_false_rollback_ratio", "How likely the rules that weigh evidence may roll back a release that meets its targets, 0 to 1: the budget of the release.", "plan")
+	c.more = c.gauge("relgate_rule_samples_needed", "Samples without a bad one that would let the success rule pass, at least; 0 when it passes. Absent when none would, or while that is not known.", labels...)
+	c.falseRollback = c.gauge("relgate_plan_false_rollback_ratio", "How likely the rules that weigh evidence may roll back a release that meets its targets, 0 to 1: the budget of the release. Absent where no rollback rule weighs evidence.", "plan")
 	c.ruleFalseRollback = c.gauge("relgate_rule_false_rollback_ratio", "The rollback rule's share of that budget, 0 to 1.", labels...)
 }
 
