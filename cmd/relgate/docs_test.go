@@ -2,15 +2,23 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 var update = flag.Bool("update", false, "write the generated documents again")
@@ -133,6 +141,34 @@ func TestTheCommandsThatDocumentsNameAreCommands(t *testing.T) {
 		}
 		if _, err := parser.Parse(strings.Fields(label.ReplaceAllString(m[1], "$1"))); err != nil {
 			t.Errorf("the alert rules name relgate %s: %v", m[1], err)
+		}
+	}
+}
+
+// The bodies that webhooks.md shows have the fields that a delivery has, and no others.
+func TestTheBodiesInWebhooksAreWhatIsSent(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for f := range reflect.TypeFor[wire.EventBody]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		want = append(want, name)
+	}
+	slices.Sort(want)
+	shown := regexp.MustCompile(`(?s)\n(\{"type":"relgate\..*?)\n`+"```").FindAllStringSubmatch(readText(t, filepath.Join(root, "docs", "webhooks.md")), -1)
+	if len(shown) != 2 {
+		t.Fatalf("%d bodies, want 2", len(shown))
+	}
+	for _, m := range shown {
+		var body struct {
+			Type      string                     `json:"type"`
+			Timestamp time.Time                  `json:"timestamp"`
+			Data      map[string]json.RawMessage `json:"data"`
+		}
+		if err := json.Unmarshal([]byte(strings.ReplaceAll(m[1], ",…", "")), &body); err != nil {
+			t.Fatalf("%v: %s", err, m[1])
+		}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(body.Data))); diff != "" {
+			t.Errorf("fields of %s (-sent +shown):\n%s", body.Type, diff)
 		}
 	}
 }
