@@ -238,3 +238,20 @@ func TestTheEventsOfARollbackSayItsNumbersOnce(t *testing.T) {
 		t.Errorf("%d of %d headlines have the numbers, want 2: %v", numbers, len(said), said)
 	}
 }
+
+// What a demo writes can be read on a terminal of 80 columns, and nothing of it is cut off.
+func TestADemosLinesFitATerminal(t *testing.T) {
+	t.Parallel()
+	code, out, errs := command(t, "demo", "--exit-when-done", "--speed", "max", "--scenario", "shared-outage")
+	if code != exitPending {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for line := range strings.Lines(out) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if want := "T+1h15m    UNKNOWN: Lambda p95 latency: too few samples to prove <= 2.5 s for 74\n           min\n"; !strings.Contains(out, want) {
+		t.Errorf("the demo lacks %q:\n%s", want, out)
+	}
+}
