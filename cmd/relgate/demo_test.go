@@ -255,3 +255,22 @@ func TestADemosLinesFitATerminal(t *testing.T) {
 		t.Errorf("the demo lacks %q:\n%s", want, out)
 	}
 }
+
+// A run's story fits 80 columns: headlines have as many themselves.
+func TestARunsStoryFitsATerminal(t *testing.T) {
+	t.Parallel()
+	url := ended(t, "api-5xx")
+	code, out, errs := command(t, "runs", "REL-2025-06-04@1.0.0", "--url", url)
+	_, story, found := strings.Cut(out, "\nwhat happened\n")
+	if code != exitPass || !found {
+		t.Fatalf("exit %d, %s%s", code, out, errs)
+	}
+	for line := range strings.Lines(story) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if want := "  2025-06-04 02:18 UTC  PASS: phase lambda-10: its success rules hold; 2\n                        rollback rules are clear\n"; !strings.Contains(story, want) {
+		t.Errorf("the story lacks %q:\n%s", want, story)
+	}
+}
