@@ -40,7 +40,8 @@ func classify(err error) error {
 		return err
 	}
 	switch e.Code() & 0xff { // the low byte is the primary code
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT:
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT,
+		sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH: // a length or a type that relgate never writes
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case sqlite3.SQLITE_ERROR:
 		// SQLite has no code of its own for a header that names a schema format
