@@ -51,14 +51,6 @@ func statusTable(t *testing.T) string {
 	return b.String()
 }
 
-// ended ends a text that is no sentence yet.
-func ended(text string) string {
-	if strings.HasSuffix(text, "?") {
-		return text
-	}
-	return strings.TrimRight(text, ".") + "."
-}
-
 func pathTable(doc *openapi3.T) string {
 	var b strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(doc.Paths.Map())) {
@@ -69,7 +61,7 @@ func pathTable(doc *openapi3.T) string {
 				continue // the same as GET
 			}
 			answers := slices.Sorted(maps.Keys(op.Responses.Map()))
-			fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", method, path, strings.TrimSpace(ended(op.Summary)+" "+op.Description), strings.Join(answers, ", "))
+			fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", method, path, strings.TrimSpace(strings.ReplaceAll(op.Summary+". ", "?. ", "? ")+op.Description), strings.Join(answers, ", "))
 		}
 	}
 	return b.String()
