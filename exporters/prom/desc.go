@@ -212,9 +212,9 @@ func (c *catalog) addTick() {
 	c.evaluation = c.summary("relgate_evaluation_duration_seconds", "Time that evaluating a tick took.")
 	c.commit = c.summary("relgate_commit_duration_seconds", "Time that it took to make a batch of ticks durable.")
 	c.fetch = c.summary("relgate_fetch_duration_seconds", "Time that asking all sources of a tick took.")
-	c.lastEvaluation = c.gauge("relgate_evaluation_last_duration_seconds", "Time that the newest evaluation took.")
-	c.lastCommit = c.gauge("relgate_commit_last_duration_seconds", "Time that the newest commit took.")
-	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest fetch from all sources took.")
+	c.lastEvaluation = c.gauge("relgate_evaluation_last_duration_seconds", "Time that the newest evaluation took. Absent before the first.")
+	c.lastCommit = c.gauge("relgate_commit_last_duration_seconds", "Time that the newest commit took. Absent before the first.")
+	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest fetch from all sources took. Absent before the first.")
 }
 
 type sourceDescs struct {
