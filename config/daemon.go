@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -282,14 +283,21 @@ func checkSelection(c rules.Checker, w *WebhookSpec) {
 	if w.Class != "action" || bad {
 		return
 	}
-	for t, severity := range orderTypes {
+	selects := func(t string) bool {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(t, "relgate."), ".")
 		selected := len(w.Events)+len(w.Types) == 0 || slices.Contains(w.Events, kind) || slices.Contains(w.Types, t)
-		if selected && slices.Index(severities, severity) >= slices.Index(severities, w.Severity) {
-			return
-		}
+		return selected && slices.Index(severities, orderTypes[t]) >= slices.Index(severities, w.Severity)
 	}
-	c.Warn("no-orders", `add "run" to events`, "nothing that this webhook selects is an order: it is told of no rollback, hold, resume or abort")
+	switch {
+	case !slices.ContainsFunc(slices.Collect(maps.Keys(orderTypes)), selects):
+		c.Warn("no-orders", `add "run" to events`, "nothing that this webhook selects is an order: it is told of no rollback, hold, resume or abort")
+	case selects("relgate.run.held") && !(selects("relgate.run.monitoring") && selects("relgate.run.waiting")):
+		remedy := `add "relgate.run.monitoring" and "relgate.run.waiting" to types`
+		if w.Severity != "" && w.Severity != severities[0] {
+			remedy = "leave severity out, and name in types what it wants"
+		}
+		c.Warn("no-resume", remedy, "this webhook is told that a run is held, and not that it goes on again")
+	}
 }
 
 // checkProxy reports a proxy in the config itself that is not a URL, and warns of one
@@ -300,7 +308,7 @@ func checkProxy(c rules.Checker, s Secret) {
 	}
 	u, err := url.Parse(s.inline)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" {
-		c.Fail("bad-url", "", `want an absolute URL such as "http://proxy.example.com:3128"`)
+		c.Fail("bad-url", "", `want an http or https URL such as "http://proxy.example.com:3128"`)
 	} else if u.User != nil {
 		checkSecret(c, s)
 	}

@@ -387,7 +387,7 @@ func TestLintsAreThoseThatAreReported(t *testing.T) {
 	if !slices.IsSorted(known) {
 		t.Error("the lints are not sorted")
 	}
-	shown := map[string]bool{}
+	shown := map[string]bool{"bad-certificate": true, "certificate-time": true} // by relgate check, in cmd/relgate
 	id := regexp.MustCompile(`(?m) \[([a-z-]+)\]$`)
 	for _, path := range brokenConfigs(t) {
 		text, err := os.ReadFile(path)

@@ -6,13 +6,15 @@ type Lint struct {
 	Meaning string // what it says of the config, in one sentence
 }
 
-// Lints lists every kind of problem that [Load] reports, by ID.
+// Lints lists every kind of problem that [Load] reports, by ID, and the two that only
+// relgate check can: it reads the certificates.
 func Lints() []Lint {
 	return []Lint{
 		{"all-ignored", "Every success rule of a phase ignores missing data or a broken source, so that the phase could pass on nothing."},
 		{"always-holds", "The condition holds of every value that the signal can have."},
 		{"bad-address", "An address to listen on has no host and port."},
 		{"bad-baseline", "A signal's baseline cannot be told apart from the release, or cannot be measured."},
+		{"bad-certificate", "A file of daemon.tls cannot be read, or the key is not the certificate's."},
 		{"bad-header", "A header of a webhook is one that relgate sets itself."},
 		{"bad-name", "A name cannot stand in URLs and metrics, or is taken."},
 		{"bad-operator", "A percentile is compared for being equal, or a rule that weighs evidence has no bound on the side of its kind."},
@@ -20,6 +22,7 @@ func Lints() []Lint {
 		{"bad-url", "An address is not an absolute URL, or holds credentials."},
 		{"bad-value", "A value cannot be read as what it should be."},
 		{"bad-version", "A version cannot stand in the id of a run."},
+		{"certificate-time", "The certificate of daemon.tls has ended, ends within 14 days, or has not begun."},
 		{"conflict", "Two settings exclude each other."},
 		{"contradiction", "A success rule only holds where a rollback rule of the same phase fires."},
 		{"duplicate", "A name is used or listed twice."},
@@ -37,6 +40,7 @@ func Lints() []Lint {
 		{"no-counts", "A rule is to weigh evidence, and its signal has no counts that evidence is made of."},
 		{"no-effect", "A key changes nothing in this plan."},
 		{"no-orders", "A webhook of class action selects no event that can be an order."},
+		{"no-resume", "A webhook of class action is told that a run is held, and not that it goes on again."},
 		{"no-rollback", "No rollback rule is watched in a phase."},
 		{"no-test", "A limit or a trigger is at the edge of what a signal can be, and no evidence can be weighed against it."},
 		{"no-tokens", "The API can be reached from other machines, and there are no tokens."},
@@ -63,7 +67,7 @@ func Lints() []Lint {
 		{"unknown-placeholder", "A placeholder stands for nothing: it names no parameter, and is none of {version}, {previous} and {plan}."},
 		{"unknown-plan", "There is no such plan."},
 		{"unknown-rule", "There is no such rule, or it is of the other kind."},
-		{"unknown-scope", "A token's scope is none of read, command and start."},
+		{"unknown-scope", "A token's scope is none of read, start, phase, stop, override and command."},
 		{"unknown-severity", "There is no such severity."},
 		{"unknown-signal", "There is no such signal."},
 		{"unknown-source", "There is no such source."},

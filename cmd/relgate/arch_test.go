@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,5 +202,32 @@ func TestFewPlacesStartGoroutines(t *testing.T) {
 	})
 	if n > most {
 		t.Errorf("%d go statements, more than %d", n, most)
+	}
+}
+
+// The tests that ARCHITECTURE.md names beside the laws exist, and law 8 names some.
+func TestTheLawsNameTestsThatThereAre(t *testing.T) {
+	t.Parallel()
+	text := readText(t, filepath.Join(root, "ARCHITECTURE.md"))
+	_, laws, _ := strings.Cut(text, "\n## Laws\n")
+	laws, _, _ = strings.Cut(laws, "\n## ")
+	there := map[string]bool{}
+	sourceFiles(t, func(_, file string, f *ast.File, _ *token.FileSet) {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && strings.HasSuffix(file, "_test.go") {
+				there[fn.Name.Name] = true
+			}
+		}
+	})
+	name := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`")
+	for _, m := range name.FindAllStringSubmatch(laws, -1) {
+		if !there[m[1]] {
+			t.Errorf("ARCHITECTURE.md names %s, and there is no such test", m[1])
+		}
+	}
+	_, eighth, _ := strings.Cut(laws, "\n8. ")
+	eighth, _, _ = strings.Cut(eighth, "\n9. ")
+	if !name.MatchString(eighth) {
+		t.Error("law 8 names no test")
 	}
 }

@@ -115,13 +115,13 @@ func checkTLS(t config.TLSSpec, now time.Time) rules.Problems {
 	c := rules.Check("daemon.tls", &found)
 	if t.ClientCA != "" {
 		if _, err := server.Authorities(t.ClientCA); err != nil {
-			c.At("client_ca").Fail("bad-certificate", "", "%v", err)
+			c.At("client_ca").Fail("bad-certificate", "name a PEM file with the certificates of the authorities", "%v", err)
 		}
 	}
 	cert := c.At("cert")
 	pair, _, err := server.Files{Cert: t.Cert, Key: t.Key}.Load()
 	if err != nil {
-		cert.Fail("bad-certificate", "", "%v", err)
+		cert.Fail("bad-certificate", "name PEM files of a certificate and of its own private key", "%v", err)
 		return found
 	}
 	from, to := pair.Leaf.NotBefore.UTC(), pair.Leaf.NotAfter.UTC()

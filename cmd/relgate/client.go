@@ -276,8 +276,10 @@ func (a *answer) problem() *wire.Problem {
 func (a *answer) refusal() error {
 	p := a.problem()
 	switch {
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return exit(exitAuth, fmt.Errorf("the daemon refused (%d): %s", a.status, a.said()))
+	case a.status == http.StatusUnauthorized:
+		return exit(exitAuth, fmt.Errorf("the daemon refused (401): %s: give the token with --token-file, or in RELGATE_TOKEN", a.said()))
+	case a.status == http.StatusForbidden:
+		return exit(exitAuth, fmt.Errorf("the daemon refused (403): %s", a.said()))
 	case p != nil && a.status >= 400 && a.status < 500 && a.status != http.StatusTooManyRequests:
 		return exit(exitUsage, fmt.Errorf("the daemon says (%d): %s", a.status, a.said()))
 	}

@@ -87,7 +87,7 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	d.encoder = &encoder{journal: d.journal, plans: map[string]*rules.Plan{}}
 	d.runner, err = runner.New(runner.Config{
-		Policies: policies(d.config), Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log, NewUID: d.uid, Say: eventHeadline,
+		Policies: policies(d.config), Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log, NewUID: d.uid, Say: logLine,
 		SnapshotEvery: *d.config.Daemon.SnapshotEvery, History: *d.config.Daemon.History,
 	})
 	if err != nil {

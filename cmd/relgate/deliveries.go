@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
-	"text/tabwriter"
 	"time"
 
 	"github.com/relgate/relgate/exporters/gate"
@@ -166,21 +166,67 @@ func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
 	if c.Output == "json" {
 		return showJSON(con.out, list, "  ")
 	}
-	t := tabwriter.NewWriter(con.out, 0, 4, 2, ' ', 0)
+	list.show(con.out)
+	return nil
+}
+
+// show writes the list for people: a line an endpoint, and below it what went wrong
+// last, the orders that it has not taken, and its dead letters.
+func (list deliveryList) show(w io.Writer) {
+	var rows [][]string
 	for _, e := range list.Endpoints {
-		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d orders\t%d dead\t%s\n", plain(e.Endpoint), plain(e.Class), e.Delivered, e.Pending, len(e.Orders), len(e.DeadLetters), plain(e.LastError))
+		rows = append(rows, []string{
+			plain(e.Endpoint), plain(e.Class), fmt.Sprintf("%d delivered", e.Delivered), fmt.Sprintf("%d pending", e.Pending),
+			fmt.Sprintf("%d orders among them", len(e.Orders)), fmt.Sprintf("%d dead", len(e.DeadLetters)),
+		})
+	}
+	lines := tabled(rows)
+	for i, e := range list.Endpoints {
+		fmt.Fprintln(w, lines[i])
+		if e.LastError != "" {
+			indented(w, 2, "last failure: "+plain(e.LastError))
+		}
 		for _, o := range e.Orders {
-			next := "not tried yet"
-			if o.Next != nil {
-				next = "next at " + utc(o.Next)
-			}
-			fmt.Fprintf(t, "  %s\t%s\t%d attempts failed\t%s\t%s\n", plain(o.Event), plain(o.Type), o.Attempts, next, plain(o.LastError))
+			fmt.Fprintf(w, "  order %s\n", plain(o.Event))
+			indented(w, 4, plain(o.Type)+", "+attempted(o))
 		}
 		for _, l := range e.DeadLetters {
-			fmt.Fprintf(t, "  %s\t%s\t%s\n", plain(l.Event), utc(&l.At), plain(l.Reason))
+			said := "given up at " + second(l.At)
+			if l.Again {
+				said += " and now sent again"
+			}
+			fmt.Fprintf(w, "  dead  %s\n", plain(l.Event))
+			indented(w, 4, said+": "+plain(l.Reason))
 		}
 	}
-	return t.Flush()
+}
+
+// attempted says how the delivery of an order stands.
+func attempted(o orderBody) string {
+	if o.Attempts == 0 {
+		return "decided at " + second(o.At) + ", not failed yet"
+	}
+	said := fmt.Sprintf("%d attempts failed", o.Attempts)
+	if o.Attempts == 1 {
+		said = "1 attempt failed"
+	}
+	if o.Next != nil {
+		said += ", next at " + second(*o.Next)
+	}
+	if o.LastError != "" {
+		said += ": " + plain(o.LastError)
+	}
+	return said
+}
+
+// second writes a time to the second: attempts follow each other by seconds.
+func second(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// indented writes a text in lines of at most 80 columns.
+func indented(w io.Writer, by int, text string) {
+	for _, line := range wrapped(text, 80-by) {
+		fmt.Fprintf(w, "%*s%s\n", by, "", line)
+	}
 }
 
 type deliveriesRetryCommand struct {

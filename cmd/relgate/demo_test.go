@@ -238,3 +238,39 @@ func TestTheEventsOfARollbackSayItsNumbersOnce(t *testing.T) {
 		t.Errorf("%d of %d headlines have the numbers, want 2: %v", numbers, len(said), said)
 	}
 }
+
+// What a demo writes can be read on a terminal of 80 columns, and nothing of it is cut off.
+func TestADemosLinesFitATerminal(t *testing.T) {
+	t.Parallel()
+	code, out, errs := command(t, "demo", "--exit-when-done", "--speed", "max", "--scenario", "shared-outage")
+	if code != exitPending {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for line := range strings.Lines(out) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if want := "T+1h15m    UNKNOWN: Lambda p95 latency: too few samples to prove <= 2.5 s for 74\n           min\n"; !strings.Contains(out, want) {
+		t.Errorf("the demo lacks %q:\n%s", want, out)
+	}
+}
+
+// A run's story fits 80 columns: headlines have as many themselves.
+func TestARunsStoryFitsATerminal(t *testing.T) {
+	t.Parallel()
+	url := ended(t, "api-5xx")
+	code, out, errs := command(t, "runs", "REL-2025-06-04@1.0.0", "--url", url)
+	_, story, found := strings.Cut(out, "\nwhat happened\n")
+	if code != exitPass || !found {
+		t.Fatalf("exit %d, %s%s", code, out, errs)
+	}
+	for line := range strings.Lines(story) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	if want := "  2025-06-04 02:18 UTC  PASS: phase lambda-10: its success rules hold; 2\n                        rollback rules are clear\n"; !strings.Contains(story, want) {
+		t.Errorf("the story lacks %q:\n%s", want, story)
+	}
+}

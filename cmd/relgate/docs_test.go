@@ -2,13 +2,23 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 var update = flag.Bool("update", false, "write the generated documents again")
@@ -89,5 +99,76 @@ func TestDocsLinksLeadSomewhere(t *testing.T) {
 	}
 	if links < 10 {
 		t.Errorf("followed %d links only", links)
+	}
+}
+
+// A command that a document names is one: its flags and arguments are read, and nothing
+// is run. Those that are cut short ("…") or end before what is required are left out.
+func TestTheCommandsThatDocumentsNameAreCommands(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d documents: %v", len(files), err)
+	}
+	files = append(files, filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md"), alertRules)
+	label := regexp.MustCompile(`{{ \$labels\.([a-z]+) }}`)
+	seen := 0
+	for _, file := range files {
+		for _, m := range regexp.MustCompile("`relgate ([a-z][^`\n]*)`").FindAllStringSubmatch(readText(t, file), -1) {
+			text, _, _ := strings.Cut(m[1], " > ")
+			if strings.ContainsAny(text, "…[") {
+				continue
+			}
+			args := strings.Fields(label.ReplaceAllString(text, "$1"))
+			parser, err := newParser(&commandLine{}, console{out: io.Discard, err: io.Discard})
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen++
+			if _, err := parser.Parse(args); err != nil && !regexp.MustCompile(`^(missing flags|expected )`).MatchString(err.Error()) {
+				t.Errorf("%s: relgate %s: %v", filepath.Base(file), text, err)
+			}
+		}
+	}
+	if seen < 90 {
+		t.Errorf("%d commands in the documents, want 90 or more", seen)
+	}
+	// What a person copies in the night is whole.
+	for _, m := range regexp.MustCompile("`relgate ([a-z][^`\n]* [^`\n]*)`").FindAllStringSubmatch(readText(t, alertRules), -1) {
+		parser, err := newParser(&commandLine{}, console{out: io.Discard, err: io.Discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse(strings.Fields(label.ReplaceAllString(m[1], "$1"))); err != nil {
+			t.Errorf("the alert rules name relgate %s: %v", m[1], err)
+		}
+	}
+}
+
+// The bodies that webhooks.md shows have the fields that a delivery has, and no others.
+func TestTheBodiesInWebhooksAreWhatIsSent(t *testing.T) {
+	t.Parallel()
+	var want []string
+	for f := range reflect.TypeFor[wire.EventBody]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		want = append(want, name)
+	}
+	slices.Sort(want)
+	shown := regexp.MustCompile(`(?s)\n(\{"type":"relgate\..*?)\n`+"```").FindAllStringSubmatch(readText(t, filepath.Join(root, "docs", "webhooks.md")), -1)
+	if len(shown) != 2 {
+		t.Fatalf("%d bodies, want 2", len(shown))
+	}
+	for _, m := range shown {
+		var body struct {
+			Type      string                     `json:"type"`
+			Timestamp time.Time                  `json:"timestamp"`
+			Data      map[string]json.RawMessage `json:"data"`
+		}
+		if err := json.Unmarshal([]byte(strings.ReplaceAll(m[1], ",…", "")), &body); err != nil {
+			t.Fatalf("%v: %s", err, m[1])
+		}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(body.Data))); diff != "" {
+			t.Errorf("fields of %s (-sent +shown):\n%s", body.Type, diff)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -114,7 +115,7 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 		if s.Fault == "" {
 			continue
 		}
-		for _, line := range wrapped(fmt.Sprintf("signal %s: %s%s: %s", plain(s.Name), plain(strings.ReplaceAll(s.Fault, "_", " ")), inARow(s.Failures), plain(s.Detail)), 80) {
+		for _, line := range wrapped(fmt.Sprintf("signal %s: %s%s: %s", plain(s.Name), plain(faultText(s.Fault)), inARow(s.Failures), plain(s.Detail)), 80) {
 			fmt.Fprintln(w, line)
 		}
 	}
@@ -244,6 +245,16 @@ func counts(r *wire.Rule) string {
 		return "no samples"
 	}
 	return rules.Count(*r.Samples) + " samples"
+}
+
+// faultText says a fault of the API in words. One that this binary does not know is
+// shown as it came.
+func faultText(name string) string {
+	var f rules.Fault
+	if f.UnmarshalText([]byte(name)) != nil {
+		return name
+	}
+	return words.Fault(f)
 }
 
 // inARow says how often a signal has failed. An answer without data fails nothing.

@@ -211,7 +211,7 @@ func TestOnlyTheAnswerToTheQuestionOpensTheGate(t *testing.T) {
 		{"a proxy's 404", fake(t, 404, "text/html", "<h1>Not Found</h1>"), ask, exitUnreachable, "404"},
 		{"a proxy's 400", fake(t, 400, "text/html", html), ask, exitUnreachable, "400"},
 		{"a proxy's 502", fake(t, 502, "text/html", html), ask, exitUnreachable, "502"},
-		{"a proxy's 401", fake(t, 401, "text/html", html), ask, exitAuth, "401"},
+		{"a proxy's 401", fake(t, 401, "text/html", html), ask, exitAuth, "give the token with --token-file, or in RELGATE_TOKEN"},
 		{"a proxy's 403", fake(t, 403, "text/html", html), ask, exitAuth, "403"},
 		{"a daemon that starts", fake(t, 503, "application/problem+json", `{"type":"about:blank","title":"starting","status":503,"detail":"no plan has been evaluated yet","run":""}`), ask, exitUnreachable, "starting"},
 		{"a problem of another status", fake(t, 404, "application/problem+json", `{"title":"x","status":400}`), ask, exitUnreachable, "404"},

@@ -75,9 +75,14 @@ func metricViews(p *runner.Published, timeouts map[string]time.Duration) prom.Vi
 	return v
 }
 
-// eventHeadline is an event in a line.
-func eventHeadline(plan *rules.Plan, e, root *evaluator.Event) string {
-	return words.Event(plan, e, root).Headline
+// logLine is what the log says of an event: its headline; of a source's fault the
+// whole sentence, because it ends with the source's own words.
+func logLine(plan *rules.Plan, e, root *evaluator.Event) string {
+	text := words.Event(plan, e, root)
+	if e.Kind == evaluator.SignalEvent {
+		return text.Sentence
+	}
+	return text.Headline
 }
 
 // desk takes commands and starts from the gate to the runner, and answers for

@@ -139,7 +139,8 @@ func TestTheJournalIsMovedUnderARunningDaemon(t *testing.T) {
 	rename(away, path)
 	s.found()
 	eventually(t, "the edit", func() bool {
-		return strings.Contains(s.relgate(0, "runs", "slow@1.0.0"), "rollback.crashes-high.action was revert, is revert at once")
+		story := strings.Join(strings.Fields(s.relgate(0, "runs", "slow@1.0.0")), " ") // its lines are broken at 80 columns
+		return strings.Contains(story, "rollback.crashes-high.action was revert, is revert at once")
 	})
 	s.relgate(0, "resume", "--plan", "slow", "--by", "ada", "--why", "seen")
 

@@ -56,15 +56,18 @@ func start(t *testing.T, name string, args ...string) io.Reader {
 func startDemo(t *testing.T, args ...string) (public, private string) {
 	t.Helper()
 	out := bufio.NewReader(start(t, binary(t), append([]string{"demo", "--dir", t.TempDir()}, args...)...))
-	addresses := regexp.MustCompile(`gate http://([^/]+)/.*metrics http://([^/]+)/`)
+	gate, metrics := regexp.MustCompile(`^gate +http://([^/]+)/`), regexp.MustCompile(`^metrics +http://([^/]+)/`)
 	for {
 		line, err := out.ReadString('\n')
 		if err != nil {
 			t.Fatalf("the demo ended before it said where it answers: %v", err)
 		}
-		if m := addresses.FindStringSubmatch(line); m != nil {
+		if m := gate.FindStringSubmatch(line); m != nil {
+			public = m[1]
+		}
+		if m := metrics.FindStringSubmatch(line); m != nil {
 			go io.Copy(io.Discard, out) // until the process ends
-			return m[1], m[2]
+			return public, m[1]
 		}
 	}
 }

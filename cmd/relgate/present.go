@@ -11,6 +11,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -84,18 +85,24 @@ func (p *linePresenter) logs() io.Writer             { return p.err }
 func (p *linePresenter) frame(*runner.RunView, bool) {}
 
 func (p *linePresenter) begin(d *demo) {
-	fmt.Fprintf(p.out, "%s %s %s: scenario %s: %s\n", p.plan.Name, plain(p.plan.Title), p.plan.Version, d.scenario.Name, d.scenario.Title)
+	fmt.Fprintf(p.out, "%s %s %s\nscenario  %s: %s\n", p.plan.Name, plain(p.plan.Title), p.plan.Version, d.scenario.Name, d.scenario.Title)
 	p.where(d)
 }
 
 func (p *linePresenter) where(d *demo) {
-	fmt.Fprintf(p.out, "gate http://%s/v1/gates/%s/run/verdict   metrics http://%s/metrics\n\n",
+	fmt.Fprintf(p.out, "gate      http://%s/v1/gates/%s/run/verdict\nmetrics   http://%s/metrics\n\n",
 		d.daemon.public.Addr(), p.plan.Name, d.daemon.private.Addr())
 }
 
 func (p *linePresenter) event(plan *rules.Plan, e, root *evaluator.Event) error {
-	_, err := fmt.Fprintln(p.out, eventLine(plan, e, root))
-	return err
+	at := offset(plan.Start, e.At)
+	for _, line := range wrapped(plain(words.Event(plan, e, root).Headline), 69) {
+		if _, err := fmt.Fprintf(p.out, "%-10s %s\n", at, line); err != nil {
+			return err
+		}
+		at = ""
+	}
+	return nil
 }
 
 func (p *linePresenter) summary(s *summary) error {

@@ -119,7 +119,7 @@ func (r *recording) write(w io.Writer) error {
 	case r.plan == nil:
 		return errors.New("the journal has no such run")
 	case r.plans > 1:
-		return fmt.Errorf("the plan was changed %d times in this run; a scenario holds one", r.plans-1)
+		return errors.New("the plan was edited while this run was under way, and a scenario holds one plan")
 	}
 	text, err := scenario.Write(r.plan, r.ticks, r.events)
 	if err != nil {

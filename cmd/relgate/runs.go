@@ -88,13 +88,17 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 		if e.Kind == string(evaluator.PlanEvent) {
 			said = e.Sentence // a headline has no room for what was and what is
 		}
-		fmt.Fprintf(con.out, "  %s  %s\n", utc(e.At), plain(said))
+		at := utc(e.At)
+		for _, line := range wrapped(plain(said), 56) {
+			fmt.Fprintf(con.out, "  %-20s  %s\n", at, line)
+			at = ""
+		}
 		if e.Principal != "" {
 			fmt.Fprintf(con.out, "      token %s\n", plain(e.Principal)) // on a line of its own, which no name or reason can look like
 		}
 		if e.Kind == string(evaluator.PlanEvent) {
 			for _, line := range e.Detail {
-				fmt.Fprintf(con.out, "      %s\n", plain(line))
+				indented(con.out, 6, plain(line))
 			}
 		}
 	}

@@ -115,11 +115,11 @@ func TestCheckReadsTheCertificates(t *testing.T) {
 		{"all is well", "", "", exitPass, ""},
 		{"no certificate", "gate.pem", "none.pem", exitUsage, "daemon.tls.cert: reading the certificate: open " + file("none.pem")},
 		{"no key", "gate.key", "none.key", exitUsage, "reading the private key: open " + file("none.key")},
-		{"a key of another", "gate.key", "ci.key", exitUsage, "private key does not match public key"},
+		{"a key of another", "gate.key", "ci.key", exitUsage, "private key does not match public key: name PEM files of a certificate and of its own private key [bad-certificate]"},
 		{"no authorities", "ca.pem", "none.pem", exitUsage, "daemon.tls.client_ca: reading certificate authorities: open " + file("none.pem")},
-		{"authorities that are none", "ca.pem", "ci.key", exitUsage, "daemon.tls.client_ca: reading certificate authorities: " + file("ci.key") + " holds no PEM certificate"},
-		{"it has ended", "/gate.", "/ended.", exitPass, "ended on "},
-		{"it ends soon", "/gate.", "/soon.", exitPass, "ends on "},
+		{"authorities that are none", "ca.pem", "ci.key", exitUsage, "daemon.tls.client_ca: reading certificate authorities: " + file("ci.key") + " holds no PEM certificate: name a PEM file with the certificates of the authorities [bad-certificate]"},
+		{"it has ended", "/gate.", "/ended.", exitPass, "replace it [certificate-time]"},
+		{"it ends soon", "/gate.", "/soon.", exitPass, "replace it [certificate-time]"},
 	} {
 		text := strings.Replace(withTLS(dir, fmt.Sprintf("client_ca = %q", file("ca.pem"))), `plans = ["Q-1"]`, "", 1)
 		path := writeConfig(t, t.TempDir(), strings.ReplaceAll(text, tt.old, tt.new))

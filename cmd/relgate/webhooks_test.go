@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,9 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/rules"
 )
 
 // A webhook that comes with an edit of a plan is told of that edit.
@@ -82,6 +85,49 @@ allow      = ["127.0.0.0/8"]
 		}
 	case <-time.After(time.Minute):
 		t.Fatalf("a minute without a delivery: %s", s.log)
+	}
+}
+
+// Attempts follow each other by seconds, and a terminal has 80 columns.
+func TestTheListOfDeliveriesSaysWhatWaitsAndWhen(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2025, 6, 4, 3, 11, 0, 0, time.UTC)
+	refused := "dial tcp 10.1.2.3:443: connect: connection refused"
+	id := func(n int) string { return fmt.Sprintf("REL-2025-06-04@1.0.0.k7qmz3x2vd/%d", n) }
+	raw, err := json.Marshal(deliveryList{Endpoints: []endpointBody{
+		{Endpoint: "ops", Class: "notify", Delivered: 12},
+		{Endpoint: "pipeline", Class: "action", Pending: 3, LastError: refused, Orders: []orderBody{
+			{Event: id(30), Type: "relgate.rule.fired", At: at},
+			{Event: id(31), Type: "relgate.run.rolled_back", At: at, Attempts: 1, Next: new(at.Add(time.Second)), LastError: refused},
+			{Event: id(32), Type: "relgate.command.applied", At: at, Attempts: 3, Next: new(at.Add(8 * time.Second)), LastError: refused},
+		}, DeadLetters: []deadBody{
+			{Event: id(7), At: at, Reason: "422 Unprocessable Entity"},
+			{Event: id(8), At: at, Reason: "422 Unprocessable Entity", Again: true},
+		}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := command(t, "deliveries", "list", "--url", fake(t, 200, "application/json", string(raw)))
+	want := `ops       notify  12 delivered  0 pending  0 orders among them  0 dead
+pipeline  action  0 delivered   3 pending  3 orders among them  2 dead
+  last failure: dial tcp 10.1.2.3:443: connect: connection refused
+  order REL-2025-06-04@1.0.0.k7qmz3x2vd/30
+    relgate.rule.fired, decided at 2025-06-04 03:11:00 UTC, not failed yet
+  order REL-2025-06-04@1.0.0.k7qmz3x2vd/31
+    relgate.run.rolled_back, 1 attempt failed, next at 2025-06-04 03:11:01 UTC:
+    dial tcp 10.1.2.3:443: connect: connection refused
+  order REL-2025-06-04@1.0.0.k7qmz3x2vd/32
+    relgate.command.applied, 3 attempts failed, next at 2025-06-04 03:11:08 UTC:
+    dial tcp 10.1.2.3:443: connect: connection refused
+  dead  REL-2025-06-04@1.0.0.k7qmz3x2vd/7
+    given up at 2025-06-04 03:11:00 UTC: 422 Unprocessable Entity
+  dead  REL-2025-06-04@1.0.0.k7qmz3x2vd/8
+    given up at 2025-06-04 03:11:00 UTC and now sent again: 422 Unprocessable
+    Entity
+`
+	if code != exitPass || out != want {
+		t.Errorf("code %d, %s, got\n%s\nwant\n%s", code, errs, out, want)
 	}
 }
 
@@ -225,5 +271,15 @@ func TestRetryHurriesWhatWaits(t *testing.T) {
 	cancel()
 	if err := errors.Join(<-ended, d.close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who reads the log of a source that fails reads what the source said.
+func TestTheLogHasASourcesOwnWords(t *testing.T) {
+	t.Parallel()
+	e := evaluator.Event{Kind: evaluator.SignalEvent, Subject: "errors", To: "config", Why: evaluator.Why{Code: evaluator.WhySignalFault, Text: "GetMetricData: ValidationError: the value 10 for parameter Period is not valid"}}
+	want := "signal errors: the source rejected the query: GetMetricData: ValidationError: the value 10 for parameter Period is not valid."
+	if got := logLine(&rules.Plan{}, &e, nil); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -154,7 +154,7 @@ func TestExplainCountsFailures(t *testing.T) {
 		}
 	})
 	_, out, _ := command(t, "explain", "P", "--url", url)
-	for _, want := range []string{"\nsignal a: no data: so\n", "\nsignal b: throttled, once: so\n", "\nsignal c: unavailable, 7 times in a row: so\n"} {
+	for _, want := range []string{"\nsignal a: the source has no data: so\n", "\nsignal b: the source asks to slow down, once: so\n", "\nsignal c: the source is unreachable or failed, 7 times in a row: so\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("explain lacks %q:\n%s", want, out)
 		}

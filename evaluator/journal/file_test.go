@@ -300,7 +300,8 @@ func TestOpenRefuses(t *testing.T) {
 		says   string
 	}{
 		"no path":   {func(*testing.T) journal.Config { return journal.Config{} }, nil, "no path"},
-		"no folder": {func(t *testing.T) journal.Config { return journal.Config{Path: newPath(t) + "/x/y.db"} }, os.ErrNotExist, "folder"},
+		"no folder": {func(t *testing.T) journal.Config { return journal.Config{Path: newPath(t) + "/x/y.db"} }, os.ErrNotExist, "create it"},
+		"a folder":  {func(t *testing.T) journal.Config { return journal.Config{Path: t.TempDir()} }, nil, "name a file in it with daemon.journal"},
 		"text":      {func(t *testing.T) journal.Config { return with(t, []byte(strings.Repeat("hello, world\n", 100))) }, journal.ErrCorrupt, "damaged"},
 		"a header that SQLite only reads": {func(t *testing.T) journal.Config {
 			b := sample(t)

@@ -102,6 +102,9 @@ func (j *Journal) claim() (err error) {
 	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("its folder does not exist: create it, or name another file with daemon.journal: %w", err)
 	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return errors.New("it is a folder: name a file in it with daemon.journal")
+	}
 	if j.lock, err = lockFile(path + ".lock"); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return fmt.Errorf("it cannot be written there: give the folder and its files to the user that relgate runs as, or name another file with daemon.journal: %w", err)
 	} else if err != nil {

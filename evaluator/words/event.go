@@ -326,13 +326,14 @@ func signalEvent(plan *rules.Plan, e *evaluator.Event) Text {
 		said := "signal " + e.Subject + ": the source answers again"
 		return Text{Headline: headline(ok, said), Sentence: sentence(said)}
 	}
-	var f rules.Fault
 	said := "signal " + e.Subject + ": " + stateText(e.To)
-	if f.UnmarshalText([]byte(e.To)) == nil && f == rules.NoData {
-		said = "signal " + e.Subject + ": the source has no data"
+	var f rules.Fault
+	if f.UnmarshalText([]byte(e.To)) == nil {
+		said = "signal " + e.Subject + ": " + Fault(f)
 	}
-	t := Text{Headline: headline(unknown, said, e.Why.Text), Sentence: sentence(said)}
+	t := Text{Headline: headline(unknown, said), Sentence: sentence(said)}
 	if e.Why.Text != "" {
+		t.Headline = headline(unknown, said, "("+e.Why.Text+")")
 		t.Sentence = sentence(said + ": " + e.Why.Text)
 	}
 	return t

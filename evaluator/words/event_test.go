@@ -187,6 +187,12 @@ func TestAnEventSaysWhatHappened(t *testing.T) {
 		{"an edit", edited, nil, "NOTE: the plan was edited: 3 changes", "the plan was edited: 3 changes.", "", ""},
 		{"a small edit", one, nil, "NOTE: the plan was edited: rollback.high.when was > 3 %, is > 2 %", "rollback.high.when was > 3 %, is > 2 %.", "", ""},
 		{"no data", evaluator.Event{At: at, Kind: evaluator.SignalEvent, Subject: "errors", To: "no_data", Why: evaluator.Why{Code: evaluator.WhySignalFault}}, nil, "UNKNOWN: signal errors: the source has no data", "the source has no data.", "", ""},
+		{"a query that the source does not take", evaluator.Event{At: at, Kind: evaluator.SignalEvent, Subject: "errors", To: "config", Why: evaluator.Why{Code: evaluator.WhySignalFault, Text: "no such metric"}}, nil, "UNKNOWN: signal errors: the source rejected the query (no such metric)", "the source rejected the query: no such metric.", "", ""},
+		{"credentials that ran out", evaluator.Event{At: at, Kind: evaluator.SignalEvent, Subject: "errors", To: "auth", Why: evaluator.Why{Code: evaluator.WhySignalFault, Text: ""}}, nil, "UNKNOWN: signal errors: the source refused the credentials", "the source refused the credentials.", "", ""},
+		{"a source that is throttled", evaluator.Event{At: at, Kind: evaluator.SignalEvent, Subject: "errors", To: "throttled", Why: evaluator.Why{Code: evaluator.WhySignalFault, Text: "429"}}, nil, "UNKNOWN: signal errors: the source asks to slow down (429)", "the source asks to slow down: 429.", "", ""},
+		{"half an answer", evaluator.Event{At: at, Kind: evaluator.SignalEvent, Subject: "errors", To: "partial", Why: evaluator.Why{Code: evaluator.WhySignalFault, Text: ""}}, nil, "UNKNOWN: signal errors: the source answered in part", "the source answered in part.", "", ""},
+		{"an old answer", evaluator.Event{At: at, Kind: evaluator.SignalEvent, Subject: "errors", To: "stale", Why: evaluator.Why{Code: evaluator.WhySignalFault, Text: ""}}, nil, "UNKNOWN: signal errors: the source's newest data is too old", "newest data is too old.", "", ""},
+		{"a source that is away and says much", evaluator.Event{At: at, Kind: evaluator.SignalEvent, Subject: "errors", To: "unavailable", Why: evaluator.Why{Code: evaluator.WhySignalFault, Text: "500 Internal Server Error, and then more than fits"}}, nil, "UNKNOWN: signal errors: the source is unreachable or failed", "failed: 500 Internal Server Error, and then more than fits.", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := Event(plan, &tt.e, tt.root)

@@ -140,6 +140,27 @@ func causeText(c rules.Cause) string {
 	return "not judged yet"
 }
 
+// Fault says what was wrong with a reading: "the source is unreachable".
+func Fault(f rules.Fault) string {
+	switch f {
+	case rules.NoData:
+		return "the source has no data"
+	case rules.StaleData:
+		return "the source's newest data is too old"
+	case rules.PartialData:
+		return "the source answered in part"
+	case rules.Throttled:
+		return "the source asks to slow down"
+	case rules.AuthFault:
+		return "the source refused the credentials"
+	case rules.ConfigFault:
+		return "the source rejected the query"
+	case rules.Unavailable:
+		return "the source is unreachable or failed"
+	}
+	return "the source answered"
+}
+
 // ruleNamed finds a rule of a kind, nil without one.
 func ruleNamed(plan *rules.Plan, kind rules.RuleKind, name string) *rules.Rule {
 	for i := range plan.Rules {

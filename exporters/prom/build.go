@@ -93,7 +93,11 @@ func (b *builder) count(d *desc, n uint64, values ...string) {
 	b.metric(d, values).metric.Counter = &dto.Counter{Value: new(float64(n))}
 }
 
-// took adds a summary without quantiles: how often and how long in all.
-func (b *builder) took(d *desc, t Took, values ...string) {
-	b.metric(d, values).metric.Summary = &dto.Summary{SampleCount: &t.Count, SampleSum: &t.Seconds}
+// took adds a summary without quantiles: how often and how long in all. How long the
+// newest took is not known before the first.
+func (b *builder) took(all, last *desc, t Took) {
+	b.metric(all, nil).metric.Summary = &dto.Summary{SampleCount: &t.Count, SampleSum: &t.Seconds}
+	if t.Count > 0 {
+		b.set(last, t.Last)
+	}
 }

@@ -175,8 +175,8 @@ func (c *catalog) addEvidence() {
 	c.keeps = c.gauge("relgate_rule_proof_target_log", "Natural log of the evidence that the release meets its target: the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.spared = c.gauge("relgate_rule_proof_trigger_log", "Natural log of the evidence that the trigger is excluded: where that is enough, the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.proof = c.gauge("relgate_rule_proof_bound_log", "Natural log of the evidence from which the success rule passes.", labels...)
-	c.more = c.gauge("relgate_rule_samples_needed", "Samples without a bad one that would let the success rule pass, at least; 0 when it passes, or none would. Absent before anything was weighed.", labels...)
-	c.falseRollback = c.gauge("relgate_plan_false_rollback_ratio", "How likely the rules that weigh evidence may roll back a release that meets its targets, 0 to 1: the budget of the release.", "plan")
+	c.more = c.gauge("relgate_rule_samples_needed", "Samples without a bad one that would let the success rule pass, at least; 0 when it passes. Absent when none would, or while that is not known.", labels...)
+	c.falseRollback = c.gauge("relgate_plan_false_rollback_ratio", "How likely the rules that weigh evidence may roll back a release that meets its targets, 0 to 1: the budget of the release. Absent where no rollback rule weighs evidence.", "plan")
 	c.ruleFalseRollback = c.gauge("relgate_rule_false_rollback_ratio", "The rollback rule's share of that budget, 0 to 1.", labels...)
 }
 
@@ -212,9 +212,9 @@ func (c *catalog) addTick() {
 	c.evaluation = c.summary("relgate_evaluation_duration_seconds", "Time that evaluating a tick took.")
 	c.commit = c.summary("relgate_commit_duration_seconds", "Time that it took to make a batch of ticks durable.")
 	c.fetch = c.summary("relgate_fetch_duration_seconds", "Time that asking all sources of a tick took.")
-	c.lastEvaluation = c.gauge("relgate_evaluation_last_duration_seconds", "Time that the newest evaluation took.")
-	c.lastCommit = c.gauge("relgate_commit_last_duration_seconds", "Time that the newest commit took.")
-	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest fetch from all sources took.")
+	c.lastEvaluation = c.gauge("relgate_evaluation_last_duration_seconds", "Time that the newest evaluation took. Absent before the first.")
+	c.lastCommit = c.gauge("relgate_commit_last_duration_seconds", "Time that the newest commit took. Absent before the first.")
+	c.lastFetch = c.gauge("relgate_fetch_last_duration_seconds", "Time that the newest fetch from all sources took. Absent before the first.")
 }
 
 type sourceDescs struct {
@@ -254,7 +254,7 @@ func (c *catalog) addWebhook() {
 	c.failures = c.counter("relgate_webhook_failures_total", "Requests to the endpoint that failed.", labels...)
 	c.dead = c.counter("relgate_webhook_dead_letters_total", "Events given up for the endpoint.", labels...)
 	c.escalated = c.counter("relgate_webhook_escalated_total", "Events sent to the second endpoint because deliveries to this one fail.", labels...)
-	c.pending = c.gauge("relgate_webhook_pending", "Events read for the endpoint and not delivered yet.", labels...)
+	c.pending = c.gauge("relgate_webhook_pending", "Events that are not delivered to the endpoint yet, orders among them.", labels...)
 	c.lag = c.gauge("relgate_webhook_lag_seconds", "Age of the oldest event that is not delivered; 0 when there is none.", labels...)
 	c.orders = c.gauge("relgate_webhook_orders_pending", "Orders (rollback, hold, resume, abort) that are not delivered to the endpoint yet.", labels...)
 	c.delivery = c.gauge("relgate_webhook_last_success_timestamp_seconds", "Unix time of the newest request that the endpoint accepted. Absent when there was none since the daemon began.", labels...)

@@ -49,7 +49,8 @@ func (b *shownRun) evidence(phase string, r *evaluator.RuleView, p *rules.Rule) 
 		b.ofRule(b.c.keeps, d.Keeps, phase, r)
 		b.ofRule(b.c.spared, d.Spared, phase, r)
 		b.ofRule(b.c.proof, d.Proof, phase, r)
-		if r.Evidence.Weighed != nil {
+		// Zero is "none needed" of a rule that passes; of any other it is not known.
+		if r.Evidence.Weighed != nil && (d.More > 0 || r.Verdict == rules.Pass) {
 			b.ofRule(b.c.more, d.More, phase, r)
 		}
 	}

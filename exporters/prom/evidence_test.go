@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/rules"
 )
 
 func TestEvidence(t *testing.T) {
@@ -52,6 +53,33 @@ func TestEvidence(t *testing.T) {
 		`relgate_rule_evidence_log`+gap, `relgate_rule_evidence_bound_log`+gap, `relgate_rule_bad_samples`+gap,
 		`relgate_rule_evidence_log{kind="success",phase="ten",plan="p",rule="api-5xx"}`,
 	)
+}
+
+// How many samples a rule still needs is 0 of one that passes, and absent of one that
+// no further samples would let pass.
+func TestSamplesNeededAreZeroOnlyOfARuleThatPasses(t *testing.T) {
+	now := t0.Add(5 * time.Minute)
+	v := weighing("p")
+	r := &v.Run.Snapshot.Phases[0].Success[1]
+	r.Evidence.Weighed.More = 0
+	_, page := get(t, newExporter(&now, v).Handler())
+	wantNone(t, page, `relgate_rule_samples_needed{kind="success",phase="ten",plan="p",rule="errors"}`)
+	r.Verdict = rules.Pass
+	_, page = get(t, newExporter(&now, v).Handler())
+	wantLines(t, page, `relgate_rule_samples_needed{kind="success",phase="ten",plan="p",rule="errors"} 0`)
+}
+
+// A plan whose rollback rules compare with thresholds has no budget of false rollbacks.
+func TestAPlanThatWeighsNothingHasNoBudget(t *testing.T) {
+	now := t0.Add(5 * time.Minute)
+	v := weighing("p")
+	for i := range v.Run.Plan.Rules {
+		if r := &v.Run.Plan.Rules[i]; r.Kind == rules.RollbackRule {
+			r.Method = rules.ByThreshold
+		}
+	}
+	_, page := get(t, newExporter(&now, v).Handler())
+	wantNone(t, page, "relgate_plan_false_rollback_ratio")
 }
 
 func TestEvidenceAlerts(t *testing.T) {

@@ -104,7 +104,7 @@ func config(now *time.Time) prom.Config {
 			return prom.RunnerStats{
 				Ticks: 7, Missed: 2, Commands: 1,
 				Events:   []prom.EventCount{{Plan: "REL-1", Kind: evaluator.RuleEvent, Count: 2}, {Plan: "gone", Kind: evaluator.RuleEvent, Count: 9}},
-				Evaluate: prom.Took{Count: 7, Seconds: 0.014, Last: 0.002}, Commit: prom.Took{Count: 5, Seconds: 60, Last: 30},
+				Evaluate: prom.Took{Count: 7, Seconds: 0.014, Last: 0.002}, Commit: prom.Took{Count: 5, Seconds: 60, Last: 30}, Fetch: prom.Took{Count: 1, Seconds: 2, Last: 2},
 			}
 		},
 		Sources: func() []prom.SourceStats {

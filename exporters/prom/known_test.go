@@ -150,6 +150,7 @@ func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 	c := config(&now)
 	c.Sources = func() []prom.SourceStats { return []prom.SourceStats{{Source: "cloudwatch", RateRemaining: -1}} }
 	c.Webhooks = func() []prom.EndpointStats { return []prom.EndpointStats{{Endpoint: "pipeline", Class: "action"}} }
+	c.Runner = func() prom.RunnerStats { return prom.RunnerStats{} }
 	c.Reload, c.Process = nil, false
 	e := prom.New(c)
 	e.Update(prom.Views{Plans: []prom.View{v}})
@@ -166,6 +167,7 @@ func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 		"relgate_rule_value{", "relgate_rule_value_low", "relgate_rule_value_high", "relgate_rule_samples{", "relgate_rule_bad_samples",
 		"relgate_rule_points{", "relgate_rule_points_expected", "relgate_rule_breaching_seconds",
 		"relgate_signal_value", "relgate_signal_samples", "relgate_signal_fault", "relgate_signal_overdue", "relgate_source_rate_remaining", "ALERTS",
+		"relgate_evaluation_last_duration_seconds", "relgate_commit_last_duration_seconds", "relgate_fetch_last_duration_seconds",
 	)
 }
 

@@ -114,7 +114,7 @@ func TestPage(t *testing.T) {
 		`relgate_evaluation_duration_seconds_count 7`,
 		`relgate_evaluation_last_duration_seconds 0.002`,
 		`relgate_commit_duration_seconds_sum 60`,
-		`relgate_fetch_duration_seconds_count 0`,
+		`relgate_fetch_duration_seconds_count 1`,
 		`relgate_source_readings_total{fault="throttled",source="cloudwatch"} 2`,
 		`relgate_source_readings_total{fault="auth",source="cloudwatch"} 0`,
 		`relgate_source_fetch_seconds_total{source="cloudwatch"} 1.5`,

@@ -59,9 +59,14 @@ func (b *shownRun) whole(p *page, v *View) {
 	b.flag(b.c.planInfo, true, s.Plan, b.Plan.Title, b.Plan.Version, b.Plan.Manager, planURL(&p.site, s.Plan))
 	b.run()
 	b.moment(b.c.runDecided, v.Decided, s.Plan)
-	b.set(b.c.falseRollback, b.Plan.FalseRollback, s.Plan)
+	budget := false // no rule that weighs evidence, no budget for it
 	for i := range b.Plan.Rules {
-		b.ruleInfo(&b.Plan.Rules[i])
+		r := &b.Plan.Rules[i]
+		b.ruleInfo(r)
+		budget = budget || r.Kind == rules.RollbackRule && r.Method == rules.Sequential
+	}
+	if budget {
+		b.set(b.c.falseRollback, b.Plan.FalseRollback, s.Plan)
 	}
 	for k := range s.Phases {
 		b.phase(k, p.views.Trouble, p.made)

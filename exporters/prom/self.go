@@ -73,12 +73,9 @@ func (b *builder) runner(s RunnerStats, views []View) {
 			b.count(b.c.events, counts[EventCount{Plan: plan, Kind: k}], plan, string(k))
 		}
 	}
-	b.took(b.c.evaluation, s.Evaluate)
-	b.took(b.c.commit, s.Commit)
-	b.took(b.c.fetch, s.Fetch)
-	b.set(b.c.lastEvaluation, s.Evaluate.Last)
-	b.set(b.c.lastCommit, s.Commit.Last)
-	b.set(b.c.lastFetch, s.Fetch.Last)
+	b.took(b.c.evaluation, b.c.lastEvaluation, s.Evaluate)
+	b.took(b.c.commit, b.c.lastCommit, s.Commit)
+	b.took(b.c.fetch, b.c.lastFetch, s.Fetch)
 }
 
 func (b *builder) source(s *SourceStats) {
