@@ -136,7 +136,6 @@ func TestAWebhookIsForgottenWhenItHasEnded(t *testing.T) {
 	if err := d.adopt(ctx, load(plainConfig+"[webhooks.new]\nurl = \"https://example.com/\"\n")); err != nil {
 		t.Fatal(err)
 	}
-	d.reloads.done(d.clock.Now(), true, true)
 	if names := endpointsOf(t, d.journal); !slices.Equal(names, []string{"new", "old"}) {
 		t.Errorf("while the old one runs: got %q, want both", names)
 	}

@@ -26,14 +26,14 @@ type target struct {
 
 	mu      sync.Mutex
 	counts  Stats     // the counters, and LastSuccess
-	failing bool      // the newest attempt of either lane failed
+	failing bool      // the newest attempt of either lane failed, or there was none yet
 	said    time.Time // when the log last said that the feed fails
 }
 
 func newTarget(c Config, e Endpoint) *target {
 	t := &target{
 		endpoint: e, feed: c.Feed, encode: c.Encode, now: c.Now, after: c.After, grace: c.Grace,
-		log: c.Log.With("endpoint", e.Name), counts: Stats{Endpoint: e.Name, Class: e.Class},
+		log: c.Log.With("endpoint", e.Name), counts: Stats{Endpoint: e.Name, Class: e.Class}, failing: true,
 	}
 	t.rest, t.orders = newRestLane(t), newOrderLane(t)
 	return t
@@ -98,10 +98,10 @@ func (t *target) buried(id string, attempts int, reason string) {
 	t.counts.Dead++
 }
 
-// escalate has the second endpoint told once that an event does not arrive, until
-// arrived is closed. After a restart it may be told once more: at least once is the
-// promise, and the id is the same.
-func (t *target) escalate(ctx context.Context, e *evaluator.Event, data []byte, attempts int, reason string, arrived <-chan struct{}) error {
+// escalate has the second endpoint told once that an event does not arrive, until it
+// does. After a restart it may be told once more: at least once is the promise, and
+// the id is the same.
+func (t *target) escalate(ctx context.Context, e *evaluator.Event, data []byte, attempts int, reason string, of *told) error {
 	m, err := newEscalation(e, data, t.endpoint.Name, attempts, reason)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (t *target) escalate(ctx context.Context, e *evaluator.Event, data []byte, 
 	t.mu.Lock()
 	t.counts.Escalated++
 	t.mu.Unlock()
-	t.second.tell(ctx, m, arrived)
+	t.second.tell(ctx, m, of)
 	return nil
 }
 
@@ -153,6 +153,24 @@ func (t *target) reread() {
 	t.rest.reread()
 	t.orders.reread()
 }
+
+// post is held by the outbox that works a lane: one that replaces another comes when
+// that one has left.
+type post struct{ held chan struct{} }
+
+func newPost() post { return post{make(chan struct{}, 1)} }
+
+// take waits for the post, and reports whether it was had before ctx was done.
+func (p post) take(ctx context.Context) bool {
+	select {
+	case p.held <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p post) leave() { <-p.held }
 
 // bell wakes a lane.
 type bell struct {
