@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 )
@@ -65,7 +66,7 @@ func (e *escalations) tell(ctx context.Context, m Message, of *told) {
 			if ctx.Err() != nil {
 				return
 			}
-			e.to.log.Warn("escalation failed", "event", m.ID, "attempts", failures, "err", o.Reason)
+			e.to.say(slog.LevelWarn, "escalation failed", "event", m.ID, "attempts", failures, "err", o.Reason)
 			select {
 			case <-e.to.after(max(Action.delay(failures), min(o.RetryAfter, actionOrderWait))):
 			case <-of.arrived:

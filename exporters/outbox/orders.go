@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -319,7 +320,7 @@ func (l *orderLane) settle(ctx context.Context, t *target, o *order, out Outcome
 		delete(l.open, o.key())
 		return
 	}
-	l.log.Warn("order not delivered", "event", o.Event.ID, "attempts", o.attempts, "next", o.next, "err", o.lastErr)
+	l.say(slog.LevelWarn, "order not delivered", "event", o.Event.ID, "attempts", o.attempts, "next", o.next, "err", o.lastErr)
 	if o.letter {
 		return
 	}
@@ -331,7 +332,7 @@ func (l *orderLane) settle(ctx context.Context, t *target, o *order, out Outcome
 // arrivedLocked notes that an order was delivered. The next turn saves it.
 func (l *orderLane) arrivedLocked(o *order) {
 	if o.attempts > 0 || o.letter {
-		l.log.Info("delivered after failures", "event", o.Event.ID, "attempts", o.attempts+1)
+		l.say(slog.LevelInfo, "delivered after failures", "event", o.Event.ID, "attempts", o.attempts+1)
 	}
 	o.told.end()
 	if o.repeat {

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -47,7 +48,7 @@ func (l *restLane) settle(ctx context.Context, succeeded time.Time, head pending
 	if o.Refused || t.exhausted(l.endpoint.Class, l.now(), head.since, head.Event.At) {
 		return l.buryLocked(saving, head, s, *t)
 	}
-	l.log.Warn("delivery failed", "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
+	l.say(slog.LevelWarn, "delivery failed", "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
 	if head.letter {
 		return nil
 	}
@@ -63,7 +64,7 @@ func (l *restLane) settle(ctx context.Context, succeeded time.Time, head pending
 
 func (l *restLane) deliveredLocked(ctx context.Context, head pending, s *stream, failures int) error {
 	if failures > 0 || head.letter {
-		l.log.Info("delivered after failures", "event", head.Event.ID, "attempts", failures+1)
+		l.say(slog.LevelInfo, "delivered after failures", "event", head.Event.ID, "attempts", failures+1)
 	}
 	if head.letter {
 		l.letters, l.again = l.letters[1:], tries{}

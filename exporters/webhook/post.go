@@ -195,13 +195,13 @@ func shown[E error](err error) bool {
 }
 
 // retryAfter reads the header in either of its forms; zero when there is none
-// or it is not understood.
+// or it is not understood. A number that is too large is the largest.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if text == "" {
 		return 0
 	}
-	if s, err := strconv.ParseUint(text, 10, 31); err == nil {
+	if s, err := strconv.ParseUint(text, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(s) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
