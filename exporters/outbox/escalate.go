@@ -11,13 +11,24 @@ import (
 // endpoint's own events, which may be stuck themselves, and side by side.
 type escalations struct {
 	to    *target
-	slots chan struct{} // holds what is in flight
+	told  chan struct{} // holds what is being told
+	slots chan struct{} // of that, what is in flight
+	again chan struct{} // and of that, what was tried before: others find places then
 	group sync.WaitGroup
 }
 
+// maxTold is how many events are being told of together. Those beyond it wait until
+// others were heard or have arrived.
+const maxTold = 1024
+
 func newEscalations(to *target) *escalations {
-	return &escalations{to: to, slots: make(chan struct{}, maxFlights)}
+	return &escalations{
+		to: to, told: make(chan struct{}, maxTold), slots: make(chan struct{}, maxFlights), again: make(chan struct{}, maxFlights-firstFlights),
+	}
 }
+
+// full reports whether no further event can be told of now.
+func (e *escalations) full() bool { return len(e.told) == maxTold }
 
 // told is that the second endpoint is told of an event.
 type told struct {
@@ -44,26 +55,19 @@ func (t *told) kept() *told {
 	return t
 }
 
-// tell tries until m is told, what it is about has arrived after all, or ctx is
+// tell, which is not for one that is full, tries until m is told, what it is about has arrived after all, or ctx is
 // done. What is not told by then comes again after a reload, and after a restart with
 // the next failure of the event that it is about.
 func (e *escalations) tell(ctx context.Context, m Message, of *told) {
+	e.told <- struct{}{}
 	e.group.Go(func() {
+		defer func() { <-e.told }()
 		for failures := 1; ; failures++ {
-			select {
-			case e.slots <- struct{}{}:
-			case <-of.arrived:
-				return
-			case <-ctx.Done():
-				return
-			}
-			o := e.to.endpoint.Sink.Send(ctx, m)
-			<-e.slots
+			o, ended := e.try(ctx, m, of, failures > 1)
 			if o.OK {
 				of.heard.Store(true)
-				return
 			}
-			if ctx.Err() != nil {
+			if o.OK || ended || ctx.Err() != nil {
 				return
 			}
 			e.to.say(slog.LevelWarn, "escalation failed", "event", m.ID, "attempts", failures, "err", o.Reason)
@@ -76,6 +80,26 @@ func (e *escalations) tell(ctx context.Context, m Message, of *told) {
 			}
 		}
 	})
+}
+
+// try makes one attempt, when there is a place for it; ended says that there is no need
+// for one any more.
+func (e *escalations) try(ctx context.Context, m Message, of *told, again bool) (o Outcome, ended bool) {
+	places := []chan struct{}{e.slots}
+	if again {
+		places = []chan struct{}{e.again, e.slots}
+	}
+	for _, p := range places {
+		select {
+		case p <- struct{}{}:
+			defer func() { <-p }()
+		case <-of.arrived:
+			return Outcome{}, true
+		case <-ctx.Done():
+			return Outcome{}, true
+		}
+	}
+	return e.to.endpoint.Sink.Send(ctx, m), false
 }
 
 // wait waits until everything has ended. Nothing may be told any more.

@@ -16,6 +16,7 @@ import (
 const (
 	maxFlights   = 256 // attempts at orders of an endpoint that are in flight together
 	firstFlights = 64  // of them, kept for orders that were never tried
+	nudge        = 64  // orders that a new event has tried sooner
 )
 
 // orderLane brings its orders to one endpoint. Each has attempts of its own, beside
@@ -33,6 +34,7 @@ type orderLane struct {
 	watch   <-chan struct{}
 	behind  bool          // the feed is to be asked for all that is pending
 	reading bool          // the dead letters are to be read
+	nudged  bool          // there is a new event: the endpoint may be back
 	changed chan struct{} // closed when there may be nothing left to do
 }
 
@@ -129,11 +131,7 @@ func (l *orderLane) turn(ctx context.Context, flights *sync.WaitGroup) (watch <-
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.readLocked(ctx)
-	if l.hurried.Swap(false) {
-		for _, o := range l.open {
-			o.hurry(l.now(), o.gap)
-		}
-	}
+	l.hurryLocked()
 	wait = l.beginLocked(ctx, flights)
 	if err = errors.Join(err, l.saveLocked(ctx)); err != nil && ctx.Err() == nil {
 		l.trouble(err)
@@ -146,6 +144,27 @@ func (l *orderLane) turn(ctx context.Context, flights *sync.WaitGroup) (watch <-
 		l.changed = make(chan struct{})
 	}
 	return l.watch, wait
+}
+
+// hurryLocked has what waits for its next attempt tried now: all of it, or after a new
+// event some orders, of which one that arrives has the others tried.
+func (l *orderLane) hurryLocked() {
+	most := 0
+	if l.nudged {
+		most = nudge
+	}
+	if l.hurried.Swap(false) {
+		most = len(l.open)
+	}
+	l.nudged = false
+	for _, o := range l.open {
+		if most == 0 {
+			return
+		}
+		if o.hurry(l.now(), o.gap) {
+			most--
+		}
+	}
 }
 
 // readLocked reads what is new. What is pending is read before what was committed
@@ -192,7 +211,7 @@ func (l *orderLane) followLocked() {
 				l.meetLocked(events[i], tries{}, false)
 			}
 			if l.endpoint.wants(&events[i].Event) {
-				l.hurried.Store(true) // a new event: the endpoint may be back
+				l.nudged = true
 			}
 		}
 		if len(events) < batch {
@@ -234,9 +253,12 @@ func (l *orderLane) beginLocked(ctx context.Context, flights *sync.WaitGroup) (w
 		}
 		if l.second != nil && o.told == nil && !o.began.IsZero() {
 			at := o.began.Add(escalateOrder)
-			if o.attempts >= escalateAfter && !o.last.IsZero() || !at.After(now) {
+			switch due := o.attempts >= escalateAfter && !o.last.IsZero() || !at.After(now); {
+			case due && l.second.full():
+				later(now.Add(time.Second))
+			case due:
 				l.escalateLocked(ctx, o)
-			} else {
+			default:
 				later(at)
 			}
 		}

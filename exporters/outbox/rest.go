@@ -249,8 +249,8 @@ func (l *restLane) exhumeLocked(ctx context.Context) error {
 	return nil
 }
 
-// fillLocked reads what is new, and what streams that have run dry left in the
-// feed.
+// fillLocked reads what is new, and what the streams have left in the feed: of each as
+// much as there is room for, so that what is pending is counted by what is wanted.
 func (l *restLane) fillLocked(ctx context.Context) error {
 	if l.more || fired(l.watch) {
 		l.followLocked()
@@ -260,7 +260,7 @@ func (l *restLane) fillLocked(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, s := range l.dryLocked() {
+	for _, s := range l.unreadLocked() {
 		events, err := l.feed.Events(ctx, s.run, s.read, batch)
 		if err != nil {
 			return fmt.Errorf("reading events for endpoint %q: %w", l.endpoint.Name, err)
@@ -271,21 +271,21 @@ func (l *restLane) fillLocked(ctx context.Context) error {
 		if len(events) == 0 {
 			s.end = s.read // the run is gone
 		}
-		l.more = l.more || len(s.queue) == 0 && s.read < s.end // none of these was wanted
+		l.more = l.more || s.unread()
 	}
 	return nil
 }
 
-// dryLocked is the streams with nothing in memory and something in the feed, in
-// the order in which they were met.
-func (l *restLane) dryLocked() (dry []*stream) {
+// unreadLocked is the streams with something in the feed that there is room for, in the
+// order in which they were met.
+func (l *restLane) unreadLocked() (unread []*stream) {
 	for _, s := range l.streams {
-		if len(s.queue) == 0 && s.read < s.end {
-			dry = append(dry, s)
+		if s.unread() {
+			unread = append(unread, s)
 		}
 	}
-	slices.SortFunc(dry, func(a, b *stream) int { return cmp.Compare(a.met, b.met) })
-	return dry
+	slices.SortFunc(unread, func(a, b *stream) int { return cmp.Compare(a.met, b.met) })
+	return unread
 }
 
 // meetLocked adds a stream that is done with everything up to n.

@@ -34,6 +34,9 @@ func (s *stream) idle() bool {
 	return len(s.queue) == 0 && s.read >= s.end && s.done == s.saved
 }
 
+// unread reports whether there is something in the feed, and room for a batch of it.
+func (s *stream) unread() bool { return s.read < s.end && len(s.queue) <= queueLimit-batch }
+
 // ready is when the head of the queue may be tried.
 func (s *stream) ready() time.Time {
 	head := s.queue[0].since

@@ -55,7 +55,7 @@ func (l *restLane) settle(ctx context.Context, succeeded time.Time, head pending
 	if err := l.failedLocked(saving, head, s); err != nil {
 		return err
 	}
-	if l.second == nil || s.told != nil || t.attempts < escalateAfter {
+	if l.second == nil || s.told != nil || t.attempts < escalateAfter || l.second.full() {
 		return nil
 	}
 	s.told = newTold()
