@@ -174,14 +174,18 @@ func (c deliveriesListCommand) Run(ctx context.Context, con console) error {
 	for _, e := range list.Endpoints {
 		fmt.Fprintf(t, "%s\t%s\t%d delivered\t%d pending\t%d orders\t%d dead\t%s\n", plain(e.Endpoint), plain(e.Class), e.Delivered, e.Pending, len(e.Orders), len(e.DeadLetters), plain(e.LastError))
 		for _, o := range e.Orders {
-			next := "not tried yet"
+			next := "no answer yet"
 			if o.Next != nil {
 				next = "next at " + utc(o.Next)
 			}
 			fmt.Fprintf(t, "  %s\t%s\t%d attempts failed\t%s\t%s\n", plain(o.Event), plain(o.Type), o.Attempts, next, plain(o.LastError))
 		}
 		for _, l := range e.DeadLetters {
-			fmt.Fprintf(t, "  %s\t%s\t%s\n", plain(l.Event), utc(&l.At), plain(l.Reason))
+			state := "given up"
+			if l.Again {
+				state = "to be sent again; given up"
+			}
+			fmt.Fprintf(t, "  %s\t%s at %s\t%s\n", plain(l.Event), state, utc(&l.At), plain(l.Reason))
 		}
 	}
 	return t.Flush()

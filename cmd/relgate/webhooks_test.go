@@ -295,3 +295,24 @@ func TestAReloadDelaysNoOrder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The list says in words what is known of an order without an answer, and which dead
+// letters are on their way again.
+func TestTheListOfDeliveriesInWords(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		at := time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+		writeJSON(w, http.StatusOK, deliveryList{Endpoints: []endpointBody{{
+			Endpoint: "ops", Class: "notify", Pending: 1,
+			Orders:      []orderBody{{Event: "P@1/7", Type: "relgate.run.held", At: at}},
+			DeadLetters: []deadBody{{Event: "P@1/2", At: at, Reason: "answered 410 Gone", Again: true}, {Event: "P@1/3", At: at, Reason: "answered 410 Gone"}},
+		}}})
+	}))
+	defer server.Close()
+	code, out, errs := command(t, "deliveries", "list", "--url", server.URL)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	said := strings.Join(strings.Fields(out), " ")
+	wants(t, said, "P@1/7 relgate.run.held 0 attempts failed no answer yet",
+		"P@1/2 to be sent again; given up at 2025-06-04 02:00 UTC answered 410 Gone", "P@1/3 given up at 2025-06-04 02:00 UTC answered 410 Gone")
+}
