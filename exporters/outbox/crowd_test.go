@@ -71,7 +71,7 @@ func TestANewEventDoesNotHaveThousandsTried(t *testing.T) {
 			f.CommitTo(t, "B", 1)
 			time.Sleep(time.Second)
 		}
-		if got := len(s.seen()) - before; got < 10 || got > 10*65 {
+		if got := len(s.seen()) - before; got < 10 || got > 10*70 {
 			t.Errorf("%d attempts after 10 new events, want at most 64 each and their own", got)
 		}
 		time.Sleep(22 * time.Second)

@@ -10,25 +10,23 @@ import (
 // escalations tell an endpoint what another one does not take: beside that
 // endpoint's own events, which may be stuck themselves, and side by side.
 type escalations struct {
-	to    *target
-	told  chan struct{} // holds what is being told
-	slots chan struct{} // of that, what is in flight
-	again chan struct{} // and of that, what was tried before: others find places then
-	group sync.WaitGroup
+	to      *target
+	telling atomic.Int64  // events that are being told of
+	slots   chan struct{} // holds what is in flight
+	again   chan struct{} // holds what of that was tried before: others find places then
+	group   sync.WaitGroup
 }
 
-// maxTold is how many events are being told of together. Those beyond it wait until
+// maxTelling is about how many events are told of together. Those beyond it wait until
 // others were heard or have arrived.
-const maxTold = 1024
+const maxTelling = 1024
 
 func newEscalations(to *target) *escalations {
-	return &escalations{
-		to: to, told: make(chan struct{}, maxTold), slots: make(chan struct{}, maxFlights), again: make(chan struct{}, maxFlights-firstFlights),
-	}
+	return &escalations{to: to, slots: make(chan struct{}, maxFlights), again: make(chan struct{}, maxFlights-firstFlights)}
 }
 
 // full reports whether no further event can be told of now.
-func (e *escalations) full() bool { return len(e.told) == maxTold }
+func (e *escalations) full() bool { return e.telling.Load() >= maxTelling }
 
 // told is that the second endpoint is told of an event.
 type told struct {
@@ -55,13 +53,13 @@ func (t *told) kept() *told {
 	return t
 }
 
-// tell, which is not for one that is full, tries until m is told, what it is about has arrived after all, or ctx is
-// done. What is not told by then comes again after a reload, and after a restart with
-// the next failure of the event that it is about.
+// tell tries until m is told, what it is about has arrived after all, or ctx is done.
+// What is not told by then comes again after a reload, and after a restart with the
+// next failure of the event that it is about.
 func (e *escalations) tell(ctx context.Context, m Message, of *told) {
-	e.told <- struct{}{}
+	e.telling.Add(1)
 	e.group.Go(func() {
-		defer func() { <-e.told }()
+		defer e.telling.Add(-1)
 		for failures := 1; ; failures++ {
 			o, ended := e.try(ctx, m, of, failures > 1)
 			if o.OK {
