@@ -316,7 +316,7 @@ func reloadOnce(t *testing.T, d *demo) {
 	if err := d.daemon.adopt(t.Context(), d.config); err != nil {
 		t.Errorf("reloading: %v", err)
 	}
-	d.daemon.reloads.done(d.clock.Now(), true, true)
+	d.daemon.reloads.done(d.clock.Now(), true)
 }
 
 // firing is what fired at any time.

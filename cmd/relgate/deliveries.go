@@ -11,6 +11,7 @@ import (
 
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -58,12 +59,15 @@ func (d *daemon) deliveryRoutes(mux *http.ServeMux) {
 }
 
 func (d *daemon) listDeliveries(w http.ResponseWriter, r *http.Request) {
-	hooks := d.hooks.Load()
+	hooks, counted := d.hooks.Load(), map[string]prom.EndpointStats{}
+	for _, s := range d.webhookStats() { // over all reloads
+		counted[s.Endpoint] = s
+	}
 	list := deliveryList{Endpoints: []endpointBody{}}
 	for _, s := range hooks.Stats() {
 		e := endpointBody{
-			Endpoint: s.Endpoint, Class: string(s.Class), Delivered: s.Delivered, Failures: s.Failures,
-			Pending: s.Pending, InARow: s.InARow, LastError: s.LastErr, Next: timeOrNull(s.Next), LastSuccess: timeOrNull(s.LastSuccess),
+			Endpoint: s.Endpoint, Class: string(s.Class), Delivered: counted[s.Endpoint].Delivered, Failures: counted[s.Endpoint].Failures,
+			Pending: s.Pending, InARow: s.InARow, LastError: s.LastErr, Next: timeOrNull(s.Next), LastSuccess: timeOrNull(counted[s.Endpoint].LastSuccess),
 			Orders: []orderBody{}, DeadLetters: []deadBody{},
 		}
 		orders, err := hooks.Orders(s.Endpoint)

@@ -36,22 +36,25 @@ func (r *reloads) stats() prom.ReloadStats {
 	return r.state
 }
 
-// done notes how a reload went: whether all of the config is good, and whether
-// what is good of it was taken up.
-func (r *reloads) done(now time.Time, ok, taken bool) {
+// done notes how a reload went: whether all of the config is good.
+func (r *reloads) done(now time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state.OK = ok
 	if ok {
 		r.state.Success = now
 	}
-	if taken {
-		close(r.changed)
-		r.changed = make(chan struct{})
-	}
 }
 
-// replaced gives a channel that is closed when the next config is taken up.
+// replace says that the webhooks were replaced.
+func (r *reloads) replace() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// replaced gives a channel that is closed when the webhooks are replaced next.
 func (r *reloads) replaced() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,12 +105,12 @@ func (d *daemon) reload(ctx context.Context) *config.Config {
 	}
 	if next == nil {
 		d.log.Error("config not reloaded: the old one stays in force", "path", d.path, "problems", config.Errors(problems))
-		d.reloads.done(d.clock.Now(), false, false)
+		d.reloads.done(d.clock.Now(), false)
 		return nil
 	}
 	if err := d.adopt(ctx, next); err != nil {
 		d.log.Error("config not reloaded: the old one stays in force", "path", d.path, "err", err)
-		d.reloads.done(d.clock.Now(), false, false)
+		d.reloads.done(d.clock.Now(), false)
 		return nil
 	}
 	if n := config.Errors(problems); n > 0 {
@@ -115,7 +118,7 @@ func (d *daemon) reload(ctx context.Context) *config.Config {
 	} else {
 		d.log.Info("config reloaded", "path", d.path, "plans", len(next.Plans))
 	}
-	d.reloads.done(d.clock.Now(), config.Errors(problems) == 0, true)
+	d.reloads.done(d.clock.Now(), config.Errors(problems) == 0)
 	return next
 }
 
@@ -173,7 +176,9 @@ func (d *daemon) putInForce(ctx context.Context, next *config.Config, hooks *out
 	if err := d.runner.Reload(ctx, policies(next)); err != nil {
 		return err
 	}
+	hooks.TakeOver(d.hooks.Load())
 	d.useHooks(hooks)
+	d.reloads.replace()
 	return nil
 }
 

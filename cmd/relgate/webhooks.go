@@ -178,40 +178,49 @@ func webhookEndpoint(w *config.WebhookSpec) (webhook.Endpoint, error) {
 	return e, nil
 }
 
-// deliver runs the webhooks of the config in force, and again after a reload.
+// deliver runs the webhooks of the config in force. Those of the next config begin
+// at once, with what is pending, while those before them end what is in flight.
 func (d *daemon) deliver(ctx context.Context) error {
+	var group errgroup.Group
+	var hooks *outbox.Outbox
+	stop, ended := func() {}, make(chan struct{})
+	close(ended)
 	for ctx.Err() == nil {
-		current, cancel := context.WithCancel(ctx)
 		replaced := d.reloads.replaced()
-		hooks := d.takeHooks(ctx)
-		var group errgroup.Group
-		group.Go(func() error { defer cancel(); return hooks.Run(current) })
-		group.Go(func() error {
-			select {
-			case <-replaced:
-				cancel()
-			case <-current.Done():
-			}
-			return nil
-		})
-		switch err := group.Wait(); {
-		case err != nil && ctx.Err() != nil:
-			return err
-		case err != nil: // no reason to end: the next ones begin where the journal says
-			d.log.Error("webhooks were replaced, and what they had delivered was not kept: it may be sent again", "err", err)
+		if next := d.hooks.Load(); next != hooks {
+			stop()
+			before, done := ended, make(chan struct{})
+			current, cancel := context.WithCancel(ctx)
+			hooks, stop, ended = next, cancel, done
+			group.Go(func() error { defer close(done); return d.run(ctx, current, next) })
+			group.Go(func() error { <-before; d.forgetOthers(ctx); return nil })
+		}
+		select {
+		case <-replaced:
+		case <-ctx.Done():
 		}
 	}
-	return nil
+	stop()
+	return group.Wait()
 }
 
-// takeHooks is the webhooks in force, before they run. What the journal knows beside
-// them is forgotten, unless a reload is about to put more in force.
-func (d *daemon) takeHooks(ctx context.Context) *outbox.Outbox {
+// run runs webhooks until current is done. That they could not save what they
+// delivered is no reason to end, as long as the daemon does not.
+func (d *daemon) run(ctx, current context.Context, hooks *outbox.Outbox) error {
+	err := hooks.Run(current)
+	if err != nil && ctx.Err() == nil {
+		d.log.Error("webhooks were replaced, and what they had delivered was not kept: it may be sent again", "err", err)
+		return nil
+	}
+	return err
+}
+
+// forgetOthers forgets what the journal knows beside the webhooks in force, unless a
+// reload is about to put more in force.
+func (d *daemon) forgetOthers(ctx context.Context) {
 	d.reloads.known.Lock()
 	defer d.reloads.known.Unlock()
-	hooks := d.hooks.Load()
-	if err := d.forget(ctx, hooks.Names()); err != nil && ctx.Err() == nil {
+	if err := d.forget(ctx, d.hooks.Load().Names()); err != nil && ctx.Err() == nil {
 		d.log.Warn("webhooks that the config has no more are forgotten at the next start or reload", "err", err)
 	}
-	return hooks
 }

@@ -182,7 +182,6 @@ func TestAWebhookIsForgottenWhenItHasEnded(t *testing.T) {
 	if err := d.adopt(ctx, load(plainConfig+"[webhooks.new]\nurl = \"https://example.com/\"\n")); err != nil {
 		t.Fatal(err)
 	}
-	d.reloads.done(d.clock.Now(), true, true)
 	if names := endpointsOf(t, d.journal); !slices.Equal(names, []string{"new", "old"}) {
 		t.Errorf("while the old one runs: got %q, want both", names)
 	}
@@ -281,5 +280,73 @@ func TestTheLogHasASourcesOwnWords(t *testing.T) {
 	want := "signal errors: the source rejected the query: GetMetricData: ValidationError: the value 10 for parameter Period is not valid."
 	if got := logLine(&rules.Plan{}, &e, nil); got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// noted is a receiver that says what it is asked and answers when it is let go.
+type noted struct {
+	asked   chan string // types of events
+	release chan struct{}
+}
+
+func (n noted) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.asked <- r.Header.Get("Ce-Type")
+	<-n.release
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+}
+
+// An order that is committed after a reload waits for nothing that is in flight since
+// before it. What was delivered before a reload is counted after it.
+func TestAReloadDelaysNoOrder(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "x")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
+	c, problems := config.Load(writeConfig(t, t.TempDir(), plainConfig+"[webhooks.ops]\nurl = \"https://example.com/\"\n"))
+	if c == nil || config.Errors(problems) > 0 {
+		t.Fatal(problems)
+	}
+	hook, log := noted{make(chan string, 64), make(chan struct{})}, slog.New(slog.DiscardHandler)
+	d, err := newDaemon(t.Context(), assembly{config: c, clock: newWallClock(log), upstreams: upstreams{log: log}, transport: hook, log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	<-hook.asked // it hangs
+	if err := d.adopt(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	call := func(method, target, body string) string {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(method, target, strings.NewReader(body))
+		r.Host = "127.0.0.1"
+		r.Header.Set("Content-Type", "application/json")
+		d.publicHandler().ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			t.Errorf("%s %s: %d %s", method, target, w.Code, w.Body)
+		}
+		return w.Body.String()
+	}
+	call(http.MethodPost, "/v1/plans/P-1/commands", `{"kind":"hold","version":"1.0.0","by":"ada","why":"a test"}`)
+	for range 2 {
+		select {
+		case got := <-hook.asked:
+			if got != "relgate.command.applied" && got != "relgate.run.held" {
+				t.Errorf("%s was sent, want an order", got)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("an order waits for what is in flight since before the reload")
+		}
+	}
+	close(hook.release)
+	var list deliveryList
+	eventually(t, "the delivery of all, and its count", func() bool {
+		if err := json.Unmarshal([]byte(call(http.MethodGet, "/v1/deliveries", "")), &list); err != nil {
+			t.Fatal(err)
+		}
+		return list.Endpoints[0].Pending == 0 && list.Endpoints[0].Delivered >= 3
+	})
+	cancel()
+	if err := errors.Join(<-ended, d.close()); err != nil {
+		t.Error(err)
 	}
 }

@@ -114,3 +114,9 @@ func (e *Endpoint) wants(ev *evaluator.Event) bool {
 		(len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan)) &&
 		(len(ev.Notify) == 0 || slices.Contains(ev.Notify, e.Name))
 }
+
+// wantsAs reports whether the endpoint, which has the name of another, wants the same
+// events as that one.
+func (e *Endpoint) wantsAs(other Endpoint) bool {
+	return slices.Equal(e.Events, other.Events) && slices.Equal(e.Types, other.Types) && e.Severity == other.Severity && slices.Equal(e.Plans, other.Plans)
+}

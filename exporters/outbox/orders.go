@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -15,16 +16,17 @@ import (
 const (
 	maxFlights   = 256 // attempts at orders of an endpoint that are in flight together
 	firstFlights = 64  // of them, kept for orders that were never tried
+	nudge        = 64  // orders that a new event has tried sooner
 )
 
 // orderLane brings its orders to one endpoint. Each has attempts of its own, beside
 // all others: the first one is made as soon as the commit is seen, whatever hangs.
 type orderLane struct {
-	*target
 	bell
-	flights sync.WaitGroup // attempts in flight
+	post
 
 	mu      sync.Mutex          // guards what follows, and the endpoint's orders in the feed
+	*target                     // whose lane it is: of the outbox that works it
 	open    map[orderKey]*order // what the endpoint is not done with
 	flying  int                 // attempts in flight
 	met     uint64              // orders so far
@@ -32,6 +34,7 @@ type orderLane struct {
 	watch   <-chan struct{}
 	behind  bool          // the feed is to be asked for all that is pending
 	reading bool          // the dead letters are to be read
+	nudged  bool          // there is a new event: the endpoint may be back
 	changed chan struct{} // closed when there may be nothing left to do
 }
 
@@ -51,30 +54,46 @@ type order struct {
 	since  time.Time // when it was read
 	began  time.Time // when its first attempt in this process began; zero before
 	flying bool
-	data   []byte        // what is being sent, or was
-	done   bool          // delivered or not wanted, and the feed does not know it yet
-	repeat bool          // a replay was asked for while it was in flight
-	told   chan struct{} // closed when it arrives; nil unless it was escalated
+	data   []byte // what is being sent, or was
+	done   bool   // delivered or not wanted, and the feed does not know it yet
+	repeat bool   // a replay was asked for while it was in flight
+	told   *told  // nil unless it was escalated
 }
 
 func newOrderLane(t *target) *orderLane {
-	return &orderLane{target: t, bell: newBell(), behind: true, changed: make(chan struct{})}
+	return &orderLane{target: t, bell: newBell(), post: newPost(), open: make(map[orderKey]*order), behind: true, changed: make(chan struct{})}
 }
 
-// run works until ctx is done, and gives an error when what was delivered cannot be
-// saved then. A feed that fails keeps no order that is known from being tried.
-func (l *orderLane) run(ctx context.Context) error {
+// run works the lane for t until ctx is done. It leaves the lane to the next outbox
+// then, waits for the attempts that it began, and gives an error when what was
+// delivered cannot be saved and nobody has taken the lane.
+func (l *orderLane) run(ctx context.Context, t *target) error {
+	if !l.take(ctx) {
+		return nil
+	}
+	var flights sync.WaitGroup
+	l.work(ctx, t, &flights)
+	l.leave()
+	flights.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	l.mu.Lock()
-	l.open = make(map[orderKey]*order)
-	l.behind, l.reading = true, true
-	l.watch = l.feed.Watch() // before reading, so that nothing falls in between
-	_, l.mark, _ = l.feed.Newer(latest, 0)
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if l.target != t {
+		return nil
+	}
+	return l.saveLocked(last)
+}
+
+// work begins what is due until ctx is done. A feed that fails keeps no order that
+// is known from being tried.
+func (l *orderLane) work(ctx context.Context, t *target, flights *sync.WaitGroup) {
+	l.start(t)
 	for ctx.Err() == nil {
-		watch, wait := l.turn(ctx)
+		watch, wait := l.turn(ctx, flights)
 		var due <-chan time.Time
 		if wait > 0 {
-			due = l.after(wait)
+			due = t.after(wait)
 		}
 		select {
 		case <-ctx.Done():
@@ -83,26 +102,37 @@ func (l *orderLane) run(ctx context.Context) error {
 		case <-l.rings:
 		}
 	}
-	l.flights.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
+}
+
+// start has the lane work for t. Of an outbox that it replaces it keeps all orders
+// and their attempts, those in flight too, but for what t does not want.
+func (l *orderLane) start(t *target) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.saveLocked(last)
+	if l.target != t {
+		for _, o := range l.open {
+			o.done = o.done || !o.letter && !t.endpoint.wants(&o.Event)
+			o.told = o.told.kept()
+			if t.endpoint.Class != l.endpoint.Class {
+				o.replan(l.now())
+			}
+		}
+		l.target = t
+		l.hurried.Store(true) // an edit of the config may be the repair
+	}
+	l.behind, l.reading = true, true
+	l.watch = l.feed.Watch() // before reading, so that nothing falls in between
+	_, l.mark, _ = l.feed.Newer(latest, 0)
 }
 
 // turn reads what is new and begins what is due. It gives what to wait for: a
 // commit, and for how long, zero for as long as nothing happens.
-func (l *orderLane) turn(ctx context.Context) (watch <-chan struct{}, wait time.Duration) {
+func (l *orderLane) turn(ctx context.Context, flights *sync.WaitGroup) (watch <-chan struct{}, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.readLocked(ctx)
-	if l.hurried.Swap(false) {
-		for _, o := range l.open {
-			o.hurry(l.now(), o.gap)
-		}
-	}
-	wait = l.beginLocked(ctx)
+	l.hurryLocked()
+	wait = l.beginLocked(ctx, flights)
 	if err = errors.Join(err, l.saveLocked(ctx)); err != nil && ctx.Err() == nil {
 		l.trouble(err)
 		if wait == 0 || wait > feedAgain {
@@ -116,6 +146,27 @@ func (l *orderLane) turn(ctx context.Context) (watch <-chan struct{}, wait time.
 	return l.watch, wait
 }
 
+// hurryLocked has what waits for its next attempt tried now: all of it, or after a new
+// event some orders, of which one that arrives has the others tried.
+func (l *orderLane) hurryLocked() {
+	most := 0
+	if l.nudged {
+		most = nudge
+	}
+	if l.hurried.Swap(false) {
+		most = len(l.open)
+	}
+	l.nudged = false
+	for _, o := range l.open {
+		if most == 0 {
+			return
+		}
+		if o.hurry(l.now(), o.gap) {
+			most--
+		}
+	}
+}
+
 // readLocked reads what is new. What is pending is read before what was committed
 // since, in one go: an order that is in both is still known then, and begun once.
 func (l *orderLane) readLocked(ctx context.Context) error {
@@ -127,7 +178,7 @@ func (l *orderLane) readLocked(ctx context.Context) error {
 				return fmt.Errorf("reading the orders of endpoint %q: %w", l.endpoint.Name, err)
 			}
 			for _, p := range pending {
-				l.meetLocked(p.Stored, resumed(p.Attempts, p.NextAt, p.LastError), false)
+				l.meetLocked(p.Stored, resumed(l.endpoint.Class, true, l.now(), p.Attempts, p.NextAt, p.LastError), false)
 			}
 			l.behind = false
 		}
@@ -160,7 +211,7 @@ func (l *orderLane) followLocked() {
 				l.meetLocked(events[i], tries{}, false)
 			}
 			if l.endpoint.wants(&events[i].Event) {
-				l.hurried.Store(true) // a new event: the endpoint may be back
+				l.nudged = true
 			}
 		}
 		if len(events) < batch {
@@ -182,8 +233,8 @@ func (l *orderLane) meetLocked(s evaluator.Stored, t tries, letter bool) {
 // beginLocked begins the attempts that are due and tells the second endpoint what
 // does not arrive. It gives how long until the next of either, zero when there is
 // none.
-func (l *orderLane) beginLocked(ctx context.Context) (wait time.Duration) {
-	now, due := l.now(), []*order(nil)
+func (l *orderLane) beginLocked(ctx context.Context, flights *sync.WaitGroup) (wait time.Duration) {
+	t, now, due := l.target, l.now(), []*order(nil)
 	later := func(at time.Time) {
 		if d := at.Sub(now); wait == 0 || d < wait {
 			wait = d
@@ -202,9 +253,12 @@ func (l *orderLane) beginLocked(ctx context.Context) (wait time.Duration) {
 		}
 		if l.second != nil && o.told == nil && !o.began.IsZero() {
 			at := o.began.Add(escalateOrder)
-			if o.attempts >= escalateAfter && !o.last.IsZero() || !at.After(now) {
+			switch due := o.attempts >= escalateAfter && !o.last.IsZero() || !at.After(now); {
+			case due && l.second.full():
+				later(now.Add(time.Second))
+			case due:
 				l.escalateLocked(ctx, o)
-			} else {
+			default:
 				later(at)
 			}
 		}
@@ -225,7 +279,7 @@ func (l *orderLane) beginLocked(ctx context.Context) (wait time.Duration) {
 				later(now.Add(escalateOrder))
 			}
 		}
-		l.flights.Go(func() { l.try(ctx, o) })
+		flights.Go(func() { l.try(ctx, t, o) })
 	}
 	return wait
 }
@@ -235,18 +289,18 @@ func (l *orderLane) escalateLocked(ctx context.Context, o *order) {
 	if reason == "" {
 		reason = fmt.Sprintf("no answer after %v", l.now().Sub(o.began).Round(time.Second))
 	}
-	o.told = make(chan struct{})
+	o.told = newTold()
 	if err := l.escalate(ctx, &o.Event, o.data, o.attempts, reason, o.told); err != nil {
 		l.log.Error("escalating", "err", err) // unreachable: what was encoded is JSON
 	}
 }
 
-// try makes one attempt and records what came of it.
+// try makes one attempt for t and records what came of it.
 //
 // A crash after the receiver took it and before that is saved repeats it, with the
 // same id; a crash before the attempt repeats nothing.
-func (l *orderLane) try(ctx context.Context, o *order) {
-	m, err := l.message(ctx, o.Stored)
+func (l *orderLane) try(ctx context.Context, t *target, o *order) {
+	m, err := t.message(ctx, o.Stored)
 	out := Outcome{}
 	if err != nil {
 		out.Reason = err.Error()
@@ -254,18 +308,18 @@ func (l *orderLane) try(ctx context.Context, o *order) {
 		l.mu.Lock()
 		o.data = m.Data
 		l.mu.Unlock()
-		out = l.send(ctx, m)
+		out = t.send(ctx, m)
 	}
-	l.settle(ctx, o, out)
+	l.settle(ctx, t, o, out)
 	l.ring()
 }
 
-func (l *orderLane) settle(ctx context.Context, o *order, out Outcome) {
+func (l *orderLane) settle(ctx context.Context, t *target, o *order, out Outcome) {
 	saving := context.WithoutCancel(ctx)
 	cut := !out.OK && ctx.Err() != nil // by ourselves: nothing is known, the next run tries again
 	var succeeded time.Time
 	if !cut {
-		succeeded = l.account(out)
+		succeeded = t.account(out)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -288,7 +342,7 @@ func (l *orderLane) settle(ctx context.Context, o *order, out Outcome) {
 		delete(l.open, o.key())
 		return
 	}
-	l.log.Warn("order not delivered", "event", o.Event.ID, "attempts", o.attempts, "next", o.next, "err", o.lastErr)
+	l.say(slog.LevelWarn, "order not delivered", "event", o.Event.ID, "attempts", o.attempts, "next", o.next, "err", o.lastErr)
 	if o.letter {
 		return
 	}
@@ -300,11 +354,9 @@ func (l *orderLane) settle(ctx context.Context, o *order, out Outcome) {
 // arrivedLocked notes that an order was delivered. The next turn saves it.
 func (l *orderLane) arrivedLocked(o *order) {
 	if o.attempts > 0 || o.letter {
-		l.log.Info("delivered after failures", "event", o.Event.ID, "attempts", o.attempts+1)
+		l.say(slog.LevelInfo, "delivered after failures", "event", o.Event.ID, "attempts", o.attempts+1)
 	}
-	if o.told != nil {
-		close(o.told)
-	}
+	o.told.end()
 	if o.repeat {
 		o.tries, o.began, o.told = tries{}, time.Time{}, nil
 		return

@@ -45,6 +45,19 @@ func New(c Config) (*Outbox, error) {
 	return b, nil
 }
 
+// TakeOver makes b the one that replaces old, in the same process and with the same
+// feed: at endpoints of the same name it goes on with what old knows and with old's
+// attempts in flight, and tries now what waits there. It is called before b is
+// shared. b.Run may be called as soon as the context of old.Run is done, or before:
+// no order waits for old's end then, and nothing is sent twice because of it.
+func (b *Outbox) TakeOver(old *Outbox) {
+	for _, t := range b.targets {
+		if before := old.named[t.endpoint.Name]; before != nil {
+			t.rest, t.orders = before.rest, before.orders
+		}
+	}
+}
+
 // Run delivers until ctx is done, and then lets messages in flight end within
 // the grace period and saves how far it came; it gives an error only when that
 // cannot be saved. Whatever a receiver does is no error and delays no other
@@ -56,8 +69,8 @@ func (b *Outbox) Run(ctx context.Context) error {
 	// Without any endpoint there is nothing else that would wait.
 	group.Go(func() error { <-ctx.Done(); return nil })
 	for _, t := range b.targets {
-		group.Go(func() error { return t.rest.run(ctx) })
-		group.Go(func() error { return t.orders.run(ctx) })
+		group.Go(func() error { return t.rest.run(ctx, t) })
+		group.Go(func() error { return t.orders.run(ctx, t) })
 	}
 	err := group.Wait()
 	for _, t := range b.targets {
@@ -125,7 +138,7 @@ func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]evaluator.
 }
 
 // Orders lists the orders that an endpoint is not done with, as they were read. It
-// is empty while Run does not run.
+// is empty before Run runs for the first time.
 func (b *Outbox) Orders(endpoint string) ([]evaluator.PendingOrder, error) {
 	t, err := b.target(endpoint)
 	if err != nil {

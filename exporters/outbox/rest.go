@@ -23,10 +23,11 @@ const (
 // restLane brings to one endpoint all events but orders: one message at a time, and
 // those of a run in order.
 type restLane struct {
-	*target
 	bell
+	post
 
 	mu       sync.Mutex         // guards what follows, and the endpoint's cursors in the feed
+	*target                     // whose lane it is: of the outbox that works it
 	moved    int                // grows when the cursors were set back
 	streams  map[string]*stream // :: run → what is not done with, or not saved
 	behind   bool               // the feed is to be asked for all that is pending
@@ -48,18 +49,22 @@ type restLane struct {
 }
 
 func newRestLane(t *target) *restLane {
-	return &restLane{target: t, bell: newBell(), changed: make(chan struct{})}
+	return &restLane{target: t, bell: newBell(), post: newPost(), changed: make(chan struct{})}
 }
 
-// run works until ctx is done, and saves what was delivered before it returns. A
-// feed that fails is waited for.
-func (l *restLane) run(ctx context.Context) error {
-	l.start()
+// run works the lane for t until ctx is done, saves what was delivered, and leaves
+// the lane to the next outbox. A feed that fails is waited for.
+func (l *restLane) run(ctx context.Context, t *target) error {
+	if !l.take(ctx) {
+		return nil
+	}
+	defer l.leave()
+	l.start(t)
 	for ctx.Err() == nil {
-		if err := l.turn(ctx); err != nil && ctx.Err() == nil {
+		if err := l.turn(ctx, t); err != nil && ctx.Err() == nil {
 			l.distrust(err)
 			select {
-			case <-l.after(feedAgain):
+			case <-t.after(feedAgain):
 			case <-ctx.Done():
 			}
 		}
@@ -71,18 +76,34 @@ func (l *restLane) run(ctx context.Context) error {
 	return l.saveLocked(last)
 }
 
-func (l *restLane) start() {
+// start has the lane work for t. Of an outbox that it replaces it keeps what that
+// one knows, as long as t wants the same events.
+func (l *restLane) start(t *target) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.loadLocked()
+	old := l.target
+	l.target = t
+	if l.streams == nil || !t.endpoint.wantsAs(old.endpoint) {
+		l.loadLocked()
+	}
+	if old == t {
+		return
+	}
+	for _, s := range l.streams {
+		s.told = s.told.kept()
+		if t.endpoint.Class != old.endpoint.Class {
+			s.tries.replan(l.now())
+		}
+	}
+	l.hurried.Store(true) // an edit of the config may be the repair
 }
 
 // distrust notes that the feed fails. What was delivered stays known, so that it is
 // not delivered again when the feed works.
 func (l *restLane) distrust(err error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.troubled = true
-	l.mu.Unlock()
 	l.trouble(err)
 }
 
@@ -109,7 +130,7 @@ func (l *restLane) catchUpLocked(ctx context.Context) error {
 		s := l.streams[c.Run]
 		if s == nil {
 			s = l.meetLocked(c.Run, c.N)
-			s.tries = resumed(c.Attempts, c.NextAt, c.LastError)
+			s.tries = resumed(l.endpoint.Class, false, l.now(), c.Attempts, c.NextAt, c.LastError)
 		}
 		s.end = max(s.end, c.End)
 	}
@@ -118,7 +139,7 @@ func (l *restLane) catchUpLocked(ctx context.Context) error {
 }
 
 // turn does the next thing: wait for an event, wait until one may be tried, or try it.
-func (l *restLane) turn(ctx context.Context) error {
+func (l *restLane) turn(ctx context.Context, t *target) error {
 	head, moved, wait, err := l.prepare(ctx)
 	switch {
 	case err != nil:
@@ -127,10 +148,10 @@ func (l *restLane) turn(ctx context.Context) error {
 		l.sleep(ctx, nil)
 		return nil
 	case wait > 0:
-		l.sleep(ctx, l.after(wait))
+		l.sleep(ctx, t.after(wait))
 		return nil
 	}
-	return l.try(ctx, *head, moved)
+	return l.try(ctx, t, *head, moved)
 }
 
 // prepare reads what is new and says what is next: an event, and how long it has
@@ -228,8 +249,8 @@ func (l *restLane) readLettersLocked(ctx context.Context) error {
 	return nil
 }
 
-// fillLocked reads what is new, and what streams that have run dry left in the
-// feed.
+// fillLocked reads what is new, and what the streams have left in the feed: of each as
+// much as there is room for, so that what is pending is counted by what is wanted.
 func (l *restLane) fillLocked(ctx context.Context) error {
 	if l.more || fired(l.watch) {
 		l.followLocked()
@@ -239,7 +260,7 @@ func (l *restLane) fillLocked(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, s := range l.dryLocked() {
+	for _, s := range l.unreadLocked() {
 		events, err := l.feed.Events(ctx, s.run, s.read, batch)
 		if err != nil {
 			return fmt.Errorf("reading events for endpoint %q: %w", l.endpoint.Name, err)
@@ -250,21 +271,21 @@ func (l *restLane) fillLocked(ctx context.Context) error {
 		if len(events) == 0 {
 			s.end = s.read // the run is gone
 		}
-		l.more = l.more || len(s.queue) == 0 && s.read < s.end // none of these was wanted
+		l.more = l.more || s.unread()
 	}
 	return nil
 }
 
-// dryLocked is the streams with nothing in memory and something in the feed, in
-// the order in which they were met.
-func (l *restLane) dryLocked() (dry []*stream) {
+// unreadLocked is the streams with something in the feed that there is room for, in the
+// order in which they were met.
+func (l *restLane) unreadLocked() (unread []*stream) {
 	for _, s := range l.streams {
-		if len(s.queue) == 0 && s.read < s.end {
-			dry = append(dry, s)
+		if s.unread() {
+			unread = append(unread, s)
 		}
 	}
-	slices.SortFunc(dry, func(a, b *stream) int { return cmp.Compare(a.met, b.met) })
-	return dry
+	slices.SortFunc(unread, func(a, b *stream) int { return cmp.Compare(a.met, b.met) })
+	return unread
 }
 
 // meetLocked adds a stream that is done with everything up to n.

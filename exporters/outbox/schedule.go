@@ -67,9 +67,21 @@ type tries struct {
 	lastErr  string
 }
 
-// resumed is what the feed knows of the attempts before a restart.
-func resumed(attempts int, next time.Time, lastErr string) tries {
+// resumed is what the feed knows of the attempts before a restart. That another class
+// or another clock planned the next one puts it off no longer than this class would.
+func resumed(c Class, order bool, now time.Time, attempts int, next time.Time, lastErr string) tries {
+	if latest := now.Add(max(c.delay(attempts), c.longest(order))).UTC(); next.After(latest) {
+		next = latest
+	}
 	return tries{attempts: attempts, step: attempts, planned: next, next: next, lastErr: lastErr}
+}
+
+// replan notes that the endpoint has another class: what is next is an attempt by the
+// schedule of that one.
+func (t *tries) replan(now time.Time) {
+	if t.attempts > 0 && t.planned.After(now) {
+		t.planned = now.UTC()
+	}
 }
 
 // fail notes a failure. succeeded is when the endpoint last took anything: an

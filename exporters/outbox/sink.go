@@ -39,7 +39,7 @@ type Outcome struct {
 	OK         bool          // the receiver has it
 	Refused    bool          // it would refuse this message again; said of orders too, which are tried again nevertheless
 	RetryAfter time.Duration // for how long the receiver wants to be left alone; zero where it did not say
-	Reason     string        // of a failure, for people; without address, secret or answer
+	Reason     string        // of a failure, for people; without URL, secret or answer
 }
 
 // TypeEscalated is the type of a message that says that an endpoint does not take

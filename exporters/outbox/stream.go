@@ -11,14 +11,14 @@ import (
 // streams of an endpoint do not wait for each other.
 type stream struct {
 	run   string
-	met   uint64        // which stream of the lane it was
-	queue []pending     // read, wanted and not done with, in order
-	read  uint64        // the newest event that was read
-	end   uint64        // the newest that there is
-	done  uint64        // the newest that is done with
-	saved uint64        // as the feed knows it
-	tries tries         // at the head of the queue
-	told  chan struct{} // closed when the head of the queue arrives; nil unless it was escalated
+	met   uint64    // which stream of the lane it was
+	queue []pending // read, wanted and not done with, in order
+	read  uint64    // the newest event that was read
+	end   uint64    // the newest that there is
+	done  uint64    // the newest that is done with
+	saved uint64    // as the feed knows it
+	tries tries     // at the head of the queue
+	told  *told     // of the head of the queue; nil unless it was escalated
 }
 
 // pending is an event to be delivered.
@@ -33,6 +33,9 @@ type pending struct {
 func (s *stream) idle() bool {
 	return len(s.queue) == 0 && s.read >= s.end && s.done == s.saved
 }
+
+// unread reports whether there is something in the feed, and room for a batch of it.
+func (s *stream) unread() bool { return s.read < s.end && len(s.queue) <= queueLimit-batch }
 
 // ready is when the head of the queue may be tried.
 func (s *stream) ready() time.Time {
@@ -73,10 +76,8 @@ func (l *restLane) takeLocked(s *stream, e evaluator.Stored) {
 func (l *restLane) passLocked(s *stream) {
 	s.done = s.queue[0].Event.N
 	s.queue, s.tries = s.queue[1:], tries{}
-	if s.told != nil {
-		close(s.told)
-		s.told = nil
-	}
+	s.told.end()
+	s.told = nil
 	if len(s.queue) == 0 {
 		s.queue, s.done = nil, s.read // what was read behind it is not wanted
 	}

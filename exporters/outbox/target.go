@@ -25,15 +25,26 @@ type target struct {
 	orders   *orderLane
 
 	mu      sync.Mutex
-	counts  Stats     // the counters, and LastSuccess
-	failing bool      // the newest attempt of either lane failed
-	said    time.Time // when the log last said that the feed fails
+	counts  Stats            // the counters, and LastSuccess
+	failing bool             // the newest attempt of either lane failed, or there was none yet
+	said    time.Time        // when the log last said that the feed fails
+	lines   map[string]quota // :: message → what of it was logged
 }
+
+// quota is how often a message was logged in a minute.
+type quota struct {
+	began  time.Time // of the minute
+	said   int
+	unsaid int // since the last that was said
+}
+
+// sayings is how often a message is logged in a minute for one endpoint.
+const sayings = 20
 
 func newTarget(c Config, e Endpoint) *target {
 	t := &target{
 		endpoint: e, feed: c.Feed, encode: c.Encode, now: c.Now, after: c.After, grace: c.Grace,
-		log: c.Log.With("endpoint", e.Name), counts: Stats{Endpoint: e.Name, Class: e.Class},
+		log: c.Log.With("endpoint", e.Name), counts: Stats{Endpoint: e.Name, Class: e.Class}, failing: true, lines: map[string]quota{},
 	}
 	t.rest, t.orders = newRestLane(t), newOrderLane(t)
 	return t
@@ -92,26 +103,48 @@ func (t *target) account(o Outcome) (succeeded time.Time) {
 
 // buried counts an event that was given up.
 func (t *target) buried(id string, attempts int, reason string) {
-	t.log.Error("delivery given up", "event", id, "attempts", attempts, "err", reason)
+	t.say(slog.LevelError, "delivery given up", "event", id, "attempts", attempts, "err", reason)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts.Dead++
 }
 
-// escalate has the second endpoint told once that an event does not arrive, until
-// arrived is closed. After a restart it may be told once more: at least once is the
-// promise, and the id is the same.
-func (t *target) escalate(ctx context.Context, e *evaluator.Event, data []byte, attempts int, reason string, arrived <-chan struct{}) error {
+// escalate has the second endpoint told once that an event does not arrive, until it
+// does. After a restart it may be told once more: at least once is the promise, and
+// the id is the same.
+func (t *target) escalate(ctx context.Context, e *evaluator.Event, data []byte, attempts int, reason string, of *told) error {
 	m, err := newEscalation(e, data, t.endpoint.Name, attempts, reason)
 	if err != nil {
 		return err
 	}
-	t.log.Error("delivery escalated", "event", e.ID, "attempts", attempts, "to", t.endpoint.EscalateTo, "err", reason)
+	t.say(slog.LevelError, "delivery escalated", "event", e.ID, "attempts", attempts, "to", t.endpoint.EscalateTo, "err", reason)
 	t.mu.Lock()
 	t.counts.Escalated++
 	t.mu.Unlock()
-	t.second.tell(ctx, m, arrived)
+	t.second.tell(ctx, m, of)
 	return nil
+}
+
+// say logs what happened to one event, but a message no more than 20 times a minute: an
+// endpoint that is down for hours with many events must not fill the log. The first
+// line after others were left out says how many.
+func (t *target) say(level slog.Level, message string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now, q := t.now(), t.lines[message]
+	if now.Sub(q.began) >= time.Minute {
+		q.began, q.said = now, 0
+	}
+	if q.said < sayings {
+		if q.unsaid > 0 {
+			args = append(args, "left_out", q.unsaid)
+		}
+		t.log.Log(context.Background(), level, message, args...)
+		q.said, q.unsaid = q.said+1, 0
+	} else {
+		q.unsaid++
+	}
+	t.lines[message] = q
 }
 
 // trouble says that the feed fails, at most once a minute.
@@ -153,6 +186,24 @@ func (t *target) reread() {
 	t.rest.reread()
 	t.orders.reread()
 }
+
+// post is held by the outbox that works a lane: one that replaces another comes when
+// that one has left.
+type post struct{ held chan struct{} }
+
+func newPost() post { return post{make(chan struct{}, 1)} }
+
+// take waits for the post, and reports whether it was had before ctx was done.
+func (p post) take(ctx context.Context) bool {
+	select {
+	case p.held <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (p post) leave() { <-p.held }
 
 // bell wakes a lane.
 type bell struct {

@@ -3,32 +3,34 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"time"
 )
 
-// try makes one attempt at the head of a queue and records what came of it. A
+// try makes one attempt for t at the head of a queue and records what came of it. A
 // message that cannot be made, because what it is made from cannot be read now,
 // is a failed attempt.
 //
 // A crash after the receiver took it and before that is saved repeats it, with
 // the same id; a crash before the attempt repeats nothing.
-func (l *restLane) try(ctx context.Context, head pending, moved int) error {
-	m, err := l.message(ctx, head.Stored)
+func (l *restLane) try(ctx context.Context, t *target, head pending, moved int) error {
+	m, err := t.message(ctx, head.Stored)
 	o := Outcome{}
 	if err != nil {
 		o.Reason = err.Error()
 	} else {
-		o = l.send(ctx, m)
+		o = t.send(ctx, m)
 	}
 	if !o.OK && ctx.Err() != nil {
 		return nil // cut off by ourselves: nothing is known, the next run tries again
 	}
-	return l.settle(ctx, head, moved, m.Data, o)
+	return l.settle(ctx, t.account(o), head, moved, m.Data, o)
 }
 
-// settle records the outcome of an attempt, also when ctx is done. data is what was
-// sent.
-func (l *restLane) settle(ctx context.Context, head pending, moved int, data []byte, o Outcome) error {
-	succeeded, saving := l.account(o), context.WithoutCancel(ctx)
+// settle records the outcome of an attempt, also when ctx is done. succeeded is when
+// the endpoint last took anything, data what was sent.
+func (l *restLane) settle(ctx context.Context, succeeded time.Time, head pending, moved int, data []byte, o Outcome) error {
+	saving := context.WithoutCancel(ctx)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if moved != l.moved {
@@ -46,23 +48,23 @@ func (l *restLane) settle(ctx context.Context, head pending, moved int, data []b
 	if o.Refused || t.exhausted(l.endpoint.Class, l.now(), head.since, head.Event.At) {
 		return l.buryLocked(saving, head, s, *t)
 	}
-	l.log.Warn("delivery failed", "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
+	l.say(slog.LevelWarn, "delivery failed", "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
 	if head.letter {
 		return nil
 	}
 	if err := l.failedLocked(saving, head, s); err != nil {
 		return err
 	}
-	if l.second == nil || s.told != nil || t.attempts < escalateAfter {
+	if l.second == nil || s.told != nil || t.attempts < escalateAfter || l.second.full() {
 		return nil
 	}
-	s.told = make(chan struct{})
+	s.told = newTold()
 	return l.escalate(ctx, &head.Event, data, t.attempts, t.lastErr, s.told)
 }
 
 func (l *restLane) deliveredLocked(ctx context.Context, head pending, s *stream, failures int) error {
 	if failures > 0 || head.letter {
-		l.log.Info("delivered after failures", "event", head.Event.ID, "attempts", failures+1)
+		l.say(slog.LevelInfo, "delivered after failures", "event", head.Event.ID, "attempts", failures+1)
 	}
 	if head.letter {
 		l.letters, l.again = l.letters[1:], tries{}

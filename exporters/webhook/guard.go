@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+const handshakeTimeout = 10 * time.Second
+
 // errRefused is an address that may not be called.
 var errRefused = errors.New("address is not allowed")
 
@@ -131,7 +133,7 @@ func (c Config) transport(admitted allowed, e Endpoint) (*http.Transport, error)
 		Proxy: proxy,
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 			if resp.StatusCode != http.StatusOK {
-				return fmt.Errorf("the proxy answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+				return proxyError(resp.StatusCode)
 			}
 			return nil
 		},
@@ -139,9 +141,18 @@ func (c Config) transport(admitted allowed, e Endpoint) (*http.Transport, error)
 		ForceAttemptHTTP2:     true,
 		MaxIdleConnsPerHost:   1, // what is no order is sent one message at a time
 		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   10 * time.Second,
+		TLSHandshakeTimeout:   handshakeTimeout,
 		DisableCompression:    true,
 		WriteBufferSize:       32 << 10, // a request is one packet to the kernel
 		ResponseHeaderTimeout: 0,        // the attempt's own deadline covers it
+
+		MaxResponseHeaderBytes: maxHeader,
 	}, nil
+}
+
+// proxyError is the status with which a proxy refuses to connect.
+type proxyError int
+
+func (e proxyError) Error() string {
+	return fmt.Sprintf("the proxy answered %d %s", int(e), http.StatusText(int(e)))
 }

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +23,7 @@ import (
 // used again. The answer itself means nothing to us: it is neither kept nor logged,
 // because it may repeat a secret of the URL.
 const (
+	maxHeader   = 64 << 10
 	maxDrain    = 64 << 10
 	drainWithin = 100 * time.Millisecond
 )
@@ -124,10 +127,13 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 		return outbox.Outcome{Reason: s.reason(err)}
 	}
 	// The status decides. The rest is read only to use the connection again: a slow
-	// answer is cut off, and its connection closed.
-	slow := time.AfterFunc(drainWithin, cancel)
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain))
-	slow.Stop()
+	// answer is cut off, and its connection closed. After a 101 there is no rest: its
+	// connection is the body, which ends by no deadline.
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		slow := time.AfterFunc(drainWithin, cancel)
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain))
+		slow.Stop()
+	}
 	_ = resp.Body.Close()
 	if resp.StatusCode/100 == 2 {
 		return outbox.Outcome{OK: true}
@@ -160,7 +166,9 @@ func (s *Sink) CloseIdleConnections() {
 }
 
 // reason says why there was no answer. The URL that net/http puts around its
-// errors is taken off: its path may be a secret.
+// errors is taken off: its path may be a secret. So may be what it quotes of an
+// answer that it cannot read: only errors of the network, TLS and ourselves are
+// shown as they are.
 func (s *Sink) reason(err error) string {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err
@@ -170,18 +178,30 @@ func (s *Sink) reason(err error) string {
 		return fmt.Sprintf("no answer within %v", s.endpoint.Timeout)
 	case errors.Is(err, context.Canceled):
 		return "stopped while waiting for an answer"
+	case errors.Is(err, io.EOF):
+		return "the connection was closed without an answer"
+	case shown[*net.OpError](err), shown[*tls.CertificateVerificationError](err), shown[tls.RecordHeaderError](err), shown[proxyError](err):
+		return err.Error()
+	case os.IsTimeout(err):
+		return fmt.Sprintf("no TLS connection within %v", handshakeTimeout)
 	}
-	return err.Error()
+	return "the answer cannot be read as HTTP"
+}
+
+// shown reports whether an error is of a kind that quotes no answer.
+func shown[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // retryAfter reads the header in either of its forms; zero when there is none
-// or it is not understood.
+// or it is not understood. A number that is too large is the largest.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if text == "" {
 		return 0
 	}
-	if s, err := strconv.ParseUint(text, 10, 31); err == nil {
+	if s, err := strconv.ParseUint(text, 10, 31); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(s) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {

@@ -148,6 +148,7 @@ func TestOutcomes(t *testing.T) {
 		{410, "", outbox.Outcome{Refused: true, Reason: "answered 410 Gone"}},
 		{429, "90", outbox.Outcome{RetryAfter: 90 * time.Second, Reason: "answered 429 Too Many Requests"}},
 		{503, later, outbox.Outcome{RetryAfter: 7 * time.Minute, Reason: "answered 503 Service Unavailable"}},
+		{429, "99999999999", outbox.Outcome{RetryAfter: (1<<31 - 1) * time.Second, Reason: "answered 429 Too Many Requests"}},
 		{503, "soon", outbox.Outcome{Reason: "answered 503 Service Unavailable"}},
 	} {
 		s := newScript(func(_ int, _ *http.Request, w http.ResponseWriter) {

@@ -1,0 +1,164 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/outbox/outboxtest"
+)
+
+// reloaded runs one outbox after another as a daemon does at its reloads: each takes
+// over from the one before, and runs while that one ends.
+type reloaded struct {
+	*outbox.Outbox
+	stop  context.CancelFunc
+	ended []chan error
+}
+
+func (r *reloaded) to(b *outbox.Outbox) {
+	if r.Outbox != nil {
+		b.TakeOver(r.Outbox)
+		r.stop()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	r.Outbox, r.stop, r.ended = b, cancel, append(r.ended, ended)
+}
+
+func (r *reloaded) end(t *testing.T) {
+	t.Helper()
+	r.stop()
+	for i, ended := range r.ended {
+		if err := <-ended; err != nil {
+			t.Errorf("Run of outbox %d: %v, want nil", i, err)
+		}
+	}
+}
+
+// Whatever hangs when the config is reloaded, an order that is committed meanwhile is
+// attempted at once. What is in flight and arrives within the grace period is not sent
+// again; what does not is sent again by the next outbox.
+func TestAReloadDelaysNoOrder(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		answers time.Duration // after which what is in flight is taken
+		want    []float64     // when that is attempted
+	}{
+		{"what is in flight arrives", time.Second, []float64{0}},
+		{"what is in flight hangs", time.Minute, []float64{0, 2.5}},
+	} {
+		for _, before := range []evaluator.Event{monitoring, held} {
+			t.Run(fmt.Sprintf("%s, %s", tt.name, before.Kind), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newScript(func(n int, c call) outbox.Outcome {
+						if n > 1 {
+							return took
+						}
+						select {
+						case <-time.After(tt.answers):
+							return took
+						case <-c.Done():
+							return failed
+						}
+					})
+					f := outboxtest.New()
+					var r reloaded
+					r.to(simple(t, outbox.Action, f, s))
+					f.Commit(t, before)
+					time.Sleep(500 * time.Millisecond)
+					r.to(simple(t, outbox.Action, f, s))
+					time.Sleep(100 * time.Millisecond)
+					f.Commit(t, rollback)
+					time.Sleep(100 * time.Millisecond)
+					r.to(simple(t, outbox.Action, f, s)) // and again, while the first one still ends
+					f.Commit(t, rollback)
+					synctest.Wait()
+					if got := r.Stats()[0].Pending; got != 1 {
+						t.Errorf("%d pending while the first outbox ends, want 1", got)
+					}
+					drain(t, r.Outbox)
+					r.end(t)
+					for id, want := range map[string][]float64{"REL 1.0/1": tt.want, "REL 1.0/2": {0.6}, "REL 1.0/3": {0.7}} {
+						if got := s.tried("a", id); !slices.Equal(got, want) {
+							t.Errorf("%s was tried after %v s, want %v", id, got, want)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// Reloads do not put an escalation off, and repeat none that was heard.
+func TestAReloadDelaysNoEscalation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(func(_ int, c call) outbox.Outcome {
+			switch {
+			case c.to == "a":
+				return hang(c)
+			case c.ID == "REL 1.0/2/escalated/a" && time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) < 20*time.Second:
+				return hang(c)
+			}
+			return took
+		})
+		f := outboxtest.New()
+		made := func() *outbox.Outbox {
+			a, people := endpoint(outbox.Action, s), second(s)
+			a.EscalateTo, people.Plans = "b", []string{"another"}
+			return mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f})
+		}
+		var r reloaded
+		r.to(made())
+		f.Commit(t, rollback, rollback, monitoring)
+		for range 6 {
+			time.Sleep(7 * time.Second)
+			r.to(made())
+		}
+		r.end(t)
+		for id, want := range map[string][]float64{
+			"REL 1.0/1/escalated/a": {15},
+			"REL 1.0/2/escalated/a": {15, 21}, // cut off by the reload
+		} {
+			if got := s.tried("b", id); !slices.Equal(got, want) {
+				t.Errorf("%s told after %v s, want %v", id, got, want)
+			}
+		}
+	})
+}
+
+// What waits at an endpoint is tried at a reload: the edit may be the repair. It goes on
+// by the schedule of its class, also of another one. What the endpoint does not want any
+// more is done with.
+func TestAReloadTriesWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(first(11, failed)), outboxtest.New()
+		var r reloaded
+		r.to(simple(t, outbox.Notify, f, s))
+		f.Commit(t, held, monitoring) // each fails at 0, 5 and 35 s
+		time.Sleep(100 * time.Second)
+		r.to(simple(t, outbox.Notify, f, s)) // as before: each fails again
+		time.Sleep(10 * time.Second)
+		r.to(simple(t, outbox.Action, f, s)) // another class: its schedule has the next attempt at 120 s
+		time.Sleep(2 * time.Second)
+		changed := endpoint(outbox.Action, s)
+		changed.Types = []string{"relgate.phase.monitoring"}
+		r.to(mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{changed}, Feed: f}))
+		drain(t, r.Outbox)
+		r.end(t)
+		for id, want := range map[string][]float64{"REL 1.0/1": {0, 5, 35, 100, 110}, "REL 1.0/2": {0, 5, 35, 100, 110, 112, 120}} {
+			if got := s.tried("a", id); !slices.Equal(got, want) {
+				t.Errorf("%s was tried after %v s, want %v", id, got, want)
+			}
+		}
+		if open, err := f.Orders(t.Context(), "a"); err != nil || len(open) != 0 {
+			t.Errorf("%d orders are pending in the feed (%v), want none", len(open), err)
+		}
+	})
+}
