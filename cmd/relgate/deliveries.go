@@ -208,7 +208,7 @@ func (list deliveryList) show(w io.Writer) {
 // attempted says how the delivery of an order stands.
 func attempted(o orderBody) string {
 	if o.Attempts == 0 {
-		return "decided at " + second(o.At) + ", not failed yet"
+		return "decided at " + second(o.At) + ", no answer yet"
 	}
 	said := fmt.Sprintf("%d attempts failed", o.Attempts)
 	if o.Attempts == 1 {

@@ -113,7 +113,7 @@ func TestTheListOfDeliveriesSaysWhatWaitsAndWhen(t *testing.T) {
 pipeline  action  0 delivered   3 pending  3 orders among them  2 dead
   last failure: dial tcp 10.1.2.3:443: connect: connection refused
   order REL-2025-06-04@1.0.0.k7qmz3x2vd/30
-    relgate.rule.fired, decided at 2025-06-04 03:11:00 UTC, not failed yet
+    relgate.rule.fired, decided at 2025-06-04 03:11:00 UTC, no answer yet
   order REL-2025-06-04@1.0.0.k7qmz3x2vd/31
     relgate.run.rolled_back, 1 attempt failed, next at 2025-06-04 03:11:01 UTC:
     dial tcp 10.1.2.3:443: connect: connection refused

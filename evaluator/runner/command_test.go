@@ -249,6 +249,32 @@ func TestHealthyAndReady(t *testing.T) {
 	})
 }
 
+// A release that begins does not take the daemon out of a load balancer: it is ready
+// for the others, and the gates of that one are closed.
+func TestARunThatBeginsLaterLeavesItReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		slow := &world{bad: healthy, hook: func(context.Context, time.Time) { time.Sleep(5 * time.Second) }}
+		template := plan("p", 30*time.Second)
+		template.Version, template.Start = "", time.Time{}
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{template, plan("q", 30*time.Second)}}, Fetcher: slow})
+		until(70)
+		if err := l.Ready(); err != nil {
+			t.Fatal(err)
+		}
+		l.begin(t, runner.Start{Version: "1"})
+		if u, ok := l.Published().Run("p@1"); !ok || u.Record.Seq != 1 {
+			t.Fatalf("the run is %+v, want one that has only begun", u)
+		}
+		if err := l.Ready(); err != nil {
+			t.Errorf("a run that begins: %v", err)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A run that a file begins is waited for at the start: else ready would be said, and
 // taken back.
 func TestItIsReadyOnlyOnceTheRunsOfItsFilesHaveBegun(t *testing.T) {

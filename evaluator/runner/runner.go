@@ -119,6 +119,7 @@ type Runner struct {
 	policies []*policy // in the order in which they are shown
 	broken   error     // why the journal cannot be written to now
 	started  bool      // the runs that the plans' files begin at the start have begun
+	asked    bool      // and have asked their sources
 }
 
 // run is one release on its way.

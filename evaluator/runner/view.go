@@ -14,6 +14,7 @@ import (
 type Published struct {
 	At      time.Time  // newest tick of any run; zero before the first
 	Ready   bool       // the journal is recovered, and the runs that the plans' files begin have begun
+	Asked   bool       // and each of these has asked its sources; it stays so, whatever begins later
 	Plans   []PlanView // in the order of the configuration
 	Trouble error      // why the journal cannot be written, nil while it can
 }
@@ -105,6 +106,9 @@ func (r *Runner) publish() {
 		}
 		p.Plans[i] = v
 	}
+	_, waits := p.unasked()
+	r.asked = r.asked || r.started && !waits
+	p.Asked = r.asked
 	r.published.Store(p)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,9 +116,23 @@ func (r *Runner) publish() {
 	r.watch = make(chan struct{})
 }
 
+// unasked is a run that has not asked its sources yet: it has had no tick but the one
+// that began it.
+func (p *Published) unasked() (run string, waits bool) {
+	for _, plan := range p.Plans {
+		for _, u := range plan.Runs {
+			if !evaluator.Decided(u.Record.State) && u.Record.Seq < 2 {
+				return u.Record.ID, true
+			}
+		}
+	}
+	return "", false
+}
+
 // Ready says why the runner is not ready to be believed: nil once the journal is
-// recovered and can be written, what the plans' files begin has begun, and every run under way has had a tick after the
-// one that began it, which asks no source.
+// recovered and can be written, and the runs that it found or that the plans' files
+// begin have asked their sources. A run that is begun later changes nothing: the
+// others are judged as before, and its own gates are closed until it has asked.
 func (r *Runner) Ready() error {
 	p := r.published.Load()
 	switch {
@@ -126,12 +144,8 @@ func (r *Runner) Ready() error {
 	if err := r.Journal.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrJournal, err)
 	}
-	for _, plan := range p.Plans {
-		for _, u := range plan.Runs {
-			if !evaluator.Decided(u.Record.State) && u.Record.Seq < 2 {
-				return fmt.Errorf("run %q has not asked its sources yet", u.Record.ID)
-			}
-		}
+	if run, waits := p.unasked(); waits && !p.Asked {
+		return fmt.Errorf("run %q has not asked its sources yet", run)
 	}
 	return nil
 }
