@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/power"
+	"github.com/relgate/relgate/evaluator/lab/power"
 )
 
 // planForecast is what the rules of a plan can decide.
