@@ -27,7 +27,7 @@ func drawTest(t *rapid.T) *Test {
 // run feeds minutes with even start weights, those without events included.
 func run(test *Test, minutes []Minute) (tr Track) {
 	for i, m := range minutes {
-		test.Look(&tr, int64(i), m, Start{Window: len(minutes) + 1, First: .5}.Weight(i))
+		test.Look(&tr, int64(i), m, start{len(minutes) + 1, .5}.weight(i))
 	}
 	return tr
 }
@@ -183,9 +183,32 @@ func TestSpreadIsDispersion(t *testing.T) {
 			s.Add(m)
 			n, x = append(n, m.N), append(x, m.Bad)
 		}
-		raw, phi := Dispersion(n, x)
-		if math.Abs(s.Raw()-raw) > 1e-9*(1+raw) || math.Abs(s.Phi()-phi) > 1e-9*phi {
-			t.Errorf("Spread gives %v and %v, Dispersion %v and %v", s.Raw(), s.Phi(), raw, phi)
+		raw := dispersion(n, x)
+		if phi := max(1, raw); math.Abs(s.Raw()-raw) > 1e-9*(1+raw) || math.Abs(s.Phi()-phi) > 1e-9*phi {
+			t.Errorf("Spread gives %v and %v, the formula %v and %v", s.Raw(), s.Phi(), raw, phi)
 		}
 	})
+}
+
+// dispersion is Pearson's chi-squared of the minutes over its degrees of freedom,
+// by its definition, and 0 where it is undefined.
+func dispersion(n, x []float64) (raw float64) {
+	all, bad, looks := 0.0, 0.0, 0.0
+	for t := range n {
+		all, bad = all+n[t], bad+x[t]
+		if n[t] > 0 {
+			looks++
+		}
+	}
+	p := bad / all
+	if looks < 2 || !inside(p) {
+		return 0
+	}
+	for t := range n {
+		if n[t] > 0 {
+			d := x[t] - n[t]*p
+			raw += d * d / (n[t] * p * (1 - p))
+		}
+	}
+	return raw / (looks - 1)
 }

@@ -108,7 +108,7 @@ type Track struct {
 	BadLooks uint32                // periods with at least one whole bad event
 	N, Bad   float64               // events and bad events, as counted
 	Most     float64               // bad events of the worst period
-	Square   float64               // sum of Bad²/N over the periods, for Dispersion
+	Square   float64               // sum of Bad²/N over the periods, for Spread
 	LR       [alternatives]float64 // log S_j of the likelihood ratio against Limit
 	MB       [bets]float64         // log S_j of the betting on minutes
 	Mid      [alternatives]float64 // log S_j of the likelihood ratio against Mid
@@ -315,8 +315,8 @@ func (t *Test) Suspect(tr *Track) Segment {
 	return best
 }
 
-// Phi is the factor by which bad events come in clusters, at least 1: the
-// Dispersion of the periods that tr has seen.
+// Phi is the factor by which bad events come in clusters, at least 1:
+// [Spread.Phi] of the periods that tr has seen.
 func (tr *Track) Phi() float64 {
 	return Spread{N: tr.N, Bad: tr.Bad, Square: tr.Square, Looks: int(tr.Looks)}.Phi()
 }
