@@ -22,7 +22,7 @@ func forecast(cfg *config.Config, problems []config.Problem) ([]planForecast, []
 	all := []planForecast{}
 	for _, plan := range cfg.Plans {
 		lines := power.Forecast(plan)
-		problems = cfg.Locate(problems, plan, power.LintLines(plan, lines))
+		problems = cfg.Locate(problems, plan, power.Lint(plan, lines))
 		if len(lines) > 0 {
 			all = append(all, planForecast{plan.Name, lines})
 		}
