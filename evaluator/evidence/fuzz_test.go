@@ -53,7 +53,7 @@ func totalTracks(t *testing.T, check func(string, ...float64), x, n, p, q, r flo
 		test.Look(&tr, int64(i), m, r)
 		test.Look(&tr, int64(i), m, .01)
 	}
-	check("Test", test.Warn(&tr), test.Hold(&tr), test.Midpoint(&tr), test.Suspect(&tr).LLR, tr.Phi(), test.Limit(), test.Trigger(), test.Mid())
+	check("Test", test.Warn(&tr), test.Hold(&tr), test.Midpoint(&tr), test.Suspect(&tr).LLR)
 	for _, v := range append(append(tr.LR[:], tr.Mid[:]...), tr.MB[:]...) {
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			t.Errorf("NewTest(%v, %v) after odd minutes: %+v is not finite", p, q, tr)
@@ -64,7 +64,7 @@ func totalTracks(t *testing.T, check func(string, ...float64), x, n, p, q, r flo
 	pair.Look(&pt, Minute{n, x}, Minute{r, q}, r)
 	pair.Look(&pt, Minute{12, 1}, Minute{n, x}, q)
 	logE, a, b := LogTwoSample(Minute{n, x}, Minute{12, 1}, clamp(p, 0, 1), clamp(q, 0, 1), clamp(r, -2, 2))
-	check("Pair", pair.LogE(&pt), pair.Confirm(&pt), logE, a, b, pair.Delta())
+	check("Pair", pair.LogE(&pt), pair.Confirm(&pt), logE, a, b, pair.delta)
 	for _, v := range append(pt.LR[:], pt.MB[:]...) {
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			t.Errorf("NewPair(%v) after odd minutes: %+v is not finite", p, pt)

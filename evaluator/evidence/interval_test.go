@@ -74,8 +74,7 @@ func TestOutOfRange(t *testing.T) {
 		{"RatingAbove of no bets", RatingAbove(Stars{1}, 4, nil), 0},
 		{"AtLeast of NaN", AtLeast(nan, 3, .1), 1},
 		{"NewTest of NaN", inertEvidence(NewTest(nan, .1)), 0},
-		{"NewTest upside down", NewTest(.1, .01).Trigger(), .1},
-		{"NewPair of NaN", NewPair(nan).Delta(), .99},
+		{"NewPair of NaN", NewPair(nan).delta, .99},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s = %v, want %v", c.name, c.got, c.want)
@@ -83,6 +82,13 @@ func TestOutOfRange(t *testing.T) {
 	}
 	if avg, raw := BayesianAverage(Stars{}, 4.6, 50); avg != 4.6 || raw != 4.6 {
 		t.Errorf("BayesianAverage of no ratings = %v, %v, want the prior", avg, raw)
+	}
+}
+
+// A trigger below the limit is the limit.
+func TestTriggerBelowTheLimit(t *testing.T) {
+	if got, want := *NewTest(.1, .01), *NewTest(.1, .1); got != want {
+		t.Errorf("NewTest(0.1, 0.01) = %+v, want %+v", got, want)
 	}
 }
 

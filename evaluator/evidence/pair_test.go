@@ -120,8 +120,8 @@ func TestPairClustered(t *testing.T) {
 	if a, b, c := confirm(1), confirm(20), confirm(math.Inf(1)); !(a > b && b > c && c > -.1) {
 		t.Errorf("evidence %v, in clusters of 20 %v, in one cluster %v", a, b, c)
 	}
-	if d := NewPair(.01); d.Clustered(7).Delta() != .01 {
-		t.Errorf("the difference became %v", d.Clustered(7).Delta())
+	if d := NewPair(.01); d.Clustered(7).delta != .01 {
+		t.Errorf("the difference became %v", d.Clustered(7).delta)
 	}
 }
 

@@ -25,8 +25,9 @@ func (s start) weight(i int) float64 {
 // Midpoint is the evidence that Warn would give if the limit were in the middle.
 func TestMidpointIsWarnOfTheMiddle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		test, minutes := drawTest(t), drawMinutes(t, 1)
-		shifted := NewTest(test.Mid(), test.Trigger())
+		limit, trigger := drawRates(t)
+		minutes := drawMinutes(t, 1)
+		test, shifted := NewTest(limit, trigger), NewTest(limit+(trigger-limit)/2, trigger)
 		a, b := run(test, minutes), run(shifted, minutes)
 		if got, want := test.Midpoint(&a), shifted.Warn(&b); math.Abs(got-want) > rounding*(1+math.Abs(want)) {
 			t.Errorf("Midpoint = %v, want %v", got, want)
