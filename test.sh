@@ -8,9 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")"
 mode=${1:-all}
 case $mode in
-  quick) steps=6 ;;
-  all) steps=8 ;;
-  long) steps=9 ;;
+  quick) steps=7 ;;
+  all) steps=9 ;;
+  long) steps=10 ;;
   *) echo "usage: ./test.sh [quick|all|long]" >&2; exit 2 ;;
 esac
 
@@ -77,6 +77,12 @@ go vet ./...
 
 begin staticcheck
 go tool staticcheck ./...
+
+# Packages whose names end in test are for tests, and no command reaches them.
+begin "deadcode: a command reaches everything but what is for tests"
+go tool deadcode ./... >"$scratch/dead"
+dead=$(grep -vE '^[^:]*test/[^/:]+\.go:' "$scratch/dead") || true
+[ -z "$dead" ] || { echo "delete it, or move it into the test that needs it:"; echo "$dead"; exit 1; }
 
 begin go test -race -shuffle=on
 go test -race -shuffle=on -count=1 -timeout 20m ./...

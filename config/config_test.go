@@ -86,12 +86,12 @@ plans  = ["launch"]
 	if w.Class != "notify" || w.Timeout.Duration != 15*time.Second || w.CA != filepath.Join("dir", "ca.pem") {
 		t.Errorf("got webhook %+v", w)
 	}
-	paths := []string{w.URLFrom.File(), w.Secrets[1].File(), w.HubSecret.File(), w.Proxy.File(), w.Headers["Authorization"].File(), d.Tokens[0].Token.File()}
+	paths := []string{w.URLFrom.file, w.Secrets[1].file, w.HubSecret.file, w.Proxy.file, w.Headers["Authorization"].file, d.Tokens[0].Token.file}
 	if want := fmt.Sprint([]string{filepath.Join("dir", "url"), filepath.Join("dir", "b"), filepath.Join("dir", "hub"), filepath.Join("dir", "proxy"), filepath.Join("dir", "c"), "/abs/token"}); fmt.Sprint(paths) != want {
 		t.Errorf("secrets are in %v, want %v", paths, want)
 	}
-	if w.Secrets[0].Env() != "A" || w.Allow[0].String() != "10.1.2.3/32" || w.Allow[1].String() != "10.0.0.0/8" {
-		t.Errorf("got secrets %v, networks %v", w.Secrets[0].Env(), w.Allow)
+	if w.Secrets[0].env != "A" || w.Allow[0].String() != "10.1.2.3/32" || w.Allow[1].String() != "10.0.0.0/8" {
+		t.Errorf("got secrets %v, networks %v", w.Secrets[0].env, w.Allow)
 	}
 }
 

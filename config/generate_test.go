@@ -133,8 +133,8 @@ func manual(t *testing.T, c comments) []byte {
 	manualKeys(t, &b, c, root, "The file")
 	manualTables(t, &b, c, root, "")
 	b.WriteString("## What `relgate check` reports\n\nThe id stands in brackets behind each message.\n\n| id | |\n|---|---|\n")
-	for _, l := range Lints() {
-		fmt.Fprintf(&b, "| `%s` | %s |\n", l.ID, l.Meaning)
+	for _, l := range lints() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", l.id, l.meaning)
 	}
 	return b.Bytes()
 }
@@ -378,10 +378,10 @@ func TestSchemaIsJSON(t *testing.T) {
 // kind in the manual is shown.
 func TestLintsAreThoseThatAreReported(t *testing.T) {
 	var known []string
-	for _, l := range Lints() {
-		known = append(known, l.ID)
-		if !strings.HasSuffix(l.Meaning, ".") {
-			t.Errorf("%s: %q is no sentence", l.ID, l.Meaning)
+	for _, l := range lints() {
+		known = append(known, l.id)
+		if !strings.HasSuffix(l.meaning, ".") {
+			t.Errorf("%s: %q is no sentence", l.id, l.meaning)
 		}
 	}
 	if !slices.IsSorted(known) {
@@ -401,12 +401,12 @@ func TestLintsAreThoseThatAreReported(t *testing.T) {
 	}
 	for id := range shown {
 		if !slices.Contains(known, id) {
-			t.Errorf("%s is reported and not in Lints", id)
+			t.Errorf("%s is reported and not in lints", id)
 		}
 	}
 	for _, id := range known {
 		if !shown[id] {
-			t.Errorf("%s is in Lints, and no broken config shows it", id)
+			t.Errorf("%s is in lints, and no broken config shows it", id)
 		}
 	}
 }

@@ -55,13 +55,6 @@ func (s Secret) IsZero() bool { return s == Secret{} }
 // Inline reports whether the secret stands in the config itself.
 func (s Secret) Inline() bool { return s.inline != "" }
 
-// File is the path of the secret's file, empty when it is kept elsewhere.
-func (s Secret) File() string { return s.file }
-
-// Env is the name of the secret's environment variable, empty when it is kept
-// elsewhere.
-func (s Secret) Env() string { return s.env }
-
 // String is "[secret]".
 func (s Secret) String() string { return "[secret]" }
 

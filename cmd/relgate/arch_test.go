@@ -118,7 +118,7 @@ var pure = []string{
 var pureToo = []string{module + "/rules", module + "/evaluator/evidence", module + "/evaluator/datapoints", module + "/evaluator"}
 
 // arithmetic lists what evaluator/evidence may use beside the standard library.
-var arithmetic = []string{"gonum.org/v1/gonum/mathext", "gonum.org/v1/gonum/stat/distuv"}
+var arithmetic = []string{"gonum.org/v1/gonum/mathext"}
 
 // isPure reports whether a package's files are held to have no effects.
 func isPure(dir string) bool {

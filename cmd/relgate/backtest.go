@@ -16,7 +16,7 @@ import (
 
 	"github.com/relgate/relgate"
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/backtest"
+	"github.com/relgate/relgate/evaluator/lab/backtest"
 	"github.com/relgate/relgate/rules"
 )
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/backtest"
+	"github.com/relgate/relgate/evaluator/lab/backtest"
 	"github.com/relgate/relgate/rules"
 )
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator/backtest"
+	"github.com/relgate/relgate/evaluator/lab/backtest"
 	"github.com/relgate/relgate/rules"
 )
 

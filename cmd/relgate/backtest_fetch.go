@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/backtest"
+	"github.com/relgate/relgate/evaluator/lab/backtest"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/simulator"

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/backtest"
+	"github.com/relgate/relgate/evaluator/lab/backtest"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 )

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator/backtest"
+	"github.com/relgate/relgate/evaluator/lab/backtest"
 )
 
 //go:embed backtest.html

@@ -13,7 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/backtest"
+	"github.com/relgate/relgate/evaluator/lab/backtest"
 	"github.com/relgate/relgate/rules"
 )
 

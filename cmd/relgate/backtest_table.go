@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/relgate/relgate/evaluator/backtest"
+	"github.com/relgate/relgate/evaluator/lab/backtest"
 )
 
 // mostFirings is how many firings of one plan the table lists.

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/simulation"
+	"github.com/relgate/relgate/evaluator/lab/simulation"
 	"github.com/relgate/relgate/rules"
 )
 

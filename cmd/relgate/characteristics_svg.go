@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator/simulation"
+	"github.com/relgate/relgate/evaluator/lab/simulation"
 )
 
 // The measures of the drawing, in pixels.

@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/relgate/relgate/evaluator/simulation"
+	"github.com/relgate/relgate/evaluator/lab/simulation"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/power"
+	"github.com/relgate/relgate/evaluator/lab/power"
 )
 
 // planForecast is what the rules of a plan can decide.
@@ -22,7 +22,7 @@ func forecast(cfg *config.Config, problems []config.Problem) ([]planForecast, []
 	all := []planForecast{}
 	for _, plan := range cfg.Plans {
 		lines := power.Forecast(plan)
-		problems = cfg.Locate(problems, plan, power.LintLines(plan, lines))
+		problems = cfg.Locate(problems, plan, power.Lint(plan, lines))
 		if len(lines) > 0 {
 			all = append(all, planForecast{plan.Name, lines})
 		}

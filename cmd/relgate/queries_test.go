@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/relgate/relgate/exporters/prom"
 )
 
 // Every query in the documents is one, and names metrics that there are.
@@ -22,7 +20,8 @@ func TestTheQueriesInTheDocumentsParse(t *testing.T) {
 	pages = append(pages, filepath.Join(root, "README.md"))
 	var b strings.Builder
 	b.WriteString("groups:\n- name: docs\n  rules:\n")
-	found := map[string]bool{}
+	found, known := map[string]bool{}, metrics(t)
+	isMetric := func(name string) bool { _, ok := known[name]; return ok }
 	for _, page := range pages {
 		for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(readText(t, page), -1) {
 			query := strings.ReplaceAll(m[1], `\|`, "|")
@@ -50,8 +49,19 @@ func TestTheQueriesInTheDocumentsParse(t *testing.T) {
 	promtool(t, "check", "rules", path)
 }
 
-func isMetric(name string) bool {
-	return slices.ContainsFunc(prom.Metrics(), func(m prom.Metric) bool { return m.Name == name })
+// metrics is every metric with its labels, as docs/metrics.md has them. A test of
+// exporters/prom holds that page to the code.
+func metrics(t *testing.T) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	row := regexp.MustCompile("(?m)^\\| `(relgate_[a-z_]+)` \\| [a-z]+ \\| ([^|]*) \\|")
+	for _, m := range row.FindAllStringSubmatch(readText(t, filepath.Join(root, "docs", "metrics.md")), -1) {
+		out[m[1]] = strings.Fields(strings.ReplaceAll(m[2], "`", ""))
+	}
+	if len(out) < 80 {
+		t.Fatalf("docs/metrics.md lists %d metrics: is its table read wrongly?", len(out))
+	}
+	return out
 }
 
 // panelQueries is the queries for panels in docs/operations.md that have an answer at

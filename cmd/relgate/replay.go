@@ -9,8 +9,8 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/evaluator/lab/scenario"
 	"github.com/relgate/relgate/evaluator/replay"
-	"github.com/relgate/relgate/evaluator/scenario"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )

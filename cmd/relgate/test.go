@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator/scenario"
+	"github.com/relgate/relgate/evaluator/lab/scenario"
 	"github.com/relgate/relgate/rules"
 )
 

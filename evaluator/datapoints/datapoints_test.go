@@ -12,6 +12,11 @@ import (
 // retain stands for the state before.
 const retain = "retain"
 
+var (
+	everySlot  = []datapoints.Slot{datapoints.Absent, datapoints.Good, datapoints.Breach}
+	everyState = []datapoints.State{datapoints.InsufficientData, datapoints.OK, datapoints.Alarm}
+)
+
 // published is Amazon's two tables: what to fill, and the state in each mode.
 var published = []struct {
 	m      int
@@ -35,7 +40,7 @@ func TestPublishedTables(t *testing.T) {
 	for _, row := range published {
 		spec := datapoints.Spec{M: row.m, N: 3}
 		for i, mode := range datapoints.Modes() {
-			for _, was := range datapoints.States() {
+			for _, was := range everyState {
 				want := row.states[i]
 				if want == retain {
 					want = was.String()
@@ -128,10 +133,10 @@ type drawn struct {
 func draw(t *rapid.T) drawn {
 	n := rapid.IntRange(1, 6).Draw(t, "N")
 	return drawn{
-		slots: rapid.SliceOfN(rapid.SampledFrom(datapoints.Slots()), 0, n+4).Draw(t, "slots"),
+		slots: rapid.SliceOfN(rapid.SampledFrom(everySlot), 0, n+4).Draw(t, "slots"),
 		spec:  datapoints.Spec{M: rapid.IntRange(1, n).Draw(t, "M"), N: n},
 		mode:  rapid.SampledFrom(datapoints.Modes()).Draw(t, "missing"),
-		was:   rapid.SampledFrom(datapoints.States()).Draw(t, "was"),
+		was:   rapid.SampledFrom(everyState).Draw(t, "was"),
 	}
 }
 
@@ -210,7 +215,7 @@ func TestOnlyIgnoreRetains(t *testing.T) {
 		if got.Retained && (d.mode != datapoints.Ignore || got.State != d.was) {
 			t.Fatalf("%+v => %+v", d, got)
 		}
-		for _, d.was = range datapoints.States() {
+		for _, d.was = range everyState {
 			if again := d.evaluate(); !got.Retained && again != got {
 				t.Fatalf("%+v => %+v, and %+v otherwise", d, again, got)
 			}
@@ -260,7 +265,7 @@ func TestModesAreOrdered(t *testing.T) {
 func TestSlideIsEvaluateAtEachEnd(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
-		d.slots = rapid.SliceOfN(rapid.SampledFrom(datapoints.Slots()), 0, 40).Draw(t, "series")
+		d.slots = rapid.SliceOfN(rapid.SampledFrom(everySlot), 0, 40).Draw(t, "series")
 		all := datapoints.Slide(nil, d.slots, d.spec, d.mode, d.was)
 		if len(all) != len(d.slots) {
 			t.Fatalf("%d results for %d periods", len(all), len(d.slots))
@@ -350,14 +355,14 @@ func TestNames(t *testing.T) {
 			t.Errorf("%v reads back as %v", v, back)
 		}
 	}
-	for _, v := range datapoints.States() {
+	for _, v := range everyState {
 		text, err := v.MarshalText()
 		var back datapoints.State = 99
 		if err != nil || back.UnmarshalText(text) != nil || back != v {
 			t.Errorf("%v reads back as %v", v, back)
 		}
 	}
-	for _, v := range datapoints.Slots() {
+	for _, v := range everySlot {
 		text, err := v.MarshalText()
 		var back datapoints.Slot = 99
 		if err != nil || back.UnmarshalText(text) != nil || back != v {
@@ -391,7 +396,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	for _, spec := range []datapoints.Spec{{M: 3, N: 5}, {M: 600, N: 1440}} {
 		series := make([]datapoints.Slot, spec.Range())
 		for i := range series {
-			series[i] = datapoints.Slots()[i%3]
+			series[i] = everySlot[i%3]
 		}
 		b.Run(spec.String(), func(b *testing.B) {
 			for b.Loop() {

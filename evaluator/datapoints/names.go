@@ -56,12 +56,6 @@ func parse[T ~uint8](what string, names []string, text []byte, into *T) error {
 	return nil
 }
 
-// Slots, States and Modes list every value in order.
-func Slots() []Slot { return []Slot{Absent, Good, Breach} }
-
-// States lists every State in order.
-func States() []State { return []State{InsufficientData, OK, Alarm} }
-
 // Modes lists every Mode in order.
 func Modes() []Mode { return []Mode{Missing, Ignore, Breaching, NotBreaching} }
 

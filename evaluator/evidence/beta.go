@@ -107,32 +107,6 @@ func bisect(lo, hi float64, beyond func(float64) bool) float64 {
 	}
 }
 
-// LogBetaTruncated is the log e-value of x bad among n events against "the
-// rate is at most p0", with the alternatives mixed by Beta(a, b) cut off to
-// (p0, 1]: Robbins' mixture (1970) with a continuous weight. With a = b = 1/2
-// it needs no idea of the size of a fault.
-//
-// It is 0 (no evidence) for impossible counts, p0 outside (0, 1), or a or b not
-// positive and finite.
-func LogBetaTruncated(x, n, p0, a, b float64) float64 {
-	x, n, ok := counts(x, n)
-	if !ok || !inside(p0) || !shape(a) || !shape(b) {
-		return 0
-	}
-	return orZero(logBetaAbove(p0, x+a, n-x+b) - logBetaAbove(p0, a, b))
-}
-
-// logBetaAbove is log of the integral of t^(a-1) (1-t)^(b-1) over [p, 1], less
-// a log p + b log(1-p). In the difference of two of them the powers of p cancel,
-// except for the null's likelihood.
-func logBetaAbove(p, a, b float64) float64 {
-	if lowerIsNearer(p, a, b) {
-		_, upper := logBetaTails(p, a, b)
-		return upper - logBetaDensity(p, a, b)
-	}
-	return logUpperFraction(p, a, b)
-}
-
 // shape says whether v may be a parameter of a beta distribution.
 func shape(v float64) bool { return v > 1e-9 && v < 1e9 }
 

@@ -11,7 +11,7 @@ func (t *Test) Clustered(c float64) *Test {
 		return t
 	}
 	d := *t
-	for j := range d.rates {
+	for j := range d.bad {
 		d.bad[j] /= c
 		d.good[j] /= c
 		d.badMid[j] /= c

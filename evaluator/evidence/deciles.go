@@ -1,10 +1,6 @@
 package evidence
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/mathext"
-)
+import "math"
 
 // SmallCell is the number of events below which a cell of Deciles is reported as
 // small: its share is too uncertain for comparisons.
@@ -24,12 +20,10 @@ type Disparity struct {
 	// UpperPass is an upper bound of the true gap at level alpha (pass).
 	UpperPass float64
 
-	Chi2, Chi2P float64 // Pearson's test of "no difference at all"
-	Tau         float64 // standard deviation of the true rates between groups
-	Shrunken    float64 // gap of the rates, each pulled to the mean: nearly unbiased
-	Expected    float64 // mean of Gap if the groups did not differ at all
-	Small       []int   // groups with fewer than SmallCell events
-	Silent      []int   // groups without events, or with impossible counts
+	Shrunken float64 // gap of the rates, each pulled to the mean: nearly unbiased
+	Expected float64 // mean of Gap if the groups did not differ at all
+	Small    []int   // groups with fewer than SmallCell events
+	Silent   []int   // groups without events, or with impossible counts
 }
 
 // cell is one group with events.
@@ -45,10 +39,10 @@ type cell struct {
 // the upper bound is the greatest at alphaPass itself, since all pairs must be
 // near (intersection-union, Berger 1982).
 //
-// Tau is by DerSimonian and Laird (1986), where a group whose share is 0 or 1
-// has the variance of (x+1/2)/(n+1); Shrunken pulls each rate to the mean by
-// the root of the share of Tau² in its variance (Louis 1984), so that the
-// spread of the estimates is that of the true rates.
+// Shrunken pulls each rate to the mean by the root of the share that the spread
+// of the true rates has in its variance (Louis 1984), so that the spread of the
+// estimates is that of the true rates. It is estimated by DerSimonian and Laird
+// (1986), where a group whose share is 0 or 1 has the variance of (x+1/2)/(n+1).
 //
 // A group without events, or with impossible counts, is Silent: the bounds do not
 // cover it, so UpperPass is 1. With fewer than two other groups, or
@@ -56,13 +50,12 @@ type cell struct {
 // half counts as a half.
 func Deciles(x, n []float64, alphaFail, alphaPass float64) Disparity {
 	cells, d := cellsOf(x, n)
-	d.Chi2P, d.LowerFail, d.UpperPass = 1, -1, 1
+	d.LowerFail, d.UpperPass = -1, 1
 	if len(cells) < 2 {
 		return d
 	}
 	d.extremes(cells)
-	d.homogeneity(cells)
-	d.between(cells)
+	d.Shrunken = shrunken(cells, between(cells))
 	if inside(alphaFail) {
 		d.fail(cells, alphaFail)
 	}
@@ -117,19 +110,6 @@ func pooled(cells []cell) float64 {
 	return x / n
 }
 
-// homogeneity is Pearson's chi-squared test (1900).
-func (d *Disparity) homogeneity(cells []cell) {
-	p := pooled(cells)
-	if !inside(p) {
-		return
-	}
-	for _, c := range cells {
-		diff := c.x - c.n*p
-		d.Chi2 += diff * diff / (c.n * p * (1 - p))
-	}
-	d.Chi2P = clamp(mathext.GammaIncRegComp(float64(len(cells)-1)/2, d.Chi2/2), 0, 1)
-}
-
 // variance is the sampling variance of the cell's share, never 0.
 func (c cell) variance() float64 {
 	p := c.p
@@ -139,8 +119,8 @@ func (c cell) variance() float64 {
 	return max(p*(1-p), 1e-18) / c.n
 }
 
-// between estimates the spread of the true rates and shrinks the gap to it.
-func (d *Disparity) between(cells []cell) {
+// between estimates the variance of the true rates between the cells.
+func between(cells []cell) float64 {
 	w, w2, wp := 0.0, 0.0, 0.0
 	for _, c := range cells {
 		v := 1 / c.variance()
@@ -150,15 +130,15 @@ func (d *Disparity) between(cells []cell) {
 	for _, c := range cells {
 		q += (c.p - wp/w) * (c.p - wp/w) / c.variance()
 	}
-	tau2 := 0.0
-	if spare := w - w2/w; spare > 0 {
-		tau2 = max(0, (q-float64(len(cells)-1))/spare)
+	spare := w - w2/w
+	if !(spare > 0) {
+		return 0
 	}
-	d.Tau = math.Sqrt(tau2)
-	d.Shrunken = shrunken(cells, tau2)
+	return max(0, (q-float64(len(cells)-1))/spare)
 }
 
-// shrunken is the gap of the rates, pulled to their weighted mean.
+// shrunken is the gap of the rates, pulled to their weighted mean, where tau2 is
+// the variance of the true rates.
 func shrunken(cells []cell, tau2 float64) float64 {
 	w, wp := 0.0, 0.0
 	for _, c := range cells {
@@ -211,21 +191,6 @@ func wilsonAll(cells []cell, alpha float64) (lo, hi []float64) {
 		lo, hi = append(lo, l), append(hi, h)
 	}
 	return lo, hi
-}
-
-// Newcombe is the interval for the difference of two shares x1/n1 - x2/n2, two
-// Wilson intervals at conf combined (Newcombe 1998, method 10). It is [-1, 1] if
-// a side has no events, counts are impossible, or conf is not in (0, 1).
-func Newcombe(x1, n1, x2, n2, conf float64) (lo, hi float64) {
-	x1, n1, ok1 := counts(x1, n1)
-	x2, n2, ok2 := counts(x2, n2)
-	if !ok1 || !ok2 || !inside(conf) {
-		return -1, 1
-	}
-	l1, h1 := Wilson(x1, n1, conf)
-	l2, h2 := Wilson(x2, n2, conf)
-	p1, p2 := x1/n1, x2/n2
-	return p1 - p2 - math.Hypot(p1-l1, h2-p2), p1 - p2 + math.Hypot(h1-p1, p2-l2)
 }
 
 // ExpectedNormalRange is the mean of the range (greatest minus smallest) of k

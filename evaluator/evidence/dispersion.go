@@ -1,7 +1,7 @@
 package evidence
 
-// Spread is the sums over periods that Pearson's dispersion needs. With them it
-// can be computed without the periods. The zero value has seen none.
+// Spread is the sums over periods that Pearson's dispersion needs, so that the
+// periods themselves need not be kept. The zero value has seen none.
 type Spread struct {
 	N, Bad float64 // events and bad events
 	Square float64 // sum of Bad²/N
@@ -36,24 +36,3 @@ func (s Spread) Raw() float64 {
 
 // Phi is Raw, at least 1: a release gets no credit for failing evenly.
 func (s Spread) Phi() float64 { return max(1, s.Raw()) }
-
-// Dispersion is Pearson's dispersion of the minutes, and the same at least 1.
-// See [Spread.Raw] for its source and for its value where it is undefined.
-func Dispersion(n, x []float64) (raw, phi float64) {
-	var s Spread
-	for t := range min(len(n), len(x)) {
-		s.Add(Minute{N: n[t], Bad: x[t]})
-	}
-	if s.Looks < 2 || !(s.Bad > 0) || !(s.Bad < s.N) {
-		return 0, 1
-	}
-	p := s.Bad / s.N
-	for t := range min(len(n), len(x)) {
-		if bad, all, ok := counts(x[t], n[t]); ok {
-			d := bad - all*p
-			raw += d * d / (all * p * (1 - p))
-		}
-	}
-	raw /= float64(s.Looks - 1)
-	return raw, max(1, raw)
-}

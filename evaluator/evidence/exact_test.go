@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"math"
-	"math/big"
 	"slices"
 	"testing"
 
@@ -39,12 +38,8 @@ func TestMeanUnderNull(t *testing.T) {
 		}{
 			{"LogGrid", atMost(.05), func(x float64) float64 { return LogGrid(x, float64(n), .05, p[:], rateWeights[:]) }},
 			{"LogGrid below", atLeast(.05), func(x float64) float64 { return LogGrid(x, float64(n), .05, below, passWeights[:]) }},
-			{"LogBetaTruncated", atMost(.05), func(x float64) float64 { return LogBetaTruncated(x, float64(n), .05, .5, .5) }},
 			{"PassLogE", atLeast(.05), func(x float64) float64 { return PassLogE(x, float64(n), .05, 1) }},
 			{"PassLogE clustered", atLeast(.05), func(x float64) float64 { return PassLogE(x, float64(n), .05, 3) }},
-			{"MinuteBets", atMost(.05), func(x float64) float64 {
-				return MinuteBets([]float64{float64(n)}, []float64{x}, .05, betFracs[:])
-			}},
 		} {
 			for q := 0.005; q < 1; q += .005 {
 				if got := mean(n, q, c.logE); c.ok(q) && got > 1+1e-9 {
@@ -180,55 +175,6 @@ func TestRatingMeanUnderNull(t *testing.T) {
 		}
 		if mu <= mu0 && above > 1+1e-9 {
 			t.Errorf("mean of RatingAbove(%v) at a mean rating of %v = %v", mu0, mu, above)
-		}
-	})
-}
-
-// ratio is the likelihood ratio of p against p0 in rational arithmetic.
-func ratio(x, n int64, p, p0 *big.Rat) *big.Rat {
-	one, r := big.NewRat(1, 1), big.NewRat(1, 1)
-	bad := new(big.Rat).Quo(p, p0)
-	good := new(big.Rat).Quo(new(big.Rat).Sub(one, p), new(big.Rat).Sub(one, p0))
-	for range x {
-		r.Mul(r, bad)
-	}
-	for range n - x {
-		r.Mul(r, good)
-	}
-	return r
-}
-
-// The recursion with the worst minute dropped is, in rational arithmetic, the
-// smallest of the sums that leave one minute out or none.
-func TestDropWorstExact(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		minutes := drawMinutes(t, 1)
-		p0, p := big.NewRat(1, 64), big.NewRat(5, 64)
-		start := Start{Window: 33, First: .5}
-		n, x := make([]float64, len(minutes)), make([]float64, len(minutes))
-		for i, m := range minutes {
-			n[i], x[i] = m.N, m.Bad
-		}
-		sum := func(skip int) *big.Rat {
-			s := new(big.Rat)
-			for i := range n {
-				s.Add(s, new(big.Rat).SetFloat64(start.Weight(i)))
-				if i != skip {
-					s.Mul(s, ratio(int64(x[i]), int64(n[i]), p, p0))
-				}
-			}
-			return s
-		}
-		want := sum(-1)
-		for i := range n {
-			if s := sum(i); s.Cmp(want) < 0 {
-				want = s
-			}
-		}
-		path := LRPath(n, x, 1./64, []float64{5. / 64}, []float64{1}, start, true)
-		f, _ := want.Float64()
-		if got := path[len(path)-1]; math.Abs(got-math.Log(f)) > 1e-9*(1+math.Abs(got)) {
-			t.Errorf("LRPath without the worst minute = %v, want log %v = %v", got, f, math.Log(f))
 		}
 	})
 }

@@ -31,7 +31,7 @@ func TestDecilesTells(t *testing.T) {
 	if d.UpperPass != 1 {
 		t.Errorf("UpperPass with a silent group = %v, want 1: it is not known", d.UpperPass)
 	}
-	if !(d.LowerFail > .15 && d.LowerFail < d.Gap && d.Tau > 0 && d.Shrunken < d.Gap) {
+	if !(d.LowerFail > .15 && d.LowerFail < d.Gap && d.Shrunken > 0 && d.Shrunken < d.Gap) {
 		t.Errorf("a true difference is lost: %+v", d)
 	}
 	if one := Deciles([]float64{3}, []float64{40}, .05, .05); one.UpperPass != 1 || one.LowerFail != -1 {
@@ -80,31 +80,6 @@ func truth(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// Swapping the samples mirrors the test, and the exact and the normal p-value
-// agree where both are accurate.
-func TestMannWhitneyMirrors(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	for range 5 {
-		x, y := make([]float64, 16+r.IntN(8)), make([]float64, 16+r.IntN(8))
-		for i := range x {
-			x[i] = math.Round(8*r.NormFloat64()) / 4
-		}
-		for i := range y {
-			y[i] = math.Round(8*r.NormFloat64())/4 + .25
-		}
-		a, b := MannWhitney(x, y), MannWhitney(y, x)
-		if a.U+b.U != float64(len(x)*len(y)) || math.Abs(a.TwoSided-b.TwoSided) > 1e-12 || math.Abs(a.Shift+b.Shift) > 1e-12 || math.Abs(a.Delta+b.Delta) > 1e-12 {
-			t.Errorf("%v against %v: %+v, mirrored %+v", x, y, a, b)
-		}
-		if !a.Exact || math.Abs(a.Greater-a.NormalGreater) > .01 {
-			t.Errorf("%d against %d values: exact %v, normal %v", len(x), len(y), a.Greater, a.NormalGreater)
-		}
-	}
-	if big := MannWhitney(same(1, 40), same(2, 40)); big.Exact || big.Greater != big.NormalGreater {
-		t.Errorf("80 values: %+v, want the normal p-values", big)
-	}
 }
 
 // The interval of a mean rating holds the mean of its posterior and narrows.

@@ -6,24 +6,10 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// The intervals below hold for one planned look, such as the end of a window. For
-// continuous watching use ConfidenceSequence. All are two-sided, with (1-conf)/2
-// left out on each side, for x bad among n events. They are [0, 1] (nothing is
-// known) for n = 0, impossible counts, or a conf outside (0, 1). They are exact
-// to ten digits up to n = 10^9 at least.
-
-// Wilson is the score interval, without correction for continuity (Wilson
-// 1927, "Probable inference, the law of succession, and statistical
-// inference"). Its coverage is near conf on average.
-func Wilson(x, n, conf float64) (lo, hi float64) {
-	if !inside(conf) {
-		return 0, 1
-	}
-	return wilsonZ(x, n, -normalQuantile((1-conf)/2))
-}
-
-// wilsonZ is Wilson's interval at z standard errors. The lower end comes from
-// the product of the two roots, which does not cancel.
+// wilsonZ is the score interval at z standard errors for x bad among n events,
+// without correction for continuity (Wilson 1927, "Probable inference, the law of
+// succession, and statistical inference"). The lower end comes from the product of
+// the two roots, which does not cancel. It is [0, 1] for n = 0 or impossible counts.
 func wilsonZ(x, n, z float64) (lo, hi float64) {
 	x, n, ok := counts(x, n)
 	if !ok {
@@ -41,8 +27,14 @@ func wilsonZ(x, n, z float64) (lo, hi float64) {
 	return lo, hi
 }
 
-// ClopperPearson is the exact interval: its coverage is at least conf for
-// every true rate (Clopper and Pearson 1934).
+// ClopperPearson is the exact interval for x bad among n events: its coverage is
+// at least conf for every true rate (Clopper and Pearson 1934), with at most
+// (1-conf)/2 left out on each side. It holds for one planned look, such as the end
+// of a window; for continuous watching use ConfidenceSequence. It is exact to ten
+// digits up to n = 10^9 at least.
+//
+// It is [0, 1] (nothing is known) for n = 0, impossible counts, or a conf outside
+// (0, 1).
 func ClopperPearson(x, n, conf float64) (lo, hi float64) {
 	x, n, ok := counts(x, n)
 	if !ok || !inside(conf) {
@@ -57,20 +49,6 @@ func ClopperPearson(x, n, conf float64) (lo, hi float64) {
 		hi = betaQuantile(x+1, n-x, tail, true)
 	}
 	return min(lo, hi), hi
-}
-
-// Jeffreys is the equal-tailed credible interval of Beta(x+1/2, n-x+1/2)
-// (Brown, Cai and DasGupta 2001, "Interval estimation for a binomial
-// proportion"), without their change at x = 0 and x = n, so that its ends are
-// never 0 or 1.
-func Jeffreys(x, n, conf float64) (lo, hi float64) {
-	x, n, ok := counts(x, n)
-	if !ok || !inside(conf) {
-		return 0, 1
-	}
-	tail := (1 - conf) / 2
-	hi = betaQuantile(x+.5, n-x+.5, tail, true)
-	return min(betaQuantile(x+.5, n-x+.5, tail, false), hi), hi
 }
 
 // normalQuantile is the quantile of the standard normal distribution, with

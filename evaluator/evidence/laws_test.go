@@ -18,16 +18,19 @@ func drawMinutes(t *rapid.T, least int) []Minute {
 	}), least, 30).Draw(t, "minutes")
 }
 
-// drawTest draws a test with any two thresholds.
-func drawTest(t *rapid.T) *Test {
-	limit := rapid.Float64Range(1e-4, .9).Draw(t, "limit")
-	return NewTest(limit, rapid.Float64Range(limit, .95).Draw(t, "trigger"))
+// drawRates draws a limit and a trigger.
+func drawRates(t *rapid.T) (limit, trigger float64) {
+	limit = rapid.Float64Range(1e-4, .9).Draw(t, "limit")
+	return limit, rapid.Float64Range(limit, .95).Draw(t, "trigger")
 }
+
+// drawTest draws a test with any two thresholds.
+func drawTest(t *rapid.T) *Test { return NewTest(drawRates(t)) }
 
 // run feeds minutes with even start weights, those without events included.
 func run(test *Test, minutes []Minute) (tr Track) {
 	for i, m := range minutes {
-		test.Look(&tr, int64(i), m, Start{Window: len(minutes) + 1, First: .5}.Weight(i))
+		test.Look(&tr, int64(i), m, start{len(minutes) + 1, .5}.weight(i))
 	}
 	return tr
 }
@@ -96,7 +99,8 @@ func TestSplitChangesNothing(t *testing.T) {
 // One more bad event, instead of a good one or in addition, never lowers anything.
 func TestMoreBadNeverLowers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		test, minutes := drawTest(t), drawMinutes(t, 1)
+		limit, trigger := drawRates(t)
+		test, minutes := NewTest(limit, trigger), drawMinutes(t, 1)
 		k := rapid.IntRange(0, len(minutes)-1).Draw(t, "minute")
 		worse := append([]Minute(nil), minutes...)
 		if rapid.Bool().Draw(t, "besides") {
@@ -115,7 +119,7 @@ func TestMoreBadNeverLowers(t *testing.T) {
 				t.Errorf("evidence %d fell from %v to %v with one more bad event", i, before[i], after[i])
 			}
 		}
-		if x, n := b.Bad, b.N; PassLogE(x, n, test.Limit(), 1) > PassLogE(x-1, n, test.Limit(), 1)+rounding {
+		if x, n := b.Bad, b.N; PassLogE(x, n, limit, 1) > PassLogE(x-1, n, limit, 1)+rounding {
 			t.Errorf("PassLogE rose with one more bad event at %v of %v", x, n)
 		}
 	})
@@ -183,9 +187,32 @@ func TestSpreadIsDispersion(t *testing.T) {
 			s.Add(m)
 			n, x = append(n, m.N), append(x, m.Bad)
 		}
-		raw, phi := Dispersion(n, x)
-		if math.Abs(s.Raw()-raw) > 1e-9*(1+raw) || math.Abs(s.Phi()-phi) > 1e-9*phi {
-			t.Errorf("Spread gives %v and %v, Dispersion %v and %v", s.Raw(), s.Phi(), raw, phi)
+		raw := dispersion(n, x)
+		if phi := max(1, raw); math.Abs(s.Raw()-raw) > 1e-9*(1+raw) || math.Abs(s.Phi()-phi) > 1e-9*phi {
+			t.Errorf("Spread gives %v and %v, the formula %v and %v", s.Raw(), s.Phi(), raw, phi)
 		}
 	})
+}
+
+// dispersion is Pearson's chi-squared of the minutes over its degrees of freedom,
+// by its definition, and 0 where it is undefined.
+func dispersion(n, x []float64) (raw float64) {
+	all, bad, looks := 0.0, 0.0, 0.0
+	for t := range n {
+		all, bad = all+n[t], bad+x[t]
+		if n[t] > 0 {
+			looks++
+		}
+	}
+	p := bad / all
+	if looks < 2 || !inside(p) {
+		return 0
+	}
+	for t := range n {
+		if n[t] > 0 {
+			d := x[t] - n[t]*p
+			raw += d * d / (n[t] * p * (1 - p))
+		}
+	}
+	return raw / (looks - 1)
 }

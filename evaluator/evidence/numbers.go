@@ -68,6 +68,15 @@ func xlog1m(x, v float64) float64 {
 	return x * math.Log1p(-v)
 }
 
+// logQuotient is log(v/w) for positive v and w, given v - w, which decides how
+// exact it is where they are close.
+func logQuotient(v, w, difference float64) float64 {
+	if math.Abs(difference) < w/2 {
+		return math.Log1p(difference / w)
+	}
+	return math.Log(v) - math.Log(w)
+}
+
 // inside says whether p is a probability that is neither 0 nor 1.
 func inside(p float64) bool { return p > 0 && p < 1 }
 

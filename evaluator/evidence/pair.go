@@ -47,7 +47,7 @@ const (
 var pairKeep = math.Exp2(-1. / 60)
 
 // Pair is the sequential test of a canary against the baseline beside it: its
-// null hypothesis is "in every minute the canary's bad rate is at most Delta
+// null hypothesis is "in every minute the canary's bad rate is at most delta
 // above the baseline's", whatever that rate is and however it changes. What
 // hits both, such as an outage of something they share, is not evidence.
 //
@@ -108,9 +108,6 @@ func (p *Pair) Clustered(cluster float64) *Pair {
 	}
 	return &c
 }
-
-// Delta is the difference that is tolerated.
-func (p *Pair) Delta() float64 { return p.delta }
 
 // Look adds one minute of both sides. omega is the part of the prior
 // probability that the fault begins with it, as in [Test.Look]. A minute in
@@ -187,7 +184,7 @@ func (p *Pair) LogE(tr *PairTrack) float64 { return mixed(tr.Looks, p.logW[:], t
 // supermartingale too (Jensen 1906), and wins no more than independent groups of phi
 // would. Larger groups mislead it.
 //
-// Both are for a Delta of 0. With another one, Confirm is LogE.
+// Both are for a delta of 0. With another one, Confirm is LogE.
 func (p *Pair) Confirm(tr *PairTrack) float64 {
 	if p.delta != 0 {
 		return p.LogE(tr)

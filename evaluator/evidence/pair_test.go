@@ -37,10 +37,10 @@ func (w world) gap(p float64) float64 {
 
 // firstFire is the minute in which the pair reaches 1/alpha, or limit+1.
 func firstFire(w world, limit int, perMinute, canary, baseline float64) int {
-	p, start := NewPair(0), Start{Window: limit, First: .5}
+	p, from := NewPair(0), start{limit, .5}
 	var tr PairTrack
 	for m := range limit {
-		p.Look(&tr, w.minute(perMinute, canary), w.minute(9*perMinute, baseline), start.Weight(m))
+		p.Look(&tr, w.minute(perMinute, canary), w.minute(9*perMinute, baseline), from.weight(m))
 		if p.LogE(&tr) >= math.Log(100) {
 			return m + 1
 		}
@@ -92,7 +92,7 @@ func TestPairSharedOutage(t *testing.T) {
 			if m >= 60 && m < 75 {
 				rate = .1
 			}
-			p.Look(&tr, w.minute(12, rate), w.minute(108, rate), Start{Window: 240, First: .5}.Weight(m))
+			p.Look(&tr, w.minute(12, rate), w.minute(108, rate), start{240, .5}.weight(m))
 			top = max(top, p.LogE(&tr))
 		}
 		fired += int(truth(top >= math.Log(100)))
@@ -120,8 +120,8 @@ func TestPairClustered(t *testing.T) {
 	if a, b, c := confirm(1), confirm(20), confirm(math.Inf(1)); !(a > b && b > c && c > -.1) {
 		t.Errorf("evidence %v, in clusters of 20 %v, in one cluster %v", a, b, c)
 	}
-	if d := NewPair(.01); d.Clustered(7).Delta() != .01 {
-		t.Errorf("the difference became %v", d.Clustered(7).Delta())
+	if d := NewPair(.01); d.Clustered(7).delta != .01 {
+		t.Errorf("the difference became %v", d.Clustered(7).delta)
 	}
 }
 

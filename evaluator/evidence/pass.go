@@ -13,7 +13,7 @@ var (
 // that a release meets the rate p0, by LogGrid with alternatives p0/20, p0/5
 // and p0/2. A fractional x counts as the whole number above.
 //
-// phi is the factor by which bad events come in clusters (see Dispersion), by
+// phi is the factor by which bad events come in clusters (see [Spread.Phi]), by
 // which the log e-value is divided: E^(1/phi) is a supermartingale too (Jensen
 // 1906), and wins no more than independent clusters of phi would. A phi below
 // 1 is 1. At a given n each further bad event lowers it.
@@ -54,6 +54,20 @@ func NeedCleanToPass(p0, n, x, alpha, phi float64) (more float64, ok bool) {
 	return float64(k + 1), true
 }
 
+// last returns the greatest k of [lo, hi] for which holds is true; it is true
+// at lo and, once false, stays so.
+func last(lo, hi int, holds func(int) bool) int {
+	for lo < hi {
+		mid := lo + (hi-lo+1)/2
+		if holds(mid) {
+			lo = mid
+		} else {
+			hi = mid - 1
+		}
+	}
+	return lo
+}
+
 // CanPass says whether PassLogE would reach ln(1/alpha) if all the remaining
 // events were good. If not, it is certain now that this window cannot pass. It is
 // false if an argument is out of range.
@@ -62,34 +76,6 @@ func CanPass(p0, n, x, remaining, alpha, phi float64) bool {
 		return false
 	}
 	return PassLogE(x, n+remaining, p0, phi) >= -math.Log(alpha)
-}
-
-// NeedBadToFire is how many of the next k events must be bad for LogGrid, with
-// the Alternatives of trigger against limit, to reach ln(1/alpha), given x bad of
-// n so far. ok is false if even k are not enough, or an argument is out of range.
-func NeedBadToFire(limit, trigger, n, x, k, alpha float64) (bad float64, ok bool) {
-	k = math.Floor(k)
-	if !(n >= 0) || !(x >= 0) || !(k >= 0) || k > practical || !inside(limit) || !inside(alpha) {
-		return math.Inf(1), false
-	}
-	p, want := Alternatives(max(trigger, limit)), -math.Log(alpha)
-	fires := func(b int) bool {
-		return LogGrid(wholeDown(x)+float64(b), n+k, limit, p[:], rateWeights[:]) >= want
-	}
-	switch {
-	case fires(0):
-		return 0, true
-	case !fires(int(k)):
-		return math.Inf(1), false
-	}
-	return float64(last(0, int(k), func(b int) bool { return !fires(b) }) + 1), true
-}
-
-// TypicalToPass is the median number of events until PassLogE, looked at after
-// every event, excludes the rate p0 at level alpha, at a true bad rate of
-// trueRate. See SamplesToPass.
-func TypicalToPass(p0, trueRate, alpha float64) (samples int, ok bool) {
-	return SamplesToPass(p0, trueRate, alpha, .5)
 }
 
 // mostSamples is the longest run that SamplesToPass follows.

@@ -27,16 +27,16 @@ func TestSamplesToPass(t *testing.T) {
 		{.005, .001, 1228, 2857},
 		{.05, 0, 70, 70}, // slow requests behind a p95
 	} {
-		median, ok := TypicalToPass(c.p0, c.rate, .05)
+		median, ok := SamplesToPass(c.p0, c.rate, .05, .5)
 		p95, ok95 := SamplesToPass(c.p0, c.rate, .05, .95)
 		if median != c.median || p95 != c.p95 || !ok || !ok95 {
 			t.Errorf("below %v at a true %v: median %d, p95 %d, want %d and %d", c.p0, c.rate, median, p95, c.median, c.p95)
 		}
 	}
-	if n, ok := TypicalToPass(.01, .009, .05); ok {
+	if n, ok := SamplesToPass(.01, .009, .05, .5); ok {
 		t.Errorf("below 1 %% at a true 0.9 %%: %d, want never", n)
 	}
-	if n, ok := TypicalToPass(.01, .02, .05); ok {
+	if n, ok := SamplesToPass(.01, .02, .05, .5); ok {
 		t.Errorf("below 1 %% at a true 2 %%: %d, want never", n)
 	}
 }
@@ -72,60 +72,12 @@ func TestCanPass(t *testing.T) {
 	}
 }
 
-func TestNeedBadToFire(t *testing.T) {
-	// One crash in 40 sessions: three more in the next 40 would roll back.
-	if bad, ok := NeedBadToFire(.005, .02, 40, 1, 40, .01); bad != 3 || !ok {
-		t.Errorf("NeedBadToFire(1 crash of 40, next 40) = %v, %v, want 3", bad, ok)
-	}
-	if bad, ok := NeedBadToFire(.01, .03, 5000, 10, 1, .01); ok {
-		t.Errorf("NeedBadToFire(healthy, next 1) = %v, want none", bad)
-	}
-	if bad, ok := NeedBadToFire(.01, .03, 112, 7, 0, .01); bad != 0 || !ok {
-		t.Errorf("NeedBadToFire(7 of 112) = %v, %v, want 0: it fires already", bad, ok)
-	}
-}
-
 // The crashes of the design's table, against a healthy 0.5 %.
 func TestCrashTable(t *testing.T) {
 	p := Alternatives(.02)
 	for _, c := range []struct{ x, n, e, tol float64 }{{1, 40, 1.6, .05}, {2, 40, 11, .5}, {3, 40, 100, .5}, {2, 100, 2, .05}, {6, 200, 188, .5}, {10, 500, 224, .5}} {
 		if got := math.Exp(LogGrid(c.x, c.n, .005, p[:], rateWeights[:])); math.Abs(got-c.e) > c.tol {
 			t.Errorf("%v crashes of %v: e = %v, want %v", c.x, c.n, got, c.e)
-		}
-	}
-}
-
-func TestAlwaysValidP(t *testing.T) {
-	for _, c := range []struct{ logE, want float64 }{{math.Log(100), .01}, {-3, 1}, {0, 1}, {math.NaN(), 1}, {math.Inf(1), 0}} {
-		if got := AlwaysValidP(c.logE); math.Abs(got-c.want) > 1e-15 {
-			t.Errorf("AlwaysValidP(%v) = %v, want %v", c.logE, got, c.want)
-		}
-	}
-}
-
-func TestEBH(t *testing.T) {
-	for _, c := range []struct {
-		e    []float64
-		want []int
-	}{
-		{[]float64{1, 1, 1, 1}, nil},
-		{[]float64{1, 79, 1, 1}, nil},          // 4/0.05 = 80 for a single one
-		{[]float64{1, 80.1, 1, 1}, []int{1}},   //
-		{[]float64{41, 1, 41, 1}, []int{0, 2}}, // 40 each for two
-		{[]float64{20.1, 21, 22, 23}, []int{0, 1, 2, 3}},
-		{[]float64{math.NaN(), 90, 41, 0}, []int{1, 2}},
-	} {
-		logE := make([]float64, len(c.e))
-		for i, e := range c.e {
-			logE[i] = math.Log(e)
-		}
-		got := EBH(logE, .05)
-		same := len(got) == len(c.want)
-		for i := range got {
-			same = same && got[i] == c.want[i]
-		}
-		if !same {
-			t.Errorf("EBH(%v) = %v, want %v", c.e, got, c.want)
 		}
 	}
 }

@@ -34,8 +34,8 @@ func (m Minute) counted() (Minute, bool) {
 }
 
 // Test is the sequential test of one rule on counts, fixed for a release: its
-// null hypothesis is "the bad rate is at most Limit", its alternatives lie
-// above Trigger. Between the two is Wald's zone of indifference (Wald 1945,
+// null hypothesis is "the bad rate is at most the limit", its alternatives lie
+// above the trigger. Between the two is Wald's zone of indifference (Wald 1945,
 // "Sequential tests of statistical hypotheses"), which makes the test
 // fast: a release that meets its limit is protected, one beyond its trigger is
 // found, and one in between may end either way.
@@ -45,13 +45,10 @@ func (m Minute) counted() (Minute, bool) {
 //
 // A Test has no state; it may be shared.
 type Test struct {
-	limit, trigger, mid float64
-
-	rates    [alternatives]float64
 	logW     [alternatives]float64
 	bad      [alternatives]float64 // log(p_j/limit): what a bad event adds
 	good     [alternatives]float64 // log((1-p_j)/(1-limit)): what a good event adds
-	badMid   [alternatives]float64 // the same against mid
+	badMid   [alternatives]float64 // the same against the middle of limit and trigger
 	goodMid  [alternatives]float64
 	fracs    [bets]float64
 	logB     [bets]float64
@@ -108,10 +105,10 @@ type Track struct {
 	BadLooks uint32                // periods with at least one whole bad event
 	N, Bad   float64               // events and bad events, as counted
 	Most     float64               // bad events of the worst period
-	Square   float64               // sum of Bad²/N over the periods, for Dispersion
-	LR       [alternatives]float64 // log S_j of the likelihood ratio against Limit
+	Square   float64               // sum of Bad²/N over the periods; part of the stored form
+	LR       [alternatives]float64 // log S_j of the likelihood ratio against the limit
 	MB       [bets]float64         // log S_j of the betting on minutes
-	Mid      [alternatives]float64 // log S_j of the likelihood ratio against Mid
+	Mid      [alternatives]float64 // log S_j of the likelihood ratio against the middle of limit and trigger
 	Segments [alternatives]Segment
 
 	// Miss is the stretch that speaks most clearly of a release that misses its
@@ -132,12 +129,11 @@ func NewTest(limit, trigger float64) *Test {
 	}
 	limit = clamp(limit, 1e-9, .999)
 	trigger = clamp(trigger, limit, .999)
-	t := &Test{limit: limit, trigger: trigger, mid: limit + (trigger-limit)/2}
-	t.rates, t.fracs, t.perLimit = Alternatives(trigger), betFracs, 1/limit
-	for j, p := range t.rates {
+	t := &Test{fracs: betFracs, perLimit: 1 / limit}
+	for j, p := range Alternatives(trigger) {
 		t.logW[j] = math.Log(rateWeights[j])
-		t.bad[j], t.good[j] = steps(p, t.limit)
-		t.badMid[j], t.goodMid[j] = steps(p, t.mid)
+		t.bad[j], t.good[j] = steps(p, limit)
+		t.badMid[j], t.goodMid[j] = steps(p, limit+(trigger-limit)/2)
 	}
 	for j, w := range betWeights {
 		t.logB[j] = math.Log(w)
@@ -147,7 +143,7 @@ func NewTest(limit, trigger float64) *Test {
 
 // inert returns a test whose factors are all 1.
 func inert() *Test {
-	t := &Test{limit: 1, trigger: 1, mid: 1}
+	t := &Test{}
 	for j, w := range rateWeights {
 		t.logW[j] = math.Log(w)
 	}
@@ -176,15 +172,6 @@ func Alternatives(trigger float64) [alternatives]float64 {
 	left := (1 - t) / 34
 	return [alternatives]float64{t + left, t + 6*left, t + 10*left, t + 14*left}
 }
-
-// Limit is the greatest bad rate of a release that meets its target.
-func (t *Test) Limit() float64 { return t.limit }
-
-// Trigger is the bad rate from which a release should be rolled back.
-func (t *Test) Trigger() float64 { return t.trigger }
-
-// Mid is the middle of Limit and Trigger, the null hypothesis of Midpoint.
-func (t *Test) Mid() float64 { return t.mid }
 
 // Look adds one period to tr. omega is the part of the prior probability, one
 // for a whole window, that the fault begins with this period; it may be 0, and
@@ -263,7 +250,7 @@ func logWeight(omega float64) float64 {
 	return math.Log(min(omega, 1))
 }
 
-// Warn is the log e-value against "the rate is at most Limit" that takes the
+// Warn is the log e-value against "the rate is at most the limit" that takes the
 // events as independent: the mixture of likelihood ratios over the rates of
 // Alternatives, each with an unknown start (Shiryaev 1963, Roberts 1966,
 // Pollak 1985; with weights that sum to at most 1 it is an e-process, and
@@ -274,17 +261,18 @@ func logWeight(omega float64) float64 {
 func (t *Test) Warn(tr *Track) (logE float64) { return mixed(tr.Looks, t.logW[:], tr.LR[:]) }
 
 // Hold is the log e-value against "in every minute the mean of the bad share
-// is at most Limit": betting on the share of each minute (Waudby-Smith and
+// is at most the limit": betting on the share of each minute (Waudby-Smith and
 // Ramdas 2024, "Estimating means of bounded random variables by betting"),
 // with three sizes of bet and an unknown start. It is valid for any dependence
-// inside a minute. One minute can multiply it by at most 1 + .95(1-Limit)/Limit,
+// inside a minute. One minute can multiply it by at most 1 + .95(1-limit)/limit,
 // so one burst is not evidence.
 //
 // Before the first look it is 0.
 func (t *Test) Hold(tr *Track) (logE float64) { return mixed(tr.Looks, t.logB[:], tr.MB[:]) }
 
-// Midpoint is as Warn, but against "the rate is at most Mid": whether a
-// release that misses its target does so by enough to be rolled back.
+// Midpoint is as Warn, but against "the rate is at most the middle of limit and
+// trigger": whether a release that misses its target does so by enough to be
+// rolled back.
 //
 // Before the first look it is 0.
 func (t *Test) Midpoint(tr *Track) (logE float64) { return mixed(tr.Looks, t.logW[:], tr.Mid[:]) }
@@ -313,10 +301,4 @@ func (t *Test) Suspect(tr *Track) Segment {
 		}
 	}
 	return best
-}
-
-// Phi is the factor by which bad events come in clusters, at least 1: the
-// Dispersion of the periods that tr has seen.
-func (tr *Track) Phi() float64 {
-	return Spread{N: tr.N, Bad: tr.Bad, Square: tr.Square, Looks: int(tr.Looks)}.Phi()
 }

@@ -3,29 +3,36 @@ package evidence
 import (
 	"math"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
-// The running test and the path over the whole series are one recursion.
-func TestLookIsPath(t *testing.T) {
-	n := []float64{12, 11, 14, 9, 12, 13, 12, 10, 12, 12}
-	x := []float64{0, 0, 1, 1, 2, 0, 1, 2, 1, 1}
-	test, start := NewTest(.01, .03), Start{Window: 15, First: .5}
-	p := Alternatives(.03)
-	warn := LRPath(n, x, .01, p[:], rateWeights[:], start, false)
-	mid := LRPath(n, x, .02, p[:], rateWeights[:], start, false)
-	hold := MBPath(n, x, .01, betFracs[:], betWeights[:], start)
-	var tr Track
-	for i := range n {
-		test.Look(&tr, int64(i), Minute{N: n[i], Bad: x[i]}, start.Weight(i))
-		for _, c := range []struct {
-			name      string
-			got, want float64
-		}{{"Warn", test.Warn(&tr), warn[i]}, {"Hold", test.Hold(&tr), hold[i]}, {"Midpoint", test.Midpoint(&tr), mid[i]}} {
-			if math.Abs(c.got-c.want) > 1e-12 {
-				t.Errorf("minute %d: %s = %v, want %v", i, c.name, c.got, c.want)
-			}
-		}
+// start is the prior of when a fault begins in a window of so many looks: first
+// for the first look, and the rest of 1 spread evenly over the others.
+type start struct {
+	window int
+	first  float64
+}
+
+// weight is the start weight of look i, the first being 0.
+func (s start) weight(i int) float64 {
+	if i == 0 {
+		return s.first
 	}
+	return (1 - s.first) / float64(s.window-1)
+}
+
+// Midpoint is the evidence that Warn would give if the limit were in the middle.
+func TestMidpointIsWarnOfTheMiddle(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit, trigger := drawRates(t)
+		minutes := drawMinutes(t, 1)
+		test, shifted := NewTest(limit, trigger), NewTest(limit+(trigger-limit)/2, trigger)
+		a, b := run(test, minutes), run(shifted, minutes)
+		if got, want := test.Midpoint(&a), shifted.Warn(&b); math.Abs(got-want) > rounding*(1+math.Abs(want)) {
+			t.Errorf("Midpoint = %v, want %v", got, want)
+		}
+	})
 }
 
 func TestAlternatives(t *testing.T) {

@@ -23,21 +23,16 @@ type vector struct {
 
 // arguments are all names that an input of a vector may have.
 type arguments struct {
-	X, N, P, W, Frac, Ratings, Counts, LogE list
+	X, N, P, W, Frac, Ratings, Counts list
 
-	P0, P1, Conf, A, B, Alpha, Beta, W1 float64
-	Pi, Q, SLO, Bad, Total, Delta, Mu0  float64
-	BudgetFraction                      float64 `json:"budget_fraction"`
-	WindowH                             float64 `json:"window_h"`
-	PeriodH                             float64 `json:"period_h"`
-	PcAlt                               float64 `json:"pc_alt"`
-	PbAlt                               float64 `json:"pb_alt"`
-	PriorMean                           float64 `json:"prior_mean"`
-	PriorWeight                         float64 `json:"prior_weight"`
-	Window, K                           int
-	Drop                                bool `json:"drop_worst_minute"`
-	Y                                   []float64
-	Blocks                              []struct{ NC, XC, NB, XB float64 }
+	P0, P1, Conf, A, B, Alpha, W1, Delta, Mu0 float64
+
+	PcAlt       float64 `json:"pc_alt"`
+	PbAlt       float64 `json:"pb_alt"`
+	PriorMean   float64 `json:"prior_mean"`
+	PriorWeight float64 `json:"prior_weight"`
+	Window, K   int
+	Blocks      []struct{ NC, XC, NB, XB float64 }
 }
 
 // list is one number or several.
@@ -102,12 +97,9 @@ func (v vector) arguments() (arguments, error) {
 	if err := json.Unmarshal(v.In, &raw); err != nil {
 		return arguments{}, err
 	}
-	rename := map[string]string{"W": "window", "log_e": "loge"}
-	for from, to := range rename {
-		if b, ok := raw[from]; ok {
-			raw[to] = b
-			delete(raw, from)
-		}
+	if b, ok := raw["W"]; ok {
+		raw["window"] = b
+		delete(raw, "W")
 	}
 	b, err := json.Marshal(raw)
 	if err != nil {
@@ -203,15 +195,6 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// series is a slice as JSON has it.
-func series(v []float64) []any {
-	out := make([]any, len(v))
-	for i := range v {
-		out[i] = v[i]
-	}
-	return out
-}
-
 // A difference from a vector is always reported, however small the number is and
 // whatever was computed instead.
 func TestNear(t *testing.T) {
@@ -262,68 +245,35 @@ var functions = map[string]func(in arguments) results{
 	"log_e_grid": func(in arguments) results {
 		return results{"log_e": LogGrid(in.X.one(), in.N.one(), in.P0, in.P, in.W)}
 	},
-	"log_e_bet_minutes": func(in arguments) results {
-		return results{"log_e": MinuteBets(in.N, in.X, in.P0, in.Frac)}
-	},
 	"log_e_sr_path": func(in arguments) results {
-		start := Start{Window: in.Window, First: in.W1}
-		return results{"log_e": series(LRPath(in.N, in.X, in.P0, in.P, in.W, start, in.Drop))}
+		return running(in, NewTest(in.P0, in.P[0]*6/7), (*Test).Warn)
 	},
 	"log_e_mb_path": func(in arguments) results {
-		start := Start{Window: in.Window, First: in.W1}
-		return results{"log_e": series(MBPath(in.N, in.X, in.P0, in.Frac, in.W, start))}
+		return running(in, NewTest(in.P0, in.P0), (*Test).Hold)
 	},
 	"pearson_dispersion": func(in arguments) results {
-		raw, phi := Dispersion(in.N, in.X)
-		return results{"raw": raw, "phi": phi}
+		var s Spread
+		for t := range in.N {
+			s.Add(Minute{N: in.N[t], Bad: in.X[t]})
+		}
+		return results{"raw": s.Raw(), "phi": s.Phi()}
 	},
-	"merge_e": func(in arguments) results {
-		return results{"log_e": Merge(in.LogE, in.W)}
-	},
-	"wilson":          func(in arguments) results { return interval(Wilson(in.X.one(), in.N.one(), in.Conf)) },
+	"wilson":          func(in arguments) results { return interval(wilson(in.X.one(), in.N.one(), in.Conf)) },
 	"clopper_pearson": func(in arguments) results { return interval(ClopperPearson(in.X.one(), in.N.one(), in.Conf)) },
-	"jeffreys":        func(in arguments) results { return interval(Jeffreys(in.X.one(), in.N.one(), in.Conf)) },
+	"beta_quantiles": func(in arguments) results {
+		tail := (1 - in.Conf) / 2
+		return interval(betaQuantile(in.A, in.B, tail, false), betaQuantile(in.A, in.B, tail, true))
+	},
 	"cs_beta_binomial": func(in arguments) results {
 		return interval(ConfidenceSequence(in.X.one(), in.N.one(), in.Alpha, in.A, in.B))
 	},
-	"log_e_beta_trunc": func(in arguments) results {
-		return results{"log_e": LogBetaTruncated(in.X.one(), in.N.one(), in.P0, in.A, in.B)}
-	},
-	"wald_bound": func(in arguments) results {
-		kl, n := WaldBound(in.P1, in.P0, in.Alpha)
-		return results{"kl": kl, "min_mean_samples": n}
-	},
-	"sprt": func(in arguments) results {
-		p := SPRT(in.P0, in.P1, in.Alpha, in.Beta)
-		return results{"log_A": p.LogA, "log_B": p.LogB, "inc_bad": p.IncBad, "inc_good": p.IncGood,
-			"asn_p0": p.MeanP0, "asn_p1": p.MeanP1, "break_even_rate": p.BreakEven}
-	},
-	"min_n_zero_failures":  func(in arguments) results { return results{"n": MinZeroFailures(in.P0, in.Alpha)} },
-	"min_n_upper_quantile": func(in arguments) results { return results{"n": MinUpperQuantile(in.Q, in.Alpha)} },
-	"log_e_two_sample":     twoSample,
-	"mann_whitney": func(in arguments) results {
-		t := MannWhitney(in.X, in.Y)
-		return results{"U_x": t.U, "p_exact_greater": t.Greater, "p_exact_two_sided_by_distance": t.TwoSided,
-			"p_normal_two_sided": t.NormalTwoSided, "p_normal_greater": t.NormalGreater, "cles": t.CLES,
-			"cliffs_delta": t.Delta, "hodges_lehmann": t.Shift}
-	},
-	"at_least":  func(in arguments) results { return results{"p": AtLeast(in.X.one(), in.N.one(), in.P[0])} },
-	"burn_rate": func(in arguments) results { return results{"burn": BurnRate(in.Bad, in.Total, in.SLO)} },
-	"burn_threshold": func(in arguments) results {
-		return results{"factor": BurnThreshold(in.BudgetFraction, in.WindowH, in.PeriodH)}
-	},
-	"quantile_order_ci": func(in arguments) results {
-		q := QuantileOrder(int(in.N.one()), in.Q, in.Conf)
-		return results{"lo_order": q.Lo, "hi_order": q.Hi, "coverage": q.Coverage}
-	},
-	"p95_minute_breach_prob": func(in arguments) results {
-		need, prob := BreachProbability(int(in.N.one()), .95, in.Pi)
-		return results{"need": need, "prob": prob}
-	},
+	"divergence":       func(in arguments) results { return results{"kl": divergence(in.P1, in.P0)} },
+	"log_e_two_sample": twoSample,
+	"at_least":         func(in arguments) results { return results{"p": AtLeast(in.X.one(), in.N.one(), in.P[0])} },
 	"decile_gap": func(in arguments) results {
 		d := Deciles(in.X, in.N, in.Alpha, in.Alpha)
-		return results{"gap": d.Gap, "lower_fail": d.LowerFail, "upper_pass": d.UpperPass,
-			"chi2": d.Chi2, "chi2_p": d.Chi2P, "tau_dl": d.Tau}
+		cells, _ := cellsOf(in.X, in.N)
+		return results{"gap": d.Gap, "lower_fail": d.LowerFail, "upper_pass": d.UpperPass, "tau_dl": math.Sqrt(between(cells))}
 	},
 	"expected_normal_range": func(in arguments) results { return results{"range": ExpectedNormalRange(in.K)} },
 	"bayesian_average": func(in arguments) results {
@@ -336,6 +286,24 @@ var functions = map[string]func(in arguments) results{
 	"log_e_rating_above": func(in arguments) results {
 		return results{"log_e": RatingAbove(starsOf(in.Ratings), in.Mu0, in.Frac)}
 	},
+}
+
+// running feeds a series to a running test and reads it after each minute. A test
+// loses the start weight of a minute without events. The vectors keep it, and so
+// the next minute with events has it besides.
+func running(in arguments, test *Test, read func(*Test, *Track) float64) results {
+	var tr Track
+	logE, spare := logZero, 0.
+	out := []any{}
+	for i := range in.N {
+		spare += start{in.Window, in.W1}.weight(i)
+		if in.N[i] > 0 {
+			test.Look(&tr, int64(i), Minute{N: in.N[i], Bad: in.X[i]}, spare)
+			logE, spare = read(test, &tr), 0
+		}
+		out = append(out, logAdd(logE, logWeight(spare)))
+	}
+	return results{"log_e": out}
 }
 
 func interval(lo, hi float64) results { return results{"lo": lo, "hi": hi} }

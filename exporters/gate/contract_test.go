@@ -23,7 +23,7 @@ import (
 
 // contract finds the part of the OpenAPI document that is about a request.
 var contract = sync.OnceValues(func() (routers.Router, error) {
-	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI())
+	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	g, _ := newGate(t, gate.Config{Tokens: []gate.Token{{Name: "ci", SHA256: hash("s"), Scopes: []gate.Scope{gate.Read}}}})
 	res := ask(g.Handler(), "GET", "/v1/openapi.json", "")
-	if b := readBack(t, res); res.StatusCode != 200 || !bytes.Equal(b, gate.OpenAPI()) {
+	if b := readBack(t, res); res.StatusCode != 200 || !bytes.Equal(b, gate.OpenAPI) {
 		t.Errorf("status %d, %d bytes", res.StatusCode, len(b))
 	}
 	checkContract(t, "GET", "/v1/openapi.json", res, "")
@@ -70,7 +70,7 @@ func TestOpenAPI(t *testing.T) {
 // TestTheDescriptionHasTheFieldsThatAreSent compares the schemas with the types, so
 // that a field cannot be in one of them only.
 func TestTheDescriptionHasTheFieldsThatAreSent(t *testing.T) {
-	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI())
+	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}

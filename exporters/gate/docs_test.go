@@ -126,7 +126,7 @@ func httpPage(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI())
+	doc, err := openapi3.NewLoader().LoadFromData(gate.OpenAPI)
 	if err != nil {
 		t.Fatal(err)
 	}

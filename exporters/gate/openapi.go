@@ -5,11 +5,10 @@ import (
 	"net/http"
 )
 
+// openAPI is the description of the HTTP API, in OpenAPI 3.0.
+//
 //go:embed openapi.json
 var openAPI []byte
-
-// OpenAPI is the description of the HTTP API, in OpenAPI 3.0.
-func OpenAPI() []byte { return append([]byte(nil), openAPI...) }
 
 func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator/scenario"
+	"github.com/relgate/relgate/evaluator/lab/scenario"
 )
 
 // plan is a plan that a test of the file's other sections stands on.
@@ -164,7 +164,7 @@ func TestConfigSection(t *testing.T) {
 // Whatever the text is, Parse gives a File or says where it is wrong; what it
 // takes can be run, or says where it cannot.
 func FuzzParse(f *testing.F) {
-	files, err := filepath.Glob("../testdata/scenario/*.txtar")
+	files, err := filepath.Glob("../../testdata/scenario/*.txtar")
 	if err != nil {
 		f.Fatal(err)
 	}

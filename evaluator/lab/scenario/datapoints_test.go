@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator/scenario"
+	"github.com/relgate/relgate/evaluator/lab/scenario"
 )
 
 // Datapoints need no plan; what else a file has does.
@@ -78,7 +78,7 @@ func TestDatapointsUpdate(t *testing.T) {
 
 // Every cell of the published tables is a line of its own.
 func TestPublishedRowsAreThere(t *testing.T) {
-	data := read(t, "../testdata/scenario/datapoints-published.txtar")
+	data := read(t, "../../testdata/scenario/datapoints-published.txtar")
 	rows := map[string]bool{}
 	for line := range strings.Lines(data) {
 		if rule, _, ok := strings.Cut(line, "=>"); ok {

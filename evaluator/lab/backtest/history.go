@@ -141,9 +141,6 @@ func (h *History) find(s *rules.Signal) *Series {
 	return nil
 }
 
-// Has reports whether a question was asked, whatever the answer was.
-func (h *History) Has(s *rules.Signal) bool { return h.find(s) != nil }
-
 // Points gives what is known of a signal, ascending, nil when it was never
 // fetched. It is not to be changed.
 func (h *History) Points(s *rules.Signal) []rules.Point {

@@ -85,13 +85,41 @@ func TestPlainRulesFireAsTheirSourcesSay(t *testing.T) {
 	}
 }
 
-// TestRungsAreTheFormulas holds the rungs against e-values that are computed
-// over the whole series at each look, by other functions.
+// summed is the log e-value after each look by its definition: the sum over the
+// looks at which a fault could have begun, and over the weights w, of what all looks
+// since then multiply a stake by, where step is the log of one look's factor.
+func summed(looks []evidence.Minute, w []float64, step func(j int, m evidence.Minute) float64) []float64 {
+	out := make([]float64, len(looks))
+	for t := range looks {
+		e := 0.0
+		for j := range w {
+			since := 0.0
+			for k := t; k >= 0; k-- {
+				since += step(j, looks[k])
+				begins := .5 / float64(len(looks)-1)
+				if k == 0 {
+					begins = .5
+				}
+				e += w[j] * begins * math.Exp(since)
+			}
+		}
+		out[t] = math.Log(e)
+	}
+	return out
+}
+
+// TestRungsAreTheFormulas holds the rungs against e-values that are summed over
+// the whole series at each look.
 func TestRungsAreTheFormulas(t *testing.T) {
 	rule := &Sequential{Limit: .01, Trigger: .03, Alpha: .01, Looks: 200, NoFloors: true}
-	p, w := evidence.Alternatives(.03), []float64{.4, .3, .2, .1}
+	p, w := []float64{.035, .06, .15, .5}, []float64{.4, .3, .2, .1}
 	fracs, bw := []float64{.06, .30, .95}, []float64{.4, .3, .3}
-	start := evidence.Start{Window: 200, First: .5}
+	ratio := func(p0 float64) func(int, evidence.Minute) float64 {
+		return func(j int, m evidence.Minute) float64 {
+			return m.Bad*math.Log(p[j]/p0) + (m.N-m.Bad)*math.Log((1-p[j])/(1-p0))
+		}
+	}
+	bet := func(j int, m evidence.Minute) float64 { return math.Log(1 + fracs[j]*(m.Bad/m.N/.01-1)) }
 	above := func(path []float64, bound float64) int {
 		for i, v := range path {
 			if v >= bound {
@@ -105,14 +133,11 @@ func TestRungsAreTheFormulas(t *testing.T) {
 		s := newScript(Release{Rate: .02, Since: 100 * (i % 2)}, Traffic{Canary: 40}, 5)
 		s.begin(i)
 		var looks []evidence.Minute
-		var n, x []float64
 		for k := range 200 {
 			m, _ := s.look(k)
-			looks, n, x = append(looks, m), append(n, m.N), append(x, m.Bad)
+			looks = append(looks, m)
 		}
-		warn := evidence.LRPath(n, x, .01, p[:], w, start, false)
-		hold := evidence.MBPath(n, x, .01, fracs, bw, start)
-		mid := evidence.LRPath(n, x, .02, p[:], w, start, false)
+		warn, hold, mid := summed(looks, w, ratio(.01)), summed(looks, bw, bet), summed(looks, w, ratio(.02))
 		for k := range hold {
 			if mid[k] < math.Log(5) {
 				mid[k] = math.Inf(-1)

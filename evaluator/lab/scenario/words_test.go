@@ -61,7 +61,7 @@ func sound(t *testing.T, what string, text words.Text) {
 
 // What is said of the golden scenarios is sound at every tick, of everything.
 func TestWhatIsSaidIsSound(t *testing.T) {
-	files, err := filepath.Glob("../testdata/scenario/*.txtar")
+	files, err := filepath.Glob("../../testdata/scenario/*.txtar")
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d golden scenarios, %v; want at least 20", len(files), err)
 	}

@@ -13,13 +13,10 @@ import (
 // worth a warning.
 const tolerable = 0.05
 
-// Lint warns of what a plan's rules cannot decide, and says what would help. It
-// never keeps a plan from running. Of rules that weigh evidence and whose signal has
-// no expected rate it gives notes.
-func Lint(plan *rules.Plan) rules.Problems { return LintLines(plan, Forecast(plan)) }
-
-// LintLines is Lint for a forecast that is there already.
-func LintLines(plan *rules.Plan, lines []Line) rules.Problems {
+// Lint warns of what a plan's rules cannot decide, given the lines of [Forecast], and
+// says what would help. It never keeps a plan from running. Of rules that weigh
+// evidence and whose signal has no expected rate it gives notes.
+func Lint(plan *rules.Plan, lines []Line) rules.Problems {
 	ln := linter{seen: map[string]int{}}
 	top := rules.Check("", &ln.found)
 	for i := range lines {

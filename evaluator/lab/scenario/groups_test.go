@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/evaluator/scenario"
+	"github.com/relgate/relgate/evaluator/lab/scenario"
 	"github.com/relgate/relgate/rules"
 )
 

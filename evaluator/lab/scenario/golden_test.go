@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator/scenario"
+	"github.com/relgate/relgate/evaluator/lab/scenario"
 )
 
 var update = flag.Bool("update", false, "rewrite the events and verdicts of the golden scenarios; read what changed")
@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "rewrite the events and verdicts of the 
 // The evaluator's golden scenarios hold, and what the evaluator did in them,
 // written down tick by tick, holds as a scenario too.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("../testdata/scenario/*.txtar")
+	files, err := filepath.Glob("../../testdata/scenario/*.txtar")
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d golden scenarios, %v; want at least 20", len(files), err)
 	}

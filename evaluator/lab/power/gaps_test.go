@@ -64,7 +64,7 @@ func TestCoverageOfSuccessIsTheProduct(t *testing.T) {
 		if got := n / runs; math.Abs(got-forecast) > .15 {
 			t.Errorf("%s, %v, %v more: %v of the phases pass, forecast %v", tt.rate, tt.coverage, tt.extend, got, forecast)
 		}
-		if got := slices.Contains(ids(Lint(plan)), "success.errors.coverage thin-traffic"); got != tt.warned {
+		if got := slices.Contains(ids(lint(plan)), "success.errors.coverage thin-traffic"); got != tt.warned {
 			t.Errorf("%s, %v: warned is %v, want %v", tt.rate, tt.coverage, got, tt.warned)
 		}
 	}
@@ -88,7 +88,7 @@ func TestThinTrafficSays(t *testing.T) {
 	s.Success[0].OnNoData = ptr(rules.PolicyIgnore)
 	s.Success = append(s.Success, rules.SuccessSpec{RuleSpec: rules.RuleSpec{Name: "more", Signal: "e", When: condition("< 1 %"), Owner: "o"}})
 	s.Phases[0].Success = append(s.Phases[0].Success, "more")
-	if got := ids(Lint(compile(t, s))); slices.Contains(got, "success.errors.coverage thin-traffic") {
+	if got := ids(lint(compile(t, s))); slices.Contains(got, "success.errors.coverage thin-traffic") {
 		t.Errorf("a rule that is ignored keeps no phase waiting: %v", got)
 	}
 	s.Success[0].OnNoData = nil
@@ -144,7 +144,7 @@ func TestWhoCountsEmptyPeriods(t *testing.T) {
 		if !tt.empty {
 			want = []string{"success.errors.coverage thin-traffic", "rollback.low.coverage thin-traffic"}
 		}
-		if got := ids(Lint(plan)); !slices.Equal(got, want) {
+		if got := ids(lint(plan)); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, want)
 		}
 		rng := rand.New(rand.NewPCG(8, 1))
@@ -162,7 +162,7 @@ func TestVetoNeedsNoCoverage(t *testing.T) {
 	s.Success = append(s.Success, rules.SuccessSpec{RuleSpec: rules.RuleSpec{Name: "more", Signal: "e", When: condition("< 1 %"), Owner: "o"}})
 	s.Phases[0].Success = append(s.Phases[0].Success, "more")
 	plan := compile(t, s)
-	if got := ids(Lint(plan)); len(got) != 0 {
+	if got := ids(lint(plan)); len(got) != 0 {
 		t.Errorf("%q: want nothing", got)
 	}
 	if got := lineOf(t, plan, "canary", "errors").String(); strings.Contains(got, "blind") || !strings.HasSuffix(got, "which it need not (veto)") {
@@ -196,7 +196,7 @@ func TestAdviceOnCoverageLeadsSomewhere(t *testing.T) {
 	}
 	s.Rollback[0].Coverage = &light
 	plan = compile(t, s)
-	if got := strings.Join(ids(Lint(plan)), " "); strings.Contains(got, "thin-traffic") {
+	if got := strings.Join(ids(lint(plan)), " "); strings.Contains(got, "thin-traffic") {
 		t.Errorf("what was advised is warned of: %s", got)
 	}
 	if got := ends(); got != rules.Passed {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/relgate/relgate/evaluator/simulation"
+	"github.com/relgate/relgate/evaluator/lab/simulation"
 	"github.com/relgate/relgate/rules"
 )
 

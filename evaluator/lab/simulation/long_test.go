@@ -9,7 +9,7 @@ import (
 	"github.com/relgate/relgate/evaluator/evidence"
 )
 
-// long runs thousands of releases in each cell: go test ./evaluator/simulation -long.
+// long runs thousands of releases in each cell: go test ./evaluator/lab/simulation -long.
 // Without it there are some hundred, in fewer cells.
 var long = flag.Bool("long", false, "simulate as many releases as the documents' figures rest on")
 

@@ -113,7 +113,7 @@ func TestThinBaselineIsTheProduct(t *testing.T) {
 		if tt.thin || tt.silent {
 			want = []string{"phases.canary.traffic thin-baseline"}
 		}
-		if got := ids(Lint(plan)); !slices.Equal(got, want) {
+		if got := ids(lint(plan)); !slices.Equal(got, want) {
 			t.Errorf("%v of the traffic: %q, want %q", tt.share, got, want)
 		}
 		if b.Share > 0 {
@@ -148,7 +148,7 @@ func TestClustersAreNotThin(t *testing.T) {
 		s := beside("20/s", .5, 2*time.Hour)
 		s.Signals[0].Cluster = &cluster
 		plan := compile(t, s)
-		if got := ids(Lint(plan)); len(got) != 0 {
+		if got := ids(lint(plan)); len(got) != 0 {
 			t.Errorf("clusters of %v: %v, %+v", cluster, got, lineOf(t, plan, "canary", "errors-high").Beside)
 		}
 	}
@@ -161,7 +161,7 @@ func TestSlowBaseline(t *testing.T) {
 	if got := l.String(); !strings.Contains(got, "; its baseline has 1.2/min and confirms 3 % in ") || l.Beside.Minutes < 2*l.Detect[0].Minutes {
 		t.Errorf("%q, %+v", got, l.Beside)
 	}
-	if got := ids(Lint(plan)); len(got) != 0 {
+	if got := ids(lint(plan)); len(got) != 0 {
 		t.Errorf("%v: it comes in time", got)
 	}
 }
@@ -171,7 +171,7 @@ func TestNearTheLimitIsNotThin(t *testing.T) {
 	s := beside("200/s", .5, 24*time.Hour)
 	s.Rollback[0].When = condition("> 1.1 %")
 	plan := compile(t, s)
-	if got := ids(Lint(plan)); len(got) != 0 {
+	if got := ids(lint(plan)); len(got) != 0 {
 		t.Errorf("%v: half of the traffic is a baseline", got)
 	}
 	if got := lineOf(t, plan, "canary", "errors-high").String(); !strings.Contains(got, "1.1 % is too near to a baseline at 1 % to be confirmed (") {
@@ -204,7 +204,7 @@ func TestNothingIsLeftBeside(t *testing.T) {
 			t.Errorf("%s: %q, %+v", phase, l.String(), l.Beside)
 		}
 	}
-	if got := ids(Lint(plan)); len(got) != 0 {
+	if got := ids(lint(plan)); len(got) != 0 {
 		t.Errorf("a rollout that ends at 100 %% is warned of: %v", got)
 	}
 	for _, tt := range []struct {
@@ -249,7 +249,7 @@ func TestNeverAnythingBeside(t *testing.T) {
 		t.Errorf("%v after %v, held from minute %d: want a hold, and a rollback after %v", end.State, at, held, wait)
 	}
 	s.Signals[0].Baseline = nil
-	if got := ids(Lint(compile(t, s))); len(got) != 0 {
+	if got := ids(lint(compile(t, s))); len(got) != 0 {
 		t.Errorf("without a baseline: %v", got)
 	}
 }
@@ -322,7 +322,7 @@ func TestCoverageIsTheProduct(t *testing.T) {
 			t.Errorf("%s: %v of the phases pass, forecast %v", tt.rate, got, want)
 		}
 		if !tt.warned {
-			if all := ids(Lint(plan)); strings.Contains(strings.Join(all, " "), "errors-high.coverage") {
+			if all := ids(lint(plan)); strings.Contains(strings.Join(all, " "), "errors-high.coverage") {
 				t.Errorf("%s is warned of: %v", tt.rate, all)
 			}
 			continue
@@ -337,7 +337,7 @@ func TestCoverageIsTheProduct(t *testing.T) {
 		s.Rollback[0].Coverage = &light
 		if got, _, plan := passed(); got < .85 {
 			t.Errorf("%s: with the coverage that was advised, %v, %v pass", tt.rate, text, got)
-		} else if all := ids(Lint(plan)); strings.Contains(strings.Join(all, " "), "errors-high.coverage") {
+		} else if all := ids(lint(plan)); strings.Contains(strings.Join(all, " "), "errors-high.coverage") {
 			t.Errorf("%s: what was advised is warned of: %v", tt.rate, all)
 		}
 	}
@@ -408,7 +408,7 @@ func TestFalseSilenceIsTheProduct(t *testing.T) {
 		if got := float64(n) / runs; got < forecast-.15 || got > forecast+.15 {
 			t.Errorf("%s: %v are %v, forecast %v", tt.rate, got, tt.end, forecast)
 		}
-		if got := strings.Contains(strings.Join(ids(Lint(plan)), " "), "errors-high.on_no_data false-silence"); got != tt.warned {
+		if got := strings.Contains(strings.Join(ids(lint(plan)), " "), "errors-high.on_no_data false-silence"); got != tt.warned {
 			t.Errorf("%s: warned is %v (%v), want %v", tt.rate, got, forecast, tt.warned)
 		}
 	}
@@ -442,7 +442,7 @@ func TestOutsideOfTheBudget(t *testing.T) {
 		s := counted("50/s", time.Hour)
 		tt.change(&s)
 		var got []rules.Problem
-		for _, p := range Lint(compile(t, s)) {
+		for _, p := range lint(compile(t, s)) {
 			if p.ID == "outside-budget" {
 				got = append(got, p)
 			}

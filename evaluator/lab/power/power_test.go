@@ -145,14 +145,14 @@ func TestLintSaysWhatAWindowCannotProve(t *testing.T) {
 		t.Errorf("%v: a plan that cannot decide can run", p.Severity)
 	}
 	s.Phases[0].Window = duration(71 * time.Minute)
-	if got := ids(Lint(compile(t, s))); len(got) != 0 {
+	if got := ids(lint(compile(t, s))); len(got) != 0 {
 		t.Errorf("what was advised is warned of: %v", got)
 	}
 }
 
 func problem(t testing.TB, plan *rules.Plan, path, id string) rules.Problem {
 	t.Helper()
-	found := Lint(plan)
+	found := lint(plan)
 	for _, p := range found {
 		if p.Path == path && p.ID == id {
 			return p
@@ -161,6 +161,9 @@ func problem(t testing.TB, plan *rules.Plan, path, id string) rules.Problem {
 	t.Fatalf("no %s at %s in %+v", id, path, found)
 	return rules.Problem{}
 }
+
+// lint is what a plan's own forecast warns of.
+func lint(plan *rules.Plan) rules.Problems { return Lint(plan, Forecast(plan)) }
 
 func ids(found rules.Problems) []string {
 	var all []string
@@ -247,7 +250,7 @@ func TestLint(t *testing.T) {
 	} {
 		s := tt.spec
 		tt.change(&s)
-		found := Lint(compile(t, s))
+		found := lint(compile(t, s))
 		if got := ids(found); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s:\n got %q\nwant %q", tt.name, got, tt.want)
 		}
@@ -367,7 +370,7 @@ func TestForecastOfAnything(t *testing.T) {
 		for i := range lines {
 			checkLine(t, &lines[i])
 		}
-		for _, p := range LintLines(plan, lines) {
+		for _, p := range Lint(plan, lines) {
 			if p.Fix == "" || strings.Contains(p.Message+p.Fix, "%!") || strings.Contains(p.Message, "NaN") || strings.Contains(p.Message, "Inf") {
 				t.Fatalf("%+v", p)
 			}

@@ -9,7 +9,7 @@ import (
 
 // The examples of the documentation hold.
 func TestDocumentedExamples(t *testing.T) {
-	examples := strings.Split(read(t, "../../docs/testing-plans.md"), "```txtar\n")[1:]
+	examples := strings.Split(read(t, "../../../docs/testing-plans.md"), "```txtar\n")[1:]
 	for _, text := range examples {
 		text, _, _ = strings.Cut(text, "```")
 		r := run(t, "example.txtar", []byte(text))
@@ -27,7 +27,7 @@ func TestDocumentedExamples(t *testing.T) {
 
 // Every scenario that the documentation names is there.
 func TestDocumentedScenarios(t *testing.T) {
-	_, table, ok := strings.Cut(read(t, "../../docs/testing-plans.md"), "scenario/evidence-*.txtar`")
+	_, table, ok := strings.Cut(read(t, "../../../docs/testing-plans.md"), "scenario/evidence-*.txtar`")
 	if !ok {
 		t.Fatal("docs/testing-plans.md does not name the scenarios of evidence")
 	}
@@ -38,7 +38,7 @@ func TestDocumentedScenarios(t *testing.T) {
 			continue
 		}
 		named++
-		pattern := "../testdata/scenario/evidence-" + strings.ReplaceAll(name, "…", "*") + ".txtar"
+		pattern := "../../testdata/scenario/evidence-" + strings.ReplaceAll(name, "…", "*") + ".txtar"
 		if files, err := filepath.Glob(pattern); err != nil || len(files) == 0 {
 			t.Errorf("there is no %s: %v", pattern, err)
 		}
@@ -50,7 +50,7 @@ func TestDocumentedScenarios(t *testing.T) {
 
 // The snippets of the documentation are what Parse takes.
 func TestDocumentedSnippets(t *testing.T) {
-	text, err := os.ReadFile("../../docs/testing-plans.md")
+	text, err := os.ReadFile("../../../docs/testing-plans.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,12 +76,12 @@ func TestDocumentedSnippets(t *testing.T) {
 
 // The examples of the page on differences hold, under the documented plan.
 func TestDocumentedDifferences(t *testing.T) {
-	_, rest, _ := strings.Cut(read(t, "../../docs/testing-plans.md"), "-- plan.toml --\n")
+	_, rest, _ := strings.Cut(read(t, "../../../docs/testing-plans.md"), "-- plan.toml --\n")
 	toml, _, ok := strings.Cut(rest, "-- readings --\n")
 	if !ok {
 		t.Fatal("docs/testing-plans.md has no plan in its example")
 	}
-	examples := strings.Split(read(t, "../../docs/differences.md"), "```scenario\n")[1:]
+	examples := strings.Split(read(t, "../../../docs/differences.md"), "```scenario\n")[1:]
 	for _, text := range examples {
 		text, _, _ = strings.Cut(text, "```")
 		if !strings.Contains(text, "=>") && !strings.Contains(text, "-- verdicts --") {

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/evaluator"
-	"github.com/relgate/relgate/evaluator/scenario"
+	"github.com/relgate/relgate/evaluator/lab/scenario"
 	"github.com/relgate/relgate/rules"
 )
 

@@ -1,15 +1,15 @@
 package config
 
-// Lint is a kind of problem.
-type Lint struct {
-	ID      string // stands behind a problem's message in brackets
-	Meaning string // what it says of the config, in one sentence
+// lint is a kind of problem.
+type lint struct {
+	id      string // stands behind a problem's message in brackets
+	meaning string // what it says of the config, in one sentence
 }
 
-// Lints lists every kind of problem that [Load] reports, by ID, and the two that only
+// lints lists every kind of problem that [Load] reports, by ID, and the two that only
 // relgate check can: it reads the certificates.
-func Lints() []Lint {
-	return []Lint{
+func lints() []lint {
+	return []lint{
 		{"all-ignored", "Every success rule of a phase ignores missing data or a broken source, so that the phase could pass on nothing."},
 		{"always-holds", "The condition holds of every value that the signal can have."},
 		{"bad-address", "An address to listen on has no host and port."},

@@ -1,0 +1,4 @@
+package gate
+
+// OpenAPI is the description that is served.
+var OpenAPI = openAPI
