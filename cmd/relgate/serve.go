@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 
 	"github.com/relgate/relgate/config"
@@ -26,6 +27,9 @@ one running. SIGTERM stops gracefully.
 }
 
 func (c serveCommand) Run(ctx context.Context, con console) error {
+	// net/http tells Go's standard logger what it finds odd, and quotes answers, which
+	// may repeat a secret.
+	stdlog.SetOutput(io.Discard)
 	cfg, problems := config.Load(c.File)
 	complain(con.err, problems)
 	if cfg == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -10,11 +11,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -348,5 +351,42 @@ func TestAReloadDelaysNoOrder(t *testing.T) {
 	cancel()
 	if err := errors.Join(<-ended, d.close()); err != nil {
 		t.Error(err)
+	}
+}
+
+// What net/http finds odd about a receiver does not reach the log: it quotes what was
+// received.
+func TestTheLogQuotesNoReceiver(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	var asked atomic.Int32
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				req, err := http.ReadRequest(bufio.NewReader(c))
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, req.Body)
+				_, _ = io.WriteString(c, "HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n")
+				time.Sleep(50 * time.Millisecond) // the connection is idle by then
+				_, _ = io.WriteString(c, "secret-of-the-test\r\n")
+				asked.Add(1)
+			}()
+		}
+	}()
+	s := serve(t, writeConfig(t, t.TempDir(), plainConfig+fmt.Sprintf("[webhooks.ops]\nurl = \"http://%s/\"\nallow = [\"127.0.0.0/8\"]\n", l.Addr())))
+	eventually(t, "two attempts", func() bool { return asked.Load() > 1 })
+	if code := s.end(t); code != 0 || strings.Contains(s.log.String(), "secret-of-the-test") {
+		t.Errorf("exit %d, and the log: %s", code, s.log)
 	}
 }
