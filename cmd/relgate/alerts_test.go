@@ -364,7 +364,7 @@ func TestWhatTheAlertsSayOfOtherWorlds(t *testing.T) {
 		"late-data": against, "blip": against,
 		"outage": {
 			firing: `{labels: '{alertname="RelgateSignalOverdue"}', value: 1}`,
-			`count(sum by (signal, source, severity) (count_over_time(ALERTS{alertstate="firing",signal="crash_free",source="sentry",severity="warning"}[60h])) > 15 < 30)`: `{value: 1}`,
+			`count(sum by (source, severity) (count_over_time(ALERTS{alertstate="firing",source="sentry",severity="warning"}[60h])) > 15 < 30)`: `{value: 1}`,
 		},
 	} {
 		t.Run(scenario, func(t *testing.T) {
