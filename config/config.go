@@ -358,8 +358,8 @@ func (f *file) beside(path string) string {
 // would say so. The main file itself is no match.
 func (l *loader) included(main *file) []string {
 	var paths []string
-	for i, pattern := range main.doc.Include {
-		pattern = main.pattern(pattern)
+	for i, written := range main.doc.Include {
+		pattern := main.pattern(written)
 		l.config.Patterns = append(l.config.Patterns, pattern)
 		found, err := matches(pattern)
 		others := slices.DeleteFunc(slices.Clone(found), func(p string) bool { return filepath.Clean(p) == filepath.Clean(main.name) })
@@ -367,6 +367,8 @@ func (l *loader) included(main *file) []string {
 		switch fix := "bring the files back, or put the pattern right"; {
 		case err != nil:
 			l.add(main, rules.Problem{Path: key, ID: "bad-value", Message: "pattern: " + err.Error()})
+		case strings.Contains(written, "**"): // it matches one folder as "*" does, and would leave the others out in silence
+			l.add(main, rules.Problem{Path: key, ID: "bad-value", Message: `"**" is not for folders of any depth here`, Fix: `write a pattern for each depth: "plans/*.toml", "plans/*/*.toml"`})
 		case len(found) == 0:
 			l.add(main, rules.Problem{Path: key, ID: "include-empty", Message: "no file matches", Fix: fix})
 		case len(others) == 0:

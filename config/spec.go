@@ -14,7 +14,7 @@ import (
 
 // document is the shape of a config file. An included file has a plan only.
 type document struct {
-	Include []string `toml:"include"` // Files that hold further plans, as patterns beside this file: ["plans/*.toml"]. A name with a leading dot is matched only by a pattern with one. A plan with an error keeps no other from running. Main file only.
+	Include []string `toml:"include"` // Files that hold further plans, as patterns beside this file: ["plans/*.toml"]. One for each depth of folders, without "**". A name with a leading dot is matched only by a pattern with one. A plan with an error keeps no other from running. Main file only.
 	rules.Spec
 	Sources  []SourceSpec  `toml:"sources"`  // Where the numbers live. Main file only.
 	Webhooks []WebhookSpec `toml:"webhooks"` // Who is told. Main file only.
