@@ -60,17 +60,19 @@ func New(h http.Handler, c Config) *Server {
 	s.conns.limit, s.conns.log = c.Limit, c.Log
 	s.errors.log = c.Log
 	s.http = &http.Server{
-		Handler: http.HandlerFunc(s.serve),
-		// There is no ReadTimeout: it would end a long poll. Bodies have a deadline
-		// of their own.
+		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: headerTime,
-		WriteTimeout:      c.Wait + answerTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    maxHeader,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: answerTime},
-		ConnState:         s.conns.changed,
-		ConnContext:       withConn,
-		ErrorLog:          log.New(&s.errors, "", 0),
+		// For bodies that net/http reads without asking the handler: behind an Expect
+		// that it does not know. It ends no long poll: net/http lifts it once a request
+		// is here whole. For the others serve sets one of its own.
+		ReadTimeout:    headerTime + bodyTime,
+		WriteTimeout:   c.Wait + answerTime,
+		IdleTimeout:    idleTime,
+		MaxHeaderBytes: maxHeader,
+		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: answerTime},
+		ConnState:      s.conns.changed,
+		ConnContext:    withConn,
+		ErrorLog:       log.New(&s.errors, "", 0),
 		// Else net/http answers OPTIONS * with 200, past the handler.
 		DisableGeneralOptionsHandler: true,
 	}

@@ -118,6 +118,8 @@ func TestEveryConnectionHasABoundedLifeWithoutProgress(t *testing.T) {
 		{about: "trailers that drip", path: "/read", header: chunked, body: "0\r\n", drip: "A: b\r\n", statuses: "400", answered: 10, closed: 10},
 		{about: "100-continue, and then nothing", path: "/read", header: expect, statuses: "100 400", answered: 10, closed: 10},
 		{about: "100-continue, to a handler that reads none", path: "/refuse", header: expect, statuses: "401", answered: 0, closed: 10},
+		{about: "an expectation that nobody knows, and then nothing", path: "/read", header: "Expect: x\r\n" + noBody, statuses: "417", answered: 0, closed: 15},
+		{about: "an expectation that nobody knows, and chunks that drip", path: "/wait", header: "Expect: x\r\n" + chunked, drip: "1\r\na\r\n", statuses: "417", answered: 0, closed: 15},
 		{about: "a body in time, and an idle connection", path: "/read", header: noBody, body: "123456789", statuses: "200", answered: 0, closed: 120},
 		{about: "an idle connection", path: "/refuse", statuses: "401", answered: 0, closed: 120},
 		{about: "a second request whose headers drip", path: "/refuse", drip: "GET / HTTP/1.1\r\nHost: gate\r\n" + strings.Repeat("A: b\r\n", 99), statuses: "401 400", answered: 9, closed: 9},
