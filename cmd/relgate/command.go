@@ -66,8 +66,8 @@ func (o order) give(ctx context.Context, con console, req commandRequest) error 
 		return unreachable(o.astray("its event is not of this command: " + wrong))
 	}
 	hit := plain(cmp.Or(event.Run, event.Plan))
-	if !applied {
-		return exit(exitFail, fmt.Errorf("%s: %s refused: %s", hit, req.Kind, plain(event.Sentence)))
+	if !applied { // its sentence says that it was refused
+		return exit(exitFail, fmt.Errorf("%s: %s", hit, plain(event.Sentence)))
 	}
 	fmt.Fprintf(con.out, "%s: %s applied: %s\n", hit, req.Kind, plain(event.Sentence))
 	labelled(con.out, "token", event.Principal)

@@ -444,6 +444,8 @@ func TestACommandNamesItsRunAndAcceptsItsOwnEventOnly(t *testing.T) {
 		e[name] = value
 		return e
 	}
+	refused := changed("to", "refused")
+	refused["sentence"] = "hold refused: the run is held already."
 	var sent map[string]any
 	for _, tt := range []struct {
 		about  string
@@ -453,7 +455,7 @@ func TestACommandNamesItsRunAndAcceptsItsOwnEventOnly(t *testing.T) {
 		says   string
 	}{
 		{"applied", 200, event, exitPass, "shop@1.0.1: hold applied: hold by Ada"},
-		{"refused", 409, changed("to", "refused"), exitFail, "shop@1.0.1: hold refused"},
+		{"refused", 409, refused, exitFail, "shop@1.0.1: hold refused: the run is held already.\n"},
 		{"of another version", 200, changed("version", "1.0.0"), exitUnreachable, "not of this command"},
 		{"of a run of another version", 200, changed("run", "shop@1.0.0"), exitUnreachable, "not of this command"},
 		{"of a run of another plan", 200, changed("run", "cart@1.0.1"), exitUnreachable, "not of this command"},

@@ -395,7 +395,7 @@ func TestNobodySpeaksInTheNameOfAnotherToken(t *testing.T) {
 		"alice": 200, "R. Manager": 200, "ci": 200, "CI": 200, "c i": 200, "Ädä Lövelace": 200, "アリス": 200, "release managers": 200, "Tokenmaster": 200,
 		"Release-Manager": 400, "release manager": 400, "RELEASEMANAGER": 400, " Release-Manager ": 400, "Ｒｅｌｅａｓｅ-Manager": 400, "Rеlеаsе-Mаnаgеr": 400, // Cyrillic
 		"Re1ease-Manager": 400, "Rélease-Mânager": 400, "𝐑𝐞𝐥𝐞𝐚𝐬𝐞-Manager": 400, "Release_Manager": 400, "Release\u200b-Manager": 400, "Release\u00a0Manager": 400,
-		"alice (token Release-Manager)": 400, "alice  (TOKEN admin)": 400, "alice via token admin": 400, "alice （token admin）": 400, "alice [token admin]": 400, "alice, token: admin": 400, "alice token=admin": 400, "alice (tоken admin)": 400, "alice (tóken admin)": 400, "rоllback ruIe": 400, "Rule high": 400, "relgate": 400, "RelGate.": 400, "Ruler": 200, `alice token "admin"`: 400,
+		"alice (token Release-Manager)": 400, "alice  (TOKEN admin)": 400, "alice via token admin": 400, "alice （token admin）": 400, "alice [token admin]": 400, "alice, token: admin": 400, "alice token=admin": 400, "alice (tоken admin)": 400, "alice (tóken admin)": 400, "rоllback ruIe": 400, "Rule high": 400, "relgate": 400, "RelGate.": 400, "Ruler": 200, "token Release-Manager": 400, "Tоken  admin": 400, `alice token "admin"`: 400,
 	} {
 		c, s := &commander{to: "applied"}, &starter{answer: gate.StartAnswer{Run: try(planName, "1.0.1", 1)}}
 		g, _ := newGate(t, gate.Config{Tokens: all, Commander: c, Starter: s}, view(planName))

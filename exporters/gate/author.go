@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -24,10 +25,9 @@ func (c caller) checkAuthor(by string) error {
 	if looksLike(by) == looksLike("relgate") || strings.HasPrefix(said, latin("rule ")) {
 		return errors.New("by: it looks like what relgate says of itself or a rule: name the person alone")
 	}
-	for _, mark := range []string{"(token", "[token", "via token", "token:", "token=", "token \"", "rollback rule"} {
-		if strings.Contains(said, latin(mark)) {
-			return errors.New("by: it looks like what relgate says of a token or a rule: name the person alone")
-		}
+	marks := func(mark string) bool { return strings.Contains(said, latin(mark)) }
+	if strings.HasPrefix(said, latin("token ")) || slices.ContainsFunc([]string{"(token", "[token", "via token", "token:", "token=", "token \"", "rollback rule"}, marks) {
+		return errors.New("by: it looks like what relgate says of a token or a rule: name the person alone")
 	}
 	return nil
 }
