@@ -191,6 +191,11 @@ func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
 		run.Headline = reverb(verb, run.Headline)
 		return run
 	}
+	if s.State == rules.Held && p.Verdict == rules.Pending {
+		run := runText(plan, s) // whatever else it waits for, the hold comes first
+		run.Detail = append([]string{sentence(said)}, run.Detail...)
+		return run
+	}
 	switch p.Verdict {
 	case rules.Fail:
 		t.Do = "stop the rollout: " + mend(plan, p.Why.Rule)

@@ -96,7 +96,7 @@ func TestARunSaysWhatIsAndWhatToDo(t *testing.T) {
 		{"its rollback is done", standing(rules.RolledBack, rules.Fail, evaluator.Why{Code: evaluator.WhyRollbackDone, By: "bo", Text: "alias is back"}, func(s *evaluator.Snapshot) { s.Fired, s.RolledBack = fired, true }),
 			"FAIL: the rollback has been carried out by bo: alias is back", "", "", "DevSecOps", []string{"API 5xx 5.0 % > 3 %"}},
 		{"a person holds it", standing(rules.Held, rules.Pending, evaluator.Why{Code: evaluator.WhyHeld}, holdBy(evaluator.Holder{By: "bo", Text: "lunch"})),
-			"HOLD: by bo: lunch", "resume the run, or abort it", "", "bo", []string{"Every gate of the run is closed until it is resumed.", "phase all: wait"}},
+			"HOLD: by bo: lunch", "resume the run, or abort it", "", "bo", []string{"Every gate of the run is closed until it is resumed.", "phase all: hold"}},
 		{"a rule holds it", standing(rules.Held, rules.Pending, evaluator.Why{Code: evaluator.WhyHeldByRule, Rule: "high"}, holdBy(evaluator.Holder{By: "high", Rule: true, Evidence: &held})),
 			"HOLD: API 5xx 2.0 % >= 1 % for 11 min (220 of 11,000)", "look at API 5xx, then resume the run or abort it", "", "DevSecOps", []string{"220 of 11,000 requests failed since 03:00 UTC (the worst stretch;", "The run is held until it is resumed."}},
 		{"a rule holds it that has recovered", standing(rules.Held, rules.Pending, evaluator.Why{Code: evaluator.WhyHeldByRule, Rule: "high"}, holdBy(evaluator.Holder{By: "high", Rule: true, Evidence: &held}), recovered),
@@ -153,5 +153,16 @@ func TestAnAbortShowsTheRehearsedCommands(t *testing.T) {
 	want := []string{"command of high: revert api", "command of crashes: halt phones"}
 	if got := Event(plan, e, nil); got.Command != "" || !slices.Equal(got.Detail, want) {
 		t.Errorf("got command %q and %q, want %q", got.Command, got.Detail, want)
+	}
+}
+
+// Whoever asks for a phase of a held run reads of the hold first: its gate is closed by
+// it, whatever else the phase waits for.
+func TestAPhaseOfAHeldRunSaysTheHoldFirst(t *testing.T) {
+	s := standing(rules.Held, rules.Pending, evaluator.Why{Code: evaluator.WhyHeld})
+	s.Holder = evaluator.Holder{By: "bo", Text: "lunch"}
+	got := Phase(launch(), s, 0)
+	if got.Headline != "HOLD: by bo: lunch" || got.Do != "resume the run, or abort it" || len(got.Detail) == 0 {
+		t.Errorf("got %+v", got)
 	}
 }
