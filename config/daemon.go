@@ -106,7 +106,7 @@ func (l *loader) daemon(main *file) {
 	for i := range main.doc.Webhooks {
 		w := &main.doc.Webhooks[i]
 		checkWebhook(top.At("webhooks", w.Name), w, main.doc.Webhooks)
-		main.settleWebhook(w)
+		l.settleWebhook(main, w)
 	}
 	d := &main.doc.Daemon
 	checkDaemon(top.At("daemon"), d)
@@ -115,11 +115,7 @@ func (l *loader) daemon(main *file) {
 		t.Cert, t.Key, t.ClientCA = main.beside(t.Cert), main.beside(t.Key), main.beside(t.ClientCA)
 	}
 	for i := range d.Tokens {
-		token := &d.Tokens[i].Token
-		if token.file = main.beside(token.file); token.file != "" {
-			data, err := l.readFile(filepath.ToSlash(token.file))
-			l.noteFile(token.file, data, err) // a token that is replaced or revoked counts at once
-		}
+		l.settleSecret(main, &d.Tokens[i].Token)
 	}
 	l.judge(main, found)
 	l.config.Sources, l.config.Webhooks, l.config.Daemon = main.doc.Sources, main.doc.Webhooks, *d
@@ -137,17 +133,26 @@ func (f *file) journal(named string) string {
 }
 
 // settleWebhook makes the file names of a webhook paths.
-func (f *file) settleWebhook(w *WebhookSpec) {
+func (l *loader) settleWebhook(f *file, w *WebhookSpec) {
 	w.CA = f.beside(w.CA)
 	for _, s := range []*Secret{&w.URLFrom, &w.HubSecret, &w.Proxy} {
-		s.file = f.beside(s.file)
+		l.settleSecret(f, s)
 	}
 	for i := range w.Secrets {
-		w.Secrets[i].file = f.beside(w.Secrets[i].file)
+		l.settleSecret(f, &w.Secrets[i])
 	}
 	for name, s := range w.Headers {
-		s.file = f.beside(s.file)
+		l.settleSecret(f, &s)
 		w.Headers[name] = s
+	}
+}
+
+// settleSecret makes the file name of a secret a path, and notes the file as one to
+// watch: a secret that is replaced or revoked counts at once.
+func (l *loader) settleSecret(f *file, s *Secret) {
+	if s.file = f.beside(s.file); s.file != "" {
+		data, err := l.readFile(filepath.ToSlash(s.file))
+		l.noteFile(s.file, data, err)
 	}
 }
 
@@ -316,14 +321,18 @@ func checkProxy(c rules.Checker, s Secret) {
 
 func checkHeaders(c rules.Checker, headers map[string]Secret) {
 	for name, s := range headers {
-		switch strings.ToLower(name) {
-		case "authorization", "cookie", "x-api-key", "proxy-authorization":
+		switch lower := strings.ToLower(name); {
+		case slices.Contains([]string{"authorization", "cookie", "x-api-key", "proxy-authorization"}, lower):
 			checkSecret(c.At(name), s)
-		case "host", "content-length", "content-type", "transfer-encoding", "connection":
+		case slices.Contains(ownHeaders, lower), strings.HasPrefix(lower, "ce-"), strings.HasPrefix(lower, "webhook-"):
 			c.At(name).Fail("bad-header", "leave it out", "relgate sets this header itself")
 		}
 	}
 }
+
+// ownHeaders are those of a delivery that relgate sets, in lower case, beside all that
+// begin with "ce-" and "webhook-": a receiver tells events apart by them.
+var ownHeaders = []string{"host", "content-length", "content-type", "transfer-encoding", "connection", "idempotency-key", "x-hub-signature-256"}
 
 func checkEscalation(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 	if w.EscalateTo == "" {

@@ -103,6 +103,39 @@ func TestWatchTellsOfAChangedFile(t *testing.T) {
 	}
 }
 
+// A secret that is replaced where the config says it is kept counts like a change of
+// the config itself.
+func TestAReplacedSecretOfAWebhookIsAChange(t *testing.T) {
+	dir := t.TempDir()
+	w := &watching{t: t, dir: dir}
+	w.write("config.toml", minimalText+`
+[webhooks.ci]
+url_from   = { file = "secrets/url" }
+class      = "action"
+secrets    = [{ env = "A" }, { file = "secrets/key" }]
+hub_secret = { file = "secrets/hub" }
+proxy      = { file = "secrets/proxy" }
+headers    = { Authorization = { file = "secrets/header" } }
+`)
+	files := []string{"secrets/url", "secrets/key", "secrets/hub", "secrets/proxy", "secrets/header"}
+	for _, name := range files {
+		w.write(name, "old\n")
+	}
+	for _, name := range files {
+		c, problems := Load(filepath.Join(dir, "config.toml"))
+		if c == nil {
+			t.Fatal(problems)
+		}
+		if c.Changed() {
+			t.Errorf("before %s is replaced: a change", name)
+		}
+		w.write(name, "new\n")
+		if !c.Changed() {
+			t.Errorf("%s is replaced: no change", name)
+		}
+	}
+}
+
 // A file that was changed between being read and being watched is a change.
 func TestWatchLooksAtTheStart(t *testing.T) {
 	dir := t.TempDir()

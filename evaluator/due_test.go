@@ -81,3 +81,15 @@ func TestASignalIsNotOwedFromBeforeItWasNeeded(t *testing.T) {
 		t.Errorf("owed since %s, the phase began at %s", s.Signals[0].Due.Sub(T), w.now.Sub(T))
 	}
 }
+
+// A run that begins after its planned start, as one whose journal was lost, has asked
+// nobody before: no answer is late at its first tick.
+func TestASignalIsNotOwedFromBeforeTheRunBegan(t *testing.T) {
+	p := onePlan(rules.Rule{For: 10 * time.Minute, Coverage: .8})
+	w := newWorld(t, p)
+	w.now = T.Add(12 * time.Minute)
+	w.state, _ = checkedStep(t, p, w.state, Tick{At: w.now, Begin: &Begun{}})
+	if s := Look(p, w.state); s.Signals[0].Due.IsZero() || s.Signals[0].Due.Before(w.now) {
+		t.Errorf("owed since %s, the run began at %s", s.Signals[0].Due.Sub(T), w.now.Sub(T))
+	}
+}

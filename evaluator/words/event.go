@@ -111,6 +111,9 @@ func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
 		if !rolled {
 			t.Do, t.Command = "", ""
 		}
+		if rolled && root != e && e.Kind != evaluator.RunEvent { // one order, not one for each phase and gate
+			t.Do, t.Command, t.Detail = "", "", nil
+		}
 	} else {
 		t.Headline = headline(eventVerb(e), place(e)+why)
 	}

@@ -152,6 +152,10 @@ func TestAnEventSaysWhatHappened(t *testing.T) {
 		{"a rule that fires", fired, nil, "ROLLBACK: API 5xx 5.0 % > 3 % for 11 min (552 of 11,010)", "under 1 in 523", "pause the rollout, revert the alias", "DevSecOps"},
 		{"a run that is rolled back", child(evaluator.RunEvent, "shop", "monitoring", "rolled_back", &fired, evaluator.Why{Code: evaluator.WhyRuleFired, Rule: "high"}), &fired,
 			"ROLLBACK: API 5xx 5.0 % > 3 % for 11 min (552 of 11,010)", "the run is rolled back: API 5xx 5.0 % > 3 %", "pause the rollout, revert the alias", "DevSecOps"},
+		{"a phase that is rolled back", child(evaluator.PhaseEvent, "ten", "monitoring", "rolled_back", &fired, evaluator.Why{Code: evaluator.WhyRuleFired, Rule: "high"}), &fired,
+			"ROLLBACK: phase ten is rolled back: API 5xx", "phase ten is rolled back: rule high fired.", "", "DevSecOps"},
+		{"a gate that says rollback", child(evaluator.VerdictEvent, "ten", "pass", "rollback", &fired, evaluator.Why{Code: evaluator.WhyRuleFired, Rule: "high"}), &fired,
+			"ROLLBACK: the gate of phase ten says rollback: API 5xx", "the gate of phase ten says rollback: rule high fired.", "", "DevSecOps"},
 		{"the same without its root", child(evaluator.RunEvent, "shop", "monitoring", "rolled_back", &fired, evaluator.Why{Code: evaluator.WhyRuleFired, Rule: "high"}), nil,
 			"ROLLBACK: rolled back by rule API 5xx", "the run is rolled back: rolled back by rule API 5xx.", "", "Ada"},
 		{"a gate that a hold closes", child(evaluator.VerdictEvent, "ten", "pass", "pending", &hold, evaluator.Why{Code: evaluator.WhyHeld}), &hold,
@@ -198,6 +202,9 @@ func TestAnEventSaysWhatHappened(t *testing.T) {
 			got := Event(plan, &tt.e, tt.root)
 			if got.Headline != tt.want || !strings.Contains(got.Sentence, tt.says) || got.Do != tt.do || got.Who != tt.who {
 				t.Errorf("got\n%q\n%q\ndo %q, who %q; want\n%q\n%q\ndo %q, who %q", got.Headline, got.Sentence, got.Do, got.Who, tt.want, tt.says, tt.do, tt.who)
+			}
+			if got.Do == "" && got.Command != "" {
+				t.Errorf("a command without what it is for: %q", got.Command)
 			}
 		})
 	}
