@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net"
@@ -233,7 +234,13 @@ func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 	}
 	checkSelection(c, w)
 	for i, s := range w.Secrets {
-		checkSecret(c.At("secrets").Index(i), s)
+		at := c.At("secrets").Index(i)
+		checkSecret(at, s)
+		if encoded, ok := strings.CutPrefix(s.inline, "whsec_"); ok {
+			if key, err := base64.StdEncoding.DecodeString(encoded); err != nil || len(key) == 0 {
+				at.Fail("bad-value", `make one with: echo "whsec_$(openssl rand -base64 32)"`, "what follows whsec_ is not base64")
+			}
+		}
 	}
 	checkSecret(c.At("hub_secret"), w.HubSecret)
 	c.Required("secrets", w.Class == "action" && len(w.Secrets) == 0 && w.HubSecret.IsZero(), `[{ env = "RELGATE_WEBHOOK_SECRET" }]`)

@@ -161,7 +161,7 @@ func TestAnAbortShowsTheRehearsedCommands(t *testing.T) {
 func TestAPhaseOfAHeldRunSaysTheHoldFirst(t *testing.T) {
 	s := standing(rules.Held, rules.Pending, evaluator.Why{Code: evaluator.WhyHeld})
 	s.Holder = evaluator.Holder{By: "bo", Text: "lunch"}
-	got := Phase(launch(), s, 0)
+	got := Phase(launch(), s, 1)
 	if got.Headline != "HOLD: by bo: lunch" || got.Do != "resume the run, or abort it" || len(got.Detail) == 0 {
 		t.Errorf("got %+v", got)
 	}
