@@ -63,7 +63,7 @@ func Load(path string) (*Config, []Problem) {
 const maxFile = 16 << 20 // bytes of a file that a config names
 
 // readFile reads a file that a config names. A pipe or a device is an error: waiting for
-// one that nobody writes to would end all reloading, and with it the revoking of tokens.
+// one that is never written to would end all reloading, and with it the revoking of tokens.
 func readFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {

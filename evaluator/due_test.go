@@ -82,8 +82,8 @@ func TestASignalIsNotOwedFromBeforeItWasNeeded(t *testing.T) {
 	}
 }
 
-// A run that begins after its planned start, as one whose journal was lost, has asked
-// nobody before: no answer is late at its first tick.
+// A run that begins after its planned start, as one whose journal was lost, asked no
+// source before: no answer is late at its first tick.
 func TestASignalIsNotOwedFromBeforeTheRunBegan(t *testing.T) {
 	p := onePlan(rules.Rule{For: 10 * time.Minute, Coverage: .8})
 	w := newWorld(t, p)

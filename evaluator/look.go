@@ -63,7 +63,7 @@ func (v *Snapshot) lookAt(lay *layout, st *State) {
 	}
 	for i, need := range st.needs(lay, st.at) {
 		if need != unneeded {
-			v.Signals[i].Due = when(max(st.signals[i].owed(), need, st.run.begun)) // a run that begins late has asked nobody before
+			v.Signals[i].Due = when(max(st.signals[i].owed(), need, st.run.begun)) // a run that begins late asked no source before
 		}
 	}
 }

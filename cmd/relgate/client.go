@@ -106,7 +106,7 @@ func (r remote) client() (*http.Client, error) {
 	case u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("--url %q: want nothing behind the path", u.Redacted())
 	case u.Scheme == "http" && r.CA+r.Cert+r.Key != "":
-		return nil, fmt.Errorf("--url %q: --ca, --cert and --key are for https: nothing would be encrypted, and nobody's certificate checked", u.Redacted())
+		return nil, fmt.Errorf("--url %q: --ca, --cert and --key are for https: over http nothing is encrypted and no certificate is checked", u.Redacted())
 	case u.Scheme == "http":
 		return c, nil
 	}

@@ -54,7 +54,7 @@ func TestConnectionsThatSendNothingCostNothingButTheirLimit(t *testing.T) {
 	if crowd < limit+limit/8 {
 		t.Skipf("this process may have %d files: too few for a crowd", files.Cur)
 	}
-	d := housed(t, withTokens(), io.Discard)
+	d := housed(t, withTokens(), nil, io.Discard)
 	addr := d.public.Addr().String()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	ask := func(ctx context.Context, path string, want int) {

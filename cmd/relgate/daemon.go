@@ -221,7 +221,7 @@ func (d *daemon) prune(ctx context.Context) error {
 	}
 }
 
-// publicHandler is what anybody can reach: the gate and the deliveries behind tokens,
+// publicHandler is what everyone can reach: the gate and the deliveries behind tokens,
 // and whether the daemon is alive and ready, without.
 func (d *daemon) publicHandler() http.Handler {
 	mux, gates := http.NewServeMux(), d.gate.Handler()

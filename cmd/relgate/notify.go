@@ -24,8 +24,9 @@ func (d *daemon) notify(states ...string) {
 // unit's watchdog wants to hear it, until ctx is done.
 func (d *daemon) announce(ctx context.Context) error {
 	watchdog, err := systemd.SdWatchdogEnabled(false)
-	if err != nil {
-		return fmt.Errorf("reading what systemd's watchdog wants: %w", err)
+	if err != nil { // no reason to stop watching releases: systemd restarts what it does not hear from
+		d.log.Warn("reading what systemd's watchdog wants: it is not told that relgate is healthy", "err", err)
+		watchdog = 0
 	}
 	for changed := d.runner.Watch(); !d.runner.Published().Ready; changed = d.runner.Watch() {
 		select {

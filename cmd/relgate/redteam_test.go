@@ -34,7 +34,8 @@ func withTokens() string {
 }
 
 // housed runs a daemon in this process until the test ends and waits for its first tick.
-func housed(t *testing.T, text string, log io.Writer) *daemon {
+// Its webhooks go over a transport; nil is the network.
+func housed(t *testing.T, text string, hooks http.RoundTripper, log io.Writer) *daemon {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "x")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
@@ -43,7 +44,7 @@ func housed(t *testing.T, text string, log io.Writer) *daemon {
 		t.Fatal(problems)
 	}
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	d, err := newDaemon(t.Context(), assembly{config: c, clock: newWallClock(logger), upstreams: upstreams{log: logger}, log: logger})
+	d, err := newDaemon(t.Context(), assembly{config: c, clock: newWallClock(logger), upstreams: upstreams{log: logger}, transport: hooks, log: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +114,7 @@ type attack struct {
 	after  string // the connection: "closed", or "open" for the next request
 }
 
-// attacks are the shapes that somebody tries who is not to get in, or who wants a proxy in
+// attacks are the shapes that an attacker tries who has no right to get in, or who wants a proxy in
 // front to see another request than relgate does.
 func attacks() []attack {
 	long := strings.Repeat("a", 8000)
@@ -254,7 +255,7 @@ func attacks() []attack {
 // closed or good for the next request.
 func TestNobodyGetsIn(t *testing.T) {
 	log := &syncBuffer{}
-	d := housed(t, withTokens(), log)
+	d := housed(t, withTokens(), nil, log)
 	addr := d.public.Addr().String()
 	events := func() string {
 		_, answers, _ := exchange(t, addr, asks("GET", "/v1/runs/P-1@1.0.0/events", reads), 1)

@@ -39,8 +39,8 @@ func TestTheCommandLineTalksToADaemonWithTLS(t *testing.T) {
 	dir, _ := tlsDir(t)
 	file := func(name string) string { return filepath.Join(dir, name) }
 	log := &syncBuffer{}
-	open := housed(t, withTLS(dir, ""), log).public.Addr().String()
-	closed := housed(t, withTLS(dir, fmt.Sprintf("client_ca = %q", file("ca.pem"))), log)
+	open := housed(t, withTLS(dir, ""), nil, log).public.Addr().String()
+	closed := housed(t, withTLS(dir, fmt.Sprintf("client_ca = %q", file("ca.pem"))), nil, log)
 	check := func(about, addr string, args []string, code int, says string) {
 		t.Helper()
 		args = append([]string{"--url", addr, "--token", "read-1"}, args...)
@@ -141,7 +141,7 @@ func TestCheckReadsTheCertificates(t *testing.T) {
 // Whoever probes the public port learns yes or no; why not is for the private one.
 func TestHealthOnThePublicPortNeedsNoTokenAndSaysNoMore(t *testing.T) {
 	log := &syncBuffer{}
-	d := housed(t, withTokens(), log)
+	d := housed(t, withTokens(), nil, log)
 	public, private := "http://"+d.public.Addr().String(), "http://"+d.private.Addr().String()
 	check := func(path string, status int, public1, private1 string) {
 		t.Helper()

@@ -306,3 +306,14 @@ func TestTheWatchdogHearsOnlyOfAHealthyDaemon(t *testing.T) {
 		t.Errorf("not healthy: systemd is told %q, and the next look is in %s; want nothing, and 6s", got, next)
 	}
 }
+
+// What the environment says of a watchdog may be nonsense. That ends no watch.
+func TestAWatchdogThatCannotBeReadEndsNothing(t *testing.T) {
+	t.Setenv("WATCHDOG_USEC", "soon")
+	log := &syncBuffer{}
+	d := housed(t, plainConfig, nil, log) // it fails if the daemon ends with an error
+	eventually(t, "the line of the log", func() bool { return strings.Contains(log.String(), "watchdog wants") })
+	if err := d.alive(); err != nil {
+		t.Error(err)
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -226,6 +225,8 @@ func TestAFailedStartForgetsNoWebhook(t *testing.T) {
 	}
 }
 
+const opsWebhook = "[webhooks.ops]\nurl = \"https://example.com/\"\n"
+
 // away is a receiver that answers 503.
 type away struct{ asked chan struct{} }
 
@@ -239,20 +240,8 @@ func (a away) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Without any dead letter, retry has what waits tried now and says how much that is.
 func TestRetryHurriesWhatWaits(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", "x")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
-	c, problems := config.Load(writeConfig(t, t.TempDir(), plainConfig+"[webhooks.ops]\nurl = \"https://example.com/\"\n"))
-	if c == nil || config.Errors(problems) > 0 {
-		t.Fatal(problems)
-	}
-	hook, log := away{make(chan struct{}, 1)}, slog.New(slog.DiscardHandler)
-	d, err := newDaemon(t.Context(), assembly{config: c, clock: newWallClock(log), upstreams: upstreams{log: log}, transport: hook, log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
+	hook := away{make(chan struct{}, 1)}
+	d := housed(t, plainConfig+opsWebhook, hook, io.Discard)
 	<-hook.asked
 	retry := func(query string) (int, string) {
 		mux, w := http.NewServeMux(), httptest.NewRecorder()
@@ -269,10 +258,6 @@ func TestRetryHurriesWhatWaits(t *testing.T) {
 	}
 	if code, _ := retry("other/retry"); code != http.StatusNotFound {
 		t.Errorf("another endpoint: %d, want 404", code)
-	}
-	cancel()
-	if err := errors.Join(<-ended, d.close()); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -294,29 +279,21 @@ type noted struct {
 
 func (n noted) RoundTrip(r *http.Request) (*http.Response, error) {
 	n.asked <- r.Header.Get("Ce-Type")
-	<-n.release
+	select {
+	case <-n.release:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
 }
 
 // An order that is committed after a reload waits for nothing that is in flight since
 // before it. What was delivered before a reload is counted after it.
 func TestAReloadDelaysNoOrder(t *testing.T) {
-	t.Setenv("AWS_ACCESS_KEY_ID", "x")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
-	c, problems := config.Load(writeConfig(t, t.TempDir(), plainConfig+"[webhooks.ops]\nurl = \"https://example.com/\"\n"))
-	if c == nil || config.Errors(problems) > 0 {
-		t.Fatal(problems)
-	}
-	hook, log := noted{make(chan string, 64), make(chan struct{})}, slog.New(slog.DiscardHandler)
-	d, err := newDaemon(t.Context(), assembly{config: c, clock: newWallClock(log), upstreams: upstreams{log: log}, transport: hook, log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- d.Run(ctx) }()
+	hook := noted{make(chan string, 64), make(chan struct{})}
+	d := housed(t, plainConfig+opsWebhook, hook, io.Discard)
 	<-hook.asked // it hangs
-	if err := d.adopt(ctx, c); err != nil {
+	if err := d.adopt(t.Context(), d.config); err != nil {
 		t.Fatal(err)
 	}
 	call := func(method, target, body string) string {
@@ -348,10 +325,6 @@ func TestAReloadDelaysNoOrder(t *testing.T) {
 		}
 		return list.Endpoints[0].Pending == 0 && list.Endpoints[0].Delivered >= 3
 	})
-	cancel()
-	if err := errors.Join(<-ended, d.close()); err != nil {
-		t.Error(err)
-	}
 }
 
 // What net/http finds odd about a receiver does not reach the log: it quotes what was

@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -48,8 +47,8 @@ func (j *Journal) DeadLetters(ctx context.Context, endpoint string) (letters []e
 				return err
 			}
 			d.At = fromMillis(at)
-			if err := json.Unmarshal(d.Raw, &d.Event); err != nil {
-				return corrupt("event %d of run %q: %w", n, d.Run, err)
+			if err := decode(&d.Stored, n); err != nil {
+				return err
 			}
 			letters = append(letters, d)
 			return nil

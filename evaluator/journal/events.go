@@ -52,6 +52,17 @@ func (j *Journal) Newer(mark uint64, limit int) (events []evaluator.Stored, next
 	return j.tail.since(mark, limit)
 }
 
+// decode reads the event out of the bytes that are kept of the n-th of a run.
+func decode(s *evaluator.Stored, n uint64) error {
+	if err := json.Unmarshal(s.Raw, &s.Event); err != nil {
+		return corrupt("event %d of run %q: %w", n, s.Run, err)
+	}
+	if s.Event.N != n {
+		return corrupt("event %d of run %q has the number %d", n, s.Run, s.Event.N)
+	}
+	return nil
+}
+
 func scanEvents(rows *sql.Rows, run string) ([]evaluator.Stored, error) {
 	var stored []evaluator.Stored
 	err := each(rows, func() error {
@@ -60,11 +71,8 @@ func scanEvents(rows *sql.Rows, run string) ([]evaluator.Stored, error) {
 		if err := rows.Scan(&n, &s.Seq, &s.Digest, &s.Raw); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(s.Raw, &s.Event); err != nil {
-			return corrupt("event %d: %w", n, err)
-		}
-		if s.Event.N != n {
-			return corrupt("event %d has the number %d", n, s.Event.N)
+		if err := decode(&s, n); err != nil {
+			return err
 		}
 		stored = append(stored, s)
 		return nil

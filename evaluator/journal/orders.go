@@ -31,8 +31,8 @@ func (j *Journal) Orders(ctx context.Context, endpoint string) (list []evaluator
 				return err
 			}
 			o.NextAt = fromMillis(next)
-			if err := json.Unmarshal(o.Raw, &o.Event); err != nil {
-				return corrupt("event %d of run %q: %w", n, o.Run, err)
+			if err := decode(&o.Stored, n); err != nil {
+				return err
 			}
 			list = append(list, o)
 			return nil

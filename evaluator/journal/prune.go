@@ -24,10 +24,11 @@ const droppable = ` r.over = 1 AND r.decided > 0 AND r.decided < $1
 // Prune drops runs that are not needed any more, each whole and in a transaction
 // of its own, with the plan documents that only they used. A run is dropped when
 // it is over, was decided before olderThan, every known endpoint is done with all
-// its events and has no order of it pending, it has no dead letter, and no later release needs it. That one takes
-// its previous version from the passed run of the plan that began last, and is
-// compared with the passed runs that were decided last and told what they had
-// counted: the newest keepPassed of each kind are kept, and one in any case.
+// its events and has no order of it pending, it has no dead letter, and no later
+// release needs it. That one takes its previous version from the passed run of the
+// plan that began last, and is compared with the passed runs that were decided last
+// and told what they had counted: the newest keepPassed of each kind are kept, and
+// one in any case.
 func (j *Journal) Prune(ctx context.Context, olderThan time.Time, keepPassed int) (total Pruned, err error) {
 	if j.config.ReadOnly {
 		return total, fmt.Errorf("pruning journal %q: %w", j.config.Path, errReadOnly)

@@ -202,7 +202,7 @@ func TestAnUpgradeThatFailsChangesNothing(t *testing.T) {
 			upgraded(t, open(t, execute(t, c, "DROP TRIGGER stop")))
 		})
 	}
-	t.Run("for want of space", func(t *testing.T) {
+	t.Run("no space is left", func(t *testing.T) {
 		c := form1(t)
 		c.Pages = queried(t, c.Path, "PRAGMA page_count")
 		if _, err := journal.Open(t.Context(), c); !errors.Is(err, journal.ErrFull) {

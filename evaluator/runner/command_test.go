@@ -275,8 +275,8 @@ func TestARunThatBeginsLaterLeavesItReady(t *testing.T) {
 	})
 }
 
-// A run that a file begins is waited for at the start: else ready would be said, and
-// taken back.
+// A run that a file begins is waited for at the start: else it would be ready, and then
+// not.
 func TestItIsReadyOnlyOnceTheRunsOfItsFilesHaveBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until(-60)

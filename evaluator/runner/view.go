@@ -106,8 +106,10 @@ func (r *Runner) publish() {
 		}
 		p.Plans[i] = v
 	}
-	_, waits := p.unasked()
-	r.asked = r.asked || r.started && !waits
+	if !r.asked && r.started {
+		_, waits := p.unasked()
+		r.asked = !waits
+	}
 	p.Asked = r.asked
 	r.published.Store(p)
 	r.mu.Lock()

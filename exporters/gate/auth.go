@@ -2,7 +2,7 @@ package gate
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
+	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -154,21 +154,11 @@ func (k *keys) bearer(secret string) *token {
 	hash := sha256.Sum256([]byte(secret))
 	var found *token
 	for i := range k.tokens {
-		if same(&hash, &k.tokens[i].hash) {
+		if subtle.ConstantTimeCompare(hash[:], k.tokens[i].hash[:]) == 1 {
 			found = &k.tokens[i]
 		}
 	}
 	return found
-}
-
-// same compares two hashes in the same time whatever they are, as package subtle does
-// byte by byte, but eight bytes at a time.
-func same(a, b *[sha256.Size]byte) bool {
-	var differs uint64
-	for i := 0; i < sha256.Size; i += 8 {
-		differs |= binary.NativeEndian.Uint64(a[i:]) ^ binary.NativeEndian.Uint64(b[i:])
-	}
-	return differs == 0
 }
 
 // secretOf is the bearer token. The password of Basic counts as one, for clients

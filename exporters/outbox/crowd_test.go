@@ -35,7 +35,7 @@ func TestThousandsOfEscalationsAreBounded(t *testing.T) {
 			}), outboxtest.New()
 			a, people := endpoint(outbox.Action, s), second(s)
 			a.EscalateTo, people.Plans = "b", []string{"another"}
-			stop := start(t, mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f}))
+			stop := outboxtest.Start(t, mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f}))
 			f.Commit(t, crowd(tt.orders)...)
 			time.Sleep(2 * time.Minute)
 			if got := runtime.NumGoroutine(); got > tt.most {
@@ -63,7 +63,7 @@ func TestANewEventDoesNotHaveThousandsTried(t *testing.T) {
 			return took
 		}), outboxtest.New()
 		b := simple(t, outbox.Action, f, s)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		f.Commit(t, crowd(500)...)
 		time.Sleep(69 * time.Second) // all were tried at 0, 1, 3, 8, 18, 38 and 68 s
 		before := len(s.seen())
@@ -94,7 +94,7 @@ func TestPendingIsWhatIsNotDoneWith(t *testing.T) {
 			}
 			return took
 		}), outboxtest.New()
-		stop := start(t, simple(t, outbox.Action, f, s))
+		stop := outboxtest.Start(t, simple(t, outbox.Action, f, s))
 		f.Commit(t, monitoring)
 		for range 2 * outbox.Batch {
 			f.Commit(t, held)
@@ -103,7 +103,7 @@ func TestPendingIsWhatIsNotDoneWith(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		stop()
 		b := simple(t, outbox.Action, f, s)
-		stop = start(t, b)
+		stop = outboxtest.Start(t, b)
 		time.Sleep(10 * time.Second)
 		if got := b.Stats()[0]; got.Pending != 2 || got.Orders != 0 {
 			t.Errorf("%d pending, of them %d orders; want the two that are not taken", got.Pending, got.Orders)

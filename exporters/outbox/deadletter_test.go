@@ -21,8 +21,8 @@ func TestDeadLettersCanBeSentAgain(t *testing.T) {
 		}), outboxtest.New()
 		b := simple(t, outbox.Notify, f, s)
 		f.CommitN(t, 3)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		letters, err := b.DeadLetters(t.Context(), "a")
 		if err != nil || len(letters) != 1 || letters[0].Event.N != 1 || letters[0].Reason != "answered 410" {
 			t.Fatalf("dead letters %+v, %v, want event 1, answered 410", letters, err)
@@ -37,7 +37,7 @@ func TestDeadLettersCanBeSentAgain(t *testing.T) {
 			if again, hurried, err := b.Retry(t.Context(), "a", "REL 1.0/1"); err != nil || again != 1 || hurried != 0 {
 				t.Fatalf("Retry: %d and %d, %v; want 1 and 0", again, hurried, err)
 			}
-			drain(t, b)
+			outboxtest.Drain(t, b)
 		}
 		stop()
 		if got, want := s.ids(), "1 2 3 1 1"; got != want || len(f.Dead) != 0 {
@@ -54,8 +54,8 @@ func TestRetryOfADeadLetterSurvivesARestart(t *testing.T) {
 		f.Cursors[outboxtest.Place{Endpoint: "a", Run: outboxtest.TheRun}] = evaluator.RunCursor{N: 2}
 		f.Dead = []evaluator.DeadLetter{{Endpoint: "a", Again: true, Stored: f.Stored[outboxtest.TheRun][0]}, {Endpoint: "a", Stored: f.Stored[outboxtest.TheRun][1]}}
 		b := simple(t, outbox.Notify, f, s)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got, want := s.ids(), "1"; got != want || len(f.Dead) != 1 {
 			t.Errorf("sent %q with %d dead letters left, want %q with 1", got, len(f.Dead), want)
@@ -68,16 +68,16 @@ func TestReplay(t *testing.T) {
 		s, f := newScript(nil), outboxtest.New()
 		b := simple(t, outbox.Notify, f, s)
 		f.CommitN(t, 5)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		if err := b.Replay(t.Context(), "a", f.Stored[outboxtest.TheRun][3].Event.At); err != nil {
 			t.Fatalf("Replay: %v", err)
 		}
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		if err := b.Replay(t.Context(), "a", f.Stored[outboxtest.TheRun][4].Event.At.Add(time.Hour)); err != nil {
 			t.Fatalf("Replay of nothing: %v", err)
 		}
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got, want := s.ids(), "1 2 3 4 5 4 5"; got != want {
 			t.Errorf("sent %s, want %s", got, want)
@@ -97,12 +97,12 @@ func TestReplayDuringADelivery(t *testing.T) {
 		}), outboxtest.New()
 		b := simple(t, outbox.Notify, f, s)
 		f.CommitN(t, 3)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		synctest.Wait() // the third is in flight
 		if err := b.Replay(t.Context(), "a", f.Stored[outboxtest.TheRun][0].Event.At); err != nil {
 			t.Fatalf("Replay: %v", err)
 		}
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got, want := s.ids(), "1 2 3 1 2 3"; got != want || f.Cursor(outboxtest.TheRun).N != 3 {
 			t.Errorf("sent %s with the cursor at %d, want %s and 3", got, f.Cursor(outboxtest.TheRun).N, want)

@@ -30,7 +30,7 @@ func (e *escalations) full() bool { return e.telling.Load() >= maxTelling }
 
 // told is that the second endpoint is told of an event.
 type told struct {
-	arrived chan struct{} // closed when the event arrives: nobody need hear of it any more
+	arrived chan struct{} // closed when the event arrives: it need not be told of any more
 	heard   atomic.Bool   // the second endpoint has taken it
 }
 

@@ -141,27 +141,3 @@ func simple(t testing.TB, class outbox.Class, f outbox.Feed, s *script) *outbox.
 	t.Helper()
 	return mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{endpoint(class, s)}, Feed: f})
 }
-
-// start runs b until stop is called, which checks that Run ends well.
-func start(t testing.TB, b *outbox.Outbox) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- b.Run(ctx) }()
-	return func() {
-		t.Helper()
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v, want nil", err)
-		}
-	}
-}
-
-func drain(t testing.TB, b *outbox.Outbox) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 48*time.Hour)
-	defer cancel()
-	if err := b.Drain(ctx); err != nil {
-		t.Fatalf("Drain: %v; stats %+v", err, b.Stats())
-	}
-}

@@ -58,8 +58,8 @@ func types(t *testing.T, e outbox.Endpoint, s *script, events []evaluator.Event)
 	f := outboxtest.New()
 	b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
 	f.Commit(t, events...)
-	stop := start(t, b)
-	drain(t, b)
+	stop := outboxtest.Start(t, b)
+	outboxtest.Drain(t, b)
 	stop()
 	var got []string
 	for _, a := range s.seen() {

@@ -25,7 +25,7 @@ func TestTheLogIsNotFlooded(t *testing.T) {
 		a, people := endpoint(outbox.Action, s), second(s)
 		a.EscalateTo, people.Plans = "b", []string{"another"}
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f, Log: slog.New(slog.NewTextHandler(&log, nil))})
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		for i := range 300 {
 			f.Commit(t, evaluator.Event{Plan: fmt.Sprint("P", i), Kind: evaluator.RunEvent, To: "rolled_back"})
 		}

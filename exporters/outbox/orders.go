@@ -66,7 +66,7 @@ func newOrderLane(t *target) *orderLane {
 
 // run works the lane for t until ctx is done. It leaves the lane to the next outbox
 // then, waits for the attempts that it began, and gives an error when what was
-// delivered cannot be saved and nobody has taken the lane.
+// delivered cannot be saved and no other outbox has taken the lane.
 func (l *orderLane) run(ctx context.Context, t *target) error {
 	if !l.take(ctx) {
 		return nil
@@ -402,12 +402,25 @@ func (l *orderLane) idle() (bool, <-chan struct{}) {
 	return l.idleLocked(), l.changed
 }
 
-// rewoundLocked notes that the feed was set back: orders of since or later are
-// pending again, and one that is in flight is sent once more.
-func (l *orderLane) rewoundLocked(since time.Time) {
+// rewinding notes that the feed is about to be set back. It saves what is done, which
+// is pending again then, and has an order of since or later that is in flight sent once
+// more. One that is begun after this was sent after the replay was asked for.
+func (l *orderLane) rewinding(ctx context.Context, since time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.saveLocked(ctx); err != nil {
+		return err
+	}
 	for _, o := range l.open {
 		o.repeat = o.repeat || o.flying && !o.letter && !o.Event.At.Before(since)
 	}
+	return nil
+}
+
+// rewound has the orders read that are pending since the feed was set back.
+func (l *orderLane) rewound() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.behind = true
 	l.ring()
 }

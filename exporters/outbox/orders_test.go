@@ -61,7 +61,7 @@ func TestAStuckEventDelaysNoOrder(t *testing.T) {
 					a, people := endpoint(class, s), second(s)
 					a.EscalateTo, people.Plans = "b", []string{"another"}
 					b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f})
-					stop := start(t, b)
+					stop := outboxtest.Start(t, b)
 					f.Commit(t, tt.before)
 					time.Sleep(7 * time.Second)
 					f.Commit(t, rollback)
@@ -100,7 +100,7 @@ func TestSchedulesOfOrders(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, f := newScript(tt.answer), outboxtest.New()
-				stop := start(t, simple(t, tt.class, f, s))
+				stop := outboxtest.Start(t, simple(t, tt.class, f, s))
 				f.Commit(t, rollback)
 				time.Sleep(tt.within)
 				stop()
@@ -130,7 +130,7 @@ func TestEachOrderEscalatesByItself(t *testing.T) {
 		f := outboxtest.New()
 		a, people := endpoint(outbox.Action, s), second(s)
 		a.EscalateTo, people.Plans = "b", []string{"another"}
-		stop := start(t, mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f}))
+		stop := outboxtest.Start(t, mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f}))
 		f.Commit(t, held, rollback, rollback)
 		time.Sleep(40 * time.Second)
 		stop()
@@ -140,7 +140,7 @@ func TestEachOrderEscalatesByItself(t *testing.T) {
 		}{
 			{"REL 1.0/1/escalated/a", []float64{15, 26, 38}}, // its receiver hangs too, and is tried again
 			{"REL 1.0/2/escalated/a", []float64{3}},
-			{"REL 1.0/3/escalated/a", []float64{3, 4, 6}}, // the order arrives at 8 s: nobody need hear of it any more
+			{"REL 1.0/3/escalated/a", []float64{3, 4, 6}}, // the order arrives at 8 s: it need not be told of any more
 		} {
 			if got := s.tried("b", tt.id); !slices.Equal(got, tt.want) {
 				t.Errorf("%s told after %v s, want %v", tt.id, got, tt.want)
@@ -160,18 +160,18 @@ func TestOrdersSurviveARestart(t *testing.T) {
 			return took
 		})
 		f := outboxtest.New()
-		stop := start(t, simple(t, outbox.Action, f, s))
+		stop := outboxtest.Start(t, simple(t, outbox.Action, f, s))
 		f.Commit(t, held, rollback, monitoring) // 2 fails at 0, 1, 3 s
 		time.Sleep(4 * time.Second)
 		stop()
-		stop = start(t, simple(t, outbox.Action, f, s)) // and at 8 s
+		stop = outboxtest.Start(t, simple(t, outbox.Action, f, s)) // and at 8 s
 		time.Sleep(5 * time.Second)
 		stop()
 		time.Sleep(time.Minute) // its next attempt would have been at 18 s
 		f.Commit(t, held)
 		b := simple(t, outbox.Action, f, s)
-		stop = start(t, b)
-		drain(t, b)
+		stop = outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got, want := s.tried("a", "REL 1.0/2"), []float64{0, 1, 3, 8, 69}; !slices.Equal(got, want) {
 			t.Errorf("the rollback was tried after %v s, want %v", got, want)
@@ -231,7 +231,7 @@ func TestWhatWaitsIsHurried(t *testing.T) {
 				})
 				f := outboxtest.New()
 				b := simple(t, tt.class, f, s)
-				stop := start(t, b)
+				stop := outboxtest.Start(t, b)
 				f.Commit(t, tt.first)
 				time.Sleep(50 * time.Second)
 				if tt.then != nil {
@@ -266,7 +266,7 @@ func TestWhatIsStuckByItselfIsHurriedLessAndLess(t *testing.T) {
 			return took
 		})
 		f := outboxtest.New()
-		stop := start(t, simple(t, outbox.Action, f, s))
+		stop := outboxtest.Start(t, simple(t, outbox.Action, f, s))
 		f.Commit(t, monitoring)
 		for range 600 {
 			f.CommitTo(t, "B", 1)
@@ -287,7 +287,7 @@ func TestOrdersThatHangLeaveRoomForNewOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(func(_ int, c call) outbox.Outcome { return hang(c) })
 		f := outboxtest.New()
-		stop := start(t, simple(t, outbox.Action, f, s))
+		stop := outboxtest.Start(t, simple(t, outbox.Action, f, s))
 		for i := range 256 {
 			f.Commit(t, evaluator.Event{Plan: fmt.Sprint("P", i), Kind: evaluator.RunEvent, To: "rolled_back"})
 		}
@@ -309,9 +309,9 @@ func TestOrdersThatAreNotWantedAreDoneWith(t *testing.T) {
 		e := endpoint(outbox.Action, s)
 		e.Types = []string{"relgate.run.rolled_back"}
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		f.Commit(t, held, rollback, monitoring)
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		open, err := f.Orders(t.Context(), "a")
 		if got := s.ids(); got != "2" || len(open) != 0 || err != nil {
@@ -348,8 +348,8 @@ func TestSelection(t *testing.T) {
 				b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
 				f.Commit(t, evaluator.Event{Kind: evaluator.RunEvent, To: "monitoring"}, rollback, monitoring,
 					evaluator.Event{Kind: evaluator.RuleEvent, To: "warning"}, evaluator.Event{Kind: evaluator.RunEvent, To: "rolled_back", Notify: []string{"b"}})
-				stop := start(t, b)
-				drain(t, b)
+				stop := outboxtest.Start(t, b)
+				outboxtest.Drain(t, b)
 				stop()
 				got := strings.Fields(s.ids())
 				slices.Sort(got)
@@ -374,19 +374,19 @@ func TestOrdersAreReplayedAndRetried(t *testing.T) {
 		f := outboxtest.New()
 		f.Commit(t, held, monitoring)
 		b := simple(t, outbox.Notify, f, s)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		f.Commit(t, rollback)
 		synctest.Wait() // it is in flight
 		if err := b.Replay(t.Context(), "a", time.Time{}); err != nil {
 			t.Fatalf("Replay: %v", err)
 		}
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		if err := f.BuryOrder(t.Context(), "a", outboxtest.TheRun, 3, time.Now(), "a test"); err != nil {
 			t.Fatal(err)
 		}
 		retry(t, b, "REL 1.0/3", 1, 0)
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		got := strings.Fields(s.ids())
 		slices.Sort(got)
@@ -402,7 +402,7 @@ func TestOrdersGoOnWhileTheFeedFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newScript(first(2, failed)), outboxtest.New()
 		b := simple(t, outbox.Action, f, s)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		synctest.Wait()
 		f.Break(errors.New("disk full"))
 		f.Commit(t, rollback)
@@ -411,7 +411,7 @@ func TestOrdersGoOnWhileTheFeedFails(t *testing.T) {
 			t.Errorf("stats %+v, want it delivered", got)
 		}
 		f.Break(nil)
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got := s.tried("a", "REL 1.0/1"); !slices.Equal(got, []float64{0, 1, 3}) {
 			t.Errorf("tried after %v s, want 0, 1 and 3", got)
@@ -424,4 +424,51 @@ func TestOrdersGoOnWhileTheFeedFails(t *testing.T) {
 			t.Errorf("Run: %v, want what it could not save, with the endpoint's name", err)
 		}
 	})
+}
+
+// slowRewind is a feed that says when it is to be set back, and is when it is let.
+type slowRewind struct {
+	*outboxtest.Feed
+	begun, let chan struct{}
+}
+
+func (f slowRewind) Rewind(ctx context.Context, endpoint string, since time.Time) (int, error) {
+	close(f.begun)
+	<-f.let
+	return f.Feed.Rewind(ctx, endpoint, since)
+}
+
+// A replay of a long journal takes its time. An order that is committed meanwhile does
+// not wait for it, and all that the replay is of is sent once more.
+func TestAReplayDelaysNoOrder(t *testing.T) {
+	sent := make(chan string, 16)
+	s := newScript(func(_ int, c call) outbox.Outcome {
+		sent <- c.ID
+		return took
+	})
+	f := slowRewind{outboxtest.New(), make(chan struct{}), make(chan struct{})}
+	b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{endpoint(outbox.Action, s)}, Feed: f})
+	stop := outboxtest.Start(t, b)
+	f.Commit(t, held, monitoring)
+	outboxtest.Drain(t, b)
+	replayed := make(chan error)
+	go func() { replayed <- b.Replay(context.Background(), "a", time.Time{}) }()
+	<-f.begun
+	f.Commit(t, rollback)
+	for id := range sent {
+		if id == "REL 1.0/3" {
+			break // while the feed is not set back yet
+		}
+	}
+	close(f.let)
+	if err := <-replayed; err != nil {
+		t.Error(err)
+	}
+	outboxtest.Drain(t, b)
+	stop()
+	for _, id := range []string{"REL 1.0/1", "REL 1.0/2"} {
+		if got := s.tried("a", id); len(got) != 2 {
+			t.Errorf("event %s was tried %d times, want once more after the replay", id, len(got))
+		}
+	}
 }

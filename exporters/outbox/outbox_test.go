@@ -46,7 +46,7 @@ func TestSchedules(t *testing.T) {
 				s, f := newScript(tt.answer), outboxtest.New()
 				b := simple(t, tt.class, f, s)
 				f.CommitN(t, 1)
-				stop := start(t, b)
+				stop := outboxtest.Start(t, b)
 				time.Sleep(tt.within)
 				stop()
 				got := s.seen()
@@ -77,8 +77,8 @@ func TestOrderUnderRetries(t *testing.T) {
 		f := outboxtest.New()
 		b := simple(t, outbox.Action, f, s)
 		f.CommitN(t, 4)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got, want := s.ids(), "1 1 1 2 2 2 3 3 3 4 4 4"; got != want {
 			t.Errorf("attempts at %s, want %s", got, want)
@@ -91,7 +91,7 @@ func TestNoTimerBetweenCommitAndPost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newScript(nil), outboxtest.New()
 		b := simple(t, outbox.Action, f, s)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		time.Sleep(time.Hour)
 		f.CommitN(t, 1)
 		synctest.Wait()
@@ -112,7 +112,7 @@ func TestHangingReceiverDelaysNoOther(t *testing.T) {
 		})
 		f := outboxtest.New()
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{endpoint(outbox.Action, s), second(s)}, Feed: f})
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		f.CommitN(t, 50)
 		synctest.Wait()
 		if got := s.at("b"); len(got) != 50 || got[49].after != 0 {
@@ -137,8 +137,8 @@ func TestFilter(t *testing.T) {
 			evaluator.Event{Kind: evaluator.VerdictEvent, To: "pass"},
 			evaluator.Event{Kind: evaluator.RunEvent, To: "passed", Plan: "REL 3.0"},
 		)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got, want := s.ids(), "1 4"; got != want {
 			t.Errorf("delivered %s, want %s", got, want)
@@ -163,8 +163,8 @@ func TestEscalation(t *testing.T) {
 		people.Events = []evaluator.EventKind{evaluator.RunEvent} // what is escalated arrives nevertheless
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f})
 		f.CommitN(t, 1)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		told := s.at("b")
 		want := attempt{3 * time.Second, "REL 1.0/1/escalated/a", outbox.TypeEscalated, "b"}
@@ -197,7 +197,7 @@ func TestEscalationIsTriedAgain(t *testing.T) {
 		people.Plans = []string{"another"}
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f})
 		f.CommitN(t, 1)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		time.Sleep(time.Hour)
 		stop()
 		var told []time.Duration
@@ -222,15 +222,15 @@ func TestRestart(t *testing.T) {
 		}), outboxtest.New()
 		c := outbox.Config{Endpoints: []outbox.Endpoint{endpoint(outbox.Action, s)}, Feed: f}
 		f.CommitN(t, 3)
-		stop := start(t, mustNew(t, c)) // 1 and 2 arrive, 3 fails at 0, 1, 3, 8 s
+		stop := outboxtest.Start(t, mustNew(t, c)) // 1 and 2 arrive, 3 fails at 0, 1, 3, 8 s
 		time.Sleep(9 * time.Second)
 		stop()
 		if got := f.Cursor(outboxtest.TheRun); got.N != 2 || got.Attempts != 4 || got.LastError == "" {
 			t.Fatalf("cursor %+v, want position 2, 4 attempts and a reason", got)
 		}
 		b := mustNew(t, c)
-		stop = start(t, b)
-		drain(t, b) // fails at 18 s, and arrives at 38 s
+		stop = outboxtest.Start(t, b)
+		outboxtest.Drain(t, b) // fails at 18 s, and arrives at 38 s
 		stop()
 		if got, want := s.ids(), "1 2 3 3 3 3 3 3"; got != want {
 			t.Errorf("attempts at %s, want %s", got, want)
@@ -265,7 +265,7 @@ func TestGracefulStop(t *testing.T) {
 				f := outboxtest.New()
 				b := simple(t, outbox.Action, f, s)
 				f.CommitN(t, 2)
-				stop := start(t, b)
+				stop := outboxtest.Start(t, b)
 				synctest.Wait()
 				stop()
 				if got := f.Cursor(outboxtest.TheRun).N; got != tt.want || len(s.seen()) != 1 {
@@ -282,8 +282,8 @@ func TestBurstCoalescesCursorWrites(t *testing.T) {
 		s, f := newScript(nil), outboxtest.New()
 		b := simple(t, outbox.Action, f, s)
 		f.CommitN(t, 2000)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got := len(s.seen()); got != 2000 || f.Cursor(outboxtest.TheRun).N != 2000 || f.Written() > 2000/outbox.SaveEvery+1 {
 			t.Errorf("%d delivered, cursor at %d, %d writes; want 2000, 2000, at most %d", got, f.Cursor(outboxtest.TheRun).N, f.Written(), 2000/outbox.SaveEvery+1)
@@ -316,13 +316,13 @@ func TestABrokenFeedIsWaitedFor(t *testing.T) {
 				b := simple(t, outbox.Notify, f, s)
 				f.Break(errors.New("disk full"))
 				f.CommitN(t, 100)
-				stop := start(t, b)
+				stop := outboxtest.Start(t, b)
 				time.Sleep(20 * time.Second)
 				if got := len(s.seen()); got != tt.during || f.Cursor(outboxtest.TheRun).N != 0 {
 					t.Errorf("%d requests while it was broken, want %d", got, tt.during)
 				}
 				f.Break(nil)
-				drain(t, b)
+				outboxtest.Drain(t, b)
 				stop()
 				if got := len(s.seen()); got != tt.after || f.Cursor(outboxtest.TheRun).N != 100 || len(f.Dead) != tt.dead {
 					t.Errorf("%d requests, cursor at %d, %d dead letters; want %d, 100 and %d", got, f.Cursor(outboxtest.TheRun).N, len(f.Dead), tt.after, tt.dead)
@@ -339,16 +339,16 @@ func TestAFeedThatCannotBeReadIsAskedAgain(t *testing.T) {
 		f.CommitN(t, 2)
 		f.Hide(errors.New("the journal is away"))
 		b := simple(t, outbox.Action, f, s)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		time.Sleep(10 * time.Second)
 		f.Hide(nil)
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		f.Hide(errors.New("the journal is away"))
 		f.CommitTo(t, "B", 1)
 		f.Lose()
 		time.Sleep(10 * time.Second)
 		f.Hide(nil)
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if got, b := s.ids(), full(s, "B"); got != "1 2 1" || b != "1" {
 			t.Errorf("sent %s, of B %s; want 1 2 1 and 1", got, b)

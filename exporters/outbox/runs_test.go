@@ -44,7 +44,7 @@ func TestARunThatIsStuckStopsNoOther(t *testing.T) {
 		s, f := newScript(stuckAt("A/2", 30*time.Second)), outboxtest.New()
 		c := outbox.Config{Endpoints: []outbox.Endpoint{endpoint(outbox.Action, s)}, Feed: f}
 		b := mustNew(t, c)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		f.CommitTo(t, "A", 3)
 		f.CommitTo(t, "B", 2)
 		synctest.Wait()
@@ -61,7 +61,7 @@ func TestARunThatIsStuckStopsNoOther(t *testing.T) {
 		}
 		f.CommitTo(t, "B", 1) // while it is stopped
 		b = mustNew(t, c)
-		stop = start(t, b)
+		stop = outboxtest.Start(t, b)
 		synctest.Wait()
 		f.CommitTo(t, "A", 1)
 		f.CommitTo(t, "B", 1)
@@ -69,7 +69,7 @@ func TestARunThatIsStuckStopsNoOther(t *testing.T) {
 		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2" || b != "1 2 3 4" {
 			t.Errorf("after the restart: got %q of A and %q of B, want 1 2 2 2 and 1 2 3 4: what is new hurries what waits", a, b)
 		}
-		drain(t, b) // attempts at 3, 8, 18 and 38 s
+		outboxtest.Drain(t, b) // attempts at 3, 8, 18 and 38 s
 		stop()
 		if a, b := full(s, "A"), full(s, "B"); a != "1 2 2 2 2 2 2 2 3 4" || b != "1 2 3 4" {
 			t.Errorf("in the end: got %q of A and %q of B", a, b)
@@ -86,10 +86,10 @@ func TestRunsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newScript(nil), outboxtest.New()
 		b := simple(t, outbox.Action, f, s)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		synctest.Wait()
 		f.Commit(t, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "B"}, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "C"}, evaluator.Event{Plan: "B"})
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		var got []string
 		for _, a := range s.seen() {
@@ -107,7 +107,7 @@ func TestMarksThatAreTooOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newScript(stuckAt("A/2", 10*time.Second)), outboxtest.New()
 		b := simple(t, outbox.Action, f, s)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		f.CommitTo(t, "A", 2)
 		f.CommitTo(t, "B", 2)
 		synctest.Wait()
@@ -119,7 +119,7 @@ func TestMarksThatAreTooOld(t *testing.T) {
 		if b, c := full(s, "B"), full(s, "C"); b != "1 2 3" || c != "1" {
 			t.Errorf("got %q of B and %q of C, want 1 2 3 and 1", b, c)
 		}
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if a := full(s, "A"); a != "1 2 2 2 2 2 3" {
 			t.Errorf("got %q of A, want 1, 2 until it was taken, 3", a)
@@ -134,7 +134,7 @@ func TestALongBacklogOfOneRun(t *testing.T) {
 		s, f := newScript(stuckAt("A/1", 5*time.Second)), outboxtest.New()
 		f.CommitTo(t, "old", many)
 		b := simple(t, outbox.Action, f, s)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		synctest.Wait()
 		f.CommitTo(t, "A", many)
 		f.CommitTo(t, "B", 1)
@@ -145,7 +145,7 @@ func TestALongBacklogOfOneRun(t *testing.T) {
 		if got := b.Stats()[0].Pending; got != many {
 			t.Errorf("%d pending, want %d", got, many)
 		}
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		for _, run := range []string{"old", "A"} {
 			next := 1
@@ -169,7 +169,7 @@ func TestWhatIsNotWantedIsDoneWith(t *testing.T) {
 		e := endpoint(outbox.Action, s)
 		e.Plans = []string{"another"}
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		f.CommitTo(t, "A", 3)
 		time.Sleep(outbox.SkipWithin / 2)
 		if n := f.Written(); n != 0 {
@@ -196,12 +196,12 @@ func TestReplayOverAllRuns(t *testing.T) {
 		f.CommitTo(t, "A", 3)
 		f.CommitTo(t, "B", 2)
 		f.CommitTo(t, "C", 1)
-		stop := start(t, b)
-		drain(t, b)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
 		if err := b.Replay(t.Context(), "a", f.Stored["A"][1].Event.At); err != nil {
 			t.Fatalf("Replay: %v", err)
 		}
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		if a, b, c := full(s, "A"), full(s, "B"), full(s, "C"); a != "1 2 3 2 3" || b != "1 2 2" || c != "1" {
 			t.Errorf("got %q, %q and %q, want 1 2 3 2 3, 1 2 2 and 1", a, b, c)
@@ -225,7 +225,7 @@ func TestEveryStuckRunIsEscalated(t *testing.T) {
 		a, people := endpoint(outbox.Action, s), second(s)
 		a.EscalateTo, people.Plans = "b", []string{"another"}
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f, Encode: encode})
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		f.CommitTo(t, "A", 2)
 		f.CommitTo(t, "B", 1)
 		time.Sleep(time.Minute)
@@ -261,12 +261,12 @@ func TestEncode(t *testing.T) {
 		}}
 		b := mustNew(t, c)
 		f.CommitTo(t, "A", 1)
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		synctest.Wait()
 		if got := b.Stats()[0]; got.InARow != 1 || !strings.Contains(got.LastErr, "the journal is away") || len(f.Dead) != 0 {
 			t.Errorf("stats %+v with %d dead letters, want one failure with its reason", got, len(f.Dead))
 		}
-		drain(t, b)
+		outboxtest.Drain(t, b)
 		stop()
 		want := `{"run":"A","n":1}`
 		if len(bodies) != 1 || bodies[0] != want || s.seen()[0].after != 3*time.Second {
@@ -283,12 +283,12 @@ func TestACommitBeforeTheCursorsAreRead(t *testing.T) {
 			f.CommitTo(t, "A", 3)
 			f.Hide(errors.New("the disk is away"))
 			b := simple(t, outbox.Action, f, s)
-			stop := start(t, b)
+			stop := outboxtest.Start(t, b)
 			synctest.Wait()
 			f.CommitTo(t, "A", 1)
 			synctest.Wait()
 			f.Hide(nil)
-			drain(t, b)
+			outboxtest.Drain(t, b)
 			stop()
 			if got := full(s, "A"); got != "1 2 3 4" || f.Cursor("A").N != 4 {
 				t.Errorf("got %q, cursor at %d, want 1 2 3 4 and 4", got, f.Cursor("A").N)
@@ -299,7 +299,7 @@ func TestACommitBeforeTheCursorsAreRead(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, f := newScript(stuckAt("B/1", 2*time.Second)), outboxtest.New()
 			b := simple(t, outbox.Action, f, s)
-			stop := start(t, b)
+			stop := outboxtest.Start(t, b)
 			f.CommitTo(t, "A", 5)
 			synctest.Wait()
 			f.CommitTo(t, "B", 1)
@@ -308,7 +308,7 @@ func TestACommitBeforeTheCursorsAreRead(t *testing.T) {
 				t.Fatalf("Replay: %v", err)
 			}
 			f.CommitTo(t, "A", 1)
-			drain(t, b)
+			outboxtest.Drain(t, b)
 			stop()
 			if got := full(s, "A"); got != "1 2 3 4 5 1 2 3 4 5 6" {
 				t.Errorf("got %q, want all of A again, and then 6", got)

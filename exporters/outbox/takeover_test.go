@@ -83,7 +83,7 @@ func TestAReloadDelaysNoOrder(t *testing.T) {
 					if got := r.Stats()[0].Pending; got != 1 {
 						t.Errorf("%d pending while the first outbox ends, want 1", got)
 					}
-					drain(t, r.Outbox)
+					outboxtest.Drain(t, r.Outbox)
 					r.end(t)
 					for id, want := range map[string][]float64{"REL 1.0/1": tt.want, "REL 1.0/2": {0.6}, "REL 1.0/3": {0.7}} {
 						if got := s.tried("a", id); !slices.Equal(got, want) {
@@ -150,7 +150,7 @@ func TestAReloadTriesWhatWaits(t *testing.T) {
 		changed := endpoint(outbox.Action, s)
 		changed.Types = []string{"relgate.phase.monitoring"}
 		r.to(mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{changed}, Feed: f}))
-		drain(t, r.Outbox)
+		outboxtest.Drain(t, r.Outbox)
 		r.end(t)
 		for id, want := range map[string][]float64{"REL 1.0/1": {0, 5, 35, 100, 110}, "REL 1.0/2": {0, 5, 35, 100, 110, 112, 120}} {
 			if got := s.tried("a", id); !slices.Equal(got, want) {

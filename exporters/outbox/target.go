@@ -158,16 +158,14 @@ func (t *target) trouble(err error) {
 }
 
 // rewind sets the endpoint back in every run. What is in flight meanwhile is sent
-// again, whatever comes of it.
+// again, whatever comes of it. The feed may take long over it: new orders do not wait.
 func (t *target) rewind(ctx context.Context, since time.Time) error {
 	t.rest.mu.Lock()
 	defer t.rest.mu.Unlock()
-	t.orders.mu.Lock()
-	defer t.orders.mu.Unlock()
 	if err := t.rest.saveLocked(ctx); err != nil {
 		return err
 	}
-	if err := t.orders.saveLocked(ctx); err != nil {
+	if err := t.orders.rewinding(ctx, since); err != nil {
 		return err
 	}
 	runs, err := t.feed.Rewind(ctx, t.endpoint.Name, since)
@@ -177,7 +175,7 @@ func (t *target) rewind(ctx context.Context, since time.Time) error {
 	if runs > 0 {
 		t.rest.rewoundLocked()
 	}
-	t.orders.rewoundLocked(since)
+	t.orders.rewound()
 	return nil
 }
 

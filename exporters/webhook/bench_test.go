@@ -109,7 +109,7 @@ func sink(arrived chan<- struct{}) http.Handler {
 func benchmarked(b *testing.B, f outbox.Feed, url string) {
 	b.Helper()
 	h := box(b, f, outbox.Action, Config{Allow: []string{"127.0.0.0/8"}}, Endpoint{Name: "a", URL: url, Secrets: []string{secret}})
-	b.Cleanup(start(b, h))
+	b.Cleanup(outboxtest.Start(b, h))
 }
 
 // BenchmarkCommitToPost is one event at a time, from before its commit until it

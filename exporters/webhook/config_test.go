@@ -69,10 +69,10 @@ func TestSecretsStayInside(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stop := start(t, h)
+		stop := outboxtest.Start(t, h)
 		time.Sleep(time.Minute)
 		stats := h.Stats()[0].LastErr
-		drain(t, h)
+		outboxtest.Drain(t, h)
 		stop()
 		direct := mustNew(t, Config{}, e) // and what the network itself says
 		refused := direct.Send(t.Context(), outbox.Message{ID: "1"})

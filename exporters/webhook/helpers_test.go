@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -94,28 +93,4 @@ func box(t testing.TB, f outbox.Feed, class outbox.Class, c Config, e Endpoint) 
 		t.Fatalf("outbox.New: %v", err)
 	}
 	return b
-}
-
-// start runs b until stop is called, which checks that Run ends well.
-func start(t testing.TB, b *outbox.Outbox) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- b.Run(ctx) }()
-	return func() {
-		t.Helper()
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v, want nil", err)
-		}
-	}
-}
-
-func drain(t testing.TB, b *outbox.Outbox) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 48*time.Hour)
-	defer cancel()
-	if err := b.Drain(ctx); err != nil {
-		t.Fatalf("Drain: %v; stats %+v", err, b.Stats())
-	}
 }

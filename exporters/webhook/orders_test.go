@@ -57,7 +57,7 @@ func TestOrdersShareNoConnection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stop := start(t, b)
+		stop := outboxtest.Start(t, b)
 		want := func(kind, proto string) {
 			t.Helper()
 			select {

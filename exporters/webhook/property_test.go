@@ -106,19 +106,19 @@ func play(t *testing.T, events []string, plays, stops []int) string {
 	half := len(events) / 2
 	commit(events[:half])
 	for _, seconds := range stops {
-		stop := start(t, fresh())
+		stop := outboxtest.Start(t, fresh())
 		time.Sleep(time.Duration(seconds) * time.Second)
 		stop()
 	}
 	h := fresh()
-	stop := start(t, h)
+	stop := outboxtest.Start(t, h)
 	synctest.Wait()
 	commit(events[half:])
 	synctest.Wait()
 	if late := waiting(); len(late) > 0 {
 		return fmt.Sprintf("orders %v were not tried at once", late)
 	}
-	drain(t, h)
+	outboxtest.Drain(t, h)
 	stop()
 	got := receiver.Tally()
 	if got.Delivered != len(events) || got.OutOfOrder != 0 || got.Rejected != 0 {

@@ -31,8 +31,8 @@ func TestRequest(t *testing.T) {
 	e.Headers = map[string]string{"X-Team": "ops"}
 	h := box(t, f, outbox.Action, Config{Version: "1.2.3", Transport: handler{s}}, e)
 	f.Commit(t, evaluator.Event{Kind: evaluator.RunEvent, Subject: "größe 1", From: "monitoring", To: "rolled_back", Notify: []string{"a", "<x> & y"}})
-	stop := start(t, h)
-	drain(t, h)
+	stop := outboxtest.Start(t, h)
+	outboxtest.Drain(t, h)
 	stop()
 
 	first, err := standardwebhooks.NewWebhook(secret)
@@ -88,8 +88,8 @@ func TestEveryAttemptIsSigned(t *testing.T) {
 		f := outboxtest.New()
 		h := box(t, f, outbox.Notify, Config{Transport: handler{watched}}, endpoint())
 		f.CommitN(t, 1)
-		stop := start(t, h)
-		drain(t, h)
+		stop := outboxtest.Start(t, h)
+		outboxtest.Drain(t, h)
 		stop()
 		want := Tally{Requests: 9, Refused: 8, Delivered: 1}
 		if got := receiver.Tally(); got != want || len(stamps) != 9 {
@@ -116,8 +116,8 @@ func TestAnswerLost(t *testing.T) {
 		f := outboxtest.New()
 		h := box(t, f, outbox.Action, Config{Transport: handler{lossy}}, endpoint())
 		f.CommitN(t, 3)
-		stop := start(t, h)
-		drain(t, h)
+		stop := outboxtest.Start(t, h)
+		outboxtest.Drain(t, h)
 		stop()
 		want := Tally{Requests: 4, Delivered: 3, Duplicates: 1}
 		if got := receiver.Tally(); got != want {
