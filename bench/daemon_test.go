@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources/kinds"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
@@ -53,6 +54,7 @@ namespace  = "AWS/ApiGateway"
 dimensions = { ApiName = "bioage", Stage = "prod" }
 bad        = "5XXError"
 total      = "Count"
+missing_bad_is_zero = true
 `, signalName(i))
 	}
 	return fmt.Sprintf(`
@@ -128,7 +130,7 @@ func (killed) Save(context.Context, string, uint64, []byte) error { return errKi
 // minutes, every rule judged each minute.
 func (p place) history(tb testing.TB, n int) {
 	tb.Helper()
-	cfg, problems := config.Decode("config.toml", []byte(p.text(tb)), os.ReadFile)
+	cfg, problems := config.Reader{Kinds: kinds.All().Kinds()}.Decode("config.toml", []byte(p.text(tb)), os.ReadFile)
 	if cfg == nil {
 		tb.Fatal(problems)
 	}
@@ -139,7 +141,7 @@ func (p place) history(tb testing.TB, n int) {
 	defer j.Close()
 	clock := &bell{ring: make(chan struct{})}
 	clock.now.Store(p.start.Unix())
-	r, err := runner.New(runner.Config{Policies: runner.Policies{Plans: cfg.Plans}, Journal: killed{j}, Fetcher: &minutes{}, Clock: clock})
+	r, err := runner.New(runner.Config{Kinds: kinds.All().Kinds(), Policies: runner.Policies{Plans: cfg.Plans}, Journal: killed{j}, Fetcher: &minutes{}, Clock: clock})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -215,7 +217,7 @@ func (p place) endedRuns(tb testing.TB, n, minutes int) {
 	const at = 100 // in one commit
 	for first := 0; first < n; first += at {
 		for tick := range minutes {
-			batch := make(evaluator.Batch, min(at, n-first))
+			batch := make(fact.Batch, min(at, n-first))
 			for i := range batch {
 				batch[i] = p.endedTick(first+i, tick, tick == minutes-1)
 			}
@@ -227,13 +229,13 @@ func (p place) endedRuns(tb testing.TB, n, minutes int) {
 }
 
 // endedTick is a tick of the i-th ended run of a place.
-func (p place) endedTick(i, tick int, last bool) evaluator.Entry {
+func (p place) endedTick(i, tick int, last bool) fact.Entry {
 	version := fmt.Sprintf("0.0.%d", i)
-	e := evaluator.Entry{
+	e := fact.Entry{
 		Run: rules.RunID("wide", version, 1), After: uint64(tick), Digest: "ended",
-		Tick: evaluator.Tick{At: p.start.Add(time.Duration(tick-2000) * time.Minute)},
+		Tick: fact.Tick{At: p.start.Add(time.Duration(tick-2000) * time.Minute)},
 	}
-	e.Record = evaluator.RunRecord{
+	e.Record = fact.RunRecord{
 		ID: e.Run, Plan: "wide", Version: version, Try: 1, Begun: p.start.Add(-2000 * time.Minute), At: e.Tick.At,
 		Digest: e.Digest, Seq: e.After + 1, State: rules.Monitoring,
 	}
@@ -340,7 +342,7 @@ func BenchmarkSize(b *testing.B) {
 
 // The config that the daemons are given is sound, and has the rules.
 func TestConfig(t *testing.T) {
-	cfg, problems := config.Decode("config.toml", []byte(newPlace(t, 100, farFuture).text(t)), os.ReadFile)
+	cfg, problems := config.Reader{Kinds: kinds.All().Kinds()}.Decode("config.toml", []byte(newPlace(t, 100, farFuture).text(t)), os.ReadFile)
 	if cfg == nil || config.Errors(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -358,7 +360,7 @@ func TestHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	runs, err := j.Runs(t.Context(), evaluator.RunFilter{})
+	runs, err := j.Runs(t.Context(), fact.RunFilter{})
 	if err != nil || len(runs) != 1 || runs[0].ID != "wide@1.0.0" || runs[0].Seq != 12 {
 		t.Errorf("the beginning, and slots from then for 5 minutes at 30 s: %+v, %v; want wide@1.0.0 with 12 ticks", runs, err)
 	}

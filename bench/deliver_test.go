@@ -17,7 +17,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/webhook"
@@ -72,7 +72,7 @@ func newStore(tb testing.TB, url string) *store {
 	h, err := outbox.New(outbox.Config{
 		Endpoints: []outbox.Endpoint{{Name: "pipeline", Class: outbox.Action, Sink: sink}},
 		Feed:      j, Log: slog.New(slog.DiscardHandler),
-		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
+		Encode: func(_ context.Context, s fact.Stored) ([]byte, error) {
 			return json.Marshal(wire.Event(plan, &s.Event, nil))
 		},
 	})
@@ -100,28 +100,28 @@ func running(tb testing.TB, run func(context.Context) error) {
 const theRun = "wide@1.0.0"
 
 // fired is the event of a rollback rule that has fired: an order.
-func fired(n uint64) evaluator.Event { return changed(n, evaluator.RuleBreaching, evaluator.RuleFired) }
+func fired(n uint64) fact.Event { return changed(n, fact.RuleBreaching, fact.RuleFired) }
 
 // breached is the event of a rollback rule whose time runs: it is told in order.
-func breached(n uint64) evaluator.Event {
-	return changed(n, evaluator.RuleClear, evaluator.RuleBreaching)
+func breached(n uint64) fact.Event {
+	return changed(n, fact.RuleClear, fact.RuleBreaching)
 }
 
-func changed(n uint64, from, to evaluator.RuleState) evaluator.Event {
+func changed(n uint64, from, to fact.RuleState) fact.Event {
 	at := epoch.Add(time.Duration(n) * time.Second)
-	return evaluator.Event{
-		ID: theRun + ".k3x9/" + strconv.FormatUint(n, 10), N: n, Plan: "wide", At: at, Kind: evaluator.RuleEvent,
+	return fact.Event{
+		ID: theRun + ".k3x9/" + strconv.FormatUint(n, 10), N: n, Plan: "wide", At: at, Kind: fact.RuleEvent,
 		Subject: "r" + signalName(0), From: string(from), To: string(to), Cause: rules.CauseThreshold,
-		Evidence: &evaluator.Evidence{Signal: signalName(0), Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
+		Evidence: &fact.Evidence{Signal: signalName(0), Known: true, Value: 0.0503, Threshold: 0.03, Points: 10, Expected: 10, Samples: 6000},
 	}
 }
 
 // commit makes a tick of so many events durable.
-func (s *store) commit(tb testing.TB, events int, event func(n uint64) evaluator.Event) {
+func (s *store) commit(tb testing.TB, events int, event func(n uint64) fact.Event) {
 	tb.Helper()
-	e := evaluator.Entry{
-		Run: theRun, After: s.seq, Digest: "d", Tick: evaluator.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)},
-		Record: evaluator.RunRecord{ID: theRun, Plan: "wide", Version: "1.0.0", Try: 1, Begun: epoch, State: rules.Monitoring},
+	e := fact.Entry{
+		Run: theRun, After: s.seq, Digest: "d", Tick: fact.Tick{At: epoch.Add(time.Duration(s.n) * time.Second)},
+		Record: fact.RunRecord{ID: theRun, Plan: "wide", Version: "1.0.0", Try: 1, Begun: epoch, State: rules.Monitoring},
 	}
 	if s.seq == 0 { // as the runner: once is enough
 		e.Document = []byte("{}")
@@ -130,7 +130,7 @@ func (s *store) commit(tb testing.TB, events int, event func(n uint64) evaluator
 		s.n++
 		e.Events = append(e.Events, event(s.n))
 	}
-	if err := s.Commit(tb.Context(), evaluator.Batch{e}); err != nil {
+	if err := s.Commit(tb.Context(), fact.Batch{e}); err != nil {
 		tb.Fatal(err)
 	}
 	s.seq++
@@ -194,7 +194,7 @@ func BenchmarkCommittedEvent(b *testing.B) {
 	b.Run("rest", func(b *testing.B) { committed(b, breached) })
 }
 
-func committed(b *testing.B, event func(uint64) evaluator.Event) {
+func committed(b *testing.B, event func(uint64) fact.Event) {
 	url, arrived := receiver(b)
 	s, h := newStore(b, url), newByHand(b, url)
 	var ours, hand took

@@ -8,6 +8,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources/kinds"
 )
 
 // bell is a clock on which a minute begins when the benchmark rings it.
@@ -35,7 +36,8 @@ func (c *bell) WaitUntil(ctx context.Context, t time.Time) error {
 func (c *bell) NotBefore(t time.Time) { c.now.Store(max(c.now.Load(), t.Unix())) }
 
 // minutes answers for every signal; the first one's errors come and go with every
-// minute, so that every point changes what its rule says.
+// minute, so that every point changes what its rule says: a minute that may still
+// change ends no fault, so all that is answered has settled.
 type minutes struct {
 	answered time.Time // when the newest readings were handed over
 }
@@ -43,7 +45,7 @@ type minutes struct {
 func (m *minutes) Fetch(_ context.Context, now time.Time, wants []runner.Want) []rules.Reading {
 	readings := make([]rules.Reading, len(wants))
 	for i, w := range wants {
-		r := rules.Reading{Signal: w.Index, From: w.From, To: w.To, SettledUntil: now.Unix() - 120}
+		r := rules.Reading{Signal: w.Index, From: w.From, To: w.To, SettledUntil: now.Unix()}
 		for t := w.From; t+60 <= w.To; t += 60 {
 			p := rules.Point{At: t, Value: 1, Samples: 1000}
 			if w.Index == 0 && t/60%2 == 0 {
@@ -92,7 +94,10 @@ func follow(tb testing.TB, s *store, rulesN int) *watcher {
 	clock.now.Store(epoch.Unix())
 	p := wide(tb, "wide", rulesN)
 	p.Interval, p.Phases[0].Window = time.Minute, 10_000*time.Hour
-	r, err := runner.New(runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Journal: s.Journal, Fetcher: world, Clock: clock})
+	for i := range p.Signals {
+		p.Signals[i].Settle = 0
+	}
+	r, err := runner.New(runner.Config{Kinds: kinds.All().Kinds(), Policies: runner.Policies{Plans: []*rules.Plan{p}}, Journal: s.Journal, Fetcher: world, Clock: clock})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -52,8 +53,8 @@ func wide(tb testing.TB, name string, n int) *rules.Plan {
 
 // minute is the tick of a minute: every signal has one new period, and the two
 // before it come again. bad of 1,000 samples were.
-func minute(p *rules.Plan, at time.Time, bad float64) evaluator.Tick {
-	tick := evaluator.Tick{At: at}
+func minute(p *rules.Plan, at time.Time, bad float64) fact.Tick {
+	tick := fact.Tick{At: at}
 	now := at.Unix() - at.Unix()%60
 	var points []rules.Point
 	for t := now - 180; t < now; t += 60 {
@@ -69,7 +70,7 @@ func minute(p *rules.Plan, at time.Time, bad float64) evaluator.Tick {
 type stepper struct {
 	plan  *rules.Plan
 	state *evaluator.State
-	ticks [4]evaluator.Tick // few enough that no rule becomes silent
+	ticks [4]fact.Tick // few enough that no rule becomes silent
 	n     int
 }
 
@@ -102,7 +103,7 @@ func (s *stepper) steps(tb testing.TB, n int) {
 		if i%len(s.ticks) == 0 {
 			state = s.state
 		}
-		var events []evaluator.Event
+		var events []fact.Event
 		if state, events = evaluator.Step(s.plan, state, s.ticks[i%len(s.ticks)]); len(events) > 0 {
 			tb.Fatalf("a quiet tick gave %+v", events[0])
 		}
@@ -230,10 +231,10 @@ func TestStepAndPrometheusAgree(t *testing.T) {
 	fired := 0
 	for range 15 {
 		at = at.Add(time.Minute)
-		var events []evaluator.Event
+		var events []fact.Event
 		state, events = evaluator.Step(p, state, minute(p, at, 50))
 		for _, e := range events {
-			if e.Kind == evaluator.RuleEvent && e.To == string(evaluator.RuleFired) {
+			if e.Kind == fact.RuleEvent && e.To == string(fact.RuleFired) {
 				fired++
 			}
 		}

@@ -28,7 +28,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	svix "github.com/svix/svix-webhooks/go"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/webhook"
@@ -72,17 +72,17 @@ type delivery struct {
 }
 
 // everyKind is an event of each kind, with text in it that is not ASCII.
-func everyKind() []evaluator.Event {
-	events := []evaluator.Event{
-		{Kind: evaluator.RunEvent, Subject: "wide", To: "waiting", By: "Jürgen Müller", Begun: &evaluator.Release{Start: epoch, Try: 1, Parameters: map[string]string{"Größe": "½"}}},
-		{Kind: evaluator.PhaseEvent, Subject: "all", Phase: "all", From: "waiting", To: "monitoring"},
-		{Kind: evaluator.VerdictEvent, Subject: "all", Phase: "all", From: "pending", To: "unknown", Cause: rules.CauseSourceError, Why: evaluator.Why{Text: "источник молчит: \"<&>\" \u2028"}},
-		{Kind: evaluator.SignalEvent, Subject: signalName(0), From: "ok", To: "source_error", Cause: rules.CauseSourceError, Why: evaluator.Why{Text: "応答なし"}},
-		{Kind: evaluator.CommunicationEvent, Subject: "Ankündigung 🚀 50 %", To: "due"},
-		{Kind: evaluator.CommandEvent, Subject: "hold", To: "applied", By: "Jürgen Müller", Principal: "ci", Why: evaluator.Why{Text: "größere Störung – bitte warten"}},
-		{Kind: evaluator.PlanEvent, Subject: "wide", To: "edited", Edit: &evaluator.Edit{Changes: []rules.Change{{Path: "title", From: "Café", To: "naïve"}}}},
+func everyKind() []fact.Event {
+	events := []fact.Event{
+		{Kind: fact.RunEvent, Subject: "wide", To: "waiting", By: "Jürgen Müller", Begun: &fact.Release{Start: epoch, Try: 1, Parameters: map[string]string{"Größe": "½"}}},
+		{Kind: fact.PhaseEvent, Subject: "all", Phase: "all", From: "waiting", To: "monitoring"},
+		{Kind: fact.VerdictEvent, Subject: "all", Phase: "all", From: "pending", To: "unknown", Cause: rules.CauseSourceError, Why: fact.Why{Text: "источник молчит: \"<&>\" \u2028"}},
+		{Kind: fact.SignalEvent, Subject: signalName(0), From: "ok", To: "source_error", Cause: rules.CauseSourceError, Why: fact.Why{Text: "応答なし"}},
+		{Kind: fact.CommunicationEvent, Subject: "Ankündigung 🚀 50 %", To: "due"},
+		{Kind: fact.CommandEvent, Subject: "hold", To: "applied", By: "Jürgen Müller", Principal: "ci", Why: fact.Why{Text: "größere Störung – bitte warten"}},
+		{Kind: fact.PlanEvent, Subject: "wide", To: "edited", Edit: &fact.Edit{Changes: []rules.Change{{Path: "title", From: "Café", To: "naïve"}}}},
 		fired(0),
-		{Kind: evaluator.RunEvent, Subject: "wide", From: "monitoring", To: "rolled_back", Cause: rules.CauseThreshold, Because: theRun + ".k3x9/8"},
+		{Kind: fact.RunEvent, Subject: "wide", From: "monitoring", To: "rolled_back", Cause: rules.CauseThreshold, Because: theRun + ".k3x9/8"},
 	}
 	for i := range events {
 		e := &events[i]
@@ -137,9 +137,9 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = j.Close() })
-	err = j.Commit(t.Context(), evaluator.Batch{{
-		Run: theRun, Digest: "d", Document: []byte("{}"), Tick: evaluator.Tick{At: epoch}, Events: events,
-		Record: evaluator.RunRecord{ID: theRun, Plan: "wide", Version: "1.0.0", Try: 1, Begun: epoch, State: rules.Monitoring},
+	err = j.Commit(t.Context(), fact.Batch{{
+		Run: theRun, Digest: "d", Document: []byte("{}"), Tick: fact.Tick{At: epoch}, Events: events,
+		Record: fact.RunRecord{ID: theRun, Plan: "wide", Version: "1.0.0", Try: 1, Begun: epoch, State: rules.Monitoring},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -151,8 +151,8 @@ func deliveries(t *testing.T, off time.Duration) []delivery {
 	}
 	h, err := outbox.New(outbox.Config{
 		Endpoints: endpoints, Feed: j, Log: slog.New(slog.DiscardHandler), Now: now,
-		Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
-			var root *evaluator.Event
+		Encode: func(_ context.Context, s fact.Stored) ([]byte, error) {
+			var root *fact.Event
 			if s.Event.Because != "" {
 				root = &events[7]
 			}

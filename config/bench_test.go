@@ -29,6 +29,7 @@ namespace  = "AWS/ApiGateway"
 dimensions = { ApiName = "a%d" }
 bad        = "5XXError"
 total      = "Count"
+missing_bad_is_zero = true
 `, i, i, i, i, i)
 	}
 	head = strings.Replace(head, `["errors-high"]`, `["errors-high"`+names.String()+"]", 1)

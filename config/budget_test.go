@@ -12,6 +12,7 @@ func TestBudget(t *testing.T) {
 [rollback.errors-very-high]
 signal  = "error_rate"
 when    = "> 10 %"
+alarm   = "page"
 weight  = 3
 action  = "revert"
 command = "revert --now"
@@ -47,12 +48,13 @@ cloudwatch.alarm = "A"
 	want := `evidence rolls back at most 1 % of the releases that keep their limits, however often it is looked at
   errors-high: 0.25 %, acts at 1 in 400
   errors-very-high: 0.75 %, acts at 1 in 133
-  not covered, because they compare with a threshold: paged`
+  not covered, because they compare with a threshold: paged
+  not covered, because an alarm is no evidence: errors-very-high by the CloudWatch alarm page`
 	if got := strings.Join(all[0].Lines(), "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	got, err := json.Marshal(all)
-	if want := `[{"plan":"launch","false_rollback":0.01,"shares":[{"rule":"errors-high","alpha":0.0025,"weight":1},{"rule":"errors-very-high","alpha":0.0075,"weight":3}],"uncovered":["paged"]}]`; err != nil || string(got) != want {
+	if want := `[{"plan":"launch","false_rollback":0.01,"shares":[{"rule":"errors-high","alpha":0.0025,"weight":1},{"rule":"errors-very-high","alpha":0.0075,"weight":3}],"uncovered":["paged"],"alarms":[{"rule":"errors-very-high","alarm":"page","noun":"CloudWatch alarm"}]}]`; err != nil || string(got) != want {
 		t.Errorf("got %s (%v), want %s", got, err, want)
 	}
 }

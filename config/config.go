@@ -19,13 +19,18 @@ import (
 // Config is everything that a daemon is told: plans, compiled, and the rest as
 // it is written, with defaults filled in and file names made paths.
 type Config struct {
-	Plans    []*rules.Plan // that have no errors: the main file's first, then the included ones by name
-	Broken   []BrokenPlan  // the other files, in the same order
-	Sources  []SourceSpec  // in file order
-	Webhooks []WebhookSpec // in file order
-	Daemon   DaemonSpec
-	Files    []File   // what was read, or could not be: the main file, included files, SQL
-	Patterns []string // what include said, below the main file's folder: a file that comes to match changes the config
+	Plans         []*rules.Plan      // that have no errors: the main file's first, then the included ones by name
+	Broken        []BrokenPlan       // the other files, in the same order
+	Sources       []SourceSpec       // in file order
+	Webhooks      []WebhookSpec      // in file order
+	Alertmanagers []AlertmanagerSpec // in file order
+	GitHubs       []GitHubSpec       // in file order
+	Sinks         []SinkSpec         // in file order
+	Grafana       *GrafanaSpec       // nil: there is none
+	OTLP          *OTLPSpec          // nil: there is none
+	Daemon        DaemonSpec
+	Files         []File   // what was read, or could not be: the main file, included files, SQL
+	Patterns      []string // what include said, below the main file's folder: a file that comes to match changes the config
 
 	main    *file
 	origins map[*rules.Plan]*file
@@ -44,6 +49,13 @@ type File struct {
 	Hash [sha256.Size]byte // of its content; zero if it could not be read
 }
 
+// Reader reads configs whose sources are of some kinds, and whose webhooks have some
+// formats.
+type Reader struct {
+	Kinds   rules.Kinds
+	Formats []rules.WebhookFormat // the first is the default
+}
+
 // Load reads the config at path and everything it names. All problems are
 // reported, in file order.
 //
@@ -52,12 +64,12 @@ type File struct {
 // the config's Plans but in its Broken, and keeps no other plan from running; nor
 // does an included file that cannot be read, or a pattern that matches none. So a
 // config may have no plans at all. Callers that need all of them ask [Errors].
-func Load(path string) (*Config, []Problem) {
+func (r Reader) Load(path string) (*Config, []Problem) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, []Problem{unreadable(path, "", err)}
 	}
-	return Decode(path, data, readFile)
+	return r.Decode(path, data, readFile)
 }
 
 const maxFile = 16 << 20 // bytes of a file that a config names
@@ -80,8 +92,8 @@ func readFile(path string) ([]byte, error) {
 // Decode is Load for a text that is already there: name is its path, which other
 // files' names are relative to, and readFile gives those. Include's patterns are
 // matched against the file system.
-func Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*Config, []Problem) {
-	l := &loader{readFile: readFile, order: map[string]int{}, plans: map[string]string{}}
+func (r Reader) Decode(name string, data []byte, readFile func(string) ([]byte, error)) (*Config, []Problem) {
+	l := &loader{kinds: r.Kinds, formats: r.Formats, readFile: readFile, order: map[string]int{}, plans: map[string]string{}}
 	l.config.Files = append(l.config.Files, File{name, sha256.Sum256(data)})
 	main := l.parse(name, data)
 	l.files = []*file{main}
@@ -117,7 +129,7 @@ func (l *loader) include(path string) *file {
 
 // planTables are the tables of a file that make a plan. All others are the main
 // file's own.
-var planTables = []string{"release", "parameters", "phases", "success", "rollback", "signals", "communications", "rehearsal", "approvals", "review"}
+var planTables = []string{"release", "parameters", "phases", "success", "rollback", "signals", "communications", "rehearsal", "people", "approvals", "review"}
 
 // unusable reports whether a problem keeps the whole config from being used: an
 // error of the main file outside of its plan. A missing plan file does not.
@@ -202,15 +214,15 @@ func withoutUnused(problems []Problem) []Problem {
 // DecodePlan reads a plan alone, as a scenario holds it: it gives the readings
 // itself, so that signals need no source and no query. Sources and webhooks that
 // the plan names are not looked for.
-func DecodePlan(name string, data []byte, readFile func(string) ([]byte, error)) (*rules.Plan, []Problem) {
-	l := &loader{readFile: readFile, order: map[string]int{}}
+func (r Reader) DecodePlan(name string, data []byte, readFile func(string) ([]byte, error)) (*rules.Plan, []Problem) {
+	l := &loader{kinds: r.Kinds, formats: r.Formats, readFile: readFile, order: map[string]int{}}
 	f := l.parse(name, data)
 	var plan *rules.Plan
 	if !f.broken {
-		l.queries(f)
+		l.queries(f, f)
 		f.doc.Bare = true
 		var found rules.Problems
-		plan, found = rules.Compile(f.doc.Spec)
+		plan, found = rules.Compile(f.doc.Spec, l.kinds...)
 		l.judge(f, found)
 	}
 	problems := sortProblems(withoutUnused(l.problems), l.order)
@@ -222,6 +234,8 @@ func DecodePlan(name string, data []byte, readFile func(string) ([]byte, error))
 
 // loader is one run of Decode.
 type loader struct {
+	kinds    rules.Kinds
+	formats  []rules.WebhookFormat
 	readFile func(string) ([]byte, error)
 	config   Config
 	problems []Problem
@@ -261,7 +275,7 @@ func (l *loader) parse(name string, data []byte) *file {
 		l.problems = append(l.problems, syntax(name, data, twice, err))
 		return f
 	}
-	d := &decoder{fields: map[reflect.Type]map[string][]int{}, names: map[reflect.Type][]int{}}
+	d := &decoder{kinds: l.kinds, formats: l.formats, fields: map[reflect.Type]map[string][]int{}, names: map[reflect.Type][]int{}}
 	d.decode(root, reflect.ValueOf(&f.doc).Elem())
 	d.texts(root)
 	for _, p := range d.problems {
@@ -386,18 +400,18 @@ func (l *loader) plan(f, main *file) {
 	if f.broken {
 		return
 	}
-	l.queries(f)
+	l.queries(f, main)
 	var found rules.Problems
 	spec := f.doc.Spec
 	if f == main && l.sharesOnly(f) {
-		found = rules.CheckSignals(spec.Signals)
+		found = rules.CheckSignals(spec.Signals, l.kinds...)
 	} else {
 		if f != main {
 			spec.Shared = main.doc.Signals
 			l.mainOnly(f)
 		}
 		var plan *rules.Plan
-		if plan, found = rules.Compile(spec); plan != nil {
+		if plan, found = rules.Compile(spec, l.kinds...); plan != nil {
 			l.config.origins[plan] = f
 		}
 		found = l.ownProblems(f, main, found)
@@ -420,23 +434,37 @@ func (f *file) hasPlan() bool {
 
 // mainOnly reports what an included file must not have.
 func (l *loader) mainOnly(f *file) {
-	for _, key := range []string{"include", "sources", "webhooks", "daemon"} {
+	for _, key := range []string{"include", "sources", "webhooks", "alertmanager", "grafana", "sinks", "otlp", "github", "daemon"} {
 		if f.root.child([]byte(key)) != nil {
 			l.add(f, rules.Problem{Path: key, ID: "main-file-only", Message: "an included file has a plan only", Fix: "move it to the main file"})
 		}
 	}
 }
 
-// queries reads the SQL of a file's Athena signals.
-func (l *loader) queries(f *file) {
+// queries reads the files that signals' queries name, and tells those that depend on it
+// of their account.
+func (l *loader) queries(f, main *file) {
 	for i := range f.doc.Signals {
-		q := f.doc.Signals[i].Athena
-		if q == nil || q.File == "" {
-			continue
-		}
-		key := rules.Path("signals", f.doc.Signals[i].Name, "athena", "file")
-		if data, ok := l.read(f, key, f.beside(q.File)); ok {
-			q.SQL = string(data)
+		s := &f.doc.Signals[i]
+		for _, ask := range queriesOf(s) {
+			if q, ok := ask.(rules.AccountQuery); ok {
+				for k := range main.doc.Sources {
+					if account := &main.doc.Sources[k]; account.Name == s.Source {
+						q.SetAccount(account.Text)
+					}
+				}
+			}
+			q, ok := ask.(rules.FileQuery)
+			if !ok {
+				continue
+			}
+			name, _ := q.FileText()
+			if name == "" {
+				continue
+			}
+			if data, ok := l.read(f, rules.Path("signals", s.Name, ask.Source(), "file"), f.beside(name)); ok {
+				q.SetText(string(data))
+			}
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	athena "github.com/relgate/relgate/sources/athena/kind"
+
 	"github.com/relgate/relgate/rules"
 )
 
@@ -39,13 +41,13 @@ func TestTheProjectsOwnConfigHasNoProblems(t *testing.T) {
 	if p.Version != "1.0.0" || p.Template() || c.FileOf(p) != "../config.toml" || c.FileOf(new(rules.Plan)) != "" {
 		t.Errorf("got version %q, template %v, file %q", p.Version, p.Template(), c.FileOf(p))
 	}
-	if p.Name != "REL-2025-06-04" || len(p.Phases) != 5 || len(p.Rules) != 9 || len(p.Communications) != 4 || len(p.Approvals) != 4 {
+	if p.Name != "REL-2025-06-04" || len(p.Phases) != 5 || len(p.Rules) != 9 || len(p.Communications) != 4 || len(p.Approvals) != 1 {
 		t.Errorf("got plan %q with %d phases, %d rules, %d messages, %d approvals", p.Name, len(p.Phases), len(p.Rules), len(p.Communications), len(p.Approvals))
 	}
 	if end := p.Phases[4].Start + p.Phases[4].Window; !p.Start.Add(end).Equal(p.Completion) {
 		t.Errorf("the last window ends %v after %v, want at %v", end, p.Start, p.Completion)
 	}
-	gap := p.Signals[5].Query.Athena
+	gap := athena.Of(p.Signals[6].Query)
 	if sql, err := os.ReadFile("../sql/bias_by_age_decile.sql"); err != nil || gap.SQL != string(sql) {
 		t.Errorf("got SQL %q (%v), want the file's", gap.SQL, err)
 	}

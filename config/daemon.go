@@ -101,13 +101,54 @@ func (l *loader) daemon(main *file) {
 	top := rules.Check("", &found)
 	for i := range main.doc.Sources {
 		s := &main.doc.Sources[i]
-		checkSource(top.At("sources", s.Name), s)
-		s.CA, s.Key.file, s.Token.file, s.ExternalID.file = main.beside(s.CA), main.beside(s.Key.file), main.beside(s.Token.file), main.beside(s.ExternalID.file)
+		checkSource(top.At("sources", s.Name), s, l.kinds)
+		s.CA = main.beside(s.CA)
+		for key, secret := range s.Secrets {
+			secret.file = main.beside(secret.file)
+			s.Secrets[key] = secret
+		}
 	}
 	for i := range main.doc.Webhooks {
 		w := &main.doc.Webhooks[i]
-		checkWebhook(top.At("webhooks", w.Name), w, main.doc.Webhooks)
+		checkWebhook(top.At("webhooks", w.Name), w, main.doc.Webhooks, l.formats)
 		l.settleWebhook(main, w)
+	}
+	if g := main.doc.Grafana; g != nil {
+		checkGrafana(top.At("grafana"), g, main.doc.Webhooks)
+		g.CA = main.beside(g.CA)
+		l.settleSecret(main, &g.Token)
+	}
+	if o := main.doc.OTLP; o != nil {
+		checkOTLP(top.At("otlp"), o, main.doc.Webhooks)
+		l.settleOTLP(main, o)
+	}
+	taken := webhookNames(main.doc.Webhooks)
+	if main.doc.Grafana.Annotates() {
+		taken = append(taken, GrafanaEndpoint)
+	}
+	if main.doc.OTLP != nil {
+		taken = append(taken, OTLPEndpoint)
+	}
+	banners := 0
+	for i := range main.doc.Sinks {
+		s := &main.doc.Sinks[i]
+		checkSink(top.At("sinks", s.Name), s, taken)
+		if s.Type == bannerSink.name {
+			if banners++; banners == 2 {
+				top.At("sinks", s.Name).Fail("conflict", "keep one of them", "there is another sink of type banner, and an app asks for one list")
+			}
+		}
+		l.settleSink(main, s)
+	}
+	for i := range main.doc.Alertmanagers {
+		a := &main.doc.Alertmanagers[i]
+		checkAlertmanager(top.At("alertmanager", a.Name), a)
+		l.settleAlertmanager(main, a)
+	}
+	for i := range main.doc.GitHubs {
+		g := &main.doc.GitHubs[i]
+		checkGitHub(top.At("github", g.Name), g)
+		l.settleGitHub(main, g)
 	}
 	d := &main.doc.Daemon
 	checkDaemon(top.At("daemon"), d)
@@ -118,8 +159,16 @@ func (l *loader) daemon(main *file) {
 	for i := range d.Tokens {
 		l.settleSecret(main, &d.Tokens[i].Token)
 	}
+	for i := range d.LinkSecrets {
+		checkSecret(top.At("daemon", "link_secrets").Index(i), d.LinkSecrets[i])
+		l.settleSecret(main, &d.LinkSecrets[i])
+	}
+	for i := range d.OIDC {
+		d.OIDC[i].CA = main.beside(d.OIDC[i].CA)
+	}
 	l.judge(main, found)
-	l.config.Sources, l.config.Webhooks, l.config.Daemon = main.doc.Sources, main.doc.Webhooks, *d
+	l.config.Sources, l.config.Webhooks, l.config.Alertmanagers, l.config.Sinks, l.config.Grafana, l.config.OTLP, l.config.Daemon = main.doc.Sources, main.doc.Webhooks, main.doc.Alertmanagers, main.doc.Sinks, main.doc.Grafana, main.doc.OTLP, *d
+	l.config.GitHubs = main.doc.GitHubs
 }
 
 // journal is the path of the journal. A relative one is below the folder that the
@@ -142,9 +191,11 @@ func (l *loader) settleWebhook(f *file, w *WebhookSpec) {
 	for i := range w.Secrets {
 		l.settleSecret(f, &w.Secrets[i])
 	}
-	for name, s := range w.Headers {
-		l.settleSecret(f, &s)
-		w.Headers[name] = s
+	for _, secrets := range []map[string]Secret{w.Headers, w.Own} {
+		for name, s := range secrets {
+			l.settleSecret(f, &s)
+			secrets[name] = s
+		}
 	}
 }
 
@@ -157,73 +208,18 @@ func (l *loader) settleSecret(f *file, s *Secret) {
 	}
 }
 
-func checkSource(c rules.Checker, s *SourceSpec) {
-	timeout := 20 * time.Second
-	if s.Type == "athena" {
-		timeout = 5 * time.Minute
-	}
-	s.Timeout = between(c.At("timeout"), s.Timeout, timeout, time.Second, time.Hour)
-	s.MaxAttempts = within(c.At("max_attempts"), s.MaxAttempts, 3, 1, 10)
-	checkURL(c.At("url"), s.URL)
-	checkURL(c.At("lookup_url"), s.LookupURL)
-	for key, secret := range map[string]Secret{"token": s.Token, "key": s.Key, "external_id": s.ExternalID} {
-		checkSecret(c.At(key), secret)
-	}
-	if s.Budget != nil && *s.Budget < 0 {
-		c.At("budget").Fail("out-of-range", "", "want US dollars a month, not less than 0")
-	}
-	if s.Type == "" {
-		c.Required("type", true, `"cloudwatch"`)
-		return
-	}
-	if c.At("type").OneOf("unknown-type", "type", s.Type, sourceTypes) {
-		checkSourceType(c, s)
-	}
-}
-
-var sourceTypes = []string{"cloudwatch", "sentry", "appstore", "athena"}
-
-// checkSourceType reports keys that a source of its type needs, and those that
-// mean nothing to it.
-func checkSourceType(c rules.Checker, s *SourceSpec) {
-	own := map[string][]string{
-		"cloudwatch": {"region", "role_arn", "external_id"},
-		"athena":     {"region", "role_arn", "external_id"},
-		"sentry":     {"org", "token"},
-		"appstore":   {"issuer", "key_id", "key", "lookup_url"},
-	}[s.Type]
-	set := []struct {
-		key string
-		is  bool
-	}{
-		{"region", s.Region != ""}, {"role_arn", s.RoleARN != ""}, {"external_id", !s.ExternalID.IsZero()},
-		{"org", s.Org != ""}, {"token", !s.Token.IsZero()},
-		{"issuer", s.Issuer != ""}, {"key_id", s.KeyID != ""}, {"key", !s.Key.IsZero()}, {"lookup_url", s.LookupURL != ""},
-	}
-	for _, k := range set {
-		if k.is && !slices.Contains(own, k.key) {
-			c.At(k.key).Fail("key-of-other-source", "", "not a key of a source of type %q", s.Type)
-		}
-	}
-	switch s.Type {
-	case "sentry":
-		c.Required("org", s.Org == "", `"my-organization"`)
-		c.Required("token", s.Token.IsZero(), `{ env = "SENTRY_TOKEN" }`)
-	case "appstore":
-		c.Required("key_id", s.KeyID == "", `"2X9R4HXF34"`)
-		c.Required("key", s.Key.IsZero(), `{ file = "AuthKey.p8" }`)
-	}
-}
-
 // eventKinds are the kinds of the evaluator's events.
-var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command", "plan"}
+var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command", "plan", "approval", "review"}
 
-func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
+func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec, formats []rules.WebhookFormat) {
+	format := checkFormat(c, w, formats)
+	ownPlace := format != nil && format.URL != ""
+	ownCredentials := format != nil && (!format.Signed || format.Headers && len(w.Headers) > 0)
 	if w.Class == "" {
 		w.Class = "notify"
 	}
 	c.At("class").OneOf("unknown-class", "class", w.Class, []string{"action", "notify"})
-	c.Required("url", w.URL == "" && w.URLFrom.IsZero(), `"https://ci.example.com/hooks/relgate"`)
+	c.Required("url", w.URL == "" && w.URLFrom.IsZero() && !ownPlace, `"https://ci.example.com/hooks/relgate"`)
 	if w.URL != "" && !w.URLFrom.IsZero() {
 		c.At("url_from").Fail("conflict", "keep one of them", "url is given as well")
 	}
@@ -243,23 +239,26 @@ func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec) {
 		}
 	}
 	checkSecret(c.At("hub_secret"), w.HubSecret)
-	c.Required("secrets", w.Class == "action" && len(w.Secrets) == 0 && w.HubSecret.IsZero(), `[{ env = "RELGATE_WEBHOOK_SECRET" }]`)
+	c.Required("secrets", w.Class == "action" && len(w.Secrets) == 0 && w.HubSecret.IsZero() && !ownCredentials, `[{ env = "RELGATE_WEBHOOK_SECRET" }]`)
 	checkProxy(c.At("proxy"), w.Proxy)
 	w.Timeout = between(c.At("timeout"), w.Timeout, 15*time.Second, time.Second, 5*time.Minute)
 	checkHeaders(c.At("headers"), w.Headers)
 	checkEscalation(c.At("escalate_to"), w, all)
+	checkTold(c.At("escalate_to"), w, all, formats)
 }
 
 // eventStates lists what an event of each kind can lead to: the last part of its type.
 var eventStates = map[string][]string{
-	"run":           {"waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded"},
+	"run":           {"waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded", "over"},
 	"phase":         {"waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded"},
 	"verdict":       {"pending", "pass", "fail", "rollback", "unknown"},
-	"rule":          {"idle", "clear", "breaching", "fired", "silent", "warning", "holding", "pending", "pass", "fail", "unknown"},
+	"rule":          {"idle", "clear", "breaching", "fired", "silent", "warning", "holding", "would_fire", "would_hold", "pending", "pass", "fail", "unknown"},
 	"signal":        {"ok", "no_data", "stale", "partial", "throttled", "auth", "config", "unavailable"},
-	"communication": {"due", "skipped"},
+	"communication": {"due", "sent", "failed", "skipped"},
+	"approval":      {"asked", "approved", "rejected", "void", "expired", "overridden"},
+	"review":        {"open", "reminded", "edited", "approved", "void", "complete", "archived", "failed"},
 	"command":       {"applied", "refused"},
-	"plan":          {"edited"},
+	"plan":          {"edited", "judged_anew", "late"},
 }
 
 // severities lists the severities of events, the least first.
@@ -378,6 +377,9 @@ func checkDaemon(c rules.Checker, d *DaemonSpec) {
 			}
 		}
 	}
+	for i := range d.OIDC {
+		checkOIDC(c.At("oidc", d.OIDC[i].Name), &d.OIDC[i], d.OIDC)
+	}
 	checkExposed(c, d)
 }
 
@@ -393,7 +395,7 @@ func (d *DaemonSpec) Local() bool {
 
 // checkExposed warns of an API without tokens that other machines can reach.
 func checkExposed(c rules.Checker, d *DaemonSpec) {
-	if _, _, err := net.SplitHostPort(d.Public); err != nil || len(d.Tokens) > 0 {
+	if _, _, err := net.SplitHostPort(d.Public); err != nil || len(d.Tokens)+len(d.OIDC) > 0 {
 		return // an address that cannot be listened on is a problem of its own
 	}
 	if !d.Local() {
@@ -404,7 +406,7 @@ func checkExposed(c rules.Checker, d *DaemonSpec) {
 	}
 }
 
-var tokenScopes = []string{"read", "start", "phase", "stop", "override", "command"}
+var tokenScopes = []string{"read", "start", "phase", "stop", "override", "approve", "command"}
 
 func checkToken(c rules.Checker, t *TokenSpec) {
 	if t.Hash == "" && t.Token.IsZero() {
@@ -419,11 +421,8 @@ func checkToken(c rules.Checker, t *TokenSpec) {
 		}
 	}
 	checkSecret(c.At("token"), t.Token)
-	c.Required("scopes", len(t.Scopes) == 0, `["read"]`)
-	if t.Plans != nil && len(t.Plans) == 0 {
-		c.At("plans").Fail("bad-value", "name a plan, or leave the key out for all plans", "an empty list would let the token into every plan")
-	}
-	for i, scope := range t.Scopes {
-		c.At("scopes").Index(i).OneOf("unknown-scope", "scope", scope, tokenScopes)
+	checkScopes(c, t.Scopes, t.Plans)
+	if strings.HasPrefix(strings.ToLower(t.Name), "oidc:") {
+		c.Fail("bad-name", "", "what begins with oidc: is the name of a job of a CI system")
 	}
 }

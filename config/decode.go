@@ -3,6 +3,7 @@ package config
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sort"
@@ -16,6 +17,8 @@ import (
 // package's own, it goes on after a mistake, knows every unknown key's place,
 // and keeps the order of named tables.
 type decoder struct {
+	kinds    rules.Kinds           // whose queries and accounts a file may have
+	formats  []rules.WebhookFormat // whose keys a webhook may have
 	problems rules.Problems
 	meant    []string // key paths that unknown keys were probably meant to be
 
@@ -78,7 +81,7 @@ func (d *decoder) texts(n *node) {
 	}
 	// Actions, messages and queries may have several lines; a name has one.
 	class := rules.UnsafeIn(text)
-	if class != "" && !slices.Contains([]string{"title", "manager", "owner", "name", "role", "target", "channel"}, n.key) {
+	if class != "" && !slices.Contains([]string{"title", "manager", "author", "owner", "name", "target", "channel", "subject", "to", "tell", "page", "slack", "email"}, n.key) {
 		class = rules.UnsafeIn(strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ").Replace(text))
 	}
 	if class != "" {
@@ -151,21 +154,17 @@ func (d *decoder) table(n *node, dst reflect.Value) bool {
 		d.fields[dst.Type()] = fields
 	}
 	for _, c := range n.children {
-		index, ok := fields[c.key]
-		if !ok {
-			d.unknownKey(c, fields)
-			continue
+		if index, ok := fields[c.key]; ok {
+			d.decode(c, dst.FieldByIndex(index))
+		} else if !d.ofKind(c, dst) {
+			d.unknownKey(c, slices.Collect(maps.Keys(fields)), dst)
 		}
-		d.decode(c, dst.FieldByIndex(index))
 	}
 	return true
 }
 
-func (d *decoder) unknownKey(n *node, fields map[string][]int) {
-	known := make([]string, 0, len(fields))
-	for k := range fields {
-		known = append(known, k)
-	}
+func (d *decoder) unknownKey(n *node, known []string, dst reflect.Value) {
+	known = append(known, d.keysOfKinds(dst)...)
 	sort.Strings(known)
 	fix := "known here: " + strings.Join(known, ", ")
 	if near := rules.Nearest(n.key, known); near != "" {
@@ -283,6 +282,8 @@ func wanted(t reflect.Type) string {
 		return `a length of time in quotes, such as "90s", "2.5h" or "1d12h"`
 	case reflect.TypeFor[rules.Offset]():
 		return `a time on the plan's clock in quotes, such as "T", "T+20m" or "T-24h"`
+	case reflect.TypeFor[rules.Moment]():
+		return `a time on the plan's clock in quotes, such as "T-24h", or after a phase has begun, "mobile-10+30m"`
 	case reflect.TypeFor[rules.Condition]():
 		return `a condition in quotes, such as "> 3 %" or "<= 2.5 s"`
 	case reflect.TypeFor[time.Time]():

@@ -9,6 +9,8 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	pathpkg "path"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -24,7 +26,15 @@ import (
 // config is decoded into. `go test ./config -run Generated -update` rewrites
 // them.
 func TestGeneratedFilesAreFresh(t *testing.T) {
-	c := readComments(t, "spec.go", "../rules/spec.go", "../rules/signal.go")
+	paths := []string{"spec.go", "../rules/spec.go", "../rules/signal.go"}
+	for _, kind := range reader().Kinds {
+		found, err := filepath.Glob(filepath.Join("..", strings.TrimPrefix(queryType(kind).PkgPath(), module), "*.go"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("the kind %q has no files: %v", kind.Name(), err)
+		}
+		paths = append(paths, found...)
+	}
+	c := readComments(t, paths...)
 	for path, want := range map[string][]byte{
 		"../docs/configuration.md": manual(t, c),
 		"schema.json":              schema(t, c),
@@ -44,8 +54,16 @@ func TestGeneratedFilesAreFresh(t *testing.T) {
 	}
 }
 
-// comments are the comments of types and fields, by "Type" and "Type.Field".
+const module = "github.com/relgate/relgate"
+
+// queryType is the struct that a kind's queries are decoded into.
+func queryType(kind rules.SourceKind) reflect.Type { return reflect.TypeOf(kind.Query()).Elem() }
+
+// comments are the comments of types and fields, by "package.Type" and
+// "package.Type.Field".
 type comments map[string]string
+
+func (c comments) ofType(t reflect.Type) string { return c[t.PkgPath()+"."+t.Name()] }
 
 func readComments(t *testing.T, paths ...string) comments {
 	t.Helper()
@@ -61,22 +79,22 @@ func readComments(t *testing.T, paths ...string) comments {
 				continue
 			}
 			for _, spec := range g.Specs {
-				c.add(g, spec.(*ast.TypeSpec))
+				c.add(pathpkg.Join(module, "config", filepath.ToSlash(filepath.Dir(path))), g, spec.(*ast.TypeSpec))
 			}
 		}
 	}
 	return c
 }
 
-func (c comments) add(g *ast.GenDecl, ts *ast.TypeSpec) {
-	c[ts.Name.Name] = strings.TrimSpace(g.Doc.Text())
+func (c comments) add(pkg string, g *ast.GenDecl, ts *ast.TypeSpec) {
+	c[pkg+"."+ts.Name.Name] = strings.TrimSpace(g.Doc.Text())
 	st, ok := ts.Type.(*ast.StructType)
 	if !ok {
 		return
 	}
 	for _, f := range st.Fields.List {
 		for _, n := range f.Names {
-			c[ts.Name.Name+"."+n.Name] = strings.TrimSpace(f.Comment.Text())
+			c[pkg+"."+ts.Name.Name+"."+n.Name] = strings.TrimSpace(f.Comment.Text())
 		}
 	}
 }
@@ -88,12 +106,67 @@ func (c comments) of(t *testing.T, owner reflect.Type, f reflect.StructField) st
 	for i := 1; i < len(f.Index); i++ {
 		owner = owner.FieldByIndex(f.Index[:i]).Type
 	}
-	text := c[owner.Name()+"."+f.Name]
+	text := strings.NewReplacer("{kinds}", kindNames(), "{timeouts}", kindTimeouts(), "{formats}", formatList(), "{sinks}", sinkTypeList()).Replace(c[owner.PkgPath()+"."+owner.Name()+"."+f.Name])
 	if !regexp.MustCompile(`^["\x60\pL].*\.$`).MatchString(text) {
 		t.Errorf("%s.%s: comment %q is no sentence", owner, f.Name, text)
 	}
 	return text
 }
+
+// kindNames lists the kinds of sources: "a", "b" or "c".
+func kindNames() string {
+	names := reader().Kinds.Names()
+	last := len(names) - 1
+	return `"` + strings.Join(names[:last], `", "`) + `" or "` + names[last] + `"`
+}
+
+// formatList lists the formats of webhooks with what each is.
+func formatList() string {
+	var list []string
+	for _, f := range reader().Formats {
+		list = append(list, "`"+f.Name+"` ("+f.Doc+")")
+	}
+	return strings.Join(list, "; ")
+}
+
+// sinkTypeList lists the types of sinks with what each is.
+func sinkTypeList() string {
+	var list []string
+	for i := range sinkTypes {
+		list = append(list, "`"+sinkTypes[i].name+"` ("+sinkTypes[i].doc+")")
+	}
+	return strings.Join(list, "; ")
+}
+
+// documentedSinkKeys are the keys of all types of sinks, each with what every type says of it.
+func documentedSinkKeys() []rules.AccountKey {
+	all := sinkKeys("")
+	for i := range all {
+		all[i].Doc = ""
+		for _, t := range sinkTypes {
+			for _, k := range t.keys {
+				if k.Key == all[i].Key {
+					all[i].Doc = strings.TrimSpace(all[i].Doc + " " + k.Doc)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// kindTimeouts lists the defaults of a source's timeout.
+func kindTimeouts() string {
+	text := rules.Duration{Duration: defaultTimeout}.String()
+	for _, kind := range reader().Kinds {
+		if d := kind.Account().Timeout; d > 0 {
+			text += "; " + rules.Duration{Duration: d}.String() + " for " + kind.Title()
+		}
+	}
+	return text
+}
+
+// asked says what the key of a kind's queries is for.
+func asked(kind rules.SourceKind) string { return "What " + kind.Title() + " is asked." }
 
 // keys lists the fields of a struct that have keys, in order, with those of
 // embedded structs.
@@ -151,16 +224,48 @@ func manualTables(t *testing.T, b *bytes.Buffer, c comments, owner reflect.Type,
 		}
 		manualKeys(t, b, c, table, "`["+name+"]`")
 		manualTables(t, b, c, table, name)
+		if table == reflect.TypeFor[rules.SignalSpec]() {
+			for _, kind := range reader().Kinds {
+				manualKeys(t, b, c, queryType(kind), "`["+name+"."+kind.Name()+"]`")
+				manualTables(t, b, c, queryType(kind), name+"."+kind.Name())
+			}
+		}
 	}
 }
 
 func manualKeys(t *testing.T, b *bytes.Buffer, c comments, table reflect.Type, heading string) {
-	fmt.Fprintf(b, "## %s\n\n%s\n\n| key | value | |\n|---|---|---|\n", heading, paragraph(c[table.Name()], table.Name()))
+	fmt.Fprintf(b, "## %s\n\n%s\n\n| key | value | |\n|---|---|---|\n", heading, paragraph(c.ofType(table), table.Name()))
 	for _, f := range keys(table) {
 		text := strings.ReplaceAll(c.of(t, table, f), "|", "\\|")
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Tag.Get("toml"), form(f.Type), text)
 	}
+	switch table {
+	case reflect.TypeFor[rules.SignalSpec]():
+		for _, kind := range reader().Kinds {
+			fmt.Fprintf(b, "| `%s` | table | %s |\n", kind.Name(), asked(kind))
+		}
+	case reflect.TypeFor[SourceSpec]():
+		manualOwnKeys(b, accountKeys(reader().Kinds, ""))
+	case reflect.TypeFor[WebhookSpec]():
+		manualOwnKeys(b, formatKeys(reader().Formats, ""))
+	case reflect.TypeFor[SinkSpec]():
+		manualOwnKeys(b, documentedSinkKeys())
+	}
 	b.WriteString("\n")
+}
+
+// manualOwnKeys lists keys that kinds and formats bring.
+func manualOwnKeys(b *bytes.Buffer, keys []rules.AccountKey) {
+	for _, k := range keys {
+		form := "string"
+		switch {
+		case k.Secret:
+			form = "secret"
+		case k.Table:
+			form = "table of strings"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", k.Key, form, strings.ReplaceAll(k.Doc, "|", "\\|"))
+	}
 }
 
 // paragraph is a type's comment as the manual has it: without the Go name in
@@ -196,6 +301,12 @@ func form(t reflect.Type) string {
 		return "duration"
 	case reflect.TypeFor[rules.Offset]():
 		return "offset"
+	case reflect.TypeFor[rules.Moment]():
+		return "offset, or after a phase"
+	case reflect.TypeFor[rules.Wanted]():
+		return "state"
+	case reflect.TypeFor[rules.Quiet]():
+		return "hours"
 	case reflect.TypeFor[rules.Fraction]():
 		return "share"
 	case reflect.TypeFor[rules.Condition]():
@@ -208,6 +319,8 @@ func form(t reflect.Type) string {
 		return "date and time, or offset"
 	case reflect.TypeFor[rules.Literal]():
 		return "value"
+	case reflect.TypeFor[rules.Several]():
+		return "string, or strings"
 	case reflect.TypeFor[Secret]():
 		return "secret"
 	}
@@ -238,6 +351,7 @@ func schema(t *testing.T, c comments) []byte {
 	}
 	s := r.Reflect(document{})
 	s.Title = "relgate's config"
+	schemaOfKinds(r, s)
 	require(s)
 	spell(s)
 	text, err := json.MarshalIndent(s, "", "  ")
@@ -245,6 +359,41 @@ func schema(t *testing.T, c comments) []byte {
 		t.Fatal(err)
 	}
 	return append(text, '\n')
+}
+
+// schemaOfKinds adds what kinds of sources and formats of webhooks bring.
+func schemaOfKinds(r *jsonschema.Reflector, s *jsonschema.Schema) {
+	table := func(key string) *jsonschema.Schema {
+		named, _ := s.Properties.Get(key)
+		return named.AdditionalProperties
+	}
+	for _, kind := range reader().Kinds {
+		q := r.ReflectFromType(queryType(kind))
+		q.Version, q.Description = "", asked(kind)
+		table("signals").Properties.Set(kind.Name(), q)
+	}
+	for _, k := range accountKeys(reader().Kinds, "") {
+		table("sources").Properties.Set(k.Key, ownKeySchema(k))
+	}
+	for _, k := range documentedSinkKeys() {
+		table("sinks").Properties.Set(k.Key, ownKeySchema(k))
+	}
+	for _, k := range formatKeys(reader().Formats, "") {
+		table("webhooks").Properties.Set(k.Key, ownKeySchema(k))
+	}
+}
+
+// ownKeySchema is the schema of a key that a kind or a format brings.
+func ownKeySchema(k rules.AccountKey) *jsonschema.Schema {
+	entry := &jsonschema.Schema{Type: "string"}
+	switch {
+	case k.Secret:
+		entry = secretSchema()
+	case k.Table:
+		entry = &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "string"}}
+	}
+	entry.Description = k.Doc
+	return entry
 }
 
 // special gives the schema of types that are not written as Go has them.
@@ -257,6 +406,12 @@ func special(r *jsonschema.Reflector, typ reflect.Type) *jsonschema.Schema {
 		return text(`^\s*([0-9.]+d)?([0-9.]+(h|m|s|ms|us|µs|ns))*\s*$`, "90s", "2.5h", "1d12h")
 	case reflect.TypeFor[rules.Offset]():
 		return text(`^\s*T\s*([+-].+)?$`, "T", "T+20m", "T-24h")
+	case reflect.TypeFor[rules.Moment]():
+		return text("", "T-24h", "T+2h", "mobile-10+30m")
+	case reflect.TypeFor[rules.Wanted]():
+		return text(`^\s*\S+\s+\S+`, "mobile-10 monitoring", "run not failed")
+	case reflect.TypeFor[rules.Quiet]():
+		return text("", "22:00-07:00", "22:00-07:00 +02:00")
 	case reflect.TypeFor[rules.Condition]():
 		return text(`^\s*(<=|>=|==|!=|<|>)\s*[-+.0-9eE]+\s*(%|s|ms|m|min)?\s*$`, "> 3 %", "<= 2.5 s", ">= 4.5")
 	case reflect.TypeFor[rules.Fraction]():
@@ -269,6 +424,8 @@ func special(r *jsonschema.Reflector, typ reflect.Type) *jsonschema.Schema {
 		return anyOf(&jsonschema.Schema{Type: "string", Format: "date-time"}, special(r, reflect.TypeFor[rules.Offset]()))
 	case reflect.TypeFor[rules.Literal]():
 		return literal()
+	case reflect.TypeFor[rules.Several]():
+		return anyOf(&jsonschema.Schema{Type: "string"}, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}})
 	case reflect.TypeFor[Network]():
 		return text("", "10.0.0.0/8")
 	case reflect.TypeFor[Secret]():
@@ -281,7 +438,11 @@ func special(r *jsonschema.Reflector, typ reflect.Type) *jsonschema.Schema {
 		entry := r.ReflectFromType(typ.Elem())
 		entry.Version = ""
 		if reflect.PointerTo(typ.Elem()).Implements(reflect.TypeFor[scalarDecoder]()) {
-			entry = anyOf(entry, literal())
+			short := literal()
+			if typ.Elem() == reflect.TypeFor[rules.ApprovalSpec]() {
+				short = special(r, reflect.TypeFor[rules.Several]())
+			}
+			entry = anyOf(entry, short)
 		}
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: entry}
 	}
@@ -367,7 +528,7 @@ func TestSchemaIsJSON(t *testing.T) {
 	if err := json.Unmarshal(Schema(), &s); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"release", "phases", "success", "rollback", "signals", "sources", "webhooks", "daemon", "include"} {
+	for _, key := range []string{"release", "phases", "success", "rollback", "signals", "sources", "webhooks", "grafana", "daemon", "include"} {
 		if _, ok := s.Properties.Get(key); !ok {
 			t.Errorf("the schema lacks %q", key)
 		}
@@ -387,7 +548,7 @@ func TestLintsAreThoseThatAreReported(t *testing.T) {
 	if !slices.IsSorted(known) {
 		t.Error("the lints are not sorted")
 	}
-	shown := map[string]bool{"bad-certificate": true, "certificate-time": true} // by relgate check, in cmd/relgate
+	shown := map[string]bool{"bad-certificate": true, "certificate-time": true, "old-start": true} // by relgate check, in cmd/relgate
 	id := regexp.MustCompile(`(?m) \[([a-z-]+)\]$`)
 	for _, path := range brokenConfigs(t) {
 		text, err := os.ReadFile(path)

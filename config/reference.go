@@ -8,10 +8,14 @@ import (
 )
 
 // ownProblems drops what was found wrong with the main file's signals while an
-// included plan was compiled (they are reported with the main file), and the
-// warnings of signals, or keys of theirs, that another file's plan uses.
+// included plan was compiled (they are reported with the main file), the
+// warnings of signals, or keys of theirs, that another file's plan uses, and those of
+// parameters that a deployment's run is found by.
 func (l *loader) ownProblems(f, main *file, found rules.Problems) rules.Problems {
 	return slices.DeleteFunc(found, func(p rules.Problem) bool {
+		if p.ID == "unused-parameter" && gatesUse(main, f.doc.Release.Plan, p.Path) {
+			return true
+		}
 		if f != main {
 			name, ok := under("signals", p.Path)
 			return ok && !declares(f, name) && declares(main, name)
@@ -44,7 +48,9 @@ func uses(f *file, signal string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(f.doc.Rollback, func(r rules.RollbackSpec) bool { return rules.Path(r.Signal) == signal })
+	return slices.ContainsFunc(f.doc.Rollback, func(r rules.RollbackSpec) bool {
+		return rules.Path(r.Signal) == signal || rules.Path(r.Alarm) == signal
+	})
 }
 
 // planName reports a plan that another file has, too.
@@ -62,22 +68,72 @@ func (l *loader) planName(f *file, found *rules.Problems) {
 func (l *loader) references(f, main *file, found *rules.Problems) {
 	top := rules.Check("", found)
 	for _, s := range f.doc.Signals {
-		checkSignalSource(top.At("signals", s.Name), s, main.doc.Sources)
+		l.checkSignalSource(top.At("signals", s.Name), s, main.doc.Sources)
 	}
-	hooks := webhookNames(main.doc.Webhooks)
+	hooks := append(webhookNames(main.doc.Webhooks), sinkList(main.doc.Sinks)...)
 	notify := func(table, name string, names []string) {
 		for i, n := range names {
 			top.At(table, name, "notify").Index(i).OneOf("unknown-webhook", "webhook", n, hooks)
 		}
 	}
+	// What a rule says is for who runs the release.
+	inside := func(table, name string, names []string) {
+		notify(table, name, names)
+		for _, s := range main.doc.Sinks {
+			if t := sinkNamed(s.Type); t != nil && t.public && slices.Contains(names, s.Name) {
+				top.At(table, name, "notify").Index(slices.Index(names, s.Name)).Fail("not-told", "write a message of the plan for it", "sink %q is read by customers, and sends messages of plans only", s.Name)
+			}
+		}
+	}
 	for _, r := range f.doc.Success {
-		notify("success", r.Name, r.Notify)
+		inside("success", r.Name, r.Notify)
 	}
 	for _, r := range f.doc.Rollback {
-		notify("rollback", r.Name, r.Notify)
+		inside("rollback", r.Name, r.Notify)
 	}
 	for _, m := range f.doc.Communications {
 		notify("communications", m.Name, m.Notify)
+	}
+	l.people(top, f, main)
+}
+
+// archives are the types of sinks that keep the review of a run.
+var archives = []string{"folder", "github", "confluence"}
+
+// people reports sinks that a plan's people are told by and that the main file does not have.
+func (l *loader) people(top rules.Checker, f, main *file) {
+	var tells, keeps []string
+	for _, s := range main.doc.Sinks {
+		if slices.Contains(archives, s.Type) {
+			keeps = append(keeps, s.Name)
+		} else {
+			tells = append(tells, s.Name)
+		}
+	}
+	told := func(at rules.Checker, address string) bool {
+		name := rules.ParseAddress(address).Sink
+		return name == "" || at.OneOf("unknown-sink", "sink", name, tells)
+	}
+	for _, m := range f.doc.Communications {
+		told(top.At("communications", m.Name, "to"), m.To)
+	}
+	for _, r := range f.doc.People {
+		at := top.At("people", r.Name)
+		told(at.At("tell"), r.Tell)
+		told(at.At("page"), r.Page)
+		if r.Slack != "" {
+			told(at.At("slack"), "slack")
+		}
+		if r.Email != "" {
+			told(at.At("email"), "email")
+		}
+		signs := slices.ContainsFunc(r.Sign, func(who string) bool { return strings.Contains(who, "@") })
+		if d := &main.doc.Daemon; signs && (!slices.Contains(tells, "email") || len(d.LinkSecrets) == 0 || d.ExternalURL == "") {
+			at.At("sign").Warn("no-links", "write [sinks.email], and link_secrets and external_url in [daemon]", "nobody can sign by e-mail: no link can be sent")
+		}
+	}
+	if name := f.doc.Review.Archive; name != "" {
+		top.At("review", "archive").OneOf("unknown-sink", "sink that keeps reviews", name, keeps)
 	}
 }
 
@@ -91,7 +147,7 @@ func webhookNames(all []WebhookSpec) []string {
 
 // checkSignalSource reports a source that does not exist, or is of another type
 // than the signal's query.
-func checkSignalSource(at rules.Checker, s rules.SignalSpec, sources []SourceSpec) {
+func (l *loader) checkSignalSource(at rules.Checker, s rules.SignalSpec, sources []SourceSpec) {
 	if s.Source == "" {
 		return
 	}
@@ -103,12 +159,8 @@ func checkSignalSource(at rules.Checker, s rules.SignalSpec, sources []SourceSpe
 		return
 	}
 	source := sources[slices.Index(names, s.Source)]
-	queries := map[string]bool{
-		"cloudwatch": s.CloudWatch != nil, "sentry": s.Sentry != nil,
-		"appstore": s.AppStore != nil, "athena": s.Athena != nil,
-	}
-	for _, kind := range sourceTypes {
-		if queries[kind] && source.Type != kind && slices.Contains(sourceTypes, source.Type) {
+	for _, q := range queriesOf(&s) {
+		if kind := q.Source(); kind != source.Type && l.kinds.Named(source.Type) != nil {
 			at.At(kind).Fail("wrong-source", "name a source of that type, or write the query as ["+rules.Path("signals", s.Name, source.Type)+"]",
 				"a query for %q, but source %q is of type %q", kind, s.Source, source.Type)
 		}
@@ -139,8 +191,25 @@ func (l *loader) scopes(main *file) {
 	for _, w := range main.doc.Webhooks {
 		check(top.At("webhooks", w.Name), w.Plans)
 	}
+	for _, a := range main.doc.Alertmanagers {
+		check(top.At("alertmanager", a.Name), a.Plans)
+	}
+	for _, s := range main.doc.Sinks {
+		check(top.At("sinks", s.Name), s.Plans)
+	}
+	if o := main.doc.OTLP; o != nil {
+		check(top.At("otlp"), o.Plans)
+	}
+	for i := range main.doc.GitHubs {
+		l.checkGitHubGates(top.At("github", main.doc.GitHubs[i].Name), &main.doc.GitHubs[i], names)
+	}
 	for _, t := range main.doc.Daemon.Tokens {
 		check(top.At("daemon", "tokens", t.Name), t.Plans)
+	}
+	check(top.At("daemon").At("public_badges"), main.doc.Daemon.PublicBadges)
+	check(top.At("daemon").At("public_banners"), main.doc.Daemon.PublicBanners)
+	for _, o := range main.doc.Daemon.OIDC {
+		check(top.At("daemon", "oidc", o.Name), o.Plans)
 	}
 	for _, s := range main.doc.Sources {
 		if !slices.ContainsFunc(l.files, func(f *file) bool {

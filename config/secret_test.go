@@ -109,7 +109,7 @@ func TestSecretNeverShowsItself(t *testing.T) {
 	inJSON, _ := json.Marshal(map[string]any{"s": s, "p": &s})
 	shown := []string{
 		s.String(), s.GoString(), string(text), string(inJSON), fmt.Sprint(s), fmt.Sprint(&s), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s),
-		fmt.Sprintf("%+v", SourceSpec{Token: s}), fmt.Sprintf("%#v", []Secret{s}), fmt.Sprintf("%v", WebhookSpec{Headers: map[string]Secret{"a": s}}),
+		fmt.Sprintf("%+v", SourceSpec{Secrets: map[string]Secret{"token": s}}), fmt.Sprintf("%#v", []Secret{s}), fmt.Sprintf("%v", WebhookSpec{Headers: map[string]Secret{"a": s}}),
 	}
 	for _, text := range shown {
 		if strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprintf("%x", "hunter2")) || !strings.Contains(text, "[secret]") {
@@ -149,10 +149,16 @@ func TestTokenDigest(t *testing.T) {
 }
 
 func TestWebhookTarget(t *testing.T) {
-	if got, err := (WebhookSpec{URL: "https://a"}).Target(); err != nil || got != "https://a" {
+	if got, err := (WebhookSpec{URL: "https://a"}).Target(""); err != nil || got != "https://a" {
 		t.Errorf("got %q (%v)", got, err)
 	}
-	if got, err := (WebhookSpec{URLFrom: Secret{inline: "https://b"}}).Target(); err != nil || got != "https://b" {
+	if got, err := (WebhookSpec{}).Target("https://c"); err != nil || got != "https://c" {
+		t.Errorf("got %q (%v), want the format's own", got, err)
+	}
+	if got, err := (WebhookSpec{URLFrom: Secret{inline: "https://b"}}).Target("https://c"); err != nil || got != "https://b" {
 		t.Errorf("got %q (%v)", got, err)
+	}
+	if got, err := (WebhookSpec{}).Target("https://c"); err != nil || got != "https://c" {
+		t.Errorf("got %q (%v), want the format's own", got, err)
 	}
 }

@@ -250,7 +250,7 @@ func TestWatchTellsOfAFolderThatGoesAndComes(t *testing.T) {
 func TestWatchTellsOfAFileThatWasMissing(t *testing.T) {
 	dir := t.TempDir()
 	f := &watching{t: t, dir: dir}
-	text := strings.Replace(minimalText, "source = \"cw\"\nkind   = \"ratio\"\n[signals.error_rate.cloudwatch]\nnamespace = \"AWS/ApiGateway\"\nbad       = \"5XXError\"\ntotal     = \"Count\"\n",
+	text := strings.Replace(minimalText, "source = \"cw\"\nkind   = \"ratio\"\n[signals.error_rate.cloudwatch]\nnamespace = \"AWS/ApiGateway\"\nbad       = \"5XXError\"\ntotal     = \"Count\"\nmissing_bad_is_zero = true\n",
 		"source = \"lake\"\nkind = \"gauge\"\nunit = \"%\"\nperiod = \"1m\"\n[signals.error_rate.athena]\nfile = \"q.sql\"\ndatabase = \"d\"\ngroups = 2\nmin_group = 1\n", 1)
 	text = strings.Replace(text, "[sources.cw]\ntype   = \"cloudwatch\"", "[sources.lake]\ntype = \"athena\"", 1)
 	f.write("config.toml", text)

@@ -2,9 +2,10 @@ package evaluator
 
 import (
 	"math"
-	"reflect"
 	"slices"
 
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -14,13 +15,13 @@ import (
 func Adopt(old, changed *rules.Plan, state *State) *State {
 	st := fit(old, state)
 	c := *st
-	c.lay = nil
+	c.Lay = judge.NewLayout(changed)
 	a := adoption{old: old, plan: changed, from: st, to: &c}
 	a.signals()
 	a.past()
 	a.rules()
 	a.phases()
-	a.communications()
+	c.people = st.people.Adopt(old, changed)
 	return &c
 }
 
@@ -30,17 +31,17 @@ type adoption struct {
 }
 
 func (a *adoption) signals() {
-	a.to.signals = make([]series, len(a.plan.Signals))
+	a.to.Signals = make([]series.Series, len(a.plan.Signals))
 	known := index(a.old.Signals, func(s *rules.Signal) string { return s.Name })
 	for i := range a.plan.Signals {
 		n := &a.plan.Signals[i]
 		k, ok := known[n.Name]
-		if !ok || !sameQuestion(&a.old.Signals[k], n) {
+		if !ok || !a.old.Signals[k].SameQuestion(n) {
 			continue
 		}
-		a.to.signals[i] = a.from.signals[k]
+		a.to.Signals[i] = a.from.Signals[k]
 		if o := &a.old.Signals[k]; o.Every != n.Every || o.Settle != n.Settle {
-			a.to.signals[i].next = 0
+			a.to.Signals[i].Next = 0
 		}
 	}
 }
@@ -48,22 +49,19 @@ func (a *adoption) signals() {
 // past keeps what earlier releases counted, by signal. Of a signal that is new
 // nothing is known.
 func (a *adoption) past() {
-	if a.from.past == nil {
+	if a.from.Past == nil {
 		return
 	}
-	a.to.past = make([]pooled, len(a.plan.Signals))
+	a.to.Past = make([]judge.Pooled, len(a.plan.Signals))
 	known := index(a.old.Signals, func(s *rules.Signal) string { return s.Name })
 	for i := range a.plan.Signals {
 		if k, ok := known[a.plan.Signals[i].Name]; ok && a.old.Signals[k].Kind == a.plan.Signals[i].Kind {
-			a.to.past[i] = a.from.past[k]
+			a.to.Past[i] = a.from.Past[k]
+			if a.old.Signals[k].Query.Facts().Zeros != a.plan.Signals[i].Query.Facts().Zeros {
+				a.to.Past[i].Sighted = false // they counted something of another name
+			}
 		}
 	}
-}
-
-// sameQuestion reports whether the points of a signal mean what they meant.
-func sameQuestion(a, b *rules.Signal) bool {
-	return a.Source == b.Source && a.Kind == b.Kind && a.Unit == b.Unit && a.Good == b.Good &&
-		a.Quant == b.Quant && a.Period == b.Period && a.Above == b.Above && reflect.DeepEqual(a.Query, b.Query)
 }
 
 func (a *adoption) rules() {
@@ -77,13 +75,15 @@ func (a *adoption) rules() {
 			continue
 		}
 		rs := a.from.rules[k]
-		if rs.state != codeFired {
+		if rs.State != judge.Fired {
 			rs.next = 0 // what is known is judged again, under the new plan
 		}
 		if !a.sameWeighing(&a.old.Rules[k], n) {
-			rs.ev = nil
+			rs.Ev = nil
 		}
-		rs.soft = nil
+		if !a.sameAlarm(&a.old.Rules[k], n) {
+			rs.Speaks = 0
+		}
 		a.to.rules[i] = rs
 		for _, f := range a.from.frozen {
 			if f.rule == k {
@@ -120,9 +120,8 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 		if k := a.place(o.Success, r); k >= 0 {
 			ph.success[i] = success[k]
 			if !a.sameWeighing(&a.old.Rules[o.Success[k]], &a.plan.Rules[r]) {
-				ph.success[i].ev = nil
+				ph.success[i].Ev = nil
 			}
-			ph.success[i].soft = nil
 		}
 		if ph.state == rules.Monitoring {
 			ph.success[i].next = 0
@@ -133,12 +132,12 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 	ph.rollback = make([]windowCount, len(n.Rollback))
 	ph.marked = false
 	for i, r := range n.Rollback {
-		if k := a.place(o.Rollback, r); k >= 0 && a.to.signals[a.plan.Rules[r].Signal].asked != 0 {
+		if k := a.place(o.Rollback, r); k >= 0 && a.to.Signals[a.plan.Rules[r].Signal].Asked != 0 {
 			ph.rollback[i] = rollback[k]
 			continue
 		}
 		if rs := &a.to.rules[r]; !rs.active {
-			*rs = ruleState{active: true, since: max(ph.started, a.to.at)}
+			*rs = ruleState{active: true, since: max(ph.started, a.to.At)}
 		}
 	}
 	return ph
@@ -149,30 +148,30 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 func (a *adoption) sameWeighing(o, n *rules.Rule) bool {
 	was, is := &a.old.Signals[o.Signal], &a.plan.Signals[n.Signal]
 	return o.Method == n.Method && o.Limit == n.Limit && o.Trigger == n.Trigger && was.Name == is.Name &&
-		sameQuestion(was, is) && was.Cluster == is.Cluster && a.sameBaseline(was, is)
+		was.SameQuestion(is) && was.Cluster == is.Cluster && a.sameBaseline(was, is)
+}
+
+// sameAlarm reports whether what two rules remember of an alarm is of the same one: the
+// alarm that they name, or judge.
+func (a *adoption) sameAlarm(o, n *rules.Rule) bool {
+	was, is := o.Signal, n.Signal
+	if o.Alarm >= 0 || n.Alarm >= 0 {
+		was, is = o.Alarm, n.Alarm
+	}
+	return was >= 0 && is >= 0 && a.old.Signals[was].Name == a.plan.Signals[is].Name && a.old.Signals[was].SameQuestion(&a.plan.Signals[is])
 }
 
 func (a *adoption) sameBaseline(was, is *rules.Signal) bool {
 	if was.Baseline <= 0 || is.Baseline <= 0 {
 		return was.Baseline <= 0 && is.Baseline <= 0
 	}
-	return sameQuestion(&a.old.Signals[was.Baseline], &a.plan.Signals[is.Baseline])
+	return a.old.Signals[was.Baseline].SameQuestion(&a.plan.Signals[is.Baseline])
 }
 
 // place finds where the old phase named what the new plan knows as rule r.
 func (a *adoption) place(old []int, r int) int {
 	n := &a.plan.Rules[r]
 	return slices.IndexFunc(old, func(k int) bool { return a.old.Rules[k].Name == n.Name && a.old.Rules[k].Kind == n.Kind })
-}
-
-func (a *adoption) communications() {
-	a.to.comms = make([]commState, len(a.plan.Communications))
-	known := index(a.old.Communications, func(c *rules.Communication) string { return c.Name })
-	for i := range a.plan.Communications {
-		if k, ok := known[a.plan.Communications[i].Name]; ok {
-			a.to.comms[i] = a.from.comms[k]
-		}
-	}
 }
 
 // index maps name → place.

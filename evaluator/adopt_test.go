@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
+
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -60,7 +63,7 @@ func TestAdopt(t *testing.T) {
 	t.Run("another question begins empty", func(t *testing.T) {
 		w := after(t, 10, nil)
 		p := smallPlan()
-		p.Signals[0].Query.CloudWatch = &rules.CloudWatchQuery{Bad: "other"}
+		p.Signals[0].Query = rules.Query{Ask: &cloudwatch.Query{Bad: rules.Several{"other"}}}
 		if v := Look(p, Adopt(w.plan, p, w.state)); v.Signals[0].Known || !v.Signals[1].Known {
 			t.Errorf("signals: %+v", v.Signals)
 		}
@@ -73,7 +76,7 @@ func TestAdopt(t *testing.T) {
 			p.Phases[i].Rollback = []int{1, 2, 3}
 		}
 		v := Look(p, Adopt(w.plan, p, w.state))
-		if v.State != rules.RolledBack || v.Rollback[2].State != RuleFired || v.Rollback[2].Evidence.Value != .09 {
+		if v.State != rules.RolledBack || v.Rollback[2].State != fact.RuleFired || v.Rollback[2].Evidence.Value != .09 {
 			t.Errorf("%v: %+v", v.State, v.Rollback)
 		}
 	})
@@ -92,7 +95,7 @@ func TestForeignPlan(t *testing.T) {
 	}
 	q := smallPlan()
 	q.Phases[0].Success = nil
-	if next, _ := Step(q, w.state, Tick{At: w.now}); len(Look(q, next).Phases[0].Success) != 0 {
+	if next, _ := Step(q, w.state, fact.Tick{At: w.now}); len(Look(q, next).Phases[0].Success) != 0 {
 		t.Error("a rule too many")
 	}
 }

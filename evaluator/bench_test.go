@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -30,9 +32,9 @@ func manyRules(n int) *rules.Plan {
 
 // minuteTick answers for every step-th signal: one new period, and the two
 // before it again.
-func minuteTick(p *rules.Plan, at time.Time, step int) Tick {
-	tick := Tick{At: at}
-	now := alignDown(at.Unix(), 60)
+func minuteTick(p *rules.Plan, at time.Time, step int) fact.Tick {
+	tick := fact.Tick{At: at}
+	now := series.AlignDown(at.Unix(), 60)
 	points := []rules.Point{{At: now - 180, Value: 1, Samples: 1000}, {At: now - 120, Value: 1, Samples: 1000}, {At: now - 60, Value: 1, Samples: 1000}}
 	for i := 0; i < len(p.Signals); i += step {
 		tick.Readings = append(tick.Readings, rules.Reading{Signal: i, From: now - 180, To: at.Unix(), SettledUntil: now - 120, Points: points})
@@ -77,7 +79,7 @@ func benchmarkStep(b *testing.B, n, step int) {
 	before := heap()
 	s, at := warm(p)
 	state := heap() - before
-	var ticks [4]Tick // few enough that nothing falls silent
+	var ticks [4]fact.Tick // few enough that nothing falls silent
 	for i := range ticks {
 		ticks[i].At = at.Add(time.Duration(i+1) * time.Minute)
 		if step > 0 {

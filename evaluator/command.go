@@ -4,29 +4,30 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/people"
 	"github.com/relgate/relgate/rules"
 )
 
 // remembered is how many commands are kept to recognise a repeated one.
 const remembered = 256
 
-// once is what makes a command the same as one before: the ID, who proved it, and what
-// it does. An ID that another token has used, or that stood for another command, hides
-// nothing: an abort is never taken for a hold that was applied before.
-func (c *Command) once() string {
-	return strings.Join([]string{string(c.Kind), c.Phase, c.Verdict.String(), c.Principal, c.ID}, " ")
-}
-
 // command applies a command, or says why not. One that was applied before is
 // passed over in silence: nothing changes.
-func (s *stepper) command(c *Command) {
-	if c.ID != "" && slices.Contains(s.st.applied, c.once()) {
+func (s *stepper) command(c *fact.Command) {
+	if c.ID != "" && slices.Contains(s.st.applied, c.Once()) {
 		return
 	}
 	do, refusal := s.prepare(c)
-	e := Event{
-		Kind: CommandEvent, Subject: string(c.Kind), Phase: c.Phase, From: "", To: "applied", Cause: rules.CauseManual,
-		Why: Why{Code: WhyCommanded, Phase: s.phaseMeant(c), Verdict: c.Verdict, Run: c.Next}, By: c.By, Principal: c.Principal,
+	for i := range s.followed {
+		if e := &s.followed[i]; e.N == s.st.n+1 && e.To == "refused" {
+			refusal = &e.Why
+		}
+	}
+	e := fact.Event{
+		Kind: fact.CommandEvent, Subject: string(c.Kind), Phase: c.Phase, From: "", To: "applied", Cause: rules.CauseManual,
+		Why: fact.Why{Code: fact.WhyCommanded, Phase: s.phaseMeant(c), Verdict: c.Verdict, Run: c.Next}, By: c.By, Principal: c.Principal,
 	}
 	if refusal != nil {
 		e.To, e.Why = "refused", *refusal
@@ -39,9 +40,9 @@ func (s *stepper) command(c *Command) {
 		return
 	}
 	if c.ID != "" {
-		s.st.applied = append(slices.Clone(s.st.applied[max(0, len(s.st.applied)-remembered+1):]), c.once())
+		s.st.applied = append(slices.Clone(s.st.applied[max(0, len(s.st.applied)-remembered+1):]), c.Once())
 	}
-	if c.Kind == Abort && s.st.fired == nil {
+	if c.Kind == fact.Abort && s.st.fired == nil {
 		rollback := *told // a person rolls it back: this is the event of the rollback
 		s.st.fired = &rollback
 	}
@@ -50,42 +51,44 @@ func (s *stepper) command(c *Command) {
 
 // prepare gives what a command will do, given the ordinal of its event, or why it
 // cannot.
-func (s *stepper) prepare(c *Command) (do func(root uint64), refusal *Why) {
+func (s *stepper) prepare(c *fact.Command) (do func(root uint64), refusal *fact.Why) {
 	run := &s.st.run
 	switch {
 	case strings.TrimSpace(c.By) == "":
-		return nil, &Why{Code: WhyNoAuthor}
+		return nil, &fact.Why{Code: fact.WhyNoAuthor}
 	case strings.TrimSpace(c.Why) == "":
-		return nil, &Why{Code: WhyNoReason}
+		return nil, &fact.Why{Code: fact.WhyNoReason}
+	case people.Takes(c.Kind):
+		return s.peopleCommand(c)
 	case run.done:
-		return nil, &Why{Code: WhyRunDone}
-	case c.Blocked != "" && (c.Kind == Override && s.settledRun() || c.Kind == Abort && run.state == rules.Passed):
-		return nil, &Why{Code: WhyAnotherRun, Run: c.Blocked}
+		return nil, &fact.Why{Code: fact.WhyRunDone}
+	case c.Blocked != "" && (c.Kind == fact.Override && s.settledRun() || c.Kind == fact.Abort && run.state == rules.Passed):
+		return nil, &fact.Why{Code: fact.WhyAnotherRun, Run: c.Blocked}
 	case run.state == rules.Superseded:
-		return nil, &Why{Code: WhyRunIs, State: run.state.String()}
+		return nil, &fact.Why{Code: fact.WhyRunIs, State: run.state.String()}
 	}
 	switch c.Kind {
-	case StartPhase:
+	case fact.StartPhase:
 		return s.startCommand(c)
-	case Hold:
+	case fact.Hold:
 		return s.holdCommand(c)
-	case Resume:
+	case fact.Resume:
 		return s.resumeCommand(c)
-	case Override:
+	case fact.Override:
 		return s.overrideCommand(c)
-	case Abort:
+	case fact.Abort:
 		return s.abortCommand(c)
-	case RollbackDone:
+	case fact.RollbackDone:
 		return s.doneCommand(c)
-	case Supersede:
+	case fact.Supersede:
 		return s.supersedeCommand(c)
 	}
-	return nil, &Why{Code: WhyUnknownCommand, Text: string(c.Kind)}
+	return nil, &fact.Why{Code: fact.WhyUnknownCommand, Text: string(c.Kind)}
 }
 
 // manually is the opinion of the person who gave a command.
-func manually(v rules.Verdict, code Code, c *Command, root uint64) opinion {
-	return opinion{v, rules.CauseManual, Why{Code: code, By: c.By, Principal: c.Principal, Text: c.Why}, root}
+func manually(v rules.Verdict, code fact.Code, c *fact.Command, root uint64) opinion {
+	return opinion{v, rules.CauseManual, fact.Why{Code: code, By: c.By, Principal: c.Principal, Text: c.Why}, root}
 }
 
 func (s *stepper) phaseNamed(name string) int {
@@ -94,20 +97,20 @@ func (s *stepper) phaseNamed(name string) int {
 
 // phaseOf is the index of the phase that a command is about: the one that it names,
 // else the next to start, or the current one. It is negative where there is none.
-func (s *stepper) phaseOf(c *Command) int {
+func (s *stepper) phaseOf(c *fact.Command) int {
 	switch {
 	case c.Phase != "":
 		return s.phaseNamed(c.Phase)
-	case c.Kind == StartPhase:
+	case c.Kind == fact.StartPhase:
 		return slices.IndexFunc(s.st.phases, func(ph phaseState) bool { return ph.state == rules.Waiting })
-	case c.Kind == Override && s.st.run.state != rules.RolledBack && len(s.plan.Phases) > 0:
+	case c.Kind == fact.Override && s.st.run.state != rules.RolledBack && len(s.plan.Phases) > 0:
 		return s.st.current()
 	}
 	return -1
 }
 
 // phaseMeant is the name of that phase, empty where a command is about the run.
-func (s *stepper) phaseMeant(c *Command) string {
+func (s *stepper) phaseMeant(c *fact.Command) string {
 	if k := s.phaseOf(c); k >= 0 {
 		return s.plan.Phases[k].Name
 	}
@@ -115,55 +118,55 @@ func (s *stepper) phaseMeant(c *Command) string {
 }
 
 // startCommand starts a phase; without a name, the next one.
-func (s *stepper) startCommand(c *Command) (func(uint64), *Why) {
+func (s *stepper) startCommand(c *fact.Command) (func(uint64), *fact.Why) {
 	k := s.phaseOf(c)
 	switch {
 	case k < 0 && c.Phase == "":
-		return nil, &Why{Code: WhyNoPhaseWaits}
+		return nil, &fact.Why{Code: fact.WhyNoPhaseWaits}
 	case k < 0:
-		return nil, &Why{Code: WhyNoSuchPhase, Phase: c.Phase}
+		return nil, &fact.Why{Code: fact.WhyNoSuchPhase, Phase: c.Phase}
 	}
 	if ph := &s.st.phases[k]; ph.begun || ph.state != rules.Waiting {
-		return nil, &Why{Code: WhyPhaseIs, Phase: s.plan.Phases[k].Name, State: ph.state.String()}
+		return nil, &fact.Why{Code: fact.WhyPhaseIs, Phase: s.plan.Phases[k].Name, State: ph.state.String()}
 	}
 	if why := s.obstacle(k); why != nil {
 		return nil, why
 	}
 	return func(root uint64) {
-		s.start(k, s.at, Why{Code: WhyStartedBy, By: c.By, Principal: c.Principal, Text: c.Why}, root)
+		s.start(k, s.at, fact.Why{Code: fact.WhyStartedBy, By: c.By, Principal: c.Principal, Text: c.Why}, root)
 	}, nil
 }
 
-func (s *stepper) holdCommand(c *Command) (func(uint64), *Why) {
+func (s *stepper) holdCommand(c *fact.Command) (func(uint64), *fact.Why) {
 	run := &s.st.run
 	switch {
 	case s.settledRun():
-		return nil, &Why{Code: WhyRunIs, State: run.state.String()}
-	case run.held:
-		return nil, &Why{Code: WhyHeldAlready}
+		return nil, &fact.Why{Code: fact.WhyRunIs, State: run.state.String()}
+	case run.hold.Code == fact.WhyHeld:
+		return nil, &fact.Why{Code: fact.WhyHeldAlready}
 	}
 	return func(root uint64) {
-		s.hold(true, Why{Code: WhyHeld, By: c.By, Principal: c.Principal, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
+		s.hold(true, fact.Why{Code: fact.WhyHeld, By: c.By, Principal: c.Principal, Text: c.Why}, nil, fact.Event{Cause: rules.CauseManual}, root)
 	}, nil
 }
 
-func (s *stepper) resumeCommand(c *Command) (func(uint64), *Why) {
+func (s *stepper) resumeCommand(c *fact.Command) (func(uint64), *fact.Why) {
 	run := &s.st.run
 	switch {
 	case s.settledRun():
-		return nil, &Why{Code: WhyRunIs, State: run.state.String()}
+		return nil, &fact.Why{Code: fact.WhyRunIs, State: run.state.String()}
 	case !run.held:
-		return nil, &Why{Code: WhyNotHeld}
+		return nil, &fact.Why{Code: fact.WhyNotHeld}
 	}
 	if rule := s.heldByEvidence(); rule != "" && c.PersonsHold {
-		return nil, &Why{Code: WhyEvidenceHolds, Rule: rule}
+		return nil, &fact.Why{Code: fact.WhyEvidenceHolds, Rule: rule}
 	}
-	if run.hold.Code == WhyHeld && c.EvidenceHold {
-		return nil, &Why{Code: WhyPersonHolds}
+	if run.hold.Code == fact.WhyHeld && c.EvidenceHold {
+		return nil, &fact.Why{Code: fact.WhyPersonHolds}
 	}
 	return func(root uint64) {
-		s.hold(false, Why{Code: WhyResumed, By: c.By, Principal: c.Principal, Text: c.Why}, nil, Event{Cause: rules.CauseManual}, root)
-		s.acknowledge(root)
+		s.hold(false, fact.Why{Code: fact.WhyResumed, By: c.By, Principal: c.Principal, Text: c.Why}, nil, fact.Event{Cause: rules.CauseManual}, root)
+		s.acknowledge(fact.Why{Code: fact.WhyResumed}, root)
 	}, nil
 }
 
@@ -171,88 +174,95 @@ func (s *stepper) resumeCommand(c *Command) (func(uint64), *Why) {
 // person's hold is all there is. Of a run that a person held first the rule's own state
 // tells.
 func (s *stepper) heldByEvidence() string {
-	if hold := &s.st.run.hold; hold.Code == WhyHeldByRule {
+	if hold := &s.st.run.hold; hold.Code == fact.WhyHeldByRule {
 		return hold.Rule
 	}
-	for _, i := range s.lay.weighing {
-		if s.st.rules[i].state == codeHolding {
+	for _, i := range s.lay.Weighing {
+		if s.st.rules[i].State == judge.Holding {
 			return s.plan.Rules[i].Name
 		}
 	}
 	return ""
 }
 
-// hold stops a run from going on, or lets it go on, and says so of the run and of
-// its gates.
-func (s *stepper) hold(held bool, why Why, ev *Evidence, e Event, root uint64) {
-	run := &s.st.run
-	from := run.shown()
-	run.held, run.hold, run.holding = held, why, ev
-	if !held {
-		run.hold = Why{}
+// overrideCommand decides in place of the rules, where that is signed for.
+func (s *stepper) overrideCommand(c *fact.Command) (func(uint64), *fact.Why) {
+	do, why := s.overriding(c)
+	if approval := s.st.people.Unsigned(s.plan, rules.ApprovesOverride, s.at, nil); why == nil && approval != nil {
+		return nil, approval
 	}
-	e.Kind, e.Subject, e.From, e.To, e.Why = RunEvent, s.plan.Name, from.String(), run.shown().String(), why
-	s.emit(e, root)
-	for k := range s.st.phases {
-		s.tellGate(k, opinion{rules.Pending, e.Cause, why, root})
+	if why != nil || len(s.plan.Approvals) == 0 {
+		return do, why
 	}
+	return func(root uint64) {
+		s.st.people = s.st.people.Used(s.scene(root), rules.ApprovesOverride)
+		do(root)
+	}, nil
 }
 
-func (s *stepper) overrideCommand(c *Command) (func(uint64), *Why) {
+func (s *stepper) overriding(c *fact.Command) (func(uint64), *fact.Why) {
 	if s.st.run.state == rules.RolledBack {
 		switch {
 		case c.Phase != "":
-			return nil, &Why{Code: WhyOverrideRun}
+			return nil, &fact.Why{Code: fact.WhyOverrideRun}
 		case c.Verdict != rules.Pass:
-			return nil, &Why{Code: WhyOnlyPass}
+			return nil, &fact.Why{Code: fact.WhyOnlyPass}
 		}
 		return func(root uint64) { s.goOn(c, root) }, nil
 	}
 	if c.Verdict != rules.Pass && c.Verdict != rules.Fail {
-		return nil, &Why{Code: WhyPassOrFail, Verdict: c.Verdict}
+		return nil, &fact.Why{Code: fact.WhyPassOrFail, Verdict: c.Verdict}
 	}
 	k := s.phaseOf(c)
 	if k < 0 {
-		return nil, &Why{Code: WhyNoSuchPhase, Phase: c.Phase}
+		return nil, &fact.Why{Code: fact.WhyNoSuchPhase, Phase: c.Phase}
 	}
 	to := rules.Passed
 	if c.Verdict == rules.Fail {
 		to = rules.Failed
 	}
 	if s.st.phases[k].state == to {
-		return nil, &Why{Code: WhyPhaseIs, Phase: s.plan.Phases[k].Name, State: to.String()}
+		return nil, &fact.Why{Code: fact.WhyPhaseIs, Phase: s.plan.Phases[k].Name, State: to.String()}
 	}
 	return func(root uint64) { s.override(k, to, c, root) }, nil
 }
 
-func (s *stepper) override(k int, to rules.State, c *Command, root uint64) {
-	o := manually(c.Verdict, WhyOverridden, c, root)
+func (s *stepper) override(k int, to rules.State, c *fact.Command, root uint64) {
+	o := manually(c.Verdict, fact.WhyOverridden, c, root)
 	o.why.Phase, o.why.Verdict = s.plan.Phases[k].Name, c.Verdict
 	s.decide(k, to, o)
 	if s.settledRun() {
-		s.forget()
 		// The run was decided by what has just been overridden: it is judged
 		// again at the end of this tick.
 		o.verdict = rules.Pending
-		s.setRun(rules.Monitoring, o, Event{})
+		s.revive(o)
 	}
+}
+
+// revive lets a run go on that had ended. Its rollback rules are judged before anything
+// begins, and who lets it go on knows of those that hold.
+func (s *stepper) revive(o opinion) {
+	if !s.st.run.held {
+		s.acknowledge(o.why, o.root)
+	}
+	s.setRun(rules.Monitoring, o, fact.Event{})
+	s.revived = true
 }
 
 // goOn overrides a rollback: the run is watched on, and the rules that fired
 // judge what comes from now on.
-func (s *stepper) goOn(c *Command, root uint64) {
-	o := manually(rules.Pending, WhyRollbackOverridden, c, root)
+func (s *stepper) goOn(c *fact.Command, root uint64) {
+	o := manually(rules.Pending, fact.WhyRollbackOverridden, c, root)
 	for _, f := range s.st.frozen {
 		rs := s.rule(f.rule)
 		*rs = ruleState{active: true, since: s.at}
-		s.emit(Event{
-			Kind: RuleEvent, Subject: s.plan.Rules[f.rule].Name, Phase: s.phaseOfRule(f.rule), From: string(RuleFired), To: string(RuleIdle),
+		s.emit(fact.Event{
+			Kind: fact.RuleEvent, Subject: s.plan.Rules[f.rule].Name, Phase: s.phaseOfRule(f.rule), From: string(fact.RuleFired), To: string(fact.RuleIdle),
 			Cause: rules.CauseManual, Why: o.why,
 		}, root)
 	}
 	s.st.frozen, s.st.fired = nil, nil
-	s.forget()
-	s.setRun(rules.Monitoring, o, Event{})
+	s.revive(o)
 	for k := range s.st.phases {
 		s.phaseGoesOn(k, o)
 	}
@@ -280,39 +290,39 @@ func (s *stepper) phaseGoesOn(k int, o opinion) {
 		}
 	}
 	from := ph.state
-	ph.state, ph.decided, ph.why, ph.root = to, 0, Why{}, 0
-	s.emit(Event{
-		Kind: PhaseEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: to.String(), Cause: rules.CauseManual, Why: o.why,
+	ph.state, ph.decided, ph.why, ph.root = to, 0, fact.Why{}, 0
+	s.emit(fact.Event{
+		Kind: fact.PhaseEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: to.String(), Cause: rules.CauseManual, Why: o.why,
 	}, o.root)
 	o.cause = cause
 	s.verdict(k, o)
 }
 
-func (s *stepper) abortCommand(c *Command) (func(uint64), *Why) {
+func (s *stepper) abortCommand(c *fact.Command) (func(uint64), *fact.Why) {
 	if s.st.run.state == rules.RolledBack {
-		return nil, &Why{Code: WhyRunIs, State: rules.RolledBack.String()}
+		return nil, &fact.Why{Code: fact.WhyRunIs, State: rules.RolledBack.String()}
 	}
-	return func(root uint64) { s.rollBack(manually(rules.Rollback, WhyAborted, c, root), "", nil) }, nil
+	return func(root uint64) { s.rollBack(manually(rules.Rollback, fact.WhyAborted, c, root), "", nil) }, nil
 }
 
-// supersedeCommand ends an undecided run: another takes its place.
-func (s *stepper) supersedeCommand(c *Command) (func(uint64), *Why) {
-	if s.settledRun() {
-		return nil, &Why{Code: WhyRunIs, State: s.st.run.state.String()}
+// supersedeCommand ends a run that may still change by itself: another takes its place.
+func (s *stepper) supersedeCommand(c *fact.Command) (func(uint64), *fact.Why) {
+	if !s.st.run.judged() {
+		return nil, &fact.Why{Code: fact.WhyRunIs, State: s.st.run.state.String()}
 	}
 	return func(root uint64) {
-		o := manually(rules.Fail, WhySuperseded, c, root)
+		o := manually(rules.Fail, fact.WhySuperseded, c, root)
 		o.why.Run = c.Next
-		s.end(rules.Superseded, o, Event{})
+		s.end(rules.Superseded, o, fact.Event{})
 	}, nil
 }
 
-func (s *stepper) doneCommand(c *Command) (func(uint64), *Why) {
+func (s *stepper) doneCommand(c *fact.Command) (func(uint64), *fact.Why) {
 	if s.st.run.state != rules.RolledBack {
-		return nil, &Why{Code: WhyNotRolledBack}
+		return nil, &fact.Why{Code: fact.WhyNotRolledBack}
 	}
 	return func(root uint64) {
-		o := manually(rules.Fail, WhyRollbackDone, c, root)
+		o := manually(rules.Fail, fact.WhyRollbackDone, c, root)
 		run := &s.st.run
 		run.done, run.verdict, run.cause, run.why = true, o.verdict, o.cause, o.why
 		for k := range s.st.phases {

@@ -4,6 +4,14 @@ import (
 	"testing"
 	"time"
 
+	appstore "github.com/relgate/relgate/sources/appstore/kind"
+	athena "github.com/relgate/relgate/sources/athena/kind"
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
+	sentry "github.com/relgate/relgate/sources/sentry/kind"
+
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -21,14 +29,14 @@ func TestWorse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := &rules.Rule{Kind: tt.kind, When: rules.Condition{Op: tt.op, Threshold: 5}}
-		if !worse(r, tt.v, tt.w) || worse(r, tt.w, tt.v) {
+		if !judge.Worse(r, tt.v, tt.w) || judge.Worse(r, tt.w, tt.v) {
 			t.Errorf("%v %v: %v is not worse than %v", tt.kind, tt.op, tt.v, tt.w)
 		}
 	}
 }
 
 func TestAlignDownBelowZero(t *testing.T) {
-	if got := alignDown(-1, 60); got != -60 {
+	if got := series.AlignDown(-1, 60); got != -60 {
 		t.Errorf("alignDown(-1, 60) = %d", got)
 	}
 }
@@ -40,15 +48,15 @@ func TestQueryLine(t *testing.T) {
 		want string
 	}{
 		{rules.Signal{Name: "x", Source: "s", Of: -1}, "s: x"},
-		{rules.Signal{Source: "cw", Of: -1, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{Alarm: "A"}}}, "cw: alarm A"},
-		{rules.Signal{Source: "cw", Of: -1, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{Namespace: "N", Bad: "B", Total: "C"}}}, "cw: N B / C"},
-		{rules.Signal{Source: "cw", Of: 0, Above: 2.5, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{Namespace: "N", Metric: "D", Stat: "p95"}}}, "cw: N D p95, above 2.5 s"},
-		{rules.Signal{Source: "se", Of: -1, Query: rules.Query{Sentry: &rules.SentryQuery{Project: "p", Release: "r"}}}, "se: sessions of p r"},
-		{rules.Signal{Source: "as", Of: -1, Query: rules.Query{AppStore: &rules.AppStoreQuery{Fact: "reviews", App: "1", Version: "2"}}}, "as: reviews of app 1 2"},
-		{rules.Signal{Source: "at", Of: -1, Query: rules.Query{Athena: &rules.AthenaQuery{File: "q.sql"}}}, "at: query q.sql"},
+		{rules.Signal{Source: "cw", Of: -1, Query: rules.Query{Ask: &cloudwatch.Query{Alarm: "A"}}}, "cw: alarm A"},
+		{rules.Signal{Source: "cw", Of: -1, Query: rules.Query{Ask: &cloudwatch.Query{Namespace: "N", Bad: rules.Several{"B"}, Total: rules.Several{"C"}}}}, "cw: N B / C"},
+		{rules.Signal{Source: "cw", Of: 0, Above: 2.5, Query: rules.Query{Ask: &cloudwatch.Query{Namespace: "N", Metric: "D", Stat: "p95"}}}, "cw: N D p95, above 2.5 s"},
+		{rules.Signal{Source: "se", Of: -1, Query: rules.Query{Ask: &sentry.Query{Project: "p", Release: "r"}}}, "se: sessions of p r"},
+		{rules.Signal{Source: "as", Of: -1, Query: rules.Query{Ask: &appstore.Query{Fact: "reviews", App: "1", Version: "2"}}}, "as: reviews of app 1 2"},
+		{rules.Signal{Source: "at", Of: -1, Query: rules.Query{Ask: &athena.Query{File: "q.sql"}}}, "at: query q.sql"},
 	}
 	for _, tt := range tests {
-		if got := queryLine(plan, &tt.sig); got != tt.want {
+		if got := judge.QueryLine(plan, &tt.sig); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
@@ -61,15 +69,15 @@ func TestCorners(t *testing.T) {
 		p.Phases[0].Advance = rules.Signalled
 		w := newWorld(t, p)
 		w.run(T.Add(30 * time.Minute))
-		if got := w.command(Command{Kind: StartPhase, Phase: "all"}); got != "phase_not_begun phase=ten" {
+		if got := w.command(fact.Command{Kind: fact.StartPhase, Phase: "all"}); got != "phase_not_begun phase=ten" {
 			t.Errorf("start: %s", got)
 		}
-		if v := Look(p, w.state).Phases[1]; v.Why != (Why{Code: WhyPhaseNotBegun, Phase: "ten"}) {
+		if v := Look(p, w.state).Phases[1]; v.Why != (fact.Why{Code: fact.WhyPhaseNotBegun, Phase: "ten"}) {
 			t.Errorf("ground %+v", v.Why)
 		}
-		w.tick(Command{Kind: Override, Phase: "ten", Verdict: rules.Fail, By: "ann", Why: "drill"}, Command{Kind: StartPhase, Phase: "all", By: "ann", Why: "drill"})
+		w.tick(fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Fail, By: "ann", Why: "drill"}, fact.Command{Kind: fact.StartPhase, Phase: "all", By: "ann", Why: "drill"})
 		w.want("command start:  => refused (manual) phase_has_failed phase=ten")
-		if got := w.command(Command{Kind: StartPhase, Phase: "all"}); got != "run_is state=failed" {
+		if got := w.command(fact.Command{Kind: fact.StartPhase, Phase: "all"}); got != "run_is state=failed" {
 			t.Errorf("start: %s", got)
 		}
 	})
@@ -78,12 +86,12 @@ func TestCorners(t *testing.T) {
 		p.Phases = append(p.Phases, rules.Phase{Name: "last", Advance: rules.Signalled, Window: 5 * time.Minute, Success: []int{0}})
 		w := newWorld(t, p)
 		w.run(T.Add(21 * time.Minute))
-		w.command(Command{Kind: Override, Phase: "last", Verdict: rules.Fail})
-		w.command(Command{Kind: Abort})
-		if v := Look(p, w.state); v.Phases[0].Verdict != rules.Rollback || v.Phases[0].State != rules.Passed || v.Phases[0].Why != (Why{Code: WhyAborted, By: "ann", Text: "drill"}) {
+		w.command(fact.Command{Kind: fact.Override, Phase: "last", Verdict: rules.Fail})
+		w.command(fact.Command{Kind: fact.Abort})
+		if v := Look(p, w.state); v.Phases[0].Verdict != rules.Rollback || v.Phases[0].State != rules.Passed || v.Phases[0].Why != (fact.Why{Code: fact.WhyAborted, By: "ann", Text: "drill"}) {
 			t.Errorf("aborted: %+v", v.Phases[0])
 		}
-		w.command(Command{Kind: Override, Verdict: rules.Pass})
+		w.command(fact.Command{Kind: fact.Override, Verdict: rules.Pass})
 		v := Look(p, w.state)
 		if v.Phases[0].Verdict != rules.Pass || v.Phases[1].State != rules.Monitoring || v.Phases[2].Verdict != rules.Fail || v.Verdict != rules.Fail {
 			t.Errorf("overridden: %v %v %v %v", v.Phases[0].Verdict, v.Phases[1].State, v.Phases[2].Verdict, v.Verdict)
@@ -94,8 +102,8 @@ func TestCorners(t *testing.T) {
 		p.Phases = p.Phases[:1]
 		w := newWorld(t, p)
 		w.run(T.Add(5 * time.Minute))
-		w.command(Command{Kind: Override, Verdict: rules.Pass})
-		if v := Look(p, w.state); v.Over || v.Why != (Why{Code: WhyWatchedOn, Of: 1, Until: T.Add(15 * time.Minute)}) {
+		w.command(fact.Command{Kind: fact.Override, Verdict: rules.Pass})
+		if v := Look(p, w.state); v.Over || v.Why != (fact.Why{Code: fact.WhyWatchedOn, Of: 1, Until: T.Add(15 * time.Minute)}) {
 			t.Errorf("over %v: %+v", v.Over, v.Why)
 		}
 		w.run(T.Add(16 * time.Minute))
@@ -130,10 +138,10 @@ func TestCorners(t *testing.T) {
 		w := after(t, 10, nil)
 		pts := []rules.Point{{At: T.Unix(), Value: 1, Samples: 9}}
 		for _, width := range []int64{3600, 60, 0} {
-			w.state, _ = checkedStep(t, w.plan, w.state, Tick{At: w.now, Readings: []rules.Reading{{Signal: 99}, {Signal: -1}, {Points: pts, Width: width}}})
+			w.state, _ = checkedStep(t, w.plan, w.state, fact.Tick{At: w.now, Readings: []rules.Reading{{Signal: 99}, {Signal: -1}, {Points: pts, Width: width}}})
 		}
-		if s := w.state.signals[0]; s.width != 0 || len(s.points) != 1 {
-			t.Errorf("width %d, points %v", s.width, s.points)
+		if s := w.state.Signals[0]; s.Width != 0 || len(s.Points) != 1 {
+			t.Errorf("width %d, points %v", s.Width, s.Points)
 		}
 	})
 }

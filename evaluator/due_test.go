@@ -4,11 +4,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
 // dues runs a plan tick by tick and gives what each tick's snapshot says.
-func dues(w *world, until time.Time, look func(s *Snapshot)) {
+func dues(w *world, until time.Time, look func(s *fact.Snapshot)) {
 	for ; w.now.Before(until); w.now = w.now.Add(w.plan.Interval) {
 		w.tick()
 		s := Look(w.plan, w.state)
@@ -18,7 +19,7 @@ func dues(w *world, until time.Time, look func(s *Snapshot)) {
 
 func TestASignalIsDueOnlyWhileSomethingNeedsIt(t *testing.T) {
 	w := newWorld(t, smallPlan())
-	dues(w, T.Add(60*time.Minute), func(s *Snapshot) {
+	dues(w, T.Add(60*time.Minute), func(s *fact.Snapshot) {
 		needed := !s.At.Before(T.Add(-lead*time.Second)) && !Decided(s.State)
 		for _, v := range s.Signals {
 			if !v.Due.IsZero() != needed {
@@ -46,7 +47,7 @@ func TestAnAnswerIsOwedSinceTheFirstQuestionThatFailed(t *testing.T) {
 	}
 	w.run(T)
 	failed := 0
-	dues(w, T.Add(70*time.Minute), func(s *Snapshot) {
+	dues(w, T.Add(70*time.Minute), func(s *fact.Snapshot) {
 		v := s.Signals[0]
 		if v.Failures == 0 {
 			if !v.Due.After(s.At) {
@@ -76,7 +77,7 @@ func TestASignalIsNotOwedFromBeforeItWasNeeded(t *testing.T) {
 	if s := Look(p, w.state); !s.Signals[0].Due.IsZero() {
 		t.Errorf("due %v before the phase has begun", s.Signals[0].Due)
 	}
-	w.tick(Command{ID: "1", Kind: StartPhase, Phase: "only", By: "ci", Why: "moved"})
+	w.tick(fact.Command{ID: "1", Kind: fact.StartPhase, Phase: "only", By: "ci", Why: "moved"})
 	if s := Look(p, w.state); s.Signals[0].Due.Before(w.now) {
 		t.Errorf("owed since %s, the phase began at %s", s.Signals[0].Due.Sub(T), w.now.Sub(T))
 	}
@@ -88,7 +89,7 @@ func TestASignalIsNotOwedFromBeforeTheRunBegan(t *testing.T) {
 	p := onePlan(rules.Rule{For: 10 * time.Minute, Coverage: .8})
 	w := newWorld(t, p)
 	w.now = T.Add(12 * time.Minute)
-	w.state, _ = checkedStep(t, p, w.state, Tick{At: w.now, Begin: &Begun{}})
+	w.state, _ = checkedStep(t, p, w.state, fact.Tick{At: w.now, Begin: &fact.Begun{}})
 	if s := Look(p, w.state); s.Signals[0].Due.IsZero() || s.Signals[0].Due.Before(w.now) {
 		t.Errorf("owed since %s, the run began at %s", s.Signals[0].Due.Sub(T), w.now.Sub(T))
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -22,17 +23,17 @@ func boundPlan() *rules.Plan {
 func TestTheFirstTickOfARunSaysWhatBegins(t *testing.T) {
 	p := boundPlan()
 	w := newWorld(t, p)
-	var events []Event
-	w.state, events = checkedStep(t, p, w.state, Tick{At: w.now, Begin: &Begun{By: "ci", Why: "merged", Principal: "deploy", Supersedes: "REL@1.0.0"}})
+	var events []fact.Event
+	w.state, events = checkedStep(t, p, w.state, fact.Tick{At: w.now, Begin: &fact.Begun{By: "ci", Why: "merged", Principal: "deploy", Supersedes: "REL@1.0.0"}})
 	e := events[0]
-	if len(events) != 1 || e.ID != "REL@1.0.1~2.k3x9/1" || e.Kind != RunEvent || e.Subject != "REL" || e.From != "" || e.To != "waiting" ||
-		e.Run != "REL@1.0.1~2" || e.Version != "1.0.1" || e.By != "ci" || e.Principal != "deploy" || e.Why.Code != WhyRunBegun || e.Why.Text != "merged" {
+	if len(events) != 1 || e.ID != "REL@1.0.1~2.k3x9/1" || e.Kind != fact.RunEvent || e.Subject != "REL" || e.From != "" || e.To != "waiting" ||
+		e.Run != "REL@1.0.1~2" || e.Version != "1.0.1" || e.By != "ci" || e.Principal != "deploy" || e.Why.Code != fact.WhyRunBegun || e.Why.Text != "merged" {
 		t.Errorf("got %d events, the first is %+v", len(events), e)
 	}
 	if b := e.Begun; b == nil || !b.Start.Equal(T) || b.Try != 2 || b.Parameters["lambda"] != "43" || b.Previous.Version != "1.0.0" || b.Supersedes != "REL@1.0.0" {
 		t.Errorf("it begins %+v", b)
 	}
-	v := Look(p, stored(t, w.state))
+	v := Look(p, restored(t, w.state))
 	if v.Run != "REL@1.0.1~2" || v.Try != 2 || v.Parameters["lambda"] != "43" || !v.Begun.Equal(w.now) || v.By != "ci" || v.Version != "1.0.1" {
 		t.Errorf("it looks like %+v", v)
 	}
@@ -46,10 +47,10 @@ func TestTheFirstTickOfARunSaysWhatBegins(t *testing.T) {
 
 func TestAnEditUnderWayIsAnEvent(t *testing.T) {
 	p := boundPlan()
-	edit := &Edit{From: "0123456789abcdef", To: "fedcba9876543210", Changes: []rules.Change{{Path: "rollback.high.when", From: "> 3 %", To: "> 2 %"}}}
-	_, events := checkedStep(t, p, Begin(p), Tick{At: T.Add(-time.Hour), Edit: edit})
+	edit := &fact.Edit{From: "0123456789abcdef", To: "fedcba9876543210", Changes: []rules.Change{{Path: "rollback.high.when", From: "> 3 %", To: "> 2 %"}}}
+	_, events := checkedStep(t, p, Begin(p), fact.Tick{At: T.Add(-time.Hour), Edit: edit})
 	e := events[0]
-	if e.Kind != PlanEvent || e.Subject != "REL" || e.From != "0123456789ab" || e.To != "edited" || e.Why.Code != WhyPlanEdited || len(e.Edit.Changes) != 1 || e.Edit.To != edit.To {
+	if e.Kind != fact.PlanEvent || e.Subject != "REL" || e.From != "0123456789ab" || e.To != "edited" || e.Why.Code != fact.WhyPlanEdited || len(e.Edit.Changes) != 1 || e.Edit.To != edit.To {
 		t.Errorf("got %+v", e)
 	}
 	edit.Changes[0].To = "> 9 %"
@@ -59,8 +60,8 @@ func TestAnEditUnderWayIsAnEvent(t *testing.T) {
 }
 
 // roots maps each event, by kind, subject and change, to that of its root.
-func roots(events []Event) map[string]string {
-	name := func(e *Event) string { return string(e.Kind) + " " + e.Subject + " " + e.To }
+func roots(events []fact.Event) map[string]string {
+	name := func(e *fact.Event) string { return string(e.Kind) + " " + e.Subject + " " + e.To }
 	byID, m := map[string]string{}, map[string]string{}
 	for i := range events {
 		byID[events[i].ID] = name(&events[i])
@@ -75,7 +76,7 @@ func TestEveryEventOfOneCauseNamesIt(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		value func(int, int64) (float64, float64, bool)
-		do    []Command // at T+18m, one a tick
+		do    []fact.Command // at T+18m, one a tick
 		want  map[string]string
 	}{
 		{"a rule that fires", bad, nil, map[string]string{
@@ -86,22 +87,22 @@ func TestEveryEventOfOneCauseNamesIt(t *testing.T) {
 			"rule few fail": "", "phase ten failed": "rule few fail", "verdict ten fail": "rule few fail", "run REL failed": "rule few fail",
 		}},
 		{"a pass", healthy, nil, map[string]string{"phase ten passed": "", "verdict ten pass": "phase ten passed"}},
-		{"a hold and its end", healthy, []Command{{Kind: Hold}, {Kind: Resume}}, map[string]string{
+		{"a hold and its end", healthy, []fact.Command{{Kind: fact.Hold}, {Kind: fact.Resume}}, map[string]string{
 			"command hold applied": "", "run REL held": "command hold applied", "verdict ten pending": "command hold applied",
 			"command resume applied": "", "verdict ten pass": "command resume applied",
 		}},
-		{"an abort", healthy, []Command{{Kind: Abort}, {Kind: RollbackDone}}, map[string]string{
+		{"an abort", healthy, []fact.Command{{Kind: fact.Abort}, {Kind: fact.RollbackDone}}, map[string]string{
 			"command abort applied": "", "run REL rolled_back": "command abort applied", "verdict ten rollback": "command abort applied",
 			"phase all rolled_back": "command abort applied", "verdict ten fail": "command rollback_done applied",
 		}},
-		{"a supersede", healthy, []Command{{Kind: Supersede, Next: "REL@2"}}, map[string]string{
+		{"a supersede", healthy, []fact.Command{{Kind: fact.Supersede, Next: "REL@2"}}, map[string]string{
 			"command supersede applied": "", "run REL superseded": "command supersede applied", "verdict ten fail": "command supersede applied",
 			"phase all superseded": "command supersede applied", "verdict all fail": "command supersede applied",
 		}},
-		{"an override", weak, []Command{{Kind: Override, Phase: "ten", Verdict: rules.Pass}}, map[string]string{
+		{"an override", weak, []fact.Command{{Kind: fact.Override, Phase: "ten", Verdict: rules.Pass}}, map[string]string{
 			"phase ten passed": "command override applied", "verdict ten pass": "command override applied", "run REL monitoring": "command override applied",
 		}},
-		{"a rollback that is overridden", bad, []Command{{Kind: Override, Verdict: rules.Pass}}, map[string]string{
+		{"a rollback that is overridden", bad, []fact.Command{{Kind: fact.Override, Verdict: rules.Pass}}, map[string]string{
 			"rule high idle": "command override applied", "run REL monitoring": "command override applied", "phase ten monitoring": "command override applied",
 			"verdict ten pending": "command override applied", "phase all waiting": "command override applied",
 		}},
@@ -134,9 +135,9 @@ func TestEveryEventOfOneCauseNamesIt(t *testing.T) {
 func TestTheRootOfARollbackIsKept(t *testing.T) {
 	w := newWorld(t, smallPlan())
 	w.run(T.Add(3 * time.Minute))
-	w.command(Command{Kind: Abort})
-	f := Look(w.plan, stored(t, w.state)).Fired
-	if f == nil || f.Kind != CommandEvent || f.By != "ann" || f.Why != (Why{Code: WhyCommanded, Text: "drill"}) {
+	w.command(fact.Command{Kind: fact.Abort})
+	f := Look(w.plan, restored(t, w.state)).Fired
+	if f == nil || f.Kind != fact.CommandEvent || f.By != "ann" || f.Why != (fact.Why{Code: fact.WhyCommanded, Text: "drill"}) {
 		t.Errorf("got %+v", f)
 	}
 }
@@ -146,12 +147,12 @@ func TestADecidedRunIsQuiet(t *testing.T) {
 	far := time.Unix(1<<50, 0)
 	for _, tt := range []struct {
 		name string
-		do   Command
+		do   fact.Command
 		over bool
 	}{
-		{"superseded", Command{Kind: Supersede, Next: "REL@2"}, true},
-		{"rolled back, not done", Command{Kind: Abort}, false},
-		{"failed", Command{Kind: Override, Phase: "ten", Verdict: rules.Fail}, true},
+		{"superseded", fact.Command{Kind: fact.Supersede, Next: "REL@2"}, true},
+		{"rolled back, not done", fact.Command{Kind: fact.Abort}, false},
+		{"failed", fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Fail}, true},
 	} {
 		w := newWorld(t, smallPlan())
 		w.run(T.Add(3 * time.Minute))
@@ -170,8 +171,8 @@ func TestADecidedRunIsQuiet(t *testing.T) {
 	}
 	w := newWorld(t, smallPlan())
 	w.run(T.Add(3 * time.Minute))
-	w.command(Command{Kind: Abort})
-	w.command(Command{Kind: RollbackDone})
+	w.command(fact.Command{Kind: fact.Abort})
+	w.command(fact.Command{Kind: fact.RollbackDone})
 	if v := Look(w.plan, w.state); !v.Over || !v.RolledBack {
 		t.Errorf("the rollback is done: over %v", v.Over)
 	}
@@ -184,15 +185,15 @@ func TestALateStartMovesWhatFollows(t *testing.T) {
 	p.Phases[1].Start = 15 * time.Minute // right behind the first
 	w := newWorld(t, p)
 	w.run(T.Add(-time.Minute))
-	w.command(Command{Kind: Hold})
+	w.command(fact.Command{Kind: fact.Hold})
 	w.run(T.Add(30 * time.Minute))
-	w.command(Command{Kind: Resume})
+	w.command(fact.Command{Kind: fact.Resume})
 	v := Look(p, w.state)
 	if end := T.Add(75 * time.Minute); v.Phases[0].Started != T.Add(30*time.Minute) || !v.End.Equal(end) {
 		t.Errorf("the first phase began at %v, the run ends at %v, want %v", v.Phases[0].Started, v.End, end)
 	}
 	w.run(T.Add(40 * time.Minute))
-	if got, want := Look(p, w.state).Phases[1].Why, (Why{Code: WhyPhaseWatched, Phase: "ten", Until: T.Add(45 * time.Minute)}); got != want {
+	if got, want := Look(p, w.state).Phases[1].Why, (fact.Why{Code: fact.WhyPhaseWatched, Phase: "ten", Until: T.Add(45 * time.Minute)}); got != want {
 		t.Errorf("the second phase waits for %+v, want %+v", got, want)
 	}
 	w.run(T.Add(50 * time.Minute))
@@ -224,22 +225,25 @@ func TestAPercentileIsShownInItsUnit(t *testing.T) {
 		t.Errorf("nothing is known of it yet: %+v", q)
 	}
 	w.run(T.Add(6 * time.Minute))
-	if q, want := Look(p, w.state).Rollback[0].Evidence.Quantile, (Quantile{Of: .95, Value: 2.9, Threshold: 3, Unit: rules.Seconds}); q == nil || *q != want {
+	if q, want := Look(p, w.state).Rollback[0].Evidence.Quantile, (fact.Quantile{Of: .95, Value: 2.9, Threshold: 3, Unit: rules.Seconds}); q == nil || *q != want {
 		t.Errorf("got %+v, want %+v", q, want)
 	}
 }
 
 // The rungs at which nothing goes on, and the kinds of events: none is forgotten.
 func TestRungsAndKinds(t *testing.T) {
-	for r, want := range map[Rung]bool{NoRung: false, WarnRung: false, HoldRung: true, RollbackRung: true} {
+	for r, want := range map[fact.Rung]bool{fact.NoRung: false, fact.WarnRung: false, fact.HoldRung: true, fact.RollbackRung: true} {
 		if r.Holds() != want {
 			t.Errorf("%q holds: %v", r, r.Holds())
 		}
 	}
-	w := newWorld(t, boundPlan())
+	p := peoplePlan()
+	p.Approvals[0].Allows = "override"
+	p.Communications = boundPlan().Communications
+	w := newWorld(t, p)
 	w.value = func(int, int64) (float64, float64, bool) { return 90, 1000, true }
-	var events []Event
-	w.state, events = checkedStep(t, w.plan, w.state, Tick{At: w.now, Begin: &Begun{}, Edit: &Edit{}})
+	var events []fact.Event
+	w.state, events = checkedStep(t, w.plan, w.state, fact.Tick{At: w.now, Begin: &fact.Begun{}, Edit: &fact.Edit{}})
 	w.events = append(w.events, events...)
 	w.bend = func(rd *rules.Reading) bool {
 		if w.now.Before(T.Add(time.Minute)) {
@@ -247,13 +251,13 @@ func TestRungsAndKinds(t *testing.T) {
 		}
 		return true
 	}
-	w.tick(Command{Kind: Hold})
+	w.tick(fact.Command{Kind: fact.Hold}, command(fact.Approve, "kim", "", role("CTO")))
 	w.run(T.Add(20 * time.Minute))
-	seen := map[EventKind]bool{}
+	seen := map[fact.EventKind]bool{}
 	for _, e := range w.events {
 		seen[e.Kind] = true
 	}
-	for _, k := range EventKinds() {
+	for _, k := range fact.EventKinds() {
 		if !seen[k] {
 			t.Errorf("there was no event of kind %s", k)
 		}
@@ -285,7 +289,7 @@ func TestTheFirstTickOfARunJudgesNothing(t *testing.T) {
 	for i := range p.Rules {
 		p.Rules[i].OnNoData, p.Rules[i].OnError, p.Rules[i].Grace = rules.PolicyRollback, rules.PolicyRollback, 0
 	}
-	state, events := Step(p, Begin(p), Tick{At: T.Add(24 * time.Hour), Begin: &Begun{}})
+	state, events := Step(p, Begin(p), fact.Tick{At: T.Add(24 * time.Hour), Begin: &fact.Begun{}})
 	if len(events) != 1 || Look(p, state).State != rules.Waiting {
 		t.Errorf("got %d events, the run is %s", len(events), Look(p, state).State)
 	}

@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator/evidence"
-	"github.com/relgate/relgate/rules"
 	"pgregory.net/rapid"
+
+	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
+	"github.com/relgate/relgate/rules"
 )
 
 // steady gives every period n samples, none of them bad.
@@ -42,7 +45,7 @@ func TestForecastComesTrue(t *testing.T) {
 		for now, at := range forecasts {
 			said++
 			if at != passed {
-				rt.Fatalf("at %v: forecast is %v, it passed at %v", now.Sub(T), when(at), when(passed))
+				rt.Fatalf("at %v: forecast is %v, it passed at %v", now.Sub(T), series.When(at), series.When(passed))
 			}
 		}
 	})
@@ -55,23 +58,23 @@ func TestForecastComesTrue(t *testing.T) {
 // pass, zero where nothing is.
 func forecastPass(p *rules.Plan, st *State) int64 {
 	ph := &st.phases[0]
-	if !ph.begun || ph.state != rules.Monitoring || st.at < st.windowEnd(p, 0) {
+	if !ph.begun || ph.state != rules.Monitoring || st.At < st.windowEnd(p, 0) {
 		return 0
 	}
-	lay := st.layoutOf(p)
-	w := st.successWatch(lay, 0, 0)
-	v := st.successView(lay, 0, 0, st.at)
-	st.forecast(lay, &w, &v, 0)
-	a := v.proof.ahead
-	pass := a.proves
-	if v.proof.weak {
-		pass = a.excludes
+	st = fit(p, st)
+	w := st.SuccessWatch(0, 0, ph.started)
+	v := st.proven(0, 0, &w)
+	st.Lay.Rules[p.Phases[0].Success[0]].Judge.(judge.Sighted).Judge.(judge.EvidenceJudge).Forecast(&st.Scene, &w, &v)
+	a := v.Proof.Ahead
+	pass := a.Proves
+	if v.Proof.Weak {
+		pass = a.Excludes
 	}
 	switch {
-	case pass.young:
-		return pass.ripe
-	case pass.more > 0:
-		return st.at + a.wait(&w, &v, pass.more, a.lag, st.at)
+	case pass.Young:
+		return pass.Ripe
+	case pass.More > 0:
+		return st.At + a.Wait(&w, &v, pass.More, a.Lag, st.At)
 	}
 	return 0
 }
@@ -95,8 +98,8 @@ func TestToMeet(t *testing.T) {
 		{rules.Mean, rules.Greater, 4.5, 68, 16, 9},
 		{rules.Mean, rules.GreaterOrEqual, 4.5, 72, 16, 0},
 	} {
-		w := watch{rule: &rules.Rule{Limit: tt.limit}, sig: &rules.Signal{Kind: tt.kind}, lay: &weighLayout{goal: tt.goal}}
-		if got := w.toMeet(&weighing{bad: tt.bad, n: tt.n}); got != tt.want {
+		w := judge.Watch{Rule: &rules.Rule{Limit: tt.limit}, Sig: &rules.Signal{Kind: tt.kind}, Lay: &judge.WeighLayout{Goal: tt.goal}}
+		if got := w.ToMeet(&judge.Weighing{Bad: tt.bad, N: tt.n}); got != tt.want {
 			t.Errorf("%v of %v, wanted %v %v: got %v, want %v", tt.bad, tt.n, tt.goal, tt.limit, got, tt.want)
 		}
 	}
@@ -119,14 +122,14 @@ func TestMoreLikeThese(t *testing.T) {
 			}
 			return logE(then)
 		}
-		got := moreLikeThese(s, logE, need)
+		got := judge.MoreLikeThese(s, logE, need)
 		switch {
-		case got.never && with(s.N()*mostLikeThese-1) >= need:
+		case got.Never && with(s.N()*judge.MostLikeThese-1) >= need:
 			rt.Fatalf("%v against %v: never, but there are enough", s, bound)
-		case !got.never && with(got.more) < need:
-			rt.Fatalf("%v against %v: %v more are not enough", s, bound, got.more)
-		case !got.never && got.more > 0 && with(got.more-1) >= need:
-			rt.Fatalf("%v against %v: %v more are not the least", s, bound, got.more)
+		case !got.Never && with(got.More) < need:
+			rt.Fatalf("%v against %v: %v more are not enough", s, bound, got.More)
+		case !got.Never && got.More > 0 && with(got.More-1) >= need:
+			rt.Fatalf("%v against %v: %v more are not the least", s, bound, got.More)
 		}
 	})
 }
@@ -149,7 +152,7 @@ func TestTargetsOfRollbackRules(t *testing.T) {
 			p.Rules[1].Limit, p.Rules[1].Trigger = .01, .01
 		}
 		for i, want := range []rules.Op{p.Rules[0].When.Op, tt.want} {
-			if got := goalOf(p, &p.Rules[i]); got != want {
+			if got := judge.GoalOf(p, &p.Rules[i]); got != want {
 				t.Errorf("%s and %s: rule %d wants %v the limit, want %v", tt.success, tt.rollback, i, got, want)
 			}
 		}

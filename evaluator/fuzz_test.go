@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -18,7 +19,11 @@ func FuzzStep(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
 		r := newDrawnRun(t)
 		for range rapid.IntRange(1, 60).Draw(t, "ticks") {
-			r.state, _ = checkedStep(t, r.plan, r.state, r.next(t, true))
+			var events []fact.Event
+			r.state, events = checkedStep(t, r.plan, r.state, r.next(t, true))
+			for i := range events {
+				r.sent(&events[i])
+			}
 		}
 	}))
 }
@@ -35,7 +40,7 @@ func FuzzUnmarshal(f *testing.F) {
 	seed()
 	w := world{plan: p, state: s, now: T, value: func(int, int64) (float64, float64, bool) { return 90, 1000, true }}
 	for range 24 {
-		tick := Tick{At: w.now}
+		tick := fact.Tick{At: w.now}
 		for _, q := range Wants(p, s, w.now) {
 			tick.Readings = append(tick.Readings, w.answer(q))
 		}
@@ -73,6 +78,6 @@ func work(t *testing.T, b []byte) {
 	Look(p, s)
 	Wants(p, s, now)
 	Adopt(p, smallPlan(), s)
-	next, _ := Step(p, s, Tick{At: now, Readings: []rules.Reading{{Points: []rules.Point{{At: now.Unix() - 60, Value: 1, Samples: 2}}}}})
+	next, _ := Step(p, s, fact.Tick{At: now, Readings: []rules.Reading{{Points: []rules.Point{{At: now.Unix() - 60, Value: 1, Samples: 2}}}}})
 	Look(p, next)
 }

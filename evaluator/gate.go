@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -22,8 +23,8 @@ func (s *stepper) tellGate(k int, o opinion) {
 	if ph.gate == from {
 		return
 	}
-	e := Event{
-		Kind: VerdictEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: ph.gate.String(), Cause: o.cause, Why: o.why,
+	e := fact.Event{
+		Kind: fact.VerdictEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: ph.gate.String(), Cause: o.cause, Why: o.why,
 	}
 	if o.root == 0 {
 		e.Evidence = s.leading(k)
@@ -31,22 +32,13 @@ func (s *stepper) tellGate(k int, o opinion) {
 	s.emit(e, o.root)
 }
 
-// gateOf is what the gate of a phase says: the verdict of its rules, but no pass
-// from a hold until it is resumed, also where the run fails meanwhile.
-func (st *State) gateOf(k int) rules.Verdict {
-	if v := st.phases[k].verdict; v != rules.Pass || !st.run.held {
-		return v
-	}
-	return rules.Pending
-}
-
 // decide moves a phase to a state that stands until a command moves it.
 func (s *stepper) decide(k int, to rules.State, o opinion) {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
 	from := ph.state
 	s.freeze(k)
-	e := Event{
-		Kind: PhaseEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: to.String(), Cause: o.cause, Why: o.why,
+	e := fact.Event{
+		Kind: fact.PhaseEvent, Subject: p.Name, Phase: p.Name, From: from.String(), To: to.String(), Cause: o.cause, Why: o.why,
 	}
 	if o.root == 0 {
 		e.Evidence = s.leading(k)
@@ -67,15 +59,15 @@ func (s *stepper) freeze(k int) {
 	for i := range ph.success {
 		if ph.success[i].frozen == nil {
 			v := s.judgedView(k, i)
-			v.closed = true
-			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], why: v.ground(), evidence: s.st.successEvidence(s.lay, k, i, &v)}
+			v.Closed = true
+			ph.success[i].frozen = &frozenRule{rule: s.plan.Phases[k].Success[i], why: v.Ground(), evidence: s.st.found(k, i, &v)}
 		}
 		ph.success[i].next = math.MaxInt64
 	}
 }
 
 // leading is the evidence of the success rule that decides, or would.
-func (s *stepper) leading(k int) *Evidence {
+func (s *stepper) leading(k int) *fact.Evidence {
 	best := s.leadingRule(k)
 	if best < 0 {
 		return nil
@@ -84,7 +76,7 @@ func (s *stepper) leading(k int) *Evidence {
 		return &f.evidence
 	}
 	v := s.judgedView(k, best)
-	ev := s.st.successEvidence(s.lay, k, best, &v)
+	ev := s.st.found(k, best, &v)
 	return &ev
 }
 
@@ -106,11 +98,13 @@ func (s *stepper) leadingRule(k int) int {
 
 // rank says how much a success rule has to do with what its phase says.
 func (s *stepper) rank(k, i int) int {
-	ss, gate := &s.st.phases[k].success[i], s.plan.Rules[s.plan.Phases[k].Success[i]].Gate
+	ss, r := &s.st.phases[k].success[i], &s.plan.Rules[s.plan.Phases[k].Success[i]]
 	switch {
-	case gate == rules.Advisory:
+	case r.OnlyShown():
 		return 0
-	case ss.verdict != rules.Pass && !ss.ignored && gate == rules.Required:
+	case ss.verdict != rules.Pass && !ss.ignored && r.Gate == rules.Required:
+		return 3
+	case ss.verdict == rules.Pass:
 		return 2
 	}
 	return 1

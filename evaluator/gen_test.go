@@ -8,6 +8,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -40,14 +42,14 @@ func genRule(t *rapid.T, i int, kind rules.RuleKind, plan *rules.Plan) rules.Rul
 		Grace: minutes(t, "grace", 0, 5),
 	}
 	r.ShownSignal = r.Signal
-	r.Aggregate = rapid.SampledFrom([]rules.Aggregate{rules.Pooled, rules.Worst, rules.Share}).Draw(t, "aggregate")
+	r.Aggregate = rapid.SampledFrom([]rules.Aggregate{rules.Pooled, rules.Worst, rules.Share, rules.Average, rules.Last}).Draw(t, "aggregate")
 	r.MinShare = .5
 	ops := []rules.Op{rules.Less, rules.LessOrEqual}
 	if kind == rules.RollbackRule {
 		ops = []rules.Op{rules.Greater, rules.GreaterOrEqual}
 		r.For = minutes(t, "for", 0, 6)
 	}
-	if rapid.IntRange(0, 9).Draw(t, "odd") == 0 {
+	if rapid.IntRange(0, 9).Draw(t, "odd") == 0 && plan.Signals[r.Signal].Kind != rules.Alarm { // a rule on an alarm that is turned around is an error
 		ops = []rules.Op{rules.Less, rules.Greater, rules.Equal, rules.NotEqual}
 	}
 	r.When = rules.Condition{Op: rapid.SampledFrom(ops).Draw(t, "op"), Threshold: .5}
@@ -66,11 +68,9 @@ func genRule(t *rapid.T, i int, kind rules.RuleKind, plan *rules.Plan) rules.Rul
 	if rapid.IntRange(0, 1).Draw(t, "weighs") == 0 {
 		genWeighing(t, &r, &plan.Signals[r.Signal])
 	}
-	if kind == rules.Success {
-		for i := range plan.Signals {
-			if plan.Signals[i].Kind == rules.Alarm && rapid.Bool().Draw(t, "companion") {
-				r.Alarm = i
-			}
+	for i := range plan.Signals {
+		if plan.Signals[i].Kind == rules.Alarm && rapid.Bool().Draw(t, "companion") {
+			r.Alarm = i
 		}
 	}
 	return r
@@ -131,6 +131,9 @@ func genPlan(t *rapid.T) *rules.Plan {
 		p.Phases = append(p.Phases, ph)
 	}
 	p.Communications = []rules.Communication{{Name: "m", At: minutes(t, "message", -90, 30), Channel: "c", Text: "x"}}
+	if rapid.IntRange(0, 3).Draw(t, "people") == 0 {
+		genPeople(t, p)
+	}
 	return p
 }
 
@@ -196,11 +199,11 @@ func genPoint(t *rapid.T, w *truth, sig *rules.Signal, signal int, at int64) rul
 	return p
 }
 
-func genReading(t *rapid.T, w *truth, plan *rules.Plan, q Want, now int64) (rules.Reading, bool) {
+func genReading(t *rapid.T, w *truth, plan *rules.Plan, q fact.Want, now int64) (rules.Reading, bool) {
 	sig := &plan.Signals[q.Signal]
-	period := secs(sig.Period)
-	rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: alignDown(now-secs(sig.Settle), period)}
-	for at := alignDown(q.From, period); at < q.To; at += period {
+	period := series.Secs(sig.Period)
+	rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: series.AlignDown(now-series.Secs(sig.Settle), period)}
+	for at := series.AlignDown(q.From, period); at < q.To; at += period {
 		if w.missing > 0 && rapid.IntRange(1, w.missing).Draw(t, "gap") == 1 {
 			continue
 		}
@@ -251,10 +254,10 @@ func genParts(sig *rules.Signal, p rules.Point) rules.Parts {
 	return parts
 }
 
-func genCommand(t *rapid.T, plan *rules.Plan) Command {
-	c := Command{
+func genCommand(t *rapid.T, plan *rules.Plan) fact.Command {
+	c := fact.Command{
 		ID:      rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "id"),
-		Kind:    rapid.SampledFrom([]CommandKind{StartPhase, StartPhase, StartPhase, Hold, Resume, Resume, Override, Override, Abort, RollbackDone, Supersede, "dance"}).Draw(t, "command"),
+		Kind:    rapid.SampledFrom([]fact.CommandKind{fact.StartPhase, fact.StartPhase, fact.StartPhase, fact.Hold, fact.Resume, fact.Resume, fact.Override, fact.Override, fact.Abort, fact.RollbackDone, fact.Supersede, "dance"}).Draw(t, "command"),
 		Verdict: rapid.SampledFrom([]rules.Verdict{rules.Pass, rules.Fail, rules.Unknown}).Draw(t, "verdict"),
 		By:      rapid.SampledFrom([]string{"ann", "ann", "ann", ""}).Draw(t, "by"),
 		Why:     rapid.SampledFrom([]string{"because", "because", "because", " "}).Draw(t, "why"),
@@ -278,6 +281,14 @@ type drawnRun struct {
 	truth truth
 	state *State
 	now   time.Time
+	told  []string // ids of the events that went to a sink
+}
+
+// sent notes an event that went to a sink.
+func (r *drawnRun) sent(e *fact.Event) {
+	if len(e.Tell) > 0 {
+		r.told = append(r.told, e.ID)
+	}
 }
 
 func newDrawnRun(t *rapid.T) *drawnRun {
@@ -287,7 +298,7 @@ func newDrawnRun(t *rapid.T) *drawnRun {
 
 // next draws the next tick: mostly every half minute, sometimes after a gap,
 // rarely back in time.
-func (r *drawnRun) next(t *rapid.T, commands bool) Tick {
+func (r *drawnRun) next(t *rapid.T, commands bool) fact.Tick {
 	switch rapid.IntRange(0, 40).Draw(t, "step") {
 	case 0:
 		r.now = r.now.Add(minutes(t, "gap", 1, 12))
@@ -296,14 +307,14 @@ func (r *drawnRun) next(t *rapid.T, commands bool) Tick {
 	default:
 		r.now = r.now.Add(time.Duration(rapid.SampledFrom([]int{30, 30, 60}).Draw(t, "seconds")) * time.Second)
 	}
-	tick := Tick{At: r.now}
-	if !r.state.begun {
+	tick := fact.Tick{At: r.now}
+	if r.state.judging == 0 {
 		tick.Past = genPast(t)
 		if rapid.Bool().Draw(t, "begins") {
-			tick.Begin = &Begun{By: "ann", Why: "a release", Supersedes: rapid.SampledFrom([]string{"", "P@0"}).Draw(t, "supersedes")}
+			tick.Begin = &fact.Begun{By: "ann", Why: "a release", Supersedes: rapid.SampledFrom([]string{"", "P@0"}).Draw(t, "supersedes")}
 		}
 	} else if rapid.IntRange(0, 30).Draw(t, "edit") == 0 {
-		tick.Edit = &Edit{From: "0123456789abcdef", To: "fedcba9876543210", Changes: []rules.Change{{Path: "title", From: "a", To: "b"}}}
+		tick.Edit = &fact.Edit{From: "0123456789abcdef", To: "fedcba9876543210", Changes: []rules.Change{{Path: "title", From: "a", To: "b"}}}
 	}
 	for _, q := range Wants(r.plan, r.state, r.now) {
 		if rd, ok := genReading(t, &r.truth, r.plan, q, r.now.Unix()); ok {
@@ -312,6 +323,12 @@ func (r *drawnRun) next(t *rapid.T, commands bool) Tick {
 	}
 	if commands && rapid.IntRange(0, 12).Draw(t, "commands") == 0 {
 		tick.Commands = append(tick.Commands, genCommand(t, r.plan))
+	}
+	for commands && len(r.plan.Roles) > 0 && rapid.IntRange(0, 2).Draw(t, "deeds") == 0 {
+		tick.Commands = append(tick.Commands, genDeed(t, r.plan))
+	}
+	if len(r.plan.Roles) > 0 && rapid.IntRange(0, 8).Draw(t, "results") == 0 {
+		tick.Results = append(tick.Results, genResult(t, r.told))
 	}
 	return tick
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -34,22 +35,22 @@ func heldByRule(t *testing.T) *world {
 
 func TestHolderIsTheRuleAndItsEvidence(t *testing.T) {
 	w := heldByRule(t)
-	var run *Event
+	var run *fact.Event
 	for i := range w.events {
-		if e := &w.events[i]; e.Kind == RunEvent && e.To == rules.Held.String() {
+		if e := &w.events[i]; e.Kind == fact.RunEvent && e.To == rules.Held.String() {
 			run = e
 		}
 	}
 	if run == nil {
 		t.Fatal("no event says that the run is held")
 	}
-	got := Look(w.plan, stored(t, w.state)).Holder
-	want := Holder{By: "high", Rule: true, Cause: rules.CauseBaseline, Evidence: got.Evidence}
-	if got != want || got.Evidence == nil || got.Evidence.Weighed.Rung != HoldRung {
+	got := Look(w.plan, restored(t, w.state)).Holder
+	want := fact.Holder{By: "high", Rule: true, Cause: rules.CauseBaseline, Evidence: got.Evidence}
+	if got != want || got.Evidence == nil || got.Evidence.Weighed.Rung != fact.HoldRung {
 		t.Errorf("holder %+v", got)
 	}
-	root := w.events[slices.IndexFunc(w.events, func(e Event) bool { return e.ID == run.Because })]
-	if root.To != string(RuleHolding) || root.Evidence == nil || run.Evidence != nil || run.Why != (Why{Code: WhyHeldByRule, Rule: "high", Cause: rules.CauseBaseline}) {
+	root := w.events[slices.IndexFunc(w.events, func(e fact.Event) bool { return e.ID == run.Because })]
+	if root.To != string(fact.RuleHolding) || root.Evidence == nil || run.Evidence != nil || run.Why != (fact.Why{Code: fact.WhyHeldByRule, Rule: "high", Cause: rules.CauseBaseline}) {
 		t.Errorf("the run's event %+v goes back to %+v", run, root)
 	}
 }
@@ -58,22 +59,22 @@ func TestHolderIsThePersonAndTheReason(t *testing.T) {
 	w := newWorld(t, weighPlan(time.Hour))
 	w.value = binomials(2, 12, func(int, int64) float64 { return 0 })
 	for _, tt := range []struct {
-		kind CommandKind
-		want Holder
+		kind fact.CommandKind
+		want fact.Holder
 	}{
-		{Hold, Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}},
-		{Resume, Holder{}},
+		{fact.Hold, fact.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}},
+		{fact.Resume, fact.Holder{}},
 	} {
-		w.tick(Command{Kind: tt.kind, By: "Ada", Why: "lunch"})
-		if got := Look(w.plan, stored(t, w.state)).Holder; got != tt.want {
+		w.tick(fact.Command{Kind: tt.kind, By: "Ada", Why: "lunch"})
+		if got := Look(w.plan, restored(t, w.state)).Holder; got != tt.want {
 			t.Errorf("after %s the holder is %+v, want %+v", tt.kind, got, tt.want)
 		}
 		w.now = w.now.Add(time.Minute)
 	}
 }
 
-// stored is a state as it comes back from its stored form.
-func stored(t *testing.T, s *State) *State {
+// restored is a state as it comes back from its stored form.
+func restored(t *testing.T, s *State) *State {
 	t.Helper()
 	b, err := s.MarshalBinary()
 	if err != nil {
@@ -91,21 +92,21 @@ func stored(t *testing.T, s *State) *State {
 func TestATokenForHoldsOfOneKindEndsNoOther(t *testing.T) {
 	for _, tt := range []struct {
 		about  string
-		before []Command // given before the rule takes hold
-		rule   bool      // it takes hold
-		limits bool      // to a person's hold
+		before []fact.Command // given before the rule takes hold
+		rule   bool           // it takes hold
+		limits bool           // to a person's hold
 		want   string
 		other  bool // limits to a hold of evidence
 	}{
-		{"a person's hold", []Command{{Kind: Hold}}, false, true, "applied", false},
+		{"a person's hold", []fact.Command{{Kind: fact.Hold}}, false, true, "applied", false},
 		{"a rule's hold", nil, true, true, "evidence_holds", false},
 		{"a rule's hold, without the limit", nil, true, false, "applied", false},
-		{"a person's hold that a rule has joined", []Command{{Kind: Hold}}, true, true, "evidence_holds", false},
-		{"a person's hold that a rule has joined, without the limit", []Command{{Kind: Hold}}, true, false, "applied", false},
+		{"a person's hold that a rule has joined", []fact.Command{{Kind: fact.Hold}}, true, true, "evidence_holds", false},
+		{"a person's hold that a rule has joined, without the limit", []fact.Command{{Kind: fact.Hold}}, true, false, "applied", false},
 		{"no hold", nil, false, true, "not_held", false},
-		{"a person's hold, limited to evidence", []Command{{Kind: Hold}}, false, false, "person_holds", true},
+		{"a person's hold, limited to evidence", []fact.Command{{Kind: fact.Hold}}, false, false, "person_holds", true},
 		{"a rule's hold, limited to evidence", nil, true, false, "applied", true},
-		{"a person's hold that a rule has joined, limited to evidence", []Command{{Kind: Hold}}, true, false, "person_holds", true},
+		{"a person's hold that a rule has joined, limited to evidence", []fact.Command{{Kind: fact.Hold}}, true, false, "person_holds", true},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			p := weighPlan(4 * time.Hour)
@@ -117,12 +118,12 @@ func TestATokenForHoldsOfOneKindEndsNoOther(t *testing.T) {
 				}
 				return .005
 			})
-			give := func(c Command) string {
+			give := func(c fact.Command) string {
 				c.By, c.Why = "ada", "lunch"
 				w.tick(c)
-				w.state = stored(t, w.state)
+				w.state = restored(t, w.state)
 				for i := len(w.events) - 1; i >= 0; i-- {
-					if e := &w.events[i]; e.Kind == CommandEvent {
+					if e := &w.events[i]; e.Kind == fact.CommandEvent {
 						if e.To == "refused" {
 							return string(e.Why.Code)
 						}
@@ -141,18 +142,53 @@ func TestATokenForHoldsOfOneKindEndsNoOther(t *testing.T) {
 			for end := T.Add(time.Hour); w.now.Before(end); w.now = w.now.Add(time.Minute) {
 				w.tick()
 			}
-			if holding := slices.ContainsFunc(w.events, func(e Event) bool { return e.To == string(RuleHolding) }); holding != tt.rule {
+			if holding := slices.ContainsFunc(w.events, func(e fact.Event) bool { return e.To == string(fact.RuleHolding) }); holding != tt.rule {
 				t.Fatalf("the rule holds: %v, want %v", holding, tt.rule)
 			}
-			if got := give(Command{Kind: Resume, PersonsHold: tt.limits, EvidenceHold: tt.other}); got != tt.want {
+			if got := give(fact.Command{Kind: fact.Resume, PersonsHold: tt.limits, EvidenceHold: tt.other}); got != tt.want {
 				t.Errorf("resume: %s, want %s", got, tt.want)
 			}
 			if held := Look(p, w.state).Held; held != strings.HasSuffix(tt.want, "_holds") {
 				t.Errorf("afterwards the run is held: %v", held)
 			}
-			if got := give(Command{Kind: Resume}); (got == "applied") != strings.HasSuffix(tt.want, "_holds") {
+			if got := give(fact.Command{Kind: fact.Resume}); (got == "applied") != strings.HasSuffix(tt.want, "_holds") {
 				t.Errorf("a resume without the limit afterwards: %s", got)
 			}
 		})
+	}
+}
+
+// A hold, a failure and a rollback by evidence name the stretch that speaks: its value
+// misses the limit, whatever came before it.
+func TestNoNumberDeniesItsVerdict(t *testing.T) {
+	said := 0
+	for seed := range uint64(12) {
+		for _, rate := range []float64{.016, .02, .05} {
+			p := weighPlan(3 * time.Hour)
+			p.Signals = p.Signals[:1]
+			w := newWorld(t, p)
+			w.value = binomials(seed, 400, func(_ int, m int64) float64 {
+				if m < 22+int64(seed)*5 {
+					return .001
+				}
+				return rate
+			})
+			w.run(T.Add(3 * time.Hour))
+			for _, e := range w.events {
+				if e.Kind != fact.RuleEvent || e.Evidence == nil || e.To != string(fact.RuleHolding) && e.To != string(fact.RuleFired) && e.To != rules.Fail.String() {
+					continue
+				}
+				said++
+				if !e.Evidence.Known || e.Evidence.Value <= p.Rules[0].Limit {
+					t.Errorf("seed %d at %g: %s", seed, rate, line(e))
+				}
+			}
+			if h := Look(p, w.state).Holder; h.Evidence != nil && h.Evidence.Value <= p.Rules[0].Limit {
+				t.Errorf("seed %d at %g: held by %+v", seed, rate, h.Evidence)
+			}
+		}
+	}
+	if said < 20 {
+		t.Errorf("only %d of 36 releases were held", said)
 	}
 }

@@ -11,19 +11,22 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
 // subject names what an event is about.
-func subject(e *Event) string {
-	if e.Kind == RuleEvent || e.Kind == PhaseEvent || e.Kind == VerdictEvent {
+func subject(e *fact.Event) string {
+	if e.Kind == fact.RuleEvent || e.Kind == fact.PhaseEvent || e.Kind == fact.VerdictEvent {
 		return string(e.Kind) + " " + e.Subject
 	}
 	return string(e.Kind) + " " + e.Subject
 }
 
-// standing maps each subject of a run to where it stands, from a snapshot alone.
-func standing(plan *rules.Plan, v *Snapshot) map[string]string {
+// stands maps each subject of a run to where it stands, from a snapshot alone.
+func stands(plan *rules.Plan, v *fact.Snapshot) map[string]string {
 	m := map[string]string{"run " + plan.Name: v.State.String()}
 	for i := range v.Phases {
 		p := &v.Phases[i]
@@ -37,7 +40,7 @@ func standing(plan *rules.Plan, v *Snapshot) map[string]string {
 		m["rule "+v.Rollback[i].Name] = string(v.Rollback[i].State)
 	}
 	for i := range v.Signals {
-		m["signal "+v.Signals[i].Name] = faultName(v.Signals[i].Fault)
+		m["signal "+v.Signals[i].Name] = fact.FaultName(v.Signals[i].Fault)
 	}
 	return m
 }
@@ -57,11 +60,12 @@ func TestEventsAreChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := newDrawnRun(t)
 		v := Look(r.plan, r.state)
-		known := standing(r.plan, &v)
+		known := stands(r.plan, &v)
 		n := uint64(0)
 		for range rapid.IntRange(1, 120).Draw(t, "ticks") {
 			tick := r.next(t, true)
 			next, events := checkedStep(t, r.plan, r.state, tick)
+			accused := Look(r.plan, r.state).Accused
 			r.state = next
 			for i := range events {
 				e := &events[i]
@@ -72,21 +76,32 @@ func TestEventsAreChanges(t *testing.T) {
 				if e.Why.Code == "" {
 					t.Fatalf("no ground: %s", line(*e))
 				}
-				if e.Because != "" && (e.Evidence != nil || e.By != "" || e.Why.By != "" || e.Why.Text != "") {
+				failed := e.To == fact.Failed && (e.Kind == fact.CommunicationEvent || e.Kind == fact.ReviewEvent) // says what a sink said, which no event does
+				if e.Because != "" && !failed && (e.Evidence != nil || e.By != "" || e.Why.By != "" || e.Why.Text != "") {
 					t.Fatalf("it has a root and copies its facts: %+v", e)
 				}
 				if e.Because == e.ID || e.Because > e.ID && len(e.Because) >= len(e.ID) {
 					t.Fatalf("%s goes back to %s, which does not come before it", e.ID, e.Because)
 				}
 				switch {
-				case e.Kind == CommandEvent || e.Kind == CommunicationEvent || e.Kind == PlanEvent:
+				case e.Kind == fact.CommandEvent || e.Kind == fact.CommunicationEvent || e.Kind == fact.PlanEvent:
+					continue
+				case e.Kind == fact.ApprovalEvent || e.Kind == fact.ReviewEvent:
+					played(t, known, e)
 					continue
 				case e.Begun != nil && n == 1:
 					known["run P"] = "" // a run that begins stood nowhere
 				}
 				key := subject(e)
-				if e.Kind == RuleEvent && !isRollback(r.plan, e.Subject) {
+				if e.Kind == fact.RuleEvent && !isRollback(r.plan, e.Subject) {
 					key = "rule " + e.Phase + " " + e.Subject
+				}
+				if e.To == fact.Over { // the end of what a snapshot says beside the state
+					if known[key] != e.From || e.From != "failed" || !accused || Look(r.plan, r.state).Accused {
+						t.Fatalf("%s stood at %q: %s", key, known[key], line(*e))
+					}
+					accused = false
+					continue
 				}
 				if known[key] != e.From || e.From == e.To {
 					t.Fatalf("%s stood at %q: %s", key, known[key], line(*e))
@@ -94,10 +109,18 @@ func TestEventsAreChanges(t *testing.T) {
 				known[key] = e.To
 			}
 			v = Look(r.plan, r.state)
+			if accused && v.State == rules.Failed && !v.Accused && len(tick.Commands) == 0 {
+				t.Fatalf("at %v the run is not accused any more, and nothing says so", tick.At)
+			}
 			if v.Generation != n {
 				t.Fatalf("Generation %d after %d events", v.Generation, n)
 			}
-			for key, want := range standing(r.plan, &v) {
+			for key, want := range peopleStand(&v) {
+				if was, met := known[key]; met && was != want || !met && want != fact.Unasked && want != "" {
+					t.Fatalf("at %v %s stands at %q, its events say %q", tick.At, key, want, was)
+				}
+			}
+			for key, want := range stands(r.plan, &v) {
 				if known[key] != want {
 					t.Fatalf("at %v %s stands at %q, its events say %q", tick.At, key, want, known[key])
 				}
@@ -180,9 +203,9 @@ func TestAHoldClosesEveryGate(t *testing.T) {
 		v := Look(r.plan, r.state)
 		for range rapid.IntRange(1, 120).Draw(t, "ticks") {
 			tick := r.next(t, true)
-			passed := slices.ContainsFunc(v.Phases, func(p PhaseView) bool { return p.Verdict == rules.Pass })
+			passed := slices.ContainsFunc(v.Phases, func(p fact.PhaseView) bool { return p.Verdict == rules.Pass })
 			if passed && rapid.Bool().Draw(t, "hold") {
-				tick.Commands = append(tick.Commands, Command{Kind: Hold, By: "ann", Why: "because"})
+				tick.Commands = append(tick.Commands, fact.Command{Kind: fact.Hold, By: "ann", Why: "because"})
 			}
 			r.state, _ = Step(r.plan, r.state, tick)
 			v = Look(r.plan, r.state)
@@ -191,6 +214,9 @@ func TestAHoldClosesEveryGate(t *testing.T) {
 			}
 			for k, p := range v.Phases {
 				own := r.state.phases[k].verdict
+				if p.Why.Code == fact.WhyNextTick && !p.Started.IsZero() {
+					t.Fatalf("phase %s is %v, %v, and nothing says for what it waits", p.Name, p.State, p.Verdict)
+				}
 				if v.Held && own == rules.Pass && p.Verdict == rules.Pending {
 					closed++
 				} else if p.Verdict != own || v.Held && p.Verdict == rules.Pass {
@@ -229,7 +255,7 @@ func TestSnapshotsAreFinite(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := newDrawnRun(t)
 		for range rapid.IntRange(1, 60).Draw(t, "ticks") {
-			var events []Event
+			var events []fact.Event
 			r.state, events = Step(r.plan, r.state, r.next(t, true))
 			if _, err := json.Marshal(events); err != nil {
 				t.Fatalf("events: %v", err)
@@ -263,11 +289,11 @@ func newLedger(p *rules.Plan) *ledger {
 	return l
 }
 
-func (l *ledger) take(tick Tick, at int64) {
+func (l *ledger) take(tick fact.Tick, at int64) {
 	for _, rd := range tick.Readings {
 		sig := &l.plan.Signals[rd.Signal]
 		for _, p := range rd.Points {
-			end := p.At + secs(sig.Period)
+			end := p.At + series.Secs(sig.Period)
 			bad := p.At > at || math.IsNaN(p.Value) || math.IsInf(p.Value, 0) || math.IsNaN(p.Samples) || math.IsInf(p.Samples, 0) || p.Samples < 0
 			bad = bad || sig.Kind == rules.Ratio && (p.Value < 0 || p.Value > p.Samples) || sig.Kind == rules.Alarm && p.Value != 0 && p.Value != 1
 			if bad {
@@ -291,8 +317,8 @@ func (l *ledger) take(tick Tick, at int64) {
 // covered says whether a signal is known over a stretch of event time.
 func (l *ledger) covered(signal int, from, to int64, share float64) bool {
 	sig := &l.plan.Signals[signal]
-	w := secs(sig.Period)
-	from, to = alignUp(from, w), alignDown(to, w)
+	w := series.Secs(sig.Period)
+	from, to = series.AlignUp(from, w), series.AlignDown(to, w)
 	buckets := map[int64]bool{}
 	for at, p := range l.points[signal] {
 		if at >= from && at+w <= to && (p.Samples > 0 || l.empties[signal] || sig.Kind == rules.Gauge || sig.Kind == rules.Alarm) {
@@ -306,26 +332,30 @@ func (l *ledger) covered(signal int, from, to int64, share float64) bool {
 func (l *ledger) good(r *rules.Rule, started, end, deadline int64) bool {
 	from := started
 	if r.Over > 0 {
-		from = end - secs(r.Over)
+		from = end - series.Secs(r.Over)
 	}
 	weighs := r.Method == rules.Sequential
 	if !weighs && !l.covered(r.Signal, from, end, r.Coverage) {
 		return false
 	}
 	if r.Alarm >= 0 {
-		if !l.covered(r.Alarm, from, end, r.Coverage) {
+		if !l.covered(r.Alarm, started, end, r.Coverage) {
 			return false
 		}
-		w := secs(l.plan.Signals[r.Alarm].Period)
+		w := series.Secs(l.plan.Signals[r.Alarm].Period)
+		spoke := l.speaks(r.Alarm, started, func(v float64) bool { return v == 0 })
 		for at, p := range l.points[r.Alarm] {
-			if at >= alignUp(from, w) && at+w <= alignDown(end, w) && p.Value != 0 {
+			if at >= max(series.AlignUp(started, w), spoke) && at+w <= series.AlignDown(end, w) && p.Value != 0 {
 				return false
 			}
 		}
 	}
 	sig := &l.plan.Signals[r.Signal]
-	w := secs(sig.Period)
-	from, end = alignUp(from, w), alignDown(end, w)
+	w := series.Secs(sig.Period)
+	from, end = series.AlignUp(from, w), series.AlignDown(end, w)
+	if sig.Kind == rules.Alarm {
+		from = max(from, l.speaks(r.Signal, started, r.When.Holds))
+	}
 	if weighs {
 		return l.settled[r.Signal] >= end && l.proven(r, sig, from, deadline)
 	}
@@ -360,15 +390,42 @@ func (l *ledger) good(r *rules.Rule, started, end, deadline int64) bool {
 		return r.When.Holds(sum / n)
 	case rules.Mean:
 		return r.When.Holds(sum / n)
-	case rules.Gauge:
-		return r.When.Holds(level)
-	case rules.Percentile:
-		if r.Aggregate == rules.Share {
+	case rules.Gauge, rules.Percentile:
+		switch r.Way(sig.Kind).Aggregate {
+		case rules.Share:
 			return float64(hits) >= r.MinShare*float64(all)
+		case rules.Average:
+			return r.When.Holds(sum / float64(all))
+		case rules.Last:
+			return r.When.Holds(level)
 		}
 		return hits == all
 	}
 	return r.When.Holds(worst)
+}
+
+// speaks is since when an alarm speaks of a release: one that was bad when its phase
+// began says nothing of it until it has been good once.
+func (l *ledger) speaks(signal int, started int64, good func(float64) bool) int64 {
+	w := series.Secs(l.plan.Signals[signal].Period)
+	first, before, ok := int64(math.MaxInt64), int64(math.MinInt64), int64(math.MaxInt64)
+	for at, p := range l.points[signal] {
+		if at < started {
+			before = max(before, at)
+			continue
+		}
+		first = min(first, at)
+		if good(p.Value) {
+			ok = min(ok, at)
+		}
+	}
+	switch {
+	case first == math.MaxInt64 || good(l.points[signal][first].Value):
+		return started
+	case before > math.MinInt64 && good(l.points[signal][before].Value), before == math.MinInt64 && first >= started+w:
+		return started
+	}
+	return ok
 }
 
 // proven says whether all that is known of a signal since a time speaks for a
@@ -376,7 +433,7 @@ func (l *ledger) good(r *rules.Rule, started, end, deadline int64) bool {
 func (l *ledger) proven(r *rules.Rule, sig *rules.Signal, from, to int64) bool {
 	var bad, n float64
 	for at, p := range l.best[r.Signal] {
-		if at >= from && at+secs(sig.Period) <= to && p.Samples > 0 {
+		if at >= from && at+series.Secs(sig.Period) <= to && p.Samples > 0 {
 			bad, n = bad+p.Value, n+p.Samples
 		}
 	}
@@ -386,7 +443,7 @@ func (l *ledger) proven(r *rules.Rule, sig *rules.Signal, from, to int64) bool {
 	if n < r.MinSamples {
 		return false
 	}
-	return evidence.PassLogE(math.Floor(bad), n, r.Trigger, 1) >= math.Log(20)
+	return evidence.NewBelow(r.Trigger).LogE(math.Floor(bad), n, 1) >= math.Log(20)
 }
 
 // Unknown is never a pass: whatever passes without a person's word is known to
@@ -405,7 +462,7 @@ func TestUnknownNeverPasses(t *testing.T) {
 			l.take(tick, after.At.Unix())
 			l.watch(&after)
 			for k := range after.Phases {
-				if a := &after.Phases[k]; a.State == rules.Passed && before.Phases[k].State != rules.Passed && r.state.phases[k].why.Code != WhyOverridden {
+				if a := &after.Phases[k]; a.State == rules.Passed && before.Phases[k].State != rules.Passed && r.state.phases[k].why.Code != fact.WhyOverridden {
 					passes++
 					l.justify(t, k, a, &after)
 				}
@@ -416,19 +473,19 @@ func TestUnknownNeverPasses(t *testing.T) {
 }
 
 // watch notes which rollback rules have seen the windows of the begun phases.
-func (l *ledger) watch(v *Snapshot) {
+func (l *ledger) watch(v *fact.Snapshot) {
 	for k := range v.Phases {
 		if p := &v.Phases[k]; !p.Started.IsZero() && !v.At.Before(p.WindowEnd) {
 			for _, ri := range l.plan.Phases[k].Rollback {
 				r := &l.plan.Rules[ri]
-				w := secs(l.plan.Signals[r.Signal].Period)
+				w := series.Secs(l.plan.Signals[r.Signal].Period)
 				end := p.WindowEnd.Unix()
 				if r.Method == rules.Sequential { // it goes on while the phase waits
-					end = max(end, min(l.settled[r.Signal], end+secs(l.plan.Phases[k].Extend)))
+					end = max(end, min(l.settled[r.Signal], end+series.Secs(l.plan.Phases[k].Extend)))
 				}
-				from, to := alignUp(p.Started.Unix(), w), alignDown(end, w)
+				from, to := series.AlignUp(p.Started.Unix(), w), series.AlignDown(end, w)
 				// Where the plan says what missing periods are, it is enough to know which are.
-				told := gapsSpeak(r) && l.settled[r.Signal] >= to && to > from
+				told := judge.GapsSpeak(r) && l.settled[r.Signal] >= to && to > from
 				if told || l.covered(r.Signal, p.Started.Unix(), end, r.Coverage) {
 					l.seen[[2]int{k, ri}] = true
 				}
@@ -437,7 +494,7 @@ func (l *ledger) watch(v *Snapshot) {
 	}
 }
 
-func (l *ledger) justify(t *rapid.T, k int, v *PhaseView, s *Snapshot) {
+func (l *ledger) justify(t *rapid.T, k int, v *fact.PhaseView, s *fact.Snapshot) {
 	p := &l.plan.Phases[k]
 	start, end := v.Started.Unix(), v.WindowEnd.Unix()
 	if s.At.Unix() < end || s.Held {
@@ -448,10 +505,10 @@ func (l *ledger) justify(t *rapid.T, k int, v *PhaseView, s *Snapshot) {
 		r := &l.plan.Rules[ri]
 		if v.Success[i].Verdict == rules.Pass {
 			judged++
-			if !l.good(r, start, end, end+secs(p.Extend)) {
+			if !l.good(r, start, end, end+series.Secs(p.Extend)) {
 				t.Fatalf("phase %s passed at %v, but rule %s is not known to be good: %s", p.Name, s.At, r.Name, factsOf(v.Success[i].Why, &v.Success[i].Evidence))
 			}
-		} else if r.Gate == rules.Advisory || r.Gate == rules.Veto && l.settled[r.Signal] >= alignDown(end, secs(l.plan.Signals[r.Signal].Period)) && v.Success[i].Verdict != rules.Fail {
+		} else if r.Gate == rules.Advisory || r.Gate == rules.Veto && (l.settled[r.Signal] >= series.AlignDown(end, series.Secs(l.plan.Signals[r.Signal].Period)) || s.At.Unix() >= end+series.Secs(r.Grace)) && v.Success[i].Verdict != rules.Fail {
 			continue
 		} else if r.OnNoData != rules.PolicyIgnore && r.OnError != rules.PolicyIgnore {
 			t.Fatalf("phase %s passed without rule %s: %v", p.Name, r.Name, v.Success[i].Verdict)

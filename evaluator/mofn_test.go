@@ -7,6 +7,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/evaluator/datapoints"
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -24,9 +27,13 @@ func (m *slowPeriods) alarms(r *rules.Rule, since int64) (any bool, newest datap
 	if err := mode.UnmarshalText([]byte(r.Datapoints.Missing)); err != nil {
 		panic(err)
 	}
-	end := m.settled
-	for b := range m.known {
-		if b >= since {
+	end, firm := m.settled, slowFirm(m.known, m.settled)
+	waits := func(p rules.Point) bool { // it would be a breach, and does not count yet
+		n, counts := firm(p)
+		return !counts && p.Value > .03*n
+	}
+	for b, p := range m.known {
+		if b >= since && !waits(p) {
 			end = max(end, b+60)
 		}
 	}
@@ -35,8 +42,10 @@ func (m *slowPeriods) alarms(r *rules.Rule, since int64) (any bool, newest datap
 	for b := since; b+60 <= end; b += 60 {
 		p, ok := m.known[b]
 		slot := datapoints.Absent
+		came := p.Samples
+		p.Samples, _ = firm(p)
 		switch {
-		case !ok || p.Samples == 0 || p.Samples < r.MinSamples:
+		case !ok || p.Samples == 0 || came < r.MinSamples || waits(m.known[b]):
 		case p.Value/p.Samples > .03:
 			slot = datapoints.Breach
 		default:
@@ -86,8 +95,8 @@ func TestDatapointsFireWhenJustified(t *testing.T) {
 		for range rapid.IntRange(1, 40).Draw(t, "ticks") {
 			now = now.Add(time.Duration(rapid.SampledFrom([]int{30, 60, 60, 60, 300}).Draw(t, "step")) * time.Second)
 			at := now.Unix()
-			rd := rules.Reading{From: T.Unix() - 900, To: at, SettledUntil: alignDown(at-180, 60)}
-			for b := max(T.Unix()-120, alignDown(at-rapid.Int64Range(60, back).Draw(t, "back"), 60)); b+60 <= at; b += 60 {
+			rd := rules.Reading{From: T.Unix() - 900, To: at, SettledUntil: series.AlignDown(at-180, 60)}
+			for b := max(T.Unix()-120, series.AlignDown(at-rapid.Int64Range(60, back).Draw(t, "back"), 60)); b+60 <= at; b += 60 {
 				switch rapid.IntRange(0, 9).Draw(t, "bucket") {
 				case 0, 1, 2, 3, 4:
 				case 5:
@@ -103,7 +112,7 @@ func TestDatapointsFireWhenJustified(t *testing.T) {
 					rd.Points = append(rd.Points, rules.Point{At: b, Value: 9, Samples: 200})
 				}
 			}
-			tick := Tick{At: now}
+			tick := fact.Tick{At: now}
 			if rapid.IntRange(0, 4).Draw(t, "answered") > 0 {
 				tick.Readings = []rules.Reading{rd}
 				m.settled = rd.SettledUntil
@@ -114,7 +123,7 @@ func TestDatapointsFireWhenJustified(t *testing.T) {
 			state, _ = Step(plan, state, tick)
 			v := Look(plan, state).Rollback[0]
 			want, newest := m.alarms(r, T.Unix())
-			if got := v.State == RuleFired; got != want {
+			if got := v.State == fact.RuleFired; got != want {
 				t.Fatalf("at %v fired is %v, want %v: %s", now, got, want, factsOf(v.Why, &v.Evidence))
 			}
 			if want {
@@ -122,10 +131,10 @@ func TestDatapointsFireWhenJustified(t *testing.T) {
 				break
 			}
 			quiet++
-			if newest == datapoints.InsufficientData && v.State != RuleIdle && v.State != RuleSilent {
+			if newest == datapoints.InsufficientData && v.State != fact.RuleIdle && v.State != fact.RuleSilent {
 				t.Fatalf("at %v it is %s with insufficient data: %s", now, v.State, factsOf(v.Why, &v.Evidence))
 			}
-			if newest == datapoints.OK && v.State == RuleIdle {
+			if newest == datapoints.OK && v.State == fact.RuleIdle {
 				t.Fatalf("at %v it is idle although it is OK: %s", now, factsOf(v.Why, &v.Evidence))
 			}
 		}
@@ -147,10 +156,10 @@ func TestDatapointsOfALevel(t *testing.T) {
 			v = 1
 		}
 		rd.Points = []rules.Point{{At: at.Unix(), Value: v, Samples: 1}}
-		var events []Event
-		state, events = Step(plan, state, Tick{At: at, Readings: []rules.Reading{rd}})
+		var events []fact.Event
+		state, events = Step(plan, state, fact.Tick{At: at, Readings: []rules.Reading{rd}})
 		for _, e := range events {
-			if e.To == string(RuleFired) {
+			if e.To == string(fact.RuleFired) {
 				fired = line(e)
 			}
 		}
@@ -161,25 +170,30 @@ func TestDatapointsOfALevel(t *testing.T) {
 	}
 }
 
-// A level that is not read any more still counts when its period is over, without
-// any news.
+// A level that was read before its period was over counts when it is known to stay
+// so: not by the clock alone.
 func TestDatapointsWithoutNews(t *testing.T) {
 	plan := onePlan(rules.Rule{Datapoints: rules.Datapoints{M: 1, N: 3, Missing: "missing"}})
 	plan.Signals[0] = rules.Signal{Name: "queue", Source: "cw", Kind: rules.Gauge, Of: -1, Period: time.Minute, Every: time.Minute, Keep: 1}
 	at := T.Add(5 * time.Second)
-	state, _ := Step(plan, Begin(plan), Tick{At: at, Readings: []rules.Reading{{
+	state, _ := Step(plan, Begin(plan), fact.Tick{At: at, Readings: []rules.Reading{{
 		From: T.Unix(), To: at.Unix(), SettledUntil: at.Unix(), Points: []rules.Point{{At: at.Unix(), Value: 1, Samples: 1}},
 	}}})
-	if got := Look(plan, state).Rollback[0].State; got != RuleIdle {
+	if got := Look(plan, state).Rollback[0].State; got != fact.RuleIdle {
 		t.Errorf("before the period is over: %s", got)
 	}
-	state, _ = Step(plan, state, Tick{At: T.Add(59 * time.Second)})
-	if got := Look(plan, state).Rollback[0].State; got != RuleIdle {
+	state, _ = Step(plan, state, fact.Tick{At: T.Add(59 * time.Second)})
+	if got := Look(plan, state).Rollback[0].State; got != fact.RuleIdle {
 		t.Errorf("a second before the period is over: %s", got)
 	}
-	state, _ = Step(plan, state, Tick{At: T.Add(time.Minute)})
-	if got := Look(plan, state).Rollback[0].State; got != RuleFired {
+	state, _ = Step(plan, state, fact.Tick{At: T.Add(time.Minute)})
+	if got := Look(plan, state).Rollback[0].State; got != fact.RuleIdle {
 		t.Errorf("when the period is over: %s", got)
+	}
+	at = T.Add(61 * time.Second)
+	state, _ = Step(plan, state, fact.Tick{At: at, Readings: []rules.Reading{{From: T.Unix(), To: at.Unix(), SettledUntil: at.Unix()}}})
+	if got := Look(plan, state).Rollback[0].State; got != fact.RuleFired {
+		t.Errorf("when the source has answered after it: %s", got)
 	}
 }
 
@@ -189,7 +203,7 @@ func TestDatapointsOfNoMode(t *testing.T) {
 	w := newWorld(t, plan)
 	w.value = func(int, int64) (v, n float64, ok bool) { return 0, 0, false }
 	w.run(T.Add(20 * time.Minute))
-	if v := Look(plan, w.state).Rollback[0]; v.State != RuleSilent || v.Cause != rules.CauseNoData {
+	if v := Look(plan, w.state).Rollback[0]; v.State != fact.RuleSilent || v.Cause != rules.CauseNoData {
 		t.Errorf("%s (%s): %s", v.State, v.Cause, factsOf(v.Why, &v.Evidence))
 	}
 }
@@ -206,7 +220,7 @@ func TestAnOutageIsNoMissingPeriod(t *testing.T) {
 			return true
 		}
 		w.run(T.Add(40 * time.Minute))
-		if v := Look(plan, w.state).Rollback[0]; v.State != RuleSilent || v.Cause != rules.CauseSourceError {
+		if v := Look(plan, w.state).Rollback[0]; v.State != fact.RuleSilent || v.Cause != rules.CauseSourceError {
 			t.Errorf("missing=%s: %s (%s): %s", missing, v.State, v.Cause, factsOf(v.Why, &v.Evidence))
 		}
 	}
@@ -235,21 +249,21 @@ func TestKeepFiring(t *testing.T) {
 			if n > 3 {
 				last = now.Unix()
 			}
-			tick := Tick{At: now, Readings: []rules.Reading{rd}}
+			tick := fact.Tick{At: now, Readings: []rules.Reading{rd}}
 			a, _ = Step(plain, a, tick)
 			b, _ = Step(kept, b, tick)
 			x, y := Look(plain, a).Rollback[0], Look(kept, b).Rollback[0]
 			want := x.State
-			if want == RuleClear && last != 0 && now.Unix()-last < secs(keep) {
-				want = RuleBreaching
+			if want == fact.RuleClear && last != 0 && now.Unix()-last < series.Secs(keep) {
+				want = fact.RuleBreaching
 			}
 			if y.State != want {
 				t.Fatalf("at %v, %d s after the last breach: %s with keep_firing_for %v and %s without: %s", now, now.Unix()-last, y.State, keep, x.State, factsOf(y.Why, &y.Evidence))
 			}
-			if y.State == RuleBreaching && x.State == RuleClear && !y.Evidence.Last.Equal(when(last)) {
+			if y.State == fact.RuleBreaching && x.State == fact.RuleClear && !y.Evidence.Last.Equal(series.When(last)) {
 				t.Fatalf("it does not say since when it is over: %+v", y.Evidence)
 			}
-			if want == RuleFired {
+			if want == fact.RuleFired {
 				return
 			}
 		}
@@ -260,14 +274,14 @@ func TestKeepFiring(t *testing.T) {
 func BenchmarkDatapoints(b *testing.B) {
 	plan := onePlan(rules.Rule{Datapoints: rules.Datapoints{M: 3, N: 5, Missing: "ignore"}})
 	plan.Signals[0].Keep = 1440
-	lay := newLayout(plan)
-	s := series{from: T.Unix(), settled: T.Unix() + 1440*60}
+	lay := judge.NewLayout(plan)
+	s := series.Series{From: T.Unix(), Settled: T.Unix() + 1440*60}
 	for i := range int64(1440) {
-		s.points = append(s.points, rules.Point{At: T.Unix() + i*60, Value: 1, Samples: 100})
+		s.Points = append(s.Points, rules.Point{At: T.Unix() + i*60, Value: 1, Samples: 100})
 	}
-	at := s.settled
+	at := s.Settled
 	for b.Loop() {
-		if j := trace(lay, &plan.Rules[0], &s, T.Unix(), at-120, at); j.fired || j.code() != codeClear {
+		if j := judge.TraceDatapoints(lay, &plan.Rules[0], &s, nil, T.Unix(), at-120, at); j.Fired || j.Code() != judge.Clear {
 			b.Fatal("not clear")
 		}
 	}
@@ -278,22 +292,22 @@ func BenchmarkDatapoints(b *testing.B) {
 func TestWhatWasNeverAnsweredIsNotMissing(t *testing.T) {
 	plan := onePlan(rules.Rule{Datapoints: rules.Datapoints{M: 2, N: 2, Missing: "breaching"}})
 	state := Begin(plan)
-	tell := func(minute, from, settled int) RuleState {
+	tell := func(minute, from, settled int) fact.RuleState {
 		at := func(m int) int64 { return T.Unix() + int64(m)*60 }
 		rd := rules.Reading{From: at(from), To: at(minute), SettledUntil: at(settled)}
 		if minute < 10 {
 			rd.Points = []rules.Point{{At: at(0), Value: 1, Samples: 100}, {At: at(1), Value: 1, Samples: 100}}
 		}
-		state, _ = Step(plan, state, Tick{At: when(at(minute)), Readings: []rules.Reading{rd}})
+		state, _ = Step(plan, state, fact.Tick{At: series.When(at(minute)), Readings: []rules.Reading{rd}})
 		return Look(plan, state).Rollback[0].State
 	}
-	if got := tell(5, 0, 2); got != RuleClear {
+	if got := tell(5, 0, 2); got != fact.RuleClear {
 		t.Errorf("with data it is %s", got)
 	}
-	if got := tell(64, 60, 61); got != RuleIdle {
+	if got := tell(64, 60, 61); got != fact.RuleIdle {
 		t.Errorf("with one missing minute after a break of an hour it is %s", got)
 	}
-	if got := tell(65, 60, 62); got != RuleFired {
+	if got := tell(65, 60, 62); got != fact.RuleFired {
 		t.Errorf("with two it is %s", got)
 	}
 }
@@ -310,14 +324,14 @@ func TestWhatWasForgottenIsNotMissing(t *testing.T) {
 			return 1, 1000, minute%2 == 0
 		}
 		w.run(T.Add(time.Hour))
-		if n := len(w.state.signals[0].points); n > 29 {
+		if n := len(w.state.Signals[0].Points); n > 29 {
 			t.Fatalf("nothing was forgotten of an hour: %d points", n)
 		}
 		changed := *plan
 		changed.Title = "Release, again"
 		w.state, w.plan = Adopt(plan, &changed, w.state), &changed
 		w.run(T.Add(time.Hour + 10*time.Minute))
-		if v := Look(w.plan, w.state).Rollback[0]; v.State != RuleClear {
+		if v := Look(w.plan, w.state).Rollback[0]; v.State != fact.RuleClear {
 			t.Errorf("missing=%s: %s: %s", missing, v.State, factsOf(v.Why, &v.Evidence))
 		}
 	}

@@ -16,22 +16,25 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
 // genPast draws the releases before: not looked up, none, or some whose signals
 // are perhaps those of the plan, with totals that perhaps cannot be.
-func genPast(t *rapid.T) []Past {
+func genPast(t *rapid.T) []fact.Past {
 	n := rapid.IntRange(-1, 3).Draw(t, "earlier releases")
 	if n < 0 {
 		return nil
 	}
-	past := make([]Past, n)
+	past := make([]fact.Past, n)
 	for i := range past {
-		past[i] = Past{Run: fmt.Sprintf("E%d", i), At: T.Add(-time.Duration(i+1) * 24 * time.Hour)}
+		past[i] = fact.Past{Run: fmt.Sprintf("E%d", i), At: T.Add(-time.Duration(i+1) * 24 * time.Hour)}
 		for s := range rapid.IntRange(0, 4).Draw(t, "totals") {
 			samples := rapid.SampledFrom([]float64{0, -1, 1, 1000, 1e6, 1e13, 1e300}).Draw(t, "samples")
-			past[i].Totals = append(past[i].Totals, Total{
+			past[i].Totals = append(past[i].Totals, fact.Total{
 				Signal: fmt.Sprintf("s%d", s), Samples: samples, Bad: samples * rapid.SampledFrom([]float64{0, 0, .001, .1, 1, 2}).Draw(t, "rate"),
 			})
 		}
@@ -61,9 +64,9 @@ func TestPastOnlyWarns(t *testing.T) {
 		for range rapid.IntRange(1, 80).Draw(t, "ticks") {
 			tick := r.next(t, true)
 			if tick.Past != nil && rapid.Bool().Draw(t, "all good") {
-				tick.Past = []Past{earlier(Total{"s0", 0, 1e6}, Total{"s1", 0, 1e6}, Total{"s2", 0, 1e6})}
+				tick.Past = []fact.Past{earlier(fact.Total{Signal: "s0", Bad: 0, Samples: 1e6}, fact.Total{Signal: "s1", Bad: 0, Samples: 1e6}, fact.Total{Signal: "s2", Bad: 0, Samples: 1e6})}
 			}
-			var with, without []Event
+			var with, without []fact.Event
 			r.state, with = checkedStep(t, r.plan, r.state, tick)
 			tick.Past = nil
 			bare, without = Step(r.plan, bare, tick)
@@ -81,7 +84,7 @@ func TestPastOnlyWarns(t *testing.T) {
 // A release that is warned of because of earlier ones runs as it would have run
 // without them.
 func TestWarnedByPastRunsAlike(t *testing.T) {
-	with, without := pastWorld(t, .003, []Past{earlier(Total{"errors", 20, 100_000})}), pastWorld(t, .003, nil)
+	with, without := pastWorld(t, .003, []fact.Past{earlier(fact.Total{Signal: "errors", Bad: 20, Samples: 100_000})}), pastWorld(t, .003, nil)
 	with.run(T.Add(2 * time.Hour))
 	without.run(T.Add(2 * time.Hour))
 	with.want("rule high: clear => warning (baseline)")
@@ -93,7 +96,7 @@ func TestWarnedByPastRunsAlike(t *testing.T) {
 
 // decisions lists events without what is only said: a rule that warns counts as
 // clear.
-func decisions(events []Event) (list []string) {
+func decisions(events []fact.Event) (list []string) {
 	plain := strings.NewReplacer("warning", "clear")
 	for _, e := range events {
 		from, to := plain.Replace(e.From), plain.Replace(e.To)
@@ -101,7 +104,7 @@ func decisions(events []Event) (list []string) {
 			continue
 		}
 		cause := e.Cause
-		if e.Kind == RuleEvent && (to == "clear" || to == "idle") {
+		if e.Kind == fact.RuleEvent && (to == "clear" || to == "idle") {
 			cause = 0
 		}
 		list = append(list, fmt.Sprintf("%v %s %s %s: %s => %s (%v)", e.At, e.Kind, e.Subject, e.Phase, from, to, cause))
@@ -111,26 +114,28 @@ func decisions(events []Event) (list []string) {
 
 // pastWorld is a canary of 600 requests a minute, so many of a thousand of which
 // fail, after the releases of past.
-func pastWorld(t *testing.T, rate float64, past []Past) *world {
+func pastWorld(t *testing.T, rate float64, past []fact.Past) *world {
 	p := weighPlan(30 * time.Minute)
 	w := newWorld(t, p)
 	w.value = binomials(7, 600, func(int, int64) float64 { return rate })
-	w.state, _ = checkedStep(t, p, w.state, Tick{At: w.now, Past: past})
+	w.state, _ = checkedStep(t, p, w.state, fact.Tick{At: w.now, Past: past})
 	return w
 }
 
-func earlier(totals ...Total) Past { return Past{Run: "OLD", At: T.Add(-time.Hour), Totals: totals} }
+func earlier(totals ...fact.Total) fact.Past {
+	return fact.Past{Run: "OLD", At: T.Add(-time.Hour), Totals: totals}
+}
 
 // A release that keeps its limit by far, and yet fails ten times as often as those
 // before, is warned of: and it passes.
 func TestWorseThanEarlierReleases(t *testing.T) {
-	good := []Past{
-		earlier(Total{"errors", 12, 60_000}), earlier(Total{"other", 5, 10}), earlier(Total{"errors", 8, 40_000}, Total{"errors", 9, 9}),
+	good := []fact.Past{
+		earlier(fact.Total{Signal: "errors", Bad: 12, Samples: 60_000}), earlier(fact.Total{Signal: "other", Bad: 5, Samples: 10}), earlier(fact.Total{Signal: "errors", Bad: 8, Samples: 40_000}, fact.Total{Signal: "errors", Bad: 9, Samples: 9}),
 	}
 	w := pastWorld(t, .003, good)
 	w.run(T.Add(2 * time.Hour))
 	w.want("rule high: idle => clear", "rule high: clear => warning (baseline) measured ", "run REL: monitoring => passed")
-	var warning *Event
+	var warning *fact.Event
 	for i := range w.events {
 		if e := &w.events[i]; e.To == "warning" {
 			warning = e
@@ -140,7 +145,7 @@ func TestWorseThanEarlierReleases(t *testing.T) {
 	if e := d.Past; e == nil || e.Releases != 2 || e.Bad != 20 || e.Samples != 100_000 || e.Worse < d.Bound || d.Warning >= d.Bound {
 		t.Errorf("evidence %+v, past %+v", d, d.Past)
 	}
-	if d.Past.Looked != 3 || d.Rung != WarnRung || d.Rests != rules.CauseBaseline {
+	if d.Past.Looked != 3 || d.Rung != fact.WarnRung || d.Rests != rules.CauseBaseline {
 		t.Errorf("it looked at %d releases and came to %q (%v)", d.Past.Looked, d.Rung, d.Rests)
 	}
 	if got := Look(w.plan, w.state).Phases[0].Success[0]; got.Verdict != rules.Pass || got.Evidence.Weighed.Past.Worse < d.Bound {
@@ -149,7 +154,7 @@ func TestWorseThanEarlierReleases(t *testing.T) {
 }
 
 func TestAsGoodAsEarlierReleases(t *testing.T) {
-	w := pastWorld(t, .003, []Past{earlier(Total{"errors", 200, 100_000})})
+	w := pastWorld(t, .003, []fact.Past{earlier(fact.Total{Signal: "errors", Bad: 200, Samples: 100_000})})
 	w.run(T.Add(2 * time.Hour))
 	w.never("warning")
 	w.want("run REL: monitoring => passed")
@@ -157,7 +162,7 @@ func TestAsGoodAsEarlierReleases(t *testing.T) {
 	if got.Worse > 0 {
 		t.Errorf("a release as good as the one before is worse: %v", got.Worse)
 	}
-	if want := (Earlier{Looked: 1, Releases: 1, Bad: 200, Samples: 100_000, Worse: got.Worse}); got != want {
+	if want := (fact.Earlier{Looked: 1, Releases: 1, Bad: 200, Samples: 100_000, Worse: got.Worse}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -165,19 +170,19 @@ func TestAsGoodAsEarlierReleases(t *testing.T) {
 func TestNoBaselineYet(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		past []Past
-		want *Earlier
+		past []fact.Past
+		want *fact.Earlier
 	}{
 		{"nothing was looked for", nil, nil},
-		{"none", []Past{}, &Earlier{}},
-		{"one of other signals", []Past{earlier(Total{"other", 0, 9})}, &Earlier{Looked: 1}},
-		{"two with nothing", []Past{earlier(), earlier(Total{"errors", 0, 0})}, &Earlier{Looked: 2}},
+		{"none", []fact.Past{}, &fact.Earlier{}},
+		{"one of other signals", []fact.Past{earlier(fact.Total{Signal: "other", Bad: 0, Samples: 9})}, &fact.Earlier{Looked: 1}},
+		{"two with nothing", []fact.Past{earlier(), earlier(fact.Total{Signal: "errors", Bad: 0, Samples: 0})}, &fact.Earlier{Looked: 2}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := pastWorld(t, .003, tt.past)
 			w.run(T.Add(20 * time.Minute))
 			v := Look(w.plan, w.state)
-			for _, r := range []RuleView{v.Rollback[0], v.Phases[0].Success[0]} {
+			for _, r := range []fact.RuleView{v.Rollback[0], v.Phases[0].Success[0]} {
 				if e := r.Evidence.Weighed.Past; !reflect.DeepEqual(e, tt.want) {
 					t.Errorf("%s: past %+v, want %+v", r.Name, e, tt.want)
 				}
@@ -192,26 +197,26 @@ func TestConcurrentBaselineComesFirst(t *testing.T) {
 	p.Signals[0].Baseline = 1
 	w := newWorld(t, p)
 	w.value = binomials(7, 600, func(int, int64) float64 { return .003 })
-	w.state, _ = checkedStep(t, p, w.state, Tick{At: w.now, Past: []Past{earlier(Total{"errors", 1, 1e6})}})
+	w.state, _ = checkedStep(t, p, w.state, fact.Tick{At: w.now, Past: []fact.Past{earlier(fact.Total{Signal: "errors", Bad: 1, Samples: 1e6})}})
 	w.run(T.Add(20 * time.Minute))
-	if r := Look(p, w.state).Rollback[0]; r.State != RuleClear || r.Evidence.Weighed.Past != nil {
+	if r := Look(p, w.state).Rollback[0]; r.State != fact.RuleClear || r.Evidence.Weighed.Past != nil {
 		t.Errorf("%s %+v", r.State, r.Evidence.Weighed.Past)
 	}
 }
 
 // What a run that passes tells of itself is what its sources told it.
 func TestTotals(t *testing.T) {
-	totals := func(w *world) []Total {
+	totals := func(w *world) []fact.Total {
 		for _, e := range w.events {
-			if e.Kind == RunEvent && e.To == "passed" {
+			if e.Kind == fact.RunEvent && e.To == "passed" {
 				return e.Totals
 			}
 		}
 		t.Fatalf("it did not pass:\n%s", w.lines())
 		return nil
 	}
-	counted := func(w *world, until time.Duration) Total {
-		total := Total{Signal: "errors"}
+	counted := func(w *world, until time.Duration) fact.Total {
+		total := fact.Total{Signal: "errors"}
 		for at := T; at.Before(T.Add(until)); at = at.Add(time.Minute) {
 			bad, n, _ := w.value(0, at.Unix())
 			total.Bad, total.Samples = total.Bad+bad, total.Samples+n
@@ -241,12 +246,38 @@ func TestTotals(t *testing.T) {
 			t.Errorf("got %+v, want those of two windows of 30 minutes", got)
 		}
 	})
+	for _, rate := range []float64{.003, .02} {
+		t.Run(fmt.Sprintf("not of a rule in shadow, at %g", rate), func(t *testing.T) {
+			w := pastWorld(t, rate, nil)
+			p := w.plan
+			tried := p.Rules[1]
+			tried.Name, tried.Shadow = "tried", true
+			first := p.Rules[0]
+			first.Name, first.Shadow = "first", true
+			plain := smallPlan().Rules[0]
+			plain.Name, plain.When = "plain", pct("< 50 %")
+			p.Rules = append(p.Rules, tried, first, plain)
+			p.Rules[0].Limit, p.Rules[0].Trigger, p.Rules[1].Limit, p.Rules[1].Trigger = .05, .1, .05, .1 // those that act have nothing against it
+			p.Phases[0].Success, p.Phases[0].Rollback = []int{0, 3, 4}, []int{1, 2}
+			w.state = Begin(p)
+			w.run(T.Add(2 * time.Hour))
+			if got := totals(w); len(got) != 1 || got[0].Signal != "errors" || got[0].Samples < 30*600 {
+				t.Errorf("got %+v, want what the rules that act have counted", got)
+			}
+			p.Phases[0].Success, p.Phases[0].Rollback = []int{3, 4}, []int{2}
+			w.state, w.events, w.now = Begin(p), nil, T
+			w.run(T.Add(2 * time.Hour))
+			if got := totals(w); got != nil {
+				t.Errorf("got %+v, and no rule that acts has counted any", got)
+			}
+		})
+	}
 	t.Run("not where a person had to decide", func(t *testing.T) {
 		w := pastWorld(t, .02, nil)
 		w.run(T.Add(40 * time.Minute))
 		w.want("rule high: ")
-		w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Pass})
-		w.command(Command{Kind: Resume})
+		w.command(fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Pass})
+		w.command(fact.Command{Kind: fact.Resume})
 		w.run(T.Add(50 * time.Minute))
 		if got := totals(w); got != nil {
 			t.Errorf("got %+v, want none of a release that missed its limit", got)
@@ -258,13 +289,13 @@ func TestTotals(t *testing.T) {
 // day, and one at 5 % soon: docs/deciding.md has the table.
 func TestHistoryKeepsItsPromise(t *testing.T) {
 	const runs, perMinute = 300, 12
-	p := pool(&rules.Signal{Name: "s", Kind: rules.Ratio}, []Past{{Totals: []Total{{"s", 100, 1e5}}}})
-	w := &watch{past: &p, sig: &rules.Signal{}}
+	p := judge.Pool(&rules.Signal{Name: "s", Kind: rules.Ratio}, []fact.Past{{Totals: []fact.Total{{Signal: "s", Bad: 100, Samples: 1e5}}}})
+	w := &judge.Watch{Past: &p, Sig: &rules.Signal{}}
 	test := evidence.NewTest(.01, .03)
 	r := rand.New(rand.NewPCG(1, 2))
 	warned := func(rate float64, minutes int64) (share float64) {
 		for range runs {
-			var z weighed
+			var z judge.Weighed
 			for m := int64(0); m < minutes; m++ {
 				var bad float64
 				for range perMinute {
@@ -272,8 +303,8 @@ func TestHistoryKeepsItsPromise(t *testing.T) {
 						bad++
 					}
 				}
-				test.Look(&z.track, m, evidence.Minute{N: perMinute, Bad: bad}, 0)
-				if w.worse(&z) >= math.Log(100) {
+				test.Look(&z.Track, m, evidence.Minute{N: perMinute, Bad: bad}, 0)
+				if w.Worse(&z) >= math.Log(100) {
 					share += 1. / runs
 					break
 				}
@@ -294,22 +325,22 @@ func TestHistoryKeepsItsPromise(t *testing.T) {
 
 // A changed plan keeps what earlier releases counted of the signals that it has.
 func TestAdoptPast(t *testing.T) {
-	w := pastWorld(t, .003, []Past{earlier(Total{"errors", 200, 100_000})})
+	w := pastWorld(t, .003, []fact.Past{earlier(fact.Total{Signal: "errors", Bad: 200, Samples: 100_000})})
 	p := *w.plan
 	p.Signals = append([]rules.Signal{{Name: "new", Kind: rules.Ratio}}, p.Signals...)
 	st := Adopt(w.plan, &p, w.state)
-	if st.pastOf(&p, 0) != nil || st.pastOf(&p, 1) == nil || st.pastOf(&p, 1).sum != (tally{200, 100_000}) {
-		t.Errorf("got %+v", st.past)
+	if st.PastOf(0) != nil || st.PastOf(1) == nil || st.PastOf(1).Sum != (judge.Tally{Bad: 200, N: 100_000}) {
+		t.Errorf("got %+v", st.Past)
 	}
-	if again := new(State); again.UnmarshalBinary(store(t, st)) != nil || !reflect.DeepEqual(again.past, st.past) {
-		t.Errorf("stored %+v, read %+v", st.past, again.past)
+	if again := new(State); again.UnmarshalBinary(store(t, st)) != nil || !reflect.DeepEqual(again.Past, st.Past) {
+		t.Errorf("stored %+v, read %+v", st.Past, again.Past)
 	}
 }
 
 // Any byte of what is stored of earlier releases is refused when it is another, or
 // makes a state that works.
 func TestStoredPast(t *testing.T) {
-	w := pastWorld(t, .003, []Past{earlier(Total{"errors", 20, 100_000})})
+	w := pastWorld(t, .003, []fact.Past{earlier(fact.Total{Signal: "errors", Bad: 20, Samples: 100_000})})
 	w.run(T.Add(20 * time.Minute))
 	stored := store(t, w.state)
 	body := stored[:len(stored)-4]
@@ -327,9 +358,9 @@ func TestStoredPast(t *testing.T) {
 			if err := new(State).UnmarshalBinary(store(t, s)); err != nil {
 				t.Fatalf("byte %d as %d: reading what was stored: %v", i, v, err)
 			}
-			next, _ := Step(w.plan, s, Tick{At: w.now.Add(time.Minute)})
+			next, _ := Step(w.plan, s, fact.Tick{At: w.now.Add(time.Minute)})
 			for _, r := range Look(w.plan, next).Rollback {
-				if p := r.Evidence.Weighed.Past; p != nil && !finite(p.Worse) {
+				if p := r.Evidence.Weighed.Past; p != nil && !series.Finite(p.Worse) {
 					t.Fatalf("byte %d as %d: past %+v", i, v, p)
 				}
 			}
@@ -342,9 +373,9 @@ func TestStoredPast(t *testing.T) {
 
 // The first tick alone is asked; nil and empty differ, also in the journal.
 func TestPastOfFirstTick(t *testing.T) {
-	for _, past := range [][]Past{nil, {}, {earlier()}} {
-		raw, err := json.Marshal(Tick{At: T, Past: past})
-		var back Tick
+	for _, past := range [][]fact.Past{nil, {}, {earlier()}} {
+		raw, err := json.Marshal(fact.Tick{At: T, Past: past})
+		var back fact.Tick
 		if err == nil {
 			err = json.Unmarshal(raw, &back)
 		}
@@ -353,31 +384,31 @@ func TestPastOfFirstTick(t *testing.T) {
 		}
 	}
 	w := pastWorld(t, .003, nil)
-	w.state, _ = Step(w.plan, w.state, Tick{At: w.now, Past: []Past{earlier()}})
-	if w.state.past != nil {
+	w.state, _ = Step(w.plan, w.state, fact.Tick{At: w.now, Past: []fact.Past{earlier()}})
+	if w.state.Past != nil {
 		t.Error("a later tick brought earlier releases")
 	}
 }
 
 func TestPooled(t *testing.T) {
 	sig := &rules.Signal{Name: "errors", Kind: rules.Ratio}
-	many := make([]Past, 1000)
+	many := make([]fact.Past, 1000)
 	for i := range many {
-		many[i] = earlier(Total{"errors", 1, 100})
+		many[i] = earlier(fact.Total{Signal: "errors", Bad: 1, Samples: 100})
 	}
-	if p := pool(sig, many[:mostPast]); p.had != mostPast || p.sum != (tally{mostPast, 100 * mostPast}) || !(p.bound > .01 && p.bound < .0125) {
+	if p := judge.Pool(sig, many[:judge.MostPast]); p.Had != judge.MostPast || p.Sum != (judge.Tally{Bad: judge.MostPast, N: 100 * judge.MostPast}) || !(p.Bound > .01 && p.Bound < .0125) {
 		t.Errorf("got %+v", p)
 	}
 	var st State
-	st.recall(&rules.Plan{Signals: []rules.Signal{*sig}}, many)
-	if st.past[0].looked != mostPast {
-		t.Errorf("looked at %d", st.past[0].looked)
+	st.Past = judge.PoolAll(&rules.Plan{Signals: []rules.Signal{*sig}}, many)
+	if st.Past[0].Looked != judge.MostPast {
+		t.Errorf("looked at %d", st.Past[0].Looked)
 	}
-	odd := []Past{earlier(Total{"errors", -1, 5}), earlier(Total{"errors", 6, 5}), earlier(Total{"errors", math.NaN(), 5}), earlier(Total{"errors", 1, math.Inf(1)})}
-	if p := pool(sig, odd); p.had != 0 || p.looked != 4 || p.bound != 1 {
+	odd := []fact.Past{earlier(fact.Total{Signal: "errors", Bad: -1, Samples: 5}), earlier(fact.Total{Signal: "errors", Bad: 6, Samples: 5}), earlier(fact.Total{Signal: "errors", Bad: math.NaN(), Samples: 5}), earlier(fact.Total{Signal: "errors", Bad: 1, Samples: math.Inf(1)})}
+	if p := judge.Pool(sig, odd); p.Had != 0 || p.Looked != 4 || p.Bound != 1 {
 		t.Errorf("got %+v", p)
 	}
-	if p := pool(&rules.Signal{Name: "errors", Kind: rules.Mean}, many); p.had != 0 {
+	if p := judge.Pool(&rules.Signal{Name: "errors", Kind: rules.Mean}, many); p.Had != 0 {
 		t.Errorf("a mean was pooled: %+v", p)
 	}
 }
@@ -393,13 +424,13 @@ func TestWarningByThePastLingers(t *testing.T) {
 		}
 		return 0
 	})
-	w.state, _ = checkedStep(t, p, w.state, Tick{At: w.now, Past: []Past{earlier(Total{"errors", 20, 100_000})}})
+	w.state, _ = checkedStep(t, p, w.state, fact.Tick{At: w.now, Past: []fact.Past{earlier(fact.Total{Signal: "errors", Bad: 20, Samples: 100_000})}})
 	lingered := false
 	for w.run(T.Add(30 * time.Minute)); w.now.Before(T.Add(20 * time.Hour)); w.now = w.now.Add(p.Interval) {
 		w.tick()
 		v := Look(p, w.state).Rollback[0]
 		e := v.Evidence.Weighed
-		lingered = lingered || v.State == RuleWarning && e.Past.Worse < e.Bound && v.Cause == rules.CauseBaseline
+		lingered = lingered || v.State == fact.RuleWarning && e.Past.Worse < e.Bound && v.Cause == rules.CauseBaseline
 	}
 	if !lingered {
 		t.Error("it never stayed below its bound")
@@ -409,11 +440,11 @@ func TestWarningByThePastLingers(t *testing.T) {
 
 // A state under a plan with more signals than its own keeps its past.
 func TestPastUnderALongerPlan(t *testing.T) {
-	w := pastWorld(t, .003, []Past{earlier(Total{"errors", 20, 100_000})})
+	w := pastWorld(t, .003, []fact.Past{earlier(fact.Total{Signal: "errors", Bad: 20, Samples: 100_000})})
 	p := weighPlan(30 * time.Minute)
 	p.Signals = append(p.Signals, p.Signals[0])
-	st, _ := Step(p, w.state, Tick{At: w.now})
-	if len(st.past) != len(p.Signals) || st.past[0].had != 1 {
-		t.Errorf("got %+v", st.past)
+	st, _ := Step(p, w.state, fact.Tick{At: w.now})
+	if len(st.Past) != len(p.Signals) || st.Past[0].Had != 1 {
+		t.Errorf("got %+v", st.Past)
 	}
 }

@@ -1,8 +1,13 @@
 package evaluator
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -10,27 +15,20 @@ import (
 func (s *stepper) startDue() {
 	for k := range s.plan.Phases {
 		p, ph := &s.plan.Phases[k], &s.st.phases[k]
-		due := s.lay.start + secs(p.Start)
-		if !clocked(s.plan, k) || ph.begun || ph.state != rules.Waiting || s.at < due {
+		due := s.lay.Start + series.Secs(p.Start)
+		if !s.plan.Clocked(k) || ph.begun || ph.state != rules.Waiting || s.at < due {
 			continue
 		}
 		if s.obstacle(k) != nil {
 			ph.blocked = true
 			continue
 		}
-		started := due
-		if ph.blocked {
+		started := max(due, s.st.people.Allowed(s.plan, p.Name))
+		if ph.blocked || s.revived {
 			started = s.at
 		}
-		s.start(k, started, Why{Code: WhyOnSchedule}, 0)
+		s.start(k, started, fact.Why{Code: fact.WhyOnSchedule}, 0)
 	}
-}
-
-// clocked reports whether the plan's clock starts a phase. The first phase has
-// none before it whose pass it could wait for.
-func clocked(plan *rules.Plan, k int) bool {
-	a := plan.Phases[k].Advance
-	return a == rules.Scheduled || a == rules.OnPass && k == 0
 }
 
 // startOnPass starts a phase that waits for the one before.
@@ -42,7 +40,7 @@ func (s *stepper) startOnPass() bool {
 			continue
 		}
 		if s.obstacle(k) == nil {
-			s.start(k, s.at, Why{Code: WhyStartedAfter, Phase: s.plan.Phases[k-1].Name}, s.st.phases[k-1].root)
+			s.start(k, s.at, fact.Why{Code: fact.WhyStartedAfter, Phase: s.plan.Phases[k-1].Name}, s.st.phases[k-1].root)
 			any = true
 		}
 	}
@@ -50,44 +48,36 @@ func (s *stepper) startOnPass() bool {
 }
 
 // obstacle is what keeps a phase from starting, nil when nothing does.
-func (s *stepper) obstacle(k int) *Why {
+func (s *stepper) obstacle(k int) *fact.Why {
+	return cmp.Or(s.inTheWay(k), s.st.keeps(s.plan, k))
+}
+
+// inTheWay is the same without signatures.
+func (s *stepper) inTheWay(k int) *fact.Why {
 	switch {
 	case s.settledRun():
-		return &Why{Code: WhyRunIs, State: s.st.run.state.String()}
+		return &fact.Why{Code: fact.WhyRunIs, State: s.st.run.state.String()}
 	case s.st.run.held:
-		return &Why{Code: WhyRunHeld}
+		return &fact.Why{Code: fact.WhyRunHeld}
 	}
 	for i := range k {
 		ph, name := &s.st.phases[i], s.plan.Phases[i].Name
 		switch end := s.windowEnd(i); {
 		case ph.state == rules.Failed:
-			return &Why{Code: WhyPhaseHasFailed, Phase: name}
+			return &fact.Why{Code: fact.WhyPhaseHasFailed, Phase: name}
 		case ph.state == rules.Monitoring && s.at >= end:
-			return &Why{Code: WhyPhaseNotPassed, Phase: name}
-		case ph.state == rules.Monitoring && follows(s.plan, k, i):
-			return &Why{Code: WhyPhaseWatched, Phase: name, Until: when(end)}
+			return &fact.Why{Code: fact.WhyPhaseNotPassed, Phase: name}
+		case ph.state == rules.Monitoring && s.plan.Follows(k, i):
+			return &fact.Why{Code: fact.WhyPhaseWatched, Phase: name, Until: series.When(end)}
 		case ph.state == rules.Waiting:
-			return &Why{Code: WhyPhaseNotBegun, Phase: name}
+			return &fact.Why{Code: fact.WhyPhaseNotBegun, Phase: name}
 		}
 	}
 	return nil
 }
 
-// follows reports whether a phase was planned to begin after the window of an
-// earlier one: then it waits for that one's pass, however late it began.
-func follows(plan *rules.Plan, k, earlier int) bool {
-	e := &plan.Phases[earlier]
-	return plan.Phases[k].Start >= e.Start+e.Window
-}
-
-func (s *stepper) windowEnd(k int) int64 { return s.st.windowEnd(s.plan, k) }
-
-func (st *State) windowEnd(plan *rules.Plan, k int) int64 {
-	return st.phases[k].started + secs(plan.Phases[k].Window)
-}
-
 // start begins a phase and the watch of its rollback rules.
-func (s *stepper) start(k int, started int64, why Why, root uint64) {
+func (s *stepper) start(k int, started int64, why fact.Why, root uint64) {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
 	ph.state, ph.begun, ph.started = rules.Monitoring, true, started
 	ph.cause = rules.CauseWindow
@@ -103,19 +93,11 @@ func (s *stepper) start(k int, started int64, why Why, root uint64) {
 			rs.active, rs.since, rs.next = true, started, 0
 		}
 	}
-	why.Until = when(s.windowEnd(k))
-	s.emit(Event{
-		Kind: PhaseEvent, Subject: p.Name, Phase: p.Name, From: rules.Waiting.String(), To: rules.Monitoring.String(),
+	why.Until = series.When(s.windowEnd(k))
+	s.emit(fact.Event{
+		Kind: fact.PhaseEvent, Subject: p.Name, Phase: p.Name, From: rules.Waiting.String(), To: rules.Monitoring.String(),
 		Cause: rules.CauseWindow, Why: why,
 	}, root)
-}
-
-// countBefore counts the periods with a value that begin before a time, the
-// forgotten ones included.
-func (st *State) countBefore(lay *layout, signal int, t int64) int {
-	sr, sl := &st.signals[signal], &lay.signals[signal]
-	p := sr.whole(sl, false, 0)
-	return int(sr.gone) + valued(p[:before(p, t)], sr.bucket(sl), sl)
 }
 
 // judgePhases judges what is watched until nothing follows any more: a phase
@@ -198,51 +180,41 @@ func (s *stepper) countWindow(k int) {
 }
 
 func (s *stepper) windowCount(k int, r *rules.Rule, c windowCount) windowCount {
-	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
-	w := sr.bucket(sl)
-	from, to := alignUp(s.st.phases[k].started, w), alignDown(s.windowEnd(k), w)
-	if c.result == windowUnmarked && sr.settled >= from {
-		c.mark, c.result = int32(s.st.countBefore(s.lay, r.Signal, from)), windowOpen
+	sr, sl := &s.st.Signals[r.Signal], &s.lay.Signals[r.Signal]
+	w := sr.Bucket(sl)
+	from, to := series.AlignUp(s.st.phases[k].started, w), series.AlignDown(s.windowEnd(k), w)
+	if c.result == windowUnmarked && sr.Settled >= from {
+		c.mark, c.result = int32(sr.ValuedBefore(sl, from)), windowOpen
 	}
-	if sr.settled < to || c.result != windowOpen && (c.result != windowThin || r.Method != rules.Sequential) {
+	if sr.Settled < to || c.result != windowOpen && (c.result != windowThin || r.Method != rules.Sequential) {
 		return c
 	}
-	seen := s.windowSeen(k, r, c)
-	c.result = windowCovered
-	if len(sr.points) == 0 || sr.points[0].At > seen.to-w { // what was forgotten may lie beyond
-		c.result = windowThin
-	}
-	if seen.points < 1 || !seen.covered(r.Coverage) {
-		c.result = windowThin
-	}
-	if gapsSpeak(r) {
+	seen, own := s.windowSeen(k, r, c), judge.Stretch{From: from, To: to}
+	switch ends := c.result == windowOpen && s.st.EndsSilent(r, &own); {
+	case judge.GapsSpeak(r) && seen.Expected > 0:
 		c.result = windowCovered
-	}
-	if seen.expected < 1 {
+	case ends && (r.Method == rules.Sequential || seen.Covered(r.Coverage)):
+		c.result = windowSilent // what comes later says nothing of it
+	case seen.Expected < 1 || seen.Points < 1 || !seen.Covered(r.Coverage) || s.st.EndsSilent(r, &seen),
+		len(sr.Points) == 0 || sr.Points[0].At > seen.To-w: // what was forgotten may lie beyond
 		c.result = windowThin
+	default:
+		c.result = windowCovered
 	}
 	return c
 }
 
 // windowSeen is how many periods of a phase's window a rollback rule has seen: of one
 // that weighs evidence also of what has settled since, while the phase waits.
-func (s *stepper) windowSeen(k int, r *rules.Rule, c windowCount) stretch {
-	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
-	w := sr.bucket(sl)
+func (s *stepper) windowSeen(k int, r *rules.Rule, c windowCount) judge.Stretch {
+	sr, sl := &s.st.Signals[r.Signal], &s.lay.Signals[r.Signal]
+	w := sr.Bucket(sl)
 	end := s.windowEnd(k)
 	if r.Method == rules.Sequential {
-		end = max(end, min(sr.settled, end+secs(s.plan.Phases[k].Extend)))
+		end = max(end, min(sr.Settled, end+series.Secs(s.plan.Phases[k].Extend)))
 	}
-	from, to := alignUp(s.st.phases[k].started, w), alignDown(end, w)
-	return stretch{from: from, to: to, points: s.st.countBefore(s.lay, r.Signal, to-w+1) - int(c.mark), expected: int((to - from) / w)}
-}
-
-// opinion is a verdict with its grounds.
-type opinion struct {
-	verdict rules.Verdict
-	cause   rules.Cause
-	why     Why
-	root    uint64 // event that it goes back to, by its ordinal; 0 for none
+	from, to := series.AlignUp(s.st.phases[k].started, w), series.AlignDown(end, w)
+	return judge.Stretch{From: from, To: to, Points: sr.ValuedBefore(sl, to-w+1) - int(c.mark), Expected: int((to - from) / w)}
 }
 
 // phaseVerdict puts the rules of a phase together. A known failure outranks
@@ -253,13 +225,13 @@ func (s *stepper) phaseVerdict(k int) opinion {
 	var missing *opinion
 	for i := range ph.success {
 		ss, r := &ph.success[i], &s.plan.Rules[p.Success[i]]
-		byRule := Why{Code: WhyByRule, Rule: r.Name}
+		byRule := fact.Why{Code: fact.WhyByRule, Rule: r.Name}
 		switch {
-		case r.Gate == rules.Advisory:
+		case r.OnlyShown():
 		case ss.verdict == rules.Fail:
 			return opinion{rules.Fail, ss.cause, byRule, ss.event}
 		case ss.ignored:
-		case r.Gate == rules.Veto && ss.verdict != rules.Pass && s.heard(k, i):
+		case r.Gate == rules.Veto && ss.verdict != rules.Pass && !ss.against && (s.st.Heard(r, s.windowEnd(k)) || ss.silent != 0 && s.at >= s.windowEnd(k)+series.Secs(r.Grace)):
 		case ss.verdict == rules.Pass:
 			judged++
 		case missing == nil && s.at >= s.windowEnd(k):
@@ -267,17 +239,17 @@ func (s *stepper) phaseVerdict(k int) opinion {
 		}
 	}
 	if s.at < s.windowEnd(k) {
-		return opinion{rules.Pending, rules.CauseWindow, Why{Code: WhyWatched, Until: when(s.windowEnd(k))}, 0}
+		return opinion{rules.Pending, rules.CauseWindow, fact.Why{Code: fact.WhyWatched, Until: series.When(s.windowEnd(k))}, 0}
 	}
 	if missing == nil {
 		missing = s.unclear(k, &judged)
 	}
 	if missing == nil && judged == 0 {
-		missing = &opinion{rules.Pending, rules.CauseNoData, Why{Code: WhyNothingJudged}, 0}
+		missing = &opinion{rules.Pending, rules.CauseNoData, fact.Why{Code: fact.WhyNothingJudged}, 0}
 	}
 	switch {
-	case missing != nil && s.at >= s.windowEnd(k)+secs(p.Extend):
-		missing.verdict = rules.Unknown
+	case missing != nil && s.at >= s.windowEnd(k)+series.Secs(p.Extend):
+		missing.verdict, missing.why.Verdict = rules.Unknown, rules.Unknown
 		return *missing
 	case missing != nil:
 		return *missing
@@ -287,27 +259,13 @@ func (s *stepper) phaseVerdict(k int) opinion {
 	return opinion{rules.Pass, s.passCause(k), s.passWhy(k), 0}
 }
 
-// heldOpinion is that of a phase, or a run, that nothing keeps from going on but
-// the hold.
-func (st *State) heldOpinion() opinion {
-	return opinion{rules.Pending, st.run.holdCause(), st.run.hold, 0}
-}
-
-// holdCause is what a hold rests on.
-func (r *runState) holdCause() rules.Cause {
-	if r.hold.Code == WhyHeldByRule {
-		return r.hold.Cause
-	}
-	return rules.CauseManual
-}
-
 // passCause is what a phase passes by: by evidence where any of its rules does.
 func (s *stepper) passCause(k int) rules.Cause {
 	p, judged := &s.plan.Phases[k], false
 	for i := range s.st.phases[k].success {
 		ss := &s.st.phases[k].success[i]
 		switch {
-		case s.plan.Rules[p.Success[i]].Gate == rules.Advisory || ss.verdict != rules.Pass:
+		case s.plan.Rules[p.Success[i]].OnlyShown() || ss.verdict != rules.Pass:
 		case ss.cause == rules.CauseEvidence:
 			return rules.CauseEvidence
 		default:
@@ -315,7 +273,7 @@ func (s *stepper) passCause(k int) rules.Cause {
 		}
 	}
 	for _, r := range p.Rollback {
-		if !judged && s.lay.weigh[r] != nil {
+		if !judged && s.lay.Rules[r].Weigh != nil && !s.plan.Rules[r].Shadow {
 			return rules.CauseEvidence
 		}
 	}
@@ -323,26 +281,28 @@ func (s *stepper) passCause(k int) rules.Cause {
 }
 
 // passWhy is the ground of a pass, with the rule whose evidence goes with it.
-func (s *stepper) passWhy(k int) Why {
+func (s *stepper) passWhy(k int) fact.Why {
 	p := &s.plan.Phases[k]
-	why := Why{Code: WhyRulesHold, Of: len(p.Rollback)}
+	why := fact.Why{Code: fact.WhyRulesHold}
 	if i := s.leadingRule(k); i >= 0 {
 		why.Rule = s.plan.Rules[p.Success[i]].Name
 	}
-	for _, r := range p.Rollback {
-		if s.st.rules[r].state == codeClear {
+	var warn []string
+	for _, i := range p.Rollback {
+		r := &s.plan.Rules[i]
+		if r.Shadow {
+			continue
+		}
+		why.Of++
+		switch s.st.rules[i].State {
+		case judge.Clear:
 			why.N++
+		case judge.Warning:
+			warn = append(warn, r.Name)
 		}
 	}
+	why.Warn = strings.Join(warn, " ")
 	return why
-}
-
-// heard reports whether the data of a success rule reach to the end of its
-// phase's window: one that may only veto is not waited for after that.
-func (s *stepper) heard(k, i int) bool {
-	r := &s.plan.Rules[s.plan.Phases[k].Success[i]]
-	sr, sl := &s.st.signals[r.Signal], &s.lay.signals[r.Signal]
-	return sr.settled >= alignDown(s.windowEnd(k), sr.bucket(sl))
 }
 
 // unclear gives the first rollback rule that is not known to have been quiet
@@ -351,40 +311,88 @@ func (s *stepper) unclear(k int, judged *int) *opinion {
 	p, ph := &s.plan.Phases[k], &s.st.phases[k]
 	for i, ri := range p.Rollback {
 		r, rs := &s.plan.Rules[ri], &s.st.rules[ri]
-		covered := ph.rollback[i].result == windowCovered
-		if covered && (rs.state == codeClear || rs.state == codeWarning) {
-			*judged++
+		if r.Shadow {
 			continue
 		}
-		o := s.whyUnclear(k, i)
+		covered := ph.rollback[i].result == windowCovered && (rs.State == judge.Clear || rs.State == judge.Warning)
+		o := s.whyUnclear(k, int(ri), ph.rollback[i])
 		silentSince := s.windowEnd(k)
 		if rs.silent != 0 {
 			silentSince = min(silentSince, rs.silent)
 		}
-		if rs.state != codeBreaching && rs.state != codeHolding && policyFor(r, o.cause) == rules.PolicyIgnore && s.at >= silentSince+secs(r.Grace) {
+		speaks := rs.State == judge.Breaching || rs.State == judge.Holding
+		if !covered && (speaks || !judge.Ignores(r, o.cause, false) || s.at < silentSince+series.Secs(r.Grace)) {
+			return &o
+		}
+		switch {
+		case s.ongoing(int(ri), &o):
+			return &o
+		case covered:
+			*judged++
+		}
+	}
+	return s.stillSpeaks(k)
+}
+
+// stillSpeaks gives the first rollback rule of an earlier phase that is not known to be
+// quiet, where a phase is the last that the run waits for: all are watched to its end.
+func (s *stepper) stillSpeaks(k int) *opinion {
+	for i := range s.st.phases {
+		if i != k && s.st.phases[i].state != rules.Passed {
+			return nil
+		}
+	}
+	for _, i := range s.lay.Roll {
+		r, rs := &s.plan.Rules[i], &s.st.rules[i]
+		if r.Shadow || !rs.active || slices.Contains(s.plan.Phases[k].Rollback, int(i)) {
 			continue
 		}
-		return &o
+		o := s.whyUnclear(k, int(i), windowCount{})
+		if s.ongoing(int(i), &o) || rs.State == judge.Breaching || rs.State == judge.Holding || rs.State == judge.Silent && !judge.Ignores(r, rs.Cause, false) {
+			return &o
+		}
 	}
 	return nil
 }
 
-func (s *stepper) whyUnclear(k, i int) opinion {
-	r := &s.plan.Rules[s.plan.Phases[k].Rollback[i]]
-	rs := &s.st.rules[s.plan.Phases[k].Rollback[i]]
-	o := opinion{verdict: rules.Pending, why: Why{Rule: r.Name}}
+// ongoing reports whether something goes on against the release now, by a rollback rule that
+// only warns, or went on when it fell silent: no pass is given over it. It says so in o. Of
+// one that compares with a threshold there is no more to say than that it breaches.
+func (s *stepper) ongoing(i int, o *opinion) bool {
+	rs := &s.st.rules[i]
+	if rs.State != judge.Silent && rs.State != judge.Warning {
+		return false
+	}
+	w, m, v := new(judge.Watch), rs.Memory, new(judge.Standing)
+	s.st.rollbackWatch(w, i)
+	s.lay.Rules[i].Judge.Stand(&s.st.Scene, w, &m, v)
+	v.State = judge.Warning
+	if span, ok := s.st.Ongoing(w, v); ok {
+		*o = opinion{rules.Pending, rules.CauseEvidence, span.Why(&s.plan.Rules[i]), 0}
+		return true
+	}
+	return rs.State == judge.Silent && v.Breaching()
+}
+
+func (s *stepper) whyUnclear(k, rule int, c windowCount) opinion {
+	r, rs := &s.plan.Rules[rule], &s.st.rules[rule]
+	o := opinion{verdict: rules.Pending, why: fact.Why{Rule: r.Name}}
 	switch {
-	case rs.state == codeHolding:
-		o.cause, o.why.Code = rs.cause, WhyRuleHolds
-	case rs.state == codeBreaching:
-		o.cause, o.why.Code = rules.CauseThreshold, WhyRuleBreaches
-	case rs.state == codeSilent:
-		o.cause, o.why.Code, o.why.Cause = rs.cause, WhyRuleSilent, rs.cause
-	case s.st.phases[k].rollback[i].result == windowThin:
-		seen := s.windowSeen(k, r, s.st.phases[k].rollback[i])
-		o.cause, o.why.Code, o.why.N, o.why.Of = rules.CauseInsufficientSamples, WhyRuleThin, max(seen.points, 0), seen.expected
+	case rs.State == judge.Holding:
+		o.cause, o.why.Code = rs.Cause, fact.WhyRuleHolds
+	case rs.State == judge.Breaching:
+		o.cause, o.why.Code = rules.CauseThreshold, fact.WhyRuleBreaches
+	case rs.Unseen:
+		o.cause, o.why.Code = rules.CauseNoData, rs.ground(s.st.run.state).Code
+	case rs.State == judge.Silent:
+		o.cause, o.why.Code, o.why.Cause = rs.Cause, fact.WhyRuleSilent, rs.Cause
+	case c.result == windowCovered && rs.State == judge.Idle:
+		o.cause, o.why.Code, o.why.Cause = rules.CauseNoData, fact.WhyRuleSilent, rules.CauseNoData
+	case c.result == windowThin || c.result == windowSilent:
+		seen := s.windowSeen(k, r, c)
+		o.cause, o.why = s.st.Thin(r, &seen, c.result == windowSilent)
 	default:
-		o.cause, o.why.Code = rules.CauseStale, WhyRuleUnsettled
+		o.cause, o.why.Code = rules.CauseUnsettled, fact.WhyRuleUnsettled
 	}
 	return o
 }

@@ -4,6 +4,10 @@ import (
 	"math"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/people"
+	"github.com/relgate/relgate/evaluator/series"
+	"github.com/relgate/relgate/evaluator/stored"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -19,75 +23,79 @@ import (
 // ticks out.
 func Quiet(plan *rules.Plan, state *State) time.Time {
 	st := fit(plan, state)
-	if !st.begun {
-		return when(0)
+	if st.judging == 0 {
+		return series.When(0)
 	}
-	if st.at == st.run.begun {
-		return when(st.at) // the tick that began it took commands, and judged nothing
+	if st.At == st.run.begun {
+		return series.When(st.At) // the tick that began it took commands, and judged nothing
 	}
-	lay := st.layoutOf(plan)
+	lay := st.Lay
+	end, horizon := st.ends(plan, lay)
 	next := int64(math.MaxInt64)
-	if !Decided(st.run.state) {
-		next = min(st.nextQuestion(plan, lay), st.nextPhase(plan, lay))
-		for _, i := range lay.roll {
-			if rs := &st.rules[i]; rs.active && rs.state != codeFired {
+	if st.run.judged() {
+		next = st.nextQuestion(plan, lay)
+		if Decided(st.run.state) {
+			next = min(next, horizon+afterlife)
+		} else {
+			next = min(next, st.nextPhase(plan, lay))
+		}
+		for _, i := range lay.Roll {
+			if rs := &st.rules[i]; rs.active && rs.State != judge.Fired {
 				next = min(next, rs.next)
 			}
 		}
 	}
-	for i := range plan.Communications {
-		if st.comms[i] == commWaiting {
-			next = min(next, lay.start+secs(plan.Communications[i].At))
-		}
+	if !people.Nobody(plan) {
+		next = min(next, st.people.Next(plan, st.At, lay.Start, end, Decided(st.run.state), st.phasesForPeople(plan)))
 	}
-	return when(max(min(next, farthest), st.at))
+	return series.When(max(min(next, stored.Farthest), st.At))
 }
 
 // nextQuestion is when Wants may give something.
-func (st *State) nextQuestion(plan *rules.Plan, lay *layout) int64 {
-	if !st.watched(plan, lay, st.at) {
+func (st *State) nextQuestion(plan *rules.Plan, lay *judge.Layout) int64 {
+	if !st.watched(plan, lay, st.At) {
 		return math.MaxInt64
 	}
 	next := int64(math.MaxInt64)
-	for i, need := range st.needs(lay, st.at) {
+	for i, need := range st.needs(lay, st.At) {
 		if need != unneeded {
-			next = min(next, st.signals[i].next)
+			next = min(next, st.Signals[i].Next)
 		}
 	}
 	return next
 }
 
 // nextPhase is when a phase may begin, be asked for, or be decided without news.
-func (st *State) nextPhase(plan *rules.Plan, lay *layout) int64 {
+func (st *State) nextPhase(plan *rules.Plan, lay *judge.Layout) int64 {
 	next := int64(math.MaxInt64)
-	if st.at < lay.start {
-		next = lay.start
+	if st.At < lay.Start {
+		next = lay.Start
 	}
 	for k := range plan.Phases {
 		ph := &st.phases[k]
 		switch ph.state {
 		case rules.Waiting:
-			start := lay.start + secs(plan.Phases[k].Start)
+			start := lay.Start + series.Secs(plan.Phases[k].Start)
 			switch {
-			case !clocked(plan, k):
-			case st.at < start-lead:
+			case !plan.Clocked(k):
+			case st.At < start-lead:
 				next = min(next, start-lead)
-			case st.at < start:
+			case st.At < start:
 				next = min(next, start)
 			default:
-				return st.at // what keeps it may go at any tick
+				return st.At // what keeps it may go at any tick
 			}
 		case rules.Monitoring:
 			end := st.windowEnd(plan, k)
-			if st.at >= end {
-				return st.at
+			if st.At >= end {
+				return st.At
 			}
 			next = min(next, end)
 			for i := range ph.success {
 				next = min(next, ph.success[i].next)
 			}
 		case rules.Passed:
-			if end := st.windowEnd(plan, k); st.at < end {
+			if end := st.windowEnd(plan, k); st.At < end {
 				next = min(next, end)
 			}
 		}

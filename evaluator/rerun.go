@@ -1,12 +1,9 @@
 package evaluator
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"reflect"
-	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -20,18 +17,8 @@ type Rerun struct {
 	State  *State      // nil before the first tick of all
 }
 
-// Difference is a tick that gave other events than it did the first time: other
-// facts. How events are put into words is no part of them.
-type Difference struct {
-	Seq  uint64
-	At   time.Time
-	N    int    // index of the first event that differs among those of the tick
-	Was  []byte // its JSON in the journal; nil when there was none
-	Gave []byte // its JSON now; nil when there is none
-}
-
 // Start takes the state from which the run goes on.
-func (r *Rerun) Start(from Recovery) error {
+func (r *Rerun) Start(from fact.Recovery) error {
 	if from.Digest == "" {
 		return nil // it never ran
 	}
@@ -51,8 +38,9 @@ func (r *Rerun) Start(from Recovery) error {
 }
 
 // Next takes the next tick. The difference is nil when it gives the events that
-// were kept with it, fact for fact.
-func (r *Rerun) Next(k Kept) (*Difference, error) {
+// were kept with it, fact for fact. After one that is Older the run stands where the
+// journal says, not where this program would have led it.
+func (r *Rerun) Next(k fact.Kept) (*fact.Difference, error) {
 	if k.Digest != r.Digest {
 		changed, err := r.Load(k.Digest)
 		if err != nil {
@@ -61,8 +49,16 @@ func (r *Rerun) Next(k Kept) (*Difference, error) {
 		r.Change(changed, k.Digest)
 	}
 	state, events := Step(r.Plan, r.State, k.Tick)
+	d, err := fact.Differs(&k, events)
+	if d != nil && k.Tick.JudgedBy() < Judging {
+		d.Older = true
+		state = follow(r.Plan, r.State, k)
+	}
+	if k.Tick.JudgedBy() < judgingAccuses {
+		state.run.accused = false // it was over then
+	}
 	r.State = state
-	return differs(k, events)
+	return d, err
 }
 
 // Change puts another version of the plan in force.
@@ -73,36 +69,4 @@ func (r *Rerun) Change(plan *rules.Plan, digest string) {
 		r.State = Adopt(r.Plan, plan, r.State)
 	}
 	r.Plan, r.Digest = plan, digest
-}
-
-func differs(k Kept, events []Event) (*Difference, error) {
-	for i := range max(len(events), len(k.Raw)) {
-		var was, gave []byte
-		if i < len(k.Raw) {
-			was = k.Raw[i]
-		}
-		if i < len(events) {
-			var err error
-			if gave, err = json.Marshal(&events[i]); err != nil { // unreachable unless evidence holds a number that is not finite
-				return nil, fmt.Errorf("encoding event %q: %w", events[i].ID, err)
-			}
-		}
-		if !sameFacts(was, gave) {
-			return &Difference{Seq: k.Seq, At: k.Tick.At, N: i, Was: was, Gave: gave}, nil
-		}
-	}
-	return nil, nil
-}
-
-// sameFacts reports whether two events in JSON say the same, however their
-// encoding differs.
-func sameFacts(was, gave []byte) bool {
-	if bytes.Equal(was, gave) {
-		return true
-	}
-	var a, b *Event
-	if json.Unmarshal(was, &a) != nil || json.Unmarshal(gave, &b) != nil {
-		return false
-	}
-	return reflect.DeepEqual(a, b)
 }

@@ -9,22 +9,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
 // keptRun is a run as a journal would keep it: every tick with its events' JSON,
 // and the state after each.
-func keptRun(t *testing.T, plan *rules.Plan) (kept []Kept, states [][]byte) {
+func keptRun(t *testing.T, plan *rules.Plan) (kept []fact.Kept, states [][]byte) {
 	t.Helper()
 	w := newWorld(t, plan)
 	for end := plan.Start.Add(25 * time.Minute); w.now.Before(end); w.now = w.now.Add(plan.Interval) {
-		tick := Tick{At: w.now}
+		tick := fact.Tick{At: w.now, Judging: Judging}
 		for _, q := range Wants(plan, w.state, w.now) {
 			tick.Readings = append(tick.Readings, w.answer(q))
 		}
 		state, events := Step(plan, w.state, tick)
 		w.state = state
-		k := Kept{Seq: uint64(len(kept) + 1), Entry: Entry{Run: plan.Name, Digest: "one", Tick: tick, Events: events}}
+		k := fact.Kept{Seq: uint64(len(kept) + 1), Entry: fact.Entry{Run: plan.Name, Digest: "one", Tick: tick, Events: events}}
 		for i := range events {
 			raw, err := json.Marshal(&events[i])
 			if err != nil {
@@ -51,7 +52,7 @@ func TestRerunGivesTheSameEventsFromAnyStoredState(t *testing.T) {
 	kept, states := keptRun(t, plan)
 	for from := range kept {
 		r := Rerun{Load: loadOnly(plan)}
-		recovery := Recovery{Digest: "one"}
+		recovery := fact.Recovery{Digest: "one"}
 		if from > 0 {
 			recovery.Seq, recovery.Snapshot = uint64(from), states[from-1]
 		}
@@ -73,26 +74,26 @@ func TestRerunNamesTheFirstDifference(t *testing.T) {
 	for len(kept[first].Raw) == 0 {
 		first++
 	}
-	swap := func(from, to string) func(k *Kept) {
-		return func(k *Kept) {
+	swap := func(from, to string) func(k *fact.Kept) {
+		return func(k *fact.Kept) {
 			was := k.Raw[0]
 			if k.Raw[0] = bytes.Replace(was, []byte(from), []byte(to), 1); bytes.Equal(was, k.Raw[0]) {
 				t.Fatalf("there is no %s in %s", from, was)
 			}
 		}
 	}
-	for name, change := range map[string]func(k *Kept){
+	for name, change := range map[string]func(k *fact.Kept){
 		"another state":        swap(`"to":"`, `"to":"x`),
 		"another ground":       swap(`"code":"`, `"code":"x`),
 		"another root":         swap(`"cause":`, `"because":"REL/7","cause":`),
 		"another id":           swap(`"id":"REL/`, `"id":"REL/9`),
-		"no JSON":              func(k *Kept) { k.Raw[0] = k.Raw[0][1:] },
-		"an event too many":    func(k *Kept) { k.Raw = append(k.Raw, []byte("{}")) },
-		"an event too few":     func(k *Kept) { k.Raw = k.Raw[:len(k.Raw)-1] },
-		"nothing in its place": func(k *Kept) { k.Raw[0] = []byte("null") },
+		"no JSON":              func(k *fact.Kept) { k.Raw[0] = k.Raw[0][1:] },
+		"an event too many":    func(k *fact.Kept) { k.Raw = append(k.Raw, []byte("{}")) },
+		"an event too few":     func(k *fact.Kept) { k.Raw = k.Raw[:len(k.Raw)-1] },
+		"nothing in its place": func(k *fact.Kept) { k.Raw[0] = []byte("null") },
 	} {
 		r := Rerun{Load: loadOnly(plan)}
-		if err := r.Start(Recovery{Digest: "one"}); err != nil {
+		if err := r.Start(fact.Recovery{Digest: "one"}); err != nil {
 			t.Fatal(err)
 		}
 		for i, k := range kept[:first+1] {
@@ -115,7 +116,7 @@ func TestRerunComparesFacts(t *testing.T) {
 	plan := smallPlan()
 	kept, _ := keptRun(t, plan)
 	r := Rerun{Load: loadOnly(plan)}
-	if err := r.Start(Recovery{Digest: "one"}); err != nil {
+	if err := r.Start(fact.Recovery{Digest: "one"}); err != nil {
 		t.Fatal(err)
 	}
 	evidence := 0
@@ -149,13 +150,13 @@ func TestRerunSaysWhatItCannotRead(t *testing.T) {
 	plan := smallPlan()
 	kept, _ := keptRun(t, plan)
 	r := Rerun{Load: loadOnly(plan)}
-	if err := r.Start(Recovery{}); err != nil || r.State != nil {
+	if err := r.Start(fact.Recovery{}); err != nil || r.State != nil {
 		t.Errorf("a run that never was: %v, %v", r.State, err)
 	}
-	if err := r.Start(Recovery{Digest: "gone"}); err == nil {
+	if err := r.Start(fact.Recovery{Digest: "gone"}); err == nil {
 		t.Error("a plan that is gone gives no error")
 	}
-	if err := r.Start(Recovery{Digest: "one", Seq: 7, Snapshot: []byte("soup")}); err == nil || !strings.Contains(err.Error(), "sequence 7") {
+	if err := r.Start(fact.Recovery{Digest: "one", Seq: 7, Snapshot: []byte("soup")}); err == nil || !strings.Contains(err.Error(), "sequence 7") {
 		t.Errorf("a broken state: %v, want an error that names its sequence", err)
 	}
 	gone := kept[0]

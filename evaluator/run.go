@@ -1,28 +1,30 @@
 package evaluator
 
 import (
+	"cmp"
 	"math"
-	"slices"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
 // rollbackAll rolls the run back if a rule has fired.
 func (s *stepper) rollbackAll() {
-	if f := s.st.fired; f != nil && !s.settledRun() {
-		s.rollBack(opinion{rules.Rollback, f.Cause, Why{Code: WhyRuleFired, Rule: f.Subject}, f.N}, f.Phase, f.Notify)
+	if f := s.st.fired; f != nil && s.st.run.judged() {
+		s.rollBack(opinion{rules.Rollback, f.Cause, fact.Why{Code: fact.WhyRuleFired, Rule: f.Subject}, f.N}, f.Phase, f.Notify)
 	}
 }
 
 // rollBack rolls the run back: first the run, then its phases. It goes back to
 // the event that is State.fired.
 func (s *stepper) rollBack(o opinion, phase string, notify []string) {
-	s.end(rules.RolledBack, o, Event{Phase: phase, Notify: notify})
+	s.end(rules.RolledBack, o, fact.Event{Phase: phase, Notify: notify})
 }
 
 // end brings an undecided run to an end: first the run, then what its phases and
 // their gates say.
-func (s *stepper) end(to rules.State, o opinion, e Event) {
+func (s *stepper) end(to rules.State, o opinion, e fact.Event) {
 	s.setRun(to, o, e)
 	for k := range s.st.phases {
 		ph := &s.st.phases[k]
@@ -36,23 +38,16 @@ func (s *stepper) end(to rules.State, o opinion, e Event) {
 
 // setRun moves the run. The event is made only if the state that people see
 // changes.
-func (s *stepper) setRun(to rules.State, o opinion, e Event) {
+func (s *stepper) setRun(to rules.State, o opinion, e fact.Event) {
 	run := &s.st.run
 	from := run.shown()
 	run.state, run.verdict, run.cause, run.why = to, o.verdict, o.cause, o.why
+	run.accused = to == rules.Failed && s.accused()
 	if run.shown() == from {
 		return
 	}
-	e.Kind, e.Subject, e.From, e.To, e.Cause, e.Why = RunEvent, s.plan.Name, from.String(), run.shown().String(), o.cause, o.why
+	e.Kind, e.Subject, e.From, e.To, e.Cause, e.Why = fact.RunEvent, s.plan.Name, from.String(), run.shown().String(), o.cause, o.why
 	s.emit(e, o.root)
-}
-
-// shown is the state with the hold in it.
-func (r *runState) shown() rules.State {
-	if r.held && (r.state == rules.Waiting || r.state == rules.Monitoring) {
-		return rules.Held
-	}
-	return r.state
 }
 
 // judgeRun puts the phases together.
@@ -61,7 +56,7 @@ func (s *stepper) judgeRun() {
 		return
 	}
 	state, o := s.runOpinion()
-	var e Event
+	var e fact.Event
 	if state == rules.Passed {
 		e.Totals = s.totals()
 	}
@@ -99,11 +94,11 @@ func (s *stepper) tallyPhases() tallied {
 
 func (s *stepper) runOpinion() (rules.State, opinion) {
 	t, n, run := s.tallyPhases(), len(s.st.phases), &s.st.run
-	pending := func(w Why) opinion { return opinion{rules.Pending, rules.CauseWindow, w, 0} }
+	pending := func(w fact.Why) opinion { return opinion{rules.Pending, rules.CauseWindow, w, 0} }
 	switch {
 	case t.failed >= 0:
 		ph := &s.st.phases[t.failed]
-		o := opinion{rules.Fail, ph.cause, Why{Code: WhyPhaseFailed, Phase: s.plan.Phases[t.failed].Name}, ph.root}
+		o := opinion{rules.Fail, ph.cause, fact.Why{Code: fact.WhyPhaseFailed, Phase: s.plan.Phases[t.failed].Name}, ph.root}
 		if t.open == 0 {
 			return rules.Failed, o
 		}
@@ -111,21 +106,22 @@ func (s *stepper) runOpinion() (rules.State, opinion) {
 	case t.passed == n && run.held:
 		return rules.Monitoring, s.st.heldOpinion()
 	case t.passed == n && s.at >= t.last:
-		return rules.Passed, opinion{rules.Pass, s.st.passedCause(), Why{Code: WhyAllPassed, Of: n}, 0}
+		return rules.Passed, opinion{rules.Pass, s.st.passedCause(), fact.Why{Code: fact.WhyAllPassed, Of: n}, 0}
 	case t.passed == n:
-		return rules.Monitoring, pending(Why{Code: WhyWatchedOn, Of: n, Until: when(t.last)})
+		return rules.Monitoring, pending(fact.Why{Code: fact.WhyWatchedOn, Of: n, Until: series.When(t.last)})
 	case t.unknown >= 0:
 		c := s.st.phases[t.unknown].cause
-		return rules.Monitoring, opinion{rules.Unknown, c, Why{Code: WhyPhaseUnknown, Phase: s.plan.Phases[t.unknown].Name, Cause: c}, 0}
-	case t.begun == 0 && s.at < s.lay.start:
-		return rules.Waiting, pending(Why{Code: WhyNotBegun, Until: when(s.lay.start)})
+		return rules.Monitoring, opinion{rules.Unknown, c, fact.Why{Code: fact.WhyPhaseUnknown, Phase: s.plan.Phases[t.unknown].Name, Cause: c}, 0}
+	case t.begun == 0 && s.at < s.lay.Start:
+		return rules.Waiting, pending(fact.Why{Code: fact.WhyNotBegun, Until: series.When(s.lay.Start)})
 	case run.held:
 		return rules.Monitoring, s.st.heldOpinion()
 	case t.begun == 0:
-		return rules.Monitoring, pending(Why{Code: WhyNoPhase})
+		why := cmp.Or(s.st.keeps(s.plan, 0), &fact.Why{Code: fact.WhyNoPhase})
+		return rules.Monitoring, opinion{rules.Pending, cmp.Or(why.Cause, rules.CauseWindow), *why, 0}
 	}
 	k := s.st.current()
-	return rules.Monitoring, pending(Why{Code: WhyUnderWay, N: t.passed, Of: n, Phase: s.plan.Phases[k].Name, State: s.st.phases[k].state.String()})
+	return rules.Monitoring, pending(fact.Why{Code: fact.WhyUnderWay, N: t.passed, Of: n, Phase: s.plan.Phases[k].Name, State: s.st.phases[k].state.String()})
 }
 
 // passedCause is that of a run whose phases have all passed: evidence where any
@@ -137,34 +133,4 @@ func (st *State) passedCause() rules.Cause {
 		}
 	}
 	return rules.CauseThreshold
-}
-
-// communications that come more than this late are not sent any more.
-const latest = 60 * 60
-
-// communicate makes messages due on the plan's clock.
-func (s *stepper) communicate() {
-	owned := false
-	for i := range s.plan.Communications {
-		c := &s.plan.Communications[i]
-		due := s.lay.start + secs(c.At)
-		if s.st.comms[i] != commWaiting || s.at < due {
-			continue
-		}
-		if !owned {
-			s.st.comms, owned = slices.Clone(s.st.comms), true
-		}
-		to, why := commDue, Why{Code: WhyMessageDue}
-		switch v := s.st.run.verdict; {
-		case v == rules.Rollback || v == rules.Fail:
-			to, why = commSkipped, Why{Code: WhyMessageSkipped, Verdict: v}
-		case s.at > due+latest:
-			to, why = commSkipped, Why{Code: WhyMessageTooLate, Since: when(due)}
-		}
-		s.st.comms[i] = to
-		s.emit(Event{
-			Kind: CommunicationEvent, Subject: c.Name, From: commNames[commWaiting], To: commNames[to],
-			Why: why, Notify: c.Notify,
-		}, 0)
-	}
 }

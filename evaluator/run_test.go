@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -34,11 +36,11 @@ func (w *world) never(line string) {
 	}
 }
 
-func (w *world) command(c Command) string {
+func (w *world) command(c fact.Command) string {
 	w.t.Helper()
 	c.By, c.Why = "ann", "drill"
 	for _, e := range w.tick(c) {
-		if e.Kind == CommandEvent {
+		if e.Kind == fact.CommandEvent {
 			if e.To == "refused" {
 				e.Why.Text = ""
 				return factsOf(e.Why, nil)
@@ -82,7 +84,7 @@ func TestRuns(t *testing.T) {
 		{name: "a trailing share fires by itself", value: bad(1, 5, 99), want: []string{"rule crashy: clear => fired (threshold) measured 0.02", "/"}},
 		{name: "silence is pending, then unknown, never a pass",
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 || minuteOf(at) < 5 },
-			want:  []string{"rule high: clear => silent (no_data)", "02:25:00 verdict ten: pending => unknown (insufficient_samples)"}, never: []string{"phase ten: monitoring => passed", "phase all: waiting => monitoring"}},
+			want:  []string{"rule high: clear => silent (no_data)", "02:25:00 verdict ten: pending => unknown (no_data)"}, never: []string{"phase ten: monitoring => passed", "phase all: waiting => monitoring"}},
 		{name: "an outage is asked again and passes",
 			bend: func(w *world, rd *rules.Reading) bool {
 				if m := minuteOf(w.now.Unix()); m >= 8 && m < 19 {
@@ -91,9 +93,9 @@ func TestRuns(t *testing.T) {
 				return true
 			},
 			want: []string{"signal errors: ok => unavailable (source_error) signal_fault \"500\"", "silent", "signal errors: unavailable => ok", "phase ten: monitoring => passed", "run REL: monitoring => passed"}},
-		{name: "a breach inside an outage is found", value: bad(0, 3, 13),
+		{name: "a breach that began in an outage and lasts is found", value: bad(0, 3, 20),
 			bend: func(w *world, rd *rules.Reading) bool { m := minuteOf(w.now.Unix()); return m < 3 || m >= 16 },
-			want: []string{"02:16:00 rule high: silent => fired (threshold) measured 0.05 10/10 10000"}},
+			want: []string{"02:16:00 rule high: silent => fired (threshold) measured 0.05 13/13 13000"}},
 		{name: "a peak that is corrected away never was",
 			bend: func(w *world, rd *rules.Reading) bool {
 				for i := range rd.Points {
@@ -110,7 +112,7 @@ func TestRuns(t *testing.T) {
 		{name: "no data by policy fails the phase",
 			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData, p.Rules[0].Grace = rules.PolicyFail, 2*time.Minute },
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
-			want:  []string{"rule few: pending => fail (no_data) policy rule=few cause=no_data policy=fail until=02:08:30 since=02:06:30", "phase ten: monitoring => failed (no_data)"}},
+			want:  []string{"rule few: pending => fail (no_data) policy rule=few cause=no_data policy=fail until=02:05:00 since=02:00:00", "phase ten: monitoring => failed (no_data)"}},
 		{name: "no data by policy rolls back, for a success rule too",
 			plan:  func(p *rules.Plan) { p.Rules[0].OnNoData = rules.PolicyRollback },
 			value: func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 },
@@ -158,8 +160,8 @@ func TestRuns(t *testing.T) {
 			bend: func(w *world, rd *rules.Reading) bool {
 				if rd.Signal == 0 && minuteOf(w.now.Unix()) >= 3 {
 					rd.Width, rd.Points = 600, nil
-					rd.SettledUntil = alignDown(rd.SettledUntil, 600)
-					for at := alignDown(rd.From, 600); at < rd.To; at += 600 {
+					rd.SettledUntil = series.AlignDown(rd.SettledUntil, 600)
+					for at := series.AlignDown(rd.From, 600); at < rd.To; at += 600 {
 						rd.Points = append(rd.Points, rules.Point{At: at, Value: 1, Samples: 1000})
 					}
 				}
@@ -194,40 +196,40 @@ func TestCommands(t *testing.T) {
 		w := newWorld(t, smallPlan())
 		w.run(T.Add(2 * time.Minute))
 		for _, tt := range []struct {
-			c    Command
+			c    fact.Command
 			want string
 		}{
-			{Command{Kind: "dance"}, "unknown_command"},
-			{Command{Kind: StartPhase, Phase: "ten"}, "phase_is phase=ten state=monitoring"},
-			{Command{Kind: StartPhase, Phase: "none"}, "no_such_phase phase=none"},
-			{Command{Kind: Resume}, "not_held"},
-			{Command{Kind: RollbackDone}, "not_rolled_back"},
-			{Command{Kind: Override, Phase: "ten", Verdict: rules.Rollback}, "pass_or_fail verdict=rollback"},
-			{Command{Kind: Override, Phase: "none", Verdict: rules.Pass}, "no_such_phase phase=none"},
-			{Command{ID: "1", Kind: Hold}, "applied"},
-			{Command{ID: "1", Kind: Hold}, "silence"},
-			{Command{ID: "2", Kind: Hold}, "held_already"},
-			{Command{ID: "1", Kind: Hold, Principal: "other"}, "held_already"}, // no answer for another token's command
-			{Command{Kind: StartPhase}, "run_held"},
-			{Command{Kind: Resume}, "applied"},
-			{Command{Kind: StartPhase}, "phase_watched phase=ten until=02:15:00"},
-			{Command{Kind: Override, Phase: "ten", Verdict: rules.Pass}, "applied"},
-			{Command{Kind: StartPhase}, "applied"},
-			{Command{Kind: StartPhase}, "no_phase_waits"},
-			{Command{Kind: Override, Verdict: rules.Fail}, "applied"},
-			{Command{Kind: Override, Phase: "all", Verdict: rules.Fail}, "phase_is phase=all state=failed"},
-			{Command{ID: "3", Kind: Override, Phase: "all", Verdict: rules.Pass}, "applied"},
-			{Command{ID: "3", Kind: Override, Phase: "all", Verdict: rules.Fail}, "applied"}, // the id of another command hides none
-			{Command{ID: "3", Kind: Override, Phase: "all", Verdict: rules.Fail}, "silence"},
-			{Command{ID: "4", Kind: Override, Phase: "all", Verdict: rules.Pass}, "applied"},
-			{Command{ID: "1", Kind: Abort}, "applied"},
-			{Command{Kind: Abort}, "run_is state=rolled_back"},
-			{Command{Kind: Hold}, "run_is state=rolled_back"},
-			{Command{Kind: StartPhase}, "no_phase_waits"},
-			{Command{Kind: Override, Phase: "ten", Verdict: rules.Pass}, "override_run"},
-			{Command{Kind: Override, Verdict: rules.Fail}, "only_pass"},
-			{Command{Kind: RollbackDone}, "applied"},
-			{Command{Kind: Abort}, "run_done"},
+			{fact.Command{Kind: "dance"}, "unknown_command"},
+			{fact.Command{Kind: fact.StartPhase, Phase: "ten"}, "phase_is phase=ten state=monitoring"},
+			{fact.Command{Kind: fact.StartPhase, Phase: "none"}, "no_such_phase phase=none"},
+			{fact.Command{Kind: fact.Resume}, "not_held"},
+			{fact.Command{Kind: fact.RollbackDone}, "not_rolled_back"},
+			{fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Rollback}, "pass_or_fail verdict=rollback"},
+			{fact.Command{Kind: fact.Override, Phase: "none", Verdict: rules.Pass}, "no_such_phase phase=none"},
+			{fact.Command{ID: "1", Kind: fact.Hold}, "applied"},
+			{fact.Command{ID: "1", Kind: fact.Hold}, "silence"},
+			{fact.Command{ID: "2", Kind: fact.Hold}, "held_already"},
+			{fact.Command{ID: "1", Kind: fact.Hold, Principal: "other"}, "held_already"}, // no answer for another token's command
+			{fact.Command{Kind: fact.StartPhase}, "run_held"},
+			{fact.Command{Kind: fact.Resume}, "applied"},
+			{fact.Command{Kind: fact.StartPhase}, "phase_watched phase=ten until=02:15:00"},
+			{fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Pass}, "applied"},
+			{fact.Command{Kind: fact.StartPhase}, "applied"},
+			{fact.Command{Kind: fact.StartPhase}, "no_phase_waits"},
+			{fact.Command{Kind: fact.Override, Verdict: rules.Fail}, "applied"},
+			{fact.Command{Kind: fact.Override, Phase: "all", Verdict: rules.Fail}, "phase_is phase=all state=failed"},
+			{fact.Command{ID: "3", Kind: fact.Override, Phase: "all", Verdict: rules.Pass}, "applied"},
+			{fact.Command{ID: "3", Kind: fact.Override, Phase: "all", Verdict: rules.Fail}, "applied"}, // the id of another command hides none
+			{fact.Command{ID: "3", Kind: fact.Override, Phase: "all", Verdict: rules.Fail}, "silence"},
+			{fact.Command{ID: "4", Kind: fact.Override, Phase: "all", Verdict: rules.Pass}, "applied"},
+			{fact.Command{ID: "1", Kind: fact.Abort}, "applied"},
+			{fact.Command{Kind: fact.Abort}, "run_is state=rolled_back"},
+			{fact.Command{Kind: fact.Hold}, "run_is state=rolled_back"},
+			{fact.Command{Kind: fact.StartPhase}, "no_phase_waits"},
+			{fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Pass}, "override_run"},
+			{fact.Command{Kind: fact.Override, Verdict: rules.Fail}, "only_pass"},
+			{fact.Command{Kind: fact.RollbackDone}, "applied"},
+			{fact.Command{Kind: fact.Abort}, "run_done"},
 		} {
 			if got := w.command(tt.c); got != tt.want {
 				t.Errorf("%+v: got %q, want %q", tt.c, got, tt.want)
@@ -241,21 +243,21 @@ func TestCommands(t *testing.T) {
 		if got := Wants(w.plan, w.state, w.now); got != nil {
 			t.Errorf("a run that is over asks %v", got)
 		}
-		_, events := Step(w.plan, w.state, Tick{At: w.now, Commands: []Command{{Kind: Hold, Why: "x"}, {Kind: Hold, By: "x"}}})
-		if len(events) != 2 || events[0].Why.Code != WhyNoAuthor || events[1].Why.Code != WhyNoReason {
+		_, events := Step(w.plan, w.state, fact.Tick{At: w.now, Commands: []fact.Command{{Kind: fact.Hold, Why: "x"}, {Kind: fact.Hold, By: "x"}}})
+		if len(events) != 2 || events[0].Why.Code != fact.WhyNoAuthor || events[1].Why.Code != fact.WhyNoReason {
 			t.Errorf("nameless commands: %v", events)
 		}
 	})
 	t.Run("hold keeps from passing and starting, not from firing", func(t *testing.T) {
 		w := newWorld(t, smallPlan())
 		w.run(T.Add(3 * time.Minute))
-		w.command(Command{Kind: Hold})
+		w.command(fact.Command{Kind: fact.Hold})
 		w.run(T.Add(40 * time.Minute))
 		w.never("=> passed")
-		if v := Look(w.plan, w.state); v.State != rules.Held || v.Phases[0].Verdict != rules.Pending || v.Phases[0].Cause != rules.CauseManual || v.Phases[0].Why.Code != WhyHeld {
+		if v := Look(w.plan, w.state); v.State != rules.Held || v.Phases[0].Verdict != rules.Pending || v.Phases[0].Cause != rules.CauseManual || v.Phases[0].Why.Code != fact.WhyHeld {
 			t.Errorf("held: %v, phase %v %v %+v", v.State, v.Phases[0].Verdict, v.Phases[0].Cause, v.Phases[0].Why)
 		}
-		w.command(Command{Kind: Resume})
+		w.command(fact.Command{Kind: fact.Resume})
 		w.run(T.Add(43 * time.Minute))
 		w.want("run REL: monitoring => held (manual)", "run REL: held => monitoring", "02:40:00 phase ten: monitoring => passed", "02:40:00 phase all: waiting => monitoring")
 	})
@@ -267,7 +269,7 @@ func TestCommands(t *testing.T) {
 		if v := Look(p, w.state).Phases[1]; v.State != rules.Waiting || v.Cause != rules.CauseApproval || v.Verdict != rules.Pending {
 			t.Errorf("before: %v %v %v", v.State, v.Cause, v.Verdict)
 		}
-		w.command(Command{Kind: StartPhase, Phase: "all"})
+		w.command(fact.Command{Kind: fact.StartPhase, Phase: "all"})
 		w.run(T.Add(70 * time.Minute))
 		w.want("02:30:00 command start:  => applied", "02:30:00 phase all: waiting => monitoring", "03:02:00 run REL: monitoring => passed")
 	})
@@ -280,13 +282,13 @@ func TestCommands(t *testing.T) {
 			return healthy(s, at)
 		}
 		w.run(T.Add(14 * time.Minute))
-		w.command(Command{Kind: Override, Verdict: rules.Pass})
+		w.command(fact.Command{Kind: fact.Override, Verdict: rules.Pass})
 		w.run(T.Add(16 * time.Minute))
 		w.want("rule high: breaching => fired", "run REL: monitoring => rolled_back", "rule high: fired => idle (manual)", "run REL: rolled_back => monitoring", "phase ten: rolled_back => monitoring", "verdict ten: rollback => pending", "phase all: rolled_back => waiting", "rule high: idle => breaching")
 		if v := Look(w.plan, w.state); v.Fired != nil || v.Over {
 			t.Errorf("still fired: %v", v.Fired)
 		}
-		w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Pass})
+		w.command(fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Pass})
 		w.run(T.Add(70 * time.Minute))
 		w.want("command override:  => applied", "phase ten: monitoring => passed (manual) overridden phase=ten verdict=pass", "verdict ten: pending => pass", "run REL: monitoring => passed")
 	})
@@ -299,7 +301,7 @@ func TestCommands(t *testing.T) {
 			t.Errorf("failed: over %v, verdict %v", v.Over, v.Verdict)
 		}
 		w.value = healthy
-		w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Pass})
+		w.command(fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Pass})
 		w.run(T.Add(70 * time.Minute))
 		w.want("run REL: failed => monitoring (manual)", "phase all: waiting => monitoring", "run REL: monitoring => passed")
 	})
@@ -314,7 +316,7 @@ func TestAPolicyActsOnce(t *testing.T) {
 	for _, minutes := range []int{10, 14} {
 		w.run(T.Add(time.Duration(minutes) * time.Minute))
 		got := factsOf(Look(w.plan, w.state).Phases[0].Success[0].Why, nil)
-		if want := "policy rule=few cause=no_data policy=fail until=02:08:30 since=02:06:30"; got != want {
+		if want := "policy rule=few cause=no_data policy=fail until=02:05:00 since=02:00:00"; got != want {
 			t.Errorf("after %d minutes: got %s, want %s", minutes, got, want)
 		}
 	}
@@ -323,14 +325,14 @@ func TestAPolicyActsOnce(t *testing.T) {
 // A run that is held when its last window ends has passed when it is resumed.
 func TestAHeldRunPassesWhenItIsResumed(t *testing.T) {
 	w := after(t, 30, nil)
-	w.command(Command{Kind: Override, Phase: "all", Verdict: rules.Pass})
+	w.command(fact.Command{Kind: fact.Override, Phase: "all", Verdict: rules.Pass})
 	w.now = w.now.Add(w.plan.Interval)
-	w.command(Command{Kind: Hold})
+	w.command(fact.Command{Kind: fact.Hold})
 	w.run(T.Add(70 * time.Minute))
-	if v := Look(w.plan, w.state); v.State != rules.Held || v.Verdict != rules.Pending || v.Why.Code != WhyHeld || v.Over {
+	if v := Look(w.plan, w.state); v.State != rules.Held || v.Verdict != rules.Pending || v.Why.Code != fact.WhyHeld || v.Over {
 		t.Fatalf("the held run is %v %v, %v, over %v", v.State, v.Verdict, v.Why.Code, v.Over)
 	}
-	w.command(Command{Kind: Resume})
+	w.command(fact.Command{Kind: fact.Resume})
 	if v := Look(w.plan, w.state); v.State != rules.Passed || v.Verdict != rules.Pass || !v.Over {
 		t.Errorf("the resumed run is %v %v, over %v:\n%s", v.State, v.Verdict, v.Over, w.lines())
 	}
@@ -342,10 +344,10 @@ func TestACommandSaysWhichPhaseItMeans(t *testing.T) {
 	w := newWorld(t, smallPlan())
 	w.plan.Phases[1].Advance = rules.Signalled
 	w.run(T.Add(18 * time.Minute))
-	w.command(Command{Kind: StartPhase})
-	w.command(Command{Kind: Override, Verdict: rules.Fail})
-	w.command(Command{Kind: Abort})
-	w.command(Command{Kind: Override, Verdict: rules.Pass})
+	w.command(fact.Command{Kind: fact.StartPhase})
+	w.command(fact.Command{Kind: fact.Override, Verdict: rules.Fail})
+	w.command(fact.Command{Kind: fact.Abort})
+	w.command(fact.Command{Kind: fact.Override, Verdict: rules.Pass})
 	w.want("command start:  => applied (manual) commanded phase=all", "command override:  => applied (manual) commanded phase=all verdict=fail",
 		"command abort:  => applied (manual) commanded \"drill\"", "command override:  => applied (manual) commanded verdict=pass \"drill\"")
 }
@@ -353,8 +355,8 @@ func TestACommandSaysWhichPhaseItMeans(t *testing.T) {
 // A phase that has not begun says what a start would be refused for.
 func TestAPhaseSaysWhatKeepsItFromStarting(t *testing.T) {
 	silent := func(s int, at int64) (float64, float64, bool) { return 1, 1000, s == 1 || minuteOf(at) < 5 }
-	hold := func(w *world) { w.command(Command{Kind: Hold}) }
-	fail := func(w *world) { w.command(Command{Kind: Override, Phase: "ten", Verdict: rules.Fail}) }
+	hold := func(w *world) { w.command(fact.Command{Kind: fact.Hold}) }
+	fail := func(w *world) { w.command(fact.Command{Kind: fact.Override, Phase: "ten", Verdict: rules.Fail}) }
 	for _, tt := range []struct {
 		name    string
 		advance rules.Advance
@@ -389,7 +391,7 @@ func TestAPhaseSaysWhatKeepsItFromStarting(t *testing.T) {
 				t.Errorf("got %s, want %s", facts, tt.want)
 			}
 			refused := ""
-			if refused = w.command(Command{Kind: StartPhase, Phase: "all"}); tt.advance == rules.Signalled && tt.want != "awaits_command" && refused != tt.want {
+			if refused = w.command(fact.Command{Kind: fact.StartPhase, Phase: "all"}); tt.advance == rules.Signalled && tt.want != "awaits_command" && refused != tt.want {
 				t.Errorf("it says %s, a start is refused with %s", tt.want, refused)
 			}
 		})

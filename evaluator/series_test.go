@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -13,8 +14,8 @@ import (
 // keep: none sees what another has learned.
 func TestBranchesDoNotMeet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		first := rapid.IntRange(1, 2*manyPoints).Draw(t, "points")
-		states := []series{{points: everyMinute(0, first, 1)}}
+		first := rapid.IntRange(1, 2*series.ManyPoints).Draw(t, "points")
+		states := []series.Series{{Points: everyMinute(0, first, 1)}}
 		known := [][]rules.Point{everyMinute(0, first, 1)}
 		for n := range rapid.IntRange(1, 200).Draw(t, "steps") {
 			i := max(0, len(states)-1-rapid.SampledFrom([]int{0, 0, 0, 0, 1, 5}).Draw(t, "back"))
@@ -27,15 +28,15 @@ func TestBranchesDoNotMeet(t *testing.T) {
 			for k := range fresh[:len(want)-from] {
 				fresh[k].Value *= value
 			}
-			s.points, s.room = s.extend(s.points[cut:], fresh)
-			states, known = append(states, s), append(known, join(want[cut:], fresh))
-			if len(s.points) <= 3 {
+			s.Points, s.Room = s.Extend(s.Points[cut:], fresh)
+			states, known = append(states, s), append(known, series.Join(want[cut:], fresh))
+			if len(s.Points) <= 3 {
 				break
 			}
 		}
 		for i := range states {
-			if !slices.Equal(states[i].points, known[i]) {
-				t.Fatalf("state %d: got %v, want %v", i, states[i].points, known[i])
+			if !slices.Equal(states[i].Points, known[i]) {
+				t.Fatalf("state %d: got %v, want %v", i, states[i].Points, known[i])
 			}
 		}
 	})

@@ -3,47 +3,47 @@ package evaluator_test
 import (
 	"testing"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 func TestSeverityAndOrdersFollowFromWhatAnEventLeadsTo(t *testing.T) {
 	for _, tt := range []struct {
-		kind              evaluator.EventKind
+		kind              fact.EventKind
 		subject, from, to string
-		severity          evaluator.Severity
+		severity          fact.Severity
 		order             bool
 	}{
-		{evaluator.RunEvent, "shop", "monitoring", "rolled_back", evaluator.Critical, true},
-		{evaluator.RunEvent, "shop", "held", "rolled_back", evaluator.Critical, true},
-		{evaluator.RunEvent, "shop", "monitoring", "held", evaluator.Warning, true},
-		{evaluator.RunEvent, "shop", "held", "monitoring", evaluator.Info, true},
-		{evaluator.RunEvent, "shop", "monitoring", "failed", evaluator.Critical, false},
-		{evaluator.RunEvent, "shop", "monitoring", "superseded", evaluator.Warning, false},
-		{evaluator.RunEvent, "shop", "monitoring", "passed", evaluator.Info, false},
-		{evaluator.PhaseEvent, "ten", "monitoring", "rolled_back", evaluator.Critical, false},
-		{evaluator.PhaseEvent, "ten", "monitoring", "failed", evaluator.Warning, false},
-		{evaluator.PhaseEvent, "ten", "waiting", "monitoring", evaluator.Info, false},
-		{evaluator.VerdictEvent, "ten", "wait", "rollback", evaluator.Critical, false},
-		{evaluator.VerdictEvent, "ten", "pass", "unknown", evaluator.Warning, false},
-		{evaluator.VerdictEvent, "ten", "wait", "fail", evaluator.Warning, false},
-		{evaluator.VerdictEvent, "ten", "wait", "pass", evaluator.Info, false},
-		{evaluator.RuleEvent, "errors", "breaching", "fired", evaluator.Critical, true},
-		{evaluator.RuleEvent, "errors", "clear", "breaching", evaluator.Warning, false},
-		{evaluator.RuleEvent, "errors", "clear", "holding", evaluator.Warning, false},
-		{evaluator.RuleEvent, "errors", "clear", "silent", evaluator.Warning, false},
-		{evaluator.RuleEvent, "errors", "silent", "clear", evaluator.Info, false},
-		{evaluator.SignalEvent, "5xx", "ok", "no_data", evaluator.Warning, false},
-		{evaluator.SignalEvent, "5xx", "no_data", "ok", evaluator.Info, false},
-		{evaluator.CommunicationEvent, "banner", "waiting", "skipped", evaluator.Warning, false},
-		{evaluator.CommunicationEvent, "banner", "waiting", "due", evaluator.Info, false},
-		{evaluator.CommandEvent, "abort", "", "applied", evaluator.Info, true},
-		{evaluator.CommandEvent, "hold", "", "applied", evaluator.Info, true},
-		{evaluator.CommandEvent, "resume", "", "applied", evaluator.Info, true},
-		{evaluator.CommandEvent, "hold", "", "refused", evaluator.Warning, false},
-		{evaluator.CommandEvent, "override", "", "applied", evaluator.Info, false},
-		{evaluator.PlanEvent, "shop", "", "amended", evaluator.Info, false},
+		{fact.RunEvent, "shop", "monitoring", "rolled_back", fact.Critical, true},
+		{fact.RunEvent, "shop", "held", "rolled_back", fact.Critical, true},
+		{fact.RunEvent, "shop", "monitoring", "held", fact.Warning, true},
+		{fact.RunEvent, "shop", "held", "monitoring", fact.Info, true},
+		{fact.RunEvent, "shop", "monitoring", "failed", fact.Critical, false},
+		{fact.RunEvent, "shop", "monitoring", "superseded", fact.Warning, false},
+		{fact.RunEvent, "shop", "monitoring", "passed", fact.Info, false},
+		{fact.PhaseEvent, "ten", "monitoring", "rolled_back", fact.Critical, false},
+		{fact.PhaseEvent, "ten", "monitoring", "failed", fact.Warning, false},
+		{fact.PhaseEvent, "ten", "waiting", "monitoring", fact.Info, false},
+		{fact.VerdictEvent, "ten", "wait", "rollback", fact.Critical, false},
+		{fact.VerdictEvent, "ten", "pass", "unknown", fact.Warning, false},
+		{fact.VerdictEvent, "ten", "wait", "fail", fact.Warning, false},
+		{fact.VerdictEvent, "ten", "wait", "pass", fact.Info, false},
+		{fact.RuleEvent, "errors", "breaching", "fired", fact.Critical, true},
+		{fact.RuleEvent, "errors", "clear", "breaching", fact.Warning, false},
+		{fact.RuleEvent, "errors", "clear", "holding", fact.Warning, false},
+		{fact.RuleEvent, "errors", "clear", "silent", fact.Warning, false},
+		{fact.RuleEvent, "errors", "silent", "clear", fact.Info, false},
+		{fact.SignalEvent, "5xx", "ok", "no_data", fact.Warning, false},
+		{fact.SignalEvent, "5xx", "no_data", "ok", fact.Info, false},
+		{fact.CommunicationEvent, "banner", "waiting", "skipped", fact.Warning, false},
+		{fact.CommunicationEvent, "banner", "waiting", "due", fact.Info, false},
+		{fact.CommandEvent, "abort", "", "applied", fact.Info, true},
+		{fact.CommandEvent, "hold", "", "applied", fact.Info, true},
+		{fact.CommandEvent, "resume", "", "applied", fact.Info, true},
+		{fact.CommandEvent, "hold", "", "refused", fact.Warning, false},
+		{fact.CommandEvent, "override", "", "applied", fact.Info, false},
+		{fact.PlanEvent, "shop", "", "amended", fact.Info, false},
 	} {
-		e := evaluator.Event{Kind: tt.kind, Subject: tt.subject, From: tt.from, To: tt.to}
+		e := fact.Event{Kind: tt.kind, Subject: tt.subject, From: tt.from, To: tt.to}
 		if got := e.Severity(); got != tt.severity {
 			t.Errorf("%s %s: %s => %s: severity %s, want %s", tt.kind, tt.subject, tt.from, tt.to, got, tt.severity)
 		}
@@ -54,7 +54,7 @@ func TestSeverityAndOrdersFollowFromWhatAnEventLeadsTo(t *testing.T) {
 }
 
 func TestSeveritiesAreOrdered(t *testing.T) {
-	all := evaluator.Severities()
+	all := fact.Severities()
 	for i, s := range all {
 		for k, o := range all {
 			if got, want := s.AtLeast(o), i >= k; got != want {
@@ -62,7 +62,7 @@ func TestSeveritiesAreOrdered(t *testing.T) {
 			}
 		}
 	}
-	if evaluator.Severity("").AtLeast(evaluator.Warning) || !evaluator.Critical.AtLeast("") {
+	if fact.Severity("").AtLeast(fact.Warning) || !fact.Critical.AtLeast("") {
 		t.Error("an empty severity is the least")
 	}
 }

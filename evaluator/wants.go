@@ -4,6 +4,9 @@ import (
 	"math"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -20,29 +23,29 @@ const (
 // Wants lists the questions that are due at a time: which signals are to be asked for
 // which range. It depends on plan and state alone, so that a daemon that
 // was restarted asks what the undisturbed one would have asked.
-func Wants(plan *rules.Plan, state *State, now time.Time) []Want {
+func Wants(plan *rules.Plan, state *State, now time.Time) []fact.Want {
 	st := fit(plan, state)
-	lay := st.layoutOf(plan)
+	lay := st.Lay
 	at := now.Unix()
 	if !st.watched(plan, lay, at) {
 		return nil
 	}
 	needs := st.needs(lay, at)
-	var wants []Want
+	var wants []fact.Want
 	for i := range plan.Signals {
-		if needs[i] == unneeded || at < st.signals[i].next {
+		if needs[i] == unneeded || at < st.Signals[i].Next {
 			continue
 		}
 		if from := st.askFrom(lay, i, needs[i], at); from < at {
-			wants = append(wants, Want{Signal: i, From: from, To: at})
+			wants = append(wants, fact.Want{Signal: i, From: from, To: at})
 		}
 	}
 	return wants
 }
 
 // watched reports whether anything is asked for at all.
-func (s *State) watched(plan *rules.Plan, lay *layout, at int64) bool {
-	if Decided(s.run.state) {
+func (s *State) watched(plan *rules.Plan, lay *judge.Layout, at int64) bool {
+	if !s.run.judged() {
 		return false
 	}
 	_, horizon := s.ends(plan, lay)
@@ -53,73 +56,66 @@ const unneeded = math.MaxInt64
 
 // needs gives for each signal the earliest event time that its rules rest on,
 // unneeded for the signals that nothing judges now.
-func (s *State) needs(lay *layout, at int64) []int64 {
-	plan := lay.plan
+func (s *State) needs(lay *judge.Layout, at int64) []int64 {
+	plan := lay.Plan
 	needs := make([]int64, len(plan.Signals))
 	for i := range needs {
 		needs[i] = unneeded
 	}
-	for _, i := range lay.roll {
+	for _, i := range lay.Roll {
 		if rs := &s.rules[i]; rs.active {
 			needRule(plan, &plan.Rules[i], rs.since, needs)
 		}
 	}
 	for k := range plan.Phases {
 		p, ph := &plan.Phases[k], &s.phases[k]
-		start := lay.start + secs(p.Start)
+		start := lay.Start + series.Secs(p.Start)
 		switch {
 		case ph.state == rules.Monitoring || ph.state == rules.RolledBack && ph.begun:
 			s.needSuccess(plan, k, needs)
-		case ph.state == rules.Waiting && clocked(plan, k) && at >= start-lead && !s.doomed(k):
+		case ph.state == rules.Waiting && plan.Clocked(k) && at >= start-lead && !s.doomed(k):
 			needSoon(plan, p, min(start, at), needs)
 		}
 	}
 	return needs
 }
 
-// needRule needs what a rule judges, what runs beside that, and the percentile
+// needRule needs what a rule judges, what runs beside that, its alarm, and the percentile
 // that people are shown where the share above its threshold is judged.
 func needRule(plan *rules.Plan, r *rules.Rule, from int64, needs []int64) {
 	needs[r.Signal] = min(needs[r.Signal], from)
 	if b := plan.Signals[r.Signal].Baseline; b > 0 && b < len(needs) {
 		needs[b] = min(needs[b], from)
 	}
-	if i := shownQuantile(plan, r); i >= 0 {
+	if r.Alarm >= 0 && r.Alarm < len(needs) {
+		needs[r.Alarm] = min(needs[r.Alarm], from)
+	}
+	if i := judge.ShownQuantile(plan, r); i >= 0 {
 		needs[i] = min(needs[i], from)
 	}
-}
-
-// shownQuantile is the signal of the percentile that a rule judges by the share of
-// samples above its threshold, -1 for other rules.
-func shownQuantile(plan *rules.Plan, r *rules.Rule) int {
-	i := r.ShownSignal
-	if i == r.Signal || i < 0 || i >= len(plan.Signals) || plan.Signals[i].Kind != rules.Percentile {
-		return -1
-	}
-	return i
 }
 
 func (s *State) needSuccess(plan *rules.Plan, k int, needs []int64) {
 	for _, i := range plan.Phases[k].Success {
 		r := &plan.Rules[i]
-		from, _ := s.judgedWindow(plan, k, r)
-		from = min(from, s.phases[k].started)
-		needRule(plan, r, from, needs)
-		if r.Alarm >= 0 && r.Alarm < len(needs) {
-			needs[r.Alarm] = min(needs[r.Alarm], from)
-		}
+		needRule(plan, r, s.successFrom(plan, k, r), needs)
 	}
+}
+
+// successFrom is the earliest event time that a success rule needs in a phase.
+func (s *State) successFrom(plan *rules.Plan, k int, r *rules.Rule) int64 {
+	start := s.phases[k].started
+	if over := series.Secs(r.Over); over > 0 {
+		return min(start, s.windowEnd(plan, k)-over)
+	}
+	return start
 }
 
 // needSoon asks for the signals of a phase that is about to begin.
 func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 	for _, list := range [...][]int{p.Success, p.Rollback} {
 		for _, i := range list {
-			r := &plan.Rules[i]
-			needRule(plan, r, from, needs)
-			if r.Kind == rules.Success && r.Alarm >= 0 && r.Alarm < len(needs) {
-				needs[r.Alarm] = min(needs[r.Alarm], from)
-			}
+			needRule(plan, &plan.Rules[i], from, needs)
 		}
 	}
 }
@@ -128,17 +124,17 @@ func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 // once more as far back as a period may still be corrected, and as far as a
 // rollback rule judges, so that it never fires on a peak that its source has
 // corrected since; and at what is needed if that was never answered.
-func (s *State) askFrom(lay *layout, i int, need, at int64) int64 {
-	sr, sl := &s.signals[i], &lay.signals[i]
-	w := sr.bucket(sl)
-	need = alignDown(need, w)
-	need = min(need, alignDown(at-sl.settle, w)-2*w) // something to see, before the first period ends
-	furthest := at - w*max(longest, int64(sl.keep))
-	need = max(need, alignDown(furthest, w))
-	if sr.from == 0 || sr.settled == 0 || sr.from > need+w {
+func (s *State) askFrom(lay *judge.Layout, i int, need, at int64) int64 {
+	sr, sl := &s.Signals[i], &lay.Signals[i]
+	w := sr.Bucket(sl)
+	need = series.AlignDown(need, w)
+	need = min(need, series.AlignDown(at-sl.Settle, w)-2*w) // something to see, before the first period ends
+	furthest := at - w*max(longest, int64(sl.Keep))
+	need = max(need, series.AlignDown(furthest, w))
+	if sr.From == 0 || sr.Settled == 0 || sr.From > need+w {
 		return max(need, 0)
 	}
-	return max(need, alignDown(sr.settled-sl.settle-sl.judged, w), 0)
+	return max(need, series.AlignDown(sr.Settled-sl.Settle-int64(sl.Judged), w), 0)
 }
 
 // windowStarts is the earliest event time that undecided phases need of each
@@ -154,7 +150,7 @@ func (n windowStarts) of(signal int) int64 {
 
 // windowNeeds looks at the success rules of the phases that are not decided, and
 // at what rules that weigh evidence have not taken in yet.
-func (s *State) windowNeeds(lay *layout) windowStarts {
+func (s *State) windowNeeds(lay *judge.Layout) windowStarts {
 	n := s.evidenceNeeds(lay)
 	for k := range s.phases {
 		ph := &s.phases[k]
@@ -170,7 +166,7 @@ func (s *State) windowNeeds(lay *layout) windowStarts {
 }
 
 func (s *State) noNeeds() windowStarts {
-	n := make(windowStarts, len(s.signals))
+	n := make(windowStarts, len(s.Signals))
 	for i := range n {
 		n[i] = unneeded
 	}
@@ -179,14 +175,14 @@ func (s *State) noNeeds() windowStarts {
 
 // evidenceNeeds is what rollback rules that weigh evidence have not taken in; nil
 // when there are none.
-func (s *State) evidenceNeeds(lay *layout) windowStarts {
-	if len(lay.weighing) == 0 {
+func (s *State) evidenceNeeds(lay *judge.Layout) windowStarts {
+	if len(lay.Weighing) == 0 {
 		return nil
 	}
 	n := s.noNeeds()
-	for _, i := range lay.weighing {
-		if rs := &s.rules[i]; rs.active && rs.state != codeFired {
-			n.weigh(&lay.plan.Signals[lay.plan.Rules[i].Signal], lay.plan.Rules[i].Signal, rs.since, rs.ev, false)
+	for _, i := range lay.Weighing {
+		if rs := &s.rules[i]; rs.active && rs.State != judge.Fired {
+			n.weigh(&lay.Plan.Signals[lay.Plan.Rules[i].Signal], lay.Plan.Rules[i].Signal, rs.since, rs.Ev, false)
 		}
 	}
 	return n
@@ -194,12 +190,12 @@ func (s *State) evidenceNeeds(lay *layout) windowStarts {
 
 // weigh says what a rule that weighs evidence has not taken in. Only where data
 // ripen before they count, for success rules, is what has not ripened needed.
-func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *weighed, ripens bool) {
+func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *judge.Weighed, ripens bool) {
 	from := since
 	if z != nil {
-		from = max(from, z.until)
+		from = max(from, z.Until)
 		if ripens && sig.Maturity > 0 {
-			from = max(since, min(z.until, z.ripe))
+			from = max(since, min(z.Until, z.Ripe))
 		}
 	}
 	n[i] = min(n[i], from)
@@ -209,14 +205,13 @@ func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *weighed, r
 }
 
 // keepSuccess is needSuccess without the periods that were folded.
-func (s *State) keepSuccess(lay *layout, k int, n windowStarts) {
-	plan, ph := lay.plan, &s.phases[k]
+func (s *State) keepSuccess(lay *judge.Layout, k int, n windowStarts) {
+	plan, ph := lay.Plan, &s.phases[k]
 	for i, ri := range plan.Phases[k].Success {
 		r := &plan.Rules[ri]
-		from, _ := s.judgedWindow(plan, k, r)
-		from = min(from, ph.started)
-		if lay.weigh[ri] != nil {
-			n.weigh(&plan.Signals[r.Signal], r.Signal, ph.started, ph.success[i].ev, true)
+		from := s.successFrom(plan, k, r)
+		if lay.Rules[ri].Weigh != nil {
+			n.weigh(&plan.Signals[r.Signal], r.Signal, ph.started, ph.success[i].Ev, true)
 		} else {
 			n[r.Signal] = min(n[r.Signal], from)
 		}

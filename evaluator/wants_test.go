@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -52,9 +54,9 @@ func TestWants(t *testing.T) {
 		w := after(t, 4, nil)
 		at := func(rd rules.Reading) int64 {
 			rd.Points = nil
-			s, _ := w.state.signals[0].merge(&w.plan.Signals[0], &w.state.layoutOf(w.plan).signals[0], &rd, 1000, unneeded)
-			w.state.signals[0].fails = s.fails
-			return s.next - 1000
+			s, _ := w.state.Signals[0].Merge(&w.plan.Signals[0], &judge.NewLayout(w.plan).Signals[0], &rd, 1000, unneeded)
+			w.state.Signals[0].Fails = s.Fails
+			return s.Next - 1000
 		}
 		for _, want := range []int64{30, 60, 120, 240, 300, 300} {
 			if got := at(rules.Reading{Fault: rules.Unavailable}); got != want {
@@ -64,7 +66,7 @@ func TestWants(t *testing.T) {
 		if got := at(rules.Reading{Fault: rules.Throttled, RetryAt: 1900}); got != 900 {
 			t.Errorf("asked to wait 900 s, waits %d", got)
 		}
-		if got := at(rules.Reading{Fault: rules.Throttled, RetryAt: 1 << 60}); got != maxRetryAt {
+		if got := at(rules.Reading{Fault: rules.Throttled, RetryAt: 1 << 60}); got != series.MaxRetryAt {
 			t.Errorf("asked to wait for ever, waits %d", got)
 		}
 		if got := at(rules.Reading{Fault: rules.NoData}); got != 20 { // 1020 less the two minutes is a whole minute
@@ -104,7 +106,7 @@ func TestSeriesForgets(t *testing.T) {
 	w := newWorld(t, onePlan(rules.Rule{For: 10 * time.Minute, Coverage: .8}))
 	w.plan.Signals[0].Keep = 10
 	w.run(T.Add(115 * time.Minute))
-	if n := len(w.state.signals[0].points); n > 10+2*3+1 {
+	if n := len(w.state.Signals[0].Points); n > 10+2*3+1 {
 		t.Errorf("keeps %d points of a rule that judges 10", n)
 	}
 	w.run(T.Add(125 * time.Minute))
@@ -113,9 +115,9 @@ func TestSeriesForgets(t *testing.T) {
 
 func TestMerge(t *testing.T) {
 	sig := &rules.Signal{Kind: rules.Ratio}
-	lay := &signalLayout{period: 60, every: 60, keep: 100}
+	lay := &series.Layout{Period: 60, Every: 60, Keep: 100}
 	pt := func(at int64, v, n float64) rules.Point { return rules.Point{At: at, Value: v, Samples: n} }
-	old := series{points: []rules.Point{pt(600, 1, 10), pt(720, 2, 10)}, settled: 780, from: 600}
+	old := series.Series{Points: []rules.Point{pt(600, 1, 10), pt(720, 2, 10)}, Settled: 780, From: 600}
 	tests := []struct {
 		name    string
 		rd      rules.Reading
@@ -123,8 +125,8 @@ func TestMerge(t *testing.T) {
 		changed int64
 		settled int64
 	}{
-		{"nothing", rules.Reading{Fault: rules.Unavailable, SettledUntil: 900}, old.points, healthOnly, 780},
-		{"the same again", rules.Reading{Points: []rules.Point{pt(720, 2, 10)}, SettledUntil: 700}, old.points, healthOnly, 780},
+		{"nothing", rules.Reading{Fault: rules.Unavailable, SettledUntil: 900}, old.Points, series.HealthOnly, 780},
+		{"the same again", rules.Reading{Points: []rules.Point{pt(720, 2, 10)}, SettledUntil: 700}, old.Points, series.HealthOnly, 780},
 		{"a correction", rules.Reading{Points: []rules.Point{pt(600, 3, 10)}}, []rules.Point{pt(600, 3, 10), pt(720, 2, 10)}, 600, 780},
 		{"a gap is filled, the watermark never passes the tick", rules.Reading{Points: []rules.Point{pt(660, 3, 10)}, SettledUntil: 9999}, []rules.Point{pt(600, 1, 10), pt(660, 3, 10), pt(720, 2, 10)}, 660, 1000},
 		{"earlier ones", rules.Reading{Points: []rules.Point{pt(540, 3, 10)}}, []rules.Point{pt(540, 3, 10), pt(600, 1, 10), pt(720, 2, 10)}, 540, 780},
@@ -133,22 +135,22 @@ func TestMerge(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, changed := old.merge(sig, lay, &tt.rd, 1000, 0)
-			if !reflect.DeepEqual(got.points, tt.want) || changed != tt.changed || got.settled != tt.settled {
-				t.Errorf("got %v changed %d settled %d, want %v %d %d", got.points, changed, got.settled, tt.want, tt.changed, tt.settled)
+			got, changed := old.Merge(sig, lay, &tt.rd, 1000, 0)
+			if !reflect.DeepEqual(got.Points, tt.want) || changed != tt.changed || got.Settled != tt.settled {
+				t.Errorf("got %v changed %d settled %d, want %v %d %d", got.Points, changed, got.Settled, tt.want, tt.changed, tt.settled)
 			}
 		})
 	}
 	// What was read before its period ended is not judged, and goes when it is
 	// not read again.
-	part, _ := old.merge(sig, lay, &rules.Reading{Points: []rules.Point{pt(960, 1, 1)}}, 1000, 0)
-	if got := part.whole(lay, false, 0); len(got) != 2 || part.newest(lay) != 780 {
-		t.Errorf("whole points %v, newest %d", got, part.newest(lay))
+	part, _ := old.Merge(sig, lay, &rules.Reading{Points: []rules.Point{pt(960, 1, 1)}}, 1000, 0)
+	if got := part.Whole(lay, false, 0); len(got) != 2 || part.Newest(lay) != 780 {
+		t.Errorf("whole points %v, newest %d", got, part.Newest(lay))
 	}
-	if got, _ := part.merge(sig, lay, &rules.Reading{}, 2000, 0); len(got.points) != 2 {
-		t.Errorf("a partial bucket that was left out is still there: %v", got.points)
+	if got, _ := part.Merge(sig, lay, &rules.Reading{}, 2000, 0); len(got.Points) != 2 {
+		t.Errorf("a partial bucket that was left out is still there: %v", got.Points)
 	}
-	if got, changed := part.merge(sig, lay, &rules.Reading{Points: []rules.Point{pt(960, 1, 1)}}, 2000, 0); len(got.whole(lay, false, 0)) != 3 || changed != 960 {
+	if got, changed := part.Merge(sig, lay, &rules.Reading{Points: []rules.Point{pt(960, 1, 1)}}, 2000, 0); len(got.Whole(lay, false, 0)) != 3 || changed != 960 {
 		t.Errorf("a bucket that is whole now is not: %v, changed %d", got, changed)
 	}
 }

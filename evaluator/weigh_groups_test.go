@@ -6,13 +6,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
 	"github.com/relgate/relgate/rules"
 )
 
 // The stars of a name, and none of what is no number of stars.
 func TestStarsOf(t *testing.T) {
 	for name, want := range map[string]int{"1": 1, "5": 5, "0": 0, "6": 0, "": 0, "15": 0, "x": 0} {
-		if got := starsOf(name); got != want {
+		if got := judge.StarsOf(name); got != want {
 			t.Errorf("%q: got %d, want %d", name, got, want)
 		}
 	}
@@ -38,7 +40,7 @@ func gapWorld(t *testing.T, p *rules.Plan, n, gap float64) *world {
 
 // endsAs checks a phase's state, and what its first success rule and its rollback
 // rule have weighed.
-func endsAs(t *testing.T, name string, v *Snapshot, state rules.State, is func(success, roll *Evidence) bool) {
+func endsAs(t *testing.T, name string, v *fact.Snapshot, state rules.State, is func(success, roll *fact.Evidence) bool) {
 	t.Helper()
 	p := &v.Phases[0]
 	success, roll := &p.Success[0].Evidence, &v.Rollback[0].Evidence
@@ -67,18 +69,18 @@ func TestGaps(t *testing.T) {
 		name   string
 		n, gap float64
 		state  rules.State
-		is     func(success, roll *Evidence) bool
+		is     func(success, roll *fact.Evidence) bool
 	}{
-		{"large and alike", 20000, .02, rules.Passed, func(s, _ *Evidence) bool {
+		{"large and alike", 20000, .02, rules.Passed, func(s, _ *fact.Evidence) bool {
 			return s.Weighed.Groups.Highest == "9" && s.Weighed.Groups.Lowest == "0" && near(s.Value, .02)
 		}},
-		{"large and apart", 20000, .15, rules.RolledBack, func(_, r *Evidence) bool { return r.Weighed.Rung == RollbackRung && near(r.Value, .15) }},
-		{"few", 200, .1, rules.Monitoring, func(s, _ *Evidence) bool { return s.Weighed.Groups.ByChance > .09 }},
-		{"few and apart", 200, .1, rules.Monitoring, func(s, _ *Evidence) bool { return within(s.Weighed.Groups.Decides, 8100, 8200) }},
-		{"few and near", 500, .03, rules.Monitoring, func(s, _ *Evidence) bool { return within(s.Weighed.Groups.Decides, 840, 850) }},
-		{"few and between", 200, .0701, rules.Monitoring, func(s, _ *Evidence) bool { return s.Weighed.Groups.AtLeast == 0 && s.Weighed.Groups.Decides == 0 }},
-		{"hardly any", 20, .1, rules.Monitoring, func(s, _ *Evidence) bool { return len(s.Weighed.Groups.Small) == 10 }},
-		{"none", 0, .1, rules.Monitoring, func(s, _ *Evidence) bool { return s.Weighed.Groups.Compared < 2 }},
+		{"large and apart", 20000, .15, rules.RolledBack, func(_, r *fact.Evidence) bool { return r.Weighed.Rung == fact.RollbackRung && near(r.Value, .15) }},
+		{"few", 200, .1, rules.Monitoring, func(s, _ *fact.Evidence) bool { return s.Weighed.Groups.ByChance > .09 }},
+		{"few and apart", 200, .1, rules.Monitoring, func(s, _ *fact.Evidence) bool { return within(s.Weighed.Groups.Decides, 8100, 8200) }},
+		{"few and near", 500, .03, rules.Monitoring, func(s, _ *fact.Evidence) bool { return within(s.Weighed.Groups.Decides, 840, 850) }},
+		{"few and between", 200, .0701, rules.Monitoring, func(s, _ *fact.Evidence) bool { return s.Weighed.Groups.AtLeast == 0 && s.Weighed.Groups.Decides == 0 }},
+		{"hardly any", 20, .1, rules.Monitoring, func(s, _ *fact.Evidence) bool { return len(s.Weighed.Groups.Small) == 10 }},
+		{"none", 0, .1, rules.Monitoring, func(s, _ *fact.Evidence) bool { return s.Weighed.Groups.Compared < 2 }},
 	} {
 		p := gapPlan()
 		w := gapWorld(t, p, tt.n, tt.gap)
@@ -122,15 +124,15 @@ func TestStars(t *testing.T) {
 		name  string
 		stars [5]float64
 		state rules.State
-		is    func(success, roll *Evidence) bool
+		is    func(success, roll *fact.Evidence) bool
 	}{
-		{"bad", [5]float64{5, 2, 2, 2, 4}, rules.RolledBack, func(_, r *Evidence) bool { return r.Weighed.Rung == RollbackRung && near(r.Value, 2.867) }},
-		{"good", [5]float64{0, 0, 0, 1, 20}, rules.Passed, func(s, _ *Evidence) bool { return near(s.Value, 4.952) && s.Weighed.Outlook == nil }},
-		{"a few good ones", [5]float64{0, 0, 0, 0, 2}, rules.Monitoring, func(s, _ *Evidence) bool {
-			return s.Weighed.Outlook.Proves == Shortfall{More: 37, Wait: 19 * 3600}
+		{"bad", [5]float64{5, 2, 2, 2, 4}, rules.RolledBack, func(_, r *fact.Evidence) bool { return r.Weighed.Rung == fact.RollbackRung && near(r.Value, 2.867) }},
+		{"good", [5]float64{0, 0, 0, 1, 20}, rules.Passed, func(s, _ *fact.Evidence) bool { return near(s.Value, 4.952) && s.Weighed.Outlook == nil }},
+		{"a few good ones", [5]float64{0, 0, 0, 0, 2}, rules.Monitoring, func(s, _ *fact.Evidence) bool {
+			return s.Weighed.Outlook.Proves == fact.Shortfall{More: 37, Wait: 19 * 3600}
 		}},
-		{"a few so-so", [5]float64{0, 0, 1, 0, 1}, rules.Monitoring, func(s, _ *Evidence) bool { return s.Weighed.Outlook.Fails.More > 0 }},
-		{"none", [5]float64{}, rules.Monitoring, func(s, _ *Evidence) bool { return !s.Known && s.Weighed.Outlook == nil }},
+		{"a few so-so", [5]float64{0, 0, 1, 0, 1}, rules.Monitoring, func(s, _ *fact.Evidence) bool { return s.Weighed.Outlook.Fails.More > 0 }},
+		{"none", [5]float64{}, rules.Monitoring, func(s, _ *fact.Evidence) bool { return !s.Known && s.Weighed.Outlook == nil }},
 	} {
 		p := gapPlan()
 		p.Signals[0].Kind = rules.Mean
@@ -164,7 +166,7 @@ func TestStarsWithoutAValue(t *testing.T) {
 		rd.Parts = slices.DeleteFunc(rd.Parts, func(p rules.Parts) bool { return p.At == T.Add(time.Hour).Unix() })
 		return true
 	}
-	w.run(T.Add(5*time.Hour + 10*time.Minute))
+	w.run(T.Add(7*time.Hour + 10*time.Minute)) // five hours have settled
 	v := Look(p, w.state).Phases[0].Success[0].Evidence
 	if want := 6.; v.Points != 4 || v.Samples != want {
 		t.Errorf("%v reviews in %d hours, want %v in 4", v.Samples, v.Points, want)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/judge"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -64,15 +66,15 @@ func TestEvidenceClimbs(t *testing.T) {
 	if e.Weighed.Against < math.Log(100) {
 		t.Errorf("it fired at a log e-value of %v", e.Weighed.Against)
 	}
-	if !e.Weighed.Suspect || e.Weighed.Bad != 8 || e.Samples != 120 || !e.From.Equal(T.Add(time.Minute)) || e.Weighed.Rung != RollbackRung || e.Weighed.Goal != rules.LessOrEqual {
+	if !e.Weighed.Suspect || e.Weighed.Bad != 9 || e.Samples != 144 || !e.From.Equal(T.Add(time.Minute)) || e.Weighed.Rung != fact.RollbackRung || e.Weighed.Goal != rules.LessOrEqual {
 		t.Errorf("it rests on %+v %+v", e, e.Weighed)
 	}
 }
 
-func transitions(events []Event, subject string) string {
+func transitions(events []fact.Event, subject string) string {
 	var s []string
 	for _, e := range events {
-		if e.Kind == RuleEvent && e.Subject == subject && e.Phase != "" {
+		if e.Kind == fact.RuleEvent && e.Subject == subject && e.Phase != "" {
 			if len(s) == 0 {
 				s = append(s, e.From)
 			}
@@ -82,9 +84,9 @@ func transitions(events []Event, subject string) string {
 	return strings.Join(s, " ")
 }
 
-func lastEvidence(events []Event, subject string) (last *Evidence) {
+func lastEvidence(events []fact.Event, subject string) (last *fact.Evidence) {
 	for _, e := range events {
-		if e.Kind == RuleEvent && e.Subject == subject && e.Evidence != nil && e.Evidence.Weighed != nil {
+		if e.Kind == fact.RuleEvent && e.Subject == subject && e.Evidence != nil && e.Evidence.Weighed != nil {
 			last = e.Evidence
 		}
 	}
@@ -98,7 +100,7 @@ func TestPassByEvidence(t *testing.T) {
 	w.run(T.Add(18 * time.Minute))
 	v := Look(p, w.state).Phases[0].Success[0]
 	o := v.Evidence.Weighed.Outlook
-	if v.Evidence.Samples != 204 || v.Evidence.Weighed.Bad != 0 || o.Excludes != (Shortfall{}) || o.Proves.More <= 0 || o.Proves.Wait != 15*60 || o.WarnBad <= 0 || o.WarnIn != 40 {
+	if v.Evidence.Samples != 204 || v.Evidence.Weighed.Bad != 0 || o.Excludes != (fact.Shortfall{}) || o.Proves.More <= 0 || o.Proves.Wait != 18*60 || o.WarnBad <= 0 || o.WarnIn != 40 {
 		t.Errorf("after 18 minutes: %v samples, %+v, %+v", v.Evidence.Samples, v.Evidence.Weighed, o)
 	}
 	w.run(T.Add(2 * time.Hour))
@@ -130,9 +132,9 @@ func TestSharedOutageHolds(t *testing.T) {
 	p.Signals[0].Baseline = 1
 	w := newWorld(t, p)
 	w.value = binomials(2, 12, outage)
-	w.run(T.Add(30 * time.Minute))
+	w.run(T.Add(35 * time.Minute))
 	v := Look(p, w.state)
-	if !v.Held || v.Cause != rules.CauseBaseline || v.Rollback[0].State != RuleHolding {
+	if !v.Held || v.Cause != rules.CauseBaseline || v.Rollback[0].State != fact.RuleHolding {
 		t.Fatalf("held %v, cause %v, rule %s: %s", v.Held, v.Cause, v.Rollback[0].State, factsOf(v.Why, nil))
 	}
 	if e := v.Holder.Evidence; !e.Weighed.Canary || !e.Weighed.Suspect || !e.From.Equal(T.Add(20*time.Minute)) || !e.Weighed.Baseline.Compared || e.Weighed.Rests != rules.CauseBaseline {
@@ -141,9 +143,9 @@ func TestSharedOutageHolds(t *testing.T) {
 	if v.Rollback[0].Verdict != rules.Pending {
 		t.Errorf("a rule that holds is %v, want pending", v.Rollback[0].Verdict)
 	}
-	w.tick(Command{ID: "1", Kind: Resume, By: "ada", Why: "both were slow"})
+	w.tick(fact.Command{ID: "1", Kind: fact.Resume, By: "ada", Why: "both were slow"})
 	v = Look(p, w.state)
-	if v.Held || v.Rollback[0].State != RuleWarning || v.Rollback[0].Verdict == rules.Pass {
+	if v.Held || v.Rollback[0].State != fact.RuleWarning || v.Rollback[0].Verdict == rules.Pass {
 		t.Errorf("after it was resumed: held %v, rule %s, %v", v.Held, v.Rollback[0].State, v.Rollback[0].Verdict)
 	}
 	w.run(T.Add(4*time.Hour + 10*time.Minute))
@@ -169,7 +171,7 @@ func TestSharedOutageFailsNobody(t *testing.T) {
 	w = newWorld(t, p)
 	w.value = binomials(2, 120, outage)
 	w.run(T.Add(33 * time.Minute))
-	if v := Look(p, w.state).Phases[0]; v.Verdict != rules.Fail || v.Why != (Why{Code: WhyByRule, Rule: "few"}) {
+	if v := Look(p, w.state).Phases[0]; v.Verdict != rules.Fail || v.Why != (fact.Why{Code: fact.WhyByRule, Rule: "few"}) {
 		t.Errorf("without a baseline the phase is %v: %+v", v.Verdict, v.Why)
 	}
 }
@@ -187,19 +189,19 @@ func TestHoldOnHold(t *testing.T) {
 	w := newWorld(t, p)
 	w.value = binomials(1, 120, func(int, int64) float64 { return .06 })
 	w.run(T.Add(time.Minute))
-	w.tick(Command{ID: "1", Kind: Hold, By: "ada", Why: "lunch"})
+	w.tick(fact.Command{ID: "1", Kind: fact.Hold, By: "ada", Why: "lunch"})
 	w.run(T.Add(20 * time.Minute))
 	held := 0
 	for _, e := range w.events {
-		if e.Kind == RunEvent && e.To == rules.Held.String() {
+		if e.Kind == fact.RunEvent && e.To == rules.Held.String() {
 			held++
 		}
 	}
 	v := Look(p, w.state)
-	if held != 1 || v.Rollback[0].State != RuleHolding || v.Phases[0].Verdict != rules.Pending {
+	if held != 1 || v.Rollback[0].State != fact.RuleHolding || v.Phases[0].Verdict != rules.Pending {
 		t.Errorf("%d holds, rule %s, phase %v: %s", held, v.Rollback[0].State, v.Phases[0].Verdict, factsOf(v.Phases[0].Why, nil))
 	}
-	if v.Phases[0].Why != (Why{Code: WhyRuleHolds, Rule: "high"}) {
+	if v.Phases[0].Why != (fact.Why{Code: fact.WhyRuleHolds, Rule: "high"}) {
 		t.Errorf("the phase says %+v", v.Phases[0].Why)
 	}
 }
@@ -218,7 +220,7 @@ func TestSilenceOfEvidence(t *testing.T) {
 		if v.Phases[0].State != want {
 			t.Errorf("%v: the phase is %v, want %v: %s", policy, v.Phases[0].State, want, factsOf(v.Phases[0].Why, nil))
 		}
-		if policy == rules.PolicyHold && (v.Rollback[0].State != RuleSilent || v.Rollback[0].Why != (Why{Code: WhyCannotJudge, Cause: rules.CauseNoData})) {
+		if policy == rules.PolicyHold && (v.Rollback[0].State != fact.RuleSilent || v.Rollback[0].Why != (fact.Why{Code: fact.WhyCannotJudge, Cause: rules.CauseNoData})) {
 			t.Errorf("the rule is %s: %+v", v.Rollback[0].State, v.Rollback[0].Why)
 		}
 	}
@@ -256,7 +258,7 @@ func TestEvidenceOverAChange(t *testing.T) {
 func TestNewestMinutesSpeakAgainst(t *testing.T) {
 	p := weighPlan(30 * time.Minute)
 	p.Signals[0].Settle = 5 * time.Minute
-	run := func(rate float64) PhaseView {
+	run := func(rate float64) fact.PhaseView {
 		w := newWorld(t, p)
 		w.value = binomials(3, 60, func(_ int, minute int64) float64 {
 			if minute >= 31 {
@@ -346,6 +348,7 @@ func TestCoverageOfEvidence(t *testing.T) {
 	}{{"empty minutes", false, rules.Passed}, {"absent minutes", true, rules.Monitoring}} {
 		p := weighPlan(15 * time.Minute)
 		p.Phases[0].Rollback = nil
+		p.Rules[0].Grace = 5 * time.Minute
 		w := newWorld(t, p)
 		w.value = func(_ int, at int64) (float64, float64, bool) {
 			if at/60%4 == 0 {
@@ -393,11 +396,11 @@ func TestBaselineThatSaysNothing(t *testing.T) {
 		name  string
 		deaf  bool
 		state rules.State
-		want  Beside
+		want  fact.Beside
 	}{
-		{"no samples", false, rules.RolledBack, Beside{}},
-		{"ended", false, rules.RolledBack, Beside{Samples: 120, Until: T.Add(time.Minute)}},
-		{"unreachable", true, rules.Monitoring, Beside{Compared: true, Unreachable: true}},
+		{"no samples", false, rules.RolledBack, fact.Beside{}},
+		{"ended", false, rules.RolledBack, fact.Beside{Samples: 120, Until: T.Add(time.Minute)}},
+		{"unreachable", true, rules.Monitoring, fact.Beside{Compared: true, Unreachable: true}},
 	} {
 		p := weighPlan(4 * time.Hour)
 		p.Signals[0].Baseline = 1
@@ -424,7 +427,7 @@ func TestBaselineThatSaysNothing(t *testing.T) {
 		if v.Phases[0].State != tt.state || b != tt.want {
 			t.Errorf("%s: the phase is %v beside %+v; want %v and %+v", tt.name, v.Phases[0].State, b, tt.state, tt.want)
 		}
-		if tt.deaf && v.Rollback[0].State != RuleHolding {
+		if tt.deaf && v.Rollback[0].State != fact.RuleHolding {
 			t.Errorf("%s: the rule is %s, want it to hold", tt.name, v.Rollback[0].State)
 		}
 	}
@@ -433,13 +436,13 @@ func TestBaselineThatSaysNothing(t *testing.T) {
 // The start weights of a watch never sum to more than one, also when its plan
 // grows under it.
 func TestWeightsOfAGrowingPlan(t *testing.T) {
-	w, z, sum := watch{looks: 10}, weighed{}, 0.
+	w, z, sum := judge.Watch{Looks: 10}, judge.Weighed{}, 0.
 	for at := range int64(100) {
 		if at == 9 {
-			w.looks, w.later, w.starts = 50, 2, []int64{20, 30}
+			w.Looks, w.Later, w.Starts = 50, 2, []int64{20, 30}
 		}
-		sum += w.weight(&z, at)
-		z.track.Looks++
+		sum += w.Weight(&z, at)
+		z.Track.Looks++
 	}
 	if sum > 1+1e-9 || sum < .99 {
 		t.Errorf("the weights sum to %v", sum)
@@ -464,5 +467,30 @@ func TestAHoldNamesTheStretchThatSpeaks(t *testing.T) {
 	e := Look(p, w.state).Holder.Evidence
 	if want := T.Add(22 * time.Minute); !e.From.Equal(want) || e.Weighed.Bad != .02*e.Samples {
 		t.Errorf("the run is held for %v of %v since %v, want the stretch since %v", e.Weighed.Bad, e.Samples, e.From, want)
+	}
+}
+
+// A look at a release with nothing against it works out no more than that. What people are
+// shown of it, and what its events say, is worked out all the same.
+func TestWhatIsHarmlessIsShownWithWhatItWeighs(t *testing.T) {
+	p := weighPlan(24 * time.Hour)
+	p.Signals[0].Baseline = 1
+	w := newWorld(t, p)
+	w.value = binomials(6, 40, func(int, int64) float64 { return .002 })
+	w.run(T.Add(2 * time.Hour))
+	v := Look(p, w.state)
+	for _, tt := range []struct {
+		name string
+		view fact.RuleView
+	}{
+		{"rollback", v.Rollback[0]}, {"success", v.Phases[0].Success[0]},
+	} {
+		e := tt.view.Evidence
+		if tt.view.State != fact.RuleClear || e.Samples != 40*119 || e.Points != 119 {
+			t.Errorf("the %s rule is %v by %v samples of %d periods", tt.name, tt.view.State, e.Samples, e.Points)
+		}
+		if d := e.Weighed; d.Against >= 0 || d.Warning >= 0 || d.Middle >= 0 || d.Baseline.Worse == 0 || d.Baseline.Samples != 40*119 {
+			t.Errorf("the %s rule weighs %+v beside %+v", tt.name, d, d.Baseline)
+		}
 	}
 }

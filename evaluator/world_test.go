@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -59,7 +61,7 @@ type world struct {
 	value func(signal int, at int64) (v, n float64, ok bool)
 	// bend may change a reading, or drop it by giving false.
 	bend   func(rd *rules.Reading) bool
-	events []Event
+	events []fact.Event
 }
 
 func newWorld(t *testing.T, plan *rules.Plan) *world {
@@ -68,11 +70,11 @@ func newWorld(t *testing.T, plan *rules.Plan) *world {
 
 func healthy(signal int, at int64) (v, n float64, ok bool) { return 1, 1000, true }
 
-func (w *world) answer(q Want) rules.Reading {
+func (w *world) answer(q fact.Want) rules.Reading {
 	sig := &w.plan.Signals[q.Signal]
 	p, now := int64(sig.Period/time.Second), w.now.Unix()
-	rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: alignDown(now-int64(sig.Settle/time.Second), p)}
-	for at := alignDown(q.From, p); at < q.To; at += p {
+	rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: series.AlignDown(now-int64(sig.Settle/time.Second), p)}
+	for at := series.AlignDown(q.From, p); at < q.To; at += p {
 		if v, n, ok := w.value(q.Signal, at); ok {
 			rd.Points = append(rd.Points, rules.Point{At: at, Value: v, Samples: n})
 		}
@@ -81,16 +83,16 @@ func (w *world) answer(q Want) rules.Reading {
 }
 
 // tick asks, answers and steps; the state goes through its stored form.
-func (w *world) tick(commands ...Command) []Event {
+func (w *world) tick(commands ...fact.Command) []fact.Event {
 	w.t.Helper()
-	tick := Tick{At: w.now, Commands: commands}
+	tick := fact.Tick{At: w.now, Commands: commands}
 	for _, q := range Wants(w.plan, w.state, w.now) {
 		rd := w.answer(q)
 		if w.bend == nil || w.bend(&rd) {
 			tick.Readings = append(tick.Readings, rd)
 		}
 	}
-	var events []Event
+	var events []fact.Event
 	w.state, events = checkedStep(w.t, w.plan, w.state, tick)
 	w.events = append(w.events, events...)
 	return events
@@ -111,13 +113,13 @@ func (w *world) lines() string {
 	return b.String()
 }
 
-func line(e Event) string {
+func line(e fact.Event) string {
 	return e.At.Format("15:04:05 ") + string(e.Kind) + " " + e.Subject + ": " + e.From + " => " + e.To + " (" + e.Cause.String() + ") " + factsOf(e.Why, e.Evidence) + "\n"
 }
 
 // factsOf writes a ground and the numbers behind it: value, points of those
 // expected, samples.
-func factsOf(w Why, e *Evidence) string {
+func factsOf(w fact.Why, e *fact.Evidence) string {
 	parts := []string{string(w.Code)}
 	add := func(ok bool, format string, args ...any) {
 		if ok {
@@ -150,7 +152,7 @@ type fataler interface {
 
 // checkedStep steps twice, from the state and from its stored form, and checks
 // that both give the same and that nothing that went in was changed.
-func checkedStep(t fataler, plan *rules.Plan, state *State, tick Tick) (*State, []Event) {
+func checkedStep(t fataler, plan *rules.Plan, state *State, tick fact.Tick) (*State, []fact.Event) {
 	t.Helper()
 	stored := store(t, state)
 	before, _ := json.Marshal(tick)

@@ -1,9 +1,6 @@
 package rules
 
-import (
-	"maps"
-	"strings"
-)
+import "strings"
 
 // baselines adds the signals that measure what runs beside the release, where a
 // rule that weighs evidence can use them. They come after all others, named
@@ -37,52 +34,10 @@ func (c *compiler) baseline(of int) int {
 	if i, ok := c.signals[b.Name]; ok {
 		return i
 	}
-	b.Query = besideQuery(b.Query, *spec.Baseline)
+	b.Query = b.Query.beside(*spec.Baseline)
 	c.signals[b.Name] = len(c.plan.Signals)
 	c.plan.Signals = append(c.plan.Signals, b)
 	return c.signals[b.Name]
-}
-
-// besideQuery is a query for what runs beside the release.
-func besideQuery(q Query, b BaselineSpec) Query {
-	if q.CloudWatch != nil {
-		changed := *q.CloudWatch
-		changed.Dimensions = map[string]string{}
-		maps.Copy(changed.Dimensions, q.CloudWatch.Dimensions)
-		changed.Dimensions[b.Dimension] = b.Value
-		q.CloudWatch = &changed
-	}
-	if q.Sentry != nil {
-		changed := *q.Sentry
-		changed.Release = b.Value
-		q.Sentry = &changed
-	}
-	return q
-}
-
-// besideDimension is the dimension in which the query of what runs beside the
-// release differs from the release's own.
-func besideDimension(own, beside Query) string {
-	if beside.CloudWatch != nil {
-		for name, v := range beside.CloudWatch.Dimensions {
-			if own.CloudWatch.Dimensions[name] != v {
-				return name
-			}
-		}
-	}
-	return "release"
-}
-
-// dimension is the value of one of a query's dimensions; empty where it has none
-// of that name.
-func (q *Query) dimension(name string) string {
-	switch {
-	case q.Sentry != nil:
-		return q.Sentry.Release
-	case q.CloudWatch != nil:
-		return q.CloudWatch.Dimensions[name]
-	}
-	return "" // unreachable unless a source that can have no baseline has one
 }
 
 // mostOfAValue is how long a baseline's value may be: Sentry's releases are no
@@ -96,7 +51,7 @@ func lintBaseline(at Checker, s SignalSpec, sig *Signal) {
 		return
 	}
 	at = at.At("baseline")
-	at.Required("dimension", b.Dimension == "", `"`+baselineDimension(s)+`"`)
+	at.Required("dimension", b.Dimension == "", `"`+orName(sig.Query.Facts().Dimension, "version")+`"`)
 	at.Required("value", b.Value == "", `"the version before"`)
 	lintBaselineValue(at.At("value"), b.Value)
 	if sig.Kind != Ratio && sig.Kind != Percentile {
@@ -106,12 +61,11 @@ func lintBaseline(at Checker, s SignalSpec, sig *Signal) {
 	if b.Dimension == "" || b.Value == "" {
 		return
 	}
-	switch {
-	case s.CloudWatch != nil:
-		lintDimension(at, *b, s.CloudWatch.Dimensions)
-	case s.Sentry != nil:
-		lintDimension(at, *b, map[string]string{"release": s.Sentry.Release})
-	case s.AppStore != nil || s.Athena != nil:
+	switch ask := s.Query.(type) {
+	case nil:
+	case BesideQuery:
+		lintDimension(at, *b, ask.Apart())
+	default:
 		at.Fail("bad-baseline", "leave it out", "this source cannot measure what runs beside the release")
 	}
 }
@@ -122,13 +76,6 @@ func lintBaselineValue(at Checker, value string) {
 	if len(value) > mostOfAValue || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		at.Fail("bad-value", "", "want at most %d characters in one line", mostOfAValue)
 	}
-}
-
-func baselineDimension(s SignalSpec) string {
-	if s.Sentry != nil {
-		return "release"
-	}
-	return "ExecutedVersion"
 }
 
 // lintDimension reports a baseline that does not differ from the release in one

@@ -13,7 +13,7 @@ func weighingSpec() Spec {
 	s := goodSpec()
 	s.Release.Evidence = ptr(Sequential)
 	for _, i := range []int{0, 2} {
-		s.Signals[i].CloudWatch.Dimensions = map[string]string{"FunctionName": "f", "ExecutedVersion": "43"}
+		cloudWatch(s.Signals[i].Query).Dimensions = map[string]string{"FunctionName": "f", "ExecutedVersion": "43"}
 		s.Signals[i].Baseline = &BaselineSpec{Dimension: "ExecutedVersion", Value: "42"}
 	}
 	s.Signals[4].Baseline = &BaselineSpec{Dimension: "release", Value: "p@0"}
@@ -75,14 +75,14 @@ func TestBaselinesQueries(t *testing.T) {
 	plan := compile(t, spec)
 	_, own := plan.signal(t, "error_rate")
 	_, errors := plan.signal(t, "error_rate@42")
-	if got := errors.Query.CloudWatch; got.Dimensions["ExecutedVersion"] != "42" || got.Dimensions["FunctionName"] != "f" || got.Bad != "5XXError" {
+	if got := cloudWatch(errors.Query.Ask); got.Dimensions["ExecutedVersion"] != "42" || got.Dimensions["FunctionName"] != "f" || got.Bad != "5XXError" {
 		t.Errorf("got query %+v", got)
 	}
-	if got := own.Query.CloudWatch.Dimensions["ExecutedVersion"]; got != "43" {
+	if got := cloudWatch(own.Query.Ask).Dimensions["ExecutedVersion"]; got != "43" {
 		t.Errorf("the release's own query is changed to version %q", got)
 	}
 	_, crashes := plan.signal(t, "crash_free@p@0")
-	if got := crashes.Query.Sentry; got.Release != "p@0" || got.Project != "p" {
+	if got := sentry(crashes.Query.Ask); got.Release != "p@0" || got.Project != "p" {
 		t.Errorf("got query %+v", got)
 	}
 	parent, slow := plan.signal(t, "p95@42")
@@ -90,7 +90,7 @@ func TestBaselinesQueries(t *testing.T) {
 	if slow.Of != -1 || slow.Quant != 0.95 || share.Of != parent || share.Above != 3 || errors.Of != -1 || errors.Above != 0 {
 		t.Errorf("got percentile %+v and its exceedance %+v", slow, share)
 	}
-	if got := share.Query.CloudWatch; got.Dimensions["ExecutedVersion"] != "42" || got.Stat != "p95" {
+	if got := cloudWatch(share.Query.Ask); got.Dimensions["ExecutedVersion"] != "42" || got.Stat != "p95" {
 		t.Errorf("got query %+v", got)
 	}
 	if same := weighingSpec(); !reflect.DeepEqual(spec, same) {
@@ -108,8 +108,8 @@ func TestPlanWithBaselinesReadsBackFromJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back Plan
-	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(&back, plan) {
+	back, err := ReadPlan(text, standIns)
+	if err != nil || !reflect.DeepEqual(back, plan) {
 		again, _ := json.Marshal(back)
 		t.Errorf("got (%v)\n%s\nwant\n%s", err, again, text)
 	}
@@ -139,10 +139,10 @@ func TestNoBaselineWhereNothingIsWeighed(t *testing.T) {
 // In a scenario, the baseline's readings are given as any others are.
 func TestBareBaseline(t *testing.T) {
 	spec := weighingSpec()
-	spec.Bare = true
+	spec.Bare, spec.Success[2].Aggregate = true, ptr(Worst)
 	for i := range spec.Signals {
 		s := &spec.Signals[i]
-		s.Source, s.CloudWatch, s.Sentry, s.AppStore, s.Athena = "", nil, nil, nil, nil
+		s.Source, s.Query = "", nil
 	}
 	plan := compile(t, spec)
 	i, b := plan.signal(t, "error_rate@42")

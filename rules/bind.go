@@ -187,7 +187,7 @@ func (p *Plan) filled(values map[string]string) (*Plan, Problems) {
 	var found Problems
 	bound.eachText(func(text *string, use textUse, keys ...string) {
 		at, before, was := Check(textPath(keys...), &found), len(found), *text
-		*text = p.fill(at, was, use, values)
+		*text = p.fill(at, was, use, p.withFields(values, keys[0]))
 		if keys[0] == "signals" && *text == "" && len(found) == before {
 			at.Fail("bad-value", "give it a value", "%s is empty: the query would ask for something else", was)
 		}
@@ -196,15 +196,34 @@ func (p *Plan) filled(values map[string]string) (*Plan, Problems) {
 		if s := &bound.Signals[i]; s.Of < 0 && s.BaselineOf != "" {
 			own := slices.IndexFunc(p.Signals, func(o Signal) bool { return o.Name == s.BaselineOf })
 			dimension := besideDimension(p.Signals[own].Query, p.Signals[i].Query)
-			lintBaselineValue(Check("", &found).At("signals", s.BaselineOf, "baseline", "value"), s.Query.dimension(dimension))
+			lintBaselineValue(Check("", &found).At("signals", s.BaselineOf, "baseline", "value"), s.Query.apart()[dimension])
 		}
 	}
 	for i := range bound.Signals {
 		if s := &bound.Signals[i]; s.Of < 0 && s.BaselineOf == "" {
-			lintForms(Check("", &found).At("signals", s.Name), &s.Query)
+			s.Query.lintForms(Check("", &found).At("signals", s.Name))
 		}
 	}
 	return bound, found
+}
+
+// withFields has the fields of a message stand for themselves: what they are is known
+// when it falls due.
+func (p *Plan) withFields(values map[string]string, table string) map[string]string {
+	if table != "communications" {
+		return values
+	}
+	all := maps.Clone(values)
+	for _, name := range messageFields {
+		if _, ok := p.MessageField(name); ok {
+			all[name] = "{" + name + "}"
+		}
+	}
+	for i := range p.Rules {
+		name := valueField + p.Rules[i].Name
+		all[name] = "{" + name + "}"
+	}
+	return all
 }
 
 // fill replaces the placeholders of one text.
@@ -241,27 +260,4 @@ func (p *Plan) clone() *Plan {
 		c.Signals[i].Query = c.Signals[i].Query.clone()
 	}
 	return &c
-}
-
-func (q Query) clone() Query {
-	if q.CloudWatch != nil {
-		own := *q.CloudWatch
-		own.Dimensions = maps.Clone(own.Dimensions)
-		q.CloudWatch = &own
-	}
-	if q.Sentry != nil {
-		own := *q.Sentry
-		q.Sentry = &own
-	}
-	if q.AppStore != nil {
-		own := *q.AppStore
-		own.Countries = slices.Clone(own.Countries)
-		q.AppStore = &own
-	}
-	if q.Athena != nil {
-		own := *q.Athena
-		own.Parameters = slices.Clone(own.Parameters)
-		q.Athena = &own
-	}
-	return q
 }

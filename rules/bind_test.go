@@ -24,11 +24,11 @@ func templateSpec() Spec {
 	s.Phases[0].Title, s.Phases[0].Target = "{version} to 10 %", "alias {lambda}"
 	s.Success[0].Title = "errors of {version}"
 	s.Rollback[0].Action, s.Rollback[0].Command = "revert to {previous}", "revert --to {previous.lambda} --weights {} --json {{version}}"
-	s.Signals[2].CloudWatch.Dimensions = map[string]string{"ExecutedVersion": "{lambda}", "FunctionName": "f"}
+	cloudWatch(s.Signals[2].Query).Dimensions = map[string]string{"ExecutedVersion": "{lambda}", "FunctionName": "f"}
 	s.Signals[2].Baseline = &BaselineSpec{Dimension: "ExecutedVersion", Value: "{previous.lambda}"}
-	s.Signals[3].Athena.Parameters = []string{"'{note}'"}
-	s.Signals[4].Sentry.Release = "p@{version}"
-	s.Signals[5].AppStore.Version = "{version}"
+	athena(s.Signals[3].Query).Parameters = []string{"'{note}'"}
+	sentry(s.Signals[4].Query).Release = "p@{version}"
+	appStore(s.Signals[5].Query).Version = "{version}"
 	s.Communications[0].Channel, s.Communications[0].Text = "mail {plan}", "{version} is live, after {previous}"
 	return s
 }
@@ -74,12 +74,12 @@ func TestBoundReplacesEveryPlaceholder(t *testing.T) {
 		{"rule's title", run.Rules[0].Title, "errors of 1.0.1"},
 		{"action", run.Rules[5].Action, "revert to 1.0.0"},
 		{"command", run.Rules[5].Command, "revert --to 43 --weights {} --json {version}"},
-		{"dimension", p95.Query.CloudWatch.Dimensions["ExecutedVersion"], "44"},
-		{"baseline's dimension", beside.Query.CloudWatch.Dimensions["ExecutedVersion"], "43"},
-		{"derived baseline's dimension", derived.Query.CloudWatch.Dimensions["ExecutedVersion"], "43"},
-		{"SQL parameter", gap.Query.Athena.Parameters[0], "'it''s fine'"},
-		{"Sentry release", crashes.Query.Sentry.Release, "p@1.0.1"},
-		{"App Store version", stars.Query.AppStore.Version, "1.0.1"},
+		{"dimension", cloudWatch(p95.Query.Ask).Dimensions["ExecutedVersion"], "44"},
+		{"baseline's dimension", cloudWatch(beside.Query.Ask).Dimensions["ExecutedVersion"], "43"},
+		{"derived baseline's dimension", cloudWatch(derived.Query.Ask).Dimensions["ExecutedVersion"], "43"},
+		{"SQL parameter", athena(gap.Query.Ask).Parameters[0], "'it''s fine'"},
+		{"Sentry release", sentry(crashes.Query.Ask).Release, "p@1.0.1"},
+		{"App Store version", appStore(stars.Query.Ask).Version, "1.0.1"},
 		{"channel", run.Communications[1].Channel, "mail launch"},
 		{"text", run.Communications[1].Text, "1.0.1 is live, after 1.0.0"},
 		{"version", run.Version, "1.0.1"},
@@ -108,8 +108,8 @@ func TestABoundPlanReadsBackFromJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, _ := json.Marshal(run)
-	var back Plan
-	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(&back, run) {
+	back, err := ReadPlan(text, standIns)
+	if err != nil || !reflect.DeepEqual(back, run) {
 		t.Errorf("got %+v (%v), want %+v", back, err, run)
 	}
 }
@@ -173,28 +173,27 @@ func TestAValueStaysAValue(t *testing.T) {
 		value    string
 		want     string // the text, or the error
 	}{
-		{"a quote in SQL", func(s *Spec) { s.Signals[3].Athena.Parameters[0] = "'a''{note}'" }, "x", "x' OR 'a'='a", "'a''x'' OR ''a''=''a'"},
-		{"a number in SQL", func(s *Spec) { s.Signals[3].Athena.Parameters[0] = "{note}" }, "1", "43", "43"},
-		{"an expression in SQL", func(s *Spec) { s.Signals[3].Athena.Parameters[0] = "{note}" }, "1", "1 OR 1", "only numbers may stand outside of quotes: put the placeholder between single quotes"},
-		{"behind a closed quote in SQL", func(s *Spec) { s.Signals[3].Athena.Parameters[0] = "'a' || {note}" }, "1", "x", "only numbers may stand outside of quotes"},
+		{"a quote in SQL", func(s *Spec) { athena(s.Signals[3].Query).Parameters[0] = "'a''{note}'" }, "x", "x' OR 'a'='a", "'a''x'' OR ''a''=''a'"},
+		{"a number in SQL", func(s *Spec) { athena(s.Signals[3].Query).Parameters[0] = "{note}" }, "1", "43", "43"},
+		{"an expression in SQL", func(s *Spec) { athena(s.Signals[3].Query).Parameters[0] = "{note}" }, "1", "1 OR 1", "only numbers may stand outside of quotes: put the placeholder between single quotes"},
+		{"behind a closed quote in SQL", func(s *Spec) { athena(s.Signals[3].Query).Parameters[0] = "'a' || {note}" }, "1", "x", "only numbers may stand outside of quotes"},
 		{"a command in a command", func(s *Spec) { s.Rollback[0].Command = "revert {note}" }, "1", "43; rm", `{note} is "43; rm", which a shell would not take as one word`},
 		{"nothing in a command", func(s *Spec) { s.Rollback[0].Command = "revert --to {note} --name live" }, "1", "", "{note} is empty: a command would take the next word in its place"},
 		{"an option in a command", func(s *Spec) { s.Rollback[0].Command = "revert {note}" }, "1", "-rf", `{note} is "-rf", which a command would take as an option`},
 		{"a dash inside of a word", func(s *Spec) { s.Rollback[0].Command = "revert {note}" }, "1", "a-b", "1"},
-		{"nothing in a query", func(s *Spec) { s.Signals[4].Sentry.Release = "{note}" }, "p@1", "", "signals.crash_free.sentry.release: {note} is empty: the query would ask for something else"},
-		{"nothing in a dimension", func(s *Spec) { s.Signals[2].CloudWatch.Dimensions["FunctionName"] = "{note}" }, "f", "", "signals.p95.cloudwatch.dimensions.FunctionName: {note} is empty"},
+		{"nothing in a query", func(s *Spec) { sentry(s.Signals[4].Query).Release = "{note}" }, "p@1", "", "signals.crash_free.sentry.release: {note} is empty: the query would ask for something else"},
+		{"nothing in a dimension", func(s *Spec) { cloudWatch(s.Signals[2].Query).Dimensions["FunctionName"] = "{note}" }, "f", "", "signals.p95.cloudwatch.dimensions.FunctionName: {note} is empty"},
 		{"nothing beside the release", func(s *Spec) { s.Signals[4].Baseline = &BaselineSpec{Dimension: "release", Value: "{note}"} }, "p@0", "", "signals.crash_free.baseline.value: {note} is empty"},
 		{"too much beside the release", func(s *Spec) { s.Signals[4].Baseline = &BaselineSpec{Dimension: "release", Value: "p@{note}"} }, "0", strings.Repeat("x", 249), "signals.crash_free.baseline.value: want at most 250 characters in one line"},
 		{"as much beside the release as there may be", func(s *Spec) { s.Signals[4].Baseline = &BaselineSpec{Dimension: "release", Value: "p@{note}"} }, "0", strings.Repeat("x", 248), "1"},
-		{"much in what both queries have", func(s *Spec) { s.Signals[2].CloudWatch.Dimensions["FunctionName"] = "{note}" }, "f", strings.Repeat("x", 400), "1"},
-		{"an app's name", func(s *Spec) { s.Signals[5].AppStore.App = "{note}" }, "64", "com.x", `signals.stars.appstore.app: "com.x": want the app's numeric id`},
-		{"a country's name", func(s *Spec) { s.Signals[5].AppStore.Countries = []string{"{note}"} }, "DEU", "Germany", `signals.stars.appstore.countries[0]: "Germany": want a code of 3 letters`},
-		{"a bucket", func(s *Spec) { s.Signals[3].Athena.Output = "{note}" }, "s3://b", "bucket", `signals.gap.athena.output: "bucket": want "s3://bucket/prefix"`},
+		{"much in what both queries have", func(s *Spec) { cloudWatch(s.Signals[2].Query).Dimensions["FunctionName"] = "{note}" }, "f", strings.Repeat("x", 400), "1"},
+		{"an app's name", func(s *Spec) { appStore(s.Signals[5].Query).App = "{note}" }, "64", "com.x", `signals.stars.appstore.app: "com.x": want the app's numeric id`},
+		{"a country's name", func(s *Spec) { appStore(s.Signals[5].Query).Countries = []string{"{note}"} }, "DEU", "Germany", `signals.stars.appstore.countries[0]: "Germany": want a code of 3 letters`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := templateSpec()
 			spec.Parameters[1].Default = &Literal{tt.standard}
-			spec.Signals[3].Athena.Parameters[0] = "1"
+			athena(spec.Signals[3].Query).Parameters[0] = "1"
 			tt.change(&spec)
 			spec.Release.Title += " {note}"
 			b := bind
@@ -203,7 +202,7 @@ func TestAValueStaysAValue(t *testing.T) {
 			got := fmt.Sprint(err)
 			if run != nil {
 				_, gap := run.signal(t, "gap")
-				got = gap.Query.Athena.Parameters[0]
+				got = athena(gap.Query.Ask).Parameters[0]
 			}
 			if !strings.Contains(got, tt.want) {
 				t.Errorf("got %s, want %s", got, tt.want)

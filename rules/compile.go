@@ -2,7 +2,6 @@ package rules
 
 import (
 	"math"
-	"sort"
 	"time"
 )
 
@@ -19,9 +18,9 @@ const (
 // before rollback rules. A rule that counts a percentile's exceedances is judged
 // on a derived signal, which comes after the declared ones and is shared by all
 // rules with that threshold. Baselines come last. Placeholders stay as they are:
-// [Plan.Bound] replaces them.
-func Compile(spec Spec) (*Plan, Problems) {
-	c := &compiler{spec: spec, signals: map[string]int{}, success: map[string]int{}, rollback: map[string]int{}}
+// [Plan.Bound] replaces them. The kinds are those that a signal may be asked of.
+func Compile(spec Spec, kinds ...SourceKind) (*Plan, Problems) {
+	c := &compiler{spec: spec, kinds: kinds, signals: map[string]int{}, success: map[string]int{}, rollback: map[string]int{}}
 	c.release()
 	c.declareSignals()
 	c.declareRules()
@@ -41,6 +40,7 @@ func Compile(spec Spec) (*Plan, Problems) {
 // compiler is one run of Compile.
 type compiler struct {
 	spec     Spec
+	kinds    Kinds
 	plan     Plan
 	specs    []SignalSpec    // of plan.Signals as far as they are declared
 	shared   int             // index of the first shared signal
@@ -132,76 +132,43 @@ func (c *compiler) namedSignals() map[string]bool {
 		named[r.Signal], named[r.Alarm] = true, true
 	}
 	for _, r := range c.spec.Rollback {
-		named[r.Signal] = true
+		named[r.Signal], named[r.Alarm] = true, true
 	}
 	return named
 }
 
 func compileSignal(s SignalSpec) Signal {
-	every, settle := pace(s)
+	facts := Query{Ask: s.Query}.Facts()
 	sig := Signal{
 		Name: s.Name, Source: s.Source, Kind: value(s.Kind), Unit: value(s.Unit), Good: s.Good,
 		Quant: value(s.Quant).Value, Of: -1,
-		Query: Query{CloudWatch: s.CloudWatch, Sentry: s.Sentry, AppStore: s.AppStore, Athena: s.Athena},
+		Query: Query{Ask: s.Query},
 	}
 	if s.Kind != nil && *s.Kind == Ratio {
 		sig.Unit = Percent
 	}
-	sig.Every = or(s.Every, every)
+	sig.Every = or(s.Every, facts.Every)
 	sig.Period = or(s.Period, time.Minute)
-	if s.Period == nil && (s.Athena != nil || s.AppStore != nil) {
+	if s.Period == nil && facts.Whole {
 		sig.Period = sig.Every
 	}
 	if s.Every == nil && s.Period != nil {
 		sig.Every = sig.Period
 	}
-	sig.Settle = or(s.Settle, settle)
-	sig.Maturity, sig.Cluster = maturity(s), value(s.Cluster)
+	sig.Settle = or(s.Settle, facts.Settle)
+	sig.AssumeSeen = s.AssumeSeen
+	sig.Maturity, sig.Cluster = or(s.Maturity, facts.Maturity), value(s.Cluster)
 	sig.Rate, _ = ParseRate(s.Rate)
-	sig.Query.CloudWatch = withStat(s.CloudWatch, &sig)
+	if s.Query != nil {
+		sig.Query.Ask = s.Query.Implied(&sig)
+	}
 	return sig
-}
-
-// withStat is a CloudWatch query with the statistic that its signal implies.
-func withStat(q *CloudWatchQuery, sig *Signal) *CloudWatchQuery {
-	if q == nil || q.Stat != "" {
-		return q
-	}
-	changed := *q
-	switch sig.Kind {
-	case Percentile:
-		changed.Stat = percentileStat(sig.Quant)
-	case Gauge:
-		changed.Stat = "Average"
-	}
-	return &changed
-}
-
-// pace is how often a source is asked and how long its data takes to settle,
-// where the plan does not say.
-func pace(s SignalSpec) (every, settle time.Duration) {
-	switch {
-	case s.CloudWatch != nil && s.CloudWatch.Alarm != "":
-		return time.Minute, 0 // a state is what it is when it is read
-	case s.CloudWatch != nil:
-		return time.Minute, 3 * time.Minute // a minute takes one to three to be complete
-	case s.Sentry != nil:
-		return time.Minute, 10 * time.Minute // a session is updated while it runs, and a crash is told at the next start
-	case s.Athena != nil:
-		return time.Hour, 0 // a query's answer does not change; each one costs money
-	case s.AppStore != nil:
-		return 15 * time.Minute, 0 // reviews come in when they come in
-	}
-	return time.Minute, 0
 }
 
 func (c *compiler) declareRules() {
 	c.plan.Rules = make([]Rule, 0, len(c.spec.Success)+len(c.spec.Rollback))
 	for _, s := range c.spec.Success {
-		r := c.rule(Success, s.RuleSpec)
-		if i, ok := c.signals[s.Alarm]; ok {
-			r.Alarm = i
-		}
+		r := c.rule(Success, s.RuleSpec, s.Alarm)
 		r.Gate = value(s.Gate)
 		c.success[s.Name] = len(c.plan.Rules)
 		c.plan.Rules = append(c.plan.Rules, r)
@@ -210,23 +177,30 @@ func (c *compiler) declareRules() {
 		if s.Datapoints != "" && s.Evidence == nil {
 			s.Evidence = new(Method) // it counts periods, whatever the release's other rules do
 		}
-		r := c.rule(RollbackRule, s.RuleSpec)
+		r := c.rule(RollbackRule, s.RuleSpec, s.Alarm)
 		r.For, r.Action, r.Command = or(s.For, 0), s.Action, s.Command
 		r.KeepFiring, r.Datapoints = or(s.KeepFiring, 0), datapoints(s)
+		if r.Signal >= 0 {
+			r.ResumeAfter = resumeAfter(s, &c.plan.Signals[r.Signal])
+		}
 		c.rollback[s.Name] = len(c.plan.Rules)
 		c.plan.Rules = append(c.plan.Rules, r)
 	}
 }
 
-func (c *compiler) rule(kind RuleKind, s RuleSpec) Rule {
+func (c *compiler) rule(kind RuleKind, s RuleSpec, alarm string) Rule {
 	r := Rule{
-		Name: s.Name, Title: orName(s.Title, s.Name), Kind: kind, Signal: -1, When: s.When,
-		ShownSignal: -1, ShownWhen: s.When, Over: or(s.Over, 0), Coverage: defaultCoverage,
+		Name: s.Name, Title: orName(s.Title, s.Name), Kind: kind, Signal: -1, When: s.When.compared(),
+		ShownSignal: -1, ShownWhen: s.When.compared(), Over: or(s.Over, 0), Coverage: defaultCoverage,
 		MinSamples: value(s.MinSamples), Aggregate: value(s.Aggregate), MinShare: value(s.MinShare).Value,
 		Alarm: -1, OnNoData: value(s.OnNoData), OnError: value(s.OnError), Owner: s.Owner, Notify: s.Notify,
+		Shadow: value(s.Mode) == Shadow,
 	}
 	if s.Coverage != nil {
 		r.Coverage = s.Coverage.Value
+	}
+	if i, ok := c.signals[alarm]; ok {
+		r.Alarm = i
 	}
 	i, ok := c.signals[s.Signal]
 	if !ok {
@@ -243,8 +217,12 @@ func (c *compiler) rule(kind RuleKind, s RuleSpec) Rule {
 		r.When = exceeds(s.When.Op, sig.Quant)
 	}
 	r.Method = c.method(s, &c.plan.Signals[r.Signal])
+	if sig.Kind == Gauge && r.Aggregate == gaugeDefault(kind, r.Over) {
+		r.Aggregate = Pooled // as a plan that leaves it to the default
+	}
 	if r.Method == Sequential {
 		r.Over = 0 // evidence is weighed for as long as there is any
+		r.RideOut = c.rideOut(s)
 		if s.Coverage == nil {
 			r.Coverage = evidenceCoverage
 		}
@@ -304,6 +282,7 @@ func (c *compiler) phases() {
 // of the last window.
 func (c *compiler) completion(end time.Duration) {
 	written := c.spec.Release.Completion
+	c.plan.Promised = !written.IsZero()
 	if written.Offset != nil {
 		end = written.Offset.Duration
 	}
@@ -328,18 +307,9 @@ func lookUp(names []string, index map[string]int) []int {
 }
 
 func (c *compiler) remainder() {
-	for _, s := range c.spec.Communications {
-		c.plan.Communications = append(c.plan.Communications, Communication{
-			Name: s.Name, At: value(s.At).Duration, Channel: s.Channel, Text: s.Text, Notify: s.Notify,
-		})
-	}
-	sort.SliceStable(c.plan.Communications, func(i, j int) bool {
-		return c.plan.Communications[i].At < c.plan.Communications[j].At
-	})
-	for _, s := range c.spec.Approvals {
-		c.plan.Approvals = append(c.plan.Approvals, Approval{ID: s.ID, Role: s.Role, Name: s.Name, Date: s.Date.Text})
-	}
+	c.communications()
+	c.people()
 	r := c.spec.Rehearsal
 	c.plan.Rehearsal = Rehearsal{Date: r.Date.Text, Environment: r.Environment, Note: r.Note}
-	c.plan.PassCriteria = c.spec.Review.PassCriteria
+	c.review()
 }

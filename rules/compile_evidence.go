@@ -1,6 +1,6 @@
 package rules
 
-import "time"
+import "slices"
 
 const (
 	defaultFalseRollback = 0.01
@@ -17,20 +17,26 @@ func (c *compiler) weighable(sig *Signal) bool {
 	case Ratio:
 		return true
 	case Mean:
-		return c.spec.Bare || sig.Query.AppStore != nil && sig.Query.AppStore.Fact == "reviews"
+		return c.spec.Bare || sig.counted()
 	case Gauge:
-		return c.spec.Bare && sig.Unit != Seconds || sig.Query.Athena != nil
+		return c.spec.Bare && sig.Unit != Seconds || sig.counted()
 	}
 	return false
 }
 
+// counted reports whether the source's points of the signal carry counts.
+func (s *Signal) counted() bool { return slices.Contains(s.Query.Facts().Counted, s.Kind) }
+
 // method is how a rule is judged: as it says, else as the release says where its
-// signal has counts. A gauge or a mean of a plan without queries weighs only when
-// it says so itself.
+// signal has counts. A gauge whose rule says how its levels are put together has
+// none to weigh. A gauge or a mean of a plan without queries weighs only when it
+// says so itself.
 func (c *compiler) method(s RuleSpec, sig *Signal) Method {
 	switch {
 	case s.Evidence != nil:
 		return *s.Evidence
+	case sig.Kind == Gauge && value(s.Aggregate) != Pooled:
+		return ByThreshold
 	case value(c.spec.Release.Evidence) == Sequential && c.weighable(sig) && (!c.spec.Bare || sig.Kind == Ratio):
 		return Sequential
 	}
@@ -55,7 +61,7 @@ func (c *compiler) weigh() {
 			if s.Weight != nil {
 				r.Weight = *s.Weight
 			}
-			if watched[s.Name] {
+			if watched[s.Name] && !r.Shadow {
 				weights += r.Weight
 			}
 		}
@@ -63,7 +69,7 @@ func (c *compiler) weigh() {
 	for _, s := range c.spec.Rollback {
 		if r := &c.plan.Rules[c.rollback[s.Name]]; r.Method == Sequential {
 			all := weights
-			if !watched[s.Name] {
+			if !watched[s.Name] || r.Shadow {
 				all += r.Weight // it never fires, and takes nothing from those that may
 			}
 			c.weighRollback(r, s, all)
@@ -132,7 +138,7 @@ func (c *compiler) weighSuccess(r *Rule, s SuccessSpec) {
 	}
 	r.Alpha = c.plan.FalseRollback
 	for i := range c.plan.Rules {
-		if o := &c.plan.Rules[i]; o.Kind == RollbackRule && o.Method == Sequential && o.Signal == r.Signal && o.Alpha > 0 {
+		if o := &c.plan.Rules[i]; o.Kind == RollbackRule && o.Method == Sequential && o.Signal == r.Signal && o.Alpha > 0 && o.counts(r) {
 			r.Alpha = min(r.Alpha, o.Alpha)
 		}
 	}
@@ -146,7 +152,7 @@ func (p *Plan) partner(r *Rule, kind RuleKind) (bound float64, found bool) {
 	sig := &p.Signals[r.Signal]
 	for i := range p.Rules {
 		o := &p.Rules[i]
-		if o.Kind != kind || o.Signal != r.Signal || !sig.bounded(o) {
+		if o.Kind != kind || o.Signal != r.Signal || !sig.bounded(o) || !o.counts(r) {
 			continue
 		}
 		b := sig.badBound(o.When)
@@ -160,6 +166,10 @@ func (p *Plan) partner(r *Rule, kind RuleKind) (bound float64, found bool) {
 	}
 	return bound, found
 }
+
+// counts reports whether a rule has a say in what another one does: a rule in
+// shadow has none in one that acts.
+func (r *Rule) counts(in *Rule) bool { return !r.Shadow || in.Shadow }
 
 // bounded reports whether a rule's condition is a bound on the side of its kind
 // that evidence can be weighed against.
@@ -184,13 +194,4 @@ func (s *Signal) beyond(a, b float64) bool {
 		return a <= b
 	}
 	return a >= b
-}
-
-// maturity is how old sessions must be before they count in favour of a release:
-// a crash is told at the next start of the app.
-func maturity(s SignalSpec) time.Duration {
-	if s.Sentry != nil {
-		return or(s.Maturity, 2*time.Hour)
-	}
-	return or(s.Maturity, 0)
 }

@@ -44,20 +44,20 @@ func goodSpec() Spec {
 			{RuleSpec: rule("slow-high", "p95", "> 3 s"), Action: "revert", Command: "revert --now"},
 		},
 		Signals: []SignalSpec{
-			{Name: "error_rate", Source: "cw", Kind: ptr(Ratio), CloudWatch: &CloudWatchQuery{Namespace: "AWS/ApiGateway", Bad: "5XXError", Total: "Count"}},
-			{Name: "page", Source: "cw", Kind: ptr(Alarm), CloudWatch: &CloudWatchQuery{Alarm: "API5xx"}},
-			{Name: "p95", Source: "cw", Kind: ptr(Percentile), Quant: &Fraction{0.95}, Unit: ptr(Seconds), CloudWatch: &CloudWatchQuery{Namespace: "AWS/Lambda", Metric: "Duration", Unit: "Milliseconds"}},
-			{Name: "gap", Source: "lake", Kind: ptr(Gauge), Athena: &AthenaQuery{SQL: "SELECT ?", Parameters: []string{"1"}, Database: "d", Groups: 10, MinGroup: 100, Reuse: Duration{time.Hour}}},
-			{Name: "crash_free", Source: "sentry", Kind: ptr(Ratio), Good: true, Sentry: &SentryQuery{Project: "p", Release: "p@1"}},
-			{Name: "stars", Source: "store", Kind: ptr(Mean), AppStore: &AppStoreQuery{Fact: "reviews", App: "64", Version: "1.0"}},
+			{Name: "error_rate", Source: "cw", Kind: ptr(Ratio), Query: &CloudWatchQuery{Namespace: "AWS/ApiGateway", Bad: "5XXError", Total: "Count"}},
+			{Name: "page", Source: "cw", Kind: ptr(Alarm), Query: &CloudWatchQuery{Alarm: "API5xx"}},
+			{Name: "p95", Source: "cw", Kind: ptr(Percentile), Quant: &Fraction{0.95}, Unit: ptr(Seconds), Query: &CloudWatchQuery{Namespace: "AWS/Lambda", Metric: "Duration", Unit: "Milliseconds"}},
+			{Name: "gap", Source: "lake", Kind: ptr(Gauge), Query: &AthenaQuery{SQL: "SELECT ?", Parameters: []string{"1"}, Database: "d", Groups: 10, MinGroup: 100, Reuse: Duration{time.Hour}}},
+			{Name: "crash_free", Source: "sentry", Kind: ptr(Ratio), Good: true, Query: &SentryQuery{Project: "p", Release: "p@1"}},
+			{Name: "stars", Source: "store", Kind: ptr(Mean), Query: &AppStoreQuery{Fact: "reviews", App: "64", Version: "1.0"}},
 		},
 		Communications: []CommunicationSpec{
-			{Name: "later", At: &Offset{time.Hour}, Channel: "mail", Text: "live"},
-			{Name: "before", At: &Offset{-time.Hour}, Channel: "chat", Text: "soon"},
+			{Name: "later", At: &Moment{Offset: Offset{time.Hour}}, Channel: "mail", Text: "live"},
+			{Name: "before", At: &Moment{Offset: Offset{-time.Hour}}, Channel: "chat", Text: "soon"},
 		},
 		Rehearsal: RehearsalSpec{Date: Date{"2025-05-30"}, Environment: "staging", Note: "all"},
-		Approvals: []ApprovalSpec{{ID: "cto", Role: "CTO", Name: "Lee", Date: Date{"2025-06-01"}}},
-		Review:    ReviewSpec{PassCriteria: []string{"archived"}},
+		Approvals: []ApprovalSpec{{Name: "start", Roles: []string{"CTO", "Legal"}, NotAuthor: new(bool)}},
+		Review:    ReviewSpec{PassCriteria: []string{"customers are pleased"}},
 	}
 }
 
@@ -77,11 +77,11 @@ func TestPlanReadsBackFromJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back Plan
-	if err := json.Unmarshal(text, &back); err != nil {
+	back, err := ReadPlan(text, standIns)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(&back, plan) {
+	if !reflect.DeepEqual(back, plan) {
 		again, _ := json.Marshal(back)
 		t.Errorf("got\n%s\nwant\n%s", again, text)
 	}
@@ -136,7 +136,7 @@ func TestPercentileIsJudgedByExceedance(t *testing.T) {
 			t.Errorf("rule %q: got %v, shown as %v on %d", tt.rule.Name, tt.rule.When, tt.rule.ShownWhen, tt.rule.ShownSignal)
 		}
 	}
-	if got := plan.Signals[2].Query.CloudWatch.Stat; got != "p95" {
+	if got := cloudWatch(plan.Signals[2].Query.Ask).Stat; got != "p95" {
 		t.Errorf("got statistic %q, want p95", got)
 	}
 }
@@ -283,7 +283,7 @@ func TestKeep(t *testing.T) {
 
 func TestSharedSignalsJoinThePlanThatNamesThem(t *testing.T) {
 	spec := goodSpec()
-	spec.Shared = append(spec.Signals[:1:1], SignalSpec{Name: "not-named"}, spec.Signals[1], SignalSpec{Name: "only-rollback", Source: "cw", Kind: ptr(Alarm), CloudWatch: &CloudWatchQuery{Alarm: "x"}})
+	spec.Shared = append(spec.Signals[:1:1], SignalSpec{Name: "not-named"}, spec.Signals[1], SignalSpec{Name: "only-rollback", Source: "cw", Kind: ptr(Alarm), Query: &CloudWatchQuery{Alarm: "x"}})
 	spec.Rollback[1].Signal, spec.Rollback[1].When = "only-rollback", when("== 1")
 	spec.Signals = spec.Signals[2:]
 	spec.Shared = append(spec.Shared, SignalSpec{Name: "p95"}) // the plan's own comes first
@@ -304,12 +304,12 @@ func TestBareSignalsNeedNoSource(t *testing.T) {
 	spec := goodSpec()
 	for i := range spec.Signals {
 		s := &spec.Signals[i]
-		s.Source, s.CloudWatch, s.Sentry, s.AppStore, s.Athena = "", nil, nil, nil, nil
+		s.Source, s.Query = "", nil
 	}
 	if _, problems := Compile(spec); problems.Errors() == 0 {
 		t.Error("got no errors for signals without sources")
 	}
-	spec.Bare = true
+	spec.Bare, spec.Success[2].Aggregate = true, ptr(Worst)
 	if plan, problems := Compile(spec); plan == nil || len(problems) > 0 {
 		t.Errorf("got %v, want a plan without problems", problems)
 	}

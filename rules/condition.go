@@ -40,16 +40,33 @@ func (op Op) Opposite() Op {
 }
 
 // Condition is a comparison with a threshold, written "> 3 %", "<= 2.5 s",
-// ">= 4.5". Threshold is in the unit's inner form: 3 % is 0.03, 300 ms is 0.3.
+// ">= 4.5". Threshold is in the unit's inner form: 3 % is 0.03, 300 ms is 0.3. An
+// alarm's states are written "OK" and "ALARM", for "== 0" and "== 1".
 type Condition struct {
 	Op        Op
 	Threshold float64
 	Unit      Unit
 }
 
+// The states of an alarm, as CloudWatch has them.
+const (
+	stateOK    = "OK"
+	stateAlarm = "ALARM"
+)
+
+// asState is the unit of a condition that is written as an alarm's state. A
+// compiled plan has none.
+const asState Unit = 255
+
 // ParseCondition reads a condition. The error says what was expected.
 func ParseCondition(text string) (Condition, error) {
 	s := strings.TrimSpace(text)
+	switch s {
+	case stateOK:
+		return Condition{Op: Equal, Threshold: 0, Unit: asState}, nil
+	case stateAlarm:
+		return Condition{Op: Equal, Threshold: 1, Unit: asState}, nil
+	}
 	op, rest := cutOp(s)
 	if op == NoOp {
 		return Condition{}, fmt.Errorf("condition %q: want an operator (<, <=, >, >=, ==, !=) and a number, such as \"> 3 %%\"", text)
@@ -163,10 +180,35 @@ func (c Condition) Holds(v float64) bool {
 
 // String is the form that ParseCondition reads back to the same condition.
 func (c Condition) String() string {
-	if c.Op == NoOp {
+	switch {
+	case c.Op == NoOp:
 		return ""
+	case c.Unit == asState && c.Threshold == 0:
+		return stateOK
+	case c.Unit == asState:
+		return stateAlarm
 	}
 	return c.Op.String() + " " + c.Unit.Format(c.Threshold)
+}
+
+// compared is the condition as a comparison, however it was written.
+func (c Condition) compared() Condition {
+	if c.Unit == asState {
+		c.Unit = Number
+	}
+	return c
+}
+
+// Says writes a condition on the signal for people: an alarm's states by their
+// names.
+func (s *Signal) Says(when Condition) string {
+	if s.Kind == Alarm && when.Holds(0) != when.Holds(1) {
+		if when.Holds(1) {
+			return stateAlarm
+		}
+		return stateOK
+	}
+	return when.String()
 }
 
 // MarshalText is String.

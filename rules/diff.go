@@ -132,14 +132,6 @@ func (p *Plan) tables() []*table {
 			all = append(all, p.signalTable(s))
 		}
 	}
-	for _, m := range p.Communications {
-		t := &table{path: Path("communications", m.Name), summary: fmt.Sprintf("%v %s: %s", Offset{m.At}, m.Channel, m.Text)}
-		t.set("at", Offset{m.At}.String())
-		t.set("channel", m.Channel)
-		t.set("text", m.Text)
-		t.set("notify", list(m.Notify))
-		all = append(all, t)
-	}
 	return append(all, p.remainingTables()...)
 }
 
@@ -148,17 +140,7 @@ func (p *Plan) remainingTables() []*table {
 	rehearsal.set("date", p.Rehearsal.Date)
 	rehearsal.set("environment", p.Rehearsal.Environment)
 	rehearsal.set("note", p.Rehearsal.Note)
-	review := &table{path: "review"}
-	review.set("pass_criteria", list(p.PassCriteria))
-	all := []*table{rehearsal, review}
-	for _, a := range p.Approvals {
-		t := &table{path: Path("approvals", a.ID), summary: a.Role}
-		t.set("role", a.Role)
-		t.set("name", a.Name)
-		t.set("date", a.Date)
-		all = append(all, t)
-	}
-	return all
+	return append([]*table{rehearsal}, p.peopleTables()...)
 }
 
 func (p *Plan) releaseTable() *table {
@@ -171,6 +153,7 @@ func (p *Plan) releaseTable() *table {
 		t.set("expected_completion", Offset{p.Length}.String())
 	}
 	t.set("manager", p.Manager)
+	t.set("author", p.Author)
 	t.set("interval", length(p.Interval))
 	t.set("false_rollback", share(p.FalseRollback))
 	t.set("false_pass", share(p.FalsePass))
@@ -214,6 +197,10 @@ func (p *Plan) signalName(i int) string {
 
 func (p *Plan) ruleTable(r *Rule) *table {
 	t := &table{path: Path(r.Kind.String(), r.Name), summary: p.signalName(r.ShownSignal) + " " + r.ShownWhen.String()}
+	way := p.Way(r)
+	if text := way.String(); text != "" {
+		t.summary += ", " + text
+	}
 	t.set("title", r.Title)
 	t.set("signal", p.signalName(r.ShownSignal))
 	t.set("when", r.ShownWhen.String())
@@ -223,7 +210,10 @@ func (p *Plan) ruleTable(r *Rule) *table {
 	if r.MinSamples > 0 {
 		t.set("min_samples", Number.Format(r.MinSamples))
 	}
-	t.set("aggregate", r.Aggregate.String())
+	if way.Aggregate == Pooled {
+		way.Aggregate = r.Aggregate // the only one that it has
+	}
+	t.set("aggregate", way.Aggregate.String())
 	t.set("min_share", share(r.MinShare))
 	t.set("alarm", p.signalName(r.Alarm))
 	t.set("on_no_data", r.OnNoData.String())
@@ -238,6 +228,13 @@ func (p *Plan) ruleTable(r *Rule) *table {
 	if r.Method == Sequential {
 		p.setEvidence(t, r)
 	}
+	if r.Shadow {
+		t.set("mode", Shadow.String())
+	}
+	if r.ResumeAfter > 0 {
+		t.set("resume", ResumeAuto.String())
+		t.set("resume_after", Duration{r.ResumeAfter}.String())
+	}
 	t.set("gate", r.Gate.String())
 	t.set("owner", r.Owner)
 	t.set("action", r.Action)
@@ -250,6 +247,11 @@ func (p *Plan) ruleTable(r *Rule) *table {
 // own condition is written only where it does not follow from another rule.
 func (p *Plan) setEvidence(t *table, r *Rule) {
 	sig := &p.Signals[r.Signal]
+	burst := DefaultRideOut
+	if r.RideOut != nil {
+		burst = *r.RideOut
+	}
+	t.set("ride_out", Duration{burst}.String())
 	if r.Kind == RollbackRule {
 		t.set("weight", Number.Format(r.Weight))
 		if r.Limit != p.pairedLimit(r) {
@@ -289,6 +291,7 @@ func (p *Plan) signalTable(s *Signal) *table {
 	if s.Rate > 0 {
 		t.set("expected_rate", Number.Short(s.Rate)+"/s")
 	}
+	t.set("assume_seen", yes(s.AssumeSeen))
 	t.setQuery(s.Query)
 	if s.Baseline > 0 {
 		t.set("baseline", baselineText(s.Query, p.Signals[s.Baseline].Query))
@@ -298,18 +301,15 @@ func (p *Plan) signalTable(s *Signal) *table {
 
 // setQuery adds the keys of a query.
 func (t *table) setQuery(q Query) {
-	switch {
-	case q.CloudWatch != nil:
-		t.setFields("cloudwatch", reflect.ValueOf(q.CloudWatch).Elem())
-	case q.Sentry != nil:
-		t.setFields("sentry", reflect.ValueOf(q.Sentry).Elem())
-	case q.AppStore != nil:
-		t.setFields("appstore", reflect.ValueOf(q.AppStore).Elem())
-	case q.Athena != nil:
-		t.setFields("athena", reflect.ValueOf(q.Athena).Elem())
+	if q.Ask == nil {
+		return
+	}
+	t.setFields(q.Ask.Source(), reflect.ValueOf(q.Ask).Elem())
+	if file, ok := q.Ask.(FileQuery); ok {
+		name, text := file.FileText()
 		h := fnv.New32a()
-		h.Write([]byte(q.Athena.SQL))
-		t.set("athena.file", fmt.Sprintf("%s, checksum %08x", q.Athena.File, h.Sum32()))
+		h.Write([]byte(text))
+		t.set(q.Ask.Source()+".file", fmt.Sprintf("%s, checksum %08x", name, h.Sum32()))
 	}
 }
 
@@ -329,10 +329,22 @@ func (t *table) setFields(source string, query reflect.Value) {
 			t.set(key, strconv.Itoa(v))
 		case []string:
 			t.set(key, list(v))
+		case Several:
+			if len(v) == 1 {
+				t.set(key, v[0])
+			} else {
+				t.set(key, list(v))
+			}
 		case map[string]string:
 			t.set(key, inline(v))
 		case Duration:
 			t.set(key, length(v.Duration))
+		default:
+			if list := query.Field(i); namedTables(list.Type()) {
+				for k := range list.Len() {
+					t.setFields(key+"."+Path(list.Index(k).FieldByName("Name").String()), list.Index(k))
+				}
+			}
 		}
 	}
 }
@@ -341,7 +353,7 @@ func (t *table) setFields(source string, query reflect.Value) {
 // the release's own.
 func baselineText(own, beside Query) string {
 	dimension := besideDimension(own, beside)
-	return fmt.Sprintf("{ dimension = %q, value = %q }", dimension, beside.dimension(dimension))
+	return fmt.Sprintf("{ dimension = %q, value = %q }", dimension, beside.apart()[dimension])
 }
 
 // The forms of values: empty where the file would not write the key. A key whose

@@ -50,25 +50,38 @@ func TestDiffTellsWhatThePlanFileSays(t *testing.T) {
 		{"a command", func(s *Spec) { s.Rollback[0].Command = "revert --fast" }, "rollback.errors-high.command: revert --now → revert --fast"},
 		{"datapoints", func(s *Spec) { s.Rollback[0].For, s.Rollback[0].Datapoints = nil, "3 of 5" },
 			"rollback.errors-high.datapoints:  → 3 of 5; rollback.errors-high.missing:  → missing; rollback.errors-high.for: 10m → "},
+		{"a rule in shadow", func(s *Spec) { s.Success[0].Mode = ptr(Shadow) }, "success.errors.mode:  → shadow"},
+		{"how a gauge is judged", func(s *Spec) { s.Success[2].Aggregate = ptr(Average) }, "success.gap.aggregate: worst → mean"},
+		{"a name that was never seen", func(s *Spec) { s.Signals[0].AssumeSeen = true }, "signals.error_rate.assume_seen:  → true"},
 		{"a rule's alarm", func(s *Spec) { s.Success[0].Alarm, s.Success[1].Alarm = "", "page" }, "success.errors.alarm: page → ; success.slow.alarm:  → page"},
 		{"a dimension", func(s *Spec) {
-			s.Signals[0].CloudWatch.Dimensions = map[string]string{"ApiName": "shop", "St age": "prod"}
+			cloudWatch(s.Signals[0].Query).Dimensions = map[string]string{"ApiName": "shop", "St age": "prod"}
 		},
 			`signals.error_rate.cloudwatch.dimensions:  → { ApiName = "shop", "St age" = "prod" }`},
-		{"a metric", func(s *Spec) { s.Signals[0].CloudWatch.Bad = "4XXError" }, "signals.error_rate.cloudwatch.bad: 5XXError → 4XXError"},
-		{"a switch", func(s *Spec) { s.Signals[0].CloudWatch.MissingBadIsZero = true }, "signals.error_rate.cloudwatch.missing_bad_is_zero:  → true"},
-		{"SQL", func(s *Spec) { s.Signals[3].Athena.SQL, s.Signals[3].Athena.File = "SELECT\n?", "q.sql" }, "signals.gap.athena.file: , checksum bee9ebd8 → q.sql, checksum bf2a932e"},
+		{"a metric", func(s *Spec) { cloudWatch(s.Signals[0].Query).Bad = "4XXError" }, "signals.error_rate.cloudwatch.bad: 5XXError → 4XXError"},
+		{"a switch", func(s *Spec) { cloudWatch(s.Signals[0].Query).MissingBadIsZero = true }, "signals.error_rate.cloudwatch.missing_bad_is_zero:  → true"},
+		{"SQL", func(s *Spec) { athena(s.Signals[3].Query).SQL, athena(s.Signals[3].Query).File = "SELECT\n?", "q.sql" }, "signals.gap.athena.file: , checksum bee9ebd8 → q.sql, checksum bf2a932e"},
 		{"an expected rate", func(s *Spec) { s.Signals[0].Rate = "120/min" }, "signals.error_rate.expected_rate:  → 2/s"},
 		{"a message", func(s *Spec) { s.Communications[0].Text = "LIVE" }, "communications.later.text: live → LIVE"},
 		{"one message more", func(s *Spec) {
-			s.Communications = append(s.Communications, CommunicationSpec{Name: "x", At: &Offset{}, Channel: "chat", Text: "now"})
+			s.Communications = append(s.Communications, CommunicationSpec{Name: "x", At: &Moment{}, Channel: "chat", Text: "now"})
 		}, "communications.x:  → T chat: now"},
-		{"a signature", func(s *Spec) { s.Approvals[0].Name = "Kim" }, "approvals.cto.name: Lee → Kim"},
-		{"a signature of another role", func(s *Spec) { s.Approvals[0].Role = "CEO" }, "approvals.cto.role: CTO → CEO"},
+		{"fewer signatures", func(s *Spec) { s.Approvals[0].Need = ptr(1) }, "approvals.start.need: 2 → 1"},
+		{"a signature of another role", func(s *Spec) { s.Approvals[0].Roles = []string{"CEO", "Legal"} }, `approvals.start.roles: ["CTO", "Legal"] → ["CEO", "Legal"]`},
+		{"another approval", func(s *Spec) {
+			s.Approvals = append(s.Approvals, ApprovalSpec{Name: "override", Roles: []string{"CTO"}, NotAuthor: new(bool)})
+		}, "approvals.override:  → 1 of CTO"},
+		{"a role", func(s *Spec) { s.People = []PersonSpec{{Name: "CTO", Sign: Several{"cto@example.com"}, Slack: "@cto"}} }, "people.CTO:  → cto@example.com"},
+		{"when a message is sent", func(s *Spec) {
+			m := &s.Communications[0]
+			m.At, m.On, m.OnlyIf = nil, &Wanted{States: []State{Passed}}, &Wanted{Phase: "canary", Not: true, States: []State{Failed, RolledBack}}
+			m.Quiet, m.To = &Quiet{From: 22 * time.Hour, Till: 7 * time.Hour}, "slack #ops"
+		}, `communications.later.on:  → run passed; communications.later.only_if:  → canary not failed or rolled_back; ` +
+			`communications.later.quiet_hours:  → 22:00-07:00; communications.later.to:  → slack #ops; communications.later.at: T+1h → `},
 		{"data that settles at once", func(s *Spec) { s.Signals[0].Settle = dur(0) }, "success.errors.grace: 6m → 3m; rollback.errors-high.grace: 6m → 3m; signals.error_rate.settle: 3m → 0s"},
 		{"sessions that count at once", func(s *Spec) { s.Signals[4].Maturity = dur(0) }, "signals.crash_free.maturity: 2h → 0s"},
 		{"no grace", func(s *Spec) { s.Rollback[0].Grace = dur(0) }, "rollback.errors-high.grace: 6m → 0s"},
-		{"what the review asks", func(s *Spec) { s.Review.PassCriteria = nil }, `review.pass_criteria: ["archived"] → `},
+		{"what the review asks", func(s *Spec) { s.Review.PassCriteria = nil }, `review.pass_criteria: ["customers are pleased"] → `},
 		{"a parameter", func(s *Spec) {
 			s.Parameters, s.Release.Title = []ParameterSpec{{Name: "x", Default: &Literal{"1"}}}, "The launch of {x}"
 		}, "release.title: The launch → The launch of {x}; parameters.x:  → 1"},
@@ -84,6 +97,14 @@ func TestDiffTellsWhatThePlanFileSays(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestDiffTellsOfAHoldThatEndsByItself(t *testing.T) {
+	spec := weighingSpec()
+	spec.Rollback[0].Resume = ptr(ResumeAuto)
+	if got, want := diffText(compile(t, weighingSpec()), compile(t, spec)), "rollback.errors-high.resume:  → auto; rollback.errors-high.resume_after:  → 6m"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
@@ -136,7 +157,7 @@ func TestDiffSaysHowManyMore(t *testing.T) {
 	many := func(n int) *Plan {
 		spec := goodSpec()
 		for i := range n {
-			spec.Communications = append(spec.Communications, CommunicationSpec{Name: fmt.Sprintf("m%02d", i), At: &Offset{}, Channel: "chat", Text: "x"})
+			spec.Communications = append(spec.Communications, CommunicationSpec{Name: fmt.Sprintf("m%02d", i), At: &Moment{}, Channel: "chat", Text: "x"})
 		}
 		return compiled(t, spec)
 	}
@@ -165,17 +186,23 @@ func TestARunDiffersFromItsPlanInWhatItWasTold(t *testing.T) {
 	}
 }
 
-// Two people may sign in one role: each signature is compared with itself.
-func TestASignatureIsKnownByItsKey(t *testing.T) {
-	signed := func(second string) *Plan {
-		spec := goodSpec()
-		spec.Approvals = append(spec.Approvals, ApprovalSpec{ID: "deputy", Role: spec.Approvals[0].Role, Name: second, Date: Date{"2025-06-02"}})
-		return compiled(t, spec)
+// How a rule on a gauge judges is a part of it in one line.
+func TestDiffNamesTheWayOfAGauge(t *testing.T) {
+	without, with := gaugeSpec(), gaugeSpec()
+	without.Rollback = without.Rollback[:2]
+	without.Phases[0].Rollback = without.Phases[0].Rollback[:2]
+	with.Rollback[2].Over = dur(10 * time.Minute)
+	got := diffText(compile(t, without), compile(t, with))
+	if !strings.Contains(got, "rollback.gap-high:  → gap > 90, mean over 10m") {
+		t.Errorf("got %s", got)
 	}
-	if got := diffText(signed("Kim"), signed("Kim")); got != "" {
-		t.Errorf("got %s of two plans that are the same", got)
-	}
-	if got, want := diffText(signed("Kim"), signed("Ada")), "approvals.deputy.name: Kim → Ada"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+}
+
+// A burst that the release names is told where it counts.
+func TestDiffTellsOfBursts(t *testing.T) {
+	before, after := weighingSpec(), weighingSpec()
+	after.Rollback[1].RideOut = dur(0)
+	if got := diffText(compile(t, before), compile(t, after)); got != "rollback.slow-high.ride_out: 3m → 0s" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -15,14 +15,11 @@ func (c *compiler) lint() {
 	top := Check("", &c.problems)
 	c.lintRelease(top.At("release"))
 	c.lintPhases(top.At("phases"))
+	c.lintRollout(top.At("phases"))
 	c.lintRules(top)
 	c.lintSignals(top.At("signals"))
 	c.lintCommunications(top.At("communications"))
-	for _, a := range c.spec.Approvals {
-		at := top.At("approvals", a.ID)
-		at.Required("role", a.Role == "", `"CTO"`)
-		at.Required("name", a.Date.Text != "" && a.Name == "", `"who signed"`)
-	}
+	c.lintPeople(top)
 	c.lintIdle(top)
 }
 
@@ -36,6 +33,7 @@ func (c *compiler) lintRelease(at Checker) {
 		at.At("plan").Name(r.Plan)
 	}
 	at.Span("interval", r.Interval, time.Second, time.Hour)
+	at.Span("ride_out", r.RideOut, 0, mostRideOut)
 	c.lintBudget(at)
 	c.lintCompletion(at.At("expected_completion"))
 }
@@ -87,18 +85,6 @@ func (c *compiler) lintCompletion(at Checker) {
 			}
 			at.Warn("order", "write expected_completion = "+later+" or later", "phase %q is watched until after it", p.Name)
 			return
-		}
-	}
-}
-
-func (c *compiler) lintCommunications(at Checker) {
-	for _, m := range c.spec.Communications {
-		at := at.At(m.Name)
-		at.Required("at", m.At == nil, `"T-2h"`)
-		at.Required("channel", m.Channel == "", `"Slack #ops"`)
-		at.Required("text", m.Text == "", `"what it says"`)
-		if m.At != nil {
-			offset(at.At("at"), *m.At)
 		}
 	}
 }

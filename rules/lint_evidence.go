@@ -15,6 +15,8 @@ func (c *compiler) lintEvidence(at Checker, r *Rule, s RuleSpec, otherKey string
 	if s.Over != nil {
 		at.At("over").Warn("no-effect", "leave it out", "evidence is weighed over the whole watch, not over a stretch")
 	}
+	at.Excess("aggregate", sig.Kind == Gauge && r.Aggregate != Pooled, `it is for evidence = "threshold"`)
+	c.lintRideOut(at, r, s)
 	good := r.Kind == Success
 	sound := c.lintWhen(at.At("when"), r, sig, good)
 	if other != nil && sig.lintBound(at.At(otherKey), *other, !good) && sound {
@@ -64,7 +66,7 @@ func (s *Signal) lintBound(at Checker, when Condition, good bool) bool {
 		return false
 	}
 	if when.Unit != s.Unit {
-		at.Fail("unit-mismatch", unitFix(when, s), "%q is in %s, signal %q is in %s", when, unitName(when.Unit), s.Name, unitName(s.Unit))
+		at.Fail("unit-mismatch", unitFix(when, s, good), "%q is in %s, signal %q is in %s", when, unitName(when.Unit), s.Name, unitName(s.Unit))
 		return false
 	}
 	if !s.lintSide(at, when, good) {
@@ -177,7 +179,7 @@ func (c *compiler) lintPair(at Checker, r *Rule, kind RuleKind, key string) bool
 	own := sig.badBound(r.When)
 	for i := range c.plan.Rules {
 		o := &c.plan.Rules[i]
-		if o.Kind != kind || o.Signal != r.Signal || !sig.bounded(o) {
+		if o.Kind != kind || o.Signal != r.Signal || !sig.bounded(o) || !o.counts(r) {
 			continue
 		}
 		limit, trigger := own, sig.badBound(o.When)

@@ -38,7 +38,7 @@ func TestLintOfEvidence(t *testing.T) {
 			s.Success[2].Evidence = ptr(Sequential)
 		}, "no-counts success.gap.evidence"},
 		{"the storefront's stars", func(s *Spec) {
-			s.Signals[5].AppStore.Fact, s.Signals[5].AppStore.Countries = "lookup", []string{"de"}
+			appStore(s.Signals[5].Query).Fact, appStore(s.Signals[5].Query).Countries = "lookup", []string{"de"}
 			s.Success[4].Evidence = ptr(Sequential)
 		}, "no-counts success.stars.evidence"},
 		{"a signal of no kind", func(s *Spec) { s.Signals[3].Kind, s.Success[2].Evidence = nil, ptr(Sequential) }, "missing signals.gap.kind"},
@@ -64,7 +64,7 @@ func TestLintOfEvidence(t *testing.T) {
 		// Where a bound may lie.
 		{"no errors at all", success(0, "<= 0 %"), "no-test success.errors.when"},
 		{"no crashes at all", success(3, ">= 100 %"), "no-test success.crashes.when"},
-		{"any error", func(s *Spec) { s.Rollback[0].When = when("> 0 %") }, "no-test rollback.errors-high.when; ~overlap phases.canary.success; ~overlap phases.all.success"},
+		{"any error", func(s *Spec) { s.Rollback[0].When = when("> 0 %") }, "no-test rollback.errors-high.when; ~overlap success.errors.when"},
 		{"six stars", success(4, ">= 6"), "no-test success.stars.when"},
 		{"no stars", trigger(4, "< 1"), "no-test success.stars.trigger"},
 		{"no gap", success(2, "<= 0"), "no-test success.gap.when"},
@@ -91,20 +91,20 @@ func TestLintOfEvidence(t *testing.T) {
 		{"a trigger of good ones better than the limit", trigger(3, "< 99.9 %"), "limit-beyond-trigger success.crashes.trigger"},
 		{"a trigger of stars better than the limit", trigger(4, "< 4.6"), "limit-beyond-trigger success.stars.trigger"},
 		{"a trigger of stars", trigger(4, "< 4.2"), ""},
-		{"a pair in the wrong order", success(0, "< 4 %"), "limit-beyond-trigger rollback.errors-high.when; ~overlap phases.canary.success; ~overlap phases.all.success"},
+		{"a pair in the wrong order", success(0, "< 4 %"), "limit-beyond-trigger rollback.errors-high.when; ~overlap success.errors.when"},
 		{"a pair in the wrong order with a limit and a trigger of their own", func(s *Spec) {
 			s.Success[0].When, s.Success[0].Trigger, s.Rollback[0].Limit = when("< 4 %"), cond("> 5 %"), cond("<= 1 %")
-		}, "~overlap phases.canary.success; ~overlap phases.all.success"},
+		}, "~overlap success.errors.when"},
 		{"a pair in the wrong order, of which one weighs", func(s *Spec) { s.Success[0].When = when("< 4 %"); plain(0)(s) },
-			"limit-beyond-trigger success.errors.when; ~overlap phases.canary.success; ~overlap phases.all.success"},
+			"limit-beyond-trigger success.errors.when; ~overlap success.errors.when"},
 		{"a pair in the wrong order on what has no counts", func(s *Spec) {
 			gaugeOf(s, Number, "Count")
 			s.Success[2].When, s.Success[2].Evidence = when("< 4"), ptr(Sequential)
 			s.Rollback[1].Signal, s.Rollback[1].When = "gap", when("> 3")
 			s.Signals[2].Baseline = nil
-		}, "no-counts success.gap.evidence; ~overlap phases.canary.success"},
+		}, "no-counts success.gap.evidence; ~overlap success.gap.when"},
 		{"a pair of which one is on the wrong side", func(s *Spec) { s.Rollback[0].When = when("< 5 %") },
-			"bad-operator rollback.errors-high.when; contradiction phases.canary.success; contradiction phases.all.success"},
+			"bad-operator rollback.errors-high.when"},
 
 		// The budget.
 		{"no false rollback", func(s *Spec) { s.Release.FalseRollback = &Fraction{0} }, "out-of-range release.false_rollback"},
@@ -186,7 +186,7 @@ func TestLintOfEvidence(t *testing.T) {
 		{"a gap's baseline", func(s *Spec) { s.Signals[3].Baseline = &BaselineSpec{"decile", "1"} }, "bad-baseline signals.gap.baseline"},
 		{"a baseline that Athena lacks", func(s *Spec) {
 			s.Signals[3].Baseline, s.Signals[3].Kind, s.Success[2].When = &BaselineSpec{"model", "1"}, ptr(Ratio), when("< 7 %")
-		}, "wrong-kind signals.gap.athena; bad-baseline signals.gap.baseline"},
+		}, "bad-baseline signals.gap.baseline"},
 
 		// Keys that change nothing.
 		{"nothing to weigh", func(s *Spec) {

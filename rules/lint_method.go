@@ -32,7 +32,9 @@ func (c *compiler) lintSuccess(at Checker, s SuccessSpec) {
 	if r.Signal < 0 {
 		return // reported
 	}
+	lintShadow(at, s)
 	if r.Method != Sequential {
+		at.Excess("ride_out", s.RideOut != nil, onlyEvidence)
 		at.Excess("trigger", s.Trigger != nil, onlyEvidence)
 		at.Excess("proof", s.Proof != nil, onlyEvidence)
 		return
@@ -45,10 +47,12 @@ func (c *compiler) lintRung(at Checker, s RollbackSpec) {
 	r := &c.plan.Rules[c.rollback[s.Name]]
 	at.Span("keep_firing_for", s.KeepFiring, 0, mostKeeping)
 	c.lintDatapoints(at, s, r)
+	c.lintResume(at, s, r)
 	if r.Signal < 0 {
 		return // reported
 	}
 	if r.Method != Sequential {
+		at.Excess("ride_out", s.RideOut != nil, onlyEvidence)
 		at.Excess("limit", s.Limit != nil, onlyEvidence)
 		at.Excess("weight", s.Weight != nil, onlyEvidence)
 		return
@@ -72,7 +76,7 @@ func (c *compiler) lintDatapoints(at Checker, s RollbackSpec, r *Rule) {
 	for _, other := range []struct {
 		key string
 		set bool
-	}{{"for", s.For != nil}, {"over", s.Over != nil}, {`evidence = "sequential"`, r.Method == Sequential}, {`aggregate = "share"`, r.Aggregate == Share}} {
+	}{{"for", s.For != nil}, {"over", s.Over != nil}, {`evidence = "sequential"`, r.Method == Sequential}, {"aggregate", s.Aggregate != nil && *s.Aggregate != Worst && *s.Aggregate != Exceedance}} {
 		if other.set {
 			at.Fail("conflict", "leave one out", "a rule with datapoints has no %s", other.key)
 		}
@@ -90,7 +94,7 @@ func (c *compiler) lintDatapoints(at Checker, s RollbackSpec, r *Rule) {
 		most = 7 * day
 	}
 	if n := most / max(period, time.Second); d.N > int(n) {
-		at.Fail("out-of-range", fmt.Sprintf("make it at most %d periods", n), "%d periods of %v: want no longer than %v, as CloudWatch has it", d.N, Duration{period}, Duration{most})
+		at.Fail("out-of-range", fmt.Sprintf("make it at most %d periods", n), "%d periods of %v: want no longer than %v", d.N, Duration{period}, Duration{most})
 	}
 }
 
@@ -106,6 +110,23 @@ func lintWeighed(at Checker, s SignalSpec, sig *Signal) {
 		}
 	}
 	lintBaseline(at, s, sig)
+	lintSeen(at, s, sig)
+}
+
+// lintSeen checks a signal whose zeros are to count although it was never seen.
+func lintSeen(at Checker, s SignalSpec, sig *Signal) {
+	if !s.AssumeSeen {
+		return
+	}
+	at.Excess("assume_seen", sig.Kind != Ratio, "it is for ratios")
+	at = at.At("assume_seen")
+	switch {
+	case sig.Kind != Ratio: // reported
+	case s.Query != nil && s.Query.Facts().Zeros == "":
+		at.Warn("no-effect", "leave it out", "no missing value of this signal counts as zero")
+	default:
+		at.Warn("assumed-seen", "leave it out once the name was seen with a value", "a misspelled name passes as a service that never fails")
+	}
 }
 
 // lintIdle warns of keys that only rules that weigh evidence read, where none
@@ -118,12 +139,13 @@ func (c *compiler) lintIdle(top Checker) {
 	for _, r := range c.plan.Rules {
 		if r.Method == Sequential {
 			weighed[c.plan.Signals[r.ShownSignal].Name] = true
-			fires = fires || r.Kind == RollbackRule
+			fires = fires || r.Kind == RollbackRule && !r.Shadow
 		}
 	}
 	r, at := c.spec.Release, top.At("release")
 	idle(at, "evidence", value(r.Evidence) == Sequential && len(weighed) == 0, "no rule judges a signal that has counts to weigh")
 	idle(at, "false_rollback", r.FalseRollback != nil && !fires, "no rollback rule weighs evidence")
+	idle(at, "ride_out", r.RideOut != nil && len(weighed) == 0, "no rule weighs evidence")
 	idle(at, "false_pass", r.FalsePass != nil && len(weighed) == 0, "no rule weighs evidence")
 	for _, s := range c.spec.Signals {
 		if !c.named[s.Name] || weighed[s.Name] {
@@ -150,7 +172,7 @@ func idle(at Checker, key string, set bool, why string) {
 func (c *compiler) lintDecided(at Checker, s PhaseSpec, p *Phase) {
 	required, strict := 0, 0
 	for _, i := range p.Success {
-		if r := &c.plan.Rules[i]; r.Gate == Required {
+		if r := &c.plan.Rules[i]; r.Gate == Required && !r.Shadow {
 			required++
 			if r.OnNoData != PolicyIgnore && r.OnError != PolicyIgnore {
 				strict++

@@ -57,16 +57,16 @@ func (c *compiler) lintPhaseRules(at Checker, i int) {
 	if len(s.Success) == 0 {
 		at.At("success").Fail("missing", "name at least one success rule", "a phase without success rules could pass on nothing")
 	}
-	if len(s.Rollback) == 0 {
+	switch {
+	case len(s.Rollback) == 0:
 		at.At("rollback").Warn("no-rollback", "name the rollback rules to watch", "nothing rolls this phase back")
+	case len(p.Rollback) > 0 && !c.plan.acting(p.Rollback):
+		at.At("rollback").Warn("no-rollback", `name one with mode = "enforce"`, "nothing rolls this phase back: its rollback rules are in shadow")
 	}
 	lintNames(at.At("success"), "success", s.Success, c.success, "rollback", c.rollback)
 	lintNames(at.At("rollback"), "rollback", s.Rollback, c.rollback, "success", c.success)
 	for _, r := range p.Success {
 		c.lintEnoughData(at, s, &c.plan.Rules[r])
-		for _, b := range p.Rollback {
-			c.contradiction(at.At("success"), &c.plan.Rules[r], &c.plan.Rules[b])
-		}
 	}
 	c.lintDecided(at.At("success"), s, p)
 }
@@ -119,22 +119,6 @@ func (c *compiler) lintEnoughData(at Checker, s PhaseSpec, r *Rule) {
 	}
 }
 
-// contradiction reports a success rule whose every good value takes the release
-// back, or some of whose good values do.
-func (c *compiler) contradiction(at Checker, good, bad *Rule) {
-	g, b := good.ShownWhen, bad.ShownWhen
-	if good.ShownSignal < 0 || good.ShownSignal != bad.ShownSignal || !c.sound(good) || !c.sound(bad) {
-		return
-	}
-	if g.upper() == b.upper() && within(g, b) {
-		at.Fail("contradiction", "turn one of them around", "rule %q holds (%v) only where rollback rule %q fires (%v)", good.Name, g, bad.Name, b)
-		return
-	}
-	if g.upper() != b.upper() && overlap(g, b) {
-		at.Warn("overlap", "choose thresholds that do not overlap", "rule %q holds (%v) for values that rollback rule %q fires at (%v)", good.Name, g, bad.Name, b)
-	}
-}
-
 // sound reports whether a rule's condition is a bound, in its signal's unit, that
 // some values meet and others do not.
 func (c *compiler) sound(r *Rule) bool {
@@ -148,15 +132,6 @@ func (c *compiler) sound(r *Rule) bool {
 func (c Condition) upper() bool { return c.Op == Less || c.Op == LessOrEqual }
 
 func (c Condition) inclusive() bool { return c.Op == LessOrEqual || c.Op == GreaterOrEqual }
-
-// within reports whether every value that satisfies a satisfies b, both being
-// bounds on the same side.
-func within(a, b Condition) bool {
-	if a.Threshold == b.Threshold {
-		return b.inclusive() || !a.inclusive()
-	}
-	return a.upper() == (a.Threshold < b.Threshold)
-}
 
 // overlap reports whether a value satisfies both a and b, bounds on different
 // sides.

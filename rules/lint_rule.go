@@ -11,12 +11,9 @@ func (c *compiler) lintRules(top Checker) {
 	for _, s := range c.spec.Success {
 		at := top.At("success", s.Name)
 		c.lintRule(at, s.RuleSpec, Success)
-		if s.Alarm != "" && c.knownSignal(at.At("alarm"), s.Alarm) {
-			if k := c.specs[c.signals[s.Alarm]].Kind; k != nil && *k != Alarm {
-				at.At("alarm").Fail("wrong-kind", `name a signal of kind "alarm"`, "signal %q is a %v", s.Alarm, *k)
-			}
-		}
+		c.lintAlarm(at.At("alarm"), s.Alarm)
 		c.lintSuccess(at, s)
+		c.lintWorst(at, s, &c.plan.Rules[c.success[s.Name]])
 		if !used[c.success[s.Name]] {
 			at.Warn("unused-rule", "name it in a phase's success", "no phase is judged by this rule")
 		}
@@ -24,6 +21,7 @@ func (c *compiler) lintRules(top Checker) {
 	for _, s := range c.spec.Rollback {
 		at := top.At("rollback", s.Name)
 		c.lintRule(at, s.RuleSpec, RollbackRule)
+		c.lintAlarm(at.At("alarm"), s.Alarm)
 		c.lintRollback(at, s)
 		c.lintRung(at, s)
 		if !used[c.rollback[s.Name]] {
@@ -31,6 +29,19 @@ func (c *compiler) lintRules(top Checker) {
 		}
 	}
 	c.lintPairs(top)
+	c.lintTurned(top)
+	c.lintTargets(top)
+	c.lintTurnedAlone(top)
+}
+
+// lintAlarm reports an alarm of a rule that is no signal of kind alarm.
+func (c *compiler) lintAlarm(at Checker, name string) {
+	if name == "" || !c.knownSignal(at, name) {
+		return
+	}
+	if k := c.specs[c.signals[name]].Kind; k != nil && *k != Alarm {
+		at.Fail("wrong-kind", `name a signal of kind "alarm"`, "signal %q is a %v", name, *k)
+	}
 }
 
 // usedRules says which rules the phases name.
@@ -54,6 +65,9 @@ func (c *compiler) lintRollback(at Checker, s RollbackSpec) {
 	}
 	at.Span("for", s.For, time.Second, year)
 	i, ok := c.signals[s.Signal]
+	if ok && s.Alarm != "" && c.plan.Signals[i].Kind == Alarm {
+		at.At("alarm").Fail("conflict", "make it a rollback rule of its own", "signal %q is an alarm itself", s.Signal)
+	}
 	if !ok || s.For == nil {
 		return
 	}
@@ -90,8 +104,10 @@ func (c *compiler) lintRule(at Checker, s RuleSpec, kind RuleKind) {
 	spec, sig := c.specs[c.signals[s.Signal]], &c.plan.Signals[c.signals[s.Signal]]
 	lintOver(at, s, sig)
 	if spec.Kind != nil {
-		lintAggregate(at, s, sig)
-		lintCondition(at.At("when"), s.When, sig, kind)
+		lintAggregate(at, s, sig, kind)
+		if lintState(at.At("when"), s.When, sig) {
+			lintCondition(at.At("when"), s.When.compared(), sig, kind)
+		}
 	}
 }
 
@@ -105,23 +121,44 @@ func lintOver(at Checker, s RuleSpec, sig *Signal) {
 	}
 }
 
-func lintAggregate(at Checker, s RuleSpec, sig *Signal) {
+func lintAggregate(at Checker, s RuleSpec, sig *Signal, kind RuleKind) {
 	share := s.Aggregate != nil && *s.Aggregate == Share
 	at.Required("min_share", share && s.MinShare == nil, `"90 %"`)
 	at.Excess("min_share", !share && s.MinShare != nil, `it is for aggregate "share"`)
 	if share && s.MinShare != nil && s.MinShare.Value == 0 {
 		at.At("min_share").Fail("out-of-range", `write "90 %" or another share`, "must be above 0 %%")
 	}
-	percentile := sig.Kind == Percentile
+	lintWay(at.At("aggregate"), s, sig, kind)
+	exact := s.When.Op == Equal || s.When.Op == NotEqual
 	switch {
-	case s.Aggregate == nil:
-	case !percentile && *s.Aggregate != Pooled:
-		at.At("aggregate").Fail("wrong-kind", "leave it out", "it is for percentiles, signal %q is a %v", sig.Name, sig.Kind)
-	case percentile && *s.Aggregate == Pooled:
-		at.At("aggregate").Fail("wrong-kind", `write "exceedance", "worst" or "share"`, "percentiles cannot be pooled")
-	}
-	if percentile && (s.When.Op == Equal || s.When.Op == NotEqual) {
+	case exact && sig.Kind == Percentile:
 		at.At("when").Fail("bad-operator", "use <, <=, > or >=", "== and != make no sense for a percentile")
+	case exact && sig.Kind == Gauge && value(s.Aggregate) == Average:
+		at.At("when").Fail("bad-operator", "use <, <=, > or >=", "== and != make no sense for a mean")
+	}
+}
+
+// lintWay reports an aggregate that the signal's kind, or the rule's, does not have.
+func lintWay(at Checker, s RuleSpec, sig *Signal, kind RuleKind) {
+	if s.Aggregate == nil {
+		return
+	}
+	switch a := *s.Aggregate; sig.Kind {
+	case Percentile:
+		if a == Pooled || a == Average || a == Last {
+			at.Fail("wrong-kind", `write "exceedance", "worst" or "share"`, "the percentile of a stretch is not the %s of its periods' percentiles", map[Aggregate]string{Pooled: "pool", Average: "mean", Last: "last"}[a])
+		}
+	case Gauge:
+		switch {
+		case a == Exceedance:
+			at.Fail("wrong-kind", `write "worst", "mean", "share" or "last"`, "it is for percentiles, signal %q is a gauge", sig.Name)
+		case a != Pooled && kind == RollbackRule && s.Over == nil:
+			at.Fail("excess-key", `write over = "10m" too, or leave it out`, "a rollback rule without over judges each period by itself")
+		}
+	default:
+		if a != Pooled {
+			at.Fail("wrong-kind", "leave it out", "it is for percentiles and gauges, signal %q is a %v", sig.Name, sig.Kind)
+		}
 	}
 }
 
@@ -132,7 +169,7 @@ func lintCondition(at Checker, when Condition, sig *Signal, kind RuleKind) {
 		return
 	}
 	if when.Unit != sig.Unit {
-		at.Fail("unit-mismatch", unitFix(when, sig), "%q is in %s, signal %q is in %s", when, unitName(when.Unit), sig.Name, unitName(sig.Unit))
+		at.Fail("unit-mismatch", unitFix(when, sig, kind == Success), "%q is in %s, signal %q is in %s", when, unitName(when.Unit), sig.Name, unitName(sig.Unit))
 		return
 	}
 	never, always := when.extremes(span(sig))
@@ -149,6 +186,16 @@ func lintCondition(at Checker, when Condition, sig *Signal, kind RuleKind) {
 	}
 }
 
+// lintState reports a state of alarms as the condition of another signal, and
+// whether it is none.
+func lintState(at Checker, when Condition, sig *Signal) bool {
+	if when.Unit != asState || sig.Kind == Alarm {
+		return true
+	}
+	at.Fail("wrong-kind", `write a comparison such as "> 3 %"`, "OK and ALARM are for alarms, signal %q is a %v", sig.Name, sig.Kind)
+	return false
+}
+
 func unitName(u Unit) string {
 	switch u {
 	case Percent:
@@ -159,13 +206,20 @@ func unitName(u Unit) string {
 	return "plain numbers"
 }
 
-func unitFix(when Condition, sig *Signal) string {
-	if sig.Kind == Ratio || sig.Kind == Alarm {
-		fixed := Condition{Op: when.Op, Threshold: when.Threshold, Unit: sig.Unit}
-		if sig.Unit == Percent && when.Threshold >= 1 {
-			fixed.Threshold /= 100 // 3 means 3 %, 0.03 means it too
+// unitFix says how a condition is written in its signal's unit. A plain number on
+// per cent may be meant as per cent or as a share: the stricter of the two is
+// offered, so that the fix loosens nothing.
+func unitFix(when Condition, sig *Signal, good bool) string {
+	fixed := Condition{Op: when.Op, Threshold: when.Threshold, Unit: sig.Unit}
+	switch {
+	case sig.Unit == Percent:
+		least := when.upper() == good // the smaller threshold is the stricter one
+		if exact := !when.bound(); when.Threshold > 1 || least || exact {
+			fixed.Threshold, _ = decimal(written(when.Threshold, 0), -2)
 		}
 		return `write "` + fixed.String() + `"`
+	case sig.Kind == Alarm:
+		return `write "` + sig.Says(fixed) + `"`
 	}
 	return `give the signal unit = "` + when.Unit.String() + `" or write the condition in its unit`
 }

@@ -39,7 +39,7 @@ const mostBuckets = 100_000
 
 func (c *compiler) lintSignals(at Checker) {
 	for i, s := range c.specs {
-		lintSignal(at.At(s.Name), s, &c.plan.Signals[i], c.spec.Bare)
+		lintSignal(at.At(s.Name), s, &c.plan.Signals[i], c.kinds, c.spec.Bare)
 		if keep := c.plan.Signals[i].Keep; keep > mostBuckets && !c.outOfRange() {
 			at.At(s.Name, "period").Fail("too-many-periods", "make the period longer or the windows shorter",
 				"the rules look back on %d periods of %v: want at most %d", keep, Duration{c.plan.Signals[i].Period}, mostBuckets)
@@ -52,39 +52,35 @@ func (c *compiler) lintSignals(at Checker) {
 
 // CheckSignals reports what is wrong with signals that belong to no plan of
 // their own: those that a main file declares for the plans it includes.
-func CheckSignals(specs []SignalSpec) Problems {
+func CheckSignals(specs []SignalSpec, kinds ...SourceKind) Problems {
 	var found Problems
 	for _, s := range specs {
 		sig := compileSignal(s)
-		lintSignal(Check("", &found).At("signals", s.Name), s, &sig, false)
+		lintSignal(Check("", &found).At("signals", s.Name), s, &sig, kinds, false)
 	}
 	return found
 }
 
-func lintSignal(at Checker, s SignalSpec, sig *Signal, bare bool) {
+func lintSignal(at Checker, s SignalSpec, sig *Signal, kinds Kinds, bare bool) {
 	at.Name(s.Name)
 	at.Required("source", s.Source == "" && !bare, `"the name of a source"`)
 	at.Required("kind", s.Kind == nil, `"ratio"`)
 	at.Span("period", s.Period, time.Second, day)
 	at.Span("every", s.Every, time.Second, day)
 	at.Span("settle", s.Settle, 0, 7*day)
-	queries := 0
-	for _, set := range []bool{s.CloudWatch != nil, s.Sentry != nil, s.AppStore != nil, s.Athena != nil} {
-		if set {
-			queries++
-		}
+	if s.Query == nil && !bare {
+		at.Fail("missing-query", kinds.offer(s.Name), "the signal has no query")
 	}
-	if queries == 0 && !bare {
-		at.Fail("missing-query", "add "+"[signals."+Path(s.Name)+".cloudwatch], .sentry, .appstore or .athena", "the signal has no query")
-	}
-	if queries > 1 {
+	if len(s.More) > 0 {
 		at.Fail("several-queries", "keep the one of its source", "a signal has one query")
 	}
 	if s.Kind == nil {
 		return
 	}
 	lintKind(at, s, sig)
-	lintQuery(at, s, sig)
+	if s.Query != nil {
+		s.Query.Lint(at, sig)
+	}
 	lintWeighed(at, s, sig)
 }
 

@@ -9,7 +9,6 @@ import (
 // Each row makes one thing wrong with a good plan, and names every problem that
 // follows from it: "id path", with "~" before a warning.
 func TestLint(t *testing.T) {
-	cw := func(s *Spec, i int) *CloudWatchQuery { return s.Signals[i].CloudWatch }
 	parameter := func(p ParameterSpec) func(*Spec) {
 		return func(s *Spec) { s.Parameters = append(s.Parameters, p) }
 	}
@@ -64,15 +63,15 @@ func TestLint(t *testing.T) {
 		{"default with an escape", used(ParameterSpec{Name: "x", Default: &Literal{"\x1b"}}), "bad-value parameters.x.default"},
 		{"placeholder of nothing", func(s *Spec) { s.Release.Title = "{verison}" }, "unknown-placeholder release.title"},
 		{"placeholder in a command", func(s *Spec) { s.Rollback[0].Command = "x {lambda}" }, "unknown-placeholder rollback.errors-high.command"},
-		{"placeholder in a query", func(s *Spec) { s.Signals[3].Athena.Parameters[0] = "'{x}'" }, "unknown-placeholder signals.gap.athena.parameters[0]"},
-		{"placeholder in a query that is asked twice", func(s *Spec) { s.Signals[2].CloudWatch.Dimensions = map[string]string{"F": "{x}"} }, "unknown-placeholder signals.p95.cloudwatch.dimensions.F"},
+		{"placeholder in a query", func(s *Spec) { athena(s.Signals[3].Query).Parameters[0] = "'{x}'" }, "unknown-placeholder signals.gap.athena.parameters[0]"},
+		{"placeholder in a query that is asked twice", func(s *Spec) { cloudWatch(s.Signals[2].Query).Dimensions = map[string]string{"F": "{x}"} }, "unknown-placeholder signals.p95.cloudwatch.dimensions.F"},
 		{"placeholder in a baseline", func(s *Spec) {
 			s.Release.Evidence = ptr(Sequential)
 			s.Signals[4].Baseline = &BaselineSpec{Dimension: "release", Value: "p@{x}"}
 		}, "unknown-placeholder signals.crash_free.baseline.value"},
 		{"a placeholder of the release's query beside its baseline", func(s *Spec) {
 			s.Release.Evidence = ptr(Sequential)
-			s.Signals[2].CloudWatch.Dimensions = map[string]string{"F": "{plan}", "ExecutedVersion": "43"}
+			cloudWatch(s.Signals[2].Query).Dimensions = map[string]string{"F": "{plan}", "ExecutedVersion": "43"}
 			s.Signals[2].Baseline = &BaselineSpec{Dimension: "ExecutedVersion", Value: "42"}
 		}, ""},
 		{"placeholder like a parameter's", func(s *Spec) {
@@ -80,11 +79,11 @@ func TestLint(t *testing.T) {
 			s.Rollback[0].Command = "revert {previous.lamda}"
 		}, "unknown-placeholder rollback.errors-high.command"},
 		{"text in double braces", func(s *Spec) { s.Rollback[0].Command = "x {{lambda}} {}" }, ""},
-		{"the release's own version", func(s *Spec) { s.Signals[4].Sentry.Release = "p@{version}" }, ""},
-		{"a name in a query that wants digits", func(s *Spec) { s.Signals[5].AppStore.App = "{plan}" }, "bad-value signals.stars.appstore.app"},
-		{"a version in a query outside of quotes", func(s *Spec) { s.Signals[3].Athena.Parameters[0] = "{version}" }, "bad-value signals.gap.athena.parameters[0]"},
+		{"the release's own version", func(s *Spec) { sentry(s.Signals[4].Query).Release = "p@{version}" }, ""},
+		{"a name in a query that wants digits", func(s *Spec) { appStore(s.Signals[5].Query).App = "{plan}" }, "bad-value signals.stars.appstore.app"},
+		{"a version in a query outside of quotes", func(s *Spec) { athena(s.Signals[3].Query).Parameters[0] = "{version}" }, "bad-value signals.gap.athena.parameters[0]"},
 		{"placeholder of a shared signal", func(s *Spec) {
-			s.Signals[4].Sentry.Release = "p@{x}"
+			sentry(s.Signals[4].Query).Release = "p@{x}"
 			s.Shared, s.Signals = s.Signals[4:5:5], append(s.Signals[:4:4], s.Signals[5])
 		}, "unknown-parameter parameters.x"},
 		{"a version before with a space", func(s *Spec) { s.Release.Previous = map[string]Literal{"version": {"1 0"}} }, "bad-version release.previous.version"},
@@ -138,18 +137,18 @@ func TestLint(t *testing.T) {
 		{"some rules ignore missing data", func(s *Spec) { s.Success[0].OnNoData = ptr(PolicyIgnore) }, ""},
 
 		{"good where it is rolled back", func(s *Spec) { s.Success[0].When = when("> 3 %") },
-			"contradiction phases.canary.success; contradiction phases.all.success"},
+			"contradiction success.errors.when"},
 		{"good only where it is rolled back, inclusive", func(s *Spec) { s.Success[0].When, s.Rollback[0].When = when("> 3 %"), when(">= 3 %") },
-			"contradiction phases.canary.success; contradiction phases.all.success"},
-		{"good at the border too", func(s *Spec) { s.Success[0].When = when(">= 3 %") }, ""},
+			"contradiction success.errors.when"},
+		{"good at the border too", func(s *Spec) { s.Success[0].When = when(">= 3 %") }, "contradiction success.errors.when"},
 		{"good above what is rolled back", func(s *Spec) { s.Success[0].When, s.Rollback[0].When = when("< 1 %"), when("< 3 %") },
-			"contradiction phases.canary.success; contradiction phases.all.success"},
+			"contradiction rollback.errors-high.when"},
 		{"good overlaps what is rolled back", func(s *Spec) { s.Success[0].When = when("< 4 %") },
-			"~overlap phases.canary.success; ~overlap phases.all.success"},
+			"limit-beyond-trigger success.errors.when"},
 		{"good touches what is rolled back", func(s *Spec) { s.Success[0].When, s.Rollback[0].When = when("<= 3 %"), when(">= 3 %") },
-			"~overlap phases.canary.success; ~overlap phases.all.success"},
+			"~overlap success.errors.when"},
 		{"good below overlaps what is rolled back", func(s *Spec) { s.Success[0].When, s.Rollback[0].When = when("> 1 %"), when("< 3 %") },
-			"~overlap phases.canary.success; ~overlap phases.all.success"},
+			"limit-beyond-trigger success.errors.when"},
 
 		{"rule without owner", func(s *Spec) { s.Success[0].Owner = "" }, "missing success.errors.owner"},
 		{"rule without condition", func(s *Spec) { s.Success[0].When = Condition{} }, "missing success.errors.when"},
@@ -173,6 +172,9 @@ func TestLint(t *testing.T) {
 		{"over shorter than a period", func(s *Spec) { s.Rollback[0].Over = dur(30 * time.Second) }, "short-window rollback.errors-high.over"},
 		{"over of parts of periods", func(s *Spec) { s.Rollback[0].Over = dur(90 * time.Second) }, "~not-a-multiple rollback.errors-high.over"},
 		{"unknown alarm", func(s *Spec) { s.Success[0].Alarm = "pages" }, "unknown-signal success.errors.alarm; ~unused-signal signals.page"},
+		{"alarm of an alarm", func(s *Spec) {
+			s.Rollback[0].Signal, s.Rollback[0].Alarm, s.Rollback[0].When = "page", "page", Condition{Op: Equal, Threshold: 1, Unit: asState}
+		}, "conflict rollback.errors-high.alarm"},
 		{"alarm that is none", func(s *Spec) { s.Success[0].Alarm = "gap" }, "wrong-kind success.errors.alarm; ~unused-signal signals.page"},
 
 		{"never passes", func(s *Spec) { s.Success[0].When = when("< 0 %") }, "never-holds success.errors.when"},
@@ -200,8 +202,8 @@ func TestLint(t *testing.T) {
 		{"signal's bad name", func(s *Spec) { s.Signals[3].Name, s.Success[2].Signal = "a b", "a b" }, `bad-name signals."a b"`},
 		{"signal without source", func(s *Spec) { s.Signals[0].Source = "" }, "missing signals.error_rate.source"},
 		{"signal without kind", func(s *Spec) { s.Signals[3].Kind = nil }, "missing signals.gap.kind"},
-		{"signal without query", func(s *Spec) { s.Signals[0].CloudWatch = nil }, "missing-query signals.error_rate"},
-		{"signal with two queries", func(s *Spec) { s.Signals[0].Sentry = s.Signals[4].Sentry }, "several-queries signals.error_rate"},
+		{"signal without query", func(s *Spec) { s.Signals[0].Query = nil }, "missing-query signals.error_rate"},
+		{"signal with two queries", func(s *Spec) { s.Signals[0].More = []SourceQuery{s.Signals[4].Query} }, "several-queries signals.error_rate"},
 		{"unused signal", func(s *Spec) { s.Success[0].Alarm = "" }, "~unused-signal signals.page"},
 		{"good gap", func(s *Spec) { s.Signals[3].Good = true }, "excess-key signals.gap.good"},
 		{"quantile of a gap", func(s *Spec) { s.Signals[3].Quant = &Fraction{0.5} }, "excess-key signals.gap.quantile"},
@@ -214,65 +216,16 @@ func TestLint(t *testing.T) {
 		{"a month of seconds", func(s *Spec) { s.Signals[1].Period, s.Phases[1].Window = dur(time.Second), dur(30*day) }, "too-many-periods signals.page.period"},
 		{"asked never", func(s *Spec) { s.Signals[0].Every = dur(0) }, "out-of-range signals.error_rate.every"},
 
-		{"CloudWatch's period", func(s *Spec) { s.Signals[1].Period = dur(90 * time.Second) }, "bad-period signals.page.period"},
-		{"CloudWatch's high resolution", func(s *Spec) { s.Signals[1].Period = dur(10 * time.Second) }, ""},
-		{"alarm without name", func(s *Spec) { cw(s, 1).Alarm, cw(s, 1).Composite = "", true }, "missing signals.page.cloudwatch.alarm"},
-		{"ratio with an alarm", func(s *Spec) { cw(s, 0).Alarm, cw(s, 0).Composite = "x", true }, "excess-key signals.error_rate.cloudwatch.alarm; excess-key signals.error_rate.cloudwatch.composite"},
-		{"ratio without counts", func(s *Spec) { *cw(s, 0) = CloudWatchQuery{} },
-			"missing signals.error_rate.cloudwatch.namespace; missing signals.error_rate.cloudwatch.bad; missing signals.error_rate.cloudwatch.total"},
-		{"ratio with a metric", func(s *Spec) { cw(s, 0).Metric, cw(s, 0).Stat = "x", "Sum" },
-			"excess-key signals.error_rate.cloudwatch.metric; excess-key signals.error_rate.cloudwatch.stat"},
-		{"percentile without metric", func(s *Spec) { cw(s, 2).Metric = "" }, "missing signals.p95.cloudwatch.metric"},
-		{"percentile with counts", func(s *Spec) { cw(s, 2).Bad, cw(s, 2).Total, cw(s, 2).MissingBadIsZero = "x", "y", true },
-			"excess-key signals.p95.cloudwatch.bad; excess-key signals.p95.cloudwatch.total; excess-key signals.p95.cloudwatch.missing_bad_is_zero"},
-		{"percentile of another quantile", func(s *Spec) { cw(s, 2).Stat = "p99" }, "conflict signals.p95.cloudwatch.stat"},
-		{"percentile of its quantile", func(s *Spec) { cw(s, 2).Stat = "p95" }, ""},
 		{"rule on nothing known", func(s *Spec) {
 			s.Signals, s.Success, s.Rollback = nil, s.Success[2:3], nil
 			s.Phases = s.Phases[:1]
 			s.Phases[0].Success, s.Phases[0].Rollback = []string{"gap"}, nil
 		},
 			"unknown-signal success.gap.signal; ~no-rollback phases.canary.rollback"},
-		{"unknown metric unit", func(s *Spec) { cw(s, 2).Unit = "ms" }, "unknown-unit signals.p95.cloudwatch.unit"},
-		{"latency without metric unit", func(s *Spec) { cw(s, 2).Unit = "" }, "missing signals.p95.cloudwatch.unit"},
-		{"latency in bytes", func(s *Spec) { cw(s, 2).Unit = "Bytes" }, "unit-mismatch signals.p95.cloudwatch.unit"},
-		{"gauge in per cent of counts", func(s *Spec) { gaugeOf(s, Percent, "Count") }, "unit-mismatch signals.gap.cloudwatch.unit"},
-		{"gauge in per cent", func(s *Spec) { gaugeOf(s, Percent, "Percent") }, ""},
-		{"gauge in numbers of a time", func(s *Spec) { gaugeOf(s, Number, "Seconds") }, "unit-mismatch signals.gap.cloudwatch.unit"},
-		{"gauge of counts", func(s *Spec) { gaugeOf(s, Number, "Count") }, ""},
-
-		{"Sentry's mean", func(s *Spec) {
-			s.Signals[4].Kind, s.Signals[4].Unit, s.Signals[4].Good = ptr(Mean), ptr(Percent), false
-		}, "wrong-kind signals.crash_free.kind"},
-		{"Sentry's period", func(s *Spec) { s.Signals[4].Period = dur(7 * time.Minute) }, "bad-period signals.crash_free.period"},
-		{"Sentry's seconds", func(s *Spec) { s.Signals[4].Period = dur(30 * time.Second) }, "bad-period signals.crash_free.period"},
-		{"Sentry without project and release", func(s *Spec) { *s.Signals[4].Sentry = SentryQuery{} },
-			"missing signals.crash_free.sentry.project; missing signals.crash_free.sentry.release"},
-
-		{"App Store without anything", func(s *Spec) { *s.Signals[5].AppStore = AppStoreQuery{} }, "missing signals.stars.appstore.app; missing signals.stars.appstore.fact"},
-		{"App Store's bundle id", func(s *Spec) { s.Signals[5].AppStore.App = "com.x" }, "bad-value signals.stars.appstore.app"},
-		{"unknown fact", func(s *Spec) { s.Signals[5].AppStore.Fact = "stars" }, "unknown-fact signals.stars.appstore.fact"},
-		{"reviews as a gauge", func(s *Spec) { s.Signals[5].Kind = ptr(Gauge) }, "wrong-kind signals.stars.appstore.fact"},
-		{"phased release day", func(s *Spec) { s.Signals[5].Kind, s.Signals[5].AppStore.Fact = ptr(Gauge), "phased_release_day" }, ""},
-		{"reviews of no version", func(s *Spec) { s.Signals[5].AppStore.Version = "" }, "missing signals.stars.appstore.version"},
-		{"reviews of a version's id", func(s *Spec) { s.Signals[5].AppStore.Version, s.Signals[5].AppStore.VersionID = "", "x" }, ""},
-		{"reviews by two letters", func(s *Spec) { s.Signals[5].AppStore.Countries = []string{"DEU", "us"} }, "bad-value signals.stars.appstore.countries[1]"},
-		{"lookup without countries", func(s *Spec) { s.Signals[5].AppStore.Fact = "lookup" }, "missing signals.stars.appstore.countries"},
-		{"lookup", func(s *Spec) { s.Signals[5].AppStore.Fact, s.Signals[5].AppStore.Countries = "lookup", []string{"de"} }, ""},
-
-		{"Athena's mean", func(s *Spec) { s.Signals[3].Kind = ptr(Mean) }, "wrong-kind signals.gap.athena"},
-		{"Athena without anything", func(s *Spec) { *s.Signals[3].Athena = AthenaQuery{} },
-			"missing signals.gap.athena.file; missing signals.gap.athena.database; out-of-range signals.gap.athena.groups; out-of-range signals.gap.athena.min_group"},
-		{"Athena's output", func(s *Spec) { s.Signals[3].Athena.Output = "bucket" }, "bad-url signals.gap.athena.output"},
-		{"Athena's output in S3", func(s *Spec) { s.Signals[3].Athena.Output = "s3://bucket" }, ""},
-		{"Athena's old results", func(s *Spec) { s.Signals[3].Athena.Reuse = Duration{8 * day} }, "out-of-range signals.gap.athena.reuse"},
-		{"Athena's parameters", func(s *Spec) { s.Signals[3].Athena.Parameters = nil }, "wrong-count signals.gap.athena.parameters"},
 
 		{"message without anything", func(s *Spec) { s.Communications[0] = CommunicationSpec{Name: "x"} },
 			"missing communications.x.at; missing communications.x.channel; missing communications.x.text"},
-		{"message in two years", func(s *Spec) { s.Communications[0].At = &Offset{2 * year} }, "out-of-range communications.later.at"},
-		{"approval without a role", func(s *Spec) { s.Approvals[0].Role = "" }, "missing approvals.cto.role"},
-		{"approval dated, not signed", func(s *Spec) { s.Approvals[0].Name = "" }, "missing approvals.cto.name"},
+		{"message in two years", func(s *Spec) { s.Communications[0].At = &Moment{Offset: Offset{2 * year}} }, "out-of-range communications.later.at"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := goodSpec()
@@ -296,9 +249,8 @@ func TestLint(t *testing.T) {
 // gaugeOf makes the gap a CloudWatch gauge.
 func gaugeOf(s *Spec, unit Unit, metricUnit string) {
 	g := &s.Signals[3]
-	g.Unit, g.Athena = &unit, nil
-	g.CloudWatch = &CloudWatchQuery{Namespace: "x", Metric: "y", Unit: metricUnit}
-	s.Success[2].When = Condition{LessOrEqual, 0.07, unit}
+	g.Unit, g.Query = &unit, &CloudWatchQuery{Namespace: "x", Metric: "y", Unit: metricUnit}
+	s.Success[2].When, s.Success[2].Aggregate = Condition{LessOrEqual, 0.07, unit}, ptr(Worst)
 }
 
 func ids(problems Problems) string {
@@ -336,26 +288,9 @@ func TestCheckSignalsAlone(t *testing.T) {
 	if got := CheckSignals(signals); len(got) > 0 {
 		t.Errorf("got %v, want no problems", got)
 	}
-	signals[0].CloudWatch.Bad = ""
+	cloudWatch(signals[0].Query).Bad = ""
 	if got := ids(CheckSignals(signals)); got != "missing signals.error_rate.cloudwatch.bad" {
 		t.Errorf("got %s", got)
-	}
-}
-
-func TestQuestionMarks(t *testing.T) {
-	for sql, want := range map[string]int{
-		"":                      0,
-		"SELECT ?, ?":           2,
-		"SELECT '?', \"?\", ?":  1,
-		"-- ?\nSELECT ? -- ?":   1,
-		"/* ? */ ? /* ?":        1,
-		"SELECT 'it''s ?' || ?": 1,
-		"SELECT 'open ?":        0,
-		"/*/ ? */ ?":            1,
-	} {
-		if got := questionMarks(sql); got != want {
-			t.Errorf("%q has %d question marks to fill, want %d", sql, got, want)
-		}
 	}
 }
 

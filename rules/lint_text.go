@@ -94,6 +94,10 @@ func (c *compiler) lintPlaceholder(at Checker, keys []string, name string) {
 	if c.knownPlaceholder(name) {
 		return
 	}
+	message := keys[0] == "communications"
+	if _, ok := c.plan.MessageField(name); ok && message {
+		return
+	}
 	if i, ok := c.signals[keys[1]]; ok && keys[0] == "signals" && i >= c.shared {
 		parameter := strings.TrimPrefix(name, "previous.")
 		Check("parameters", &c.problems).At(parameter).Fail("unknown-parameter", "declare it, or name another signal", "missing: signal %q, which the rules name, has {%s}", keys[1], name)
@@ -102,6 +106,12 @@ func (c *compiler) lintPlaceholder(at Checker, keys []string, name string) {
 	names := []string{"version", "previous", "plan"}
 	for _, n := range c.plan.parameterNames() {
 		names = append(names, n, "previous."+n)
+	}
+	if message {
+		names = append(names, messageFields...)
+		for i := range c.plan.Rules {
+			names = append(names, valueField+c.plan.Rules[i].Name)
+		}
 	}
 	fix := "declare it in [parameters], or write {{" + name + "}} for the text itself"
 	if near := Nearest(name, names); near != "" {

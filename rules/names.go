@@ -11,16 +11,18 @@ import (
 
 var (
 	verdictNames   = []string{"unknown", "pending", "pass", "fail", "rollback"}
-	causeNames     = []string{"", "threshold", "window", "no_data", "stale", "source_error", "insufficient_samples", "approval", "manual", "config", "evidence", "baseline"}
+	causeNames     = []string{"", "threshold", "window", "no_data", "stale", "source_error", "insufficient_samples", "approval", "manual", "config", "evidence", "baseline", "unsettled"}
 	stateNames     = []string{"waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded"}
 	unitNames      = []string{"", "%", "s"}
 	kindNames      = []string{"ratio", "mean", "gauge", "percentile", "alarm"}
 	faultNames     = []string{"", "no_data", "stale", "partial", "throttled", "auth", "config", "unavailable"}
 	policyNames    = []string{"hold", "fail", "rollback", "ignore"}
 	ruleKindNames  = []string{"success", "rollback"}
-	aggregateNames = []string{"pooled", "exceedance", "worst", "share"}
+	aggregateNames = []string{"pooled", "exceedance", "worst", "share", "mean", "last"}
 	advanceNames   = []string{"scheduled", "signalled", "on_pass"}
 	methodNames    = []string{"threshold", "sequential"}
+	modeNames      = []string{"enforce", "shadow"}
+	resumeNames    = []string{"manual", "auto"}
 	gateNames      = []string{"required", "veto", "advisory"}
 	proofNames     = []string{"by_traffic", "weak", "strong"}
 	severityNames  = []string{"error", "warning", "note"}
@@ -57,6 +59,8 @@ func (a Aggregate) String() string { return name(aggregateNames, a) }
 func (a Advance) String() string   { return name(advanceNames, a) }
 func (o Op) String() string        { return name(opNames, o) }
 func (m Method) String() string    { return name(methodNames, m) }
+func (m Mode) String() string      { return name(modeNames, m) }
+func (r Resume) String() string    { return name(resumeNames, r) }
 func (g Gate) String() string      { return name(gateNames, g) }
 func (p Proof) String() string     { return name(proofNames, p) }
 func (s Severity) String() string  { return name(severityNames, s) }
@@ -73,6 +77,8 @@ func (a Aggregate) MarshalText() ([]byte, error) { return []byte(a.String()), ni
 func (a Advance) MarshalText() ([]byte, error)   { return []byte(a.String()), nil }
 func (o Op) MarshalText() ([]byte, error)        { return []byte(o.String()), nil }
 func (m Method) MarshalText() ([]byte, error)    { return []byte(m.String()), nil }
+func (m Mode) MarshalText() ([]byte, error)      { return []byte(m.String()), nil }
+func (r Resume) MarshalText() ([]byte, error)    { return []byte(r.String()), nil }
 func (g Gate) MarshalText() ([]byte, error)      { return []byte(g.String()), nil }
 func (p Proof) MarshalText() ([]byte, error)     { return []byte(p.String()), nil }
 func (s Severity) MarshalText() ([]byte, error)  { return []byte(s.String()), nil }
@@ -89,6 +95,8 @@ func (a *Aggregate) UnmarshalText(b []byte) error { return parse("aggregate", ag
 func (a *Advance) UnmarshalText(b []byte) error   { return parse("advance", advanceNames, b, a) }
 func (o *Op) UnmarshalText(b []byte) error        { return parse("operator", opNames, b, o) }
 func (m *Method) UnmarshalText(b []byte) error    { return parse("evidence", methodNames, b, m) }
+func (m *Mode) UnmarshalText(b []byte) error      { return parse("mode", modeNames, b, m) }
+func (r *Resume) UnmarshalText(b []byte) error    { return parse("way to resume", resumeNames, b, r) }
 func (g *Gate) UnmarshalText(b []byte) error      { return parse("gate", gateNames, b, g) }
 func (p *Proof) UnmarshalText(b []byte) error     { return parse("proof", proofNames, b, p) }
 func (s *Severity) UnmarshalText(b []byte) error  { return parse("severity", severityNames, b, s) }

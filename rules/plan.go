@@ -20,8 +20,9 @@ const (
 	RollbackRule                 // judged at every tick, on all data
 )
 
-// Aggregate is how the points of a percentile are judged; other kinds have one
-// way only and leave it at Pooled.
+// Aggregate is how the points of a percentile or a gauge are judged; other kinds
+// have one way only and leave it at Pooled. So does a gauge that is judged by its
+// default: see [Plan.Way].
 type Aggregate uint8
 
 const (
@@ -29,6 +30,8 @@ const (
 	Exceedance                  // share of samples above the threshold, against 1 - quantile (the default for percentiles)
 	Worst                       // the worst period
 	Share                       // share of periods that satisfy the condition
+	Average                     // a gauge's mean over the periods
+	Last                        // a gauge's newest period
 )
 
 // Method is how a rule turns numbers into a verdict.
@@ -87,15 +90,18 @@ type Rule struct {
 	Over       time.Duration `json:"over,omitempty"`      // event time that one judged value covers; zero: success the phase's window, rollback one period
 	Coverage   float64       `json:"coverage"`            // share of the expected periods that must be present, 0..1
 	MinSamples float64       `json:"min_samples"`         // in the judged stretch
-	Aggregate  Aggregate     `json:"aggregate"`           //
+	Aggregate  Aggregate     `json:"aggregate"`           // see Plan.Way
 	MinShare   float64       `json:"min_share,omitempty"` // Share: of the periods, 0..1
-	Alarm      int           `json:"alarm"`               // success: index of an Alarm signal that must be OK all through the window too; -1 for none
+	Alarm      int           `json:"alarm"`               // index of an Alarm signal; success: it must be OK all through the window too; rollback: it fires the rule, too; -1 for none
 	OnNoData   Policy        `json:"on_no_data"`
 	OnError    Policy        `json:"on_error"`
 	Grace      time.Duration `json:"grace"` // how long data may be missing before a policy other than hold acts
 
 	Datapoints Datapoints    `json:"datapoints,omitzero"`  // rollback: M of N periods, in place of For
 	KeepFiring time.Duration `json:"keep_firing,omitzero"` // rollback: how long a breach still counts as one after its last breaching period
+
+	Shadow      bool          `json:"shadow,omitempty"`       // it is judged, shown and counted, and never acts
+	ResumeAfter time.Duration `json:"resume_after,omitempty"` // rollback: a hold beside a baseline as bad ends when the data has been good for so long; zero: only a person ends it
 
 	// A rule that weighs evidence has two bounds on the share of bad ones, 0..1 (on
 	// the mean for a Mean, on the gap for a Gauge with groups): what a good release
@@ -108,6 +114,8 @@ type Rule struct {
 	Weight  float64 `json:"weight,omitempty"` // rollback: share of Plan.FalseRollback, as written; Alpha follows from it
 	Gate    Gate    `json:"gate,omitempty"`   // success
 	Proof   Proof   `json:"proof,omitempty"`  // success
+
+	RideOut *time.Duration `json:"ride_out,omitempty"` // how long a burst it survives, as written; nil is DefaultRideOut; see Plan.RideOut
 
 	Owner   string   `json:"owner"`
 	Action  string   `json:"action,omitempty"`  // rollback: what is to be done, for people
@@ -139,22 +147,25 @@ type Phase struct {
 	Rollback []int         `json:"rollback"` // indexes in Plan.Rules
 }
 
-// Communication is a message that falls due on the plan's clock.
+// Communication is a message that is planned: it falls due on the plan's clock, at a
+// time after the start of a phase, or whenever the run or a phase comes to a state.
 type Communication struct {
 	Name    string        `json:"name"`
-	At      time.Duration `json:"at"` // offset from T, may be negative
-	Channel string        `json:"channel"`
+	At      time.Duration `json:"at"`              // offset from T, may be negative; from the start of Phase where there is one
+	Phase   string        `json:"phase,omitempty"` // At counts from the start of this phase
+	On      Wanted        `json:"on,omitzero"`     // it falls due whenever this comes to be so; At means nothing then
+	OnlyIf  Wanted        `json:"only_if,omitzero"`
+	Grace   time.Duration `json:"grace,omitempty"` // how late it may be sent; zero is DefaultGrace
+	Quiet   Quiet         `json:"quiet,omitzero"`
+	To      Address       `json:"to,omitzero"` // the sink that sends it; none: the webhooks tell of it
+	Channel string        `json:"channel"`     // where it goes, for people
+	Subject string        `json:"subject,omitempty"`
 	Text    string        `json:"text"`
 	Notify  []string      `json:"notify,omitempty"`
 }
 
-// Approval is a signature under the plan.
-type Approval struct {
-	ID   string `json:"id"`
-	Role string `json:"role"`
-	Name string `json:"name,omitempty"`
-	Date string `json:"date,omitempty"` // YYYY-MM-DD, empty until signed
-}
+// DefaultGrace is how late a message may be sent where the plan does not say.
+const DefaultGrace = time.Hour
 
 // Rehearsal is the proof that the rollback commands were tried.
 type Rehearsal struct {
@@ -169,10 +180,11 @@ type Rehearsal struct {
 type Plan struct {
 	Name       string        `json:"name"` // plan id, REL-2025-06-04
 	Title      string        `json:"title"`
-	Version    string        `json:"version,omitempty"` // what is released
-	Start      time.Time     `json:"start"`             // T, UTC; zero of a template
-	Completion time.Time     `json:"completion"`        // expected; zero of a template
-	Length     time.Duration `json:"length,omitempty"`  // of a template: from T to the expected completion
+	Version    string        `json:"version,omitempty"`  // what is released
+	Start      time.Time     `json:"start"`              // T, UTC; zero of a template
+	Completion time.Time     `json:"completion"`         // expected; zero of a template
+	Length     time.Duration `json:"length,omitempty"`   // of a template: from T to the expected completion
+	Promised   bool          `json:"promised,omitempty"` // the expected completion is written, and no default
 	Manager    string        `json:"manager"`
 	Interval   time.Duration `json:"interval"` // between ticks
 
@@ -183,9 +195,12 @@ type Plan struct {
 	Rules          []Rule          `json:"rules"`                    // in file order, success rules before rollback rules
 	Phases         []Phase         `json:"phases"`                   // in order
 	Communications []Communication `json:"communications,omitempty"` // by time
+	Roles          []Role          `json:"roles,omitempty"`
 	Approvals      []Approval      `json:"approvals,omitempty"`
 	Rehearsal      Rehearsal       `json:"rehearsal"`
+	Review         Review          `json:"review,omitzero"`
 	PassCriteria   []string        `json:"pass_criteria,omitempty"`
+	Author         string          `json:"author,omitempty"` // who wrote a plan that begins its run by itself
 
 	Parameters    []Parameter `json:"parameters,omitempty"`    // that a run is told when it begins, in file order
 	GivenPrevious Previous    `json:"given_previous,omitzero"` // what the plan file says of the release before, for a run that no passed one comes before

@@ -1,6 +1,9 @@
 package rules
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Unit is what a signal's numbers are counted in. Sources convert to it at the
 // edge, once; inside relgate a ratio is 0..1 and a time is in seconds.
@@ -22,8 +25,8 @@ const (
 	// Mean points hold a sum and a count: Value is the sum over Samples things.
 	// A window's value is sum(Value)/sum(Samples).
 	Mean
-	// Gauge points hold a level. A window's value is its newest point; a success
-	// rule judges that, a rollback rule judges each point.
+	// Gauge points hold a level. How a rule makes one value of several is its Way;
+	// a rollback rule without a stretch judges each point.
 	Gauge
 	// Percentile points hold a quantile of Samples things. They are never
 	// averaged; see Rule.Aggregate.
@@ -59,63 +62,8 @@ type Signal struct {
 	BaselineOf string        `json:"baseline_of,omitempty"` // name of the signal that this one is the baseline of
 	Maturity   time.Duration `json:"maturity,omitempty"`    // how old a period must be before it may help to pass: crashes are told late
 	Cluster    float64       `json:"cluster,omitempty"`     // how many samples carry the information of one, at least 1; 0 means 1
+	AssumeSeen bool          `json:"assume_seen,omitempty"` // zeros that stand for a missing bad count count although the name was never seen
 	Rate       float64       `json:"rate,omitempty"`        // samples a second that the whole service is expected to have; 0 when unknown
-}
-
-// Query is what a source is asked for a signal. Exactly one field is set, the
-// one of the signal's source; every source defines the meaning of its own.
-type Query struct {
-	CloudWatch *CloudWatchQuery `json:"cloudwatch,omitempty"`
-	Sentry     *SentryQuery     `json:"sentry,omitempty"`
-	AppStore   *AppStoreQuery   `json:"appstore,omitempty"`
-	Athena     *AthenaQuery     `json:"athena,omitempty"`
-}
-
-// CloudWatchQuery names metrics, or one alarm. A ratio has bad and total, a
-// percentile has a metric (its sample count and its exceedance counts are asked
-// for with it), a mean and a gauge have a metric, an alarm has alarm.
-type CloudWatchQuery struct {
-	Namespace        string            `json:"namespace,omitempty" toml:"namespace"`                     // The metric's namespace: "AWS/Lambda". Required, but for alarms.
-	Dimensions       map[string]string `json:"dimensions,omitempty" toml:"dimensions"`                   // All of the metric's dimensions: { FunctionName = "f", Resource = "f:live" }.
-	Bad              string            `json:"bad,omitempty" toml:"bad"`                                 // A ratio's metric of what went wrong; its sum is asked.
-	Total            string            `json:"total,omitempty" toml:"total"`                             // A ratio's metric of all there was; its sum is asked.
-	Metric           string            `json:"metric,omitempty" toml:"metric"`                           // The metric of a percentile, a mean or a gauge.
-	Stat             string            `json:"stat,omitempty" toml:"stat"`                               // Statistic of the metric. Default: the quantile's for a percentile ("p95"), "Average" for a gauge.
-	Unit             string            `json:"unit,omitempty" toml:"unit"`                               // What CloudWatch counts the metric in: "Milliseconds", "Percent", "None". Required where the signal is in seconds or per cent.
-	Alarm            string            `json:"alarm,omitempty" toml:"alarm"`                             // Name of the alarm whose state is asked.
-	Composite        bool              `json:"composite,omitempty" toml:"composite"`                     // The alarm is a composite one. Default: false.
-	MissingBadIsZero bool              `json:"missing_bad_is_zero,omitempty" toml:"missing_bad_is_zero"` // A period that has total but no bad had no bad ones: true of metrics that are only sent when something fails. Default: false.
-}
-
-// SentryQuery asks for sessions by status: crashed of all.
-type SentryQuery struct {
-	Project     string `json:"project" toml:"project"`         // Numeric id or slug of the project. Required.
-	Release     string `json:"release" toml:"release"`         // The release, exactly: "com.example.app@1.0.0+100". Required.
-	Environment string `json:"environment" toml:"environment"` // The environment. Default: all.
-}
-
-// AppStoreQuery asks for one fact of one app.
-type AppStoreQuery struct {
-	Fact      string   `json:"fact" toml:"fact"`                       // "reviews" (a mean: stars of this version's customer reviews), "phased_release_day" (a gauge: 1 to 7, 0 when not active) or "lookup" (a mean: new stars between two looks at the public storefront). Required.
-	App       string   `json:"app,omitempty" toml:"app"`               // Numeric id of the app. Required.
-	Version   string   `json:"version,omitempty" toml:"version"`       // The version: "1.0.0". This or version_id is required, but for lookup.
-	VersionID string   `json:"version_id,omitempty" toml:"version_id"` // The id of the App Store version itself.
-	Countries []string `json:"countries,omitempty" toml:"countries"`   // lookup: storefronts by two letters ("de"), required there; reviews: territories by three ("DEU"), all by default.
-}
-
-// AthenaQuery runs SQL that returns one row per group, and takes the largest gap
-// between two groups' rates as its value.
-type AthenaQuery struct {
-	SQL        string   `json:"sql" toml:"-"`                           // the text of File, read when the config is
-	File       string   `json:"file" toml:"file"`                       // File with the query, beside the config file. Required.
-	Parameters []string `json:"parameters,omitempty" toml:"parameters"` // One for each question mark of the query, strings with their own quotes: ["'{version}'"].
-	Database   string   `json:"database,omitempty" toml:"database"`     // The database. Required.
-	Catalog    string   `json:"catalog,omitempty" toml:"catalog"`       // The data catalog. Default: AwsDataCatalog.
-	Workgroup  string   `json:"workgroup,omitempty" toml:"workgroup"`   // The workgroup. Default: primary.
-	Output     string   `json:"output,omitempty" toml:"output"`         // Where results go, "s3://bucket/prefix". Default: what the workgroup says.
-	Groups     int      `json:"groups" toml:"groups"`                   // How many groups must be present, 10 for deciles; fewer are no data. Required.
-	MinGroup   int      `json:"min_group" toml:"min_group"`             // How many samples every group must have; fewer are no data. Required.
-	Reuse      Duration `json:"reuse,omitempty" toml:"reuse"`           // How old a result of the same query may be, up to 7d. Default: 0s, each query runs.
 }
 
 // Point is what one period of event time said. What Value and Samples hold is
@@ -161,6 +109,10 @@ type Reading struct {
 	From   int64   `json:"from"`   // range asked for, Unix seconds, From inclusive
 	To     int64   `json:"to"`
 	Points []Point `json:"points,omitempty"` // ascending; a period replaces what was known of it
+	// Filled are the times of those of Points, ascending, for which the source gave no
+	// value, or not all of it, and a zero stands in its place because the signal's query
+	// says so.
+	Filled []int64 `json:"filled,omitempty"`
 	// Parts are the groups of those of Points that have any, ascending: the
 	// deciles behind a gap, the stars behind a mean ("1" to "5"). Their Samples
 	// add up to the point's. A reading with NoData may have parts of a period
@@ -177,7 +129,19 @@ type Reading struct {
 	// Width is the width of the periods in seconds when the source could not give
 	// the signal's own Period (Sentry falls back to one hour); zero means Period.
 	Width int64 `json:"width,omitempty"`
+	// Seen and Looked are set only for a signal whose missing values are filled in
+	// with zeros. Seen says that what is counted has had a value, in this reading or at
+	// any time since the source keeps data; Looked says that the source has looked so
+	// far back. Looked without Seen: the name was never seen, and a zero may be a typo.
+	Seen   bool `json:"seen,omitempty"`
+	Looked bool `json:"looked,omitempty"`
 	// Asking says that this is no answer yet: the question is still open and the
 	// same want is to be asked again. It never reaches a tick.
 	Asking bool `json:"-"`
+}
+
+// Fills reports whether a zero stands for a value in the period that begins at a time.
+func (r *Reading) Fills(at int64) bool {
+	_, found := slices.BinarySearch(r.Filled, at)
+	return found
 }

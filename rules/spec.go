@@ -16,8 +16,9 @@ type Spec struct {
 	Signals        []SignalSpec        `toml:"signals"`        // The measurements that the rules judge.
 	Communications []CommunicationSpec `toml:"communications"` // Messages that fall due on the plan's clock.
 	Rehearsal      RehearsalSpec       `toml:"rehearsal"`      // The proof that the rollback commands were tried.
-	Approvals      []ApprovalSpec      `toml:"approvals"`      // The signatures under the plan.
-	Review         ReviewSpec          `toml:"review"`         // What the review after the release asks.
+	People         []PersonSpec        `toml:"people"`         // Who signs and who is told, by role.
+	Approvals      []ApprovalSpec      `toml:"approvals"`      // What must be signed: before the release begins (start), before a phase (its name), before a person decides in place of the rules (override).
+	Review         ReviewSpec          `toml:"review"`         // What follows the release.
 
 	// Shared are signals that are declared elsewhere and may be named by this
 	// plan's rules; those that are named become a part of the plan.
@@ -35,11 +36,14 @@ type ReleaseSpec struct {
 	Title      string    `toml:"title"`               // For people. Required.
 	Version    string    `toml:"version"`             // What is released: "1.0.0". At most 128 letters, digits, ".", "_", "+", ":" and "-". Default: the start, as "20250604T020000Z"; none for a template.
 	Start      time.Time `toml:"start"`               // T, with its offset from UTC: every "T+…" counts from here. Default: none, for a template.
-	Completion Instant   `toml:"expected_completion"` // When the release should be over: a date and time, or a time on the plan's clock, "T+30.5h", the only form for a template. Default: the end of the last phase's window.
+	Completion Instant   `toml:"expected_completion"` // When the release should be over: a date and time, or a time on the plan's clock, "T+30.5h", the only form for a template. Default: the end of the last phase's window. Where it is written, and the run is late by more than the longest extend of its phases, an event says so once.
 	Manager    string    `toml:"manager"`             // Who leads the release. Required.
+	Author     string    `toml:"author"`              // Who wrote the release, in the words of whoever signs: they cannot approve it, and neither can whoever begins its run. Default: not known.
 	Interval   *Duration `toml:"interval"`            // How often the rules are evaluated, from 1s to 1h. Default: 30s.
 
 	Previous map[string]Literal `toml:"previous"` // The release before the first run, for {previous} and {previous.NAME}: { version = "0.9.0", lambda = 42 }. Later runs know it from the run that passed before. Default: none.
+
+	RideOut *Duration `toml:"ride_out"` // How long a burst of failures the rules that weigh evidence survive, from 0s to 10m: a burst up to it neither holds nor rolls back a release that is otherwise good. A shorter one finds a fault sooner. Default: 3m.
 
 	Evidence      *Method   `toml:"evidence"`       // How rules on counts are judged unless they say otherwise: "threshold" compares the value with the threshold, "sequential" weighs the counts. Default: threshold.
 	FalseRollback *Fraction `toml:"false_rollback"` // How likely a release that keeps all its limits may be rolled back by the rules that weigh evidence. It is split over them by their weights. At most 50 %. Default: 1 %.
@@ -82,16 +86,18 @@ type RuleSpec struct {
 	Name       string     `toml:"-" key:"name"`
 	Title      string     `toml:"title"`       // For people. Default: the rule's name.
 	Signal     string     `toml:"signal"`      // Name of the signal that is judged. Required.
-	When       Condition  `toml:"when"`        // The condition: "< 1 %", "<= 2.5 s", ">= 4.5". A success rule says what must hold, a rollback rule what must not. Required.
-	Over       *Duration  `toml:"over"`        // Event time that one judged value covers. Default: the phase's window for a success rule, one period of the signal for a rollback rule. With evidence "sequential" it has no effect: evidence is weighed for as long as there is any.
+	When       Condition  `toml:"when"`        // The condition: "< 1 %", "<= 2.5 s", ">= 4.5", or of an alarm its state, "OK" or "ALARM". A success rule says what must hold, a rollback rule what must not. Required.
+	Over       *Duration  `toml:"over"`        // Event time that one judged value covers: "10m". For a gauge it is the stretch that aggregate is taken over. Default: the phase's window for a success rule, one period of the signal for a rollback rule, which has no value before coverage of all of it is there. With evidence "sequential" it has no effect: evidence is weighed for as long as there is any.
 	Coverage   *Fraction  `toml:"coverage"`    // Share of the periods that must have data. Default: 80 %; 50 % with evidence "sequential", which asks for samples itself.
 	MinSamples *float64   `toml:"min_samples"` // Requests, sessions, reviews … that must lie in the judged stretch; with evidence "sequential", in the suspect one. Default: 0.
-	Aggregate  *Aggregate `toml:"aggregate"`   // How a percentile is judged: "exceedance" counts the samples beyond the threshold, "worst" takes the worst period, "share" counts periods. Default: exceedance.
+	Aggregate  *Aggregate `toml:"aggregate"`   // How a percentile or a gauge is judged. A percentile: "exceedance" counts the samples beyond the threshold, "worst" takes the worst period, "share" counts periods. A gauge, and an Athena gap with evidence "threshold": "worst", "mean", "share", or "last" for the newest period; a rollback rule takes it over `over`. Default: exceedance for a percentile; for a gauge worst in a success rule, where one bad period fails the phase, and mean in a rollback rule with over.
 	MinShare   *Fraction  `toml:"min_share"`   // With aggregate "share": the share of periods that must satisfy the condition. Required there.
-	OnNoData   *Policy    `toml:"on_no_data"`  // When the source has nothing: "hold" waits and never passes, "fail" fails the phase, "rollback" rolls back, "ignore" judges without the rule. Default: hold.
+	OnNoData   *Policy    `toml:"on_no_data"`  // When the source has nothing: "hold" waits and never passes, "fail" fails the phases under way that name the rule (a later one that does not name it waits), "rollback" rolls back, "ignore" judges without the rule where nothing is known of it; what is thin, or was bad before it fell silent, is waited for, and so is an alarm that it names and that is not known. Default: hold.
 	OnError    *Policy    `toml:"on_error"`    // When the source fails or rejects the query: as on_no_data. Default: hold.
-	Grace      *Duration  `toml:"grace"`       // How long data may be missing before on_no_data and on_error act. Default: the signal's settle plus three periods.
+	Grace      *Duration  `toml:"grace"`       // How long data may be missing before on_no_data and on_error act, and at the end of a window before a success rule cannot pass, nor the phase of a rollback rule. Default: the signal's settle plus three periods.
 	Evidence   *Method    `toml:"evidence"`    // "threshold" compares the value with the threshold; "sequential" weighs the counts, is right on few samples and says how sure it is. Default: release.evidence where the signal has counts, else threshold.
+	RideOut    *Duration  `toml:"ride_out"`    // With evidence "sequential", how long a burst of failures it survives, from 0s to 10m, in whole periods of the signal. Where `for` is longer, `for` alone counts; where a period is longer, nothing is ridden out. Default: release.ride_out, 3m.
+	Mode       *Mode      `toml:"mode"`        // "enforce" acts; "shadow" is judged, shown and counted, and never acts: it takes nothing from release.false_rollback, and no phase waits for it. Default: enforce.
 	Owner      string     `toml:"owner"`       // Who answers for it. Required.
 	Notify     []string   `toml:"notify"`      // Names of the webhooks that are told. Default: all.
 }
@@ -109,14 +115,17 @@ type SuccessSpec struct {
 // command: it sends the event to those who do.
 type RollbackSpec struct {
 	RuleSpec
-	For        *Duration  `toml:"for"`             // How long the condition must hold without a break, at least two periods; with evidence "sequential", how long the suspect stretch must last at least before it rolls the release back. Default: one judged value is enough.
-	KeepFiring *Duration  `toml:"keep_firing_for"` // How long a breach still counts as one after its last breaching value, so that nothing passes in a lull; up to 7d, and not with evidence "sequential", which forgets nothing. Default: 0s.
-	Datapoints string     `toml:"datapoints"`      // CloudWatch's form, in place of for, over and evidence: "3 of 5" of the newest periods breach. They may reach back a day; 7 days where a period is 1h or longer.
-	Missing    string     `toml:"missing"`         // With datapoints, what a missing period counts as, in Amazon's words: "missing" skips it, "ignore" leaves the rule as it was, "breaching" and "notBreaching" say it. Default: missing.
-	Limit      *Condition `toml:"limit"`           // With evidence "sequential", what a good release keeps: "<= 1 %". For a percentile it is the share of samples beyond the rule's threshold. Default: the condition of a success rule on this signal, else the rule's own threshold.
-	Weight     *float64   `toml:"weight"`          // With evidence "sequential", its part of release.false_rollback beside the other rules' weights, at most 1000. Default: 1.
-	Action     string     `toml:"action"`          // What is to be done, for people. Required.
-	Command    string     `toml:"command"`         // The command that was rehearsed.
+	For         *Duration  `toml:"for"`             // How long the condition must hold without a break, at least two periods; with evidence "sequential", how long the suspect stretch must last at least before it rolls the release back. Default: one judged value is enough.
+	KeepFiring  *Duration  `toml:"keep_firing_for"` // How long a breach still counts as one after its last breaching value, so that nothing passes in a lull; up to 7d, and not with evidence "sequential", which forgets nothing. Default: 0s.
+	Datapoints  string     `toml:"datapoints"`      // CloudWatch's form, in place of for, over and evidence: "3 of 5" of the newest periods breach. They may reach back a day; 7 days where a period is 1h or longer.
+	Missing     string     `toml:"missing"`         // With datapoints, what a missing period counts as, in Amazon's words: "missing" skips it, "ignore" leaves the rule as it was, "breaching" and "notBreaching" say it. Default: missing.
+	Limit       *Condition `toml:"limit"`           // With evidence "sequential", what a good release keeps: "<= 1 %". For a percentile it is the share of samples beyond the rule's threshold. Default: the condition of a success rule on this signal, else the rule's own threshold.
+	Weight      *float64   `toml:"weight"`          // With evidence "sequential", its part of release.false_rollback beside the other rules' weights, at most 1000. Default: 1.
+	Resume      *Resume    `toml:"resume"`          // What ends a hold of the run that this rule caused because the baseline was as bad: "manual" waits for a person, "auto" goes on when the data has been good for resume_after. A hold by evidence against the release always waits for a person. Missing data and a failing source hold no run: its phases wait, and go on by themselves when the data is back. Default: manual.
+	ResumeAfter *Duration  `toml:"resume_after"`    // With resume "auto", how long release and baseline must have kept the limit, from one period of the signal to 7d. Default: the signal's settle plus three periods, at least 5m.
+	Alarm       string     `toml:"alarm"`           // Name of an alarm signal that rolls back, too: the rule fires when its own numbers say so or when the alarm is on. An alarm that was on before the watch began counts once it has been OK. While its state is not known the rule goes by its own numbers. An alarm is no evidence: it takes nothing from release.false_rollback. Default: none.
+	Action      string     `toml:"action"`          // What is to be done, for people. Required.
+	Command     string     `toml:"command"`         // The command that was rehearsed.
 }
 
 // SignalSpec declares a measurement: where it comes from and what it counts.
@@ -131,15 +140,14 @@ type SignalSpec struct {
 	Every  *Duration `toml:"every"`    // How often the source is asked. Default: the period; 1h for Athena, 15m for the App Store.
 	Settle *Duration `toml:"settle"`   // How long after its end a period may still change; nothing passes on data that has not settled. Default: 3m for CloudWatch, 10m for Sentry, 0s for others.
 
-	Baseline *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence on ratios and percentiles: { dimension = "ExecutedVersion", value = "42" }. Where it is as bad, the release is held and not rolled back. Default: none.
-	Maturity *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass, because crashes are told late; against the release it counts at once. Up to 7d. Default: 2h for Sentry, 0s for others.
-	Cluster  *float64      `toml:"cluster"`       // How many samples carry the information of one, because they come from the same user or fail together, as retries and crash loops do: at least 1. Declare it where failures come in groups: from few failures their clustering cannot be measured, and then `false_pass` does not hold. Default: 1.
-	Rate     string        `toml:"expected_rate"` // How many samples the whole service is expected to have, "2/s", "120/min", "5000/h": with it `relgate check` says whether a rule can decide in its window, of which the release gets the phase's traffic. Default: unknown.
+	Baseline   *BaselineSpec `toml:"baseline"`      // What runs beside the release and is measured alike, for rules that weigh evidence on ratios and percentiles: { dimension = "ExecutedVersion", value = "42" }. Where it is as bad, the release is held and not rolled back. Default: none.
+	Maturity   *Duration     `toml:"maturity"`      // How old a period must be before it helps a rule that weighs evidence to pass, because crashes are told late; against the release it counts at once. Up to 7d. Default: 2h for Sentry, 0s for others.
+	Cluster    *float64      `toml:"cluster"`       // How many samples carry the information of one, because they come from the same user or fail together, as retries and crash loops do: at least 1. Declare it where failures come in groups: from few failures their clustering cannot be measured, and then `false_pass` does not hold. Default: 1.
+	AssumeSeen bool          `toml:"assume_seen"`   // A ratio whose missing bad count is taken as 0 proves nothing until its name was seen once with a value: it may be misspelled. This lets it count unseen, for a service that never failed; `relgate check` warns, and verdict and review say it. Default: false.
+	Rate       string        `toml:"expected_rate"` // How many samples the whole service is expected to have, "2/s", "120/min", "5000/h": with it `relgate check` says whether a rule can decide in its window, of which the release gets the phase's traffic. Default: unknown.
 
-	CloudWatch *CloudWatchQuery `toml:"cloudwatch"` // What CloudWatch is asked.
-	Sentry     *SentryQuery     `toml:"sentry"`     // What Sentry is asked.
-	AppStore   *AppStoreQuery   `toml:"appstore"`   // What App Store Connect is asked.
-	Athena     *AthenaQuery     `toml:"athena"`     // What Athena is asked.
+	Query SourceQuery   `toml:"-"` // what the source is asked: `[signals.NAME.KIND]`
+	More  []SourceQuery `toml:"-"` // what else the file says there, for a signal has one query
 }
 
 // BaselineSpec names what runs beside the release.
@@ -148,13 +156,52 @@ type BaselineSpec struct {
 	Value     string `toml:"value"`     // Its value for what runs beside the release: the version before, "{previous.lambda}". Required.
 }
 
-// CommunicationSpec is a message that falls due on the plan's clock.
+// PersonSpec is a role that people have in the release. Owners, approvals, messages and
+// the review name it.
+type PersonSpec struct {
+	Name  string  `toml:"-" key:"name"`
+	Sign  Several `toml:"sign"`  // Who signs for the role: e-mail addresses, which get a link to sign by, "token:NAME" of a token or "oidc:NAME" of a CI system. Default: whoever has the scope "approve:ROLE".
+	Slack string  `toml:"slack"` // Where the role is told in Slack: short for `tell = "slack #ops"`.
+	Email string  `toml:"email"` // The same by e-mail: short for `tell = "email ops@example.com"`.
+	Tell  string  `toml:"tell"`  // Where it is told what it has to do, and of holds of what it owns: the name of a sink, and whom there: "slack #ops".
+	Page  string  `toml:"page"`  // Where it is woken by a rollback or a failure of what it owns. Default: where it is told.
+}
+
+// ApprovalSpec is what must be signed before something may happen: `start = ["CTO"]` is
+// short for a table with those roles.
+type ApprovalSpec struct {
+	Name      string    `toml:"-" key:"name"`
+	Roles     []string  `toml:"roles"`      // Whose signatures: names of [people], or any others. Required.
+	Need      *int      `toml:"need"`       // How many of them must sign. Default: all.
+	NotAuthor *bool     `toml:"not_author"` // Whether it must be signed by others than who began the run and whom the plan names as its author. Default: true.
+	Expires   *Duration `toml:"expires"`    // How long a signature counts, from 1m to 366d. Default: until the plan changes.
+	Meaning   string    `toml:"meaning"`    // What a signature means: "review", "approval" or "responsibility". Default: approval.
+}
+
+// UnmarshalScalar takes a list that stands in place of the table: the roles.
+func (a *ApprovalSpec) UnmarshalScalar(value any) error {
+	var roles Several
+	if err := roles.UnmarshalTOML(value); err != nil {
+		return err
+	}
+	a.Roles = roles
+	return nil
+}
+
+// CommunicationSpec is a message that falls due on the plan's clock, or when something
+// happens.
 type CommunicationSpec struct {
-	Name    string   `toml:"-" key:"name"`
-	At      *Offset  `toml:"at"`      // When it falls due: "T-24h". Required.
-	Channel string   `toml:"channel"` // Where it goes: "Slack #ops". Required.
-	Text    string   `toml:"text"`    // What it says. Required.
-	Notify  []string `toml:"notify"`  // Names of the webhooks that are told. Default: all.
+	Name    string    `toml:"-" key:"name"`
+	At      *Moment   `toml:"at"`          // When it falls due: "T-24h", or "mobile-10+30m" after the start of that phase. Required, unless on is given.
+	On      *Wanted   `toml:"on"`          // It falls due whenever this comes to be so: "run rolled_back", "mobile-10 passed".
+	OnlyIf  *Wanted   `toml:"only_if"`     // It waits until this is so, as long as grace allows, and is not sent otherwise: "mobile-10 monitoring", "run not failed". Default: it is not sent once the run has failed or is rolled back.
+	Grace   *Duration `toml:"grace"`       // How late it may be sent, up to 366d. Default: 1h.
+	Quiet   *Quiet    `toml:"quiet_hours"` // It waits for the end of these hours: "22:00-07:00", in UTC, or "22:00-07:00 +02:00". Default: none.
+	To      string    `toml:"to"`          // The sink that sends it, and whom it reaches there: "slack #ops". Default: webhooks tell of it, and whoever they tell sends it.
+	Channel string    `toml:"channel"`     // Where it goes, for people: "Slack #ops". Required, unless to is given.
+	Subject string    `toml:"subject"`     // One line, for what has a title. Default: the release's title.
+	Text    string    `toml:"text"`        // What it says. {phase}, {traffic}, {state}, {verdict}, {headline}, {sentence}, {link} and {value.RULE} are filled in when it falls due. Required.
+	Notify  []string  `toml:"notify"`      // Names of the webhooks that are told. Default: all.
 }
 
 // RehearsalSpec is the proof that the rollback commands were tried.
@@ -164,15 +211,10 @@ type RehearsalSpec struct {
 	Note        string `toml:"note"`        // What was tried.
 }
 
-// ApprovalSpec is a signature under the plan.
-type ApprovalSpec struct {
-	ID   string `toml:"-" key:"name"`
-	Role string `toml:"role"` // Whose signature: "CTO". Required.
-	Name string `toml:"name"` // Who signed. Empty until signed.
-	Date Date   `toml:"date"` // When. Empty until signed.
-}
-
-// ReviewSpec is what the review after the release asks.
+// ReviewSpec is what follows the release.
 type ReviewSpec struct {
-	PassCriteria []string `toml:"pass_criteria"` // When the release counts as done.
+	PassCriteria []string  `toml:"pass_criteria"` // When the release counts as done: "phases_passed", "no_rollback", "approvals_signed", "messages_sent" and "review_archived" are judged by relgate; any other text is for those who sign the review. Default: what of these the plan asks for.
+	Sign         Several   `toml:"sign"`          // The roles that sign the review, each of them. Default: the manager.
+	Archive      string    `toml:"archive"`       // Name of the sink that keeps the review once it is signed. Default: none.
+	Remind       *Duration `toml:"remind"`        // How often those who have not signed are reminded, from 1h to 366d. Default: 24h.
 }

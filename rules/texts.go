@@ -2,6 +2,7 @@ package rules
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,7 +13,7 @@ type textUse uint8
 const (
 	plainText textUse = iota // people, or an API that takes it as it is
 	shellText                // a shell: people copy commands from the page
-	sqlText                  // Athena: an execution parameter, strings in single quotes
+	sqlText                  // SQL: a parameter of a query, strings in single quotes
 )
 
 // write is how a value stands in the text, behind what is before it.
@@ -86,6 +87,7 @@ func (p *Plan) eachText(visit func(text *string, use textUse, keys ...string)) {
 	for i := range p.Communications {
 		m := &p.Communications[i]
 		see(&m.Channel, plainText, "communications", m.Name, "channel")
+		see(&m.Subject, plainText, "communications", m.Name, "subject")
 		see(&m.Text, plainText, "communications", m.Name, "text")
 	}
 }
@@ -124,40 +126,34 @@ func textPath(keys ...string) string {
 // and that have a brace: strings, elements of lists and values of tables. SQL
 // is left out: it takes its values by question marks.
 func eachQueryText(q *Query, visit func(text *string, use textUse, keys ...string)) {
-	switch {
-	case q.CloudWatch != nil:
-		eachFieldText(reflect.ValueOf(q.CloudWatch).Elem(), visit, "cloudwatch")
-	case q.Sentry != nil:
-		eachFieldText(reflect.ValueOf(q.Sentry).Elem(), visit, "sentry")
-	case q.AppStore != nil:
-		eachFieldText(reflect.ValueOf(q.AppStore).Elem(), visit, "appstore")
-	case q.Athena != nil:
-		eachFieldText(reflect.ValueOf(q.Athena).Elem(), func(text *string, use textUse, keys ...string) {
-			if keys[1] == "parameters" {
-				use = sqlText
-			}
-			visit(text, use, keys...)
-		}, "athena")
+	if q.Ask != nil {
+		eachFieldText(reflect.ValueOf(q.Ask).Elem(), visit, q.Ask.Source())
 	}
 }
 
-func eachFieldText(query reflect.Value, visit func(text *string, use textUse, keys ...string), source string) {
+func eachFieldText(query reflect.Value, visit func(text *string, use textUse, keys ...string), path ...string) {
 	t := query.Type()
 	for i := range t.NumField() {
 		key := t.Field(i).Tag.Get("toml")
 		if key == "-" || key == "file" {
 			continue
 		}
+		use, at := plainText, beneath(path, key)
+		if t.Field(i).Tag.Get("text") == "sql" {
+			use = sqlText
+		}
 		switch field := query.Field(i).Addr().Interface().(type) {
 		case *string:
 			if braced(*field) {
-				visit(field, plainText, source, key)
+				visit(field, use, at...)
 			}
 		case *[]string:
-			for j := range *field {
-				if braced((*field)[j]) {
-					visit(&(*field)[j], plainText, source, key, "["+strconv.Itoa(j)+"]")
-				}
+			eachElement(*field, visit, use, at)
+		case *Several:
+			if len(*field) == 1 && braced((*field)[0]) {
+				visit(&(*field)[0], use, at...)
+			} else if len(*field) > 1 {
+				eachElement(*field, visit, use, at)
 			}
 		case *map[string]string:
 			for name, text := range *field {
@@ -165,10 +161,27 @@ func eachFieldText(query reflect.Value, visit func(text *string, use textUse, ke
 					continue
 				}
 				was := text
-				if visit(&text, plainText, source, key, name); text != was { // those who only read may share the map
+				if visit(&text, use, beneath(at, name)...); text != was { // those who only read may share the map
 					(*field)[name] = text
+				}
+			}
+		default:
+			if list := query.Field(i); namedTables(list.Type()) {
+				for k := range list.Len() {
+					eachFieldText(list.Index(k), visit, beneath(at, list.Index(k).FieldByName("Name").String())...)
 				}
 			}
 		}
 	}
 }
+
+func eachElement(texts []string, visit func(text *string, use textUse, keys ...string), use textUse, path []string) {
+	for i := range texts {
+		if braced(texts[i]) {
+			visit(&texts[i], use, beneath(path, "["+strconv.Itoa(i)+"]")...)
+		}
+	}
+}
+
+// beneath is the path of a key; those who go on from the same path do not meet.
+func beneath(path []string, key string) []string { return append(slices.Clip(path), key) }

@@ -20,7 +20,7 @@ const (
 	CauseThreshold                        // a value was compared with its threshold
 	CauseWindow                           // the monitoring window has not ended
 	CauseNoData                           // the source answered and had nothing
-	CauseStale                            // the newest data is too old, or has not settled
+	CauseStale                            // the newest data is too old
 	CauseSourceError                      // the source could not be asked, or refused
 	CauseInsufficientSamples              // fewer samples or periods than the rule demands
 	CauseApproval                         // an approval or a signal from CI is awaited
@@ -28,6 +28,7 @@ const (
 	CauseConfig                           // the plan itself is at fault
 	CauseEvidence                         // the counts were weighed, and they are enough to decide
 	CauseBaseline                         // held: what runs beside the release is as bad, rolling back would not help; a warning: that, or earlier releases, are better
+	CauseUnsettled                        // the data may still change
 )
 
 // State is where a phase, or a whole run, stands.

@@ -228,8 +228,8 @@ func TestCompiledEvidenceCanBeWeighed(t *testing.T) {
 			}
 		}
 		text, err := json.Marshal(plan)
-		var back Plan
-		if err != nil || json.Unmarshal(text, &back) != nil || !reflect.DeepEqual(&back, plan) {
+		back, read := ReadPlan(text, standIns)
+		if err != nil || read != nil || !reflect.DeepEqual(back, plan) {
 			t.Fatalf("%s reads back as another plan (%v)", text, err)
 		}
 	})

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,12 @@ import (
 
 // fault makes a CallError. Secrets are removed from its detail.
 func (c *Client) fault(f rules.Fault, detail string) *CallError {
-	return &CallError{Fault: f, Detail: Clip(Scrub(detail, c.cfg.Secrets...))}
+	return &CallError{Fault: f, Detail: Clip(c.scrub(detail))}
 }
+
+// scrub removes the secrets of this client from a text. It comes before any cut: of half
+// a secret it would find nothing.
+func (c *Client) scrub(text string) string { return Scrub(text, c.cfg.secrets()...) }
 
 // transportFault is a request without an answer.
 func (c *Client) transportFault(ctx context.Context, err error) *CallError {
@@ -36,18 +41,22 @@ func (c *Client) transportFault(ctx context.Context, err error) *CallError {
 func (c *Client) statusFault(resp *http.Response, body []byte, retryAt time.Time) *CallError {
 	said := ""
 	if c.cfg.Explain != nil {
-		said = c.cfg.Explain(body[:min(len(body), 64<<10)])
+		said = c.cfg.Explain(body)
 	}
-	if said == "" && resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		said = "redirects elsewhere; is the url right?"
-		if to, err := resp.Location(); err == nil {
-			said = fmt.Sprintf("redirects to %s://%s; is the url right?", to.Scheme, to.Host)
-		}
-	}
-	if said == "" {
+	foreign := Foreign("JSON", resp, body, c.scrub)
+	switch {
+	case resp.StatusCode/100 == 3:
+		said = foreign
+	case said == "" && foreign != "" && len(bytes.TrimSpace(body)) > 0:
+		said = http.StatusText(resp.StatusCode) + ": " + foreign
+	case said == "":
 		said = http.StatusText(resp.StatusCode)
 	}
-	e := c.fault(statusToFault(resp.StatusCode), fmt.Sprintf("%d: %s", resp.StatusCode, said))
+	fault := statusToFault(resp.StatusCode)
+	if fault == rules.Throttled || fault == rules.Unavailable {
+		said = cut(c.scrub(said), maxDetail-80) + asksFor(resp.Header, c.scrub)
+	}
+	e := c.fault(fault, fmt.Sprintf("%d: %s", resp.StatusCode, said))
 	e.Status, e.Header = resp.StatusCode, resp.Header
 	if e.Fault == rules.Throttled {
 		c.throttled.Add(1)

@@ -35,15 +35,19 @@ func Clip(text string) string {
 		}
 		return r
 	}, text)
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= maxDetail {
+	return cut(strings.Join(strings.Fields(text), " "), maxDetail)
+}
+
+// cut shortens a text to at most so many bytes, at a rune, and shows that it did.
+func cut(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	cut := maxDetail - len("…")
-	for !utf8.RuneStart(text[cut]) {
-		cut--
+	at := most - len("…")
+	for at > 0 && !utf8.RuneStart(text[at]) {
+		at--
 	}
-	return text[:cut] + "…"
+	return text[:at] + "…"
 }
 
 // checked holds a source to its contract: one reading for each want, in order,
@@ -77,6 +81,7 @@ func sanitised(now time.Time, w Want, r rules.Reading) (clean rules.Reading, dro
 	if r.Width < 0 {
 		r.Width = 0
 	}
+	boundPause(now, w, &r)
 	points, why := possible(w, r)
 	if dropped = len(r.Points) - len(points); dropped > 0 {
 		r.Fault = worse(r.Fault)
@@ -94,6 +99,33 @@ func sanitised(now time.Time, w Want, r rules.Reading) (clean rules.Reading, dro
 		r.SettledUntil = 0
 	}
 	return r, dropped
+}
+
+// shortest is how long a source that failed is left alone anyway, in seconds.
+const shortest = 30
+
+// boundPause bounds how long an upstream is left alone because it asked for that, and
+// says so in the reading's detail. A pause that is over before the source would be
+// asked anyway changes nothing, and is not worth a word.
+func boundPause(now time.Time, w Want, r *rules.Reading) {
+	every := time.Duration(0)
+	if w.Signal != nil {
+		every = w.Signal.Every
+	}
+	latest := now.Add(Patience(every)).Unix()
+	switch {
+	case r.RetryAt <= now.Unix():
+		r.RetryAt = 0
+		return
+	case r.Fault == rules.OK || r.Fault == rules.NoData || r.RetryAt-now.Unix() <= shortest:
+		r.RetryAt = min(r.RetryAt, latest)
+		return
+	}
+	said := "left alone until "
+	if r.RetryAt > latest {
+		r.RetryAt, said = latest, "asked again anyway at "
+	}
+	r.Detail = cut(r.Detail, maxDetail-60) + "; " + said + time.Unix(r.RetryAt, 0).UTC().Format("15:04:05 UTC")
 }
 
 // worse is the fault of a reading from which something was dropped.

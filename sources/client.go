@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -31,8 +30,10 @@ type ClientConfig struct {
 	Pause       Pause          // Sleep if nil
 	Jitter      func() float64 // 0 to 1, how much of the jitter a pause gets; random if nil
 	Secrets     []string       // texts that must never appear in an error
+	Secret      *Secret        // another one, which may be replaced; none if nil
 
-	// Authorize adds the credentials to a request; none are sent if nil.
+	// Authorize adds the credentials to a request; none are sent if nil. It is asked
+	// again after a 401 or 403: if the credentials are others by then, they are tried.
 	Authorize func(*http.Request) error
 	// Limits reads the upstream's own rate limit headers: when to come back
 	// (zero: it does not say) and how many requests are left (-1: it does not
@@ -55,14 +56,22 @@ type Client struct {
 	remaining atomic.Pointer[float64]
 }
 
+// secrets are the texts that must never appear in an error.
+func (cfg *ClientConfig) secrets() []string {
+	if cfg.Secret == nil {
+		return cfg.Secrets
+	}
+	return append(cfg.Secret.Known(), cfg.Secrets...)
+}
+
 // NewClient makes a Client, or says what is wrong with its URL or CA file.
 func NewClient(cfg ClientConfig) (*Client, error) {
 	base, err := url.Parse(cfg.BaseURL)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("reading base URL: %s", Scrub(err.Error(), cfg.Secrets...))
+		return nil, fmt.Errorf("reading base URL: %s", Scrub(err.Error(), cfg.secrets()...))
 	case base.Scheme != "http" && base.Scheme != "https", base.Host == "":
-		return nil, fmt.Errorf("base URL %q: want http:// or https:// and a host", Scrub(cfg.BaseURL, cfg.Secrets...))
+		return nil, fmt.Errorf("base URL %q: want http:// or https:// and a host", Scrub(cfg.BaseURL, cfg.secrets()...))
 	case base.User != nil:
 		return nil, errors.New("base URL holds a user or password: credentials belong elsewhere")
 	case base.RawQuery != "" || base.Fragment != "":
@@ -143,7 +152,7 @@ type CallError struct {
 	Fault   rules.Fault
 	Status  int         // HTTP status; 0 when there was no answer at all
 	Detail  string      // in the upstream's words where it had any, secrets scrubbed, fit for a reading
-	RetryAt time.Time   // the upstream's wish; zero when it has none
+	RetryAt time.Time   // when the upstream asks to come back; zero when it does not say
 	Header  http.Header // of the answer; nil when there was none
 }
 
@@ -174,15 +183,21 @@ func (c *Client) Get(ctx context.Context, now time.Time, ref string, into any) (
 	if callErr != nil {
 		return nil, callErr
 	}
+	renewed := false
 	for attempt := 1; ; attempt++ {
 		if attempt > 1 {
 			c.retries.Add(1)
 		}
-		answer, err := c.once(ctx, now, target)
+		sent := ""
+		answer, err := c.once(ctx, now, target, &sent)
 		if err == nil {
 			return answer, c.decode(answer, into)
 		}
-		if !err.repeatable(ctx) || attempt == c.cfg.MaxAttempts {
+		if err.Fault == rules.AuthFault && !renewed && c.renewed(ctx, target, sent) {
+			renewed = true
+			continue
+		}
+		if !err.repeatable(ctx) || attempt >= c.cfg.MaxAttempts {
 			return nil, err
 		}
 		wait := c.wait(attempt, now, err)
@@ -242,8 +257,8 @@ func (c *Client) resolve(ref string) (*url.URL, *CallError) {
 	return u, nil
 }
 
-// once sends one request.
-func (c *Client) once(ctx context.Context, now time.Time, target *url.URL) (*Answer, *CallError) {
+// request makes one request, with its credentials.
+func (c *Client) request(ctx context.Context, target *url.URL) (*http.Request, *CallError) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil, c.fault(rules.ConfigFault, err.Error()) // unreachable unless a URL that parsed does not parse again
@@ -255,35 +270,52 @@ func (c *Client) once(ctx context.Context, now time.Time, target *url.URL) (*Ans
 			return nil, c.fault(rules.AuthFault, err.Error())
 		}
 	}
+	return req, nil
+}
+
+// renewed reports whether the credentials are others than those that were sent.
+func (c *Client) renewed(ctx context.Context, target *url.URL, sent string) bool {
+	req, err := c.request(ctx, target)
+	return err == nil && req.Header.Get("Authorization") != sent
+}
+
+// once sends one request, and says with which credentials.
+func (c *Client) once(ctx context.Context, now time.Time, target *url.URL, sent *string) (*Answer, *CallError) {
+	req, callErr := c.request(ctx, target)
+	if callErr != nil {
+		return nil, callErr
+	}
+	*sent = req.Header.Get("Authorization")
 	c.requests.Add(1)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.transportFault(ctx, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	body, long, err := limited(resp, c.cfg.MaxBody)
 	resetAt := c.limits(resp, now)
 	switch {
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return nil, c.statusFault(resp, body, resetAt)
 	case err != nil:
 		return nil, c.transportFault(ctx, err)
-	case int64(len(body)) > c.cfg.MaxBody:
+	case long:
 		e := c.fault(rules.Unavailable, fmt.Sprintf("the answer is longer than %d bytes", c.cfg.MaxBody))
+		e.Status, e.Header = resp.StatusCode, resp.Header
+		return nil, e
+	}
+	if said := Foreign("JSON", resp, body, c.scrub); said != "" {
+		e := c.fault(rules.Unavailable, said)
 		e.Status, e.Header = resp.StatusCode, resp.Header
 		return nil, e
 	}
 	return &Answer{Header: resp.Header, Body: body}, nil
 }
 
-// decode reads an answer's JSON. A proxy's page, an empty body and half an
-// answer are all no answer.
+// decode reads an answer's JSON. Half an answer is no answer.
 func (c *Client) decode(a *Answer, into any) *CallError {
 	if into == nil {
 		return nil
-	}
-	if len(a.Body) == 0 {
-		return c.fault(rules.Unavailable, "the answer is empty")
 	}
 	if err := json.Unmarshal(a.Body, into); err != nil {
 		return c.fault(rules.Unavailable, fmt.Sprintf("the answer is not the JSON it should be: %v", err))

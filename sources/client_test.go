@@ -133,9 +133,16 @@ func TestClientClassifiesAnswers(t *testing.T) {
 		{"403", []func(http.ResponseWriter){status(403, "no")}, rules.AuthFault, nil, 0, "403: no"},
 		{"404", []func(http.ResponseWriter){status(404, "")}, rules.ConfigFault, nil, 0, "404: Not Found"},
 		{"400", []func(http.ResponseWriter){status(400, "what?")}, rules.ConfigFault, nil, 0, "400: what?"},
-		{"a redirect", []func(http.ResponseWriter){status(302, "", "Location", "https://login.example.com/?secret=1")}, rules.ConfigFault, nil, 0, "302: redirects to https://login.example.com; is the url right?"},
-		{"an empty body", []func(http.ResponseWriter){status(200, "")}, rules.Unavailable, nil, 0, "the answer is empty"},
-		{"a proxy's page", []func(http.ResponseWriter){status(200, "<html>")}, rules.Unavailable, nil, 0, "not the JSON"},
+		{"a redirect", []func(http.ResponseWriter){status(302, "", "Location", "https://login.example.com/?secret=1")}, rules.ConfigFault, nil, 0, "302: redirects to https://login.example.com: a login page or proxy? is the url right?"},
+		{"an empty body", []func(http.ResponseWriter){status(200, "")}, rules.Unavailable, nil, 0, "answered with an empty body, not JSON"},
+		{"204", []func(http.ResponseWriter){status(204, "")}, rules.Unavailable, nil, 0, "answered with an empty body (204), not JSON"},
+		{"a proxy's page", []func(http.ResponseWriter){status(200, "<html>")}, rules.Unavailable, nil, 0, "answered with HTML, not JSON: a login page or proxy?"},
+		{"a page with a title", []func(http.ResponseWriter){status(200, "<!doctype html><title>Log\n in "+token+"</title>")}, rules.Unavailable, nil, 0, `a login page or proxy? its title: "Log in [redacted]"`},
+		{"XML", []func(http.ResponseWriter){status(200, "<?xml version='1.0'?><a/>")}, rules.Unavailable, nil, 0, "answered with XML, not JSON: is the url right?"},
+		{"CBOR", []func(http.ResponseWriter){status(200, "\xa1\x61a\x01")}, rules.Unavailable, nil, 0, "answered with CBOR, not JSON"},
+		{"a word", []func(http.ResponseWriter){status(200, "OK\x1b[31m")}, rules.Unavailable, nil, 0, `answered with text, not JSON: "OK [31m"`},
+		{"a redirect with a page", []func(http.ResponseWriter){status(301, "<html>", "Location", "/here")}, rules.ConfigFault, nil, 0, "a login page or proxy?"},
+		{"a redirect to nowhere", []func(http.ResponseWriter){status(302, "")}, rules.ConfigFault, nil, 0, "302: redirects elsewhere"},
 		{"truncated JSON", []func(http.ResponseWriter){status(200, `{"a":[1,`)}, rules.Unavailable, nil, 0, "not the JSON"},
 		{"a huge body", []func(http.ResponseWriter){status(200, strings.Repeat(" ", 2000))}, rules.Unavailable, nil, 0, "longer than 1024 bytes"},
 		{"an echoed token", []func(http.ResponseWriter){status(403, "bad token "+token+" / "+url.QueryEscape(token))}, rules.AuthFault, nil, 0, "403: bad token [redacted] / [redacted]"},
@@ -408,4 +415,91 @@ func TestPoolAnswersAreAlwaysPossible(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An upstream that sends an error for ever is read as far as its first words.
+func TestEndlessErrors(t *testing.T) {
+	for _, code := range []int{403, 500} {
+		var sent int
+		u := serve(t, func(w http.ResponseWriter) {
+			w.WriteHeader(code)
+			chunk := strings.Repeat("no \x00"+token, 1000)
+			for sent = 0; sent < 64<<20; sent += len(chunk) {
+				if _, err := io.WriteString(w, chunk); err != nil {
+					return
+				}
+			}
+		})
+		c := u.client(t, func(cfg *sources.ClientConfig) { cfg.MaxAttempts, cfg.Explain = 1, nil })
+		_, err := c.Get(t.Context(), noon, "/x", nil)
+		u.Close() // after which sent is no longer written
+		if err == nil || len(err.Detail) > 300 || strings.Contains(err.Detail, token) || !strings.Contains(err.Detail, "answered with text") {
+			t.Errorf("%d: %v", code, err)
+		}
+		if sent >= 64<<20 {
+			t.Errorf("%d: all %d bytes were read", code, sent)
+		}
+	}
+}
+
+func FuzzForeign(f *testing.F) {
+	f.Add(200, "text/html", []byte("<html><title>x</title>"))
+	f.Add(204, "", []byte(nil))
+	f.Add(302, "application/json", []byte("\xef\xbb\xbf {}"))
+	f.Fuzz(func(t *testing.T, code int, kind string, body []byte) {
+		resp := &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {kind}, "Location": {kind}}}
+		for _, wanted := range []string{"JSON", "CBOR"} {
+			said := sources.Foreign(wanted, resp, body, nil)
+			if said == "" && (len(body) == 0 || code/100 == 3) {
+				t.Errorf("Foreign(%q, %d, %q) has nothing to say", wanted, code, body)
+			}
+			if strings.ContainsAny(sources.Clip(said), "\r\n\x00\x1b") {
+				t.Errorf("Foreign(%q, %d, %q) = %q", wanted, code, body, said)
+			}
+		}
+	})
+}
+
+// A token that is renewed at the last attempt gives one attempt more, and no endless ones.
+func TestARenewalAtTheLastAttemptEnds(t *testing.T) {
+	answers := []func(http.ResponseWriter){status(503, "busy"), status(503, "busy"), status(401, "old")}
+	for range 20 {
+		answers = append(answers, status(503, "busy"))
+	}
+	answers = append(answers, status(400, "the end"))
+	u := serve(t, answers...)
+	sent := 0
+	c := u.client(t, func(cfg *sources.ClientConfig) {
+		cfg.Authorize = func(r *http.Request) error {
+			sent++ // another token each time
+			r.Header.Set("Authorization", fmt.Sprint("Bearer ", sent))
+			return nil
+		}
+	})
+	_, err := c.Get(t.Context(), noon, "/x", nil)
+	if n := len(u.requests()); n != 4 || err == nil || err.Status != 503 {
+		t.Errorf("%d requests, %v; want three and the one with the renewed token", n, err)
+	}
+}
+
+// A secret that lies across the place where a quotation is cut is removed as a whole.
+func TestSecretsAreRemovedBeforeQuotationsAreCut(t *testing.T) {
+	const secret = "kq7wRzPv3LmXt9BnYc2HdJf5GsAe8Uo4"
+	for most := range 320 {
+		pad := strings.Repeat("x", most) + " "
+		for name, answer := range map[string]func(http.ResponseWriter){
+			"text":        status(200, pad+secret+" and more"),
+			"title":       status(200, "<html><title>"+pad+secret+"</title>", "Content-Type", "text/html"),
+			"long title":  status(503, "<html><title>"+pad[:most%60]+secret+"</title>", "Content-Type", "text/html"),
+			"words":       status(503, pad+secret+" and more", "Retry-After", "1000"),
+			"retry-after": status(429, "slow", "Retry-After", pad[:most%60]+secret),
+		} {
+			u := serve(t, answer)
+			c := u.client(t, func(cfg *sources.ClientConfig) { cfg.MaxAttempts, cfg.Secrets = 1, []string{secret} })
+			_, err := c.Get(t.Context(), noon, "/x", nil)
+			if err == nil || strings.Contains(err.Detail, secret[:4]) {
+				t.Errorf("%s after %d bytes: %v", name, most, err)
+			}
+		}
+	}
 }

@@ -24,6 +24,7 @@ type SourceStats struct {
 	Took        time.Duration          // time spent in all batches that came back, in real time
 	LastTook    time.Duration          // of the newest such batch
 	LastSuccess time.Time              // tick of the newest reading without fault; zero when there was none
+	LeftAlone   time.Time              // until when the source asked to be left alone, bounded; zero when it did not, or it has answered since
 	Metered     bool                   // whether the source counts, and Upstream means something
 	Upstream    Stats
 }
@@ -32,6 +33,7 @@ type SourceStats struct {
 type lane struct {
 	name string
 	src  Source
+	log  *slog.Logger
 	slot chan struct{} // holds a token while a batch is being asked
 
 	patience time.Duration // how long a question may take in all; zero: as long as a tick waits
@@ -42,8 +44,8 @@ type lane struct {
 	stats SourceStats
 }
 
-func newLane(name string, src Source) *lane {
-	l := &lane{name: name, src: src, slot: make(chan struct{}, 1)}
+func newLane(name string, src Source, log *slog.Logger) *lane {
+	l := &lane{name: name, src: src, log: log, slot: make(chan struct{}, 1)}
 	l.stats = SourceStats{Name: name, Readings: map[rules.Fault]uint64{}}
 	for _, f := range rules.Faults() {
 		l.stats.Readings[f] = 0
@@ -69,7 +71,7 @@ func (l *lane) abandon(c *call) {
 }
 
 // ask runs in the call's own goroutine.
-func (l *lane) ask(c *call, log *slog.Logger) (answers []rules.Reading, err error) {
+func (l *lane) ask(c *call) (answers []rules.Reading, err error) {
 	select {
 	case l.slot <- struct{}{}:
 	case <-c.ctx.Done():
@@ -77,7 +79,7 @@ func (l *lane) ask(c *call, log *slog.Logger) (answers []rules.Reading, err erro
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			log.Error("source panicked", "source", l.name, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+			l.log.Error("source panicked", "source", l.name, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
 			answers, err = nil, errPanic
 		}
 		l.mu.Lock()
@@ -104,7 +106,20 @@ func (l *lane) settle(c *call, timeout time.Duration) []rules.Reading {
 		out, dropped = checked(c.now, c.wants, c.answers)
 	}
 	l.count(c, out, dropped)
+	if until, said := askedPause(out); until.Sub(c.now) > shortest*time.Second {
+		l.log.Warn("source asks to be left alone", "source", l.name, "until", until, "err", said)
+	}
 	return out
+}
+
+// askedPause is until when a source asked to be left alone, and what it said.
+func askedPause(out []rules.Reading) (until time.Time, said string) {
+	for _, r := range out {
+		if r.RetryAt > 0 && time.Unix(r.RetryAt, 0).After(until) {
+			until, said = time.Unix(r.RetryAt, 0).UTC(), r.Detail
+		}
+	}
+	return until, said
 }
 
 func (l *lane) count(c *call, out []rules.Reading, dropped int) {
@@ -123,6 +138,7 @@ func (l *lane) count(c *call, out []rules.Reading, dropped int) {
 	default:
 		s.Took += c.took
 		s.LastTook = c.took
+		s.LeftAlone, _ = askedPause(out) // without an answer the last one stands
 	}
 	for _, r := range out {
 		s.Readings[r.Fault]++

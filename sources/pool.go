@@ -60,7 +60,7 @@ func NewPool(cfg PoolConfig) *Pool {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	for name, src := range cfg.Sources {
-		p.lanes[name] = newLane(name, src)
+		p.lanes[name] = newLane(name, src, p.log)
 		p.lanes[name].patience = cfg.Patience[name]
 	}
 	return p
@@ -212,7 +212,7 @@ func (p *Pool) start(ctx context.Context, l *lane, now time.Time, wants []Want, 
 		defer c.cancel()
 		defer close(c.done)
 		begun := time.Now()
-		c.answers, c.err = l.ask(c, p.log)
+		c.answers, c.err = l.ask(c)
 		c.took = time.Since(begun)
 	}()
 	return c

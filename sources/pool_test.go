@@ -215,7 +215,7 @@ func TestPoolAsksASourceOneBatchAtATime(t *testing.T) {
 	})
 }
 
-func TestPoolAsksNobodyAfterClose(t *testing.T) {
+func TestAClosedPoolAsksNoSource(t *testing.T) {
 	p := sources.NewPool(sources.PoolConfig{Sources: map[string]sources.Source{"s": steady}})
 	closed(t, p)
 	if got := p.Fetch(t.Context(), noon, []sources.Want{want("s", 0)})[0]; got.Fault != rules.Unavailable || got.Points != nil {

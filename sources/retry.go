@@ -9,9 +9,17 @@ import (
 	"time"
 )
 
-// farthest is the longest wait that an upstream may ask for. One that asks for
-// more is broken, and must not silence a source for days.
+// farthest is the longest wait that is read from a header. A question is never put
+// off for so long: see [Patience].
 const farthest = time.Hour
+
+// leastPatience is how long any upstream may ask to be left alone.
+const leastPatience = 5 * time.Minute
+
+// Patience is how long an upstream may ask to be left alone about a signal: five
+// minutes, or as long as the signal's own distance between questions. A rule whose
+// stretch is ten minutes must not be blind for an hour because a proxy says so.
+func Patience(every time.Duration) time.Duration { return max(leastPatience, every) }
 
 // Sleep is the Pause of real time.
 func Sleep(ctx context.Context, d time.Duration) error {
@@ -55,6 +63,15 @@ func EpochReset(h http.Header, name string, now time.Time) time.Time {
 		return time.Time{}
 	}
 	return bounded(time.Unix(int64(math.Ceil(s)), 0).UTC(), now)
+}
+
+// asksFor quotes a Retry-After header for a person, "" where there is none.
+func asksFor(h http.Header, scrub func(string) string) string {
+	v := cut(Clip(scrub(h.Get("Retry-After"))), 40)
+	if v == "" {
+		return ""
+	}
+	return "; Retry-After: " + v
 }
 
 // bounded keeps a time within (now, now+farthest]; one in the past means none.

@@ -130,10 +130,12 @@ func TestAlertsAndTheirTestsNameMetricsThatThereAre(t *testing.T) {
 // scraped is what Prometheus would keep of a daemon that it scrapes every minute.
 type scraped struct {
 	t       *testing.T
-	metrics []string // that are kept
-	base    time.Time
+	metrics []string           // that are kept
+	base    time.Time          // of the first page
 	end     int                // minutes since base
 	series  map[string][]point // :: name and labels → samples
+
+	raw func(at time.Time, page string) // takes the pages in place of all this; nil: nothing does
 }
 
 type point struct {
@@ -141,8 +143,8 @@ type point struct {
 	value  float64
 }
 
-func newScraped(t *testing.T, base time.Time) *scraped {
-	return &scraped{t: t, metrics: usedMetrics(readText(t, alertRules)), base: base, series: map[string][]point{}}
+func newScraped(t *testing.T) *scraped {
+	return &scraped{t: t, metrics: usedMetrics(readText(t, alertRules)), series: map[string][]point{}}
 }
 
 // add keeps the newest sample of a minute: some have several ticks.
@@ -157,6 +159,9 @@ func (s *scraped) add(minute int, key string, value float64) {
 
 // page takes a page in. Prometheus' tests begin in 1970, and so do the times here.
 func (s *scraped) page(at time.Time, page string) {
+	if s.base.IsZero() {
+		s.base = at
+	}
 	minute := int(at.Sub(s.base) / time.Minute)
 	s.add(minute, `up{job="relgate",instance="here"}`, 1)
 	for line := range strings.Lines(page) {
@@ -286,14 +291,18 @@ func (s *scraped) live(c demoCommand, stop func(d *demo, now time.Time) bool) {
 			d.daemon.metrics.Update(metricViews(d.daemon.runner.Published(), d.daemon.asked.pool.Load().Timeouts()))
 			w := httptest.NewRecorder()
 			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-			s.page(now, w.Body.String())
+			if s.raw != nil {
+				s.raw(now, w.Body.String())
+			} else {
+				s.page(now, w.Body.String())
+			}
 		}
 		return stop(d, now)
 	})
 	running, end := context.WithCancel(ctx)
 	defer end()
 	var group errgroup.Group
-	for _, part := range []func(context.Context) error{d.world.Run, d.receiver.Run, d.daemon.Run} {
+	for _, part := range d.parts() {
 		group.Go(func() error { defer end(); return part(running) })
 	}
 	select {
@@ -324,7 +333,7 @@ func TestNoAlertFiresOverAHealthyRun(t *testing.T) {
 	t.Parallel()
 	peertest.Need(t, "promtool")
 	dir, begin := t.TempDir(), planStart(t)
-	s := newScraped(t, begin.Add(-10*time.Minute))
+	s := newScraped(t)
 	var reload sync.Once
 	reloaded := make(chan struct{})
 	var stopped time.Time
@@ -369,7 +378,7 @@ func TestWhatTheAlertsSayOfOtherWorlds(t *testing.T) {
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
-			s := newScraped(t, planStart(t).Add(-10*time.Minute))
+			s := newScraped(t)
 			s.live(demoCommand{Scenario: scenario, Dir: t.TempDir()}, func(d *demo, at time.Time) bool {
 				return !at.Before(planStart(t).Add(4 * time.Hour))
 			})
@@ -384,7 +393,7 @@ func TestARollbackPagesOnce(t *testing.T) {
 	t.Parallel()
 	peertest.Need(t, "promtool")
 	dir := t.TempDir()
-	s := newScraped(t, planStart(t).Add(-10*time.Minute))
+	s := newScraped(t)
 	var now time.Time
 	s.live(demoCommand{Scenario: "api-5xx", Dir: dir}, func(d *demo, at time.Time) bool {
 		now = at

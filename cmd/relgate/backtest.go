@@ -186,13 +186,13 @@ func (t *trial) load(file string, main bool) error {
 
 func (t *trial) decode(file string) (*config.Config, []config.Problem) {
 	if file != "" || t.Demo == "" {
-		return config.Load(either(file, "config.toml"))
+		return configs().Load(either(file, "config.toml"))
 	}
 	text, err := relgate.Files.ReadFile("config.toml")
 	if err != nil {
 		return nil, []config.Problem{} // unreachable unless the build lost the file
 	}
-	return config.Decode("config.toml", text, relgate.Files.ReadFile)
+	return configs().Decode("config.toml", text, relgate.Files.ReadFile)
 }
 
 // read loads and joins kept histories.

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/config"
+	athena "github.com/relgate/relgate/sources/athena/kind"
+
 	"github.com/relgate/relgate/evaluator/lab/backtest"
 	"github.com/relgate/relgate/rules"
 )
@@ -18,7 +19,7 @@ func monthOf(plan *rules.Plan, from time.Time, d time.Duration) *backtest.Histor
 	r := rand.New(rand.NewPCG(7, 8))
 	for _, q := range backtest.Questions(plan, from, h.To) {
 		s := &plan.Signals[q.Signal]
-		if s.Query.Athena != nil {
+		if athena.Of(s.Query) != nil {
 			h.Series = append(h.Series, backtest.Unavailable(s, "now only"))
 			continue
 		}
@@ -41,7 +42,7 @@ func monthOf(plan *rules.Plan, from time.Time, d time.Duration) *backtest.Histor
 // BenchmarkBacktest is what the command does once it has fetched: thirty days of minutes under the plan of config.toml. The
 // figure without a peer in it is the ratio to going through the same points once.
 func BenchmarkBacktest(b *testing.B) {
-	cfg, problems := config.Load(filepath.Join(root, "config.toml"))
+	cfg, problems := configs().Load(filepath.Join(root, "config.toml"))
 	if cfg == nil {
 		b.Fatal(problems)
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relgate/relgate/config"
@@ -69,7 +68,7 @@ func (t *trial) fetch(ctx context.Context) (*backtest.History, error) {
 		return nil, err
 	}
 	f := &historian{trial: t, clock: clock, specs: t.specs(), pause: clock.pause, upstreams: upstreams{
-		credentials: credentials.NewStaticCredentialsProvider("AKIDDEMO", "demo", ""), pause: clock.pause, log: log,
+		simulated: true, pause: clock.pause, log: log,
 	}}
 	w.simulate(f.specs)
 	serving, stop := context.WithCancel(ctx)
@@ -166,71 +165,32 @@ func (f *historian) plan() {
 
 func (f *historian) query(plan string, q backtest.Question, s *rules.Signal) *query {
 	out := &query{plan: plan, index: q.Signal, signal: s}
-	r := reachOf(f.typeOf(s.Source), s)
-	if out.none = r.none; out.none != "" {
+	var r rules.Past
+	if s.Query.Ask != nil {
+		r = s.Query.Ask.Past(s)
+	}
+	if out.none = r.None; out.none != "" {
 		return out
 	}
 	from := q.From
-	if r.keeps > 0 {
-		if oldest := f.now.Add(-r.keeps).Unix(); from < oldest {
+	if r.Keeps > 0 {
+		if oldest := f.now.Add(-r.Keeps).Unix(); from < oldest {
 			width := int64(s.Period / time.Second)
 			oldest = min((oldest/width+1)*width, q.To)
 			out.readings = append(out.readings, sources.Faulty(
-				sources.Want{Index: q.Signal, From: from, To: oldest}, rules.Unavailable, r.kept))
+				sources.Want{Index: q.Signal, From: from, To: oldest}, rules.Unavailable, r.Kept))
 			from = oldest
 		}
 	}
 	for from < q.To {
 		to := q.To
-		if !r.whole {
+		if !r.Whole {
 			to = min(from+int64(day/time.Second), q.To)
 		}
 		out.slices = append(out.slices, span{from, to})
 		from = to
 	}
 	return out
-}
-
-func (f *historian) typeOf(source string) string {
-	for _, s := range f.specs {
-		if s.Name == source {
-			return s.Type
-		}
-	}
-	return ""
-}
-
-// reach is what a source can answer of the past.
-type reach struct {
-	none  string        // it cannot, and why
-	whole bool          // one question for all of it costs least
-	keeps time.Duration // how long it keeps what is asked; zero: as long as it says itself
-	kept  string        // that, in words
-}
-
-// reachOf says what a source can answer of the past for a signal.
-func reachOf(kind string, s *rules.Signal) reach {
-	switch {
-	case kind == "athena":
-		return reach{none: "Athena's SQL answers for the present only"}
-	case kind == "appstore" && s.Query.AppStore != nil && s.Query.AppStore.Fact == "phased_release_day":
-		return reach{none: "the App Store knows the present phased-release day only"}
-	case kind == "appstore" && s.Query.AppStore != nil && s.Query.AppStore.Fact == "lookup":
-		return reach{none: "the public lookup knows the present ratings only"}
-	case kind == "appstore":
-		return reach{whole: true} // reviews are read newest first
-	case kind == "cloudwatch" && s.Kind == rules.Alarm:
-		return reach{whole: true} // a state has one beginning
-	case kind == "cloudwatch" && s.Period < time.Minute:
-		return reach{keeps: 3 * time.Hour, kept: "CloudWatch keeps data of less than a minute for 3 hours"}
-	case kind == "cloudwatch" && s.Period < 5*time.Minute:
-		return reach{keeps: 15 * day, kept: "CloudWatch keeps one-minute data for 15 days"}
-	case kind == "cloudwatch" && s.Period < time.Hour:
-		return reach{keeps: 63 * day, kept: "CloudWatch keeps five-minute data for 63 days"}
-	case kind == "cloudwatch":
-		return reach{keeps: 455 * day, kept: "CloudWatch keeps hourly data for 455 days"}
-	}
-	return reach{}
 }
 
 // connect makes the sources that are asked. One that cannot be made has no

@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/config"
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
+
 	"github.com/relgate/relgate/evaluator/lab/backtest"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
@@ -77,8 +78,8 @@ func TestFetchAsksByTheDayAndOnceMore(t *testing.T) {
 // from the start.
 func TestOldMinutesAreNotAskedFor(t *testing.T) {
 	now := time.Date(2025, 7, 1, 0, 0, 0, 0, time.UTC)
-	signal := &rules.Signal{Name: "errors", Source: "s", Kind: rules.Ratio, Of: -1, Period: time.Minute, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{}}}
-	f := &historian{trial: &trial{now: now}, specs: []config.SourceSpec{{Name: "s", Type: "cloudwatch"}}}
+	signal := &rules.Signal{Name: "errors", Source: "s", Kind: rules.Ratio, Of: -1, Period: time.Minute, Query: rules.Query{Ask: &cloudwatch.Query{}}}
+	f := &historian{trial: &trial{now: now}}
 	q := f.query("p", backtest.Question{From: now.Add(-30 * day).Unix(), To: now.Unix()}, signal)
 	oldest := now.Add(-15*day).Unix() + 60
 	if len(q.readings) != 1 || q.readings[0].Fault != rules.Unavailable || q.readings[0].To != oldest || q.slices[0].from != oldest || len(q.slices) != 15 {

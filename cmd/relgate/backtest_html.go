@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/relgate/relgate/evaluator/lab/backtest"
+	"github.com/relgate/relgate/exporters/chart"
 )
 
 //go:embed backtest.html
@@ -28,7 +29,7 @@ type planPage struct {
 	Outcomes []string // that any phase had
 	Stages   []string
 	Timeline timeline
-	Charts   []chart
+	Charts   []chart.Signal
 }
 
 // page writes the reports as one HTML page that needs nothing else: no script,
@@ -45,7 +46,7 @@ func (t *trial) page(w io.Writer) error {
 			return n
 		},
 		"join": func(list []string) string { return strings.Join(list, ", ") },
-		"add":  func(a, b float64) float64 { return round1(a + b) }, "sideOf": sideOf,
+		"add":  func(a, b float64) float64 { return chart.Round1(a + b) }, "sideOf": sideOf,
 	}).Parse(backtestPage)
 	if err != nil {
 		return err // unreachable unless the page in the binary is broken

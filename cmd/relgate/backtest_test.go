@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
@@ -189,39 +188,6 @@ func TestBacktestPage(t *testing.T) {
 	for line := range strings.Lines(out) { // each firing of the table is on the page
 		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == "lambda-p95-high" && !strings.Contains(page, fields[0]+" "+fields[1]) {
 			t.Errorf("the page lacks the firing %q", line)
-		}
-	}
-}
-
-// TestReachOfThePast: what is asked for, and what is told not to be there.
-func TestReachOfThePast(t *testing.T) {
-	minute := rules.Signal{Kind: rules.Ratio, Period: time.Minute, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{}}}
-	alarm := rules.Signal{Kind: rules.Alarm, Period: time.Minute, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{Alarm: "a"}}}
-	app := func(fact string) rules.Signal {
-		return rules.Signal{Kind: rules.Mean, Period: time.Minute, Query: rules.Query{AppStore: &rules.AppStoreQuery{Fact: fact}}}
-	}
-	fast, slow := minute, minute
-	fast.Period, slow.Period = 10*time.Second, time.Hour
-	for _, tt := range []struct {
-		name   string
-		kind   string
-		signal rules.Signal
-		none   bool
-		whole  bool
-		keeps  time.Duration
-	}{
-		{"minutes", "cloudwatch", minute, false, false, 15 * day},
-		{"seconds", "cloudwatch", fast, false, false, 3 * time.Hour},
-		{"hours", "cloudwatch", slow, false, false, 455 * day},
-		{"an alarm", "cloudwatch", alarm, false, true, 0},
-		{"sessions", "sentry", minute, false, false, 0},
-		{"reviews", "appstore", app("reviews"), false, true, 0},
-		{"lookup", "appstore", app("lookup"), true, false, 0},
-		{"phased release", "appstore", app("phased_release_day"), true, false, 0},
-		{"SQL", "athena", minute, true, false, 0},
-	} {
-		if got := reachOf(tt.kind, &tt.signal); (got.none != "") != tt.none || got.whole != tt.whole || got.keeps != tt.keeps || (got.keeps > 0) != (got.kept != "") {
-			t.Errorf("%s: got %+v", tt.name, got)
 		}
 	}
 }

@@ -160,7 +160,7 @@ func (c simulateRuleCommand) fromFile(con console) (*simulation.Setting, error) 
 	if c.Rule == "" {
 		return nil, fmt.Errorf("no rule of %s is named: give --rule with the name of a rollback rule", c.File)
 	}
-	cfg, problems := config.Load(c.File)
+	cfg, problems := configs().Load(c.File)
 	if config.Errors(problems) > 0 {
 		complain(con.err, problems)
 		return nil, fmt.Errorf("%s cannot be used: run `relgate check %s`", c.File, c.File)
@@ -217,7 +217,7 @@ func (c simulateRuleCommand) override(s *study) error {
 		s.Trigger = s.badShare(c.Trigger)
 	}
 	if s.Sequential == nil && (bounds || c.File == "") {
-		s.Sequential = &simulation.Sequential{Label: "evidence", Alpha: simulation.DefaultAlpha}
+		s.Sequential = &simulation.Sequential{Label: "evidence", Alpha: simulation.DefaultAlpha, Aside: simulation.UsualAside(s.Period)}
 	}
 	if q := s.Sequential; q != nil {
 		q.Limit, q.Trigger = s.Limit, s.Trigger

@@ -61,14 +61,20 @@ func (c checkCommand) Run(con console) error {
 	if err != nil {
 		return err
 	}
-	if cfg != nil && cfg.Daemon.TLS != nil {
-		problems = cfg.Locate(problems, nil, checkTLS(*cfg.Daemon.TLS, time.Now()))
+	if cfg != nil {
+		problems = cfg.Locate(problems, nil, checkAuthorities(cfg))
+		if cfg.Daemon.TLS != nil {
+			problems = cfg.Locate(problems, nil, checkTLS(*cfg.Daemon.TLS, time.Now()))
+		}
 	}
 	report := checkReport{File: c.name(), Plans: []checkedPlan{}, Problems: problems, Budgets: []config.Budget{}, Forecast: []planForecast{}, Cost: []config.LineItem{}}
 	report.Valid = cfg != nil && config.Errors(problems) == 0
 	if report.Valid {
 		for _, p := range cfg.Plans {
 			report.Plans = append(report.Plans, checked(p, cfg.FileOf(p)))
+		}
+		for _, p := range cfg.Plans {
+			problems = cfg.Locate(problems, p, p.LintNow(time.Now()))
 		}
 		report.Budgets = config.Budgets(cfg.Plans)
 		report.Cost = config.Price(cfg.Plans)
@@ -97,15 +103,50 @@ func (c checkCommand) name() string {
 
 func (c checkCommand) load(con console) (*config.Config, []config.Problem, error) {
 	if c.File != "-" {
-		cfg, problems := config.Load(c.File)
+		cfg, problems := configs().Load(c.File)
 		return cfg, problems, nil
 	}
 	data, err := io.ReadAll(con.in)
 	if err != nil {
 		return nil, nil, exit(exitUsage, fmt.Errorf("reading standard input: %w", err))
 	}
-	cfg, problems := config.Decode(c.name(), data, os.ReadFile)
+	cfg, problems := configs().Decode(c.name(), data, os.ReadFile)
 	return cfg, problems, nil
+}
+
+// checkAuthorities reads the files of authorities by which relgate is to know others.
+func checkAuthorities(cfg *config.Config) rules.Problems {
+	var found rules.Problems
+	top := rules.Check("", &found)
+	for i := range cfg.Sources {
+		authorities(top.At("sources", cfg.Sources[i].Name, "ca"), cfg.Sources[i].CA)
+	}
+	for i := range cfg.Webhooks {
+		authorities(top.At("webhooks", cfg.Webhooks[i].Name, "ca"), cfg.Webhooks[i].CA)
+	}
+	for i := range cfg.Alertmanagers {
+		authorities(top.At("alertmanager", cfg.Alertmanagers[i].Name, "ca"), cfg.Alertmanagers[i].CA)
+	}
+	for i := range cfg.Daemon.OIDC {
+		authorities(top.At("daemon", "oidc", cfg.Daemon.OIDC[i].Name, "ca"), cfg.Daemon.OIDC[i].CA)
+	}
+	if cfg.Grafana != nil {
+		authorities(top.At("grafana", "ca"), cfg.Grafana.CA)
+	}
+	if cfg.OTLP != nil {
+		authorities(top.At("otlp", "ca"), cfg.OTLP.CA)
+	}
+	return found
+}
+
+// authorities reports a file of authorities that cannot be read, or holds none.
+func authorities(c rules.Checker, path string) {
+	if path == "" {
+		return
+	}
+	if _, err := server.Authorities(path); err != nil {
+		c.Fail("bad-certificate", "name a PEM file with the certificates of the authorities", "%v", err)
+	}
 }
 
 // checkTLS reads the files of daemon.tls. A certificate whose time is over is no error:
@@ -113,11 +154,7 @@ func (c checkCommand) load(con console) (*config.Config, []config.Problem, error
 func checkTLS(t config.TLSSpec, now time.Time) rules.Problems {
 	var found rules.Problems
 	c := rules.Check("daemon.tls", &found)
-	if t.ClientCA != "" {
-		if _, err := server.Authorities(t.ClientCA); err != nil {
-			c.At("client_ca").Fail("bad-certificate", "name a PEM file with the certificates of the authorities", "%v", err)
-		}
-	}
+	authorities(c.At("client_ca"), t.ClientCA)
 	cert := c.At("cert")
 	pair, _, err := server.Files{Cert: t.Cert, Key: t.Key}.Load()
 	if err != nil {

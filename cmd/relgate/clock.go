@@ -65,8 +65,14 @@ type virtualClock struct {
 	inFlight map[*virtualTimeout]struct{}
 	hung     int // requests that an upstream keeps hanging
 
-	over func() bool   // asked before time moves; nil never stops it
-	end  chan struct{} // closed when over said yes
+	arrived func(ctx context.Context) error // called when time has moved, before anybody is asked; nil does nothing
+
+	quiet   time.Time   // until then nothing is waited for, and only what is awaited is stopped at
+	awaited []time.Time // instants of the quiet time
+
+	act  func(ctx context.Context) error // what people do before time moves; nil: nothing
+	over func() bool                     // asked before time moves; nil never stops it
+	end  chan struct{}                   // closed when over said yes
 	stop sync.Once
 }
 
@@ -138,20 +144,47 @@ func (c *virtualClock) Now() time.Time {
 
 // WaitUntil moves time to t, unless time has stopped.
 func (c *virtualClock) WaitUntil(ctx context.Context, t time.Time) error {
+	if c.act != nil {
+		if err := c.act(ctx); err != nil {
+			return err
+		}
+	}
 	if c.over != nil && c.over() {
 		c.stop.Do(func() { close(c.end) })
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	t = c.past(t)
 	if err := sleep(ctx, c.owed(t)); err != nil {
 		return err
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if t.After(c.now) {
 		c.now = t
 	}
+	c.mu.Unlock()
+	if c.arrived != nil {
+		if err := c.arrived(ctx); err != nil {
+			return err
+		}
+	}
 	return ctx.Err()
+}
+
+// past is the instant that time moves to in place of t: in the quiet time the next one that is
+// awaited, or its end, as if the daemon had slept till then.
+func (c *virtualClock) past(t time.Time) time.Time {
+	next := c.quiet
+	for _, at := range c.awaited {
+		if !at.Before(t) && at.Before(next) {
+			next = at
+		}
+	}
+	if next.After(t) {
+		c.set(next)
+		return next
+	}
+	return t
 }
 
 // owed is how long the wall clock is ahead of the pace. A run that has fallen

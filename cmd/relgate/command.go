@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -26,14 +26,18 @@ type order struct {
 
 // commandRequest is the body of POST /v1/plans/{plan}/commands.
 type commandRequest struct {
-	ID      string                `json:"id"`
-	Kind    evaluator.CommandKind `json:"kind"`
-	Phase   string                `json:"phase,omitempty"`
-	Verdict string                `json:"verdict,omitempty"`
-	Run     string                `json:"run,omitempty"`
-	Version string                `json:"version,omitempty"`
-	By      string                `json:"by"`
-	Why     string                `json:"why"`
+	ID      string           `json:"id"`
+	Kind    fact.CommandKind `json:"kind"`
+	Phase   string           `json:"phase,omitempty"`
+	Verdict string           `json:"verdict,omitempty"`
+	Subject string           `json:"subject,omitempty"`
+	Role    string           `json:"role,omitempty"`
+	Meaning string           `json:"meaning,omitempty"`
+	Read    string           `json:"read,omitempty"`
+	Run     string           `json:"run,omitempty"`
+	Version string           `json:"version,omitempty"`
+	By      string           `json:"by"`
+	Why     string           `json:"why"`
 }
 
 // give sends a command and shows the event that the daemon has committed.
@@ -59,7 +63,7 @@ func (o order) give(ctx context.Context, con console, req commandRequest) error 
 	}
 	applied := a.status == http.StatusOK
 	wrong := asked{plan, o.Version, o.RunID}.foreign(wire.APIVersion, event.Plan, event.Version, event.Run) // an event names no API
-	if event.Kind != string(evaluator.CommandEvent) || event.Subject != string(req.Kind) || applied != (event.To == "applied") {
+	if event.Kind != string(fact.CommandEvent) || event.Subject != string(req.Kind) || applied != (event.To == "applied") {
 		wrong = cmp.Or(wrong, fmt.Sprintf("it is %s %s, %s", event.Kind, event.Subject, event.To))
 	}
 	if wrong != "" {
@@ -89,7 +93,7 @@ func (phaseStartCommand) Help() string {
 }
 
 func (c phaseStartCommand) Run(ctx context.Context, con console) error {
-	return c.give(ctx, con, commandRequest{Kind: evaluator.StartPhase, Phase: c.Phase})
+	return c.give(ctx, con, commandRequest{Kind: fact.StartPhase, Phase: c.Phase})
 }
 
 type holdCommand struct {
@@ -97,7 +101,7 @@ type holdCommand struct {
 }
 
 func (c holdCommand) Run(ctx context.Context, con console) error {
-	return c.give(ctx, con, commandRequest{Kind: evaluator.Hold})
+	return c.give(ctx, con, commandRequest{Kind: fact.Hold})
 }
 
 type resumeCommand struct {
@@ -105,7 +109,7 @@ type resumeCommand struct {
 }
 
 func (c resumeCommand) Run(ctx context.Context, con console) error {
-	return c.give(ctx, con, commandRequest{Kind: evaluator.Resume})
+	return c.give(ctx, con, commandRequest{Kind: fact.Resume})
 }
 
 type overrideCommand struct {
@@ -124,7 +128,7 @@ func (c overrideCommand) Run(ctx context.Context, con console) error {
 	if err := v.UnmarshalText([]byte(c.Verdict)); err != nil {
 		return exit(exitUsage, err) // unreachable unless the enum above and the language part ways
 	}
-	return c.give(ctx, con, commandRequest{Kind: evaluator.Override, Phase: c.Phase, Verdict: v.String()})
+	return c.give(ctx, con, commandRequest{Kind: fact.Override, Phase: c.Phase, Verdict: v.String()})
 }
 
 type abortCommand struct {
@@ -132,7 +136,7 @@ type abortCommand struct {
 }
 
 func (c abortCommand) Run(ctx context.Context, con console) error {
-	return c.give(ctx, con, commandRequest{Kind: evaluator.Abort})
+	return c.give(ctx, con, commandRequest{Kind: fact.Abort})
 }
 
 type rollbackDoneCommand struct {
@@ -140,5 +144,5 @@ type rollbackDoneCommand struct {
 }
 
 func (c rollbackDoneCommand) Run(ctx context.Context, con console) error {
-	return c.give(ctx, con, commandRequest{Kind: evaluator.RollbackDone})
+	return c.give(ctx, con, commandRequest{Kind: fact.RollbackDone})
 }

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/exporters/gate"
@@ -40,6 +40,7 @@ type assembly struct {
 	clock     clock
 	upstreams upstreams
 	transport http.RoundTripper // of webhooks; nil: the network, with its address check
+	arrivals  func() time.Time  // by which sinks say how long ago they asked for something; nil: time.Now
 	uid       func() string     // what a new run is marked with; nil: random
 	log       *slog.Logger
 }
@@ -54,10 +55,18 @@ type daemon struct {
 	metrics *prom.Exporter
 	hooks   atomic.Pointer[outbox.Outbox]
 	told    totals[prom.EndpointStats] // by all webhooks so far
+	inForce atomic.Pointer[config.Config]
 	encoder *encoder
-	reloads *reloads
-	public  port
-	private port
+	pushers atomic.Pointer[pushers]  // of alerts; a reload replaces them
+	posted  totals[prom.PusherStats] // by all of them so far
+	inboxes inboxes                  // of alerts that others push
+	boards  boards                   // of banners
+
+	answerers atomic.Pointer[answerers] // of deployments at GitHub; a reload replaces them
+	requests  requests                  // of what GitHub sends
+	reloads   *reloads
+	public    port
+	private   port
 }
 
 // port is a listener and what serves it.
@@ -70,6 +79,7 @@ type port struct {
 // starts nothing; close undoes it.
 func newDaemon(ctx context.Context, a assembly) (*daemon, error) {
 	d := &daemon{assembly: a, reloads: newReloads(a.clock.Now())}
+	d.upstreams.pushes = kept{d}
 	if err := d.open(ctx); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -82,12 +92,13 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	d.asked.use(d.newPool(d.config, made))
+	d.inboxes.use(made)
 	if d.journal, err = journal.Open(ctx, journal.Config{Path: d.config.Daemon.Journal, Endpoints: endpointNames(d.config)}); err != nil {
 		return err
 	}
-	d.encoder = &encoder{journal: d.journal, plans: map[string]*rules.Plan{}}
+	d.encoder = &encoder{journal: d.journal, kinds: d.upstreams.all().Kinds(), plans: map[string]*rules.Plan{}}
 	d.runner, err = runner.New(runner.Config{
-		Policies: policies(d.config), Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log, NewUID: d.uid, Say: logLine,
+		Kinds: d.upstreams.all().Kinds(), Policies: policies(d.config), Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log, NewUID: d.uid, Say: logLine,
 		SnapshotEvery: *d.config.Daemon.SnapshotEvery, History: *d.config.Daemon.History,
 	})
 	if err != nil {
@@ -98,9 +109,20 @@ func (d *daemon) open(ctx context.Context) error {
 		return err
 	}
 	d.useHooks(hooks)
+	d.inForce.Store(d.config)
+	alerts, err := d.newPushers(d.config)
+	if err != nil {
+		return err
+	}
+	d.usePushers(alerts)
 	if err := d.newExporters(); err != nil {
 		return err
 	}
+	answerers, err := d.newAnswerers(d.config)
+	if err != nil {
+		return err
+	}
+	d.answerers.Store(&answerers)
 	return d.listen(ctx)
 }
 
@@ -110,7 +132,7 @@ func (d *daemon) idle(ctx context.Context) (bool, error) {
 	if len(d.config.Plans) > 0 {
 		return false, nil
 	}
-	runs, err := d.journal.Runs(ctx, evaluator.RunFilter{Open: true, Limit: 1})
+	runs, err := d.journal.Runs(ctx, fact.RunFilter{Open: true, Limit: 1})
 	return len(runs) == 0, err
 }
 
@@ -119,9 +141,13 @@ func (d *daemon) newExporters() error {
 	if err != nil {
 		return err
 	}
+	jobs, err := gateJobs(d.config.Daemon.OIDC)
+	if err != nil {
+		return err
+	}
 	desk := desk{runner: d.runner, journal: d.journal}
 	d.gate, err = gate.New(gate.Config{
-		Tokens: tokens, OpenCommands: d.config.Daemon.Local(), Commander: desk, Starter: desk, Past: desk,
+		Tokens: tokens, Jobs: jobs, PublicBadges: d.config.Daemon.PublicBadges, OpenCommands: d.config.Daemon.Local(), Commander: desk, Starter: desk, Past: desk,
 		BaseURL: d.config.Daemon.ExternalURL, Now: d.clock.Now, Log: d.log,
 	})
 	if err != nil {
@@ -183,6 +209,9 @@ func (d *daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.runner.Run(ctx) })
 	group.Go(func() error { return d.follow(ctx) })
 	group.Go(func() error { return d.deliver(ctx) })
+	group.Go(func() error { return d.provision(ctx) })
+	group.Go(func() error { return d.alert(ctx) })
+	group.Go(func() error { return d.answer(ctx) })
 	group.Go(func() error { return d.prune(ctx) })
 	group.Go(func() error { return d.watchConfig(ctx) })
 	group.Go(func() error { return d.announce(ctx) })
@@ -218,16 +247,24 @@ func (d *daemon) prune(ctx context.Context) error {
 		if _, err := d.journal.Prune(ctx, before, *d.config.Daemon.History); err != nil && ctx.Err() == nil {
 			d.log.Warn("pruning the journal", "err", err)
 		}
+		if err := d.prunePushes(ctx); err != nil && ctx.Err() == nil {
+			d.log.Warn("pruning what was pushed to inboxes", "err", err)
+		}
 	}
 }
 
-// publicHandler is what everyone can reach: the gate and the deliveries behind tokens,
-// and whether the daemon is alive and ready, without.
+// publicHandler is what everyone can reach: the gate and the deliveries behind tokens, the
+// inboxes and the webhooks of GitHub Apps behind what their senders sign, and whether the
+// daemon is alive and ready, without.
 func (d *daemon) publicHandler() http.Handler {
 	mux, gates := http.NewServeMux(), d.gate.Handler()
 	mux.Handle("/", gates)
 	mux.Handle("GET /-/", gate.PublicHealth(d.alive, d.runner.Ready))
 	d.deliveryRoutes(mux)
+	mux.Handle("POST /v1/inbox/{source}", http.HandlerFunc(d.receive))
+	mux.Handle(signPath+"{token}", http.HandlerFunc(d.serveLinks))
+	mux.Handle("POST /v1/github/{app}", http.HandlerFunc(d.receiveGitHub))
+	mux.Handle("GET /v1/plans/{plan}/banner.json", http.HandlerFunc(d.serveBanner))
 	others := gate.Straight(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The gates go round the mux: they are what is asked all the time.

@@ -32,6 +32,14 @@ type endpointBody struct {
 	LastSuccess *time.Time  `json:"lastSuccessAt"` // since the daemon started
 	Orders      []orderBody `json:"orders"`        // that it has not taken yet
 	DeadLetters []deadBody  `json:"deadLetters"`
+
+	Answers []answerBody `json:"answers"` // what it says that it has started, the newest first; since the daemon started
+}
+
+type answerBody struct {
+	Event  string    `json:"event"` // id
+	At     time.Time `json:"at"`
+	Answer string    `json:"answer"`
 }
 
 type orderBody struct {
@@ -68,7 +76,10 @@ func (d *daemon) listDeliveries(w http.ResponseWriter, r *http.Request) {
 		e := endpointBody{
 			Endpoint: s.Endpoint, Class: string(s.Class), Delivered: counted[s.Endpoint].Delivered, Failures: counted[s.Endpoint].Failures,
 			Pending: s.Pending, InARow: s.InARow, LastError: s.LastErr, Next: timeOrNull(s.Next), LastSuccess: timeOrNull(counted[s.Endpoint].LastSuccess),
-			Orders: []orderBody{}, DeadLetters: []deadBody{},
+			Orders: []orderBody{}, DeadLetters: []deadBody{}, Answers: []answerBody{},
+		}
+		for _, a := range s.Answers {
+			e.Answers = append(e.Answers, answerBody{a.Event, a.At, a.Text})
 		}
 		orders, err := hooks.Orders(s.Endpoint)
 		if err != nil {
@@ -202,6 +213,10 @@ func (list deliveryList) show(w io.Writer) {
 			fmt.Fprintf(w, "  dead  %s\n", plain(l.Event))
 			indented(w, 4, said+": "+plain(l.Reason))
 		}
+		for _, a := range e.Answers {
+			fmt.Fprintf(w, "  told  %s\n", plain(a.Event))
+			indented(w, 4, "at "+second(a.At)+": "+plain(a.Answer))
+		}
 	}
 }
 
@@ -236,7 +251,7 @@ func indented(w io.Writer, by int, text string) {
 type deliveriesRetryCommand struct {
 	remote   `embed:""`
 	Output   string `short:"o" enum:"text,json" default:"text" help:"text or json."`
-	Endpoint string `arg:"" help:"Name of the webhook."`
+	Endpoint string `arg:"" help:"Name of the webhook, or grafana for its annotations."`
 	Event    string `arg:"" optional:"" help:"Id of one event, as list shows it; all when left out."`
 }
 
@@ -259,7 +274,7 @@ func (c deliveriesRetryCommand) Run(ctx context.Context, con console) error {
 
 type deliveriesReplayCommand struct {
 	remote   `embed:""`
-	Endpoint string    `arg:"" help:"Name of the webhook."`
+	Endpoint string    `arg:"" help:"Name of the webhook, or grafana for its annotations."`
 	Since    time.Time `required:"" help:"By the events' own time, RFC 3339." format:"2006-01-02T15:04:05Z07:00"`
 }
 

@@ -7,19 +7,18 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/relgate/relgate"
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/simulator"
 )
@@ -33,17 +32,23 @@ type demoCommand struct {
 	Plain        bool          `help:"Judge all rules by plain thresholds, to see what weighing evidence is for."`
 	Dir          string        `type:"path" help:"Keep journal and deliveries here, and go on where an earlier demo stopped."`
 	ResumeAfter  time.Duration `help:"With --dir: virtual time that has passed since the earlier demo stopped."`
+	Keep         string        `type:"path" help:"Leave the run's report here: report.md, report.html, report.json."`
 }
 
 // Help is printed by --help.
 func (demoCommand) Help() string {
-	return `Starts four simulated upstreams, a webhook receiver that verifies signatures, and
-the daemon, all on loopback, and lets the release plan run in virtual time.
+	return `Starts four simulated upstreams, senders of alerts, a webhook receiver that verifies
+signatures, the other sides of the config's sinks (Slack, Statuspage, a mail server,
+Confluence, GitHub, an app with its banner), and the daemon, all on loopback, and lets the
+release plan run in virtual time. Who is asked for a signature signs, by the link in the
+e-mail or by a token; the messages are sent at their times; the review is written, signed
+and archived.
 
   relgate demo --exit-when-done
   relgate demo --exit-when-done --scenario api-5xx --speed 600
   relgate demo --exit-when-done --scenario no-data --speed max -o json | tail -1
   relgate demo --exit-when-done --scenario low-traffic-healthy --plain
+  relgate demo --exit-when-done --keep reports
 
 Exit codes with --exit-when-done: 0 passed, 3 rolled back, 1 failed, 8 undecided.`
 }
@@ -58,9 +63,15 @@ type demo struct {
 	clock    *virtualClock
 	world    *world
 	receiver *recorder
+	grafana  *simulatedGrafana // nil where the config has none
 	daemon   *daemon
 	show     presenter
 	log      *slog.Logger
+
+	receivers *receivers // of the sinks
+	app       *bannerApp
+	door      *signersDoor
+	acted     uint64 // events of the run of which nothing is left to do
 
 	temporary string // folder to remove at the end; empty when --dir names one
 }
@@ -92,7 +103,8 @@ func (d *demo) prepare(ctx context.Context) error {
 	}
 	d.show = newPresenter(d.con, d.Output, d)
 	d.log = newLog(d.show.logs(), "warn", "text")
-	d.clock = newVirtualClock(d.plan.Start.Add(-time.Minute), speed)
+	d.clock = newVirtualClock(d.begins(), speed)
+	d.clock.quiet, d.clock.awaited = d.plan.Start.Add(-time.Minute), d.awaited()
 	if err := d.directory(); err != nil {
 		return err
 	}
@@ -102,17 +114,35 @@ func (d *demo) prepare(ctx context.Context) error {
 	if d.receiver, err = newRecorder(ctx, filepath.Join(d.Dir, "received.jsonl")); err != nil {
 		return err
 	}
+	if d.config.Grafana != nil {
+		if d.grafana, err = newSimulatedGrafana(ctx); err != nil {
+			return err
+		}
+	}
+	if d.receivers, err = newReceivers(ctx, d.Dir, d.clock, d.config); err != nil {
+		return err
+	}
+	if d.app, err = newBannerApp(d.Dir, d.plan.Name, d.config); err != nil {
+		return err
+	}
 	d.redirect()
 	d.daemon, err = newDaemon(ctx, assembly{
-		config: d.config, clock: d.clock, log: d.log, uid: func() string { return "demo" },
+		config: d.config, clock: d.clock, log: d.log, uid: func() string { return "demo" }, transport: d.receivers, arrivals: d.receivers.now,
 		upstreams: upstreams{
-			credentials: credentials.NewStaticCredentialsProvider("AKIDDEMO", "demo", ""),
-			pause:       d.clock.pause, log: d.log,
+			simulated: true,
+			pause:     d.clock.pause, log: d.log,
 		},
 	})
 	if err != nil {
 		return err
 	}
+	if d.door, err = newSignersDoor(ctx, d); err != nil {
+		return err
+	}
+	if bannerOf(d.config) != nil {
+		d.app.base = "http://" + d.daemon.public.Addr().String()
+	}
+	d.clock.act = d.act
 	return d.resume(ctx)
 }
 
@@ -125,62 +155,6 @@ func parseSpeed(text string) (float64, error) {
 		return 0, fmt.Errorf("--speed %q: want a number from 0, or max", text)
 	}
 	return speed, nil
-}
-
-// load reads plan and scenario.
-func (d *demo) load() error {
-	var problems []config.Problem
-	if d.Config != "" {
-		d.config, problems = config.Load(d.Config)
-	} else {
-		text, err := relgate.Files.ReadFile("config.toml")
-		if err != nil {
-			return err // unreachable unless the build lost the file
-		}
-		d.config, problems = config.Decode("config.toml", text, relgate.Files.ReadFile)
-	}
-	if config.Errors(problems) > 0 {
-		complain(d.con.err, problems)
-		return fmt.Errorf("the config has %s", amount(config.Errors(problems), "problem"))
-	}
-	if len(d.config.Plans) != 1 {
-		return fmt.Errorf("the config has %d plans; a demo runs one", len(d.config.Plans))
-	}
-	d.plan = d.config.Plans[0]
-	if d.plan.Template() {
-		return fmt.Errorf("plan %q names no version and no start; a demo runs a plan with both in [release]", d.plan.Name)
-	}
-	if d.Plain {
-		plainly(d.plan)
-	}
-	var err error
-	d.scenario, err = simulator.Load(d.Scenario)
-	return err
-}
-
-// directory is where the demo keeps its files: a temporary one unless told.
-func (d *demo) directory() (err error) {
-	if d.Dir != "" {
-		return os.MkdirAll(d.Dir, 0o755)
-	}
-	d.temporary, err = os.MkdirTemp("", "relgate-demo-")
-	d.Dir = d.temporary
-	return err
-}
-
-// redirect points the config at the simulated world.
-func (d *demo) redirect() {
-	d.world.simulate(d.config.Sources)
-	for i := range d.config.Webhooks {
-		w := &d.config.Webhooks[i]
-		w.URL, w.URLFrom, w.CA, w.Headers = d.receiver.url(w.Name), config.Secret{}, "", nil
-		w.Secrets = []config.Secret{config.Plain(d.receiver.secret)}
-		w.HubSecret, w.Proxy = config.Secret{}, config.Secret{}
-	}
-	d.config.Daemon.WebhookAllow = []config.Network{{Prefix: netip.MustParsePrefix("127.0.0.1/32")}}
-	d.config.Daemon.Journal = filepath.Join(d.Dir, "relgate.db")
-	d.config.Daemon.Public, d.config.Daemon.Private = "127.0.0.1:0", "127.0.0.1:0"
-	d.config.Daemon.ExternalURL, d.config.Daemon.Tokens, d.config.Daemon.TLS = "", nil, nil
 }
 
 // resume sets the clock to where an earlier demo in the same folder stopped. A
@@ -196,16 +170,30 @@ func (d *demo) resume(ctx context.Context) error {
 	return nil
 }
 
+// parts are all that runs in a demo: the upstreams, the receivers and the daemon.
+func (d *demo) parts() []func(context.Context) error {
+	parts := []func(context.Context) error{d.world.Run, d.receiver.Run, d.receivers.Run, d.door.Run, d.daemon.Run}
+	if d.grafana != nil {
+		parts = append(parts, d.grafana.Run)
+	}
+	return parts
+}
+
 // run lets time pass until the plan is decided, tells everybody, and gives the
 // verdict as the exit code.
 func (d *demo) run(ctx context.Context) error {
 	d.clock.until(d.done)
+	pushes, err := newDemoPusher(d.world, d.config.Sources, d.Dir, "http://"+d.daemon.public.Addr().String())
+	if err != nil {
+		return err
+	}
+	d.clock.arrived = pushes.push
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	group, running := errgroup.WithContext(running)
-	group.Go(func() error { return d.world.Run(running) })
-	group.Go(func() error { return d.receiver.Run(running) })
-	group.Go(func() error { return d.daemon.Run(running) })
+	for _, part := range d.parts() {
+		group.Go(func() error { return part(running) })
+	}
 	group.Go(func() error {
 		defer stop()
 		return d.present(running)
@@ -219,19 +207,33 @@ func (d *demo) run(ctx context.Context) error {
 	return d.verdict()
 }
 
-// done reports whether nothing more is to be seen: the run is decided, or its
-// last deadline has passed.
+// done reports whether nothing more is to be seen: the run is decided, and not watched on
+// for a rollback, or its last deadline has passed.
 func (d *demo) done() bool {
 	u := d.release()
 	if u == nil {
 		return d.refused() != ""
 	}
 	s := &u.Snapshot
+	if s.At.After(s.Start.Add(time.Hour)) && unsigned(s) {
+		return true // nobody gives what is missing
+	}
 	switch s.State {
-	case rules.Passed, rules.Failed, rules.RolledBack:
+	case rules.Failed:
+		return !s.Accused
+	case rules.Passed:
+		return d.plan.Review.IsZero() || s.People.Review.State != "" || s.Over
+	case rules.RolledBack:
 		return true
 	}
 	return s.Over || (!s.Horizon.IsZero() && s.At.After(s.Horizon.Add(2*d.plan.Interval)))
+}
+
+// unsigned reports whether signatures are all that keeps a release from beginning.
+func unsigned(s *fact.Snapshot) bool {
+	begun := func(p fact.PhaseView) bool { return !p.Started.IsZero() }
+	missing := func(a fact.ApprovalView) bool { return a.Allows == rules.ApprovesStart && !a.Given() }
+	return !slices.ContainsFunc(s.Phases, begun) && slices.ContainsFunc(s.People.Approvals, missing)
 }
 
 // refused is why the plan's run cannot begin, empty while nothing keeps it.
@@ -334,12 +336,37 @@ func (d *demo) finish(ctx context.Context, n uint64) error {
 	if err := d.show.summary(s); err != nil {
 		return err
 	}
+	if err := d.keep(ctx, s); err != nil {
+		return err
+	}
 	if drained != nil {
 		return fmt.Errorf("waiting for the deliveries: %w", drained)
+	}
+	for _, r := range s.Receivers {
+		if len(r.Wrong) > 0 {
+			return fmt.Errorf("sink %q sent what its receiver does not take: %s", r.Sink, r.Wrong[0])
+		}
 	}
 	if !d.ExitWhenDone {
 		d.show.stay(d)
 		<-ctx.Done()
+	}
+	return nil
+}
+
+// keep leaves the run's report where the caller wants it.
+func (d *demo) keep(ctx context.Context, s *summary) error {
+	if d.Keep == "" {
+		return nil
+	}
+	r, err := d.daemon.reportOf(ctx, &wire.EventBody{Run: s.Run, Plan: s.Plan, Version: d.plan.Version})
+	if err != nil {
+		return err
+	}
+	for form, text := range map[string][]byte{"md": r.Markdown, "html": r.HTML, "json": r.JSON} {
+		if err := os.WriteFile(filepath.Join(d.Keep, "report."+form), text, 0o644); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -371,6 +398,15 @@ func (d *demo) close() error {
 	if d.receiver != nil {
 		errs = append(errs, d.receiver.close())
 	}
+	if d.grafana != nil {
+		errs = append(errs, d.grafana.close())
+	}
+	if d.receivers != nil {
+		errs = append(errs, d.receivers.close())
+	}
+	if d.door != nil {
+		errs = append(errs, d.door.close())
+	}
 	if d.temporary != "" {
 		errs = append(errs, os.RemoveAll(d.temporary))
 	}
@@ -379,7 +415,7 @@ func (d *demo) close() error {
 
 // lastTick is the time of a plan's newest tick in the journal, zero if none.
 func (d *daemon) lastTick(ctx context.Context, plan *rules.Plan) (time.Time, error) {
-	runs, err := d.journal.Runs(ctx, evaluator.RunFilter{Plan: plan.Name, Limit: 1})
+	runs, err := d.journal.Runs(ctx, fact.RunFilter{Plan: plan.Name, Limit: 1})
 	if err != nil || len(runs) == 0 {
 		return time.Time{}, err
 	}
@@ -387,10 +423,3 @@ func (d *daemon) lastTick(ctx context.Context, plan *rules.Plan) (time.Time, err
 }
 
 func randomSecret() string { return "demo-secret-" + rand.Text() }
-
-// plainly makes a plan judge by thresholds what it would weigh.
-func plainly(plan *rules.Plan) {
-	for i := range plan.Rules {
-		plan.Rules[i].Method = rules.ByThreshold
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,33 @@ func TestDocsLinksLeadSomewhere(t *testing.T) {
 	}
 	if links < 10 {
 		t.Errorf("followed %d links only", links)
+	}
+}
+
+// Every block of docs/integrations.md that people copy has a name, by which a test reads it:
+// configs are loaded, commands run, pipelines followed.
+func TestEveryBlockOfTheManualsIsRead(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests string
+	for _, file := range files {
+		tests += readText(t, file)
+	}
+	for page, least := range map[string]int{integrations: 20, peoplePage: 14} {
+		blocks := regexp.MustCompile("(?m)^ *```([a-z]+)(?: recipe=(\\S+))?$").FindAllStringSubmatch(readText(t, filepath.Join(root, page)), -1)
+		for i, block := range blocks {
+			byPattern := block[1] == "toml" && strings.HasPrefix(block[2], "inbox-") // TestTheInboxesOfTheDocsAreConfigs
+			shown := page == peoplePage && block[1] == "json"                        // an answer, whose form is in http.md
+			if !shown && (block[2] == "" || !byPattern && !strings.Contains(tests, strconv.Quote(block[2]))) {
+				t.Errorf("%s: no test reads block %d, %s %q", page, i+1, block[1], block[2])
+			}
+		}
+		if len(blocks) < least {
+			t.Errorf("%s: %d blocks, want %d or more", page, len(blocks), least)
+		}
 	}
 }
 

@@ -6,38 +6,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/exporters/wire"
-	"github.com/relgate/relgate/rules"
 )
 
-// plain is text from elsewhere on one line of a terminal or a log: what could show as
-// something else is written as an escape, "\u001b" or "\u202e".
-func plain(text string) string {
-	if rules.UnsafeIn(text) == "" {
-		return text
-	}
-	var b strings.Builder
-	for i, r := range text {
-		_, size := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case rules.Unsafe(r) == "":
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		default: // as JSON does it, so that a line of a JSON log stays one
-			for _, unit := range utf16.AppendRune(nil, r) {
-				fmt.Fprintf(&b, `\u%04x`, unit)
-			}
-		}
-	}
-	return b.String()
-}
+// plain is text from elsewhere on one line of a terminal or a log.
+func plain(text string) string { return wire.Plain(text) }
 
 // plainJSON is JSON from elsewhere on one line.
 func plainJSON(raw []byte) []byte {

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
@@ -58,16 +58,16 @@ func poison(v reflect.Value) {
 }
 
 // poisoned is a run that an older relgate has journalled, which took every text as it came.
-func poisoned(state rules.State, verdict rules.Verdict) (wire.RunView, []evaluator.Stored) {
-	v := release(state, verdict, func(s *evaluator.Snapshot) {
-		s.Held, s.Holder = state == rules.Monitoring, evaluator.Holder{By: "x", Principal: "x", Cause: rules.CauseManual, Text: "x"}
+func poisoned(state rules.State, verdict rules.Verdict) (wire.RunView, []fact.Stored) {
+	v := release(state, verdict, func(s *fact.Snapshot) {
+		s.Held, s.Holder = state == rules.Monitoring, fact.Holder{By: "x", Principal: "x", Cause: rules.CauseManual, Text: "x"}
 		if s.Held {
 			s.State = rules.Held
 		}
-		s.Rollback = []evaluator.RuleView{{Name: "high", Title: "x", Kind: rules.RollbackRule, State: evaluator.RuleHolding, Owner: "x", Action: "x", Command: "x", Query: "x", Evidence: evaluator.Evidence{Note: "x", Signal: "x", Held: "x", For: "x"}}}
-		s.Signals = []evaluator.SignalView{{Name: "errors", Source: "cw", Fault: rules.Unavailable, Detail: "x", Failures: 3}}
-		s.Phases[0].Success = []evaluator.RuleView{{Name: "few", Title: "x", Kind: rules.Success, Owner: "x", Evidence: evaluator.Evidence{Note: "x"}}}
-		s.Phases[0].Why = evaluator.Why{Code: evaluator.WhyOverridden, Phase: "ten", By: "x", Principal: "x", Text: "x"}
+		s.Rollback = []fact.RuleView{{Name: "high", Title: "x", Kind: rules.RollbackRule, State: fact.RuleHolding, Owner: "x", Action: "x", Command: "x", Query: "x", Evidence: fact.Evidence{Note: "x", Signal: "x", Held: "x", For: "x"}}}
+		s.Signals = []fact.SignalView{{Name: "errors", Source: "cw", Fault: rules.Unavailable, Detail: "x", Failures: 3}}
+		s.Phases[0].Success = []fact.RuleView{{Name: "few", Title: "x", Kind: rules.Success, Owner: "x", Evidence: fact.Evidence{Note: "x"}}}
+		s.Phases[0].Why = fact.Why{Code: fact.WhyOverridden, Phase: "ten", By: "x", Principal: "x", Text: "x"}
 	}).Runs[0]
 	v.Plan.Manager = "x"
 	v.Plan.Rules = []rules.Rule{{Name: "high", Kind: rules.RollbackRule, Title: "x", Owner: "x", Action: "x", Command: "x"}, {Name: "few", Kind: rules.Success, Title: "x"}}
@@ -76,23 +76,23 @@ func poisoned(state rules.State, verdict rules.Verdict) (wire.RunView, []evaluat
 	poison(reflect.ValueOf(v.Plan).Elem())
 	v.Plan.Binding.Run, v.Plan.Binding.UID = binding.Run, binding.UID
 	poison(reflect.ValueOf(&v.Snapshot).Elem())
-	var events []evaluator.Stored
-	for _, e := range []evaluator.Event{
-		{Kind: evaluator.RunEvent, Subject: "shop", To: "waiting", Why: evaluator.Why{Code: evaluator.WhyRunBegun}, Begun: &evaluator.Release{Parameters: map[string]string{"p": "x"}}},
-		{Kind: evaluator.CommandEvent, Subject: "hold", To: "applied", Why: evaluator.Why{Code: evaluator.WhyCommanded}},
-		{Kind: evaluator.CommandEvent, Subject: "dance", To: "refused", Why: evaluator.Why{Code: evaluator.WhyUnknownCommand}},
-		{Kind: evaluator.CommandEvent, Subject: "supersede", To: "applied", Why: evaluator.Why{Code: evaluator.WhyCommanded}},
-		{Kind: evaluator.SignalEvent, Subject: "errors", To: "unavailable", Why: evaluator.Why{Code: evaluator.WhySignalFault}},
-		{Kind: evaluator.RuleEvent, Subject: "high", To: "fired", Why: evaluator.Why{Code: evaluator.WhyMeasured}, Evidence: &evaluator.Evidence{Note: "x"}},
-		{Kind: evaluator.CommunicationEvent, Subject: "banner", To: "due", Why: evaluator.Why{Code: evaluator.WhyMessageDue}},
-		{Kind: evaluator.PlanEvent, Subject: "shop", To: "edited", Why: evaluator.Why{Code: evaluator.WhyPlanEdited}, Edit: &evaluator.Edit{Changes: []rules.Change{{}}}},
+	var events []fact.Stored
+	for _, e := range []fact.Event{
+		{Kind: fact.RunEvent, Subject: "shop", To: "waiting", Why: fact.Why{Code: fact.WhyRunBegun}, Begun: &fact.Release{Parameters: map[string]string{"p": "x"}}},
+		{Kind: fact.CommandEvent, Subject: "hold", To: "applied", Why: fact.Why{Code: fact.WhyCommanded}},
+		{Kind: fact.CommandEvent, Subject: "dance", To: "refused", Why: fact.Why{Code: fact.WhyUnknownCommand}},
+		{Kind: fact.CommandEvent, Subject: "supersede", To: "applied", Why: fact.Why{Code: fact.WhyCommanded}},
+		{Kind: fact.SignalEvent, Subject: "errors", To: "unavailable", Why: fact.Why{Code: fact.WhySignalFault}},
+		{Kind: fact.RuleEvent, Subject: "high", To: "fired", Why: fact.Why{Code: fact.WhyMeasured}, Evidence: &fact.Evidence{Note: "x"}},
+		{Kind: fact.CommunicationEvent, Subject: "banner", To: "due", Why: fact.Why{Code: fact.WhyMessageDue}},
+		{Kind: fact.PlanEvent, Subject: "shop", To: "edited", Why: fact.Why{Code: fact.WhyPlanEdited}, Edit: &fact.Edit{Changes: []rules.Change{{}}}},
 	} {
 		e.Plan, e.Run, e.Version, e.N, e.At = "shop", "shop@1.0.1", "1.0.1", uint64(len(events)+1), releaseStart
 		e.ID = fmt.Sprintf("shop@1.0.1.k3v9/%d", e.N)
 		code := e.Why.Code
 		poison(reflect.ValueOf(&e).Elem())
 		e.Why.Code = code
-		events = append(events, evaluator.Stored{Run: e.Run, Event: e})
+		events = append(events, fact.Stored{Run: e.Run, Event: e})
 	}
 	return v, events
 }
@@ -100,7 +100,7 @@ func poisoned(state rules.State, verdict rules.Verdict) (wire.RunView, []evaluat
 // poisonedDesk is the past and the desk of a gate whose every text is evil.
 type poisonedDesk struct {
 	run    wire.RunView
-	events []evaluator.Stored
+	events []fact.Stored
 	err    error
 }
 
@@ -108,16 +108,16 @@ func (c poisonedDesk) Run(context.Context, string) (*wire.RunView, error) { retu
 func (c poisonedDesk) Find(context.Context, string, string) (*wire.RunView, error) {
 	return &c.run, nil
 }
-func (c poisonedDesk) Runs(context.Context, string, int) ([]evaluator.RunRecord, error) {
-	return []evaluator.RunRecord{{ID: c.run.ID(), Plan: "shop", Version: "1.0.1", State: rules.Monitoring}}, nil
+func (c poisonedDesk) Runs(context.Context, string, int) ([]fact.RunRecord, error) {
+	return []fact.RunRecord{{ID: c.run.ID(), Plan: "shop", Version: "1.0.1", State: rules.Monitoring}}, nil
 }
-func (c poisonedDesk) Events(_ context.Context, _ string, after uint64, _ int) ([]evaluator.Stored, error) {
+func (c poisonedDesk) Events(_ context.Context, _ string, after uint64, _ int) ([]fact.Stored, error) {
 	return c.events[min(int(after), len(c.events)):], nil
 }
 func (c poisonedDesk) StartRun(context.Context, string, gate.StartRequest) (gate.StartAnswer, error) {
 	return gate.StartAnswer{Run: c.run, Created: true}, c.err
 }
-func (c poisonedDesk) Command(context.Context, string, string, evaluator.Command) (evaluator.Event, error) {
+func (c poisonedDesk) Command(context.Context, string, string, fact.Command) (fact.Event, error) {
 	return c.events[1].Event, c.err
 }
 
@@ -204,7 +204,7 @@ func checkAnswer(t *testing.T, what string, w *httptest.ResponseRecorder) {
 
 // TestDeliveriesShowNoForgedText: of an endpoint's error, which a receiver wrote.
 func TestDeliveriesShowNoForgedText(t *testing.T) {
-	list := deliveryList{Endpoints: []endpointBody{{Endpoint: evil, Class: evil, LastError: evil, DeadLetters: []deadBody{{Event: evil, Reason: evil}}}}}
+	list := deliveryList{Endpoints: []endpointBody{{Endpoint: evil, Class: evil, LastError: evil, DeadLetters: []deadBody{{Event: evil, Reason: evil}}, Answers: []answerBody{{Event: evil, Answer: evil}}}}}
 	w := httptest.NewRecorder()
 	writeJSON(w, http.StatusOK, list)
 	checkAnswer(t, "the list", w)
@@ -264,6 +264,6 @@ func TestADemoShowsNoForgedText(t *testing.T) {
 	}
 	checkSafe(t, "demo", out.String())
 	out.Reset()
-	live.draw(&runner.RunView{Plan: run.Plan, Record: evaluator.RunRecord{ID: run.ID()}, Snapshot: run.Snapshot}, true)
+	live.draw(&runner.RunView{Plan: run.Plan, Record: fact.RunRecord{ID: run.ID()}, Snapshot: run.Snapshot}, true)
 	checkSafe(t, "screen", strings.NewReplacer("\x1b[2K", "", "\x1b[J", "").Replace(out.String()))
 }

@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -88,6 +88,7 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 		labelled(w, "stale", "what follows is from the last evaluation that is on disk")
 	}
 	labelled(w, "run", fmt.Sprintf("%s, %s; evaluated %s", b.Run.ID, b.Title, utc(b.EvaluatedAt)))
+	showApprovals(w, b)
 	fmt.Fprintln(w)
 	var phases [][]string
 	for i := range b.Phases {
@@ -105,7 +106,7 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 	shown := rulesToShow(b)
 	var rows [][]string
 	for _, r := range shown {
-		rows = append(rows, []string{result(r), plain(r.ID), plain(compared(r)), plain(counts(r)), plain(r.Owner)})
+		rows = append(rows, []string{result(r), plain(r.ID), plain(r.Measured() + " (" + r.Condition() + ")"), plain(r.Counts()), plain(r.Owner)})
 	}
 	for i, line := range tabled(rows) {
 		said := result(shown[i])
@@ -221,30 +222,10 @@ func rulesToShow(b *wire.PlanBody) []*wire.Rule {
 		}
 	}
 	gravity := func(r *wire.Rule) int {
-		return slices.Index([]string{"triggered", "fail", "holding", "breaching", "warning", "source_error", "no_data", "stale", "unknown", "insufficient_samples", "pending", "not_triggered", "pass"}, r.Result)
+		return slices.Index([]string{"triggered", "fail", "holding", "breaching", "warning", "would_fire", "would_hold", "source_error", "no_data", "stale", "unsettled", "unknown", "insufficient_samples", "pending", "not_triggered", "pass"}, r.Result)
 	}
 	slices.SortStableFunc(list, func(a, b *wire.Rule) int { return cmp.Compare(gravity(a), gravity(b)) })
 	return list
-}
-
-// compared is a rule's value beside its threshold. Of a percentile it is the
-// percentile itself, as the plan has it, though a share is judged.
-func compared(r *wire.Rule) string {
-	if q := r.Quantile; q != nil {
-		return fmt.Sprintf("%s (%s %s)", digits(q.Value, 3, q.Unit), r.Op, shown(q.Threshold, q.Unit))
-	}
-	return fmt.Sprintf("%s (%s %s)", estimate(r, r.Value), r.Op, shown(r.Threshold, r.Unit))
-}
-
-// counts is what a rule's value rests on.
-func counts(r *wire.Rule) string {
-	if r.Weighed != nil && r.Weighed.Bad != nil && r.Samples != nil {
-		return rules.Count(*r.Weighed.Bad) + " of " + rules.Count(*r.Samples)
-	}
-	if r.Samples == nil {
-		return "no samples"
-	}
-	return rules.Count(*r.Samples) + " samples"
 }
 
 // faultText says a fault of the API in words. One that this binary does not know is
@@ -271,6 +252,6 @@ func inARow(failures int) string {
 // result is what a rule says.
 func result(r *wire.Rule) string { return strings.ReplaceAll(plain(r.Result), "_", " ") }
 
-func ruleColour(r *wire.Rule) string { return stateColours[evaluator.RuleState(r.State)] }
+func ruleColour(r *wire.Rule) string { return stateColours[fact.RuleState(r.State)] }
 
 var verdictColours = map[string]string{"pass": "32", "fail": "31", "rollback": "1;31", "pending": "36", "unknown": "33"}

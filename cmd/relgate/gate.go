@@ -142,7 +142,7 @@ func (t gateTarget) odd(b *wire.Body, status int) string {
 		return fmt.Sprintf("verdict %q with pass %v", b.Verdict, b.Pass)
 	case b.Stale && b.Verdict != "unknown":
 		return fmt.Sprintf("verdict %q of what is stale", b.Verdict)
-	case b.Final != decided:
+	case b.Final != decided && b.Verdict != "fail": // one that fails may still be rolled back
 		return fmt.Sprintf("verdict %q with final %v", b.Verdict, b.Final)
 	case b.Action != verdictAction[b.Verdict]:
 		return fmt.Sprintf("verdict %q with action %q", b.Verdict, b.Action)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -21,16 +21,16 @@ import (
 var releaseStart = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 
 // release is a plan of two phases with one run, whose first phase has the state.
-func release(state rules.State, v rules.Verdict, edit ...func(*evaluator.Snapshot)) gate.PlanView {
+func release(state rules.State, v rules.Verdict, edit ...func(*fact.Snapshot)) gate.PlanView {
 	plan := &rules.Plan{
 		Name: "shop", Title: "Shop", Version: "1.0.1", Interval: 30 * time.Second, Start: releaseStart,
 		Binding: rules.Binding{Run: "shop@1.0.1", UID: "k3v9", Try: 1},
 		Phases:  []rules.Phase{{Name: "ten", Window: time.Hour}, {Name: "all", Window: time.Hour}},
 	}
-	s := evaluator.Snapshot{
+	s := fact.Snapshot{
 		Plan: "shop", Title: "Shop", Version: "1.0.1", Seq: 7, At: releaseStart.Add(5 * time.Minute), Interval: 30 * time.Second, Start: releaseStart,
 		State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow, Generation: 4,
-		Phases: []evaluator.PhaseView{
+		Phases: []fact.PhaseView{
 			{Name: "ten", Traffic: .1, State: state, Verdict: v, Scheduled: releaseStart, Started: releaseStart, WindowEnd: releaseStart.Add(time.Hour)},
 			{Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: releaseStart.Add(2 * time.Hour)},
 		},
@@ -66,8 +66,8 @@ func TestGateCheckExitsWithTheAnswerToItsQuestion(t *testing.T) {
 	started, _ := daemonWith(t, template)
 	failed, _ := daemonWith(t, release(rules.Failed, rules.Fail))
 	back, _ := daemonWith(t, release(rules.RolledBack, rules.Rollback))
-	held, _ := daemonWith(t, release(rules.Passed, rules.Pass, func(s *evaluator.Snapshot) {
-		s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
+	held, _ := daemonWith(t, release(rules.Passed, rules.Pass, func(s *fact.Snapshot) {
+		s.State, s.Held, s.Holder = rules.Held, true, fact.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
 	}))
 	for _, tt := range []struct {
 		about string
@@ -226,6 +226,16 @@ func TestOnlyTheAnswerToTheQuestionOpensTheGate(t *testing.T) {
 			if code != exitPass && out != "" {
 				t.Errorf("%s: gate %s writes %q", tt.about, kind[0], out)
 			}
+		}
+	}
+}
+
+// A failure is one at once, also where it may still become a rollback.
+func TestAFailureNeedNotBeFinal(t *testing.T) {
+	failing := with(map[string]any{"final": false, "verdict": "fail", "pass": false, "action": "stop"})
+	for _, kind := range []string{"check", "wait"} {
+		if code, _, errs := command(t, "gate", kind, "shop", "ten", "--url", fakeBody(t, 200, failing)); code != exitFail {
+			t.Errorf("gate %s exits with %d, stderr %q", kind, code, errs)
 		}
 	}
 }

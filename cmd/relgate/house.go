@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/gate"
@@ -77,9 +77,9 @@ func metricViews(p *runner.Published, timeouts map[string]time.Duration) prom.Vi
 
 // logLine is what the log says of an event: its headline; of a source's fault the
 // whole sentence, because it ends with the source's own words.
-func logLine(plan *rules.Plan, e, root *evaluator.Event) string {
+func logLine(plan *rules.Plan, e, root *fact.Event) string {
 	text := words.Event(plan, e, root)
-	if e.Kind == evaluator.SignalEvent {
+	if e.Kind == fact.SignalEvent {
 		return text.Sentence
 	}
 	return text.Headline
@@ -94,12 +94,12 @@ type desk struct {
 
 // records is what is read of runs that are not live.
 type records interface {
-	Runs(ctx context.Context, f evaluator.RunFilter) ([]evaluator.RunRecord, error)
-	Events(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error)
+	Runs(ctx context.Context, f fact.RunFilter) ([]fact.RunRecord, error)
+	Events(ctx context.Context, run string, after uint64, limit int) ([]fact.Stored, error)
 }
 
 // Command hands a command to the runner.
-func (d desk) Command(ctx context.Context, plan, run string, c evaluator.Command) (evaluator.Event, error) {
+func (d desk) Command(ctx context.Context, plan, run string, c fact.Command) (fact.Event, error) {
 	e, err := d.runner.Command(ctx, plan, run, c)
 	return e, known(err)
 }
@@ -149,7 +149,7 @@ func (d desk) Run(ctx context.Context, id string) (*wire.RunView, error) {
 
 // Find reads the newest try of a version, nil when there is none.
 func (d desk) Find(ctx context.Context, plan, version string) (*wire.RunView, error) {
-	found, err := d.journal.Runs(ctx, evaluator.RunFilter{Plan: plan, Version: version, Limit: 1})
+	found, err := d.journal.Runs(ctx, fact.RunFilter{Plan: plan, Version: version, Limit: 1})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -157,11 +157,11 @@ func (d desk) Find(ctx context.Context, plan, version string) (*wire.RunView, er
 }
 
 // Runs lists runs, the newest first.
-func (d desk) Runs(ctx context.Context, plan string, limit int) ([]evaluator.RunRecord, error) {
-	return d.journal.Runs(ctx, evaluator.RunFilter{Plan: plan, Limit: limit})
+func (d desk) Runs(ctx context.Context, plan string, limit int) ([]fact.RunRecord, error) {
+	return d.journal.Runs(ctx, fact.RunFilter{Plan: plan, Limit: limit})
 }
 
 // Events lists the events of a run after the n-th.
-func (d desk) Events(ctx context.Context, id string, after uint64, limit int) ([]evaluator.Stored, error) {
+func (d desk) Events(ctx context.Context, id string, after uint64, limit int) ([]fact.Stored, error) {
 	return d.journal.Events(ctx, id, after, limit)
 }

@@ -16,14 +16,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
 // isOrder reports whether a delivery is an order: a rollback, a hold, a resume or an
 // abort.
 func isOrder(e *wire.EventBody) bool {
-	return (&evaluator.Event{Kind: evaluator.EventKind(e.Kind), Subject: e.Subject, From: e.From, To: e.To}).Order()
+	return (&fact.Event{Kind: fact.EventKind(e.Kind), Subject: e.Subject, From: e.From, To: e.To}).Order()
 }
 
 // moody is a receiver that fails on purpose until it is healed. At /acts it answers

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -16,49 +16,52 @@ import (
 // A webhook may ask for every kind of event that there is.
 func TestEveryKindOfEventCanBeAskedFor(t *testing.T) {
 	var kinds []string
-	for _, k := range evaluator.EventKinds() {
+	for _, k := range fact.EventKinds() {
 		kinds = append(kinds, fmt.Sprintf("%q", k))
 	}
 	path := filepath.Join(t.TempDir(), "config.toml")
 	place(t, path, plainConfig+fmt.Sprintf("\n[webhooks.ops]\nurl = \"https://ops.example.com/\"\nevents = [%s]\n", strings.Join(kinds, ", ")))
-	if _, problems := config.Load(path); config.Errors(problems) != 0 {
+	if _, problems := configs().Load(path); config.Errors(problems) != 0 {
 		t.Errorf("events = %v: %v", kinds, problems)
 	}
 }
 
 // eventsThereAre is one event for everything that an event can say: of each kind, from
 // each state to each other, about each command.
-func eventsThereAre() (all []evaluator.Event) {
-	states := map[evaluator.EventKind][]string{
-		evaluator.RuleEvent: {
-			string(evaluator.RuleIdle), string(evaluator.RuleClear), string(evaluator.RuleBreaching), string(evaluator.RuleFired),
-			string(evaluator.RuleSilent), string(evaluator.RuleWarning), string(evaluator.RuleHolding),
+func eventsThereAre() (all []fact.Event) {
+	states := map[fact.EventKind][]string{
+		fact.RuleEvent: {
+			string(fact.RuleIdle), string(fact.RuleClear), string(fact.RuleBreaching), string(fact.RuleFired),
+			string(fact.RuleSilent), string(fact.RuleWarning), string(fact.RuleHolding),
+			string(fact.RuleWouldFire), string(fact.RuleWouldHold),
 		},
-		evaluator.SignalEvent: {"ok"}, evaluator.CommandEvent: {"applied", "refused"}, evaluator.PlanEvent: {"edited"},
-		evaluator.CommunicationEvent: {"due", "skipped"},
+		fact.SignalEvent: {"ok"}, fact.CommandEvent: {"applied", "refused"}, fact.PlanEvent: {"edited", "judged_anew", "late"},
+		fact.CommunicationEvent: {"due", "sent", "failed", "skipped"},
+		fact.ApprovalEvent:      {"asked", "approved", "rejected", "void", "expired", "overridden"},
+		fact.ReviewEvent:        {"open", "reminded", "edited", "approved", "void", "complete", "archived", "failed"},
 	}
 	real := func(s fmt.Stringer) bool { return !strings.HasPrefix(s.String(), "invalid") }
 	for s := rules.Waiting; real(s); s++ {
-		states[evaluator.RunEvent] = append(states[evaluator.RunEvent], s.String())
-		states[evaluator.PhaseEvent] = append(states[evaluator.PhaseEvent], s.String())
+		states[fact.RunEvent] = append(states[fact.RunEvent], s.String())
+		states[fact.PhaseEvent] = append(states[fact.PhaseEvent], s.String())
 	}
 	for v := rules.Unknown; real(v); v++ {
-		states[evaluator.VerdictEvent] = append(states[evaluator.VerdictEvent], v.String())
+		states[fact.VerdictEvent] = append(states[fact.VerdictEvent], v.String())
 		if v != rules.Rollback {
-			states[evaluator.RuleEvent] = append(states[evaluator.RuleEvent], v.String())
+			states[fact.RuleEvent] = append(states[fact.RuleEvent], v.String())
 		}
 	}
 	for f := rules.OK + 1; real(f); f++ {
-		states[evaluator.SignalEvent] = append(states[evaluator.SignalEvent], f.String())
+		states[fact.SignalEvent] = append(states[fact.SignalEvent], f.String())
 	}
-	commands := []evaluator.CommandKind{
-		evaluator.StartPhase, evaluator.Hold, evaluator.Resume, evaluator.Override, evaluator.Abort, evaluator.RollbackDone, evaluator.Supersede,
+	commands := []fact.CommandKind{
+		fact.StartPhase, fact.Hold, fact.Resume, fact.Override, fact.Abort, fact.RollbackDone, fact.Supersede,
 	}
-	for _, kind := range evaluator.EventKinds() {
+	for _, kind := range fact.EventKinds() {
 		for _, from := range states[kind] {
 			for _, to := range states[kind] {
 				for _, about := range commands {
-					all = append(all, evaluator.Event{Kind: kind, From: from, To: to, Subject: string(about)})
+					all = append(all, fact.Event{Kind: kind, From: from, To: to, Subject: string(about)})
 				}
 			}
 		}
@@ -72,14 +75,14 @@ func TestTheTypesOfEventsCanBeAskedForAndNoOthers(t *testing.T) {
 	for _, e := range eventsThereAre() {
 		real[wire.EventType(&e)], ends[e.To] = true, true
 	}
-	for _, kind := range evaluator.EventKinds() {
+	for _, kind := range fact.EventKinds() {
 		for to := range ends {
-			asked = append(asked, wire.EventType(&evaluator.Event{Kind: kind, To: to}))
+			asked = append(asked, wire.EventType(&fact.Event{Kind: kind, To: to}))
 		}
 	}
 	path := filepath.Join(t.TempDir(), "config.toml")
 	place(t, path, plainConfig+fmt.Sprintf("\n[webhooks.ops]\nurl = \"https://ops.example.com/\"\ntypes = [\"%s\"]\n", strings.Join(asked, `", "`)))
-	_, problems := config.Load(path)
+	_, problems := configs().Load(path)
 	for i, name := range asked {
 		at := fmt.Sprintf("webhooks.ops.types[%d]", i)
 		refused := slices.ContainsFunc(problems, func(p config.Problem) bool { return p.Path == at })
@@ -87,8 +90,8 @@ func TestTheTypesOfEventsCanBeAskedForAndNoOthers(t *testing.T) {
 			t.Errorf("%s: refused %v, but that there are such events is %v", name, refused, real[name])
 		}
 	}
-	if len(real) < 40 || len(real) > 60 {
-		t.Errorf("%d types of events: want about 50", len(real))
+	if len(real) < 60 || len(real) > 80 {
+		t.Errorf("%d types of events: want about 70", len(real))
 	}
 }
 
@@ -103,7 +106,7 @@ func TestWhoSelectsNoOrderIsWarned(t *testing.T) {
 		}
 	}
 	for _, e := range eventsThereAre() {
-		for _, least := range evaluator.Severities() {
+		for _, least := range fact.Severities() {
 			of := wire.EventType(&e)
 			byType, byKind := strings.ReplaceAll(of, ".", "-")+"-"+string(least), string(e.Kind)+"-"+string(least)
 			webhook(byType, fmt.Sprintf("types = [%q]\nseverity = %q", of, least))
@@ -115,7 +118,7 @@ func TestWhoSelectsNoOrderIsWarned(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "config.toml")
 	place(t, path, text)
-	_, problems := config.Load(path)
+	_, problems := configs().Load(path)
 	warned := map[string]bool{}
 	for _, p := range problems {
 		if name, ok := strings.CutPrefix(p.Path, "webhooks."); ok && p.ID == "no-orders" {

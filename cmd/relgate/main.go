@@ -55,8 +55,19 @@ type commandLine struct {
 	Abort        abortCommand        `cmd:"" help:"Roll the run back now."`
 	RollbackDone rollbackDoneCommand `cmd:"" help:"Report that the rollback has been carried out."`
 
+	Approve    approveCommand    `cmd:"" help:"Sign for a role what the plan asks it to approve."`
+	Reject     rejectCommand     `cmd:"" help:"Refuse to sign."`
+	BreakGlass breakGlassCommand `cmd:"" help:"Go on without the signatures that are missing."`
+	Messages   messagesCommand   `cmd:"" help:"Show, send and skip the messages of a run."`
+	Review     reviewCommand     `cmd:"" help:"Write and sign the review of a run."`
+
+	Report     reportCommand     `cmd:"" help:"Write the report of a run: what was decided, measured, approved and sent."`
+	Plan       planCommand       `cmd:"" help:"Write a plan as the document that people sign."`
+	Audit      auditCommand      `cmd:"" help:"List all runs of a stretch of time for auditors, with what is missing in each."`
 	Replay     replayCommand     `cmd:"" help:"Run a journal's ticks again and compare the events."`
 	Deliveries deliveriesCommand `cmd:"" help:"List, retry and replay webhook deliveries."`
+	Recipe     recipeCommand     `cmd:"" help:"Write the pipeline of a CI system for a plan."`
+	Grafana    grafanaCommand    `cmd:"" help:"Bring a dashboard and alert rules to Grafana."`
 	Health     healthCommand     `cmd:"" help:"Ask a daemon whether it is healthy (used by the container's health check)."`
 	Version    versionCommand    `cmd:"" help:"Print version and build; relgate --version does too."`
 	Help       helpCommand       `cmd:"" help:"Say what a command does and takes."`

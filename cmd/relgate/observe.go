@@ -17,7 +17,7 @@ func (d *daemon) observed() prom.Config {
 	return prom.Config{
 		Now: d.clock.Now, Build: build(), Process: true, BaseURL: d.config.Daemon.ExternalURL,
 		Runner: d.runnerStats, Sources: d.sourceStats, Webhooks: d.webhookStats, Reload: d.reloads.stats, Gate: d.gateStats,
-		Clock: d.clock.clockStats, Journal: d.journalStats, HTTP: d.httpStats,
+		Clock: d.clock.clockStats, Journal: d.journalStats, HTTP: d.httpStats, Inboxes: d.inboxes.stats, Alerts: d.posted.all, GitHubs: d.githubStats,
 	}
 }
 
@@ -59,7 +59,7 @@ func poolStats(p *sources.Pool) []prom.SourceStats {
 	for _, s := range p.Stats() {
 		out = append(out, prom.SourceStats{
 			Source: s.Name, Fetches: s.Fetches, Readings: s.Readings, Points: s.Points, Dropped: s.Dropped,
-			Timeouts: s.Timeouts, Refused: s.Refused, Panics: s.Panics, Took: s.Took, LastSuccess: s.LastSuccess,
+			Timeouts: s.Timeouts, Refused: s.Refused, Panics: s.Panics, Took: s.Took, LeftAlone: s.LeftAlone, LastSuccess: s.LastSuccess,
 			Requests: s.Upstream.Requests, Retries: s.Upstream.Retries, Throttled: s.Upstream.Throttled,
 			Billed: s.Upstream.Billed, BytesScanned: s.Upstream.BytesScanned, RateRemaining: s.Upstream.RateRemaining,
 		})
@@ -90,6 +90,23 @@ func hookStats(h *outbox.Outbox) []prom.EndpointStats {
 		out = append(out, e)
 	}
 	return out
+}
+
+// usePushers puts Alertmanagers in force.
+func (d *daemon) usePushers(all pushers) {
+	d.posted.use(&all, func() []prom.PusherStats {
+		var out []prom.PusherStats
+		for _, p := range all {
+			s := p.Stats()
+			e := prom.PusherStats{Alertmanager: s.Name, Address: s.Address, Attempts: s.Attempts, Failures: s.Failures, Refused: s.Refused, LastSuccess: s.LastSuccess}
+			if !s.Behind.IsZero() {
+				e.Lag = d.clock.Now().Sub(s.Behind)
+			}
+			out = append(out, e)
+		}
+		return out
+	})
+	d.pushers.Store(&all)
 }
 
 // countedBy is the stats of a part that counts: its sources, its endpoints.

@@ -5,11 +5,12 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/term"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/wire"
@@ -20,7 +21,7 @@ import (
 type presenter interface {
 	logs() io.Writer // where a log does not disturb
 	begin(d *demo)
-	event(plan *rules.Plan, e, root *evaluator.Event) error
+	event(plan *rules.Plan, e, root *fact.Event) error
 	frame(u *runner.RunView, last bool)
 	summary(s *summary) error
 	stay(d *demo) // the plan is done and the daemon goes on
@@ -67,7 +68,7 @@ func (p *jsonPresenter) begin(*demo)                 {}
 func (p *jsonPresenter) frame(*runner.RunView, bool) {}
 func (p *jsonPresenter) stay(*demo)                  {}
 
-func (p *jsonPresenter) event(plan *rules.Plan, e, root *evaluator.Event) error {
+func (p *jsonPresenter) event(plan *rules.Plan, e, root *fact.Event) error {
 	return showJSON(p.out, wire.Event(plan, e, root), "")
 }
 
@@ -90,17 +91,24 @@ func (p *linePresenter) begin(d *demo) {
 }
 
 func (p *linePresenter) where(d *demo) {
-	fmt.Fprintf(p.out, "gate      http://%s/v1/gates/%s/run/verdict\nmetrics   http://%s/metrics\n\n",
+	fmt.Fprintf(p.out, "gate      http://%s/v1/gates/%s/run/verdict\nmetrics   http://%s/metrics\n",
 		d.daemon.public.Addr(), p.plan.Name, d.daemon.private.Addr())
+	if d.grafana != nil {
+		fmt.Fprintf(p.out, "grafana   %s, simulated\n", d.grafana.url())
+	}
+	fmt.Fprintln(p.out)
 }
 
-func (p *linePresenter) event(plan *rules.Plan, e, root *evaluator.Event) error {
+func (p *linePresenter) event(plan *rules.Plan, e, root *fact.Event) error {
 	at := offset(plan.Start, e.At)
 	for _, line := range wrapped(plain(words.Event(plan, e, root).Headline), 69) {
 		if _, err := fmt.Fprintf(p.out, "%-10s %s\n", at, line); err != nil {
 			return err
 		}
 		at = ""
+	}
+	if e.Kept != "" && (e.Kind == fact.CommunicationEvent || e.Kind == fact.ReviewEvent) {
+		fmt.Fprintf(p.out, "%-10s %s\n", "", plain(e.Kept)) // the receiver's own name for it
 	}
 	return nil
 }
@@ -121,7 +129,71 @@ func (p *linePresenter) summary(s *summary) error {
 	for _, d := range s.Deliveries {
 		fmt.Fprintf(p.out, "  webhook %-10s %s verified, %d repeated, %d out of order\n", d.Endpoint, amount(d.Verified, "event"), d.Repeated, d.OutOfOrder)
 	}
+	p.people(s)
 	return nil
+}
+
+// people says what became of the people's part of the plan, row by row.
+func (p *linePresenter) people(s *summary) {
+	at := func(t *time.Time) string {
+		if t == nil {
+			return ""
+		}
+		return " at " + offset(p.plan.Start, *t)
+	}
+	row := func(lead, text string) {
+		for _, line := range wrapped(plain(text), 78-len(lead)) {
+			fmt.Fprintf(p.out, "%s%s\n", lead, line)
+			lead = strings.Repeat(" ", len(lead))
+		}
+	}
+	for i := range s.People.Approvals {
+		a := &s.People.Approvals[i]
+		fmt.Fprintf(p.out, "\napprovals: %s, %d of %d\n", words.Allowed(a.Allows), a.Have, a.Need)
+		for _, r := range a.Roles {
+			row("  ", fmt.Sprintf("%s %s%s%s", r.Role, r.State, named(" by ", r.By), at(r.At)))
+		}
+	}
+	if len(s.People.Messages) > 0 {
+		fmt.Fprintln(p.out, "\ncommunications")
+	}
+	for _, m := range s.People.Messages {
+		row("  ", fmt.Sprintf("%s: %s, %s%s", m.Name, m.To, m.State, at(m.At)))
+		row("    ", m.Kept)
+	}
+	for _, b := range s.Banner {
+		row("  ", "the app showed: "+b.Text)
+	}
+	if r := s.People.Review; r != nil {
+		fmt.Fprintf(p.out, "\nreview: %s\n", either(r.State, "not before the run is over"))
+		for _, one := range r.Roles {
+			row("  ", fmt.Sprintf("%s %s%s%s", one.Role, one.State, named(" by ", one.By), at(one.At)))
+		}
+		row("  ", r.Link)
+	}
+	if len(s.People.Criteria) > 0 {
+		fmt.Fprintln(p.out, "\npass criteria")
+	}
+	for _, c := range s.People.Criteria {
+		row(fmt.Sprintf("  %-8s ", strings.ReplaceAll(c.State, "_", " ")), c.Text)
+	}
+	if len(s.Receivers) > 0 {
+		fmt.Fprintln(p.out, "\nreceivers, simulated")
+	}
+	for _, r := range s.Receivers {
+		row("  ", fmt.Sprintf("%s: %d taken, %d wrong", r.Sink, r.Took, len(r.Wrong)))
+		for _, w := range r.Wrong {
+			row("    ", w)
+		}
+	}
+}
+
+// named is a name with a word before it; nothing for no name.
+func named(word, name string) string {
+	if name == "" {
+		return ""
+	}
+	return word + name
 }
 
 // rollback says when a rule first warned, held the run and fired.
@@ -154,7 +226,7 @@ func (p *screenPresenter) logs() io.Writer { return io.Discard }
 
 // event keeps an event for the next frame. Time stays at one that matters, so
 // that it can be read.
-func (p *screenPresenter) event(plan *rules.Plan, e, root *evaluator.Event) error {
+func (p *screenPresenter) event(plan *rules.Plan, e, root *fact.Event) error {
 	if p.screen.event(plan, e, root) {
 		p.demo.clock.stay(linger)
 	}

@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oasdiff/yaml3"
+	yaml "github.com/oasdiff/yaml3"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/internal/peertest"
 	"github.com/relgate/relgate/rules"
 )
@@ -277,10 +277,10 @@ func almostOver() string {
 // shortened.
 func TestRecipesEndWithTheVerdict(t *testing.T) {
 	t.Parallel()
-	held := func(s *evaluator.Snapshot) {
-		s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
+	held := func(s *fact.Snapshot) {
+		s.State, s.Held, s.Holder = rules.Held, true, fact.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
 	}
-	over := func(s *evaluator.Snapshot) { s.State, s.Verdict = rules.Failed, rules.Fail }
+	over := func(s *fact.Snapshot) { s.State, s.Verdict = rules.Failed, rules.Fail }
 	passed, _ := daemonWith(t, release(rules.Passed, rules.Pass))
 	pending, _ := daemonWith(t, release(rules.Monitoring, rules.Pending))
 	failed, _ := daemonWith(t, release(rules.Failed, rules.Fail, over))
@@ -306,10 +306,15 @@ func TestRecipesEndWithTheVerdict(t *testing.T) {
 			t.Run(tt.about+": "+c.name, func(t *testing.T) {
 				t.Parallel()
 				timeout := "--timeout 1s"
-				if tt.code == exitUnreachable {
+				seconds := "RELGATE_TIMEOUT=1"
+				switch tt.code {
+				case exitUnreachable:
 					timeout = "--timeout 1m --unreachable-for 0s"
+				case exitTimeout:
+				default: // it is decided: no machine is too slow for that
+					timeout, seconds = "--timeout 1m", "RELGATE_TIMEOUT=60"
 				}
-				p := newPipeline(t, tt.url, tt.phase, tt.version, "RELGATE_TIMEOUT=1")
+				p := newPipeline(t, tt.url, tt.phase, tt.version, seconds)
 				text := recipe(t, c.page, c.recipe)
 				code := c.run(p, regexp.MustCompile(`--timeout \w+`).ReplaceAllString(text, timeout))
 				want := tt.code

@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/relgate/relgate/config"
 )
 
 // withTokens is plainConfig with tokens: "read-1" reads, "all-1" also commands,
@@ -39,7 +37,7 @@ func housed(t *testing.T, text string, hooks http.RoundTripper, log io.Writer) *
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "x")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
-	c, problems := config.Load(writeConfig(t, t.TempDir(), text))
+	c, problems := configs().Load(writeConfig(t, t.TempDir(), text))
 	if c == nil {
 		t.Fatal(problems)
 	}

@@ -99,7 +99,7 @@ func (d *daemon) reload(ctx context.Context) *config.Config {
 	d.reloads.one.Lock()
 	defer d.reloads.one.Unlock()
 	defer d.reloading()()
-	next, problems := config.Load(d.path)
+	next, problems := configsOf(d.upstreams.all()).Load(d.path)
 	for _, p := range problems {
 		d.log.Warn("config", "problem", p.String())
 	}
@@ -131,7 +131,11 @@ func (d *daemon) adopt(ctx context.Context, next *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := d.gate.SetTokens(tokens); err != nil {
+	jobs, err := gateJobs(next.Daemon.OIDC)
+	if err != nil {
+		return err
+	}
+	if err := d.gate.SetTokens(tokens, jobs...); err != nil {
 		return err
 	}
 	if err := d.adoptRest(ctx, next); err != nil {
@@ -150,24 +154,33 @@ func (d *daemon) adoptRest(ctx context.Context, next *config.Config) error {
 	if err != nil {
 		return err
 	}
+	alerts, err := d.newPushers(next)
+	if err != nil {
+		return err
+	}
+	answers, err := d.newAnswerers(next)
+	if err != nil {
+		return err
+	}
 	same := d.config.Daemon
-	same.Tokens = next.Daemon.Tokens
+	same.Tokens, same.OIDC = next.Daemon.Tokens, next.Daemon.OIDC
 	if !reflect.DeepEqual(next.Daemon, same) {
-		d.log.Warn("changes to [daemon] other than tokens take effect at the next start")
+		d.log.Warn("changes to [daemon] other than tokens and oidc take effect at the next start")
 	}
 	// The sources first: a plan's first tick follows at once.
 	old := d.asked.use(d.newPool(next, made))
-	if err := d.putInForce(ctx, next, hooks); err != nil {
+	if err := d.putInForce(ctx, next, hooks, alerts, answers); err != nil {
 		d.retire(ctx, d.asked.use(old))
 		return fmt.Errorf("putting the plans in force: %w", err)
 	}
+	d.inboxes.use(made)
 	d.retire(ctx, old)
 	return nil
 }
 
 // putInForce replaces the plans and the webhooks. The journal knows the new
 // endpoints before the runner commits what the reload causes: they are told of it.
-func (d *daemon) putInForce(ctx context.Context, next *config.Config, hooks *outbox.Outbox) error {
+func (d *daemon) putInForce(ctx context.Context, next *config.Config, hooks *outbox.Outbox, alerts pushers, answers answerers) error {
 	d.reloads.known.Lock()
 	defer d.reloads.known.Unlock()
 	if err := d.journal.Know(ctx, hooks.Names()...); err != nil {
@@ -178,6 +191,9 @@ func (d *daemon) putInForce(ctx context.Context, next *config.Config, hooks *out
 	}
 	hooks.TakeOver(d.hooks.Load())
 	d.useHooks(hooks)
+	d.inForce.Store(next)
+	d.usePushers(alerts)
+	d.answerers.Store(&answers)
 	d.reloads.replace()
 	return nil
 }

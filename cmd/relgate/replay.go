@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/lab/scenario"
 	"github.com/relgate/relgate/evaluator/replay"
@@ -24,7 +25,9 @@ type replayCommand struct {
 // Help is printed by --help.
 func (replayCommand) Help() string {
 	return `Runs every tick of a run again. The events must be those of the journal, fact for
-fact; exit 1 names the first difference.
+fact; exit 1 names the first difference. Ticks from before an upgrade that changed how
+relgate judges may differ: what this version would say instead is listed, and it is no
+difference.
 
   relgate replay relgate.db
   relgate replay relgate.db -o scenario > incident.txtar && relgate test incident.txtar`
@@ -41,15 +44,21 @@ func (c replayCommand) Run(ctx context.Context, con console) error {
 		return err
 	}
 	var seen recording
-	report, err := replay.Replay(ctx, j, id, replay.Options{Each: seen.tick(c.Output, con.out)})
+	report, err := replay.Replay(ctx, j, id, replay.Options{Kinds: upstreamKinds(), Each: seen.tick(c.Output, con.out)})
 	if err != nil {
 		return err
 	}
 	if report.Differs != nil {
 		return exit(exitFail, fmt.Errorf("the replay differs: %v", report.Differs))
 	}
+	for _, d := range report.Older {
+		fmt.Fprintln(con.err, "older judging:", plain(d.String()))
+	}
 	switch c.Output {
 	case "text":
+		if n := len(report.Older); n > 0 {
+			fmt.Fprintf(con.out, "run %s: %s of an older judging would differ, see above\n", id, amount(n, "tick"))
+		}
 		_, err = fmt.Fprintf(con.out, "run %s: %s from %s to %s give the same %s\n", id, amount(report.Ticks, "tick"),
 			report.From.Format("2006-01-02T15:04:05Z"), report.To.Format("2006-01-02T15:04:05Z"), amount(report.Events, "event"))
 	case "scenario":
@@ -62,7 +71,7 @@ func (c replayCommand) onlyRun(ctx context.Context, j *journal.Journal) (string,
 	if c.RunID != "" {
 		return c.RunID, nil
 	}
-	runs, err := j.Runs(ctx, evaluator.RunFilter{})
+	runs, err := j.Runs(ctx, fact.RunFilter{})
 	if err != nil {
 		return "", err
 	}
@@ -79,16 +88,16 @@ func (c replayCommand) onlyRun(ctx context.Context, j *journal.Journal) (string,
 // recording is what a replay has passed, for a scenario.
 type recording struct {
 	plan   *rules.Plan
-	ticks  []evaluator.Tick
-	events []evaluator.Event
+	ticks  []fact.Tick
+	events []fact.Event
 	plans  int
 }
 
-func (r *recording) tick(output string, w io.Writer) func(evaluator.Kept, *rules.Plan, *evaluator.State) error {
+func (r *recording) tick(output string, w io.Writer) func(fact.Kept, *rules.Plan, *evaluator.State) error {
 	switch output {
 	case "json":
-		roots := map[string]*evaluator.Event{}
-		return func(k evaluator.Kept, plan *rules.Plan, _ *evaluator.State) error {
+		roots := map[string]*fact.Event{}
+		return func(k fact.Kept, plan *rules.Plan, _ *evaluator.State) error {
 			for i := range k.Events {
 				e := &k.Events[i]
 				if e.Because == "" {
@@ -101,7 +110,7 @@ func (r *recording) tick(output string, w io.Writer) func(evaluator.Kept, *rules
 			return nil
 		}
 	case "scenario":
-		return func(k evaluator.Kept, plan *rules.Plan, _ *evaluator.State) error {
+		return func(k fact.Kept, plan *rules.Plan, _ *evaluator.State) error {
 			if r.plan != plan {
 				r.plan = plan
 				r.plans++

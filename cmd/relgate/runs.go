@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -76,6 +76,7 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 		return writeBody(con.out, raw)
 	}
 	explain(con.out, &run.PlanBody, coloured(con.out))
+	showCriteria(con.out, &run.PlanBody)
 	fmt.Fprintln(con.out, "\nwhat happened")
 	heads := map[string]string{} // :: id of an event → its headline
 	for i := range run.Events {
@@ -85,7 +86,7 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 			continue // its root has said it
 		}
 		said := e.Headline
-		if e.Kind == string(evaluator.PlanEvent) {
+		if e.Kind == string(fact.PlanEvent) {
 			said = e.Sentence // a headline has no room for what was and what is
 		}
 		at := utc(e.At)
@@ -96,7 +97,7 @@ func (c runsCommand) one(ctx context.Context, con console) error {
 		if e.Principal != "" {
 			fmt.Fprintf(con.out, "      token %s\n", plain(e.Principal)) // on a line of its own, which no name or reason can look like
 		}
-		if e.Kind == string(evaluator.PlanEvent) {
+		if e.Kind == string(fact.PlanEvent) {
 			for _, line := range e.Detail {
 				indented(con.out, 6, plain(line))
 			}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
@@ -34,15 +34,15 @@ const (
 
 // event remembers an event for the next frame, and reports whether it is one to
 // stay at.
-func (s *screen) event(plan *rules.Plan, e, root *evaluator.Event) (stay bool) {
-	if e.Kind == evaluator.SignalEvent || e.Kind == evaluator.VerdictEvent {
+func (s *screen) event(plan *rules.Plan, e, root *fact.Event) (stay bool) {
+	if e.Kind == fact.SignalEvent || e.Kind == fact.VerdictEvent {
 		return false
 	}
 	s.recent = append(s.recent, eventLine(plan, e, root))
 	if extra := len(s.recent) - recentEvents; extra > 0 {
 		s.recent = s.recent[extra:]
 	}
-	return e.Because == "" && (e.Kind == evaluator.PhaseEvent || e.Kind == evaluator.RunEvent || e.To == string(evaluator.RuleFired) || e.To == string(evaluator.RuleHolding))
+	return e.Because == "" && (e.Kind == fact.PhaseEvent || e.Kind == fact.RunEvent || e.To == string(fact.RuleFired) || e.To == string(fact.RuleHolding))
 }
 
 // draw shows a run, unless the last frame is too young and force is not set.
@@ -134,14 +134,14 @@ func (s *screen) todo(text words.Text, columns int) []string {
 	return lines
 }
 
-func (s *screen) phase(snap *evaluator.Snapshot, p *evaluator.PhaseView) string {
+func (s *screen) phase(snap *fact.Snapshot, p *fact.PhaseView) string {
 	return fmt.Sprintf("%-12s %6s  %s %s %s", cutName(p.Name, 12), rules.Percent.Short(p.Traffic),
 		s.paint(stateColour(p.State), fmt.Sprintf("%-11s", strings.ReplaceAll(p.State.String(), "_", " "))),
 		bar(progress(snap.At, p)), countdown(snap, p))
 }
 
 // progress is the share of a phase's window that has passed, 0..1.
-func progress(at time.Time, p *evaluator.PhaseView) float64 {
+func progress(at time.Time, p *fact.PhaseView) float64 {
 	window := p.WindowEnd.Sub(p.Started)
 	if p.Started.IsZero() || window <= 0 {
 		return 0
@@ -149,7 +149,7 @@ func progress(at time.Time, p *evaluator.PhaseView) float64 {
 	return max(0, min(1, float64(at.Sub(p.Started))/float64(window)))
 }
 
-func countdown(snap *evaluator.Snapshot, p *evaluator.PhaseView) string {
+func countdown(snap *fact.Snapshot, p *fact.PhaseView) string {
 	switch {
 	case !p.Decided.IsZero():
 		return "at " + offset(snap.Start, p.Decided)
@@ -168,7 +168,7 @@ func bar(share float64) string {
 
 // rule is a rollback rule with its value, its trigger and how far it has come: a
 // percentile in its own unit, though a share is judged.
-func (s *screen) rule(plan *rules.Plan, r *evaluator.RuleView) string {
+func (s *screen) rule(plan *rules.Plan, r *fact.RuleView) string {
 	value, held := "no data", ""
 	switch q := r.Evidence.Quantile; {
 	case q != nil:
@@ -179,7 +179,7 @@ func (s *screen) rule(plan *rules.Plan, r *evaluator.RuleView) string {
 	switch {
 	case r.Evidence.Weighed != nil:
 		held = weighedState(r.Evidence.Weighed)
-	case r.State == evaluator.RuleBreaching && r.Evidence.Held != "":
+	case r.State == fact.RuleBreaching && r.Evidence.Held != "":
 		held = r.Evidence.Held + " of " + r.Evidence.For
 	}
 	return fmt.Sprintf("%-16s %9s  rolls back %-8s %s %s", cutName(r.Name, 16), value, trigger(plan, r.Name),

@@ -8,8 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/relgate/relgate"
-	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
 )
@@ -43,29 +42,30 @@ func rolledBackRun(t *testing.T) *runner.RunView {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, problems := config.Decode("config.toml", text, relgate.Files.ReadFile)
+	cfg, problems := configs().Decode("config.toml", text, relgate.Files.ReadFile)
 	if cfg == nil {
 		t.Fatal(problems)
 	}
 	plan := cfg.Plans[0].Example()
+	plan.Approvals = nil
 	plan.Binding = rules.Binding{Run: "REL-2025-06-04@1.0.0", UID: "u1", Try: 1}
 	at := plan.Start.Add(71 * time.Minute)
-	fired := &evaluator.Event{
-		ID: "REL-2025-06-04@1.0.0.u1/9", N: 9, Plan: plan.Name, Run: plan.Binding.Run, At: at, Kind: evaluator.RuleEvent, Subject: "api-5xx-high",
-		From: string(evaluator.RuleWarning), To: string(evaluator.RuleFired), Cause: rules.CauseEvidence, Why: evaluator.Why{Code: evaluator.WhyMeasured},
-		Evidence: &evaluator.Evidence{
+	fired := &fact.Event{
+		ID: "REL-2025-06-04@1.0.0.u1/9", N: 9, Plan: plan.Name, Run: plan.Binding.Run, At: at, Kind: fact.RuleEvent, Subject: "api-5xx-high",
+		From: string(fact.RuleWarning), To: string(fact.RuleFired), Cause: rules.CauseEvidence, Why: fact.Why{Code: fact.WhyMeasured},
+		Evidence: &fact.Evidence{
 			Signal: "api_5xx_rate", Known: true, Value: .0501, Op: rules.Greater, Threshold: .03, Unit: rules.Percent, Samples: 11010,
 			From: plan.Start.Add(time.Hour), To: at, Newest: at, For: "10m0s",
-			Weighed: &evaluator.Weighed{Bad: 552, Low: .042, High: .059, Limit: .01, Trigger: .03, Goal: rules.Less, Against: 9, Bound: 5.5, Warning: 40, Middle: 3, Rung: evaluator.RollbackRung, Rests: rules.CauseEvidence},
+			Weighed: &fact.Weighed{Bad: 552, Low: .042, High: .059, Limit: .01, Trigger: .03, Goal: rules.Less, Against: 9, Bound: 5.5, Warning: 40, Middle: 3, Rung: fact.RollbackRung, Rests: rules.CauseEvidence},
 		},
 	}
-	s := evaluator.Snapshot{
+	s := fact.Snapshot{
 		Plan: plan.Name, Run: plan.Binding.Run, Title: plan.Title, Version: plan.Version, Try: 1, Manager: plan.Manager, At: at, Interval: plan.Interval, Start: plan.Start,
-		State: rules.RolledBack, Verdict: rules.Rollback, Cause: rules.CauseEvidence, Why: evaluator.Why{Code: evaluator.WhyRuleFired, Rule: "api-5xx-high"}, Fired: fired, Generation: 40,
+		State: rules.RolledBack, Verdict: rules.Rollback, Cause: rules.CauseEvidence, Why: fact.Why{Code: fact.WhyRuleFired, Rule: "api-5xx-high"}, Fired: fired, Generation: 40,
 	}
 	for k := range plan.Phases {
 		p := &plan.Phases[k]
-		v := evaluator.PhaseView{Name: p.Name, Title: p.Title, Traffic: p.Traffic, Owner: p.Owner, State: rules.RolledBack, Verdict: rules.Rollback, Scheduled: plan.Start.Add(time.Duration(k) * time.Hour), Decided: at, Why: s.Why}
+		v := fact.PhaseView{Name: p.Name, Title: p.Title, Traffic: p.Traffic, Owner: p.Owner, State: rules.RolledBack, Verdict: rules.Rollback, Scheduled: plan.Start.Add(time.Duration(k) * time.Hour), Decided: at, Why: s.Why}
 		s.Phases = append(s.Phases, v)
 	}
 	for i := range plan.Rules {
@@ -73,17 +73,17 @@ func rolledBackRun(t *testing.T) *runner.RunView {
 		if r.Kind != rules.RollbackRule {
 			continue
 		}
-		v := evaluator.RuleView{Name: r.Name, Title: r.Title, Kind: r.Kind, Owner: r.Owner, Action: r.Action, Command: r.Command, State: evaluator.RuleSilent, Verdict: rules.Unknown, Evidence: evaluator.Evidence{Op: r.When.Op, Threshold: r.When.Threshold}}
+		v := fact.RuleView{Name: r.Name, Title: r.Title, Kind: r.Kind, Owner: r.Owner, Action: r.Action, Command: r.Command, State: fact.RuleSilent, Verdict: rules.Unknown, Evidence: fact.Evidence{Op: r.When.Op, Threshold: r.When.Threshold}}
 		switch r.Name {
 		case "lambda-p95-high":
-			v.State, v.Verdict = evaluator.RuleClear, rules.Pass
-			v.Evidence.Known, v.Evidence.Value, v.Evidence.Quantile = true, .0008, &evaluator.Quantile{Of: .95, Value: 1.5943, Threshold: 3, Unit: rules.Seconds}
+			v.State, v.Verdict = fact.RuleClear, rules.Pass
+			v.Evidence.Known, v.Evidence.Value, v.Evidence.Quantile = true, .0008, &fact.Quantile{Of: .95, Value: 1.5943, Threshold: 3, Unit: rules.Seconds}
 		case "api-5xx-high":
-			v.State, v.Verdict, v.Evidence = evaluator.RuleFired, rules.Rollback, *fired.Evidence
+			v.State, v.Verdict, v.Evidence = fact.RuleFired, rules.Rollback, *fired.Evidence
 		}
 		s.Rollback = append(s.Rollback, v)
 	}
-	return &runner.RunView{Record: evaluator.RunRecord{ID: plan.Binding.Run}, Plan: plan, Snapshot: s}
+	return &runner.RunView{Record: fact.RunRecord{ID: plan.Binding.Run}, Plan: plan, Snapshot: s}
 }
 
 // drawn gives the lines of a frame on a terminal of the size.
@@ -91,7 +91,7 @@ func drawn(u *runner.RunView, columns, rows int, colour bool) []string {
 	var out strings.Builder
 	s := screen{w: &out, size: func() (int, int) { return columns, rows }, colour: colour}
 	for i := range 40 {
-		e := &evaluator.Event{N: uint64(i), At: u.Plan.Start.Add(time.Duration(i) * time.Minute), Kind: evaluator.PhaseEvent, Subject: "lambda-10", Phase: "lambda-10", From: "waiting", To: "monitoring", Why: evaluator.Why{Code: evaluator.WhyOnSchedule, Until: u.Plan.Start.Add(time.Hour)}}
+		e := &fact.Event{N: uint64(i), At: u.Plan.Start.Add(time.Duration(i) * time.Minute), Kind: fact.PhaseEvent, Subject: "lambda-10", Phase: "lambda-10", From: "waiting", To: "monitoring", Why: fact.Why{Code: fact.WhyOnSchedule, Until: u.Plan.Start.Add(time.Hour)}}
 		s.event(u.Plan, e, nil)
 	}
 	s.draw(u, true)
@@ -135,12 +135,12 @@ func TestTheFrameOfARollbackFitsATerminal(t *testing.T) {
 func TestTheFrameShowsCountdowns(t *testing.T) {
 	u := rolledBackRun(t)
 	s := &u.Snapshot
-	s.State, s.Verdict, s.Fired, s.Why = rules.Monitoring, rules.Pending, nil, evaluator.Why{Code: evaluator.WhyUnderWay, Phase: "lambda-10", State: "monitoring", Of: 5}
+	s.State, s.Verdict, s.Fired, s.Why = rules.Monitoring, rules.Pending, nil, fact.Why{Code: fact.WhyUnderWay, Phase: "lambda-10", State: "monitoring", Of: 5}
 	s.At = s.Start.Add(5 * time.Minute)
-	s.Phases[0] = evaluator.PhaseView{Name: "lambda-10", Traffic: .1, State: rules.Monitoring, Verdict: rules.Pending, Started: s.Start, WindowEnd: s.Start.Add(10 * time.Minute)}
-	s.Phases[1] = evaluator.PhaseView{Name: "lambda-100", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: s.Start.Add(20 * time.Minute)}
-	s.Rollback[0].State = evaluator.RuleBreaching
-	s.Rollback[0].Evidence = evaluator.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent, Held: "4m0s", For: "10m0s"}
+	s.Phases[0] = fact.PhaseView{Name: "lambda-10", Traffic: .1, State: rules.Monitoring, Verdict: rules.Pending, Started: s.Start, WindowEnd: s.Start.Add(10 * time.Minute)}
+	s.Phases[1] = fact.PhaseView{Name: "lambda-100", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: s.Start.Add(20 * time.Minute)}
+	s.Rollback[0].State = fact.RuleBreaching
+	s.Rollback[0].Evidence = fact.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent, Held: "4m0s", For: "10m0s"}
 	text := strings.Join(drawn(u, 80, 24, false), "\n")
 	for _, want := range []string{
 		"T+5m  monitoring", "phase lambda-10 is watched", "██████████░░░░░░░░░░ 5m0s left", "░░░░░░░░░░░░░░░░░░░░ planned T+20m",

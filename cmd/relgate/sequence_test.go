@@ -15,9 +15,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	sentry "github.com/relgate/relgate/sources/sentry/kind"
+
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/replay"
 	"github.com/relgate/relgate/evaluator/runner"
@@ -66,7 +69,7 @@ func sequencePlan(name string) *rules.Plan {
 		Name: name, Title: "A plan", Interval: time.Minute, Length: time.Hour,
 		Signals: []rules.Signal{{
 			Name: "errors", Source: "s", Kind: rules.Ratio, Unit: rules.Percent, Period: time.Minute, Every: time.Minute, Keep: 30, Of: -1,
-			Query: rules.Query{Sentry: &rules.SentryQuery{Project: "1", Release: name + "@{version}"}},
+			Query: rules.Query{Ask: &sentry.Query{Project: "1", Release: name + "@{version}"}},
 		}},
 		Rules: []rules.Rule{
 			{Name: "few", Kind: rules.Success, When: below, ShownWhen: below, Coverage: 0.8, Alarm: -1},
@@ -110,7 +113,7 @@ type house struct {
 func (h *house) Fetch(_ context.Context, now time.Time, wants []runner.Want) []rules.Reading {
 	readings := make([]rules.Reading, len(wants))
 	for i, want := range wants {
-		_, version, _ := strings.Cut(want.Signal.Query.Sentry.Release, "@")
+		_, version, _ := strings.Cut(sentry.Of(want.Signal.Query).Release, "@")
 		bad, ok := h.world[version]
 		if !ok || version != versionOf(want.Run) {
 			h.breaks("run %s asked for version %q", want.Run, version)
@@ -192,7 +195,7 @@ func (h *house) begin() {
 	}}
 	var err error
 	h.runner, err = runner.New(runner.Config{
-		Policies: h.policies(), Journal: faulty, Fetcher: h, Clock: h.clock, SnapshotEvery: 1 + h.life%4,
+		Kinds: upstreamKinds(), Policies: h.policies(), Journal: faulty, Fetcher: h, Clock: h.clock, SnapshotEvery: 1 + h.life%4,
 		NewUID: func() string { h.uids++; return fmt.Sprintf("u%d", h.uids) },
 	})
 	if err != nil {
@@ -228,7 +231,7 @@ var faults = map[string]journaltest.Fault{
 
 func (h *house) do(s step) {
 	ctx := context.Background()
-	act := func(c evaluator.Command) {
+	act := func(c fact.Command) {
 		h.uids++
 		c.ID, c.By, c.Why = fmt.Sprintf("c%d", h.uids), "ann", "reason"
 		run := ""
@@ -244,13 +247,13 @@ func (h *house) do(s step) {
 	case "late": // a hold over T: the first phase begins late
 		begin := h.clock.Now().Truncate(time.Second).Add(time.Minute)
 		_, _ = h.desk.StartRun(ctx, s.Plan, gate.StartRequest{Version: s.Version, At: begin, Again: true, Supersede: true, By: "ann", Why: "hotfix"})
-		act(evaluator.Command{Kind: evaluator.Hold})
+		act(fact.Command{Kind: fact.Hold})
 		time.Sleep(5 * time.Minute)
-		act(evaluator.Command{Kind: evaluator.Resume})
+		act(fact.Command{Kind: fact.Resume})
 	case "version", "return", "edit":
 		p := sequencePlan(s.Plan)
 		if s.Plan == "launch" {
-			p.Signals[0].Query.Sentry.Release = "launch@" + s.Version // the version is written out in its query
+			sentry.Of(p.Signals[0].Query).Release = "launch@" + s.Version // the version is written out in its query
 			p.Version, p.Start, p.Completion, p.Length = s.Version, at, at.Add(time.Hour), 0
 		}
 		if s.Do == "edit" {
@@ -275,15 +278,15 @@ func (h *house) do(s step) {
 		h.end(s.Do == "kill")
 		h.begin()
 	case "hold":
-		act(evaluator.Command{Kind: evaluator.Hold})
+		act(fact.Command{Kind: fact.Hold})
 	case "resume":
-		act(evaluator.Command{Kind: evaluator.Resume})
+		act(fact.Command{Kind: fact.Resume})
 	case "abort":
-		act(evaluator.Command{Kind: evaluator.Abort})
+		act(fact.Command{Kind: fact.Abort})
 	case "done":
-		act(evaluator.Command{Kind: evaluator.RollbackDone})
+		act(fact.Command{Kind: fact.RollbackDone})
 	case "override":
-		act(evaluator.Command{Kind: evaluator.Override, Phase: s.Phase, Verdict: rules.Pass})
+		act(fact.Command{Kind: fact.Override, Phase: s.Phase, Verdict: rules.Pass})
 	}
 	changed := slices.Contains([]string{"version", "return", "edit", "vanish", "break"}, s.Do)
 	if s.Do == "reload" || changed && s.Flag {
@@ -307,7 +310,7 @@ func (h *house) revive() {
 
 // chronicle is what the journal's events say of a run, apart from its state.
 type chronicle struct {
-	record     evaluator.RunRecord
+	record     fact.RunRecord
 	held       bool
 	rolledBack bool            // a rollback is ordered, or was carried out
 	superseded bool            //
@@ -317,7 +320,7 @@ type chronicle struct {
 }
 
 // gather reads a run's events.
-func (h *house) gather(rec evaluator.RunRecord) *chronicle {
+func (h *house) gather(rec fact.RunRecord) *chronicle {
 	f := &chronicle{record: rec, passed: map[string]bool{}, begun: map[string]bool{}, overridden: map[string]bool{}}
 	stored, err := h.journal.Events(context.Background(), rec.ID, 0, 1_000_000)
 	if err != nil {
@@ -329,15 +332,15 @@ func (h *house) gather(rec evaluator.RunRecord) *chronicle {
 			h.breaks("event %d of run %s has n %d, id %s, run %s and version %s", n, rec.ID, e.N, e.ID, e.Run, e.Version)
 		}
 		switch e.Kind {
-		case evaluator.PhaseEvent:
+		case fact.PhaseEvent:
 			f.passed[e.Subject] = e.To == rules.Passed.String()
 			f.begun[e.Subject] = f.begun[e.Subject] || e.To == rules.Monitoring.String()
-		case evaluator.RunEvent:
+		case fact.RunEvent:
 			f.held = e.To == rules.Held.String()
 			f.superseded = e.To == rules.Superseded.String()
 			f.rolledBack = e.To == rules.RolledBack.String()
-		case evaluator.CommandEvent:
-			if e.Subject == string(evaluator.Override) && e.To == "applied" {
+		case fact.CommandEvent:
+			if e.Subject == string(fact.Override) && e.To == "applied" {
 				for _, phase := range []string{"canary", "half", "beside"} {
 					// Without a phase the current one is meant: any may be it.
 					f.overridden[phase] = f.overridden[phase] || e.Phase == "" || e.Phase == phase
@@ -370,7 +373,7 @@ type bodySeen struct {
 func (h *house) ask() {
 	pub := h.runner.Published()
 	h.gate.Update(gateViews(pub))
-	records, err := h.journal.Runs(context.Background(), evaluator.RunFilter{})
+	records, err := h.journal.Runs(context.Background(), fact.RunFilter{})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -520,9 +523,9 @@ func (h *house) wrongPass(f *chronicle, phase, view string) string {
 // replays runs every run of the journal again.
 func (h *house) replays() {
 	ctx := context.Background()
-	records, _ := h.journal.Runs(ctx, evaluator.RunFilter{})
+	records, _ := h.journal.Runs(ctx, fact.RunFilter{})
 	for _, rec := range records {
-		report, err := replay.Replay(ctx, h.journal, rec.ID, replay.Options{})
+		report, err := replay.Replay(ctx, h.journal, rec.ID, replay.Options{Kinds: upstreamKinds()})
 		if err != nil || report.Differs != nil || report.Events != int(rec.N) {
 			h.breaks("replay of %s: %d of %d events, %+v, %v", rec.ID, report.Events, rec.N, report.Differs, err)
 		}
@@ -563,7 +566,7 @@ func live(t *testing.T, steps []step) (broken string, passes, runs int) {
 			h.replays()
 		}
 		broken = h.broken
-		records, _ := h.journal.Runs(context.Background(), evaluator.RunFilter{})
+		records, _ := h.journal.Runs(context.Background(), fact.RunFilter{})
 		runs = len(records)
 		for _, rec := range records {
 			if rec.State == rules.Passed {

@@ -30,7 +30,7 @@ func (c serveCommand) Run(ctx context.Context, con console) error {
 	// net/http tells Go's standard logger what it finds odd, and quotes answers, which
 	// may repeat a secret.
 	stdlog.SetOutput(io.Discard)
-	cfg, problems := config.Load(c.File)
+	cfg, problems := configs().Load(c.File)
 	complain(con.err, problems)
 	if cfg == nil {
 		return exit(exitUsage, fmt.Errorf("%s: %s; nothing was started", c.File, amount(config.Errors(problems), "problem")))
@@ -40,10 +40,15 @@ func (c serveCommand) Run(ctx context.Context, con console) error {
 		log.Error("plan not used: its file has problems; a run of it that is under way goes on by the plan in the journal", "file", b.File, "plan", b.Plan, "problems", config.Errors(b.Problems))
 	}
 	d, err := newDaemon(ctx, assembly{config: cfg, path: c.File, clock: newWallClock(log), upstreams: upstreams{log: log}, log: log})
+	if stopped(ctx, err) {
+		return nil
+	}
 	if err != nil {
 		return exit(exitUsage, err)
 	}
-	if idle, err := d.idle(ctx); err != nil || idle {
+	if idle, err := d.idle(ctx); stopped(ctx, err) {
+		return d.close()
+	} else if err != nil || idle {
 		err = cmp.Or(err, fmt.Errorf("%s: no plan can be used and no run is under way (%s); nothing was started", c.File, amount(config.Errors(problems), "problem")))
 		return exit(exitUsage, errors.Join(err, d.close()))
 	}
@@ -53,6 +58,12 @@ func (c serveCommand) Run(ctx context.Context, con console) error {
 	}
 	log.Info("stopped")
 	return err
+}
+
+// stopped reports whether a start ended because it was told to stop, as a supervisor may
+// at any moment. That is no error.
+func stopped(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
 }
 
 func newLog(w io.Writer, level, format string) *slog.Logger {

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -29,6 +30,9 @@ type summary struct {
 	Rollback   []rollbackSummary `json:"rollback"`
 	Deliveries []deliverySummary `json:"deliveries"`
 	Requests   map[string]int    `json:"requests"` // what the upstreams were asked
+	People     wire.People       `json:"people"`   // signatures, messages, the review, and the pass criteria one by one
+	Receivers  []receiverSummary `json:"receivers"`
+	Banner     []bannerShown     `json:"banner"` // what the app has shown
 }
 
 type phaseSummary struct {
@@ -40,12 +44,12 @@ type phaseSummary struct {
 
 // rollbackSummary is what became of a rollback rule.
 type rollbackSummary struct {
-	Rule       string              `json:"rule"`
-	State      evaluator.RuleState `json:"state"`
-	FirstEvent *moment             `json:"firstEvent"` // null when nothing ever changed
-	Warning    *moment             `json:"warning"`    // the first one; null when it never warned
-	Holding    *moment             `json:"holding"`    // since when it first held the run; null when it never did
-	Fired      *moment             `json:"fired"`      // null when it did not
+	Rule       string         `json:"rule"`
+	State      fact.RuleState `json:"state"`
+	FirstEvent *moment        `json:"firstEvent"` // null when nothing ever changed
+	Warning    *moment        `json:"warning"`    // the first one; null when it never warned
+	Holding    *moment        `json:"holding"`    // since when it first held the run; null when it never did
+	Fired      *moment        `json:"fired"`      // null when it did not
 }
 
 // moment is an event in virtual time.
@@ -72,6 +76,10 @@ func (d *demo) summary(ctx context.Context) (*summary, error) {
 		Plan: snap.Plan, Run: u.Record.ID, Scenario: d.scenario.Name, State: snap.State, Verdict: snap.Verdict,
 		Headline: text.Headline, Sentence: text.Sentence, Do: text.Do, Command: text.Command, Who: text.Who,
 		Ended: snap.At, Offset: offset(snap.Start, snap.At), Events: snap.Generation, Requests: d.world.simulator.Stats().Requests,
+		People: wire.PeopleOf(new(runView(u))), Receivers: d.receivers.summary(), Banner: append([]bannerShown{}, d.app.shown...),
+	}
+	if d.app.base != "" {
+		s.Receivers = append(s.Receivers, receiverSummary{Sink: bannerOf(d.config).Name, Type: "banner", Took: len(d.app.shown), Wrong: append([]string{}, d.app.wrong...)})
 	}
 	for k, p := range snap.Phases {
 		s.Phases = append(s.Phases, phaseSummary{Phase: p.Name, State: p.State, Verdict: p.Verdict, Headline: words.Phase(u.Plan, snap, k).Headline})
@@ -82,7 +90,7 @@ func (d *demo) summary(ctx context.Context) (*summary, error) {
 	return s, d.summariseDeliveries(s)
 }
 
-func (d *demo) summariseRollback(ctx context.Context, s *summary, snap *evaluator.Snapshot) error {
+func (d *demo) summariseRollback(ctx context.Context, s *summary, snap *fact.Snapshot) error {
 	at := map[string]int{} // rule → index in s.Rollback
 	for i, r := range snap.Rollback {
 		at[r.Name] = i
@@ -95,7 +103,7 @@ func (d *demo) summariseRollback(ctx context.Context, s *summary, snap *evaluato
 	for i := range events {
 		e := &events[i].Event
 		k, known := at[e.Subject]
-		if e.Kind != evaluator.RuleEvent || !known {
+		if e.Kind != fact.RuleEvent || !known {
 			continue
 		}
 		s.Rollback[k].note(&moment{At: e.At, Offset: offset(snap.Start, e.At), From: e.From, To: e.To})
@@ -111,15 +119,15 @@ func (r *rollbackSummary) note(m *moment) {
 		}
 	}
 	first(&r.FirstEvent)
-	switch evaluator.RuleState(m.To) {
-	case evaluator.RuleWarning:
+	switch fact.RuleState(m.To) {
+	case fact.RuleWarning:
 		// A hold that a person resumed leaves a warning behind: not a first one.
-		if m.From != string(evaluator.RuleHolding) {
+		if m.From != string(fact.RuleHolding) {
 			first(&r.Warning)
 		}
-	case evaluator.RuleHolding:
+	case fact.RuleHolding:
 		first(&r.Holding)
-	case evaluator.RuleFired:
+	case fact.RuleFired:
 		first(&r.Fired)
 	}
 }
@@ -138,7 +146,7 @@ func (r *rollbackSummary) against() []*moment {
 
 func (d *demo) summariseDeliveries(s *summary) error {
 	stats := d.daemon.hooks.Load().Stats()
-	tallies, err := d.receiver.tallies(endpointNames(d.config))
+	tallies, err := d.receiver.tallies(webhookNames(d.config))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ type testCommand struct {
 func (testCommand) Help() string {
 	return `A file holds a plan, what its signals did over time, commands, and the events and
 verdicts that must come of it. Exit 0 when all files agree, 1 when one differs,
-2 when one cannot be read.
+2 when one cannot be read or expects nothing.
 
   relgate test plans/*.txtar`
 }
@@ -55,6 +55,9 @@ func (c testCommand) file(con console, path string) (same bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if !f.Expects() {
+		return false, &scenario.Error{File: path, Line: 1, Text: "it expects nothing: add a section events or verdicts"}
+	}
 	result, err := f.Run(compilePlan(path))
 	if err != nil {
 		return false, err
@@ -83,7 +86,7 @@ func (c testCommand) file(con console, path string) (same bool, err error) {
 func compilePlan(path string) scenario.Compile {
 	return func(name string, text []byte) (*rules.Plan, error) {
 		if text != nil {
-			plan, problems := config.DecodePlan(name, text, os.ReadFile)
+			plan, problems := configs().DecodePlan(name, text, os.ReadFile)
 			if plan == nil {
 				return nil, joined(problems)
 			}
@@ -92,7 +95,7 @@ func compilePlan(path string) scenario.Compile {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(path), name)
 		}
-		cfg, problems := config.Load(name)
+		cfg, problems := configs().Load(name)
 		if config.Errors(problems) > 0 {
 			return nil, joined(problems)
 		}

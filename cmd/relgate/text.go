@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
@@ -15,7 +15,7 @@ func offset(start, at time.Time) string {
 }
 
 // eventLine is an event in one line, for people.
-func eventLine(plan *rules.Plan, e, root *evaluator.Event) string {
+func eventLine(plan *rules.Plan, e, root *fact.Event) string {
 	return fmt.Sprintf("%-10s %s", offset(plan.Start, e.At), plain(words.Event(plan, e, root).Headline))
 }
 

@@ -138,6 +138,39 @@ func TestCheckReadsTheCertificates(t *testing.T) {
 	}
 }
 
+// Authorities by which relgate knows others are read too: a daemon would not start with a
+// file that is missing, or empty.
+func TestCheckReadsTheAuthoritiesOfOthers(t *testing.T) {
+	t.Setenv("X_TOKEN", "a secret")
+	dir, _ := tlsDir(t)
+	empty := filepath.Join(dir, "empty.pem")
+	place(t, empty, "")
+	for path, lines := range map[string]string{
+		"sources.other.ca":    "[sources.other]\ntype = \"sentry\"\norg = \"acme\"\ntoken = { env = \"X_TOKEN\" }\n",
+		"webhooks.ops.ca":     "[webhooks.ops]\nurl = \"https://ops.example.com\"\n",
+		"alertmanager.am.ca":  "[alertmanager.am]\nurls = [\"https://am.example.com\"]\n",
+		"daemon.oidc.jobs.ca": "[daemon.oidc.jobs]\nissuer = \"https://ci.example.com\"\naudience = \"relgate\"\nclaims = { project_id = \"7\" }\nscopes = [\"read\"]\n",
+		"grafana.ca":          "[grafana]\nurl = \"https://grafana.example.com\"\ntoken = { env = \"X_TOKEN\" }\n",
+		"otlp.ca":             "[otlp]\nendpoint = \"https://otlp.example.com\"\n",
+	} {
+		for file, says := range map[string]string{
+			"ca.pem": "", "none.pem": "reading certificate authorities: open " + filepath.Join(dir, "none.pem") + ": no such file or directory",
+			"empty.pem": "reading certificate authorities: " + empty + " holds no PEM certificate",
+		} {
+			text := strings.TrimRight(plainConfig, "\n") + "\n" + lines
+			config := writeConfig(t, dir, text+fmt.Sprintf("ca = %q\n", file))
+			code, _, errs := command(t, "check", config)
+			want, place := exitPass, ""
+			if says != "" {
+				want, place = exitUsage, fmt.Sprintf("%s:%d:6: %s: %s: name a PEM file with the certificates of the authorities [bad-certificate]", config, strings.Count(text, "\n")+1, path, says)
+			}
+			if code != want || !strings.Contains(errs, place) {
+				t.Errorf("%s of %s: exit %d, %q; want %d and %q", file, path, code, errs, want, place)
+			}
+		}
+	}
+}
+
 // Whoever probes the public port learns yes or no; why not is for the private one.
 func TestHealthOnThePublicPortNeedsNoTokenAndSaysNoMore(t *testing.T) {
 	log := &syncBuffer{}

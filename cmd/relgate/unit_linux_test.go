@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/internal/peertest"
 )
 
@@ -274,7 +273,7 @@ func TestTheWatchdogHearsOnlyOfAHealthyDaemon(t *testing.T) {
 		}
 		return string(buffer[:n])
 	}
-	cfg, problems := config.Load(writeConfig(t, t.TempDir(), plainConfig))
+	cfg, problems := configs().Load(writeConfig(t, t.TempDir(), plainConfig))
 	if cfg == nil {
 		t.Fatal(problems)
 	}

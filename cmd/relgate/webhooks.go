@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/server"
 	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/webhook/format"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -45,22 +46,82 @@ func (d *daemon) forget(ctx context.Context, names []string) error {
 // that the gate speaks.
 type encoder struct {
 	journal *journal.Journal
+	kinds   rules.Kinds
 	mu      sync.Mutex
 	plans   map[string]*rules.Plan // :: digest → plan
 }
 
 // encode is the event's JSON. Words are made now, from the plan that was in force.
-func (e *encoder) encode(ctx context.Context, s evaluator.Stored) ([]byte, error) {
-	plan, err := e.plan(ctx, s.Digest)
+func (e *encoder) encode(ctx context.Context, s fact.Stored) ([]byte, error) {
+	event, err := e.event(ctx, s)
 	if err != nil {
 		return nil, err
+	}
+	body, err := json.Marshal(event)
+	return wire.PlainJSON(body), err
+}
+
+func (e *encoder) event(ctx context.Context, s fact.Stored) (wire.EventBody, error) {
+	plan, err := e.plan(ctx, s.Digest)
+	if err != nil {
+		return wire.EventBody{}, err
 	}
 	root, err := rootOf(ctx, e.journal, s)
 	if err != nil {
+		return wire.EventBody{}, err
+	}
+	return wire.Event(plan, &s.Event, root), nil
+}
+
+// telling makes what is told of a stored event.
+type telling func(ctx context.Context, s fact.Stored) (wire.EventBody, error)
+
+// earlier gives the events of a run before the n-th, or the first alone: as they were
+// sent.
+func (e *encoder) earlier(ctx context.Context, run string, n uint64, first bool) ([]wire.EventBody, error) {
+	return e.before(ctx, run, n, first, e.event)
+}
+
+// earlierFor is earlier as a sink was told: with the messages for it.
+func (e *encoder) earlierFor(sink *config.SinkSpec, base string) func(ctx context.Context, run string, n uint64, first bool) ([]wire.EventBody, error) {
+	return func(ctx context.Context, run string, n uint64, first bool) ([]wire.EventBody, error) {
+		return e.before(ctx, run, n, first, func(ctx context.Context, s fact.Stored) (wire.EventBody, error) {
+			return e.eventFor(ctx, s, sink, base)
+		})
+	}
+}
+
+func (e *encoder) before(ctx context.Context, run string, n uint64, first bool, tell telling) ([]wire.EventBody, error) {
+	limit := -1
+	if first {
+		limit = 1
+	}
+	events, err := e.some(ctx, run, 0, limit, tell)
+	if i := slices.IndexFunc(events, func(e wire.EventBody) bool { return e.N >= n }); i >= 0 {
+		events = events[:i]
+	}
+	return events, err
+}
+
+// after gives the events of a run after the n-th.
+func (e *encoder) after(ctx context.Context, run string, n uint64) ([]wire.EventBody, error) {
+	return e.some(ctx, run, n, -1, e.event)
+}
+
+func (e *encoder) some(ctx context.Context, run string, after uint64, limit int, tell telling) ([]wire.EventBody, error) {
+	stored, err := e.journal.Events(ctx, run, after, limit)
+	if err != nil {
 		return nil, err
 	}
-	body, err := json.Marshal(wire.Event(plan, &s.Event, root))
-	return wire.PlainJSON(body), err
+	var events []wire.EventBody
+	for _, s := range stored {
+		event, err := tell(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event)
+	}
+	return events, nil
 }
 
 // plan is a plan by its digest. Few are in use at a time.
@@ -74,8 +135,8 @@ func (e *encoder) plan(ctx context.Context, digest string) (*rules.Plan, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := new(rules.Plan)
-	if err := json.Unmarshal(document, p); err != nil {
+	p, err := rules.ReadPlan(document, e.kinds)
+	if err != nil {
 		return nil, fmt.Errorf("decoding plan document %q: %w", digest, err)
 	}
 	if len(e.plans) >= 64 {
@@ -86,7 +147,7 @@ func (e *encoder) plan(ctx context.Context, digest string) (*rules.Plan, error) 
 }
 
 // rootOf is the event that an event names as its cause, nil when it is its own.
-func rootOf(ctx context.Context, j *journal.Journal, s evaluator.Stored) (*evaluator.Event, error) {
+func rootOf(ctx context.Context, j *journal.Journal, s fact.Stored) (*fact.Event, error) {
 	n := ordinal(s.Event.Because)
 	if s.Event.Because == "" || n == 0 {
 		return nil, nil
@@ -98,7 +159,7 @@ func rootOf(ctx context.Context, j *journal.Journal, s evaluator.Stored) (*evalu
 	return &root.Event, err
 }
 
-func endpointNames(cfg *config.Config) []string {
+func webhookNames(cfg *config.Config) []string {
 	names := make([]string, len(cfg.Webhooks))
 	for i, w := range cfg.Webhooks {
 		names[i] = w.Name
@@ -106,11 +167,26 @@ func endpointNames(cfg *config.Config) []string {
 	return names
 }
 
-// newWebhooks makes the outbox of a config's endpoints. Secrets are read here, so
+// endpointNames are the webhooks and what else is told of events.
+func endpointNames(cfg *config.Config) []string {
+	names := webhookNames(cfg)
+	if cfg.Grafana.Annotates() {
+		names = append(names, config.GrafanaEndpoint)
+	}
+	if cfg.OTLP != nil {
+		names = append(names, config.OTLPEndpoint)
+	}
+	for i := range cfg.Sinks {
+		names = append(names, cfg.Sinks[i].Name)
+	}
+	return names
+}
+
+// newWebhooks makes the outbox of a config's endpoints: webhooks, annotations, traces and sinks. Secrets are read here, so
 // that a missing one is an error before anything is lost.
 func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
-	c := outbox.Config{Feed: d.journal, Log: d.log, Encode: d.encoder.encode}
-	common := webhook.Config{Version: version, Transport: d.transport}
+	c := outbox.Config{Feed: burials{d.journal, d.report, d.log}, Log: d.log, Encode: d.encoder.encode}
+	common := webhook.Config{Version: version, External: cfg.Daemon.ExternalURL, Transport: d.transport}
 	for _, n := range cfg.Daemon.WebhookAllow {
 		common.Allow = append(common.Allow, n.String())
 	}
@@ -120,28 +196,57 @@ func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
 		if err != nil {
 			return nil, fmt.Errorf("webhook %q: %w", w.Name, err)
 		}
+		to.Earlier = d.encoder.earlier
 		sink, err := webhook.New(common, to)
 		if err != nil {
 			return nil, err
 		}
 		e := outbox.Endpoint{
-			Name: w.Name, Class: outbox.Class(w.Class), Types: w.Types, Severity: evaluator.Severity(w.Severity), Plans: w.Plans,
+			Name: w.Name, Class: outbox.Class(w.Class), Types: w.Types, Severity: fact.Severity(w.Severity), Plans: w.Plans,
 			EscalateTo: w.EscalateTo, Sink: sink,
 		}
 		for _, kind := range w.Events {
-			e.Events = append(e.Events, evaluator.EventKind(kind))
+			e.Events = append(e.Events, fact.EventKind(kind))
 		}
 		c.Endpoints = append(c.Endpoints, e)
 	}
+	if cfg.Grafana.Annotates() {
+		e, err := annotations(cfg)
+		if err != nil {
+			return nil, err
+		}
+		c.Endpoints = append(c.Endpoints, e)
+	}
+	if cfg.OTLP != nil {
+		e, err := d.traces(common, cfg.OTLP)
+		if err != nil {
+			return nil, err
+		}
+		c.Endpoints = append(c.Endpoints, e)
+	}
+	sinks, err := d.sinks(common, cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.Endpoints = append(c.Endpoints, sinks...)
 	return outbox.New(c)
 }
 
 // webhookEndpoint is a webhook's other end as the config describes it.
 func webhookEndpoint(w *config.WebhookSpec) (webhook.Endpoint, error) {
-	e := webhook.Endpoint{Name: w.Name, Timeout: w.Timeout.Duration, Headers: map[string]string{}}
+	e := webhook.Endpoint{Name: w.Name, Timeout: w.Timeout.Duration, Headers: map[string]string{}, Keys: w.Keys, Own: map[string]string{}}
+	var known bool
+	if e.Format, known = format.Named(w.Format); !known {
+		return e, fmt.Errorf("there is no format %q", w.Format) // unreachable: the config was checked
+	}
 	var err error
-	if e.URL, err = w.Target(); err != nil {
+	if e.URL, err = w.Target(e.Format.Base(w.Keys)); err != nil {
 		return e, err
+	}
+	for key, s := range w.Own {
+		if e.Own[key], err = s.Value(); err != nil {
+			return e, fmt.Errorf("%s: %w", key, err)
+		}
 	}
 	for _, s := range w.Secrets {
 		text, err := s.Value()

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/config"
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
@@ -105,7 +105,7 @@ func TestTheListOfDeliveriesSaysWhatWaitsAndWhen(t *testing.T) {
 		}, DeadLetters: []deadBody{
 			{Event: id(7), At: at, Reason: "422 Unprocessable Entity"},
 			{Event: id(8), At: at, Reason: "422 Unprocessable Entity", Again: true},
-		}},
+		}, Answers: []answerBody{{id(33), at, "workflow run 4711 https://github.com/acme/shop/actions/runs/4711"}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +127,9 @@ pipeline  action  0 delivered   3 pending  3 orders among them  2 dead
   dead  REL-2025-06-04@1.0.0.k7qmz3x2vd/8
     given up at 2025-06-04 03:11:00 UTC and now sent again: 422 Unprocessable
     Entity
+  told  REL-2025-06-04@1.0.0.k7qmz3x2vd/33
+    at 2025-06-04 03:11:00 UTC: workflow run 4711
+    https://github.com/acme/shop/actions/runs/4711
 `
 	if code != exitPass || out != want {
 		t.Errorf("code %d, %s, got\n%s\nwant\n%s", code, errs, out, want)
@@ -162,7 +165,7 @@ func TestAWebhookIsForgottenWhenItHasEnded(t *testing.T) {
 	dir := t.TempDir()
 	load := func(text string) *config.Config {
 		t.Helper()
-		c, problems := config.Load(writeConfig(t, dir, text))
+		c, problems := configs().Load(writeConfig(t, dir, text))
 		if c == nil || config.Errors(problems) > 0 {
 			t.Fatal(problems)
 		}
@@ -264,7 +267,7 @@ func TestRetryHurriesWhatWaits(t *testing.T) {
 // Who reads the log of a source that fails reads what the source said.
 func TestTheLogHasASourcesOwnWords(t *testing.T) {
 	t.Parallel()
-	e := evaluator.Event{Kind: evaluator.SignalEvent, Subject: "errors", To: "config", Why: evaluator.Why{Code: evaluator.WhySignalFault, Text: "GetMetricData: ValidationError: the value 10 for parameter Period is not valid"}}
+	e := fact.Event{Kind: fact.SignalEvent, Subject: "errors", To: "config", Why: fact.Why{Code: fact.WhySignalFault, Text: "GetMetricData: ValidationError: the value 10 for parameter Period is not valid"}}
 	want := "signal errors: the source rejected the query: GetMetricData: ValidationError: the value 10 for parameter Period is not valid."
 	if got := logLine(&rules.Plan{}, &e, nil); got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -5,15 +5,16 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
 // stateColours are the colours of rule states on a terminal.
-var stateColours = map[evaluator.RuleState]string{
-	evaluator.RuleClear: "32", evaluator.RuleBreaching: "33", evaluator.RuleWarning: "33", evaluator.RuleHolding: "1;35",
-	evaluator.RuleFired: "1;31", evaluator.RuleSilent: "35", evaluator.RuleIdle: "2",
+var stateColours = map[fact.RuleState]string{
+	fact.RuleClear: "32", fact.RuleBreaching: "33", fact.RuleWarning: "33", fact.RuleHolding: "1;35",
+	fact.RuleFired: "1;31", fact.RuleSilent: "35", fact.RuleIdle: "2",
+	fact.RuleWouldFire: "33", fact.RuleWouldHold: "33",
 }
 
 // paint colours text where that is wanted.
@@ -41,7 +42,7 @@ func odds(e float64) string {
 // weighedState is how far the evidence against a release has come, and where it
 // acts while it has not: "1 in 12, acts at 250". It is empty where there is none. What warns is
 // ahead of what holds: it takes every sample as independent.
-func weighedState(d *evaluator.Weighed) string {
+func weighedState(d *fact.Weighed) string {
 	if d == nil || d.Groups != nil {
 		return ""
 	}

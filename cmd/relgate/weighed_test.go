@@ -10,51 +10,53 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/relgate/relgate/evaluator"
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
+
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
 // heldView is a run that a rule holds, beside one that warns and one that is clear.
-func heldView(edit ...func(*rules.Plan, *evaluator.Snapshot)) gate.PlanView {
+func heldView(edit ...func(*rules.Plan, *fact.Snapshot)) gate.PlanView {
 	start := time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 	plan := &rules.Plan{
 		Name: "P", Title: "A release", Version: "1.0.0", Interval: 30 * time.Second, Start: start, Manager: "Ada",
 		Binding: rules.Binding{Run: "P@1.0.0", UID: "u1", Try: 1},
 		Phases:  []rules.Phase{{Name: "ten", Window: time.Hour, Owner: "Ops"}},
-		Signals: []rules.Signal{{Name: "api_5xx", Kind: rules.Ratio, Unit: rules.Percent, Of: -1, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{}}}},
+		Signals: []rules.Signal{{Name: "api_5xx", Kind: rules.Ratio, Unit: rules.Percent, Of: -1, Query: rules.Query{Ask: &cloudwatch.Query{}}}},
 	}
-	s := evaluator.Snapshot{
+	s := fact.Snapshot{
 		Plan: "P", Run: "P@1.0.0", Title: "A release", Version: "1.0.0", Try: 1, Manager: "Ada", Seq: 7, Start: start, At: start.Add(25 * time.Minute), Interval: 30 * time.Second,
 		State: rules.Held, Held: true, Verdict: rules.Pending, Cause: rules.CauseBaseline, Generation: 9,
-		Why: evaluator.Why{Code: evaluator.WhyHeldByRule, Rule: "api-5xx-high", Cause: rules.CauseBaseline},
-		Phases: []evaluator.PhaseView{{
-			Name: "ten", Traffic: .1, State: rules.Monitoring, Verdict: rules.Pending, Why: evaluator.Why{Code: evaluator.WhyHeldByRule, Rule: "api-5xx-high"},
+		Why: fact.Why{Code: fact.WhyHeldByRule, Rule: "api-5xx-high", Cause: rules.CauseBaseline},
+		Phases: []fact.PhaseView{{
+			Name: "ten", Traffic: .1, State: rules.Monitoring, Verdict: rules.Pending, Why: fact.Why{Code: fact.WhyHeldByRule, Rule: "api-5xx-high"},
 			Started: start, WindowEnd: start.Add(time.Hour), Owner: "Ops", Rollback: []int{0, 1, 2},
 		}},
 	}
 	for i, name := range []string{"api-5xx-high", "slow-high", "crash-high"} {
 		title := []string{"API 5xx", "Slow answers", "Crashes"}[i]
 		plan.Rules = append(plan.Rules, rules.Rule{Name: name, Title: title, Kind: rules.RollbackRule, Owner: "Ops", Action: "revert the alias", Command: "make revert"})
-		d := &evaluator.Weighed{
+		d := &fact.Weighed{
 			Bad: 7, Low: .026, High: .29, Limit: .01, Trigger: .03, Goal: rules.Less, Against: math.Log(196.5), Bound: math.Log(100), Warning: 5, Middle: 1, Canary: true,
-			Baseline: &evaluator.Beside{Signal: "api_5xx@41", Bad: 65, Samples: 540, Worse: -6, Warning: 4, Compared: true},
+			Baseline: &fact.Beside{Signal: "api_5xx@41", Bad: 65, Samples: 540, Worse: -6, Warning: 4, Compared: true},
 		}
-		d.Rung = []evaluator.Rung{evaluator.HoldRung, evaluator.WarnRung, evaluator.NoRung}[i]
+		d.Rung = []fact.Rung{fact.HoldRung, fact.WarnRung, fact.NoRung}[i]
 		d.Rests = rules.CauseBaseline
-		s.Rollback = append(s.Rollback, evaluator.RuleView{
+		s.Rollback = append(s.Rollback, fact.RuleView{
 			Name: name, Title: title, Kind: rules.RollbackRule, Owner: "Ops", Action: "revert the alias", Command: "make revert",
-			State:   []evaluator.RuleState{evaluator.RuleHolding, evaluator.RuleWarning, evaluator.RuleClear}[i],
+			State:   []fact.RuleState{fact.RuleHolding, fact.RuleWarning, fact.RuleClear}[i],
 			Verdict: []rules.Verdict{rules.Pending, rules.Pass, rules.Pass}[i],
-			Why:     evaluator.Why{Code: evaluator.WhyMeasured},
-			Evidence: evaluator.Evidence{
+			Why:     fact.Why{Code: fact.WhyMeasured},
+			Evidence: fact.Evidence{
 				Signal: "api_5xx", Known: true, Value: .1167, Op: rules.Greater, Threshold: .03, Unit: rules.Percent, Samples: 60,
 				From: start.Add(20 * time.Minute), To: start.Add(24 * time.Minute), Newest: start.Add(24 * time.Minute), Weighed: d,
 			},
 		})
 	}
-	s.Holder = evaluator.Holder{By: "api-5xx-high", Rule: true, Cause: rules.CauseBaseline, Evidence: &s.Rollback[0].Evidence}
+	s.Holder = fact.Holder{By: "api-5xx-high", Rule: true, Cause: rules.CauseBaseline, Evidence: &s.Rollback[0].Evidence}
 	for _, e := range edit {
 		e(plan, &s)
 	}
@@ -62,7 +64,7 @@ func heldView(edit ...func(*rules.Plan, *evaluator.Snapshot)) gate.PlanView {
 }
 
 // heldDaemon answers as a daemon whose run is held.
-func heldDaemon(t *testing.T, edit ...func(*rules.Plan, *evaluator.Snapshot)) (url string) {
+func heldDaemon(t *testing.T, edit ...func(*rules.Plan, *fact.Snapshot)) (url string) {
 	t.Helper()
 	view := heldView(edit...)
 	g, err := gate.New(gate.Config{Now: func() time.Time { return view.Runs[0].Snapshot.At }})
@@ -110,9 +112,9 @@ func TestWhatHoldsARunIsSaidByEveryCommand(t *testing.T) {
 }
 
 func TestAPersonsHoldIsSaid(t *testing.T) {
-	url := heldDaemon(t, func(_ *rules.Plan, s *evaluator.Snapshot) {
-		s.Holder = evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
-		s.Why = evaluator.Why{Code: evaluator.WhyHeld, By: "Ada", Text: "lunch"}
+	url := heldDaemon(t, func(_ *rules.Plan, s *fact.Snapshot) {
+		s.Holder = fact.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
+		s.Why = fact.Why{Code: fact.WhyHeld, By: "Ada", Text: "lunch"}
 		s.Phases[0].Why = s.Why
 	})
 	for _, args := range [][]string{{"gate", "check", "P"}, {"gate", "check", "P", "ten"}, {"gate", "verdict", "P"}, {"explain", "P"}} {
@@ -125,12 +127,12 @@ func TestAPersonsHoldIsSaid(t *testing.T) {
 // A share of good ones is shown as the plan has it, with the digits that it deserves;
 // a percentile in its own unit, though a share is judged.
 func TestExplainWritesNumbersAsThePlanDoes(t *testing.T) {
-	url := heldDaemon(t, func(_ *rules.Plan, s *evaluator.Snapshot) {
+	url := heldDaemon(t, func(_ *rules.Plan, s *fact.Snapshot) {
 		crash, quiet, slow := &s.Rollback[0].Evidence, &s.Rollback[1].Evidence, &s.Rollback[2].Evidence
 		crash.Op, crash.Threshold, crash.Value, crash.Samples = rules.Less, .98, .9703125, 1280
-		*crash.Weighed = evaluator.Weighed{Bad: 38, Low: .948, High: .985, Limit: .005, Trigger: .02, Goal: rules.GreaterOrEqual}
+		*crash.Weighed = fact.Weighed{Bad: 38, Low: .948, High: .985, Limit: .005, Trigger: .02, Goal: rules.GreaterOrEqual}
 		quiet.Known, quiet.Value, quiet.Samples = false, 0, 0
-		slow.Quantile = &evaluator.Quantile{Of: .95, Value: 1.5943, Threshold: 2.5, Unit: rules.Seconds}
+		slow.Quantile = &fact.Quantile{Of: .95, Value: 1.5943, Threshold: 2.5, Unit: rules.Seconds}
 	})
 	_, out, _ := command(t, "explain", "P", "--url", url)
 	for _, want := range []string{
@@ -145,12 +147,12 @@ func TestExplainWritesNumbersAsThePlanDoes(t *testing.T) {
 }
 
 func TestExplainCountsFailures(t *testing.T) {
-	url := heldDaemon(t, func(_ *rules.Plan, s *evaluator.Snapshot) {
+	url := heldDaemon(t, func(_ *rules.Plan, s *fact.Snapshot) {
 		for i, tt := range []struct {
 			fault rules.Fault
 			n     int
 		}{{rules.NoData, 0}, {rules.Throttled, 1}, {rules.Unavailable, 7}} {
-			s.Signals = append(s.Signals, evaluator.SignalView{Name: string(rune('a' + i)), Fault: tt.fault, Failures: tt.n, Detail: "so"})
+			s.Signals = append(s.Signals, fact.SignalView{Name: string(rune('a' + i)), Fault: tt.fault, Failures: tt.n, Detail: "so"})
 		}
 	})
 	_, out, _ := command(t, "explain", "P", "--url", url)
@@ -186,11 +188,11 @@ func TestExplainColoursTheFirstLineAndWhatRulesSay(t *testing.T) {
 // A phase whose window ends on another day, a long fault and long names stay within
 // a terminal.
 func TestExplainStaysWithinEightyColumns(t *testing.T) {
-	url := heldDaemon(t, func(plan *rules.Plan, s *evaluator.Snapshot) {
+	url := heldDaemon(t, func(plan *rules.Plan, s *fact.Snapshot) {
 		plan.Phases[0].Name, s.Phases[0].Name = "mobile-and-web-25", "mobile-and-web-25"
 		s.Phases[0].WindowEnd = s.Phases[0].Started.Add(30 * time.Hour)
 		s.Rollback[2].Name, s.Rollback[2].Owner = "a-rule-with-a-name-that-is-long", "Release Engineering"
-		s.Signals = append(s.Signals, evaluator.SignalView{Name: "api_5xx", Fault: rules.Unavailable, Failures: 7, Detail: strings.Repeat("the source said a lot ", 9)})
+		s.Signals = append(s.Signals, fact.SignalView{Name: "api_5xx", Fault: rules.Unavailable, Failures: 7, Detail: strings.Repeat("the source said a lot ", 9)})
 	})
 	code, out, errs := command(t, "explain", "P", "--all", "--url", url)
 	if code != exitPass {
@@ -226,7 +228,7 @@ func strip(s string) string {
 }
 
 func TestEveryStateHasAColour(t *testing.T) {
-	for _, s := range evaluator.RuleStates() {
+	for _, s := range fact.RuleStates() {
 		if stateColours[s] == "" {
 			t.Errorf("state %s has none", s)
 		}

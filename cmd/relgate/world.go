@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +20,7 @@ type world struct {
 	simulator   *simulator.Simulator
 	sentryToken string
 	appStoreKey string // PEM
+	pushSecret  string // by which alerts are signed
 	listeners   map[string]net.Listener
 	servers     map[string]*http.Server
 }
@@ -29,7 +31,7 @@ func newWorld(ctx context.Context, scenario *simulator.Scenario, start time.Time
 	if err != nil {
 		return nil, err
 	}
-	w := &world{sentryToken: randomSecret(), appStoreKey: string(private)}
+	w := &world{sentryToken: randomSecret(), appStoreKey: string(private), pushSecret: randomSecret()}
 	w.simulator, err = simulator.New(simulator.Config{
 		Scenario: scenario, Start: start, Now: clock.Now, OnHang: clock.hangs, Pause: clock.pause,
 		SentryToken: w.sentryToken, AppStorePublicKey: public, TokenClock: time.Now,
@@ -61,11 +63,20 @@ func (w *world) simulate(specs []config.SourceSpec) {
 		s := &specs[i]
 		switch s.Type {
 		case "cloudwatch", "athena":
-			s.URL, s.RoleARN = w.url("aws"), ""
+			s.URL = w.url("aws")
+			*s = s.With(map[string]string{"role_arn": ""}, nil)
 		case "sentry":
-			s.URL, s.Token = w.url("sentry"), config.Plain(w.sentryToken)
+			s.URL = w.url("sentry")
+			*s = s.With(nil, map[string]config.Secret{"token": config.Plain(w.sentryToken)})
 		case "appstore":
-			s.URL, s.LookupURL, s.Key = w.url("appstore"), w.url("appstore"), config.Plain(w.appStoreKey)
+			s.URL = w.url("appstore")
+			*s = s.With(map[string]string{"lookup_url": s.URL}, map[string]config.Secret{"key": config.Plain(w.appStoreKey)})
+		case "inbox": // only Sentry and Grafana push to theirs; for another any token will do
+			for key, secret := range map[string]string{"bearer": rand.Text(), "secret": w.pushSecret} {
+				if !s.Secrets[key].IsZero() {
+					*s = s.With(nil, map[string]config.Secret{key: config.Plain(secret)})
+				}
+			}
 		}
 		s.CA = ""
 	}

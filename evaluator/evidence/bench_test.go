@@ -73,9 +73,10 @@ func BenchmarkPair(b *testing.B) {
 
 // BenchmarkPass is the evidence of health, one look.
 func BenchmarkPass(b *testing.B) {
+	below := NewBelow(.01)
 	b.ReportAllocs()
 	for b.Loop() {
-		_ = PassLogE(3, 1200, .01, 1.2)
+		_ = below.LogE(3, 1200, 1.2)
 	}
 	inLogs(b)
 }

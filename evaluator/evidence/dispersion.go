@@ -5,7 +5,7 @@ package evidence
 type Spread struct {
 	N, Bad float64 // events and bad events
 	Square float64 // sum of Bad²/N
-	Looks  int     // periods with events
+	Looks  int64   // periods with events
 }
 
 // Add adds one period. A period without events, or with impossible counts,

@@ -37,9 +37,9 @@ func TestMeanUnderNull(t *testing.T) {
 			logE func(x float64) float64
 		}{
 			{"LogGrid", atMost(.05), func(x float64) float64 { return LogGrid(x, float64(n), .05, p[:], rateWeights[:]) }},
-			{"LogGrid below", atLeast(.05), func(x float64) float64 { return LogGrid(x, float64(n), .05, below, passWeights[:]) }},
-			{"PassLogE", atLeast(.05), func(x float64) float64 { return PassLogE(x, float64(n), .05, 1) }},
-			{"PassLogE clustered", atLeast(.05), func(x float64) float64 { return PassLogE(x, float64(n), .05, 3) }},
+			{"LogGrid below", atLeast(.05), func(x float64) float64 { return LogGrid(x, float64(n), .05, below, []float64{.4, .4, .2}) }},
+			{"Ladder", atLeast(.05), func(x float64) float64 { return NewBelow(.05).LogE(x, float64(n), 1) }},
+			{"Ladder clustered", atLeast(.05), func(x float64) float64 { return NewBelow(.05).LogE(x, float64(n), 3) }},
 		} {
 			for q := 0.005; q < 1; q += .005 {
 				if got := mean(n, q, c.logE); c.ok(q) && got > 1+1e-9 {

@@ -88,9 +88,10 @@ func totalIntervals(check func(string, ...float64), x, n, p, q, r float64, k int
 }
 
 func totalPlans(check func(string, ...float64), x, n, p, q, r float64) {
-	check("PassLogE", PassLogE(x, n, p, q))
-	more, _ := NeedCleanToPass(p, n, x, q, r)
-	median, _ := SamplesToPass(max(p, .01), q, r, .5)
+	below := NewBelow(p)
+	check("Ladder", below.LogE(x, n, q))
+	more, _ := below.NeedClean(x, n, q, r)
+	median, _ := NewBelow(max(p, .01)).Samples(q, r, .5)
 	check("Plans", more, float64(median))
-	_ = CanPass(p, n, x, q, r, 1)
+	_ = below.CanPass(x, n, q, r, 1)
 }

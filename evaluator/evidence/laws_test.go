@@ -119,8 +119,8 @@ func TestMoreBadNeverLowers(t *testing.T) {
 				t.Errorf("evidence %d fell from %v to %v with one more bad event", i, before[i], after[i])
 			}
 		}
-		if x, n := b.Bad, b.N; PassLogE(x, n, limit, 1) > PassLogE(x-1, n, limit, 1)+rounding {
-			t.Errorf("PassLogE rose with one more bad event at %v of %v", x, n)
+		if x, n := b.Bad, b.N; NewBelow(limit).LogE(x, n, 1) > NewBelow(limit).LogE(x-1, n, 1)+rounding {
+			t.Errorf("the proof of a pass rose with one more bad event at %v of %v", x, n)
 		}
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
@@ -50,7 +50,7 @@ func BenchmarkCommit(b *testing.B) {
 					n++
 					e.Events = append(e.Events, entry(n).Events[0])
 				}
-				if err := j.Commit(context.Background(), evaluator.Batch{e}); err != nil {
+				if err := j.Commit(context.Background(), fact.Batch{e}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -65,7 +65,7 @@ func BenchmarkCommitToCursor(b *testing.B) {
 	ctx, n, mark := context.Background(), 0, uint64(0)
 	for b.Loop() {
 		n++
-		if err := j.Commit(ctx, evaluator.Batch{entry(n)}); err != nil {
+		if err := j.Commit(ctx, fact.Batch{entry(n)}); err != nil {
 			b.Fatal(err)
 		}
 		got, next, ok := j.Newer(mark, 100)
@@ -88,8 +88,8 @@ func BenchmarkOrder(b *testing.B) {
 	for b.Loop() {
 		n++
 		e := entry(n)
-		e.Events[0].To = string(evaluator.RuleFired)
-		if err := j.Commit(ctx, evaluator.Batch{e}); err != nil {
+		e.Events[0].To = string(fact.RuleFired)
+		if err := j.Commit(ctx, fact.Batch{e}); err != nil {
 			b.Fatal(err)
 		}
 		for _, name := range endpoints {
@@ -140,7 +140,7 @@ func BenchmarkEndedRuns(b *testing.B) {
 			began = time.Now()
 			for range live {
 				tick[i]++
-				if err := j.Commit(context.Background(), evaluator.Batch{entryOf("live", tick[i])}); err != nil {
+				if err := j.Commit(context.Background(), fact.Batch{entryOf("live", tick[i])}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -174,7 +174,7 @@ func endedRuns(b *testing.B, j *journal.Journal, runs, ticks int) {
 	for first := 0; first < runs; first += len(n) {
 		clear(n[:])
 		for tick := 1; tick <= ticks; tick++ {
-			batch := make(evaluator.Batch, len(n))
+			batch := make(fact.Batch, len(n))
 			for k := range batch {
 				e := entryOf(fmt.Sprintf("p@%d", first+k), tick)
 				if e.Events = e.Events[:1]; tick%10 != 0 {
@@ -197,6 +197,29 @@ func endedRuns(b *testing.B, j *journal.Journal, runs, ticks int) {
 			if err := j.Commit(context.Background(), batch); err != nil {
 				b.Fatal(err)
 			}
+		}
+	}
+}
+
+// BenchmarkPushes reads the pushes of an hour to an inbox that has had one a minute for 30
+// days, each about the same three alerts.
+func BenchmarkPushes(b *testing.B) {
+	j := open(b, journal.Config{Path: newPath(b)})
+	const minutes = 30 * 24 * 60
+	for i := range minutes {
+		p := journal.Push{At: time.Unix(int64(i)*60, 0)}
+		for _, alert := range []string{"a", "b", "c"} {
+			p.Alerts = append(p.Alerts, journal.Pushed{Alert: alert, Said: []byte(`{"id":"a","labels":{"alertname":"Watchdog","severity":"none"},"state":"on","begun":1750000000000}`)})
+		}
+		if _, err := j.KeepPush(b.Context(), "am", p); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	for b.Loop() {
+		list, err := j.Pushes(b.Context(), "am", time.Unix((minutes-60)*60, 0))
+		if err != nil || len(list) != 61 {
+			b.Fatal(len(list), err)
 		}
 	}
 }

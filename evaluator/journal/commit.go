@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // statements are those that run at every tick or delivery.
@@ -73,7 +73,7 @@ func (s *statements) close() error {
 
 // row is an entry in the form in which it is stored.
 type row struct {
-	evaluator.Entry
+	fact.Entry
 	tick                         []byte
 	events                       [][]byte
 	parameters, previous, totals []byte
@@ -87,7 +87,7 @@ type row struct {
 // ErrMoved when the file is not at its path, and ErrFull when there is no space;
 // after each of them nothing of the batch was kept. After any other error the
 // batch may be there or not: only what is read after Reopen tells.
-func (j *Journal) Commit(ctx context.Context, b evaluator.Batch) error {
+func (j *Journal) Commit(ctx context.Context, b fact.Batch) error {
 	rows, err := encode(b) // before the lock is taken
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (j *Journal) Commit(ctx context.Context, b evaluator.Batch) error {
 	return nil
 }
 
-func encode(b evaluator.Batch) ([]row, error) {
+func encode(b fact.Batch) ([]row, error) {
 	rows := make([]row, len(b))
 	for i := range b {
 		r := row{Entry: b[i], events: make([][]byte, len(b[i].Events))}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // addEndpoints makes endpoints known. A new one is done with all that there is.
@@ -59,7 +59,7 @@ func (j *Journal) Endpoints(ctx context.Context) (names []string, err error) {
 // Pending lists the runs that have events which the endpoint is not done with,
 // the oldest begun first. An endpoint that is not known becomes known, and has
 // none: name endpoints in Config, or call Know, to have that happen before a commit.
-func (j *Journal) Pending(ctx context.Context, endpoint string) (list []evaluator.RunCursor, err error) {
+func (j *Journal) Pending(ctx context.Context, endpoint string) (list []fact.RunCursor, err error) {
 	known := false
 	err = j.view(fmt.Sprintf("cursors of endpoint %q", endpoint), func(db *handles) error {
 		err := db.read.QueryRowContext(ctx, `SELECT count(*) FROM endpoints WHERE name = $1`, endpoint).Scan(&known)
@@ -72,7 +72,7 @@ func (j *Journal) Pending(ctx context.Context, endpoint string) (list []evaluato
 			return err
 		}
 		return each(rows, func() error {
-			var c evaluator.RunCursor
+			var c fact.RunCursor
 			var next int64
 			err := rows.Scan(&c.Run, &c.N, &c.End, &c.Attempts, &next, &c.LastError)
 			c.NextAt = fromMillis(next)
@@ -167,13 +167,13 @@ func (j *Journal) Rewind(ctx context.Context, endpoint string, since time.Time) 
 	return runs, err
 }
 
-// Forget drops an endpoint that is no longer told, with its orders and dead
-// letters, so that it does not keep runs from being pruned.
+// Forget drops an endpoint that is no longer told, with its orders, its dead
+// letters and what was kept for it, so that it does not keep runs from being pruned.
 func (j *Journal) Forget(ctx context.Context, endpoint string) error {
 	return j.updateCursor(endpoint, func(db *handles) error {
 		return db.inTx(ctx, func(tx *sql.Tx) error {
 			for _, statement := range []string{
-				`DELETE FROM orders WHERE endpoint = $1`, `DELETE FROM dead WHERE endpoint = $1`,
+				`DELETE FROM orders WHERE endpoint = $1`, `DELETE FROM dead WHERE endpoint = $1`, `DELETE FROM kept WHERE endpoint = $1`,
 				`DELETE FROM cursors WHERE endpoint = $1`, `DELETE FROM endpoints WHERE name = $1`,
 			} {
 				if _, err := tx.ExecContext(ctx, statement, endpoint); err != nil {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // Bury gives up event n of a run, which is no order, for an endpoint: it becomes a
@@ -31,7 +31,7 @@ func (j *Journal) Bury(ctx context.Context, endpoint, run string, n uint64, now 
 
 // DeadLetters lists the dead letters of an endpoint, run by run, the oldest begun
 // first, and in order within a run.
-func (j *Journal) DeadLetters(ctx context.Context, endpoint string) (letters []evaluator.DeadLetter, err error) {
+func (j *Journal) DeadLetters(ctx context.Context, endpoint string) (letters []fact.DeadLetter, err error) {
 	err = j.view(fmt.Sprintf("dead letters of endpoint %q", endpoint), func(db *handles) error {
 		rows, err := db.read.QueryContext(ctx, `SELECT d.run, d.n, d.at, d.reason, d.again, e.seq, t.digest, e.event FROM dead d
 			JOIN runs r ON r.run = d.run JOIN events e ON e.run = d.run AND e.n = d.n JOIN ticks t ON t.run = e.run AND t.seq = e.seq
@@ -40,7 +40,7 @@ func (j *Journal) DeadLetters(ctx context.Context, endpoint string) (letters []e
 			return err
 		}
 		return each(rows, func() error {
-			d := evaluator.DeadLetter{Endpoint: endpoint}
+			d := fact.DeadLetter{Endpoint: endpoint}
 			var n uint64
 			var at int64
 			if err := rows.Scan(&d.Run, &n, &at, &d.Reason, &d.Again, &d.Seq, &d.Digest, &d.Raw); err != nil {

@@ -1,6 +1,7 @@
 // Package journal keeps what was decided: every tick of every run with what went
 // in and what came out, the plans the runs ran under, where each run stands, how
-// far each receiver has been told, and which orders it has not been told yet.
+// far each receiver has been told, and which orders it has not been told yet. Beside the
+// runs it keeps what was pushed to inboxes, and what receivers answered.
 //
 // It is one SQLite file in WAL mode. Everything in it is keyed by run. There is no
 // order between the ticks or the events of two runs.
@@ -13,7 +14,7 @@
 // refused with [ErrFenced], and so is every commit of a journal that was opened
 // again elsewhere.
 //
-// An order ([evaluator.Event.Order]) is told beside the cursor: a commit enters it
+// An order ([fact.Event.Order]) is told beside the cursor: a commit enters it
 // for every known endpoint, whatever the endpoint was told before, and it stays
 // entered until the endpoint is done with it.
 //
@@ -35,8 +36,8 @@
 //
 // # Schema
 //
-// This is form 2. Times are whole Unix seconds, 0 for none, except next_at and
-// dead.at in milliseconds. JSON is text.
+// This is form 4. Times are whole Unix seconds, 0 for none, except next_at, dead.at,
+// kept.at and those of pushes in milliseconds. JSON is text.
 //
 //	meta       one row: form; uid, random, the same for the life of the file;
 //	           epoch, which every opening for writing increases
@@ -53,13 +54,19 @@
 //	orders     (run, n, endpoint) -> an order that the endpoint is not done with;
 //	           failed attempts at it, and when it is tried again
 //	dead       (run, n, endpoint) -> an event that the endpoint did not take
+//	pushes     what was pushed to a source and when; a key by which it is known again
+//	pushed     (source, alert, push) -> what the push said of the alert. Of the source
+//	           "github/NAME": a deployment, and how it stood from then on
+//	kept       (endpoint, key) -> a value that is kept for the endpoint, and since when;
+//	           the key begins with the run that it goes with
 //
 // A run has a cursor for every known endpoint. An endpoint that becomes known
 // later begins at the end of every run that exists then, and at the beginning of
 // every run begun after that.
 //
-// A file of form 1, which has no table orders, is upgraded when it is opened for
-// writing, in one transaction: every order beyond a cursor is entered. A file from
+// A file of form 1, which has no table orders, of form 2, which has no pushes, or of
+// form 3, which has no table kept, is upgraded when it is opened for writing, in one
+// transaction: every order beyond a cursor is entered. A file from
 // before runs, which counted over all plans, is refused with [ErrOlder]. The statements are plain SQL on database/sql; what is SQLite's own
 // stands in open.go and schema.go.
 package journal

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 const selectEvents = `SELECT e.n, e.seq, t.digest, e.event FROM events e JOIN ticks t ON t.run = e.run AND t.seq = e.seq
@@ -14,7 +14,7 @@ const selectEvents = `SELECT e.n, e.seq, t.digest, e.event FROM events e JOIN ti
 
 // Events returns the events of a run after a number, in order, at most limit of
 // them; all when limit is negative.
-func (j *Journal) Events(ctx context.Context, run string, after uint64, limit int) (stored []evaluator.Stored, err error) {
+func (j *Journal) Events(ctx context.Context, run string, after uint64, limit int) (stored []fact.Stored, err error) {
 	if stored, ok := j.tail.of(run, after, limit); ok {
 		return stored, nil
 	}
@@ -30,17 +30,17 @@ func (j *Journal) Events(ctx context.Context, run string, after uint64, limit in
 }
 
 // Event returns event n of a run, or ErrNotFound.
-func (j *Journal) Event(ctx context.Context, run string, n uint64) (evaluator.Stored, error) {
+func (j *Journal) Event(ctx context.Context, run string, n uint64) (fact.Stored, error) {
 	if n > 0 {
 		stored, err := j.Events(ctx, run, n-1, 1)
 		if err != nil {
-			return evaluator.Stored{}, err
+			return fact.Stored{}, err
 		}
 		if len(stored) == 1 && stored[0].Event.N == n {
 			return stored[0], nil
 		}
 	}
-	return evaluator.Stored{}, fmt.Errorf("reading event %d of run %q from journal %q: %w", n, run, j.config.Path, ErrNotFound)
+	return fact.Stored{}, fmt.Errorf("reading event %d of run %q from journal %q: %w", n, run, j.config.Path, ErrNotFound)
 }
 
 // Newer returns what was committed after a mark by this process, of all runs in
@@ -48,12 +48,12 @@ func (j *Journal) Event(ctx context.Context, run string, n uint64) (evaluator.St
 // memory only. ok is false when the mark is too old to say what came after it:
 // the caller then asks Pending, and goes on from the mark that it got. A mark is
 // good for this Journal only; zero is the oldest.
-func (j *Journal) Newer(mark uint64, limit int) (events []evaluator.Stored, next uint64, ok bool) {
+func (j *Journal) Newer(mark uint64, limit int) (events []fact.Stored, next uint64, ok bool) {
 	return j.tail.since(mark, limit)
 }
 
 // decode reads the event out of the bytes that are kept of the n-th of a run.
-func decode(s *evaluator.Stored, n uint64) error {
+func decode(s *fact.Stored, n uint64) error {
 	if err := json.Unmarshal(s.Raw, &s.Event); err != nil {
 		return corrupt("event %d of run %q: %w", n, s.Run, err)
 	}
@@ -63,10 +63,10 @@ func decode(s *evaluator.Stored, n uint64) error {
 	return nil
 }
 
-func scanEvents(rows *sql.Rows, run string) ([]evaluator.Stored, error) {
-	var stored []evaluator.Stored
+func scanEvents(rows *sql.Rows, run string) ([]fact.Stored, error) {
+	var stored []fact.Stored
 	err := each(rows, func() error {
-		s := evaluator.Stored{Run: run}
+		s := fact.Stored{Run: run}
 		var n uint64
 		if err := rows.Scan(&n, &s.Seq, &s.Digest, &s.Raw); err != nil {
 			return err

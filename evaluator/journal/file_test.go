@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
@@ -35,19 +35,19 @@ func open(t testing.TB, c journal.Config) *journal.Journal {
 }
 
 // entry is tick n of run p with one event and some weight.
-func entry(n int) evaluator.Entry { return entryOf("p", n) }
+func entry(n int) fact.Entry { return entryOf("p", n) }
 
-func entryOf(run string, n int) evaluator.Entry {
+func entryOf(run string, n int) fact.Entry {
 	at := time.Unix(1_750_000_000+int64(n), 0).UTC()
-	return evaluator.Entry{
-		Run: run, After: uint64(n - 1), Digest: "d", Document: []byte("{}"), Tick: evaluator.Tick{At: at},
-		Events: []evaluator.Event{{ID: fmt.Sprintf("%s/%d", run, n), N: uint64(n), Plan: "p", At: at, Kind: evaluator.RuleEvent, Subject: strings.Repeat("x", 500)}},
-		Record: evaluator.RunRecord{ID: run, Plan: "p", Version: "1", Begun: at, State: rules.Monitoring},
+	return fact.Entry{
+		Run: run, After: uint64(n - 1), Digest: "d", Document: []byte("{}"), Tick: fact.Tick{At: at},
+		Events: []fact.Event{{ID: fmt.Sprintf("%s/%d", run, n), N: uint64(n), Plan: "p", At: at, Kind: fact.RuleEvent, Subject: strings.Repeat("x", 500)}},
+		Record: fact.RunRecord{ID: run, Plan: "p", Version: "1", Begun: at, State: rules.Monitoring},
 	}
 }
 
 // last is an entry that ends its run.
-func last(e evaluator.Entry) evaluator.Entry {
+func last(e fact.Entry) fact.Entry {
 	e.Record.State, e.Record.Decided, e.Record.Over = rules.Failed, e.Tick.At, true
 	return e
 }
@@ -56,7 +56,7 @@ func last(e evaluator.Entry) evaluator.Entry {
 // error with the number that were committed.
 func fill(j *journal.Journal, after, n int) (int, error) {
 	for i := after + 1; i <= n; i++ {
-		if err := j.Commit(context.Background(), evaluator.Batch{entry(i)}); err != nil {
+		if err := j.Commit(context.Background(), fact.Batch{entry(i)}); err != nil {
 			return i - 1, err
 		}
 	}
@@ -107,8 +107,8 @@ func TestKilled(t *testing.T) {
 		}
 		for i := int(seq) + 1; err == nil; i++ {
 			order := entry(i)
-			order.Events[0].To = string(evaluator.RuleFired)
-			if err = j.Commit(context.Background(), evaluator.Batch{order, entryOf("q", i)}); err == nil {
+			order.Events[0].To = string(fact.RuleFired)
+			if err = j.Commit(context.Background(), fact.Batch{order, entryOf("q", i)}); err == nil {
 				err = tellOrders(j)
 			}
 			if err == nil {
@@ -279,7 +279,7 @@ func TestReadOnly(t *testing.T) {
 	if got, err := r.Events(t.Context(), "p", 0, 10); err != nil || len(got) != 4 {
 		t.Errorf("read %d events of 4: %v", len(got), err)
 	}
-	if err := r.Commit(t.Context(), evaluator.Batch{entry(5)}); err == nil {
+	if err := r.Commit(t.Context(), fact.Batch{entry(5)}); err == nil {
 		t.Error("a journal that was opened for reading took a commit")
 	}
 	if _, err := r.Prune(t.Context(), entry(9).Tick.At, 1); err == nil {
@@ -313,7 +313,11 @@ func TestOpenRefuses(t *testing.T) {
 		"a newer form":           {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 99") }, journal.ErrNewer, "form 99"},
 		"a form below the first": {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 0") }, journal.ErrCorrupt, "form 0"},
 		"form 1 with orders":     {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 1") }, journal.ErrCorrupt, "table orders: true"},
-		"form 2 without orders":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE orders") }, journal.ErrCorrupt, "table orders: false"},
+		"form 4 without orders":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE orders") }, journal.ErrCorrupt, "table orders: false"},
+		"form 2 with pushes":     {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 2") }, journal.ErrCorrupt, "table pushes: true"},
+		"form 4 without pushes":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE pushes") }, journal.ErrCorrupt, "table pushes: false"},
+		"form 3 with kept":       {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 3") }, journal.ErrCorrupt, "table kept: true"},
+		"form 4 without kept":    {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE kept") }, journal.ErrCorrupt, "table kept: false"},
 		"form 1 without a column": {func(t *testing.T) journal.Config {
 			return execute(t, form1(t), "ALTER TABLE cursors DROP COLUMN attempts")
 		}, journal.ErrCorrupt, "attempts"},
@@ -347,7 +351,7 @@ func TestStatesAreThinned(t *testing.T) {
 	for i := 1; i <= states; i++ {
 		e := entry(i)
 		e.Snapshot = bytes.Repeat([]byte{byte(i)}, size)
-		if err := j.Commit(t.Context(), evaluator.Batch{e}); err != nil {
+		if err := j.Commit(t.Context(), fact.Batch{e}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -355,7 +359,7 @@ func TestStatesAreThinned(t *testing.T) {
 	if err != nil || r.Seq != states || !bytes.Equal(r.Snapshot, bytes.Repeat([]byte{states}, size)) {
 		t.Errorf("recovered the state of %d, %v; want the newest", r.Seq, err)
 	}
-	if err := j.Commit(t.Context(), evaluator.Batch{last(entry(states + 1))}); err != nil {
+	if err := j.Commit(t.Context(), fact.Batch{last(entry(states + 1))}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := j.Prune(t.Context(), entry(states+9).Tick.At, 1)
@@ -451,7 +455,7 @@ func TestAPruningThatFailsHalfway(t *testing.T) {
 	if err := j.Forget(t.Context(), "a"); err != nil { // which was told nothing
 		t.Fatal(err)
 	}
-	if err := j.Commit(t.Context(), evaluator.Batch{last(entryOf("q", 1)), last(entryOf("r", 1))}); err != nil {
+	if err := j.Commit(t.Context(), fact.Batch{last(entryOf("q", 1)), last(entryOf("r", 1))}); err != nil {
 		t.Fatal(err)
 	}
 	if events, _, ok := j.Newer(0, 9); !ok || len(events) != 2 {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 )
 
@@ -85,7 +85,7 @@ func everything(ctx context.Context, j *journal.Journal) []error {
 	seq, err := newest(j)
 	errs := []error{err}
 	add := func(err error) { errs = append(errs, err) }
-	_, err = j.Runs(ctx, evaluator.RunFilter{})
+	_, err = j.Runs(ctx, fact.RunFilter{})
 	add(err)
 	_, err = j.Recover(ctx, "p")
 	add(err)
@@ -105,7 +105,7 @@ func everything(ctx context.Context, j *journal.Journal) []error {
 	add(err)
 	next := entry(int(seq) + 1)
 	next.Events[0].N += 1000 // whatever the number of the newest event is
-	add(j.Commit(ctx, evaluator.Batch{next}))
+	add(j.Commit(ctx, fact.Batch{next}))
 	return errs
 }
 

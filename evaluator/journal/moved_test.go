@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 )
 
@@ -174,12 +174,12 @@ func TestRoomAfterAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := last(entry(41))
-	if err := j.Commit(t.Context(), evaluator.Batch{end}); err != nil {
+	if err := j.Commit(t.Context(), fact.Batch{end}); err != nil {
 		t.Fatal(err)
 	}
 	ticks, err := 0, error(nil)
 	for err == nil && ticks < 10_000 {
-		if err = j.Commit(t.Context(), evaluator.Batch{entryOf("q", ticks+1)}); err == nil {
+		if err = j.Commit(t.Context(), fact.Batch{entryOf("q", ticks+1)}); err == nil {
 			ticks++
 		}
 	}
@@ -189,7 +189,7 @@ func TestRoomAfterAFullDisk(t *testing.T) {
 	if err := j.Reopen(t.Context()); err != nil {
 		t.Errorf("Reopen of a full journal: %v", err)
 	}
-	if err := j.Commit(t.Context(), evaluator.Batch{entryOf("q", ticks+1)}); !errors.Is(err, journal.ErrFull) {
+	if err := j.Commit(t.Context(), fact.Batch{entryOf("q", ticks+1)}); !errors.Is(err, journal.ErrFull) {
 		t.Errorf("still full: got %v, want ErrFull", err)
 	}
 	if p, err := j.Prune(t.Context(), end.Tick.At.AddDate(1, 0, 0), 1); err != nil || p.Runs != 1 {
@@ -200,7 +200,7 @@ func TestRoomAfterAFullDisk(t *testing.T) {
 	}
 	for range 18 {
 		ticks++
-		if err := j.Commit(t.Context(), evaluator.Batch{entryOf("q", ticks)}); err != nil {
+		if err := j.Commit(t.Context(), fact.Batch{entryOf("q", ticks)}); err != nil {
 			t.Fatalf("tick %d after room was made: %v", ticks, err)
 		}
 	}

@@ -23,7 +23,7 @@ type Config struct {
 
 	// ReadOnly opens a journal that another process may be writing. It does not
 	// take the lock, does not create a journal, and every method that writes fails.
-	// A file of the form before is read as it is, without its orders. SQLite makes
+	// A file of an older form is read as it is, without what it has no table of. SQLite makes
 	// the -wal and -shm files where they are missing; while no other process has the
 	// journal open, closing it writes what a killed process left in the -wal file
 	// into the main file, and removes both.
@@ -70,7 +70,7 @@ type handles struct {
 }
 
 // Open opens the journal, creates it when there is none, upgrades it when it has
-// the form before, and takes it for this process until Close. It returns ErrLocked
+// an older form, and takes it for this process until Close. It returns ErrLocked
 // when another process holds it, ErrCorrupt when the file is not a sound journal,
 // ErrOlder and ErrNewer when another relgate has written it in a form that this one
 // does not read.
@@ -247,7 +247,7 @@ func (db *handles) begin(ctx context.Context, c Config) (uid string, err error) 
 		case was == "":
 			err = create(ctx, tx)
 		case f < form:
-			err = upgrade(ctx, tx)
+			err = upgrade(ctx, tx, f)
 		}
 		if err == nil {
 			err = tx.QueryRowContext(ctx, `UPDATE meta SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch, uid`).Scan(&db.epoch, &uid)

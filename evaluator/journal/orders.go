@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // Orders lists the orders that an endpoint is not done with, run by run, the oldest
 // begun first, and in order within a run. An endpoint that is not known has none.
-func (j *Journal) Orders(ctx context.Context, endpoint string) (list []evaluator.PendingOrder, err error) {
+func (j *Journal) Orders(ctx context.Context, endpoint string) (list []fact.PendingOrder, err error) {
 	err = j.view(fmt.Sprintf("orders of endpoint %q", endpoint), func(db *handles) error {
-		if db.form < form {
+		if db.form < formOrders {
 			return fmt.Errorf("it has form %d, which has no orders; start relgate on it once, to upgrade it", db.form)
 		}
 		rows, err := db.read.QueryContext(ctx, `SELECT o.run, o.n, o.attempts, o.next_at, o.last_error, e.seq, t.digest, e.event FROM orders o
@@ -24,7 +24,7 @@ func (j *Journal) Orders(ctx context.Context, endpoint string) (list []evaluator
 			return err
 		}
 		return each(rows, func() error {
-			var o evaluator.PendingOrder
+			var o fact.PendingOrder
 			var n uint64
 			var next int64
 			if err := rows.Scan(&o.Run, &n, &o.Attempts, &next, &o.LastError, &o.Seq, &o.Digest, &o.Raw); err != nil {
@@ -105,7 +105,7 @@ func ordersAmong(ctx context.Context, q querier, query string, args ...any) (lis
 		if err := rows.Scan(&o.run, &o.n, &raw); err != nil {
 			return err
 		}
-		var e evaluator.Event
+		var e fact.Event
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return corrupt("event %d of run %q: %w", o.n, o.run, err)
 		}
@@ -115,30 +115,4 @@ func ordersAmong(ctx context.Context, q querier, query string, args ...any) (lis
 		return nil
 	})
 	return list, err
-}
-
-// upgrade brings a journal from form 1 to form 2. Attempts at an order that stood
-// next to a cursor go over to the order.
-func upgrade(ctx context.Context, tx *sql.Tx) error {
-	undelivered, err := ordersAmong(ctx, tx, `SELECT e.run, e.n, e.event FROM
-		(SELECT c.run, min(c.n) AS n FROM cursors c JOIN runs r ON r.run = c.run WHERE c.n < r.n GROUP BY c.run) c
-		JOIN events e ON e.run = c.run AND e.n > c.n ORDER BY e.run, e.n`)
-	do := func(statement string, args ...any) {
-		if err == nil {
-			_, err = tx.ExecContext(ctx, statement, args...)
-		}
-	}
-	do(orders)
-	for _, o := range undelivered {
-		do(`INSERT INTO orders (run, n, endpoint, attempts, next_at, last_error) SELECT run, $1, endpoint,
-			iif(n = $2, attempts, 0), iif(n = $3, next_at, 0), iif(n = $4, last_error, '')
-			FROM cursors WHERE run = $5 AND n < $6`, o.n, o.n-1, o.n-1, o.n-1, o.run, o.n)
-	}
-	do(`UPDATE cursors SET attempts = 0, next_at = 0, last_error = ''
-		WHERE EXISTS (SELECT 1 FROM orders o WHERE o.run = cursors.run AND o.n = cursors.n + 1 AND o.endpoint = cursors.endpoint)`)
-	do(`UPDATE meta SET form = $1`, form)
-	if err != nil {
-		return fmt.Errorf("upgrading it to form %d: %w", form, err)
-	}
-	return nil
 }

@@ -84,6 +84,9 @@ func drop(ctx context.Context, tx *sql.Tx, run string, olderThan time.Time, keep
 	if _, err = tx.ExecContext(ctx, `PRAGMA defer_foreign_keys = 1`); err != nil {
 		return p, err
 	}
+	if err = dropKept(ctx, tx, run); err != nil {
+		return p, err
+	}
 	for _, step := range []struct {
 		dropped *int64
 		query   string

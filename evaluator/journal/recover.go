@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // Document returns the JSON of a plan by its digest, or ErrNotFound.
@@ -21,8 +21,8 @@ func (j *Journal) Document(ctx context.Context, digest string) (document []byte,
 // Recover returns the newest state of a run that was kept and every tick since,
 // in order. A run that is not in the journal has a zero Recovery. It returns
 // ErrCorrupt when ticks are missing.
-func (j *Journal) Recover(ctx context.Context, run string) (evaluator.Recovery, error) {
-	var r evaluator.Recovery
+func (j *Journal) Recover(ctx context.Context, run string) (fact.Recovery, error) {
+	var r fact.Recovery
 	err := j.view(fmt.Sprintf("run %q", run), func(db *handles) error {
 		var newest uint64
 		err := db.read.QueryRowContext(ctx, `SELECT seq FROM runs WHERE run = $1`, run).Scan(&newest)
@@ -51,7 +51,7 @@ func (j *Journal) Recover(ctx context.Context, run string) (evaluator.Recovery, 
 		return nil
 	})
 	if err != nil {
-		return evaluator.Recovery{}, err
+		return fact.Recovery{}, err
 	}
 	return r, nil
 }
@@ -59,7 +59,7 @@ func (j *Journal) Recover(ctx context.Context, run string) (evaluator.Recovery, 
 // Origin returns where a replay of a run starts: the beginning, with the digest
 // of the plan of its first tick. Later is empty; see Entries. A run that is not
 // in the journal has a zero Recovery.
-func (j *Journal) Origin(ctx context.Context, run string) (r evaluator.Recovery, err error) {
+func (j *Journal) Origin(ctx context.Context, run string) (r fact.Recovery, err error) {
 	err = j.view(fmt.Sprintf("the first tick of run %q", run), func(db *handles) error {
 		err := db.read.QueryRowContext(ctx, `SELECT digest FROM ticks WHERE run = $1 AND seq = 1`, run).Scan(&r.Digest)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -72,7 +72,7 @@ func (j *Journal) Origin(ctx context.Context, run string) (r evaluator.Recovery,
 
 // Entries returns the ticks of a run after a sequence with their events, in
 // order; at most limit, all when limit is negative.
-func (j *Journal) Entries(ctx context.Context, run string, after uint64, limit int) (kept []evaluator.Kept, err error) {
+func (j *Journal) Entries(ctx context.Context, run string, after uint64, limit int) (kept []fact.Kept, err error) {
 	err = j.view(fmt.Sprintf("ticks of run %q", run), func(db *handles) error {
 		kept, err = db.entries(ctx, run, after, limit)
 		return err
@@ -80,16 +80,16 @@ func (j *Journal) Entries(ctx context.Context, run string, after uint64, limit i
 	return kept, err
 }
 
-func (db *handles) entries(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Kept, error) {
+func (db *handles) entries(ctx context.Context, run string, after uint64, limit int) ([]fact.Kept, error) {
 	rows, err := db.read.QueryContext(ctx, `SELECT seq, digest, first, events, tick FROM ticks WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
 		run, int64(after), limit)
 	if err != nil {
 		return nil, err
 	}
-	var kept []evaluator.Kept
+	var kept []fact.Kept
 	var spans []span
 	err = each(rows, func() error {
-		k := evaluator.Kept{Entry: evaluator.Entry{Run: run}}
+		k := fact.Kept{Entry: fact.Entry{Run: run}}
 		var s span
 		var tick sql.RawBytes
 		if err := rows.Scan(&k.Seq, &k.Digest, &s.first, &s.events, &tick); err != nil {
@@ -114,7 +114,7 @@ func (db *handles) entries(ctx context.Context, run string, after uint64, limit 
 type span struct{ first, events int64 }
 
 // attach gives the entries, which follow each other, their events.
-func (db *handles) attach(ctx context.Context, kept []evaluator.Kept, spans []span) error {
+func (db *handles) attach(ctx context.Context, kept []fact.Kept, spans []span) error {
 	var all span
 	for _, s := range spans {
 		if s.events > 0 && all.events == 0 {

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 const runColumns = `run, plan, version, try, start, begun, digest, parameters, previous, seq, n, at, state, verdict, decided, over, totals`
 
 // Runs lists the runs that a filter lets through, the newest begun first.
-func (j *Journal) Runs(ctx context.Context, f evaluator.RunFilter) (list []evaluator.RunRecord, err error) {
+func (j *Journal) Runs(ctx context.Context, f fact.RunFilter) (list []fact.RunRecord, err error) {
 	where, args := conditions(f)
 	err = j.view("runs", func(db *handles) error {
 		rows, err := db.read.QueryContext(ctx, `SELECT `+runColumns+` FROM runs`+where+` ORDER BY begun DESC, id DESC`+limited(f.Limit), args...)
@@ -30,7 +30,7 @@ func (j *Journal) Runs(ctx context.Context, f evaluator.RunFilter) (list []evalu
 }
 
 // conditions is a filter in SQL, with its arguments.
-func conditions(f evaluator.RunFilter) (where string, args []any) {
+func conditions(f fact.RunFilter) (where string, args []any) {
 	var all []string
 	equal := func(column, value string) {
 		if value != "" {
@@ -69,7 +69,7 @@ func limited(n int) string {
 }
 
 // Run returns the record of a run by its id, or ErrNotFound.
-func (j *Journal) Run(ctx context.Context, id string) (r evaluator.RunRecord, err error) {
+func (j *Journal) Run(ctx context.Context, id string) (r fact.RunRecord, err error) {
 	err = j.view(fmt.Sprintf("run %q", id), func(db *handles) (err error) {
 		r, err = scanRun(db.read.QueryRowContext(ctx, `SELECT `+runColumns+` FROM runs WHERE run = $1`, id).Scan)
 		return err
@@ -77,7 +77,7 @@ func (j *Journal) Run(ctx context.Context, id string) (r evaluator.RunRecord, er
 	return r, err
 }
 
-func scanRun(scan func(...any) error) (r evaluator.RunRecord, err error) {
+func scanRun(scan func(...any) error) (r fact.RunRecord, err error) {
 	var start, begun, at, decided int64
 	var parameters, previous, totals, state, verdict []byte
 	err = scan(&r.ID, &r.Plan, &r.Version, &r.Try, &start, &begun, &r.Digest, &parameters, &previous, &r.Seq, &r.N, &at, &state, &verdict, &decided, &r.Over, &totals)
@@ -105,8 +105,8 @@ func scanRun(scan func(...any) error) (r evaluator.RunRecord, err error) {
 // Passed returns the runs of a plan that passed and told what they had counted,
 // without one of them, the newest first, at most limit. It is never nil without
 // an error.
-func (j *Journal) Passed(ctx context.Context, plan, exceptRun string, limit int) ([]evaluator.Past, error) {
-	past := []evaluator.Past{}
+func (j *Journal) Passed(ctx context.Context, plan, exceptRun string, limit int) ([]fact.Past, error) {
+	past := []fact.Past{}
 	err := j.view(fmt.Sprintf("passed runs of plan %q", plan), func(db *handles) error {
 		rows, err := db.read.QueryContext(ctx, `SELECT run, decided, totals FROM runs
 			WHERE plan = $1 AND state = 'passed' AND run <> $2 AND totals <> 'null' ORDER BY decided DESC, id DESC LIMIT $3`, plan, exceptRun, limit)
@@ -114,7 +114,7 @@ func (j *Journal) Passed(ctx context.Context, plan, exceptRun string, limit int)
 			return err
 		}
 		return each(rows, func() error {
-			var p evaluator.Past
+			var p fact.Past
 			var at int64
 			var totals sql.RawBytes
 			if err := rows.Scan(&p.Run, &at, &totals); err != nil {

@@ -6,15 +6,23 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // form is the form that this relgate writes and reads.
-const form = 2
+const form = 4
+
+// Since which form a journal has what.
+const (
+	formOrders = 2
+	formPushes = 3
+	formKept   = 4
+)
 
 // schema is explained in doc.go. There is no foreign key from ticks to plans:
 // without an index on ticks.digest, dropping a document would read all ticks.
 // uses has that key instead.
-var schema = []string{
+var schema = slices.Concat([]string{
 	`CREATE TABLE meta (id INTEGER PRIMARY KEY CHECK (id = 1), form INTEGER NOT NULL, uid TEXT NOT NULL, epoch INTEGER NOT NULL) STRICT`,
 	`CREATE TABLE plans (digest TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
 	`CREATE TABLE runs (id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, plan TEXT NOT NULL, version TEXT NOT NULL, try INTEGER NOT NULL,
@@ -39,10 +47,28 @@ var schema = []string{
 	`CREATE TABLE dead (run TEXT NOT NULL, n INTEGER NOT NULL, endpoint TEXT NOT NULL, at INTEGER NOT NULL,
 		reason TEXT NOT NULL, again INTEGER NOT NULL, PRIMARY KEY (run, n, endpoint)) STRICT, WITHOUT ROWID`,
 	orders,
-}
+}, pushes, kept)
 
 const orders = `CREATE TABLE orders (run TEXT NOT NULL, n INTEGER NOT NULL, endpoint TEXT NOT NULL, attempts INTEGER NOT NULL,
 	next_at INTEGER NOT NULL, last_error TEXT NOT NULL, PRIMARY KEY (run, n, endpoint)) STRICT, WITHOUT ROWID`
+
+// pushes are the tables of what was pushed. What was said last of an alert outlives the
+// push that said it.
+var pushes = []string{
+	`CREATE TABLE pushes (id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL) STRICT`,
+	`CREATE UNIQUE INDEX pushes_key ON pushes (source, key) WHERE key <> ''`,
+	`CREATE INDEX pushes_at ON pushes (source, at)`,
+	`CREATE TABLE pushed (source TEXT NOT NULL, alert TEXT NOT NULL, push INTEGER NOT NULL, at INTEGER NOT NULL, said TEXT NOT NULL,
+		PRIMARY KEY (source, alert, push)) STRICT, WITHOUT ROWID`,
+}
+
+// kept is the table of what was kept of receivers' answers. A key begins with a run,
+// by which it is dropped.
+var kept = []string{
+	`CREATE TABLE kept (endpoint TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, at INTEGER NOT NULL,
+		PRIMARY KEY (endpoint, key)) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX kept_key ON kept (key)`,
+}
 
 // create makes the tables of a new journal.
 func create(ctx context.Context, tx *sql.Tx) error {
@@ -80,9 +106,11 @@ func identify(ctx context.Context, q querier) (uid string, f int, err error) {
 	case !tables["meta"]:
 		return "", 0, corrupt("%w", errForeign)
 	}
-	var lane bool // looked for in the same query: another process may be upgrading the file
-	err = q.QueryRowContext(ctx, `SELECT form, uid, EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'orders')
-		FROM meta WHERE id = 1`).Scan(&f, &uid, &lane)
+	var lane, inbox, memory bool // looked for in the same query: another process may be upgrading the file
+	err = q.QueryRowContext(ctx, `SELECT form, uid, EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'orders'),
+		EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'pushes'),
+		EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'kept')
+		FROM meta WHERE id = 1`).Scan(&f, &uid, &lane, &inbox, &memory)
 	switch {
 	case err != nil && (errors.Is(classify(err), ErrFull) || errors.Is(classify(err), ErrLocked) || ctx.Err() != nil):
 		return "", 0, err
@@ -90,8 +118,8 @@ func identify(ctx context.Context, q querier) (uid string, f int, err error) {
 		return "", 0, corrupt("reading its form: %w", err)
 	case f > form:
 		return "", 0, fmt.Errorf("%w: it has form %d, this relgate knows %d", ErrNewer, f, form)
-	case f < 1 || uid == "" || lane != (f > 1):
-		return "", 0, corrupt("it has form %d, uid %q, and table orders: %v", f, uid, lane)
+	case f < 1 || uid == "" || lane != (f >= formOrders) || inbox != (f >= formPushes) || memory != (f >= formKept):
+		return "", 0, corrupt("it has form %d, uid %q, table orders: %v, table pushes: %v, and table kept: %v", f, uid, lane, inbox, memory)
 	}
 	return uid, f, nil
 }

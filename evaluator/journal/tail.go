@@ -4,7 +4,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // tailLength is how many of the newest events are kept in memory at least.
@@ -16,7 +16,7 @@ const tailLength = 2048
 type tail struct {
 	mu     sync.Mutex
 	base   uint64 // how many events came before events[0]
-	events []evaluator.Stored
+	events []fact.Stored
 }
 
 // add takes the events of a batch that is committed.
@@ -26,7 +26,7 @@ func (t *tail) add(rows []row) {
 	for i := range rows {
 		r := &rows[i]
 		for k, raw := range r.events {
-			t.events = append(t.events, evaluator.Stored{Run: r.Run, Seq: r.After + 1, Digest: r.Digest, Event: r.Events[k], Raw: raw})
+			t.events = append(t.events, fact.Stored{Run: r.Run, Seq: r.After + 1, Digest: r.Digest, Event: r.Events[k], Raw: raw})
 		}
 	}
 	if n := len(t.events) - tailLength; n > tailLength {
@@ -37,7 +37,7 @@ func (t *tail) add(rows []row) {
 
 // since returns what was added after a mark, at most limit of it, and the next
 // mark. ok is false when the tail no longer has all of it.
-func (t *tail) since(mark uint64, limit int) (events []evaluator.Stored, next uint64, ok bool) {
+func (t *tail) since(mark uint64, limit int) (events []fact.Stored, next uint64, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	end := t.base + uint64(len(t.events))
@@ -51,7 +51,7 @@ func (t *tail) since(mark uint64, limit int) (events []evaluator.Stored, next ui
 
 // of returns the events of a run after n, at most limit of them, and whether it
 // has all of these.
-func (t *tail) of(run string, after uint64, limit int) ([]evaluator.Stored, bool) {
+func (t *tail) of(run string, after uint64, limit int) ([]fact.Stored, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var found []int // newest first
@@ -75,7 +75,7 @@ func (t *tail) of(run string, after uint64, limit int) ([]evaluator.Stored, bool
 	if limit >= 0 {
 		found = found[:min(limit, len(found))]
 	}
-	list := make([]evaluator.Stored, len(found))
+	list := make([]fact.Stored, len(found))
 	for i, at := range found {
 		list[i] = t.events[at]
 	}

@@ -14,7 +14,7 @@ import (
 
 	"modernc.org/sqlite"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
@@ -126,8 +126,8 @@ func TestAJournalOfForm1GoesOn(t *testing.T) {
 	}
 
 	next := entryOf("p", 3)
-	next.Events[0].ID, next.Events[0].N, next.Events[0].To = "p/6", 6, string(evaluator.RuleFired)
-	if err := j.Commit(ctx, evaluator.Batch{next}); err != nil {
+	next.Events[0].ID, next.Events[0].N, next.Events[0].To = "p/6", 6, string(fact.RuleFired)
+	if err := j.Commit(ctx, fact.Batch{next}); err != nil {
 		t.Fatalf("the next tick: %v", err)
 	}
 	if err := j.OrderDone(ctx, "slow", "p", 2); err != nil {
@@ -166,7 +166,7 @@ func TestAJournalOfForm1IsRead(t *testing.T) {
 	if entries, err := j.Entries(ctx, "p", 0, -1); err != nil || len(entries) != 2 || len(entries[1].Events) != 2 {
 		t.Errorf("run p: got %+v, %v; want two ticks", entries, err)
 	}
-	if runs, err := j.Runs(ctx, evaluator.RunFilter{}); err != nil || len(runs) != 3 {
+	if runs, err := j.Runs(ctx, fact.RunFilter{}); err != nil || len(runs) != 3 {
 		t.Errorf("got %d runs, %v; want 3", len(runs), err)
 	}
 	if cursors, err := j.Pending(ctx, "slow"); err != nil || len(cursors) != 2 {

@@ -2,20 +2,20 @@ package replay
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
 // Journal is what a replay reads.
 type Journal interface {
 	// Origin is the beginning of a run, with the plan of its first tick.
-	Origin(ctx context.Context, run string) (evaluator.Recovery, error)
+	Origin(ctx context.Context, run string) (fact.Recovery, error)
 	// Entries are the run's ticks after a sequence, in order, at most limit.
-	Entries(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Kept, error)
+	Entries(ctx context.Context, run string, after uint64, limit int) ([]fact.Kept, error)
 	// Document is a plan's JSON by its digest.
 	Document(ctx context.Context, digest string) ([]byte, error)
 }
@@ -26,23 +26,25 @@ type Report struct {
 	From     time.Time // the first tick that was run again; zero when there is none
 	To       time.Time // the last
 	Ticks    int
-	Events   int                   // that were the same
-	Plans    int                   // versions of the plan that were in force
-	Snapshot evaluator.Snapshot    // the run after the last tick; meaningless without ticks
-	Differs  *evaluator.Difference // the first difference, where the replay stopped; nil when there is none
+	Events   int                // that were the same
+	Plans    int                // versions of the plan that were in force
+	Snapshot fact.Snapshot      // the run after the last tick; meaningless without ticks
+	Differs  *fact.Difference   // the first difference, where the replay stopped; nil when there is none
+	Older    []*fact.Difference // of ticks that an older judging stepped: what this version would say instead
 }
 
 // Options are what a replay may be told.
 type Options struct {
+	Kinds rules.Kinds // required: what the queries of the journal's plans are of
 	// Each is called for every tick with what the journal has of it, after it
-	// gave the same; nil calls nothing. An error ends the replay.
-	Each func(k evaluator.Kept, plan *rules.Plan, state *evaluator.State) error
+	// gave the same, or was of an older judging; nil calls nothing. An error ends the replay.
+	Each func(k fact.Kept, plan *rules.Plan, state *evaluator.State) error
 }
 
 const page = 256 // ticks read at once
 
 // Replay runs a run again from its beginning, and stops at the first event that is
-// not the journal's, fact for fact. The error is of reading, never of a
+// not the journal's, fact for fact; ticks that an older judging stepped may differ. The error is of reading, never of a
 // difference; a run that the journal does not know gives a Report without ticks.
 func Replay(ctx context.Context, j Journal, run string, o Options) (Report, error) {
 	report := Report{Run: run}
@@ -59,7 +61,7 @@ func replay(ctx context.Context, j Journal, o Options, report *Report) error {
 	}
 	run := evaluator.Rerun{Load: func(digest string) (*rules.Plan, error) {
 		report.Plans++
-		return load(ctx, j, digest)
+		return load(ctx, j, digest, o.Kinds)
 	}}
 	if err := run.Start(origin); err != nil {
 		return err
@@ -84,13 +86,17 @@ func replay(ctx context.Context, j Journal, o Options, report *Report) error {
 }
 
 // again runs a page of ticks, up to the first difference.
-func again(run *evaluator.Rerun, kept []evaluator.Kept, o Options, report *Report) error {
+func again(run *evaluator.Rerun, kept []fact.Kept, o Options, report *Report) error {
 	for _, k := range kept {
 		diff, err := run.Next(k)
 		if err != nil {
 			return fmt.Errorf("sequence %d: %w", k.Seq, err)
 		}
-		if report.Differs = diff; diff != nil {
+		switch {
+		case diff != nil && diff.Older:
+			report.Older = append(report.Older, diff)
+		case diff != nil:
+			report.Differs = diff
 			return nil
 		}
 		if report.Ticks == 0 {
@@ -98,7 +104,9 @@ func again(run *evaluator.Rerun, kept []evaluator.Kept, o Options, report *Repor
 		}
 		report.To = k.Tick.At
 		report.Ticks++
-		report.Events += len(k.Raw)
+		if diff == nil {
+			report.Events += len(k.Raw)
+		}
 		if o.Each == nil {
 			continue
 		}
@@ -109,13 +117,13 @@ func again(run *evaluator.Rerun, kept []evaluator.Kept, o Options, report *Repor
 	return nil
 }
 
-func load(ctx context.Context, j Journal, digest string) (*rules.Plan, error) {
+func load(ctx context.Context, j Journal, digest string, kinds rules.Kinds) (*rules.Plan, error) {
 	document, err := j.Document(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	p := new(rules.Plan)
-	if err := json.Unmarshal(document, p); err != nil {
+	p, err := rules.ReadPlan(document, kinds)
+	if err != nil {
 		return nil, fmt.Errorf("decoding plan document %q: %w", digest, err)
 	}
 	return p, nil

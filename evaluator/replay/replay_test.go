@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/replay"
 	"github.com/relgate/relgate/rules"
@@ -52,16 +53,16 @@ func write(t *testing.T, j journaltest.Journal, ticks, change, every int) {
 		if digest != again.Digest {
 			again.Change(p, digest)
 		}
-		tick := evaluator.Tick{At: start.Add(time.Duration(i) * time.Minute)}
+		tick := fact.Tick{Judging: evaluator.Judging, At: start.Add(time.Duration(i) * time.Minute)}
 		if i == 0 {
-			tick.Begin = &evaluator.Begun{}
+			tick.Begin = &fact.Begun{}
 		}
 		state, events := evaluator.Step(again.Plan, again.State, tick)
 		again.State = state
 		at := evaluator.Outlined(again.Plan, state)
-		e := evaluator.Entry{
+		e := fact.Entry{
 			Run: run, After: uint64(i), Digest: digest, Document: document, Tick: tick, Events: events,
-			Record: evaluator.RunRecord{
+			Record: fact.RunRecord{
 				ID: run, Plan: "p", Version: "1.0", Try: 1, Start: start, Begun: start, Digest: digest,
 				Seq: uint64(i) + 1, N: at.N, At: at.At, State: at.State, Verdict: at.Verdict, Over: at.Over,
 			},
@@ -71,7 +72,7 @@ func write(t *testing.T, j journaltest.Journal, ticks, change, every int) {
 				t.Fatal(err)
 			}
 		}
-		if err := j.Commit(t.Context(), evaluator.Batch{e}); err != nil {
+		if err := j.Commit(t.Context(), fact.Batch{e}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -90,7 +91,7 @@ func TestReplayFromTheBeginningGivesTheSameEvents(t *testing.T) {
 	j := open(t)
 	write(t, j, 600, 10, 50)
 	seen := 0
-	got, err := replay.Replay(t.Context(), j, run, replay.Options{Each: func(k evaluator.Kept, p *rules.Plan, s *evaluator.State) error {
+	got, err := replay.Replay(t.Context(), j, run, replay.Options{Each: func(k fact.Kept, p *rules.Plan, s *evaluator.State) error {
 		seen++
 		if want := 20 + 20*btoi(seen > 10); len(p.Communications) != want {
 			t.Errorf("tick %d was run under a plan with %d messages, want %d", seen, len(p.Communications), want)
@@ -144,32 +145,32 @@ func edit(t *testing.T, raw []byte, field string, value any) []byte {
 
 func TestReplayNamesTheFirstEventWhoseFactsDiffer(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(t *testing.T, k *evaluator.Kept)
-		is     func(d *evaluator.Difference) bool
+		change func(t *testing.T, k *fact.Kept)
+		is     func(d *fact.Difference) bool
 	}{
 		"a subject that was changed": {
-			func(t *testing.T, k *evaluator.Kept) { k.Raw[0] = edit(t, k.Raw[0], "subject", "forged") },
-			func(d *evaluator.Difference) bool {
+			func(t *testing.T, k *fact.Kept) { k.Raw[0] = edit(t, k.Raw[0], "subject", "forged") },
+			func(d *fact.Difference) bool {
 				return strings.Contains(string(d.Was), "forged") && strings.Contains(string(d.Gave), `"m4"`)
 			},
 		},
 		"an event that is no JSON": {
-			func(_ *testing.T, k *evaluator.Kept) { k.Raw[0] = []byte("{") },
-			func(d *evaluator.Difference) bool { return string(d.Was) == "{" && d.Gave != nil },
+			func(_ *testing.T, k *fact.Kept) { k.Raw[0] = []byte("{") },
+			func(d *fact.Difference) bool { return string(d.Was) == "{" && d.Gave != nil },
 		},
 		"an event that was lost": {
-			func(_ *testing.T, k *evaluator.Kept) { k.Raw = nil },
-			func(d *evaluator.Difference) bool { return d.N == 0 && d.Was == nil && d.Gave != nil },
+			func(_ *testing.T, k *fact.Kept) { k.Raw = nil },
+			func(d *fact.Difference) bool { return d.N == 0 && d.Was == nil && d.Gave != nil },
 		},
 		"an event that was added": {
-			func(_ *testing.T, k *evaluator.Kept) { k.Raw = append(k.Raw, []byte("{}")) },
-			func(d *evaluator.Difference) bool { return d.N > 0 && d.Was != nil && d.Gave == nil },
+			func(_ *testing.T, k *fact.Kept) { k.Raw = append(k.Raw, []byte("{}")) },
+			func(d *fact.Difference) bool { return d.N > 0 && d.Was != nil && d.Gave == nil },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := open(t)
 			write(t, j, 30, 10, 1000)
-			got, err := replay.Replay(t.Context(), doctored{j, func(k *evaluator.Kept) { c.change(t, k) }}, run, replay.Options{})
+			got, err := replay.Replay(t.Context(), doctored{j, func(k *fact.Kept) { c.change(t, k) }}, run, replay.Options{})
 			if err != nil || got.Differs == nil {
 				t.Fatalf("got %+v, %v; want a difference", got, err)
 			}
@@ -186,22 +187,22 @@ func TestReplayNamesTheFirstEventWhoseFactsDiffer(t *testing.T) {
 // The journal may hold the same facts in another encoding: fields in another order,
 // or one that this version does not have. A build that encodes otherwise goes on.
 func TestReplayComparesFactsAndNotTheirEncoding(t *testing.T) {
-	for name, change := range map[string]func(t *testing.T, k *evaluator.Kept){
-		"spaces": func(_ *testing.T, k *evaluator.Kept) { k.Raw[0] = append([]byte(" "), k.Raw[0]...) },
-		"fields in another order": func(t *testing.T, k *evaluator.Kept) {
+	for name, change := range map[string]func(t *testing.T, k *fact.Kept){
+		"spaces": func(_ *testing.T, k *fact.Kept) { k.Raw[0] = append([]byte(" "), k.Raw[0]...) },
+		"fields in another order": func(t *testing.T, k *fact.Kept) {
 			before := string(k.Raw[0])
 			if k.Raw[0] = edit(t, k.Raw[0], "plan", "p"); string(k.Raw[0]) == before {
 				t.Error("the order is the same")
 			}
 		},
-		"a field more": func(_ *testing.T, k *evaluator.Kept) {
+		"a field more": func(_ *testing.T, k *fact.Kept) {
 			k.Raw[0] = append(k.Raw[0][:len(k.Raw[0])-1:len(k.Raw[0])-1], `,"sentence":"in other words"}`...)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := open(t)
 			write(t, j, 30, 10, 1000)
-			got, err := replay.Replay(t.Context(), doctored{j, func(k *evaluator.Kept) { change(t, k) }}, run, replay.Options{})
+			got, err := replay.Replay(t.Context(), doctored{j, func(k *fact.Kept) { change(t, k) }}, run, replay.Options{})
 			if err != nil || got.Differs != nil || got.Ticks != 30 {
 				t.Errorf("got %+v, %v; want 30 ticks that are the same", got, err)
 			}
@@ -212,10 +213,10 @@ func TestReplayComparesFactsAndNotTheirEncoding(t *testing.T) {
 // doctored changes the fifth tick and the eighth.
 type doctored struct {
 	journaltest.Journal
-	change func(*evaluator.Kept)
+	change func(*fact.Kept)
 }
 
-func (d doctored) Entries(ctx context.Context, run string, after uint64, limit int) ([]evaluator.Kept, error) {
+func (d doctored) Entries(ctx context.Context, run string, after uint64, limit int) ([]fact.Kept, error) {
 	kept, err := d.Journal.Entries(ctx, run, after, limit)
 	for i := range kept {
 		if kept[i].Seq == 5 || kept[i].Seq == 8 {
@@ -229,7 +230,7 @@ func TestReplayErrors(t *testing.T) {
 	j := open(t)
 	write(t, j, 30, 10, 1000)
 	enough := errors.New("enough")
-	_, err := replay.Replay(t.Context(), j, run, replay.Options{Each: func(evaluator.Kept, *rules.Plan, *evaluator.State) error { return enough }})
+	_, err := replay.Replay(t.Context(), j, run, replay.Options{Each: func(fact.Kept, *rules.Plan, *evaluator.State) error { return enough }})
 	if !errors.Is(err, enough) {
 		t.Errorf("got %v, want the error of Each", err)
 	}

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -82,8 +82,9 @@ func dropOdd(r *rules.Reading) {
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // cleanCommand is a command as a tick keeps it, whoever gave it.
-func cleanCommand(c evaluator.Command) evaluator.Command {
+func cleanCommand(c fact.Command) fact.Command {
 	c.ID, c.Phase, c.By, c.Why = rules.OneLine(c.ID), rules.OneLine(c.Phase), rules.OneLine(c.By), rules.OneLine(c.Why)
-	c.Kind = evaluator.CommandKind(rules.OneLine(string(c.Kind)))
+	c.Subject, c.Role, c.Meaning = rules.OneLine(c.Subject), rules.OneLine(c.Role), rules.OneLine(c.Meaning)
+	c.Kind = fact.CommandKind(rules.OneLine(string(c.Kind)))
 	return c
 }

@@ -3,13 +3,14 @@ package runner_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
@@ -43,8 +44,8 @@ func until(second int) {
 	synctest.Wait()
 }
 
-func hold(id string) evaluator.Command {
-	return evaluator.Command{ID: id, Kind: evaluator.Hold, By: "ann", Why: "lunch"}
+func hold(id string) fact.Command {
+	return fact.Command{ID: id, Kind: fact.Hold, By: "ann", Why: "lunch"}
 }
 
 // TestCommandBetweenTicks: a command is durable and visible when it is answered.
@@ -55,7 +56,7 @@ func TestCommandBetweenTicks(t *testing.T) {
 		until(70)
 		watch := l.Watch()
 		e, err := l.Command(t.Context(), "p", "", hold("1"))
-		if err != nil || e.Kind != evaluator.CommandEvent || e.To != "applied" || e.By != "ann" || !e.At.Equal(start.Add(70*time.Second)) {
+		if err != nil || e.Kind != fact.CommandEvent || e.To != "applied" || e.By != "ann" || !e.At.Equal(start.Add(70*time.Second)) {
 			t.Errorf("got %+v, %v", e, err)
 		}
 		select {
@@ -70,10 +71,10 @@ func TestCommandBetweenTicks(t *testing.T) {
 			t.Errorf("the journal has %q", got)
 		}
 		e, err = l.Command(t.Context(), "p", "", hold("1"))
-		if err != nil || e.To != "applied" || e.ID != "" || e.Why.Code != evaluator.WhyAppliedEarlier {
+		if err != nil || e.To != "applied" || e.ID != "" || e.Why.Code != fact.WhyAppliedEarlier {
 			t.Errorf("a repeated command: got %+v, %v", e, err)
 		}
-		e, err = l.Command(t.Context(), "p", "", evaluator.Command{ID: "2", Kind: evaluator.Hold})
+		e, err = l.Command(t.Context(), "p", "", fact.Command{ID: "2", Kind: fact.Hold})
 		if err != nil || e.To != "refused" {
 			t.Errorf("a command without an author: got %+v, %v; want it refused", e, err)
 		}
@@ -152,6 +153,32 @@ func TestStopDuringFetch(t *testing.T) {
 			t.Errorf("got %d ticks, want the first one and the two before T", got)
 		}
 	})
+}
+
+// TestStopAtTheStart: a supervisor may stop what has not read its journal yet. That is an
+// end like any other.
+func TestStopAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRunner(t, runner.Config{
+			Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Fetcher: &world{bad: healthy},
+			Journal: interrupted{open(t, new(journaltest.Memory))},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.Run(ctx); err != nil {
+			t.Errorf("stopped at once, it gave %v", err)
+		}
+	})
+}
+
+// interrupted is a journal as a database driver makes it: a query ends with its context.
+type interrupted struct{ runner.Journal }
+
+func (j interrupted) Runs(ctx context.Context, f fact.RunFilter) ([]fact.RunRecord, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("reading runs: %w", err)
+	}
+	return j.Journal.Runs(ctx, f)
 }
 
 // TestCommandNotCommitted: what the journal did not take is told to the sender, is

@@ -5,12 +5,12 @@ import (
 	"math"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
 )
 
-type kept = evaluator.Kept
+type kept = fact.Kept
 
 var (
 	zero float64

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
@@ -44,7 +44,7 @@ func released(t *testing.T, store journaltest.Store, history int, w *world, plan
 }
 
 // pasts lists what the first tick of a version brought.
-func pasts(t *testing.T, store journaltest.Store, version string) (first []evaluator.Past) {
+func pasts(t *testing.T, store journaltest.Store, version string) (first []fact.Past) {
 	t.Helper()
 	kept, err := open(t, store).Entries(t.Context(), "p@"+version, 0, -1)
 	if err != nil || len(kept) == 0 {
@@ -69,7 +69,7 @@ func TestHistory(t *testing.T) {
 		return 0
 	}}
 	released(t, store, 2, w, weighed("a", 0), weighed("b", 30), weighed("c", 60), weighed("d", 120), weighed("e", 150))
-	names := func(past []evaluator.Past) string {
+	names := func(past []fact.Past) string {
 		var list []string
 		for _, p := range past {
 			if len(p.Totals) != 1 || p.Totals[0].Signal != "errors" || p.Totals[0].Samples < 1000 || p.Totals[0].Samples > 1400 {
@@ -149,7 +149,7 @@ type unreadable struct{ journaltest.Journal }
 
 var errUnreadable = errors.New("unreadable")
 
-func (j unreadable) Passed(context.Context, string, string, int) ([]evaluator.Past, error) {
+func (j unreadable) Passed(context.Context, string, string, int) ([]fact.Past, error) {
 	return nil, errUnreadable
 }
 
@@ -166,7 +166,7 @@ func TestARunWaitsForItsHistory(t *testing.T) {
 		if err := l.stop(); err != nil {
 			t.Error(err)
 		}
-		if runs, err := j.Runs(t.Context(), evaluator.RunFilter{}); len(runs) != 0 || err != nil {
+		if runs, err := j.Runs(t.Context(), fact.RunFilter{}); len(runs) != 0 || err != nil {
 			t.Errorf("runs %v began (%v)", runs, err)
 		}
 	})

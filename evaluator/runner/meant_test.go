@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
@@ -20,7 +20,7 @@ func (l *live) begin(t *testing.T, s runner.Start) {
 	}
 }
 
-func (l *live) give(t *testing.T, run string, c evaluator.Command) evaluator.Event {
+func (l *live) give(t *testing.T, run string, c fact.Command) fact.Event {
 	t.Helper()
 	c.ID, c.By, c.Why = string(c.Kind)+run+c.Phase, "ada", "known"
 	e, err := l.Command(t.Context(), "p", run, c)
@@ -47,10 +47,10 @@ func TestACommandWithoutARunIsForTheOneUnderWay(t *testing.T) {
 		until(20 * 60)
 		l.begin(t, runner.Start{Version: "2"})
 		until(60 * 60)
-		if e := l.give(t, "p@1", evaluator.Command{Kind: evaluator.Override, Phase: "canary", Verdict: rules.Pass}); e.To != "applied" {
+		if e := l.give(t, "p@1", fact.Command{Kind: fact.Override, Phase: "canary", Verdict: rules.Pass}); e.To != "applied" {
 			t.Fatalf("the override is %s: %+v", e.To, e.Why)
 		}
-		if e := l.give(t, "", evaluator.Command{Kind: evaluator.Abort}); e.Run != "p@1" || e.To != "applied" {
+		if e := l.give(t, "", fact.Command{Kind: fact.Abort}); e.Run != "p@1" || e.To != "applied" {
 			t.Errorf("abort is %s, for run %s, want p@1, which is under way", e.To, e.Run)
 		}
 		l.stop()
@@ -66,20 +66,20 @@ func TestOneOfTwoRollbacksIsNamed(t *testing.T) {
 		until(0)
 		for _, version := range []string{"1", "2"} {
 			l.begin(t, runner.Start{Version: version})
-			l.give(t, "p@"+version, evaluator.Command{Kind: evaluator.Abort})
+			l.give(t, "p@"+version, fact.Command{Kind: fact.Abort})
 		}
 		var refusal *runner.Refusal
-		_, err := l.Command(t.Context(), "p", "", evaluator.Command{ID: "d", Kind: evaluator.RollbackDone, By: "ci", Why: "done"})
+		_, err := l.Command(t.Context(), "p", "", fact.Command{ID: "d", Kind: fact.RollbackDone, By: "ci", Why: "done"})
 		if !errors.As(err, &refusal) || refusal.Text != "the rollbacks of runs p@2 and p@1 are not reported yet: say which was carried out" {
 			t.Errorf("got %v, want a refusal that names both", err)
 		}
-		if e := l.give(t, "p@1", evaluator.Command{Kind: evaluator.RollbackDone}); e.To != "applied" {
+		if e := l.give(t, "p@1", fact.Command{Kind: fact.RollbackDone}); e.To != "applied" {
 			t.Errorf("with a name it is %s: %+v", e.To, e.Why)
 		}
-		if e := l.give(t, "", evaluator.Command{Kind: evaluator.RollbackDone}); e.Run != "p@2" || e.To != "applied" {
+		if e := l.give(t, "", fact.Command{Kind: fact.RollbackDone}); e.Run != "p@2" || e.To != "applied" {
 			t.Errorf("the one that is left: %s for run %s", e.To, e.Run)
 		}
-		if e := l.give(t, "", evaluator.Command{Kind: evaluator.RollbackDone, Phase: "x"}); e.To != "refused" {
+		if e := l.give(t, "", fact.Command{Kind: fact.RollbackDone, Phase: "x"}); e.To != "refused" {
 			t.Errorf("with none left it is %s", e.To)
 		}
 		l.stop()
@@ -131,14 +131,14 @@ type committing struct {
 	unread string // plan
 }
 
-func (c *committing) Commit(ctx context.Context, b evaluator.Batch) error {
+func (c *committing) Commit(ctx context.Context, b fact.Batch) error {
 	if c.before != nil {
 		c.before()
 	}
 	return c.Journal.Commit(ctx, b)
 }
 
-func (c *committing) Runs(ctx context.Context, f evaluator.RunFilter) ([]evaluator.RunRecord, error) {
+func (c *committing) Runs(ctx context.Context, f fact.RunFilter) ([]fact.RunRecord, error) {
 	if c.unread != "" && f.Plan == c.unread && f.Version != "" {
 		return nil, errors.New("the disk is away")
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -47,10 +47,10 @@ func (p *policy) names() (template bool, version string) {
 	return true, ""
 }
 
-// underWay is the run that is not decided, nil when there is none.
+// underWay is the run that may still change by itself, nil when there is none.
 func (p *policy) underWay() *run {
 	for _, u := range p.runs {
-		if u.undecided() {
+		if u.underWay() {
 			return u
 		}
 	}
@@ -165,7 +165,7 @@ func (r *Runner) compare(p *policy, broken map[string]string) error {
 	}
 	switch {
 	case p.pending && u != nil:
-		r.say(p, FileWaiting, fmt.Sprintf("version %s waits: run %s is under way; its run begins when that one is decided or superseded", p.plan.Version, u.record.ID))
+		r.say(p, FileWaiting, fmt.Sprintf("version %s waits: run %s is under way; its run begins when that one has ended or is superseded", p.plan.Version, u.record.ID))
 		return nil
 	case u != nil && !p.plan.Template() && u.record.Version != p.plan.Version:
 		r.say(p, FileWaiting, fmt.Sprintf("the file is of version %s, whose run is decided; run %s is under way and goes on by the plan in the journal", p.plan.Version, u.record.ID))
@@ -207,7 +207,7 @@ func (r *Runner) amend(p *policy, u *run) error {
 	}
 	u.amended = &amendment{plan: bound, digest: digest, document: document}
 	if changes := rules.Diff(u.Plan, bound); len(changes) > 0 {
-		u.amended.edit = &evaluator.Edit{From: u.Digest, To: digest, Changes: changes}
+		u.amended.edit = &fact.Edit{From: u.Digest, To: digest, Changes: changes}
 	}
 	return nil
 }
@@ -241,9 +241,9 @@ func (r *Runner) catchUp(ctx context.Context) {
 		}
 		switch {
 		case u != nil && u.amended != nil:
-			batch = append(batch, r.stage(u, evaluator.Tick{At: r.now(u)}))
+			batch = append(batch, r.stage(u, fact.Tick{At: r.now(u)}))
 		case u == nil && p.pending && p.plan != nil:
-			s, err := r.begin(ctx, p, rules.Bind{Version: p.plan.Version, Start: p.plan.Start, Try: 1}, evaluator.Begun{})
+			s, err := r.begin(ctx, p, rules.Bind{Version: p.plan.Version, Start: p.plan.Start, Try: 1}, fact.Begun{})
 			var refusal *Refusal
 			switch {
 			case errors.As(err, &refusal):
@@ -292,6 +292,7 @@ func (r *Runner) reload(ctx context.Context, config Policies) error {
 		return err
 	}
 	r.Policies, r.policies = config, policies
+	r.eachRun(func(u *run) { u.again = true })
 	r.catchUp(ctx) // where that cannot be written, mend takes up the new plans
 	r.publish()
 	return nil

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
 // recover brings every run that is not over to where the journal left it, and the
 // newest run of every plan. It writes nothing.
 func (r *Runner) recover(ctx context.Context) error {
-	open, err := r.Journal.Runs(ctx, evaluator.RunFilter{Open: true})
+	open, err := r.Journal.Runs(ctx, fact.RunFilter{Open: true})
 	if err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func (r *Runner) recover(ctx context.Context) error {
 	r.policies = policies
 	// A clock that was set back while no relgate ran goes on from the runs' stamps.
 	r.eachRun(func(u *run) {
-		if u.undecided() {
+		if u.underWay() {
 			r.Clock.NotBefore(u.record.At)
 		}
 	})
@@ -54,11 +55,11 @@ func contains(list []*policy, name string) bool {
 
 // revive gives a plan the live runs that the journal has of it.
 func (r *Runner) revive(ctx context.Context, p *policy) error {
-	newest, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: p.name, Limit: 1})
+	newest, err := r.Journal.Runs(ctx, fact.RunFilter{Plan: p.name, Limit: 1})
 	if err != nil {
 		return err
 	}
-	open, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: p.name, Open: true})
+	open, err := r.Journal.Runs(ctx, fact.RunFilter{Plan: p.name, Open: true})
 	if err != nil {
 		return err
 	}
@@ -77,9 +78,9 @@ func (r *Runner) revive(ctx context.Context, p *policy) error {
 
 // resume is a run as the journal has it, under the plan that was in force. It
 // publishes nothing and writes nothing.
-func (r *Runner) resume(ctx context.Context, rec evaluator.RunRecord) (*run, error) {
+func (r *Runner) resume(ctx context.Context, rec fact.RunRecord) (*run, error) {
 	loaded := map[string]*rules.Plan{} // :: digest → plan; history mostly has one
-	u := &run{record: rec, Rerun: evaluator.Rerun{Load: func(d string) (*rules.Plan, error) { return r.load(ctx, loaded, d) }}}
+	u := &run{record: rec, again: true, Rerun: evaluator.Rerun{Load: func(d string) (*rules.Plan, error) { return r.load(ctx, loaded, d) }}}
 	from, err := r.Journal.Recover(ctx, rec.ID)
 	if err != nil {
 		return nil, err
@@ -92,9 +93,11 @@ func (r *Runner) resume(ctx context.Context, rec evaluator.RunRecord) (*run, err
 		if err != nil {
 			return nil, fmt.Errorf("running tick %d again: %w", k.Seq, err)
 		}
-		if diff != nil {
-			return nil, fmt.Errorf("%w: tick %d, event %d: it was %s, now it is %s; start the former version once and stop it gracefully",
-				ErrDiverged, k.Seq, diff.N+1, quote(diff.Was), quote(diff.Gave))
+		switch {
+		case diff != nil && diff.Older:
+			r.Log.Warn("a tick is judged otherwise since relgate was upgraded; what was decided stands", "run", rec.ID, "difference", diff.String())
+		case diff != nil:
+			return nil, fmt.Errorf("%w: %v; start the former version once and stop it gracefully", ErrDiverged, diff)
 		}
 		u.unsaved, u.weight = u.unsaved+1, u.weight+len(k.Tick.Readings)
 	}
@@ -125,8 +128,8 @@ func (r *Runner) load(ctx context.Context, loaded map[string]*rules.Plan, digest
 	if err != nil {
 		return nil, err
 	}
-	p := new(rules.Plan)
-	if err := json.Unmarshal(document, p); err != nil {
+	p, err := rules.ReadPlan(document, r.Kinds)
+	if err != nil {
 		return nil, fmt.Errorf("decoding plan document %q: %w", digest, err)
 	}
 	loaded[digest] = p
@@ -162,11 +165,4 @@ func (r *Runner) save(ctx context.Context) (err error) {
 		}
 	})
 	return err
-}
-
-func quote(b []byte) string {
-	if b == nil {
-		return "no event"
-	}
-	return string(b)
 }

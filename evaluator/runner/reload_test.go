@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
@@ -179,10 +179,53 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
+// TestUpgraded: a journal of an older judging is gone on with, whatever this version
+// would have decided.
+func TestUpgraded(t *testing.T) {
+	store := new(journaltest.Memory)
+	c := newClock(5)
+	p := []*rules.Plan{plan("p", 30*time.Second)}
+	r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: open(t, store), Fetcher: &world{bad: spike}, Clock: c})
+	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
+		t.Fatal(err)
+	}
+	r = newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: older{open(t, store)}, Fetcher: &world{bad: spike}, Clock: newClock(9)})
+	if err := r.Run(t.Context()); !errors.Is(err, errEnd) {
+		t.Fatalf("Run: got %v, want the end of the test", err)
+	}
+	anew := 0
+	for _, e := range events(t, open(t, store)) {
+		if strings.Contains(e, "judged_anew") {
+			anew++
+		}
+	}
+	if anew != 1 {
+		t.Errorf("%d events say that the run is judged anew", anew)
+	}
+}
+
+// older is a journal whose ticks are of an older judging, which did not send a message.
+type older struct{ journaltest.Journal }
+
+func (o older) Recover(ctx context.Context, run string) (fact.Recovery, error) {
+	rec, err := o.Journal.Recover(ctx, run)
+	for i := range rec.Later {
+		k := &rec.Later[i]
+		k.Tick.Judging, k.Events, k.Raw = 0, slices.Clone(k.Events), slices.Clone(k.Raw)
+		for n := range k.Events {
+			if e := &k.Events[n]; e.Kind == fact.CommunicationEvent {
+				e.To = "skipped"
+				k.Raw[n], err = json.Marshal(e)
+			}
+		}
+	}
+	return rec, err
+}
+
 // doctored is a journal in which an event was changed.
 type doctored struct{ journaltest.Journal }
 
-func (d doctored) Recover(ctx context.Context, run string) (evaluator.Recovery, error) {
+func (d doctored) Recover(ctx context.Context, run string) (fact.Recovery, error) {
 	rec, err := d.Journal.Recover(ctx, run)
 	for i := range rec.Later {
 		if len(rec.Later[i].Events) == 0 {
@@ -242,7 +285,7 @@ func TestARunThatAnOverrideBringsBackIsWatched(t *testing.T) {
 		if err := l.Reload(t.Context(), runner.Policies{Plans: []*rules.Plan{edited}}); err != nil {
 			t.Fatal(err)
 		}
-		e, err := l.Command(t.Context(), "p", "p@1", evaluator.Command{ID: "1", Kind: evaluator.Override, Phase: "canary", Verdict: rules.Pass, By: "ann", Why: "known"})
+		e, err := l.Command(t.Context(), "p", "p@1", fact.Command{ID: "1", Kind: fact.Override, Phase: "canary", Verdict: rules.Pass, By: "ann", Why: "known"})
 		if err != nil || e.To != "applied" {
 			t.Fatalf("override: %+v, %v", e, err)
 		}
@@ -356,7 +399,7 @@ func TestAnEarlierReleaseIsNotJudgedByTheFileOfAnother(t *testing.T) {
 		if got := view(t, l.Runner, "p"); got.Version != "2" || got.State != rules.Passed {
 			t.Fatalf("version %s is %s, want 2 passed", got.Version, got.State)
 		}
-		if e, err := l.Command(t.Context(), "p", "p@1", evaluator.Command{ID: "1", Kind: evaluator.Override, Phase: "canary", Verdict: rules.Pass, By: "ann", Why: "known"}); err != nil || e.To != "applied" {
+		if e, err := l.Command(t.Context(), "p", "p@1", fact.Command{ID: "1", Kind: fact.Override, Phase: "canary", Verdict: rules.Pass, By: "ann", Why: "known"}); err != nil || e.To != "applied" {
 			t.Fatalf("override: %+v, %v", e, err)
 		}
 		until(61*60 + 30)
@@ -397,5 +440,108 @@ func TestARunThatCannotBeginIsSaidAtAStart(t *testing.T) {
 		if err := l.stop(); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// One answer of "leave me alone for an hour" does not outlive a reload or a restart.
+func TestAReloadAndARestartAskAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		w := &world{bad: healthy}
+		w.odd = func(r *rules.Reading) {
+			if r.To >= start.Unix()+120 && r.To < start.Unix()+1200 {
+				*r = rules.Reading{Signal: r.Signal, From: r.From, To: r.To, Fault: rules.Throttled, Detail: "429", RetryAt: r.To + 3000}
+			}
+		}
+		asked := func() int { w.mu.Lock(); defer w.mu.Unlock(); return len(w.asked) }
+		plans := func() runner.Policies { return runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}} }
+		j := new(journaltest.Memory)
+		l := goLive(t, j, runner.Config{Policies: plans(), Fetcher: w})
+		until(125)
+		silent := asked()
+		until(305)
+		if n := asked(); n != silent {
+			t.Fatalf("asked %d times of a source that wants to be left alone", n-silent)
+		}
+		if err := l.Reload(t.Context(), plans()); err != nil {
+			t.Fatal(err)
+		}
+		until(365)
+		if n := asked(); n != silent+1 {
+			t.Errorf("asked %d times within a minute of the reload, want once", n-silent)
+		}
+		until(425)
+		if err := l.stop(); err != nil {
+			t.Fatal(err)
+		}
+		l = goLive(t, j, runner.Config{Policies: plans(), Fetcher: w})
+		until(485)
+		if n := asked(); n != silent+2 {
+			t.Errorf("asked %d times within a minute of the restart, want once", n-silent-1)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A run that has failed and may still be rolled back is under way: no other begins beside
+// it, unless it takes its place.
+func TestAnAccusedRunIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		p := stages()
+		p.Rules[1].For = 20 * time.Minute
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Fetcher: &world{bad: spike}})
+		until(0)
+		l.begin(t, runner.Start{Version: "1"})
+		until(8 * 60)
+		if e, err := l.Command(t.Context(), "p", "", fact.Command{Kind: fact.Override, Phase: "canary", Verdict: rules.Fail, By: "ada", Why: "too slow"}); err != nil || e.To != "applied" {
+			t.Fatalf("override: %s, %v", e.To, err)
+		}
+		if s := view(t, l.Runner, "p"); s.State != rules.Failed || !s.Accused {
+			t.Fatalf("the first release is %s, accused %v", s.State, s.Accused)
+		}
+		next := runner.Start{Version: "2", By: "ada", Why: "hotfix"}
+		var refusal *runner.Refusal
+		if _, err := l.StartRun(t.Context(), "p", next); !errors.As(err, &refusal) || refusal.Other != "p@1" || !strings.Contains(refusal.Text, "may still be rolled back") {
+			t.Fatalf("beside an accused run: %v", err)
+		}
+		next.Supersede = true
+		if s, err := l.StartRun(t.Context(), "p", next); err != nil || s.Record.ID != "p@2" {
+			t.Fatalf("superseding: run %q, %v", s.Record.ID, err)
+		}
+		until(60 * 60)
+		first, err := l.Recall(t.Context(), "p@1")
+		if err != nil || first.Snapshot.State != rules.Superseded || !first.Snapshot.Over {
+			t.Errorf("the first release is %s, over %v (%v)", first.Snapshot.State, first.Snapshot.Over, err)
+		}
+		l.stop()
+	})
+}
+
+// An accused run that is over makes room by itself.
+func TestARunBeginsOnceTheAccusedOneIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		p := stages()
+		p.Rules[1].For = 20 * time.Minute
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Fetcher: &world{bad: func(m int64) float64 {
+			if m >= 3 && m < 12 {
+				return 5
+			}
+			return 0
+		}}})
+		until(0)
+		l.begin(t, runner.Start{Version: "1"})
+		until(8 * 60)
+		if _, err := l.Command(t.Context(), "p", "", fact.Command{Kind: fact.Override, Phase: "canary", Verdict: rules.Fail, By: "ada", Why: "too slow"}); err != nil {
+			t.Fatal(err)
+		}
+		until(20 * 60)
+		if s, err := l.StartRun(t.Context(), "p", runner.Start{Version: "2"}); err != nil || s.Record.ID != "p@2" {
+			t.Errorf("run %q, %v", s.Record.ID, err)
+		}
+		l.stop()
 	})
 }

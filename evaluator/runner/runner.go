@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -19,18 +20,18 @@ import (
 // promise.
 type Journal interface {
 	// Runs lists runs, the newest begun first.
-	Runs(ctx context.Context, f evaluator.RunFilter) ([]evaluator.RunRecord, error)
+	Runs(ctx context.Context, f fact.RunFilter) ([]fact.RunRecord, error)
 	// Recover is where a run goes on.
-	Recover(ctx context.Context, run string) (evaluator.Recovery, error)
+	Recover(ctx context.Context, run string) (fact.Recovery, error)
 	// Passed is the runs of a plan that passed and told what they had counted,
 	// newest first, at most limit of them, without one of them; never nil without
 	// an error.
-	Passed(ctx context.Context, plan, except string, limit int) ([]evaluator.Past, error)
+	Passed(ctx context.Context, plan, except string, limit int) ([]fact.Past, error)
 	// Document is a plan's JSON by its digest.
 	Document(ctx context.Context, digest string) ([]byte, error)
 	// Commit keeps a batch, all of it or nothing. After an error the batch may be
 	// there or not: only what is read after Reopen tells.
-	Commit(ctx context.Context, b evaluator.Batch) error
+	Commit(ctx context.Context, b fact.Batch) error
 	// Save keeps the state of a run after the tick of a sequence.
 	Save(ctx context.Context, run string, seq uint64, state []byte) error
 	// Check says why the journal's file cannot be written to, nil when nothing is
@@ -60,6 +61,7 @@ type Config struct {
 	Policies Policies     // as the config has them
 	Journal  Journal      // required
 	Fetcher  Fetcher      // required
+	Kinds    rules.Kinds  // required: what the queries of the journal's plans are of
 	Clock    Clock        // the machine's, made steady, if nil
 	Log      *slog.Logger // none if nil
 
@@ -75,7 +77,7 @@ type Config struct {
 	History int
 	// Say is an event in a line, for the log; root is the event that caused it,
 	// nil where that is the event itself. Nil says nothing.
-	Say func(plan *rules.Plan, e, root *evaluator.Event) string
+	Say func(plan *rules.Plan, e, root *fact.Event) string
 	// NewUID gives a short random text that no run had before. Nil means 48
 	// random bits.
 	NewUID func() string
@@ -108,12 +110,14 @@ type Runner struct {
 	Config
 	commands  chan job
 	reloads   chan job
+	woken     chan struct{} // holds one: something waits in wakes
 	stopped   chan struct{} // closed when Run has returned
 	published atomic.Pointer[Published]
 	counts    counts
 
 	mu    sync.Mutex
 	watch chan struct{}
+	wakes map[string]map[string]time.Time // :: run → signal → when something was pushed that it tells
 
 	// The loop's own; nothing else reads them.
 	policies []*policy // in the order in which they are shown
@@ -125,14 +129,17 @@ type Runner struct {
 // run is one release on its way.
 type run struct {
 	evaluator.Rerun
-	record   evaluator.RunRecord // as of the newest tick
-	document []byte              // of the plan of a run without a tick; nil once the journal has it
-	amended  *amendment          // the plan was edited and no tick says so yet
-	view     *RunView            // as of the newest tick; made when it is published
-	next     time.Time           // slot of the next tick
-	idle     bool                // no tick can change it
-	unsaved  int                 // ticks since the newest stored state
-	weight   int                 // readings in those ticks
+	record   fact.RunRecord // as of the newest tick
+	document []byte         // of the plan of a run without a tick; nil once the journal has it
+	amended  *amendment     // the plan was edited and no tick says so yet
+	view     *RunView       // as of the newest tick; made when it is published
+	next     time.Time      // slot of the next tick
+	woken    []string       // signals that were pushed to, and are asked by the tick at wake
+	wake     time.Time      // or the first after it
+	idle     bool           // no tick can change it
+	again    bool           // since a restart or a reload no source has been asked: see evaluator.AskAgain
+	unsaved  int            // ticks since the newest stored state
+	weight   int            // readings in those ticks
 }
 
 // amendment is an edited plan that the journal does not have yet.
@@ -140,10 +147,16 @@ type amendment struct {
 	plan     *rules.Plan
 	digest   string
 	document []byte
-	edit     *evaluator.Edit // nil where nothing changed that has words
+	edit     *fact.Edit // nil where nothing changed that has words
 }
 
-func (u *run) undecided() bool { return !evaluator.Decided(u.record.State) }
+func (u *run) underWay() bool { return underWay(&u.record) }
+
+// underWay reports whether a run may still change by itself: it is undecided, or it has
+// failed and may still be rolled back.
+func underWay(r *fact.RunRecord) bool {
+	return !evaluator.Decided(r.State) || r.State == rules.Failed && !r.Over
+}
 
 // checkEvery is how often the journal's file is looked at beside the ticks: their
 // interval may be long, and a run that is decided has none.
@@ -157,6 +170,9 @@ const heavy = 8_192
 func New(c Config) (*Runner, error) {
 	if c.Journal == nil || c.Fetcher == nil {
 		return nil, errors.New("making a runner: a journal and a fetcher are required")
+	}
+	if c.Kinds == nil {
+		return nil, errors.New("making a runner: the kinds of sources are required")
 	}
 	if err := sound(c.Policies.Plans); err != nil {
 		return nil, fmt.Errorf("making a runner: %w", err)
@@ -173,7 +189,7 @@ func New(c Config) (*Runner, error) {
 	if c.NewUID == nil {
 		c.NewUID = func() string { return strings.ToLower(rand.Text()[:10]) }
 	}
-	r := &Runner{Config: c, commands: make(chan job), reloads: make(chan job), stopped: make(chan struct{}), watch: make(chan struct{})}
+	r := &Runner{Config: c, commands: make(chan job), reloads: make(chan job), woken: make(chan struct{}, 1), stopped: make(chan struct{}), watch: make(chan struct{})}
 	r.counts.Events = make(map[EventCount]uint64)
 	r.published.Store(new(Published))
 	return r, nil
@@ -200,7 +216,9 @@ func sound(plans []*rules.Plan) error {
 func (r *Runner) Run(ctx context.Context) error {
 	defer close(r.stopped)
 	r.counts.start(r.Clock.Now())
-	if err := r.recover(ctx); err != nil {
+	if err := r.recover(ctx); errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil // stopped before it had begun: nothing was judged, and nothing is to be stored
+	} else if err != nil {
 		return err
 	}
 	r.publish()
@@ -290,7 +308,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // await runs f beside the loop and meanwhile takes commands, so that neither a
 // wait nor a slow source keeps a person waiting. A job from reloads cuts f short
 // and makes await return false; during a fetch there are none, because the
-// readings belong to the plans that asked for them. So does a command that makes
+// readings belong to the plans that asked for them. So does a command, or a push, that makes
 // a slot due before the one that is waited for, where there is one, and a journal
 // that has gone. f has returned when await does.
 func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <-chan job, slot time.Time, f func()) bool {
@@ -313,6 +331,8 @@ func (r *Runner) await(ctx context.Context, cancel context.CancelFunc, reloads <
 			}
 		case j := <-r.commands:
 			j.run(ctx)
+		case <-r.woken:
+			r.rouse()
 		case j := <-reloads:
 			finish()
 			j.run(context.WithoutCancel(ctx))

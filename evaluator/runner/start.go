@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -24,7 +25,7 @@ type Start struct {
 
 // Started is the run that a Start asked for.
 type Started struct {
-	Record evaluator.RunRecord
+	Record fact.RunRecord
 	New    bool // it began now; otherwise it was there
 }
 
@@ -94,7 +95,7 @@ func (r *Runner) startRun(ctx context.Context, plan string, s Start) (Started, e
 }
 
 // same refuses a Start whose run is there already and is another than it says.
-func (s *Start) same(prior *evaluator.RunRecord) error {
+func (s *Start) same(prior *fact.RunRecord) error {
 	for name, v := range s.Set {
 		if prior.Parameters[name] != v {
 			return refuse(prior.ID, "run %s is there already, with %s=%s", prior.ID, name, prior.Parameters[name])
@@ -111,19 +112,21 @@ func (s *Start) same(prior *evaluator.RunRecord) error {
 
 func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Started, error) {
 	var batch []staged
-	begun := evaluator.Begun{By: rules.OneLine(s.By), Why: rules.OneLine(s.Why), Principal: s.Principal}
+	begun := fact.Begun{By: rules.OneLine(s.By), Why: rules.OneLine(s.Why), Principal: s.Principal}
 	if u := p.underWay(); u != nil {
 		switch {
+		case !s.Supersede && u.record.State == rules.Failed:
+			return Started{}, refuse(u.record.ID, "run %s has failed and may still be rolled back: a rule speaks against it. Wait until it is over, or end it with --supersede --by WHO --why REASON", u.record.ID)
 		case !s.Supersede:
 			return Started{}, refuse(u.record.ID, "run %s is under way (%s). Wait for it, or end it with --supersede --by WHO --why REASON", u.record.ID, u.record.State)
 		case s.By == "" || s.Why == "":
 			return Started{}, badStart("superseding run %s: by and why are required", u.record.ID)
 		}
 		begun.Supersedes = u.record.ID
-		ended := r.stage(u, evaluator.Tick{At: r.now(u), Commands: []evaluator.Command{cleanCommand(evaluator.Command{
-			ID: r.NewUID(), Kind: evaluator.Supersede, By: s.By, Why: s.Why, Principal: s.Principal, Next: rules.RunID(p.name, s.Version, try),
+		ended := r.stage(u, fact.Tick{At: r.now(u), Commands: []fact.Command{cleanCommand(fact.Command{
+			ID: r.NewUID(), Kind: fact.Supersede, By: s.By, Why: s.Why, Principal: s.Principal, Next: rules.RunID(p.name, s.Version, try),
 		})}})
-		if !evaluator.Decided(ended.entry.Record.State) {
+		if ended.entry.Record.State != rules.Superseded {
 			return Started{}, badStart("run %s cannot be superseded so: by and why must say something", u.record.ID)
 		}
 		batch = append(batch, ended)
@@ -146,8 +149,8 @@ func (r *Runner) beginNow(ctx context.Context, p *policy, s Start, try int) (Sta
 // begin stages the first tick of a run. What {previous} stands for comes from the
 // last run that passed, unless it was told. A *Refusal is of the version or the
 // parameters; other errors are the journal's.
-func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun evaluator.Begun) (staged, error) {
-	passed, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: p.name, States: []rules.State{rules.Passed}, Limit: 1})
+func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun fact.Begun) (staged, error) {
+	passed, err := r.Journal.Runs(ctx, fact.RunFilter{Plan: p.name, States: []rules.State{rules.Passed}, Limit: 1})
 	if err != nil {
 		return staged{}, err
 	}
@@ -163,7 +166,7 @@ func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun ev
 	if err != nil {
 		return staged{}, err
 	}
-	u := &run{document: document, record: evaluator.RunRecord{
+	u := &run{document: document, record: fact.RunRecord{
 		ID: bound.Binding.Run, Plan: p.name, Version: bound.Version, Try: bind.Try, Start: bound.Start,
 		Parameters: bound.Binding.Parameters, Previous: bound.Binding.Previous,
 	}}
@@ -171,7 +174,7 @@ func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun ev
 	if len(p.runs) > 0 {
 		r.Clock.NotBefore(p.runs[0].record.Begun) // the newest begun comes first, whatever the clock says
 	}
-	tick := evaluator.Tick{At: r.Clock.Now().UTC().Truncate(time.Second), Begin: &begun}
+	tick := fact.Tick{At: r.Clock.Now().UTC().Truncate(time.Second), Begin: &begun}
 	if r.History > 0 {
 		if tick.Past, err = r.Journal.Passed(ctx, p.name, u.record.ID, r.History); err != nil {
 			return staged{}, err
@@ -183,8 +186,8 @@ func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun ev
 }
 
 // newest is the newest run of a version, nil when there is none.
-func (r *Runner) newest(ctx context.Context, plan, version string) (*evaluator.RunRecord, error) {
-	found, err := r.Journal.Runs(ctx, evaluator.RunFilter{Plan: plan, Version: version, Limit: 1})
+func (r *Runner) newest(ctx context.Context, plan, version string) (*fact.RunRecord, error) {
+	found, err := r.Journal.Runs(ctx, fact.RunFilter{Plan: plan, Version: version, Limit: 1})
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}

@@ -5,13 +5,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // EventCount names a counter of events.
 type EventCount struct {
 	Plan string
-	Kind evaluator.EventKind
+	Kind fact.EventKind
 }
 
 // Took is how often something was done and how long it took in all.
@@ -79,7 +79,7 @@ func (c *counts) started() time.Time {
 	return c.since
 }
 
-func (c *counts) ticked(e evaluator.Entry) {
+func (c *counts) ticked(e fact.Entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.Ticks++

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -14,7 +15,8 @@ import (
 type due struct {
 	*run
 	slot  time.Time
-	wants []evaluator.Want
+	wants []fact.Want
+	woken []string // signals that were pushed to
 }
 
 // tick runs one slot: ask, step, commit, publish.
@@ -32,13 +34,14 @@ func (r *Runner) tick(ctx context.Context) {
 	for _, d := range dues {
 		mine := answered(readings[:len(d.wants)])
 		readings = readings[len(d.wants):]
-		d.next = d.slot.Add(d.Plan.Interval)
+		d.next, d.again = floor(d.slot, d.Plan.Interval).Add(d.Plan.Interval), false
+		d.hurry(d.slot)
 		if d.idle {
 			continue // a command ended the run while the sources were asked
 		}
 		// A command may have ticked meanwhile.
 		at := later(d.slot, d.record.At)
-		batch = append(batch, r.stage(d.run, evaluator.Tick{At: at, Readings: mine}))
+		batch = append(batch, r.stage(d.run, fact.Tick{At: at, Readings: mine, Woken: d.woken}))
 	}
 	r.commit(ctx, batch)
 }
@@ -53,7 +56,15 @@ func (r *Runner) dues(now time.Time) (dues []due, wants []Want) {
 			return
 		}
 		r.counts.miss(uint64(slot.Sub(u.next) / u.Plan.Interval))
-		d := due{run: u, slot: slot, wants: evaluator.Wants(u.Plan, u.State, slot)}
+		wanted := evaluator.Wants
+		if u.again {
+			wanted = evaluator.AskAgain
+		}
+		d := due{run: u, slot: slot, wants: wanted(u.Plan, u.State, slot)}
+		if len(u.woken) > 0 && !slot.Before(u.wake) {
+			d.woken, u.woken = u.woken, nil
+			d.wants = evaluator.Woken(u.Plan, u.State, slot, d.woken)
+		}
 		for _, w := range d.wants {
 			wants = append(wants, Want{Run: u.record.ID, Index: w.Signal, Signal: &u.Plan.Signals[w.Signal], From: w.From, To: w.To})
 		}
@@ -89,24 +100,25 @@ type staged struct {
 	into  *policy // of the first tick of a run, or the first after it was over: where it belongs
 	after evaluator.Rerun
 	idle  bool
-	entry evaluator.Entry
+	entry fact.Entry
 	err   error // of encoding the state
 }
 
 // stage evaluates a tick, under the edited plan where there is one. The run itself
 // stays as it is until the commit.
-func (r *Runner) stage(u *run, tick evaluator.Tick) staged {
+func (r *Runner) stage(u *run, tick fact.Tick) staged {
 	began := time.Now()
 	after, document := u.Rerun, u.document
 	if a := u.amended; a != nil {
 		after.Change(a.plan, a.digest)
 		document, tick.Edit = a.document, a.edit
 	}
+	tick.Judging = evaluator.Judging
 	state, events := evaluator.Step(after.Plan, after.State, tick)
 	after.State = state
 	r.counts.evaluated(time.Since(began))
 	o := evaluator.Outlined(after.Plan, state)
-	s := staged{run: u, after: after, idle: o.Idle, entry: evaluator.Entry{
+	s := staged{run: u, after: after, idle: o.Idle, entry: fact.Entry{
 		Run: u.record.ID, After: u.record.Seq, Digest: after.Digest, Document: document, Tick: tick, Events: events,
 		Record: recorded(u.record, &after, o, events),
 	}}
@@ -120,7 +132,7 @@ func (r *Runner) stage(u *run, tick evaluator.Tick) staged {
 }
 
 // recorded is the record of a run after a tick.
-func recorded(was evaluator.RunRecord, after *evaluator.Rerun, o evaluator.Outline, events []evaluator.Event) evaluator.RunRecord {
+func recorded(was fact.RunRecord, after *evaluator.Rerun, o fact.Outline, events []fact.Event) fact.RunRecord {
 	rec := was
 	rec.Seq, rec.N, rec.At, rec.Digest, rec.Start = rec.Seq+1, o.N, o.At, after.Digest, after.Plan.Start
 	rec.Parameters = after.Plan.Binding.Parameters
@@ -135,7 +147,7 @@ func recorded(was evaluator.RunRecord, after *evaluator.Rerun, o evaluator.Outli
 		rec.Decided = o.At
 	}
 	for i := range events {
-		if events[i].Kind == evaluator.RunEvent {
+		if events[i].Kind == fact.RunEvent {
 			rec.Totals = events[i].Totals
 		}
 	}
@@ -152,7 +164,7 @@ func (r *Runner) commit(ctx context.Context, batch []staged) {
 	if len(batch) == 0 {
 		return
 	}
-	b := make(evaluator.Batch, len(batch))
+	b := make(fact.Batch, len(batch))
 	for i, s := range batch {
 		if b[i] = s.entry; s.err != nil {
 			r.broken = s.err
@@ -213,16 +225,16 @@ func (p *policy) retire() {
 }
 
 // tell logs and counts what happened, after it is known to have happened.
-func (r *Runner) tell(plan *rules.Plan, e evaluator.Entry) {
+func (r *Runner) tell(plan *rules.Plan, e fact.Entry) {
 	r.counts.ticked(e)
 	r.Log.Debug("tick", "run", e.Run, "seq", e.After+1, "at", e.Tick.At, "readings", len(e.Tick.Readings), "events", len(e.Events))
-	var root *evaluator.Event
+	var root *fact.Event
 	for i := range e.Events {
 		ev := &e.Events[i]
 		if ev.Because == "" {
 			root = ev
 		}
-		var cause *evaluator.Event
+		var cause *fact.Event
 		if root != nil && ev.Because == root.ID {
 			cause = root
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -38,8 +39,8 @@ type PlanView struct {
 type RunView struct {
 	Plan     *rules.Plan // bound to the run
 	Digest   string      // of Plan
-	Record   evaluator.RunRecord
-	Snapshot evaluator.Snapshot
+	Record   fact.RunRecord
+	Snapshot fact.Snapshot
 }
 
 // Plan finds a plan by its name.
@@ -169,7 +170,7 @@ func (r *Runner) Healthy(now time.Time) error {
 		for _, u := range plan.Runs {
 			// A run that was just recovered may be old: it is given its time.
 			age := now.Sub(later(u.Snapshot.At, since))
-			if age > 3*u.Plan.Interval && !evaluator.Decided(u.Record.State) {
+			if age > 3*u.Plan.Interval && underWay(&u.Record) {
 				return fmt.Errorf("run %q: the newest tick is %s old, its interval is %s", u.Record.ID, age.Round(time.Second), u.Plan.Interval)
 			}
 		}
@@ -183,7 +184,7 @@ func (r *Runner) Recall(ctx context.Context, id string) (*RunView, error) {
 	if u, ok := r.published.Load().Run(id); ok {
 		return u, nil
 	}
-	found, err := r.Journal.Runs(ctx, evaluator.RunFilter{ID: id, Limit: 1})
+	found, err := r.Journal.Runs(ctx, fact.RunFilter{ID: id, Limit: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
@@ -134,6 +135,7 @@ func newRunner(t testing.TB, c runner.Config) *runner.Runner {
 	if c.NewUID == nil {
 		c.NewUID = func() string { return "u" }
 	}
+	c.Kinds = rules.Kinds{}
 	r, err := runner.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +155,7 @@ func open(t testing.TB, s journaltest.Store) journaltest.Journal {
 // events are all events of a journal, a line each, as they are stored.
 func events(t testing.TB, j journaltest.Journal) []string {
 	t.Helper()
-	runs, err := j.Runs(context.Background(), evaluator.RunFilter{})
+	runs, err := j.Runs(context.Background(), fact.RunFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +241,7 @@ func undisturbed(t testing.TB, w *world, minutes int, plans ...*rules.Plan) []st
 }
 
 // view is the newest snapshot of a plan.
-func view(t testing.TB, r *runner.Runner, name string) evaluator.Snapshot {
+func view(t testing.TB, r *runner.Runner, name string) fact.Snapshot {
 	t.Helper()
 	v, ok := r.Published().Plan(name)
 	if !ok || v.Newest() == nil {
@@ -253,7 +255,7 @@ func said(t testing.TB, j journaltest.Journal) []string {
 	t.Helper()
 	var list []string
 	for _, line := range events(t, j) {
-		var e evaluator.Event
+		var e fact.Event
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}

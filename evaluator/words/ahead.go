@@ -2,8 +2,9 @@ package words
 
 import (
 	"fmt"
+	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -16,7 +17,7 @@ func (s *speaker) age() string {
 }
 
 // atPresent is a wait at the present traffic, in words.
-func (s *speaker) atPresent(more evaluator.Shortfall) string {
+func (s *speaker) atPresent(more fact.Shortfall) string {
 	if s.weighed.Outlook.Present <= 0 {
 		return " (none come at present)"
 	}
@@ -26,14 +27,14 @@ func (s *speaker) atPresent(more evaluator.Shortfall) string {
 // ahead says what would decide, the most important first.
 func (s *speaker) ahead() []string {
 	w := s.weighed
-	if s.decided() || s.rule.Kind != rules.Success || w.Rung.Holds() || s.view.Why.Code == evaluator.WhyCutShort {
+	if s.decided() || s.rule.Kind != rules.Success || w.Rung.Holds() || s.view.Why.Code == fact.WhyCutShort {
 		return nil
 	}
 	if s.sig.Kind == rules.Gauge {
 		return clean([]string{s.gapAhead()})
 	}
 	o := w.Outlook
-	if o == nil {
+	if o == nil || w.Window != nil && w.Window.Refutes {
 		return nil
 	}
 	c := countedAs(s.plan, s.sig)
@@ -73,7 +74,7 @@ func (s *speaker) ahead() []string {
 
 // shortfall says what it takes to show something: "about 360 more good samples
 // would prove < 1 % (18 min at this traffic)".
-func (s *speaker) shortfall(n *evaluator.Shortfall, good noun, what string) string {
+func (s *speaker) shortfall(n *fact.Shortfall, good noun, what string) string {
 	switch {
 	case n.Never && s.sig.Kind == rules.Mean:
 		return ""
@@ -105,4 +106,22 @@ func (s *speaker) gapAhead() string {
 		return fmt.Sprintf("About %s samples a group would prove it small enough", about(g.Decides))
 	}
 	return ""
+}
+
+// window says what the window itself showed, where that was worse than it is together
+// with what was gathered after it.
+func (s *speaker) window() string {
+	o := s.weighed.Window
+	if o == nil {
+		return ""
+	}
+	own := o.Bad / o.Samples
+	if s.sig.Good {
+		own = 1 - own
+	}
+	text := fmt.Sprintf("%s in the window, %s with the %s after it", rate(s.sig.Good, own), rate(s.sig.Good, s.ev.Value), spanOf(time.Duration(o.After)*time.Second))
+	if o.Refutes {
+		text += fmt.Sprintf(": the window missed %s, which nothing after it makes good", s.target())
+	}
+	return text
 }

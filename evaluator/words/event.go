@@ -4,33 +4,43 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
 // Event says what happened. The root is the event that e.Because names, nil where
 // that is e itself or is not known: then the text says only what e knows.
-func Event(plan *rules.Plan, e, root *evaluator.Event) Text {
+func Event(plan *rules.Plan, e, root *fact.Event) Text {
 	if root == nil {
 		root = e
 	}
 	switch e.Kind {
-	case evaluator.RuleEvent:
+	case fact.RuleEvent:
 		return ruleEvent(plan, e, root)
-	case evaluator.RunEvent, evaluator.PhaseEvent, evaluator.VerdictEvent:
+	case fact.RunEvent, fact.PhaseEvent, fact.VerdictEvent:
 		return stateEvent(plan, e, root)
-	case evaluator.CommandEvent:
+	case fact.CommandEvent:
 		return commandEvent(plan, e)
-	case evaluator.CommunicationEvent:
-		return messageEvent(plan, e)
-	case evaluator.PlanEvent:
+	case fact.CommunicationEvent:
+		return messageEvent(plan, e, root)
+	case fact.ApprovalEvent:
+		return approvalEvent(e, withRoot(e, root))
+	case fact.ReviewEvent:
+		return reviewEvent(plan, e, withRoot(e, root))
+	case fact.PlanEvent:
+		switch e.Why.Code {
+		case fact.WhyJudgedAnew:
+			return judgedAnew(e)
+		case fact.WhyLate:
+			return lateEvent(plan, e)
+		}
 		return planEvent(e)
 	}
 	return signalEvent(plan, e)
 }
 
 // eventVerb is the first word of the headline of an event of a run or a phase.
-func eventVerb(e *evaluator.Event) string {
+func eventVerb(e *fact.Event) string {
 	switch e.To {
 	case rules.Passed.String(), rules.Pass.String():
 		return pass
@@ -38,6 +48,8 @@ func eventVerb(e *evaluator.Event) string {
 		return fail
 	case rules.RolledBack.String(), rules.Rollback.String():
 		return rollback
+	case fact.Over:
+		return note
 	case rules.Held.String():
 		return hold
 	case rules.Superseded.String():
@@ -49,19 +61,22 @@ func eventVerb(e *evaluator.Event) string {
 }
 
 // withRoot gives the ground of an event together with who gave the command.
-func withRoot(e, root *evaluator.Event) evaluator.Why {
+func withRoot(e, root *fact.Event) fact.Why {
 	w := e.Why
-	if w.By == "" && w.Text == "" && root.Kind == evaluator.CommandEvent {
+	if w.By == "" && w.Text == "" && root.Kind == fact.CommandEvent {
 		w.By, w.Text = root.By, root.Why.Text
 	}
 	return w
 }
 
 // ruleOf is the rule that an event is about, as a view of it at that time.
-func ruleOf(plan *rules.Plan, e, root *evaluator.Event) *evaluator.RuleView {
-	v := &evaluator.RuleView{Name: e.Subject, Kind: rules.RollbackRule, State: evaluator.RuleState(e.To), Verdict: rules.Pending, Cause: e.Cause, Why: withRoot(e, root)}
+func ruleOf(plan *rules.Plan, e, root *fact.Event) *fact.RuleView {
+	v := &fact.RuleView{Name: e.Subject, Kind: rules.RollbackRule, State: fact.RuleState(e.To), Verdict: rules.Pending, Cause: e.Cause, Why: withRoot(e, root)}
 	if e.Evidence != nil {
 		v.Evidence = *e.Evidence
+	}
+	if v.State == fact.RuleWouldFire {
+		v.WouldHave = e.Why.N
 	}
 	var said rules.Verdict
 	if ruleNamed(plan, rules.Success, e.Subject) != nil && said.UnmarshalText([]byte(e.To)) == nil {
@@ -69,26 +84,26 @@ func ruleOf(plan *rules.Plan, e, root *evaluator.Event) *evaluator.RuleView {
 		return v
 	}
 	switch v.State {
-	case evaluator.RuleFired:
+	case fact.RuleFired:
 		v.Verdict = rules.Rollback
-	case evaluator.RuleSilent:
+	case fact.RuleSilent:
 		v.Verdict = rules.Unknown
-	case evaluator.RuleClear, evaluator.RuleWarning:
+	case fact.RuleClear, fact.RuleWarning:
 		v.Verdict = rules.Pass
 	}
 	return v
 }
 
-func ruleEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
+func ruleEvent(plan *rules.Plan, e, root *fact.Event) Text {
 	return Rule(plan, ruleOf(plan, e, root), e.At)
 }
 
 // stateEvent says that a run, a phase or a gate has changed: what happened to it,
 // and the root's own text for why.
-func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
+func stateEvent(plan *rules.Plan, e, root *fact.Event) Text {
 	w := withRoot(e, root)
 	why, who := ground(plan, &w, e.At), plan.Manager
-	if p := phaseNamed(plan, e.Phase); p != nil && e.Kind != evaluator.RunEvent {
+	if p := phaseNamed(plan, e.Phase); p != nil && e.Kind != fact.RunEvent {
 		who = p.Owner
 	}
 	t := Text{Who: who}
@@ -101,7 +116,7 @@ func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
 		t = Rule(plan, rule, e.At)
 		t.Headline = reverb(eventVerb(e), t.Headline)
 		switch {
-		case e.Kind == evaluator.RunEvent:
+		case e.Kind == fact.RunEvent:
 		case root != e: // the root has told the numbers
 			t.Headline = headline(eventVerb(e), subject(e)+moved(e)+": "+titleOf(plan, rule.Name))
 		default:
@@ -111,17 +126,17 @@ func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
 		if !rolled {
 			t.Do, t.Command = "", ""
 		}
-		if rolled && root != e && e.Kind != evaluator.RunEvent { // one order, not one for each phase and gate
+		if rolled && root != e && e.Kind != fact.RunEvent { // one order, not one for each phase and gate
 			t.Do, t.Command, t.Detail = "", "", nil
 		}
 	} else {
 		t.Headline = headline(eventVerb(e), place(e)+why)
 	}
 	switch said := subject(e) + moved(e); {
-	case ok && rolled && root != e && e.Kind != evaluator.RunEvent: // the root and the run tell it
+	case ok && rolled && root != e && e.Kind != fact.RunEvent: // the root and the run tell it
 		t.Sentence = sentence(said + ": rule " + rule.Name + " fired")
-	case ok && w.Code == evaluator.WhyRulesHold:
-		t.Sentence = sentence(said+": "+strings.TrimRight(t.Sentence, "."), rollbackRules(&w))
+	case ok && w.Code == fact.WhyRulesHold:
+		t.Sentence = sentence(said+": "+strings.TrimRight(t.Sentence, "."), rollbackRules(plan, &w))
 	case ok:
 		t.Sentence = sentence(said + ": " + strings.TrimRight(t.Sentence, "."))
 	case why == "":
@@ -134,19 +149,19 @@ func stateEvent(plan *rules.Plan, e, root *evaluator.Event) Text {
 
 // deciding is the rule whose evidence is behind an event of a run or a phase: the
 // root, or the rule that the event itself tells of.
-func deciding(plan *rules.Plan, e, root *evaluator.Event) (*evaluator.RuleView, bool) {
-	if root != e && root.Kind == evaluator.RuleEvent {
+func deciding(plan *rules.Plan, e, root *fact.Event) (*fact.RuleView, bool) {
+	if root != e && root.Kind == fact.RuleEvent {
 		return ruleOf(plan, root, root), true
 	}
 	if root != e || e.Evidence == nil || e.Why.Rule == "" {
 		return nil, false
 	}
-	v := &evaluator.RuleView{Name: e.Why.Rule, Kind: rules.Success, Cause: e.Cause, Evidence: *e.Evidence}
+	v := &fact.RuleView{Name: e.Why.Rule, Kind: rules.Success, Cause: e.Cause, Evidence: *e.Evidence}
 	switch e.Why.Code {
-	case evaluator.WhyRulesHold:
-		v.Verdict, v.Why.Code = rules.Pass, evaluator.WhyMeasured
-	case evaluator.WhyByRule:
-		v.Why = evaluator.Why{Code: evaluator.WhyCannotJudge, Cause: e.Cause}
+	case fact.WhyRulesHold:
+		v.Verdict, v.Why.Code = rules.Pass, fact.WhyMeasured
+	case fact.WhyByRule:
+		v.Why = fact.Why{Code: fact.WhyCannotJudge, Cause: e.Cause}
 		if v.Verdict.UnmarshalText([]byte(e.To)) != nil {
 			v.Verdict = rules.Pending
 		}
@@ -157,27 +172,27 @@ func deciding(plan *rules.Plan, e, root *evaluator.Event) (*evaluator.RuleView, 
 }
 
 // place names what an event is about, where that is not the run.
-func place(e *evaluator.Event) string {
-	if e.Kind == evaluator.RunEvent {
+func place(e *fact.Event) string {
+	if e.Kind == fact.RunEvent {
 		return ""
 	}
 	return "phase " + e.Subject + ": "
 }
 
-func subject(e *evaluator.Event) string {
+func subject(e *fact.Event) string {
 	switch e.Kind {
-	case evaluator.RunEvent:
+	case fact.RunEvent:
 		return "the run"
-	case evaluator.VerdictEvent:
+	case fact.VerdictEvent:
 		return "the gate of phase " + e.Subject
 	}
 	return "phase " + e.Subject
 }
 
 // moved says to where.
-func moved(e *evaluator.Event) string {
+func moved(e *fact.Event) string {
 	switch {
-	case e.Kind == evaluator.VerdictEvent:
+	case e.Kind == fact.VerdictEvent:
 		return " says " + e.To
 	case e.To == rules.Monitoring.String() && e.From == rules.Waiting.String():
 		return " begins"
@@ -189,7 +204,7 @@ func moved(e *evaluator.Event) string {
 	return " is " + stateText(e.To)
 }
 
-func begunEvent(plan *rules.Plan, e *evaluator.Event) Text {
+func begunEvent(plan *rules.Plan, e *fact.Event) Text {
 	b := e.Begun
 	said, start, started := "run", clock(b.Start, e.At), ""
 	if e.Version != "" {
@@ -219,7 +234,7 @@ func begunEvent(plan *rules.Plan, e *evaluator.Event) Text {
 	return t
 }
 
-func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
+func commandEvent(plan *rules.Plan, e *fact.Event) Text {
 	name := strings.ReplaceAll(e.Subject, "_", "-")
 	switch {
 	case e.Phase != "":
@@ -231,24 +246,24 @@ func commandEvent(plan *rules.Plan, e *evaluator.Event) Text {
 		why := ground(plan, &e.Why, e.At)
 		return Text{Headline: headline(refused, name+": "+why), Sentence: sentence(name + " refused: " + why), Who: e.By}
 	}
-	if e.Why.Code == evaluator.WhyAppliedEarlier { // neither this sender nor this reason is the journal's
+	if e.Why.Code == fact.WhyAppliedEarlier { // neither this sender nor this reason is the journal's
 		why := ground(plan, &e.Why, e.At)
 		return Text{Headline: headline(ok, name+": "+why), Sentence: sentence(name+": "+why, "It is not applied again, and the run may have gone on since"), Who: e.By}
 	}
 	verb, more := ok, ""
 	t := Text{Who: e.By}
-	switch evaluator.CommandKind(e.Subject) {
-	case evaluator.Abort:
+	switch fact.CommandKind(e.Subject) {
+	case fact.Abort:
 		verb, t.Do = rollback, "roll the release back, then report it with rollback-done"
 		t.Command, t.Detail = rehearsed(plan)
-	case evaluator.Hold:
+	case fact.Hold:
 		verb = hold
-	case evaluator.Supersede:
+	case fact.Supersede:
 		verb = superseded
 		if e.Why.Run != "" {
 			more = "Run " + e.Why.Run + " takes its place"
 		}
-	case evaluator.Override:
+	case fact.Override:
 		if e.Why.Phase != "" { // else it is the run that goes on: that is not the verdict yet
 			verb = verdictWord(e.Why.Verdict)
 		}
@@ -277,25 +292,43 @@ func rehearsed(plan *rules.Plan) (command string, lines []string) {
 	return "", lines
 }
 
-func messageEvent(plan *rules.Plan, e *evaluator.Event) Text {
-	channel, text := e.Subject, ""
+func messageEvent(plan *rules.Plan, e, root *fact.Event) Text {
+	channel, text, sink := e.Subject, "", ""
 	for i := range plan.Communications {
 		if c := &plan.Communications[i]; c.Name == e.Subject {
-			channel, text = c.Channel, c.Text
+			channel, text, sink = c.Channel, MessageText(plan, e, c.Text, ""), c.To.Sink
 		}
 	}
+	why := ""
 	switch e.Why.Code {
-	case evaluator.WhyMessageSkipped:
-		why := fmt.Sprintf("the run's verdict is %s", e.Why.Verdict)
-		return Text{Headline: headline(notSent, channel+": "+why), Sentence: sentence("not sent to " + channel + ": " + why)}
-	case evaluator.WhyMessageTooLate:
-		why := "it was due at " + clock(e.Why.Since, e.At)
+	case fact.WhyMessageSkipped:
+		why = fmt.Sprintf("the run's verdict is %s", e.Why.Verdict)
+	case fact.WhyMessageTooLate:
+		why = "it was due at " + clock(e.Why.Since, e.At)
+	case fact.WhyMessageSent:
+		return Text{Headline: headline(sent, channel+": message "+e.Subject), Sentence: sentence("message " + e.Subject + " was sent to " + channel)}
+	case fact.WhyMessageFailed:
+		t := Text{Headline: headline(notSent, channel+": message "+e.Subject, e.Why.Text), Do: "send it again, or tell " + channel + " yourself", Who: plan.Manager}
+		t.Sentence = sentence("message "+e.Subject+" did not arrive at "+channel, e.Why.Text)
+		return t
+	case fact.WhyMessageUnmet, fact.WhyMessageSkippedBy:
+		w := withRoot(e, root)
+		why = peopleGround(&w, e.At) + by("", w.Text)
+		if e.Why.Code == fact.WhyMessageUnmet {
+			why = peopleGround(&e.Why, e.At)
+		}
+	}
+	if why != "" {
 		return Text{Headline: headline(notSent, channel+": "+why), Sentence: sentence("not sent to " + channel + ": " + why)}
 	}
-	return Text{Headline: headline(due, channel+": "+text), Sentence: sentence(channel + ": " + text), Do: "send the message to " + channel, Who: plan.Manager}
+	t := Text{Headline: headline(due, channel+": "+text), Sentence: sentence(channel + ": " + text)}
+	if sink == "" {
+		t.Do, t.Who = "send the message to "+channel, plan.Manager
+	}
+	return t
 }
 
-func planEvent(e *evaluator.Event) Text {
+func planEvent(e *fact.Event) Text {
 	t := Text{}
 	if e.Edit != nil {
 		for _, c := range e.Edit.Changes {
@@ -314,6 +347,27 @@ func planEvent(e *evaluator.Event) Text {
 	return t
 }
 
+func judgedAnew(e *fact.Event) Text {
+	return Text{
+		Headline: headline(note, "relgate was upgraded, and judges anew"),
+		Sentence: sentence(fmt.Sprintf("The way relgate judges has changed from %d to %d", e.Why.Of, e.Why.N), "What was decided stands; every rule was looked at again"),
+	}
+}
+
+// lateEvent says that a run cannot be complete when it is expected.
+func lateEvent(plan *rules.Plan, e *fact.Event) Text {
+	w := &e.Why
+	said := fmt.Sprintf("complete at %s at the earliest, expected at %s", clock(w.Until, e.At), clock(w.Since, e.At))
+	cause := "Phase " + w.Phase + " began late"
+	if w.State == rules.Waiting.String() {
+		cause = "Phase " + w.Phase + " has not begun"
+	}
+	return Text{
+		Headline: headline("LATE", said), Sentence: sentence("The run will be "+said, cause),
+		Do: "tell those who wait for it, or write another expected_completion", Who: plan.Manager,
+	}
+}
+
 func changeText(c rules.Change) string {
 	switch {
 	case c.From == "":
@@ -324,8 +378,8 @@ func changeText(c rules.Change) string {
 	return fmt.Sprintf("%s was %s, is %s", c.Path, c.From, c.To)
 }
 
-func signalEvent(plan *rules.Plan, e *evaluator.Event) Text {
-	if e.Why.Code == evaluator.WhySignalBack {
+func signalEvent(plan *rules.Plan, e *fact.Event) Text {
+	if e.Why.Code == fact.WhySignalBack {
 		said := "signal " + e.Subject + ": the source answers again"
 		return Text{Headline: headline(ok, said), Sentence: sentence(said)}
 	}
@@ -340,4 +394,58 @@ func signalEvent(plan *rules.Plan, e *evaluator.Event) Text {
 		t.Sentence = sentence(said + ": " + e.Why.Text)
 	}
 	return t
+}
+
+// MessageText fills in what a message tells of its run. link is where people find the run,
+// empty where that is not known.
+func MessageText(plan *rules.Plan, e *fact.Event, text, link string) string {
+	told := e.Told
+	if told == nil {
+		return text
+	}
+	return rules.FillMessage(text, func(name string) (string, bool) {
+		if rule, ok := strings.CutPrefix(name, "value."); ok {
+			for _, m := range told.Values {
+				if m.Rule == rule {
+					return measureText(&m), true
+				}
+			}
+			return "", false
+		}
+		switch name {
+		case "phase":
+			return told.Phase, true
+		case "traffic":
+			return rules.Percent.Short(told.Traffic), true
+		case "state":
+			return stateText(told.State.String()), true
+		case "verdict":
+			return told.Verdict.String(), true
+		case "link":
+			return link, true
+		case "headline":
+			return toldText(plan, e).Headline, true
+		case "sentence":
+			return toldText(plan, e).Sentence, true
+		}
+		return "", false
+	})
+}
+
+func measureText(m *fact.Measure) string {
+	if !m.Known {
+		return "not known"
+	}
+	return m.Unit.Short(m.Value)
+}
+
+// toldText is what is said of the run as it stood when a message fell due.
+func toldText(plan *rules.Plan, e *fact.Event) Text {
+	t := e.Told
+	said := ground(plan, &t.Why, e.At)
+	verb := verdictWord(t.Verdict)
+	if t.State == rules.Held {
+		verb = hold
+	}
+	return Text{Headline: headline(verb, said), Sentence: sentence(capital(said))}
 }

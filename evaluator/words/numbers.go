@@ -43,6 +43,14 @@ func tenths(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 
 // count writes a number of samples: "6,012".
 func count(n float64) string { return rules.Count(n) }
 
+// samples writes how many samples there are: "1 sample", "6,012 samples".
+func samples(n float64) string {
+	if n == 1 {
+		return "1 sample"
+	}
+	return count(n) + " samples"
+}
+
 // about writes a number with two digits: a forecast is not known to the last one.
 func about(n float64) string {
 	if n < 100 {

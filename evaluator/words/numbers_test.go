@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
+	sentry "github.com/relgate/relgate/sources/sentry/kind"
+
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/rules"
@@ -55,8 +58,9 @@ func TestWhatASignalCounts(t *testing.T) {
 	}{
 		{rules.Signal{Of: 0, Above: 2.5}, "requests took longer than 2.5 s", "3 more slow requests"},
 		{rules.Signal{Of: 1, Above: 7}, "samples are above 7", "3 more higher samples"},
-		{rules.Signal{Of: -1, Query: rules.Query{Sentry: &rules.SentryQuery{}}}, "sessions crashed", "3 more crashes"},
-		{rules.Signal{Of: -1, Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{}}}, "requests failed", "3 more failures"},
+		{rules.Signal{Of: -1, Query: rules.Query{Ask: &sentry.Query{}}}, "sessions crashed", "3 more crashes"},
+		{rules.Signal{Of: -1, Query: rules.Query{Ask: &sentry.Query{Of: sentry.Users}}}, "users had a crash", "3 more users with a crash"},
+		{rules.Signal{Of: -1, Query: rules.Query{Ask: &cloudwatch.Query{}}}, "requests failed", "3 more failures"},
 		{rules.Signal{Of: -1, Kind: rules.Mean}, "reviews ", "3 more such reviews"},
 		{rules.Signal{Of: -1}, "samples were bad", "3 more bad samples"},
 	} {

@@ -5,15 +5,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
 // Run says where a run stands, and what to do.
-func Run(plan *rules.Plan, s *evaluator.Snapshot) Text {
+func Run(plan *rules.Plan, s *fact.Snapshot) Text {
 	t := runText(plan, s)
 	for i := range s.Rollback {
-		if v := &s.Rollback[i]; v.State == evaluator.RuleWarning {
+		if v := &s.Rollback[i]; v.State == fact.RuleWarning || v.State == fact.RuleWouldFire || v.State == fact.RuleWouldHold {
 			t.Detail = append(t.Detail, Rule(plan, v, s.At).Headline)
 		}
 	}
@@ -32,9 +32,15 @@ func Run(plan *rules.Plan, s *evaluator.Snapshot) Text {
 	return t
 }
 
-func runText(plan *rules.Plan, s *evaluator.Snapshot) Text {
+func runText(plan *rules.Plan, s *fact.Snapshot) Text {
 	said := ground(plan, &s.Why, s.At)
 	t := Text{Headline: headline(runVerb(s), said), Sentence: sentence(said), Who: s.Manager}
+	if to := toSign(s); to != "" && (s.Why.Code == fact.WhyUnsigned || s.Why.Code == fact.WhyNotBegun) {
+		if s.Why.Code == fact.WhyNotBegun {
+			said += "; " + to
+		}
+		t.Headline, t.Sentence, t.Do = headline(wait, said), sentence(said), "sign it: `relgate approve`"
+	}
 	switch {
 	case s.State == rules.RolledBack:
 		return rolledBack(plan, s)
@@ -48,7 +54,7 @@ func runText(plan *rules.Plan, s *evaluator.Snapshot) Text {
 		return notKnown(plan, s)
 	case s.State == rules.Passed:
 		t.Who = ""
-	case s.Why.Code == evaluator.WhyUnderWay:
+	case s.Why.Code == fact.WhyUnderWay:
 		said = onTheWay(plan, s)
 		t.Headline, t.Sentence = headline(wait, said), sentence(said)
 	}
@@ -57,13 +63,16 @@ func runText(plan *rules.Plan, s *evaluator.Snapshot) Text {
 
 // onTheWay says how many phases have passed, and what the first undecided one
 // waits for.
-func onTheWay(plan *rules.Plan, s *evaluator.Snapshot) string {
-	k := slices.IndexFunc(s.Phases, func(p evaluator.PhaseView) bool { return p.Decided.IsZero() })
+func onTheWay(plan *rules.Plan, s *fact.Snapshot) string {
+	k := slices.IndexFunc(s.Phases, func(p fact.PhaseView) bool { return p.Decided.IsZero() })
 	if k < 0 { // unreachable unless a run goes on after its last phase was decided
 		return ground(plan, &s.Why, s.At)
 	}
 	p := &s.Phases[k]
 	why := ground(plan, &p.Why, s.At)
+	if v := viewOf(p, p.Why.Rule); v != nil && p.Why.Code == fact.WhyByRule {
+		_, why, _ = strings.Cut(Rule(plan, v, s.At).Headline, ": ")
+	}
 	said := fmt.Sprintf("phase %s: %s", p.Name, why)
 	switch {
 	case p.Started.IsZero():
@@ -77,7 +86,7 @@ func onTheWay(plan *rules.Plan, s *evaluator.Snapshot) string {
 	return phasesPassed(&s.Why) + "; " + said
 }
 
-func runVerb(s *evaluator.Snapshot) string {
+func runVerb(s *fact.Snapshot) string {
 	switch {
 	case s.State == rules.Held:
 		return hold
@@ -88,14 +97,14 @@ func runVerb(s *evaluator.Snapshot) string {
 }
 
 // rolledBack says why the run is rolled back, and whether that is done.
-func rolledBack(plan *rules.Plan, s *evaluator.Snapshot) Text {
+func rolledBack(plan *rules.Plan, s *fact.Snapshot) Text {
 	var t Text
 	if s.Fired != nil {
 		t = Event(plan, s.Fired, nil)
 	} else { // unreachable unless a state says that it is rolled back and has no event of it
 		t = Text{Headline: headline(rollback, ground(plan, &s.Why, s.At))}
 	}
-	if s.Fired != nil && s.Fired.Kind == evaluator.CommandEvent {
+	if s.Fired != nil && s.Fired.Kind == fact.CommandEvent {
 		aborted := "aborted" + by(s.Fired.By, s.Fired.Why.Text)
 		t.Headline, t.Sentence, t.Who = headline(rollback, aborted), sentence(aborted), s.Manager
 	}
@@ -103,7 +112,7 @@ func rolledBack(plan *rules.Plan, s *evaluator.Snapshot) Text {
 		done := ground(plan, &s.Why, s.At)
 		t.Headline, t.Sentence = headline(fail, done), sentence(done, t.Sentence)
 		t.Do, t.Command = "", ""
-		if s.Fired != nil && s.Fired.Kind == evaluator.CommandEvent {
+		if s.Fired != nil && s.Fired.Kind == fact.CommandEvent {
 			t.Detail = nil // the commands to roll it back
 		}
 	}
@@ -111,7 +120,7 @@ func rolledBack(plan *rules.Plan, s *evaluator.Snapshot) Text {
 }
 
 // held says who or what holds the run, with the numbers as the hold began.
-func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
+func held(plan *rules.Plan, s *fact.Snapshot) Text {
 	h := &s.Holder
 	if !h.Rule {
 		said := "held" + by(h.By, h.Text)
@@ -120,13 +129,17 @@ func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
 			Do: "resume the run, or abort it", Who: h.By,
 		}
 	}
-	v := evaluator.RuleView{Name: h.By, Kind: rules.RollbackRule, State: evaluator.RuleHolding, Verdict: rules.Pending, Cause: h.Cause}
-	v.Why.Code = evaluator.WhyMeasured
+	v := fact.RuleView{Name: h.By, Kind: rules.RollbackRule, State: fact.RuleHolding, Verdict: rules.Pending, Cause: h.Cause}
+	v.Why.Code = fact.WhyMeasured
 	if h.Evidence != nil {
 		v.Evidence = *h.Evidence
 	}
+	now := rollbackView(s, h.By)
+	if now != nil && now.State == fact.RuleHolding {
+		v.Cause = now.Cause // a hold that began for the baseline may rest on evidence now
+	}
 	t := Rule(plan, &v, s.At)
-	if now := rollbackView(s, h.By); now != nil && now.Evidence.Weighed != nil && !now.Evidence.Weighed.Rung.Holds() {
+	if now != nil && now.Evidence.Weighed != nil && !now.Evidence.Weighed.Rung.Holds() {
 		t.Detail = append(t.Detail, "now: "+Rule(plan, now, s.At).Sentence)
 	}
 	t.Do = fmt.Sprintf("look at %s, then resume the run or abort it", titleOf(plan, h.By))
@@ -134,8 +147,11 @@ func held(plan *rules.Plan, s *evaluator.Snapshot) Text {
 }
 
 // failed says which phase failed, and by what.
-func failed(plan *rules.Plan, s *evaluator.Snapshot) Text {
-	if t, ok := byPhase(plan, s, evaluator.WhyPhaseFailed, "has failed"); ok {
+func failed(plan *rules.Plan, s *fact.Snapshot) Text {
+	if t, ok := byPhase(plan, s, fact.WhyPhaseFailed, "has failed"); ok {
+		if s.Accused {
+			t.Detail = append(t.Detail, "Its rollback rules are watched on: they may still roll it back")
+		}
 		return t
 	}
 	said := ground(plan, &s.Why, s.At)
@@ -143,8 +159,8 @@ func failed(plan *rules.Plan, s *evaluator.Snapshot) Text {
 }
 
 // notKnown says which phase could not be judged, and what is needed for it.
-func notKnown(plan *rules.Plan, s *evaluator.Snapshot) Text {
-	if t, ok := byPhase(plan, s, evaluator.WhyPhaseUnknown, "could not be judged in time"); ok {
+func notKnown(plan *rules.Plan, s *fact.Snapshot) Text {
+	if t, ok := byPhase(plan, s, fact.WhyPhaseUnknown, "could not be judged in time"); ok {
 		return t
 	}
 	said := ground(plan, &s.Why, s.At)
@@ -153,8 +169,8 @@ func notKnown(plan *rules.Plan, s *evaluator.Snapshot) Text {
 
 // byPhase is the text of the phase that decided the run, where that is the run's
 // ground.
-func byPhase(plan *rules.Plan, s *evaluator.Snapshot, code evaluator.Code, what string) (Text, bool) {
-	k := slices.IndexFunc(s.Phases, func(p evaluator.PhaseView) bool { return p.Name == s.Why.Phase })
+func byPhase(plan *rules.Plan, s *fact.Snapshot, code fact.Code, what string) (Text, bool) {
+	k := slices.IndexFunc(s.Phases, func(p fact.PhaseView) bool { return p.Name == s.Why.Phase })
 	if s.Why.Code != code || k < 0 {
 		return Text{}, false
 	}
@@ -164,26 +180,27 @@ func byPhase(plan *rules.Plan, s *evaluator.Snapshot, code evaluator.Code, what 
 }
 
 // Phase says where the k-th phase stands.
-func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
+func Phase(plan *rules.Plan, s *fact.Snapshot, k int) Text {
 	p := &s.Phases[k]
 	verb, said := phaseVerb(s, p), ground(plan, &p.Why, s.At)
 	t := Text{Headline: headline(verb, said), Sentence: sentence(said), Who: p.Owner}
 	switch p.Why.Code {
-	case evaluator.WhyByRule:
+	case fact.WhyByRule:
 		if v := viewOf(p, p.Why.Rule); v != nil {
 			t = Rule(plan, v, s.At)
 			t.Headline = reverb(verb, t.Headline)
 		}
-	case evaluator.WhyRuleHolds, evaluator.WhyRuleBreaches, evaluator.WhyRuleSilent, evaluator.WhyRuleThin, evaluator.WhyRuleUnsettled:
+	case fact.WhyRuleHolds, fact.WhyRuleBreaches, fact.WhyRuleSilent, fact.WhyRuleThin, fact.WhyEndUnknown, fact.WhyRuleLate, fact.WhyRuleUnsettled, fact.WhyOngoing:
 		if v := rollbackView(s, p.Why.Rule); v != nil {
 			r := Rule(plan, v, s.At)
+			t.Sentence = sentence(said, ofEarlier(plan, k, &p.Why))
 			t.Detail, t.Who = append([]string{r.Sentence}, r.Detail...), r.Who
 		}
-	case evaluator.WhyRulesHold:
+	case fact.WhyRulesHold:
 		if v := viewOf(p, p.Why.Rule); v != nil {
 			r := Rule(plan, v, s.At)
 			t.Headline, t.Detail = reverb(verb, r.Headline), r.Detail
-			t.Sentence = sentence(r.Sentence, rollbackRules(&p.Why))
+			t.Sentence = sentence(r.Sentence, rollbackRules(plan, &p.Why))
 		}
 	}
 	if ofTheRun(&p.Why) {
@@ -205,21 +222,45 @@ func Phase(plan *rules.Plan, s *evaluator.Snapshot, k int) Text {
 	return t
 }
 
+// ofEarlier says why a phase waits for a rollback rule that it does not name, and what
+// became of a policy that fails phases.
+func ofEarlier(plan *rules.Plan, k int, w *fact.Why) string {
+	i := slices.IndexFunc(plan.Rules, func(r rules.Rule) bool { return r.Kind == rules.RollbackRule && r.Name == w.Rule })
+	if k >= len(plan.Phases) || slices.Contains(plan.Phases[k].Rollback, i) {
+		return ""
+	}
+	for e := k - 1; e >= 0; e-- {
+		if !slices.Contains(plan.Phases[e].Rollback, i) {
+			continue
+		}
+		said := fmt.Sprintf("It is a rule of phase %s, which is over, and is watched to the end of the run", plan.Phases[e].Name)
+		key, policy := policyKey(w.Cause), plan.Rules[i].OnNoData
+		if key == "on_error" {
+			policy = plan.Rules[i].OnError
+		}
+		if w.Code == fact.WhyRuleSilent && policy == rules.PolicyFail {
+			said += fmt.Sprintf(`. Its %s = "fail" fails the phases that name it, and this one does not`, key)
+		}
+		return said
+	}
+	return ""
+}
+
 // ofTheRun reports whether a phase stands where it does because the whole run does:
 // its text is the run's.
-func ofTheRun(w *evaluator.Why) bool {
+func ofTheRun(w *fact.Why) bool {
 	switch w.Code {
-	case evaluator.WhyRuleFired, evaluator.WhyAborted, evaluator.WhyRollbackDone, evaluator.WhyHeldByRule, evaluator.WhyHeld:
+	case fact.WhyRuleFired, fact.WhyAborted, fact.WhyRollbackDone, fact.WhyHeldByRule, fact.WhyHeld:
 		return true
 	}
 	return false
 }
 
-func phaseVerb(s *evaluator.Snapshot, p *evaluator.PhaseView) string {
+func phaseVerb(s *fact.Snapshot, p *fact.PhaseView) string {
 	switch {
 	case p.State == rules.Superseded:
 		return superseded
-	case s.Held && p.Verdict == rules.Pending && (p.Why.Code == evaluator.WhyHeld || p.Why.Code == evaluator.WhyHeldByRule):
+	case s.Held && p.Verdict == rules.Pending && (p.Why.Code == fact.WhyHeld || p.Why.Code == fact.WhyHeldByRule):
 		return hold
 	}
 	return verdictWord(p.Verdict)
@@ -240,13 +281,26 @@ func mend(plan *rules.Plan, rule string) string {
 }
 
 // unknownDo says what is to be mended before a phase can be judged.
-func unknownDo(plan *rules.Plan, s *evaluator.Snapshot, p *evaluator.PhaseView) string {
-	signal := ""
-	if r := anyRule(plan, p.Why.Rule); r != nil && r.ShownSignal >= 0 && r.ShownSignal < len(plan.Signals) {
-		signal = "signal " + plan.Signals[r.ShownSignal].Name
+func unknownDo(plan *rules.Plan, s *fact.Snapshot, p *fact.PhaseView) string {
+	signal, v := "", viewOf(p, p.Why.Rule)
+	if r := anyRule(plan, p.Why.Rule); r != nil {
+		i := r.ShownSignal
+		if v != nil && v.Why.Code == fact.WhyAlarmUnknown {
+			i = r.Alarm
+		}
+		if i >= 0 && i < len(plan.Signals) {
+			signal = "signal " + plan.Signals[i].Name
+		}
+		missed := p.Why.Code == fact.WhyByRule && v != nil && v.Why.Code == fact.WhyCannotJudge && (&speaker{rule: r, ev: &v.Evidence, at: s.At}).endUnknown()
+		if missed && p.Cause == rules.CauseNoData || p.Why.Code == fact.WhyEndUnknown {
+			return "override the phase, or start the release again"
+		}
+	}
+	if p.Why.Code == fact.WhyRuleLate {
+		return "write a longer settle" + strings.TrimSuffix(" for "+signal, " for ") + ", or override the phase"
 	}
 	switch p.Cause {
-	case rules.CauseNoData, rules.CauseStale, rules.CauseSourceError, rules.CauseConfig:
+	case rules.CauseNoData, rules.CauseStale, rules.CauseUnsettled, rules.CauseSourceError, rules.CauseConfig:
 		if signal != "" {
 			return fmt.Sprintf("mend %s (%s), or override the phase", signal, causeText(p.Cause))
 		}

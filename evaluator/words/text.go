@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -30,6 +30,7 @@ const (
 	unknown    = "UNKNOWN"
 	superseded = "SUPERSEDED"
 	warn       = "WARN"
+	shadow     = "SHADOW"   // a rule in shadow has something against the release
 	note       = "NOTE"     // something changed that is not good or bad for the release
 	cleared    = "CLEAR"    // a rollback rule has nothing against the release
 	ok         = "OK"       // a command was carried out, a source answers again
@@ -72,11 +73,15 @@ func headline(verb string, parts ...string) string {
 	return cut(line)
 }
 
-// cut shortens a line to 80 characters, at a word where there is one.
+// cut shortens a line to 80 characters: to what stands before a semicolon, or at a word
+// where there is one.
 func cut(line string) string {
 	r := []rune(line)
 	if len(r) <= width {
 		return line
+	}
+	if whole := string(r[:width+1]); strings.LastIndex(whole, ";") > width/2 {
+		return whole[:strings.LastIndex(whole, ";")]
 	}
 	short := string(r[:width-2])
 	if i := strings.LastIndexByte(short, ' '); i > width/2 {
@@ -103,13 +108,19 @@ func sentence(parts ...string) string {
 		if b.Len() > 0 {
 			b.WriteString(" ")
 		}
-		b.WriteString(strings.TrimRight(p, ".") + ".")
+		b.WriteString(strings.TrimRight(p, "."))
+		if !strings.HasSuffix(p, "?") {
+			b.WriteString(".")
+		}
 	}
 	return b.String()
 }
 
 // capital writes the first letter of a text large.
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func capital(s string) string {
+	_, first := utf8.DecodeRuneInString(s)
+	return strings.ToUpper(s[:first]) + s[first:]
+}
 
 // causeText says a cause.
 func causeText(c rules.Cause) string {
@@ -122,6 +133,8 @@ func causeText(c rules.Cause) string {
 		return "no data"
 	case rules.CauseStale:
 		return "newest data too old"
+	case rules.CauseUnsettled:
+		return "data not settled yet"
 	case rules.CauseSourceError:
 		return "the source is unreachable"
 	case rules.CauseInsufficientSamples:
@@ -199,6 +212,17 @@ func phaseNamed(plan *rules.Plan, name string) *rules.Phase {
 // stateText writes a state as people say it.
 func stateText(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
+// isText says in which state something is: "has failed".
+func isText(s string) string {
+	switch s {
+	case rules.Failed.String(), rules.Passed.String():
+		return "has " + s
+	case rules.Monitoring.String():
+		return "is under way"
+	}
+	return "is " + stateText(s)
+}
+
 // by names who did something, and the reason.
 func by(who, why string) string {
 	text := ""
@@ -212,7 +236,7 @@ func by(who, why string) string {
 }
 
 // viewOf finds what a snapshot says of a success rule in a phase, nil without it.
-func viewOf(p *evaluator.PhaseView, rule string) *evaluator.RuleView {
+func viewOf(p *fact.PhaseView, rule string) *fact.RuleView {
 	for i := range p.Success {
 		if p.Success[i].Name == rule {
 			return &p.Success[i]
@@ -222,7 +246,7 @@ func viewOf(p *evaluator.PhaseView, rule string) *evaluator.RuleView {
 }
 
 // rollbackView finds what a snapshot says of a rollback rule, nil without it.
-func rollbackView(s *evaluator.Snapshot, rule string) *evaluator.RuleView {
+func rollbackView(s *fact.Snapshot, rule string) *fact.RuleView {
 	for i := range s.Rollback {
 		if s.Rollback[i].Name == rule {
 			return &s.Rollback[i]

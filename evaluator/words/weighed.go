@@ -5,8 +5,8 @@ import (
 	"math"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -20,21 +20,21 @@ type counted struct {
 }
 
 // noun holds a noun's singular and plural.
-type noun struct{ one, many string }
+type noun rules.Noun
 
 // more is so many more: "1 more failure", "about 260 more good samples".
 func (n noun) more(number float64) string {
 	switch {
 	case number <= 1:
-		return "1 more " + n.one
+		return "1 more " + n.One
 	case number < 100:
-		return count(math.Ceil(number)) + " more " + n.many
+		return count(math.Ceil(number)) + " more " + n.Many
 	}
-	return "about " + about(number) + " more " + n.many
+	return "about " + about(number) + " more " + n.Many
 }
 
 func countedAs(plan *rules.Plan, sig *rules.Signal) counted {
-	q := &sig.Query
+	nouns := sig.Query.Facts().Nouns
 	switch {
 	case sig.Of >= 0 && sig.Of < len(plan.Signals) && plan.Signals[sig.Of].Unit == rules.Seconds:
 		slow := "took longer than " + rules.Seconds.Format(sig.Above)
@@ -43,10 +43,8 @@ func countedAs(plan *rules.Plan, sig *rules.Signal) counted {
 		return counted{"samples", "are above " + plan.Signals[sig.Of].Unit.Format(sig.Above), noun{"lower sample", "lower samples"}, noun{"higher sample", "higher samples"}}
 	case sig.Kind == rules.Mean:
 		return counted{"reviews", "", noun{"such review", "such reviews"}, noun{"such review", "such reviews"}}
-	case q.Sentry != nil:
-		return counted{"sessions", "crashed", noun{"crash-free session", "crash-free sessions"}, noun{"crash", "crashes"}}
-	case q.CloudWatch != nil:
-		return counted{"requests", "failed", noun{"good request", "good requests"}, noun{"failure", "failures"}}
+	case nouns.All != "":
+		return counted{nouns.All, nouns.Verb, noun(nouns.Good), noun(nouns.Bad)}
 	}
 	return counted{"samples", "were bad", noun{"good sample", "good samples"}, noun{"bad sample", "bad samples"}}
 }
@@ -71,17 +69,21 @@ func (s *speaker) weighedText() Text {
 	}
 	ahead := s.ahead()
 	next := s.next(ahead)
+	lasts := s.weighedLasts()
 	if missing := s.missing(); missing != "" {
-		short = s.title() + ": " + missing
+		short, lasts = s.title()+": "+missing, ""
 	}
-	if s.thin() {
+	switch {
+	case s.thin():
 		short += ", too few samples to act"
+	case s.recovered():
+		short += ", it has recovered since the hold" // these numbers are not those that held the run
 	}
 	t := Text{
-		Headline: headline(s.verb(), short, s.weighedLasts(), counts),
-		Sentence: sentence(fact, s.sure(), next),
+		Headline: headline(s.verb(), short, lasts, counts),
+		Sentence: sentence(fact, s.sure(), next, s.present(), s.spaced()),
 	}
-	for _, line := range clean(append([]string{s.proven(), s.fit(), s.beside(), s.past(), s.cover(), s.groups()}, ahead...)) {
+	for _, line := range clean(append([]string{s.proven(), s.window(), s.fit(), s.beside(), s.past(), s.cover(), s.groups()}, ahead...)) {
 		if !strings.Contains(t.Sentence, line) {
 			t.Detail = append(t.Detail, line)
 		}
@@ -95,19 +97,41 @@ func (s *speaker) missing() string {
 	switch {
 	case s.rule.Kind != rules.Success || s.decided():
 		return ""
-	case why.Code == evaluator.WhyUnsettled:
+	case why.Code == fact.WhyUnsettled:
 		return "its data has not settled"
-	case why.Code != evaluator.WhyCannotJudge:
+	case why.Code == fact.WhyOngoing:
+		return "its last minutes are beyond the trigger"
+	case why.Code != fact.WhyCannotJudge:
 		return ""
+	case why.Cause == rules.CauseInsufficientSamples && s.weighed != nil && s.weighed.Window != nil && s.weighed.Window.Refutes:
+		return "its window missed " + s.target()
 	case why.Cause == rules.CauseInsufficientSamples && s.weighed != nil:
 		return "too few samples to prove " + s.target()
 	}
-	return causeText(why.Cause)
+	return s.unknownFor(why.Cause)
+}
+
+// unknownFor says why a rule cannot be judged. Of one whose data comes again it is the end
+// of its window that is not known.
+func (s *speaker) unknownFor(c rules.Cause) string {
+	switch {
+	case c == rules.CauseBaseline:
+		return "its baseline is as bad"
+	case c == rules.CauseNoData && s.endUnknown():
+		return "no data at the end of its window"
+	}
+	return causeText(c)
+}
+
+// endUnknown reports whether a success rule misses the end of its window, and no more: its
+// newest value is younger than its grace.
+func (s *speaker) endUnknown() bool {
+	return s.rule.Kind == rules.Success && s.ev.Points > 0 && s.at.Sub(s.ev.Newest) <= s.rule.Grace
 }
 
 // weighedLasts says for how long the stretch that speaks has lasted.
 func (s *speaker) weighedLasts() string {
-	if s.weighed.Rung == evaluator.NoRung || !s.ev.To.After(s.ev.From) || s.sig.Kind != rules.Ratio || s.than() != "" {
+	if s.weighed.Rung == fact.NoRung || !s.ev.To.After(s.ev.From) || s.sig.Kind != rules.Ratio || s.than() != "" {
 		return ""
 	}
 	return "for " + spanOf(s.ev.To.Sub(s.ev.From))
@@ -210,7 +234,7 @@ func (s *speaker) countsFact() (fact, short, counts string) {
 // the target; empty where the target or the trigger is what it rests on.
 func (s *speaker) than() string {
 	w := s.weighed
-	if w.Rung != evaluator.WarnRung || w.Rests != rules.CauseBaseline {
+	if w.Rung != fact.WarnRung || w.Rests != rules.CauseBaseline {
 		return ""
 	}
 	value := rate(s.sig.Good, s.ev.Value)
@@ -228,15 +252,6 @@ func (s *speaker) than() string {
 		return fmt.Sprintf("%s, worse than %s in the baseline", value, share(b.Bad/b.Samples))
 	}
 	return ""
-}
-
-// pastRate is the rate of the earlier releases.
-func (s *speaker) pastRate() string {
-	v := s.weighed.Past.Bad / s.weighed.Past.Samples
-	if s.sig.Good {
-		v = 1 - v
-	}
-	return rate(s.sig.Good, v)
 }
 
 // starsFact says where a mean of stars stands.
@@ -279,31 +294,19 @@ func (s *speaker) sure() string {
 		return ""
 	case s.view.Verdict == rules.Pass && s.rule.Kind == rules.Success:
 		return s.proven()
-	case w.Rung == evaluator.WarnRung && w.Rests == rules.CauseBaseline && s.worse() != "":
+	case w.Rung == fact.WarnRung && w.Rests == rules.CauseBaseline && s.worse() != "":
 		return s.worse()
-	case w.Rung == evaluator.NoRung && s.rule.Kind == rules.Success:
+	case w.Rung == fact.NoRung && s.rule.Kind == rules.Success:
 		return ""
 	}
 	e, if_ := w.Against, ""
-	if w.Rung == evaluator.WarnRung && w.Warning > e {
+	if w.Rung == fact.WarnRung && w.Warning > e {
 		e, if_ = w.Warning, " if failures are independent" // it is fast because it assumes so: a burst deceives it
 	}
 	if e < math.Ln2 {
 		return ""
 	}
 	return fmt.Sprintf("Chance of this in a release that meets %s%s: under %s (acts at %s)", s.target(), if_, oneIn(e), oneIn(w.Bound))
-}
-
-// worse says how surely a release is worse than what it is compared with.
-func (s *speaker) worse() string {
-	w := s.weighed
-	switch {
-	case w.Past != nil && w.Past.Worse >= math.Ln2:
-		return fmt.Sprintf("Chance of this in a release as good as those before: under %s (warns at %s)", oneIn(w.Past.Worse), oneIn(w.Bound))
-	case w.Baseline != nil && max(w.Baseline.Worse, w.Baseline.Warning) >= math.Ln2:
-		return fmt.Sprintf("Chance of this in a release no worse than the baseline: under %s (warns at %s)", oneIn(max(w.Baseline.Worse, w.Baseline.Warning)), oneIn(w.Bound))
-	}
-	return ""
 }
 
 // proven says what a success rule has proven.
@@ -344,57 +347,6 @@ func (s *speaker) decided() bool {
 	return v == rules.Pass || v == rules.Fail || v == rules.Rollback
 }
 
-// beside compares with what runs beside the release.
-func (s *speaker) beside() string {
-	b := s.weighed.Baseline
-	if b == nil {
-		return ""
-	}
-	counts := fmt.Sprintf("%s of %s", count(b.Bad), count(b.Samples))
-	switch {
-	case !b.Compared && !s.weighed.Rung.Holds():
-		return ""
-	case !b.Compared && b.Samples > 0:
-		return fmt.Sprintf("The baseline has ended, with %s: the limit alone decides", counts)
-	case !b.Compared:
-		return "The baseline has no samples in these minutes: the limit alone decides"
-	case b.Unreachable:
-		return "The source of the baseline is unreachable"
-	case b.Samples <= 0:
-		return "The baseline over the same minutes is not known yet"
-	}
-	text := fmt.Sprintf("Baseline over the same minutes: %s (%s)", counts, share(b.Bad/b.Samples))
-	if !b.Until.IsZero() {
-		text += " until " + clock(b.Until, s.at)
-	}
-	if e := max(b.Worse, 0); e >= evidence.ConfirmAt {
-		text += fmt.Sprintf("; chance of this in a release no worse: under %s", oneIn(e))
-	}
-	return text
-}
-
-// past compares with the releases before.
-func (s *speaker) past() string {
-	p := s.weighed.Past
-	switch {
-	case p == nil:
-		return ""
-	case p.Looked == 0:
-		return "No baseline yet: no earlier release has passed here"
-	case p.Releases == 0:
-		return "No baseline yet: earlier releases did not count this"
-	}
-	who := "The last release that passed"
-	if p.Releases > 1 {
-		who = fmt.Sprintf("The last %d releases that passed", p.Releases)
-	}
-	text := fmt.Sprintf("%s: %s (%s of %s)", who, s.pastRate(), count(p.Bad), count(p.Samples))
-	if s.rule.Kind == rules.RollbackRule && s.weighed.Rung == evaluator.WarnRung && s.weighed.Rests == rules.CauseBaseline {
-		text += "; they ran at other times, so this only warns"
-	}
-	return text
-}
-
 // cover says when too little of the window is known to judge it.
 func (s *speaker) cover() string {
 	if s.rule.Kind != rules.Success || s.decided() {
@@ -414,7 +366,7 @@ func (s *speaker) groups() string {
 	g := s.weighed.Groups
 	switch {
 	case s.weighed.Rating != nil && s.ev.Known:
-		return fmt.Sprintf("%s when weighed with %d reviews at the target", rules.Number.Short(s.weighed.Rating.Average), evaluator.PriorReviews)
+		return fmt.Sprintf("%s when weighed with %d reviews at the target", rules.Number.Short(s.weighed.Rating.Average), fact.PriorReviews)
 	case g == nil || len(g.Small) == 0:
 		return ""
 	}
@@ -430,19 +382,23 @@ func (s *speaker) next(ahead []string) string {
 	switch {
 	case s.decided():
 		return ""
-	case why.Code == evaluator.WhyCutShort:
+	case why.Code == fact.WhyCutShort:
 		return "Its phase was decided before its window ended"
 	case w.Rung.Holds() && w.Rests == rules.CauseBaseline:
 		return sentenceEnd(s.beside(), "the baseline is as bad, so this is no fault of the release")
 	case w.Rung.Holds():
 		return "It fails when its window ends"
-	case why.Code == evaluator.WhyCannotJudge && why.Cause != rules.CauseInsufficientSamples:
-		return "Not judged: " + causeText(why.Cause)
-	case why.Code == evaluator.WhyUnsettled:
-		return "Its data has not settled"
-	case why.Cause != rules.CauseNone && why.Code == evaluator.WhySoFar:
+	case why.Code == fact.WhyCannotJudge && why.Cause != rules.CauseInsufficientSamples:
+		return s.notJudged(why.Cause)
+	case why.Code == fact.WhyUnsettled:
+		return s.unsettled()
+	case why.Code == fact.WhyOngoing:
+		return ongoing(s.plan, why)
+	case why.Cause != rules.CauseNone && why.Code == fact.WhySoFar:
 		return "So far: " + causeText(why.Cause)
-	case s.cover() != "" && why.Code == evaluator.WhyCannotJudge:
+	case w.Window != nil && w.Window.Refutes:
+		return s.window()
+	case s.cover() != "" && why.Code == fact.WhyCannotJudge:
 		return s.cover()
 	}
 	if len(ahead) > 0 {
@@ -459,23 +415,34 @@ func sentenceEnd(fact, consequence string) string {
 	return fact + ": " + consequence
 }
 
+// holds says what ends the hold of a rule that is holding.
+func (s *speaker) holds() string {
+	switch {
+	case s.view.Why.State != "":
+		return "the run " + isText(s.view.Why.State) + ", so there is nothing to hold"
+	case s.view.Cause == rules.CauseBaseline && s.rule.ResumeAfter > 0:
+		return "the hold ends by itself once release and baseline have kept the limit for " + spanOf(s.rule.ResumeAfter)
+	}
+	return "the run is held until it is resumed"
+}
+
 // rollbackNext says what a rollback rule that has come to something leads to.
 func (s *speaker) rollbackNext() string {
 	w := s.weighed
 	switch {
-	case s.view.State == evaluator.RuleHolding && !w.Rung.Holds():
-		return "It has recovered since; the run is held until it is resumed"
-	case s.view.State == evaluator.RuleHolding && w.Rests == rules.CauseBaseline:
-		return sentenceEnd(s.beside(), "the baseline is as bad, so rolling back will not help; the run is held until it is resumed")
-	case s.view.State == evaluator.RuleHolding:
-		return "The run is held until it is resumed"
-	case s.view.State == evaluator.RuleFired:
+	case s.recovered():
+		return "It has recovered since; " + s.holds()
+	case s.view.State == fact.RuleHolding && w.Rests == rules.CauseBaseline:
+		return sentenceEnd(s.beside(), "the baseline is as bad, so rolling back will not help; "+s.holds())
+	case s.view.State == fact.RuleHolding:
+		return capital(s.holds())
+	case s.view.State == fact.RuleFired:
 		return s.beside()
-	case s.view.State == evaluator.RuleWarning:
+	case s.view.State == fact.RuleWarning:
 		return s.past()
 	case s.thin():
 		return "Too few samples to act"
-	case s.view.State == evaluator.RuleClear:
+	case s.view.State == fact.RuleClear:
 		return "The rule is clear"
 	}
 	return ""

@@ -361,7 +361,7 @@ func TestRefusedRequestsAreLoggedWithoutTheirSecret(t *testing.T) {
 			if err := json.Unmarshal([]byte(line), &got); err != nil {
 				t.Fatal(err)
 			}
-			if got["level"] != "WARN" || got["msg"] != "request refused" || got["reason"] != want[i].reason || got["token"] != want[i].token || got["left_out"] != want[i].leftOut || got["remote"] != "192.0.2.1:1234" {
+			if got["level"] != "WARN" || got["msg"] != "request refused" || got["reason"] != want[i].reason || got["token"] != want[i].token || got["left_out"] != want[i].leftOut || got["remote"] != "192.0.2.1:1234" || got["err"] == nil {
 				t.Errorf("line %d: %s, want %+v", i, line, want[i])
 			}
 		}

@@ -1,31 +1,51 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/exporters/oidc"
 )
 
 // needs is the scopes of which one lets a command in. What a resume may end is decided
-// by the run: see evaluator.Command.PersonsHold and EvidenceHold.
-var needs = map[evaluator.CommandKind][]Scope{
-	evaluator.StartPhase:   {Phase},
-	evaluator.Hold:         {Stop},
-	evaluator.Resume:       {Stop, Override},
-	evaluator.Abort:        {Stop},
-	evaluator.RollbackDone: {Stop},
-	evaluator.Override:     {Override},
+// by the run: see fact.Command.PersonsHold and EvidenceHold.
+var needs = map[fact.CommandKind][]Scope{
+	fact.StartPhase:   {Phase},
+	fact.Hold:         {Stop},
+	fact.Resume:       {Stop, Override},
+	fact.Abort:        {Stop},
+	fact.RollbackDone: {Stop},
+	fact.Override:     {Override},
+
+	fact.Approve:     {Approve},
+	fact.Reject:      {Approve},
+	fact.SignReview:  {Approve},
+	fact.BreakGlass:  {Override},
+	fact.SendMessage: {Approve},
+	fact.SkipMessage: {Approve},
+	fact.EditReview:  {Approve},
+}
+
+// scopesFor are the scopes of which one lets a command in: who may sign for a role may give
+// what signs for it, and nothing else.
+func scopesFor(c *fact.Command) []Scope {
+	if c.Role != "" && slices.Contains(needs[c.Kind], Approve) {
+		return append(slices.Clip(needs[c.Kind]), ApproveAs(c.Role))
+	}
+	return needs[c.Kind]
 }
 
 // known says who asks, or answers 401 and returns false.
 func (g *Gate) known(w http.ResponseWriter, r *http.Request) (caller, bool) {
 	who := caller{keys: g.keys.Load()}
-	if len(who.keys.tokens) == 0 {
+	if who.keys.none() {
 		return who, true
 	}
 	secret := secretOf(r)
@@ -33,11 +53,33 @@ func (g *Gate) known(w http.ResponseWriter, r *http.Request) (caller, bool) {
 		g.refuse(w, r, refusedNoToken, "", "a token is needed", "send one Authorization header: Bearer, and the secret of a token that is configured")
 		return who, false
 	}
-	if who.token = who.keys.bearer(secret); who.token == nil {
-		g.refuse(w, r, refusedUnknownToken, "", "the token is not known", "no token that is configured now has this secret: it may be mistyped, or revoked")
+	if who.token = who.keys.bearer(secret); who.token != nil {
+		return who, true
+	}
+	if len(who.keys.jobs) > 0 && oidc.LooksLike(secret) {
+		return g.signed(w, r, who, secret)
+	}
+	g.refuse(w, r, refusedUnknownToken, "", "the token is not known", "no token that is configured now has this secret: it may be mistyped, or revoked")
+	return who, false
+}
+
+// signed says who asks with a token that a CI system has signed, or answers and returns
+// false: 401, or 503 where that cannot be known now.
+func (g *Gate) signed(w http.ResponseWriter, r *http.Request, who caller, secret string) (caller, bool) {
+	var err error
+	if who.token, err = who.keys.job(r.Context(), secret); err == nil {
+		return who, true
+	}
+	if refused, ok := errors.AsType[*oidc.Refused](err); ok {
+		g.refuse(w, r, refusedSigned, "", "the token is not believed", refused.Reason)
 		return who, false
 	}
-	return who, true
+	detail := "who asks cannot be verified now: ask again"
+	if away, ok := errors.AsType[*oidc.Unavailable](err); ok {
+		detail = away.Error()
+	}
+	g.refuse(w, r, refusedIssuerAway, "", "the token cannot be verified now", detail)
+	return who, false
 }
 
 // has answers 403 and returns false where the caller has none of the scopes, of which

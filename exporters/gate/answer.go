@@ -109,7 +109,7 @@ func jsonPayload(v any) payload {
 func (a *gateAnswer) fill(said *wire.Answer, b wire.Body, interval time.Duration) {
 	a.outcome = said.Outcome
 	undecided := a.outcome == wire.IsPending || a.outcome == wire.IsUnknown
-	a.settled = said.Final || said.Question == wire.Entry && !undecided
+	a.settled = said.Final || !undecided && (said.Question == wire.Entry || a.outcome != wire.IsPass)
 	a.run, a.generation = b.Run.ID, b.Generation
 	a.json = jsonPayload(b)
 	// No newline: Argo Rollouts compares the whole body with a word.

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -9,6 +11,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/relgate/relgate/evaluator/people"
+	"github.com/relgate/relgate/exporters/oidc"
 )
 
 // Scope is what a token may do.
@@ -20,10 +25,14 @@ const (
 	Phase    Scope = "phase"    // say that a phase has begun
 	Stop     Scope = "stop"     // hold, end a person's hold, roll back, report a rollback; send deliveries again
 	Override Scope = "override" // decide by hand, go on against evidence, supersede a run
-	Command  Scope = "command"  // all but read
+	Approve  Scope = "approve"  // sign for any role, send and skip messages, write the review
+	Command  Scope = "command"  // all but read and approve
 )
 
-var scopes = []Scope{Read, Start, Phase, Stop, Override, Command}
+var scopes = []Scope{Read, Start, Phase, Stop, Override, Approve, Command}
+
+// ApproveAs is the scope of who signs for one role.
+func ApproveAs(role string) Scope { return Approve + ":" + Scope(role) }
 
 // Token lets a bearer in. Only the hash of its secret is kept.
 type Token struct {
@@ -33,8 +42,17 @@ type Token struct {
 	Plans  []string // the plans that it is good for; empty: all
 }
 
+// Job lets in the jobs of a CI system by the tokens that it signs for them.
+type Job struct {
+	oidc.Trust
+	Scopes []Scope  // at least one
+	Plans  []string // the plans that it is good for; empty: all
+}
+
+// token is a bearer that is let in: of a Token, or for one request of a Job.
 type token struct {
 	name   string
+	group  string // whose long polls are counted together; empty: the name's
 	looks  string // the name as looksLike folds it
 	hash   [sha256.Size]byte
 	scopes []Scope
@@ -44,6 +62,8 @@ type token struct {
 // keys is the tokens in force. They are replaced as a whole.
 type keys struct {
 	tokens   []token
+	jobs     []token // what each Job may do; the name is "oidc:" and the Job's
+	signed   *oidc.Verifier
 	replaced chan struct{} // closed when others are in force
 }
 
@@ -55,19 +75,43 @@ type caller struct {
 
 // SetTokens puts other tokens in force: one that is missing is not known from now on,
 // also to the long polls that came with it. An error is of a token's name, hash or
-// scope; the old ones stay then.
-func (g *Gate) SetTokens(tokens []Token) error {
-	next, err := compileTokens(tokens)
+// scope, or of a job; the old ones stay then.
+func (g *Gate) SetTokens(tokens []Token, jobs ...Job) error {
+	next, err := g.compileKeys(tokens, jobs, g.keys.Load().signed)
 	if err != nil {
 		return err
 	}
 	old := g.keys.Swap(next)
 	close(old.replaced)
-	if len(old.tokens) > 0 && len(next.tokens) == 0 {
+	if !old.none() && next.none() {
 		g.log.Warn("the last token was taken out: everyone who reaches the public port may read now, and without tokens this machine may command; add a token to close it")
 	}
 	return nil
 }
+
+// none reports whether no request needs a token.
+func (k *keys) none() bool { return len(k.tokens)+len(k.jobs) == 0 }
+
+// compileKeys reads what lets bearers in. The keys of issuers that before knows stay known.
+func (g *Gate) compileKeys(tokens []Token, jobs []Job, before *oidc.Verifier) (*keys, error) {
+	out, err := compileTokens(tokens)
+	errs := []error{err}
+	c := oidc.Config{Now: g.now, Log: g.log}
+	for _, j := range jobs {
+		t := token{name: jobMark + j.Name, group: jobMark + j.Name, looks: looksLike(jobMark + j.Name), scopes: j.Scopes, plans: j.Plans}
+		if err := cmp.Or(clean("name", j.Name, maxJobName), t.check()); err != nil {
+			errs = append(errs, fmt.Errorf("reading oidc %q: %w", j.Name, err))
+		}
+		out.jobs, c.Trusts = append(out.jobs, t), append(c.Trusts, j.Trust)
+	}
+	out.signed, err = oidc.New(c, before)
+	return out, errors.Join(append(errs, err)...)
+}
+
+const (
+	jobMark    = "oidc:" // before the name of a job, so that it is no token's
+	maxJobName = 80      // bytes: what a job did is journalled with more behind it
+)
 
 func compileTokens(in []Token) (*keys, error) {
 	out := &keys{replaced: make(chan struct{})}
@@ -101,18 +145,29 @@ func compileToken(t Token) (token, error) {
 	if n, err := hex.Decode(c.hash[:], []byte(t.SHA256[:min(len(t.SHA256), 2*sha256.Size)])); err != nil || n != sha256.Size || len(t.SHA256) != 2*sha256.Size {
 		return c, errors.New("sha256 must be the 64 hex digits of the secret's SHA-256")
 	}
-	if len(t.Scopes) == 0 {
-		return c, errors.New("it has no scope: want " + listed(scopes))
+	if strings.HasPrefix(c.looks, looksLike(jobMark)) && strings.Contains(t.Name, ":") {
+		return c, errors.New("a name that begins with " + jobMark + " is that of a job of a CI system")
 	}
-	for _, s := range t.Scopes {
-		if !slices.Contains(scopes, s) {
-			return c, fmt.Errorf("unknown scope %q: want %s", s, listed(scopes))
+	if strings.HasPrefix(c.looks, looksLike(people.MailPrincipal)) && strings.Contains(t.Name, ":") {
+		return c, errors.New("a name that begins with " + people.MailPrincipal + " is that of who signs by a link")
+	}
+	return c, c.check()
+}
+
+// check reports scopes and plans that are none.
+func (t *token) check() error {
+	if len(t.scopes) == 0 {
+		return errors.New("it has no scope: want " + listed(scopes))
+	}
+	for _, s := range t.scopes {
+		if !slices.Contains(scopes, s) && !strings.HasPrefix(string(s), string(ApproveAs(""))) {
+			return fmt.Errorf("unknown scope %q: want %s", s, listed(scopes))
 		}
 	}
-	if slices.Contains(t.Plans, "") {
-		return c, errors.New("one of its plans has no name")
+	if slices.Contains(t.plans, "") {
+		return errors.New("one of its plans has no name")
 	}
-	return c, nil
+	return nil
 }
 
 // listed writes scopes as a choice: "read, start or stop".
@@ -132,7 +187,7 @@ func listed(of []Scope) string {
 // all of them.
 func (c caller) may(one ...Scope) bool {
 	return c.token == nil || slices.ContainsFunc(one, func(s Scope) bool {
-		return slices.Contains(c.token.scopes, s) || s != Read && slices.Contains(c.token.scopes, Command)
+		return slices.Contains(c.token.scopes, s) || s != Read && !strings.HasPrefix(string(s), string(Approve)) && slices.Contains(c.token.scopes, Command)
 	})
 }
 
@@ -147,6 +202,27 @@ func (c caller) name() string {
 		return ""
 	}
 	return c.token.name
+}
+
+// polls is under which name long polls are counted: those of all jobs of one entry
+// together.
+func (c caller) polls() string {
+	if c.token == nil {
+		return ""
+	}
+	return cmp.Or(c.token.group, c.token.name)
+}
+
+// job is who a token is of that a CI system has signed. The error is oidc's.
+func (k *keys) job(ctx context.Context, secret string) (*token, error) {
+	b, err := k.signed.Verify(ctx, secret)
+	if err != nil {
+		return nil, err
+	}
+	t := k.jobs[b.Trust]
+	t.name = b.Name
+	t.looks = looksLike(b.Name)
+	return &t, nil
 }
 
 // bearer compares with every token in the same time, whichever it is.

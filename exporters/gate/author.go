@@ -21,6 +21,11 @@ func (c caller) checkAuthor(by string) error {
 			return fmt.Errorf("by: %q looks like the name of token %q, which this is not: name the person", by, t.name)
 		}
 	}
+	for i := range c.keys.jobs {
+		if strings.HasPrefix(looks, c.keys.jobs[i].looks) {
+			return fmt.Errorf("by: %q looks like what relgate says of a job: name the person", by)
+		}
+	}
 	said := strings.Join(strings.Fields(latin(by)), " ")
 	if looksLike(by) == looksLike("relgate") || strings.HasPrefix(said, latin("rule ")) {
 		return errors.New("by: it looks like what relgate says of itself or a rule: name the person alone")

@@ -3,7 +3,7 @@ package gate
 import (
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -51,10 +51,10 @@ func newBoard(v Views, base string, old *board) *board {
 	return b
 }
 
-// underWay is the live run that is not decided, nil when there is none.
+// underWay is the live run that may still change by itself, nil when there is none.
 func (p *planBoard) underWay() *runBoard {
 	for _, r := range p.live {
-		if s := &r.view.Snapshot; !s.Over && !wire.Decided(s.State) {
+		if s := &r.view.Snapshot; !s.Over && (!wire.Decided(s.State) || s.Accused) {
 			return r
 		}
 	}
@@ -102,7 +102,7 @@ func (r *runBoard) shows(v *wire.RunView) bool {
 	return r.view.Plan == v.Plan && sameTick(&r.view.Snapshot, &v.Snapshot)
 }
 
-func sameTick(a, b *evaluator.Snapshot) bool {
+func sameTick(a, b *fact.Snapshot) bool {
 	return a.Seq == b.Seq && a.At.Equal(b.At) && a.Generation == b.Generation && a.Seq != 0
 }
 

@@ -9,10 +9,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -26,14 +27,18 @@ const (
 
 // commandBody is the body of POST /v1/plans/{plan}/commands.
 type commandBody struct {
-	ID      string                `json:"id"`
-	Kind    evaluator.CommandKind `json:"kind"`
-	Phase   string                `json:"phase"`
-	Verdict rules.Verdict         `json:"verdict"`
-	Run     *string               `json:"run"`     // id of the run that is meant; left out: the one that is under way
-	Version *string               `json:"version"` // the same, by its version: its newest try
-	By      string                `json:"by"`
-	Why     string                `json:"why"`
+	ID      string           `json:"id"`
+	Kind    fact.CommandKind `json:"kind"`
+	Phase   string           `json:"phase"`
+	Verdict rules.Verdict    `json:"verdict"`
+	Subject string           `json:"subject"` // what is signed for, sent, skipped or written in
+	Role    string           `json:"role"`    // approve, reject, sign_review: for which role
+	Meaning string           `json:"meaning"` // of a signature: review, approval, responsibility; left out: what the plan says
+	Read    string           `json:"read"`    // digest of the plan that the signer has read; left out: not said
+	Run     *string          `json:"run"`     // id of the run that is meant; left out: the one that is under way
+	Version *string          `json:"version"` // the same, by its version: its newest try
+	By      string           `json:"by"`
+	Why     string           `json:"why"`
 }
 
 // serveCommand takes a command: 200 with its event when it was applied, 409 when
@@ -53,7 +58,7 @@ func (g *Gate) serveCommand(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, "bad command", err.Error())
 		return
 	}
-	if !g.has(w, r, who, string(c.Kind), needs[c.Kind]...) {
+	if !g.has(w, r, who, string(c.Kind), scopesFor(&c)...) {
 		return
 	}
 	if err := who.checkAuthor(c.By); err != nil {
@@ -61,8 +66,8 @@ func (g *Gate) serveCommand(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.Principal = who.name()
-	c.PersonsHold = c.Kind == evaluator.Resume && !who.may(Override)
-	c.EvidenceHold = c.Kind == evaluator.Resume && !who.may(Stop)
+	c.PersonsHold = c.Kind == fact.Resume && !who.may(Override)
+	c.EvidenceHold = c.Kind == fact.Resume && !who.may(Stop)
 	run, refused := g.commanded(r.Context(), plan, at, &c)
 	if refused != nil {
 		refused.write(w)
@@ -73,7 +78,7 @@ func (g *Gate) serveCommand(w http.ResponseWriter, r *http.Request) {
 
 // commanded gives the run that a command is for, and reads its phase. It is nil for
 // the run that is under way where the gate does not show one.
-func (g *Gate) commanded(ctx context.Context, plan string, at pin, c *evaluator.Command) (*runBoard, *refusal) {
+func (g *Gate) commanded(ctx context.Context, plan string, at pin, c *fact.Command) (*runBoard, *refusal) {
 	b := g.board.Load()
 	p := b.plans[plan]
 	var run *runBoard
@@ -114,7 +119,7 @@ func (g *Gate) commanded(ctx context.Context, plan string, at pin, c *evaluator.
 	return nil, nil
 }
 
-func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, at pin, run *runBoard, c evaluator.Command) {
+func (g *Gate) command(w http.ResponseWriter, r *http.Request, plan string, at pin, run *runBoard, c fact.Command) {
 	if g.commander == nil {
 		wait503(w, "commands are not taken", "commands are disabled on this daemon")
 		return
@@ -175,12 +180,12 @@ func decodeStrictly(body []byte, v any) error {
 }
 
 // decodeCommand reads a command strictly and gives it an id if it has none.
-func decodeCommand(body []byte, keys []string) (evaluator.Command, pin, error) {
+func decodeCommand(body []byte, keys []string) (fact.Command, pin, error) {
 	var b commandBody
 	if err := decodeStrictly(body, &b); err != nil {
-		return evaluator.Command{}, pin{}, fmt.Errorf("reading the command: %w", err)
+		return fact.Command{}, pin{}, fmt.Errorf("reading the command: %w", err)
 	}
-	c := evaluator.Command{ID: b.ID, Kind: b.Kind, Phase: b.Phase, Verdict: b.Verdict, By: strings.TrimSpace(b.By), Why: strings.TrimSpace(b.Why)}
+	c := fact.Command{ID: b.ID, Kind: b.Kind, Phase: b.Phase, Verdict: b.Verdict, Subject: b.Subject, Role: b.Role, Meaning: b.Meaning, Read: b.Read, By: strings.TrimSpace(b.By), Why: strings.TrimSpace(b.Why)}
 	var at pin
 	if b.Version != nil {
 		at.version = *b.Version
@@ -200,7 +205,7 @@ func decodeCommand(body []byte, keys []string) (evaluator.Command, pin, error) {
 	return c, at, checkCommand(&c)
 }
 
-func identifyCommand(c *evaluator.Command, keys []string) error {
+func identifyCommand(c *fact.Command, keys []string) error {
 	switch {
 	case len(keys) > 1:
 		return errors.New("there is more than one Idempotency-Key")
@@ -215,27 +220,58 @@ func identifyCommand(c *evaluator.Command, keys []string) error {
 	return nil
 }
 
-func checkCommand(c *evaluator.Command) error {
+// peoples are the commands of people's part. They alone have a subject, a role, a meaning
+// and what was read.
+var peoples = []fact.CommandKind{fact.Approve, fact.Reject, fact.SignReview, fact.BreakGlass, fact.SendMessage, fact.SkipMessage, fact.EditReview}
+
+func checkCommand(c *fact.Command) error {
 	switch c.Kind {
-	case evaluator.Hold, evaluator.Resume, evaluator.Abort, evaluator.RollbackDone:
+	case fact.Hold, fact.Resume, fact.Abort, fact.RollbackDone:
 		if c.Phase != "" {
 			return fmt.Errorf("%s is for the whole run: want no phase", c.Kind)
 		}
-	case evaluator.StartPhase:
-	case evaluator.Override:
+	case fact.StartPhase:
+	case fact.Override:
 		if c.Verdict != rules.Pass && c.Verdict != rules.Fail {
 			return errors.New("override: want verdict pass or fail")
 		}
 	default:
-		return fmt.Errorf("unknown kind %q: want start, hold, resume, override, abort or rollback_done", c.Kind)
+		if slices.Contains(peoples, c.Kind) {
+			if err := checkPeople(c); err != nil {
+				return err
+			}
+			break
+		}
+		return fmt.Errorf("unknown kind %q: want start, hold, resume, override, abort, rollback_done, approve, reject, break_glass, send_message, skip_message, edit_review or sign_review", c.Kind)
 	}
-	if c.Kind != evaluator.Override && c.Verdict != rules.Unknown {
+	if !slices.Contains(peoples, c.Kind) && c.Subject+c.Role+c.Meaning+c.Read != "" {
+		return fmt.Errorf("%s takes no subject, role, meaning or read", c.Kind)
+	}
+	if c.Kind != fact.Override && c.Verdict != rules.Unknown {
 		return fmt.Errorf("%s takes no verdict", c.Kind)
 	}
 	if c.By == "" || c.Why == "" {
 		return errors.New("by and why are required: who wants it, and for what reason")
 	}
 	return errors.Join(clean("id", c.ID, maxID), clean("by", c.By, maxBy), clean("why", c.Why, maxWhy))
+}
+
+// checkPeople checks a command of people's part.
+func checkPeople(c *fact.Command) error {
+	signs := c.Kind == fact.Approve || c.Kind == fact.Reject || c.Kind == fact.SignReview
+	switch {
+	case c.Phase != "":
+		return fmt.Errorf("%s takes no phase: write what is meant as the subject", c.Kind)
+	case signs && c.Role == "":
+		return fmt.Errorf("%s: the role is required", c.Kind)
+	case !signs && c.Role+c.Meaning+c.Read != "":
+		return fmt.Errorf("%s takes no role, meaning or read", c.Kind)
+	case c.Subject == "" && (c.Kind == fact.SendMessage || c.Kind == fact.SkipMessage || c.Kind == fact.EditReview):
+		return fmt.Errorf("%s: the subject is required", c.Kind)
+	case c.Meaning != "" && !slices.Contains(rules.Meanings(), c.Meaning):
+		return fmt.Errorf("meaning %q: want one of %q", c.Meaning, rules.Meanings())
+	}
+	return errors.Join(clean("subject", c.Subject, maxBy), clean("role", c.Role, maxBy), clean("read", c.Read, maxBy))
 }
 
 // clean refuses text that would show as something else in a terminal or a log.

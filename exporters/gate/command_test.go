@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -189,7 +189,7 @@ func TestACommandIsWordedByThePlanOfTheRunThatItHit(t *testing.T) {
 		return v
 	}
 	for run, want := range map[string]string{"REL-1@1.0.1": "the new rule", "REL-1@1.0.0": "the old rule", "REL-1@2": ""} {
-		c := &commander{to: "refused", hit: run, why: evaluator.Why{Code: evaluator.WhyHeldByRule, Rule: "api"}}
+		c := &commander{to: "refused", hit: run, why: fact.Why{Code: fact.WhyHeldByRule, Rule: "api"}}
 		g, _ := newGate(t, gate.Config{OpenCommands: true, Commander: c}, template(planView(titled("1.0.1", "the new rule"), titled("1.0.0", "the old rule"))))
 		res := ask(g.Handler(), "POST", commandURL, `{"kind":"start","by":"a","why":"b"}`, "Content-Type", "application/json")
 		body := string(readBack(t, res))
@@ -210,9 +210,9 @@ func TestCommandIsPassedOn(t *testing.T) {
 	} {
 		ask(g.Handler(), "POST", commandURL, body, "Content-Type", "application/json")
 	}
-	want := []evaluator.Command{
-		{ID: "7", Kind: evaluator.Override, Phase: "all", Verdict: rules.Fail, By: "alice", Why: "no"},
-		{ID: "8", Kind: evaluator.StartPhase, By: "ci", Why: "moved"},
+	want := []fact.Command{
+		{ID: "7", Kind: fact.Override, Phase: "all", Verdict: rules.Fail, By: "alice", Why: "no"},
+		{ID: "8", Kind: fact.StartPhase, By: "ci", Why: "moved"},
 	}
 	if len(c.got) != 2 || c.got[0] != want[0] || c.got[1] != want[1] || c.plan != planName {
 		t.Errorf("got %+v for %q, want %+v", c.got, c.plan, want)

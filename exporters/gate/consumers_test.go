@@ -13,7 +13,7 @@ import (
 
 	"github.com/oasdiff/yaml3"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 )
@@ -22,7 +22,7 @@ import (
 // is given the answers of a real gate and the numbers of the recipes in docs/http.md.
 
 // stateGate answers for a run in a state, to who has a token.
-func stateGate(t *testing.T, edit func(*evaluator.Snapshot), age time.Duration, trouble bool) http.Handler {
+func stateGate(t *testing.T, edit func(*fact.Snapshot), age time.Duration, trouble bool) http.Handler {
 	t.Helper()
 	g, ck := newGate(t, gate.Config{Tokens: tokens()})
 	v := gate.Views{Plans: []gate.PlanView{view(planName, edit)}}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/internal/peertest"
 	"github.com/relgate/relgate/rules"
@@ -31,7 +31,7 @@ const docsPath = "../../docs/http.md"
 func statusTable(t *testing.T) string {
 	order := []string{"pass", "pending", "unknown", "fail", "ended", "rollback"}
 	edits := situations()
-	edits["ended"] = both(between, func(s *evaluator.Snapshot) {
+	edits["ended"] = both(between, func(s *fact.Snapshot) {
 		s.State, s.Verdict, s.Over = rules.Superseded, rules.Fail, true
 	})
 	var b strings.Builder
@@ -71,7 +71,7 @@ func schemaTables(doc *openapi3.T) string {
 	var b strings.Builder
 	for _, name := range []string{
 		"Gate", "Do", "Run", "Hold", "Rule", "Weighed", "Odds", "Baseline", "Earlier", "Groups", "Rating", "Plan", "Signal", "PlanSummary", "File",
-		"RunSummary", "RunPage", "EventList", "Event", "Evidence", "Command", "Start", "Problem", "Deliveries",
+		"Status", "RunSummary", "RunPage", "EventList", "Event", "Evidence", "Command", "Start", "Problem", "Deliveries",
 	} {
 		s := doc.Components.Schemas[name].Value
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| field | type | |\n|---|---|---|\n", name, s.Description)
@@ -143,7 +143,7 @@ func httpPage(t *testing.T) []byte {
 
 // heldExample is a run that a rule holds which weighs evidence.
 func heldExample(t *testing.T) string {
-	w := until(t, weighingPlan(true), evaluator.RuleHolding, faulty(true))
+	w := until(t, weighingPlan(true), fact.RuleHolding, faulty(true))
 	g, _ := newGate(t, gate.Config{Now: func() time.Time { return w.at }}, w.view())
 	p := body(t, g, "ten")
 	b, err := json.MarshalIndent(map[string]any{"run": p.Run, "rule": p.Rules[1]}, "", "  ")

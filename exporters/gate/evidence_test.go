@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -47,13 +48,13 @@ func weighingPlan(baseline bool) *rules.Plan {
 type weighing struct {
 	plan   *rules.Plan
 	state  *evaluator.State
-	events []evaluator.Event
+	events []fact.Event
 	bad    func(signal, minute int) float64
 	at     time.Time
 }
 
-func (w *weighing) step(commands ...evaluator.Command) {
-	tick := evaluator.Tick{At: w.at, Commands: commands}
+func (w *weighing) step(commands ...fact.Command) {
+	tick := fact.Tick{At: w.at, Commands: commands}
 	for _, q := range evaluator.Wants(w.plan, w.state, w.at) {
 		rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: w.at.Add(-2*time.Minute).Unix() / 60 * 60}
 		for at := (q.From + 59) / 60 * 60; at < q.To; at += 60 {
@@ -68,7 +69,7 @@ func (w *weighing) step(commands ...evaluator.Command) {
 
 // until runs a plan until the rollback rule is in a state; bad gives the bad
 // requests of a minute.
-func until(t *testing.T, plan *rules.Plan, state evaluator.RuleState, bad func(signal, minute int) float64) *weighing {
+func until(t *testing.T, plan *rules.Plan, state fact.RuleState, bad func(signal, minute int) float64) *weighing {
 	t.Helper()
 	w := &weighing{plan: plan, state: evaluator.Begin(plan), at: t0, bad: bad}
 	for end := t0.Add(90 * time.Minute); w.at.Before(end); w.at = w.at.Add(time.Minute) {
@@ -116,15 +117,15 @@ func TestTheGateShowsWhatARuleWeighs(t *testing.T) {
 		about    string
 		baseline bool
 		bad      func(signal, minute int) float64
-		state    evaluator.RuleState
+		state    fact.RuleState
 		result   string
 		verdict  string
 		summary  string
 	}{
-		{"no fault yet", true, faulty(false), evaluator.RuleClear, "not_triggered", "pending", "2 of 2 rules good"},
-		{"a warning is good, with a note", false, burst, evaluator.RuleWarning, "warning", "pending", "; 1 of 2 rules good (1 with a warning), 1 not good so far"},
-		{"a shared outage holds", true, faulty(true), evaluator.RuleHolding, "holding", "pending", ", held by api-5xx-high; 0 of 2 rules good, 1 bad, 1 not good so far"},
-		{"a fault of the release is rolled back", true, faulty(false), evaluator.RuleFired, "triggered", "rollback", "rolled back; 0 of 2 rules good, 1 bad, 1 not good by then"},
+		{"no fault yet", true, faulty(false), fact.RuleClear, "not_triggered", "pending", "2 of 2 rules good"},
+		{"a warning is good, with a note", false, burst, fact.RuleWarning, "warning", "pending", "; 1 of 2 rules good (1 with a warning), 1 not good so far"},
+		{"a shared outage holds", true, faulty(true), fact.RuleHolding, "holding", "pending", ", held by api-5xx-high; 0 of 2 rules good, 1 bad, 1 not good so far"},
+		{"a fault of the release is rolled back", true, faulty(false), fact.RuleFired, "triggered", "rollback", "rolled back; 0 of 2 rules good, 1 bad, 1 not good by then"},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			w := until(t, weighingPlan(tt.baseline), tt.state, tt.bad)
@@ -178,7 +179,7 @@ func checkHold(t *testing.T, w *weighing, b *wire.Body) {
 		return
 	}
 	for _, e := range w.events {
-		if e.Kind == evaluator.RuleEvent && e.To == string(evaluator.RuleHolding) {
+		if e.Kind == fact.RuleEvent && e.To == string(fact.RuleHolding) {
 			if h.Kind != "rule" || h.By != e.Subject || h.Cause != e.Cause.String() || h.Reason == "" {
 				t.Errorf("hold %+v, want one by rule %s for %s", *h, e.Subject, e.Cause)
 			}
@@ -187,7 +188,7 @@ func checkHold(t *testing.T, w *weighing, b *wire.Body) {
 }
 
 func TestSuccessEvidence(t *testing.T) {
-	w := until(t, weighingPlan(false), evaluator.RuleClear, func(int, int) float64 { return 0 })
+	w := until(t, weighingPlan(false), fact.RuleClear, func(int, int) float64 { return 0 })
 	for ; w.at.Before(t0.Add(10 * time.Minute)); w.at = w.at.Add(time.Minute) {
 		w.step()
 	}
@@ -203,9 +204,9 @@ func TestSuccessEvidence(t *testing.T) {
 }
 
 func TestHeldByAPerson(t *testing.T) {
-	w := until(t, weighingPlan(false), evaluator.RuleClear, func(int, int) float64 { return 0 })
+	w := until(t, weighingPlan(false), fact.RuleClear, func(int, int) float64 { return 0 })
 	w.at = w.at.Add(time.Minute)
-	w.step(evaluator.Command{ID: "1", Kind: evaluator.Hold, By: "Ada", Why: "lunch"})
+	w.step(fact.Command{ID: "1", Kind: fact.Hold, By: "Ada", Why: "lunch"})
 	g, _ := newGate(t, gate.Config{Now: func() time.Time { return w.at }}, w.view())
 	b := body(t, g, "ten")
 	if h := b.Run.Hold; h == nil || h.Kind != "person" || h.By != "Ada" || h.Cause != "manual" {
@@ -215,7 +216,7 @@ func TestHeldByAPerson(t *testing.T) {
 		t.Errorf("summary %q, cause %q", b.Summary, b.Cause)
 	}
 	w.at = w.at.Add(time.Minute)
-	w.step(evaluator.Command{ID: "2", Kind: evaluator.Resume, By: "Ada", Why: "back"})
+	w.step(fact.Command{ID: "2", Kind: fact.Resume, By: "Ada", Why: "back"})
 	show(g, w.view())
 	if b := body(t, g, "ten"); b.Run.Held || b.Run.Hold != nil || b.Cause != "window" {
 		t.Errorf("resumed: hold %+v, cause %q", b.Run.Hold, b.Cause)
@@ -225,20 +226,20 @@ func TestHeldByAPerson(t *testing.T) {
 // What no number of JSON can say is null, in every part of the evidence.
 func TestEvidenceIsFinite(t *testing.T) {
 	for _, odd := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64} {
-		full := evaluator.Weighed{
+		full := fact.Weighed{
 			Bad: odd, Low: odd, High: odd, Limit: odd, Trigger: odd, Against: odd, Bound: odd, Warning: odd, Middle: odd, Keeps: odd, Spared: odd,
-			Proof: odd, More: odd, Baseline: &evaluator.Beside{Signal: "b", Bad: odd, Samples: odd, Worse: odd, Warning: odd},
-			Past: &evaluator.Earlier{Releases: 3, Bad: odd, Samples: odd, Worse: odd},
+			Proof: odd, More: odd, Baseline: &fact.Beside{Signal: "b", Bad: odd, Samples: odd, Worse: odd, Warning: odd},
+			Past: &fact.Earlier{Releases: 3, Bad: odd, Samples: odd, Worse: odd},
 		}
 		gap, stars := full, full
-		gap.Groups = &evaluator.Gap{Highest: "a", Lowest: "b", AtLeast: odd, AtMost: odd, ByChance: odd, Shrunken: odd}
-		stars.Rating = &evaluator.Ratings{Stars: [5]float64{odd, odd, odd, odd, odd}, Average: odd, Low: odd, High: odd}
-		for _, d := range []*evaluator.Weighed{&full, &gap, &stars} {
+		gap.Groups = &fact.Gap{Highest: "a", Lowest: "b", AtLeast: odd, AtMost: odd, ByChance: odd, Shrunken: odd}
+		stars.Rating = &fact.Ratings{Stars: [5]float64{odd, odd, odd, odd, odd}, Average: odd, Low: odd, High: odd}
+		for _, d := range []*fact.Weighed{&full, &gap, &stars} {
 			for _, kind := range []rules.RuleKind{rules.Success, rules.RollbackRule} {
-				v := view(planName, func(s *evaluator.Snapshot) {
-					rule := evaluator.RuleView{Name: "x", Kind: kind, State: evaluator.RuleHolding, Evidence: evaluator.Evidence{Samples: odd, Weighed: d}}
+				v := view(planName, func(s *fact.Snapshot) {
+					rule := fact.RuleView{Name: "x", Kind: kind, State: fact.RuleHolding, Evidence: fact.Evidence{Samples: odd, Weighed: d}}
 					s.Phases[0].Success[0], s.Rollback[0] = rule, rule
-					s.Fired = &evaluator.Event{Kind: evaluator.RuleEvent, Evidence: &rule.Evidence}
+					s.Fired = &fact.Event{Kind: fact.RuleEvent, Evidence: &rule.Evidence}
 				})
 				g, _ := newGate(t, gate.Config{}, v)
 				for _, target := range []string{"/v1/gates/REL-1/ten/verdict", "/v1/plans/REL-1"} {
@@ -256,31 +257,31 @@ func TestEvidenceIsFinite(t *testing.T) {
 // A gap and a mean have no share of bad ones, and no odds that they are not
 // judged by.
 func TestEvidenceOfGapsAndMeans(t *testing.T) {
-	rule := func(unit rules.Unit, d evaluator.Weighed) *wire.Weighed {
+	rule := func(unit rules.Unit, d fact.Weighed) *wire.Weighed {
 		d.Limit, d.Trigger, d.Against, d.Bound, d.Warning, d.Keeps, d.Proof = .05, .07, 2, 3, 4, 1, 3
-		g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
-			s.Phases[0].Success[0].Evidence = evaluator.Evidence{Known: true, Value: .08, Op: rules.Less, Unit: unit, Samples: 500, Weighed: &d}
+		g, _ := newGate(t, gate.Config{}, view(planName, func(s *fact.Snapshot) {
+			s.Phases[0].Success[0].Evidence = fact.Evidence{Known: true, Value: .08, Op: rules.Less, Unit: unit, Samples: 500, Weighed: &d}
 		}))
 		target := "/v1/gates/REL-1/ten/verdict"
 		checkContract(t, "GET", target, ask(g.Handler(), "GET", target, ""), "")
 		return body(t, g, "ten").Rules[0].Weighed
 	}
-	gap := rule(rules.Number, evaluator.Weighed{Low: .02, High: .11, Groups: &evaluator.Gap{
+	gap := rule(rules.Number, fact.Weighed{Low: .02, High: .11, Groups: &fact.Gap{
 		Highest: "80+", Lowest: "30-39", AtLeast: .02, AtMost: .11, ByChance: .03, Shrunken: .06, Small: []string{"90+"}, Looks: 3,
 	}})
 	if g := gap.Groups; gap.Bad != nil || gap.Against.Log != nil || gap.Bound.Log != nil || gap.Keeps.Log != nil || *gap.High != .11 || *gap.Limit != .05 ||
 		g.Highest != "80+" || g.Lowest != "30-39" || *g.AtLeast != .02 || *g.AtMost != .11 || *g.ByChance != .03 || *g.Shrunken != .06 || g.Small[0] != "90+" || g.Looks != 3 {
 		t.Errorf("a gap: %+v, %+v", gap, g)
 	}
-	past := rule(rules.Percent, evaluator.Weighed{Past: &evaluator.Earlier{Releases: 4, Bad: 12, Samples: 40_000, Worse: 2}}).Earlier
+	past := rule(rules.Percent, fact.Weighed{Past: &fact.Earlier{Releases: 4, Bad: 12, Samples: 40_000, Worse: 2}}).Earlier
 	if past == nil || past.Releases != 4 || *past.Bad != 12 || *past.Samples != 40_000 || *past.Worse.OneIn != 7 {
 		t.Errorf("earlier releases: %+v", past)
 	}
-	none := rule(rules.Number, evaluator.Weighed{Groups: &evaluator.Gap{}})
+	none := rule(rules.Number, fact.Weighed{Groups: &fact.Gap{}})
 	if none.Groups.Small == nil {
 		t.Error("no small group is null, want an empty list")
 	}
-	mean := rule(rules.Number, evaluator.Weighed{Bad: 84, Low: 3.9, High: 4.6, Rating: &evaluator.Ratings{Stars: [5]float64{1, 0, 2, 3, 14}, Average: 4.4, Low: 3.9, High: 4.6}})
+	mean := rule(rules.Number, fact.Weighed{Bad: 84, Low: 3.9, High: 4.6, Rating: &fact.Ratings{Stars: [5]float64{1, 0, 2, 3, 14}, Average: 4.4, Low: 3.9, High: 4.6}})
 	if r := mean.Rating; mean.Bad != nil || *mean.Against.OneIn != 7 || *mean.Bound.Log != 3 || mean.Warning.Log != nil || *mean.Keeps.Log != 1 ||
 		stars(r) != [5]float64{1, 0, 2, 3, 14} || *r.Average != 4.4 || *r.Low != 3.9 || *r.High != 4.6 {
 		t.Errorf("a mean: %+v, %+v", mean, r)

@@ -16,14 +16,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
 // try is a run of a version; the first try has no number in its id.
-func try(plan, version string, n int, edit ...func(*evaluator.Snapshot)) wire.RunView {
+func try(plan, version string, n int, edit ...func(*fact.Snapshot)) wire.RunView {
 	v := view(plan, edit...).Runs[0]
 	p := *v.Plan
 	p.Version, p.Binding.Try = version, n
@@ -38,7 +38,7 @@ func try(plan, version string, n int, edit ...func(*evaluator.Snapshot)) wire.Ru
 // archive is a Past in memory.
 type archive struct {
 	runs   []wire.RunView // oldest first
-	events map[string][]evaluator.Stored
+	events map[string][]fact.Stored
 	begun  func(i int) time.Time // nil: an hour after one another
 	err    error
 	asked  int
@@ -65,16 +65,16 @@ func (a *archive) Find(_ context.Context, plan, version string) (*wire.RunView, 
 	return found, a.err
 }
 
-func (a *archive) Runs(_ context.Context, plan string, limit int) ([]evaluator.RunRecord, error) {
+func (a *archive) Runs(_ context.Context, plan string, limit int) ([]fact.RunRecord, error) {
 	begun := a.begun
 	if begun == nil {
 		begun = func(i int) time.Time { return t0.Add(time.Duration(i) * time.Hour) }
 	}
-	var out []evaluator.RunRecord
+	var out []fact.RunRecord
 	for i := len(a.runs) - 1; i >= 0 && len(out) < limit; i-- {
 		v := &a.runs[i]
 		if plan == "" || v.Plan.Name == plan {
-			out = append(out, evaluator.RunRecord{
+			out = append(out, fact.RunRecord{
 				ID: v.ID(), Plan: v.Plan.Name, Version: v.Plan.Version, Try: v.Plan.Binding.Try, Start: v.Snapshot.Start, Begun: begun(i),
 				State: v.Snapshot.State, Verdict: v.Snapshot.Verdict, Over: v.Snapshot.Over, N: v.Snapshot.Generation, At: v.Snapshot.At, Digest: "00ff",
 			})
@@ -83,8 +83,8 @@ func (a *archive) Runs(_ context.Context, plan string, limit int) ([]evaluator.R
 	return out, a.err
 }
 
-func (a *archive) Events(_ context.Context, id string, after uint64, limit int) ([]evaluator.Stored, error) {
-	var out []evaluator.Stored
+func (a *archive) Events(_ context.Context, id string, after uint64, limit int) ([]fact.Stored, error) {
+	var out []fact.Stored
 	for _, e := range a.events[id] {
 		if e.Event.N > after && len(out) < limit {
 			out = append(out, e)
@@ -93,9 +93,9 @@ func (a *archive) Events(_ context.Context, id string, after uint64, limit int) 
 	return out, a.err
 }
 
-func passed(s *evaluator.Snapshot)     { over(rules.Passed, rules.Pass)(s) }
-func rolledBack(s *evaluator.Snapshot) { situations()["rollback"](s) }
-func superseded(s *evaluator.Snapshot) {
+func passed(s *fact.Snapshot)     { over(rules.Passed, rules.Pass)(s) }
+func rolledBack(s *fact.Snapshot) { situations()["rollback"](s) }
+func superseded(s *fact.Snapshot) {
 	between(s)
 	s.State, s.Verdict, s.Cause, s.Over = rules.Superseded, rules.Fail, rules.CauseManual, true
 }
@@ -353,11 +353,11 @@ func TestRunsAreReadAfterTheirPlanIsGone(t *testing.T) {
 	p.Binding.Parameters = map[string]string{"lambda": "43"}
 	p.Binding.Previous = rules.Previous{Version: "0.9.0", Parameters: map[string]string{"lambda": "42"}}
 	first.Plan = &p
-	event := func(n uint64, kind evaluator.EventKind, subject, to string) evaluator.Stored {
-		return evaluator.Stored{Run: "shop@1.0.0", Event: evaluator.Event{ID: fmt.Sprintf("shop@1.0.0.k3v9/%d", n), N: n, Plan: "shop", At: t0, Kind: kind, Subject: subject, To: to}}
+	event := func(n uint64, kind fact.EventKind, subject, to string) fact.Stored {
+		return fact.Stored{Run: "shop@1.0.0", Event: fact.Event{ID: fmt.Sprintf("shop@1.0.0.k3v9/%d", n), N: n, Plan: "shop", At: t0, Kind: kind, Subject: subject, To: to}}
 	}
-	a := &archive{runs: []wire.RunView{first, try("cart", "7", 1, superseded)}, events: map[string][]evaluator.Stored{"shop@1.0.0": {
-		event(1, evaluator.RunEvent, "shop", "waiting"), event(2, evaluator.CommandEvent, "hold", "applied"), event(3, evaluator.PhaseEvent, "ten", "passed"),
+	a := &archive{runs: []wire.RunView{first, try("cart", "7", 1, superseded)}, events: map[string][]fact.Stored{"shop@1.0.0": {
+		event(1, fact.RunEvent, "shop", "waiting"), event(2, fact.CommandEvent, "hold", "applied"), event(3, fact.PhaseEvent, "ten", "passed"),
 	}}}
 	g, _ := newGate(t, gate.Config{Past: a, BaseURL: "https://gate.example"}, template(planView(try("other", "1", 1))))
 	get := func(target string, into any) {
@@ -438,7 +438,7 @@ func TestAListOfRunsHoldsWhatTheTokenMaySee(t *testing.T) {
 // pass is one of a version that has passed.
 func TestNoAnswerIsOfAnotherVersion(t *testing.T) {
 	versions := []string{"1.0.0", "1.0.1", "1.0.2"}
-	edits := []func(*evaluator.Snapshot){situations()["pending"], between, passed, rolledBack, superseded, held}
+	edits := []func(*fact.Snapshot){situations()["pending"], between, passed, rolledBack, superseded, held}
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		a := &archive{}
@@ -624,5 +624,50 @@ func TestACommandIsForTheRunThatItNames(t *testing.T) {
 		if reached := len(c.got) > 0; reached != (tt.want == 200 || errors.Is(tt.err, gate.ErrNoRun)) {
 			t.Errorf("%s: reached the run: %v", tt.about, reached)
 		}
+	}
+}
+
+// Another part of the daemon is answered about one run, as a client is, and never about another.
+func TestAnAnswerWithinTheDaemonIsOfItsRun(t *testing.T) {
+	old := &archive{runs: []wire.RunView{try(planName, "1.0.0", 1, superseded)}}
+	live := try(planName, "1.0.0", 2, between)
+	if empty, err := gate.New(gate.Config{}); err != nil {
+		t.Fatal(err)
+	} else if _, err := empty.Answer(t.Context(), planName, planName+"@1.0.0", "ten", wire.Passed); !errors.Is(err, gate.ErrStarting) {
+		t.Errorf("before the first evaluation: got %v", err)
+	}
+	g, _ := newGate(t, gate.Config{Past: old}, gate.PlanView{Name: planName, Version: "1.0.0", Runs: []wire.RunView{live}})
+	changed := g.Changed()
+	for _, tt := range []struct {
+		run, phase string
+		want       wire.Outcome
+		says       string // in the error
+	}{
+		{planName + "@1.0.0~2", "ten", wire.IsPass, ""},
+		{planName + "@1.0.0", "ten", wire.IsEnded, ""},
+		{planName + "@1.0.0", "run", wire.IsEnded, ""},
+		{planName + "@1.0.0~3", "ten", 0, "has no run"},
+		{planName + "@1.0.1", "ten", 0, "has no run"},
+		{"other@1.0.0", "ten", 0, "has no run"},
+		{"", "ten", 0, "no run is named"},
+		{planName + "@1.0.0~2", "eleven", 0, "no phase"},
+	} {
+		a, err := g.Answer(t.Context(), planName, tt.run, tt.phase, wire.Passed)
+		switch {
+		case tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)):
+			t.Errorf("run %q, phase %s: got %v, want %q", tt.run, tt.phase, err, tt.says)
+		case tt.says == "" && (err != nil || a.Outcome != tt.want):
+			t.Errorf("run %q, phase %s: got %v, %v; want %v", tt.run, tt.phase, a.Outcome, err, tt.want)
+		}
+	}
+	old.err = errors.New("the disk is gone")
+	g.Update(gate.Views{Plans: []gate.PlanView{{Name: planName, Version: "1.0.0", Runs: []wire.RunView{live}}}})
+	select {
+	case <-changed:
+	default:
+		t.Error("the change is not told")
+	}
+	if a, err := g.Answer(t.Context(), planName, planName+"@1.0.0", "ten", wire.Passed); err != nil || a.Outcome != wire.IsUnknown {
+		t.Errorf("while the journal cannot be read: got %v, %v", a.Outcome, err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -41,34 +41,34 @@ func samplePlan(name string) *rules.Plan {
 }
 
 // view is a run some way into the first of two phases; edit changes it.
-func view(name string, edit ...func(*evaluator.Snapshot)) gate.PlanView {
-	good := evaluator.Evidence{
+func view(name string, edit ...func(*fact.Snapshot)) gate.PlanView {
+	good := fact.Evidence{
 		Signal: "api_5xx_rate", Known: true, Value: 0.0038, Op: rules.Less, Threshold: 0.01, Unit: rules.Percent,
 		From: t0, To: t0.Add(15 * time.Minute), Points: 4, Expected: 15, Samples: 1200, Newest: t0.Add(4 * time.Minute),
 	}
-	s := evaluator.Snapshot{
-		Plan: name, Title: "BioAge v1 Launch", Version: "1.0.0", Manager: "Release Manager", Seq: 10, At: t0.Add(now5), Why: evaluator.Why{Code: evaluator.WhyUnderWay, Of: 2, Phase: "ten", State: "monitoring"}, Interval: 30 * time.Second,
+	s := fact.Snapshot{
+		Plan: name, Title: "BioAge v1 Launch", Version: "1.0.0", Manager: "Release Manager", Seq: 10, At: t0.Add(now5), Why: fact.Why{Code: fact.WhyUnderWay, Of: 2, Phase: "ten", State: "monitoring"}, Interval: 30 * time.Second,
 		Start: t0, End: t0.Add(2 * time.Hour), Horizon: t0.Add(3 * time.Hour), State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow,
 		Generation: 4,
-		Phases: []evaluator.PhaseView{
+		Phases: []fact.PhaseView{
 			{
 				Name: "ten", Title: "Ten per cent", Traffic: 0.1, Owner: "DevSecOps", State: rules.Monitoring, Verdict: rules.Pending, Cause: rules.CauseWindow,
-				Why:       evaluator.Why{Code: evaluator.WhyWatched, Until: t0.Add(15 * time.Minute)},
+				Why:       fact.Why{Code: fact.WhyWatched, Until: t0.Add(15 * time.Minute)},
 				Scheduled: t0, Started: t0, WindowEnd: t0.Add(15 * time.Minute), Deadline: t0.Add(30 * time.Minute),
-				Success:  []evaluator.RuleView{{Name: "api-5xx", Title: "API 5xx rate", Kind: rules.Success, Owner: "Ops", State: evaluator.RuleClear, Verdict: rules.Pending, Cause: rules.CauseWindow, Evidence: good, Query: "cloudwatch: 5XXError / Count"}},
+				Success:  []fact.RuleView{{Name: "api-5xx", Title: "API 5xx rate", Kind: rules.Success, Owner: "Ops", State: fact.RuleClear, Verdict: rules.Pending, Cause: rules.CauseWindow, Evidence: good, Query: "cloudwatch: 5XXError / Count"}},
 				Rollback: []int{0, 1},
 			},
 			{
 				Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: t0.Add(20 * time.Minute),
-				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleIdle}}, Rollback: []int{0},
+				Success: []fact.RuleView{{Name: "api-5xx", Kind: rules.Success, State: fact.RuleIdle}}, Rollback: []int{0},
 			},
 		},
-		Rollback: []evaluator.RuleView{
-			{Name: "api-5xx-high", Kind: rules.RollbackRule, Owner: "DevSecOps", State: evaluator.RuleBreaching, Verdict: rules.Pending, Cause: rules.CauseThreshold, Action: "pause", Command: "aws lambda update-alias",
-				Evidence: evaluator.Evidence{Signal: "api_5xx_rate", Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent, Held: "4m0s", For: "10m0s", Samples: 600}},
-			{Name: "crash-free-low", Kind: rules.RollbackRule, State: evaluator.RuleSilent, Cause: rules.CauseNoData, Evidence: evaluator.Evidence{Value: math.NaN()}},
+		Rollback: []fact.RuleView{
+			{Name: "api-5xx-high", Kind: rules.RollbackRule, Owner: "DevSecOps", State: fact.RuleBreaching, Verdict: rules.Pending, Cause: rules.CauseThreshold, Action: "pause", Command: "aws lambda update-alias",
+				Evidence: fact.Evidence{Signal: "api_5xx_rate", Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Unit: rules.Percent, Held: "4m0s", For: "10m0s", Samples: 600}},
+			{Name: "crash-free-low", Kind: rules.RollbackRule, State: fact.RuleSilent, Cause: rules.CauseNoData, Evidence: fact.Evidence{Value: math.NaN()}},
 		},
-		Signals: []evaluator.SignalView{
+		Signals: []fact.SignalView{
 			{Name: "api_5xx_rate", Source: "cloudwatch", Unit: rules.Percent, Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute), Asked: t0.Add(now5)},
 			{Name: "crash_free", Source: "sentry", Unit: rules.Percent, Value: math.Inf(1), Fault: rules.Throttled, Detail: "429", Failures: 3},
 		},
@@ -93,8 +93,8 @@ func planView(runs ...wire.RunView) gate.PlanView {
 func show(g *gate.Gate, views ...gate.PlanView) { g.Update(gate.Views{Plans: views}) }
 
 // decide sets the first phase.
-func decide(state rules.State, v rules.Verdict, c rules.Cause) func(*evaluator.Snapshot) {
-	return func(s *evaluator.Snapshot) {
+func decide(state rules.State, v rules.Verdict, c rules.Cause) func(*fact.Snapshot) {
+	return func(s *fact.Snapshot) {
 		p := &s.Phases[0]
 		p.State, p.Verdict, p.Cause = state, v, c
 		if state == rules.Passed || state == rules.Failed || state == rules.RolledBack {
@@ -102,8 +102,8 @@ func decide(state rules.State, v rules.Verdict, c rules.Cause) func(*evaluator.S
 		}
 		if v == rules.Rollback {
 			s.State, s.Verdict, s.Cause = rules.RolledBack, v, c
-			s.Fired = &evaluator.Event{ID: s.Plan + "/4", N: 4, Plan: s.Plan, At: s.At, Kind: evaluator.RuleEvent, Subject: "api-5xx-high", To: "fired",
-				Evidence: &evaluator.Evidence{Value: math.NaN(), Samples: math.Inf(1)}}
+			s.Fired = &fact.Event{ID: s.Plan + "/4", N: 4, Plan: s.Plan, At: s.At, Kind: fact.RuleEvent, Subject: "api-5xx-high", To: "fired",
+				Evidence: &fact.Evidence{Value: math.NaN(), Samples: math.Inf(1)}}
 		}
 		s.Generation++
 		s.Seq++
@@ -112,8 +112,8 @@ func decide(state rules.State, v rules.Verdict, c rules.Cause) func(*evaluator.S
 
 // situations are the runs that the views are asked about, by the verdict that
 // their first phase has.
-func situations() map[string]func(*evaluator.Snapshot) {
-	return map[string]func(*evaluator.Snapshot){
+func situations() map[string]func(*fact.Snapshot) {
+	return map[string]func(*fact.Snapshot){
 		"pass":     decide(rules.Passed, rules.Pass, rules.CauseThreshold),
 		"fail":     decide(rules.Failed, rules.Fail, rules.CauseThreshold),
 		"rollback": decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold),
@@ -172,27 +172,27 @@ func ask(h http.Handler, method, target, body string, header ...string) *http.Re
 // commander remembers what it was told and answers as it was told to.
 type commander struct {
 	mu   sync.Mutex
-	got  []evaluator.Command
+	got  []fact.Command
 	plan string
 	run  string
 	to   string
-	hit  string        // the run that the event is of
-	why  evaluator.Why // of the event; zero: commanded
+	hit  string   // the run that the event is of
+	why  fact.Why // of the event; zero: commanded
 	err  error
 }
 
 var errBroken = errors.New("the journal is broken")
 
-func (c *commander) Command(_ context.Context, plan, run string, cmd evaluator.Command) (evaluator.Event, error) {
+func (c *commander) Command(_ context.Context, plan, run string, cmd fact.Command) (fact.Event, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.plan, c.run, c.got = plan, run, append(c.got, cmd)
 	why := c.why
-	if why == (evaluator.Why{}) {
-		why = evaluator.Why{Code: evaluator.WhyCommanded, Text: cmd.Why}
+	if why == (fact.Why{}) {
+		why = fact.Why{Code: fact.WhyCommanded, Text: cmd.Why}
 	}
-	return evaluator.Event{
-		ID: plan + "/5", N: 5, Plan: plan, Run: c.hit, At: t0, Kind: evaluator.CommandEvent, Subject: string(cmd.Kind), To: c.to, By: cmd.By, Why: why,
-		Evidence: &evaluator.Evidence{Value: math.NaN()},
+	return fact.Event{
+		ID: plan + "/5", N: 5, Plan: plan, Run: c.hit, At: t0, Kind: fact.CommandEvent, Subject: string(cmd.Kind), To: c.to, By: cmd.By, Why: why,
+		Evidence: &fact.Evidence{Value: math.NaN()},
 	}, c.err
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 )
 
@@ -60,8 +60,8 @@ func FuzzCommand(f *testing.F) {
 			t.Fatalf("status %d and %d commands", res.StatusCode, len(c.got))
 		}
 		for _, cmd := range c.got {
-			known := map[evaluator.CommandKind]bool{"start": true, "hold": true, "resume": true, "override": true, "abort": true, "rollback_done": true}
-			if cmd.By == "" || cmd.Why == "" || cmd.ID == "" || !known[cmd.Kind] || (cmd.Kind == evaluator.Override) != (cmd.Verdict != 0) {
+			known := map[fact.CommandKind]bool{"start": true, "hold": true, "resume": true, "override": true, "abort": true, "rollback_done": true}
+			if cmd.By == "" || cmd.Why == "" || cmd.ID == "" || !known[cmd.Kind] || (cmd.Kind == fact.Override) != (cmd.Verdict != 0) {
 				t.Errorf("%q gave %+v", sent, cmd)
 			}
 			if !json.Valid([]byte(sent)) {

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -25,7 +25,7 @@ type Commander interface {
 	// ID gives the first one's event or one that says so. Command returns ErrNoRun if
 	// there is no such plan or run; any other error is for a command that was not
 	// committed.
-	Command(ctx context.Context, plan, run string, c evaluator.Command) (evaluator.Event, error)
+	Command(ctx context.Context, plan, run string, c fact.Command) (fact.Event, error)
 }
 
 // ErrNoRun says that a plan or a run does not exist.
@@ -82,14 +82,16 @@ type Past interface {
 	// Find gives the newest try of a version, nil if there is none.
 	Find(ctx context.Context, plan, version string) (*wire.RunView, error)
 	// Runs lists runs, newest first, live ones included; a plan of "" means all.
-	Runs(ctx context.Context, plan string, limit int) ([]evaluator.RunRecord, error)
+	Runs(ctx context.Context, plan string, limit int) ([]fact.RunRecord, error)
 	// Events gives the events of a run with N > after, in order, at most limit.
-	Events(ctx context.Context, id string, after uint64, limit int) ([]evaluator.Stored, error)
+	Events(ctx context.Context, id string, after uint64, limit int) ([]fact.Stored, error)
 }
 
 // Config is what a Gate needs.
 type Config struct {
 	Tokens       []Token          // who may ask, until SetTokens; none: everyone may read, see OpenCommands
+	Jobs         []Job            // of CI systems that may ask beside them, until SetTokens
+	PublicBadges []string         // plans whose badge and status everyone may see
 	OpenCommands bool             // the listener is for this machine alone: without tokens, commands and starts are taken from it
 	Commander    Commander        // takes commands; nil: they are answered with 503
 	Starter      Starter          // begins runs; nil: starts are answered with 503
@@ -149,6 +151,7 @@ type Gate struct {
 	starter   Starter
 	past      *past
 	open      bool
+	badges    []string
 	log       *slog.Logger
 	keys      atomic.Pointer[keys]
 	refused   refusals
@@ -166,13 +169,12 @@ type Gate struct {
 // New makes a Gate that answers 503 until the first Update. The errors are of
 // the Config: a token's hash or scope, the base URL.
 func New(c Config) (*Gate, error) {
-	tokens, err := compileTokens(c.Tokens)
-	base, baseErr := compileBase(c.BaseURL)
-	if err := errors.Join(err, baseErr); err != nil {
+	base, err := compileBase(c.BaseURL)
+	if err != nil {
 		return nil, err
 	}
 	g := &Gate{
-		now: c.Now, base: base, commander: c.Commander, starter: c.Starter, open: c.OpenCommands, log: c.Log,
+		now: c.Now, base: base, commander: c.Commander, starter: c.Starter, open: c.OpenCommands, badges: c.PublicBadges, log: c.Log,
 		waiters:  waiters{limit: c.Waiters, busy: map[string]int{}},
 		cross:    http.NewCrossOriginProtection(),
 		draining: make(chan struct{}),
@@ -187,6 +189,10 @@ func New(c Config) (*Gate, error) {
 		g.waiters.limit = 100
 	}
 	g.past = &past{from: c.Past, base: base, log: g.log, found: map[string]*runBoard{}}
+	tokens, err := g.compileKeys(c.Tokens, c.Jobs, nil)
+	if err != nil {
+		return nil, err
+	}
 	g.keys.Store(tokens)
 	g.board.Store(&board{changed: make(chan struct{})})
 	g.mux = g.routes()
@@ -220,3 +226,32 @@ func (g *Gate) Update(v Views) {
 // Drain lets every long poll answer at once, now and from now on. A server that
 // is about to stop calls it first (http.Server.RegisterOnShutdown).
 func (g *Gate) Drain() { g.drain.Do(func() { close(g.draining) }) }
+
+// Changed is closed by the next Update.
+func (g *Gate) Changed() <-chan struct{} { return g.board.Load().changed }
+
+// ErrStarting is that nothing has been evaluated yet.
+var ErrStarting = errors.New("starting")
+
+// Answer is what a gate says of one run to another part of the daemon: never of another run.
+// The error says why there is no answer now: it is ErrStarting where there soon will be.
+func (g *Gate) Answer(ctx context.Context, plan, run, phase string, q wire.Question) (wire.Answer, error) {
+	if run == "" {
+		return wire.Answer{}, errors.New("no run is named")
+	}
+	b := g.board.Load()
+	f, refused := g.find(ctx, b, plan, pin{run: run})
+	var i int
+	if refused == nil {
+		i, refused = f.place(phase, q)
+	}
+	switch {
+	case refused != nil && refused.title == ErrStarting.Error():
+		return wire.Answer{}, fmt.Errorf("%w: %s", ErrStarting, refused.detail)
+	case refused != nil:
+		return wire.Answer{}, errors.New(refused.detail)
+	case f.run == nil:
+		return wire.Unreadable(q, i, "the journal cannot be read"), nil
+	}
+	return f.run.answer(q, i, wire.AgeOf(&f.run.view.Snapshot, g.now())), nil
+}

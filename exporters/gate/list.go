@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -131,7 +131,7 @@ func (p *past) newest(ctx context.Context, plan string) (*runBoard, error) {
 	return p.run(ctx, list[0].ID)
 }
 
-func (p *past) runs(ctx context.Context, plan string, limit int) ([]evaluator.RunRecord, error) {
+func (p *past) runs(ctx context.Context, plan string, limit int) ([]fact.RunRecord, error) {
 	if p.from == nil {
 		return nil, nil
 	}
@@ -175,7 +175,7 @@ func (g *Gate) serveRuns(w http.ResponseWriter, r *http.Request) {
 		plans = who.token.plans
 	}
 	list := wire.RunList{APIVersion: wire.APIVersion, Runs: []wire.RunSummary{}}
-	var records []evaluator.RunRecord
+	var records []fact.RunRecord
 	for _, plan := range plans {
 		some, err := g.past.runs(r.Context(), plan, limit)
 		if err != nil {
@@ -185,7 +185,7 @@ func (g *Gate) serveRuns(w http.ResponseWriter, r *http.Request) {
 		records = append(records, some...)
 	}
 	if len(plans) > 1 { // of one plan the journal gives them in order
-		slices.SortStableFunc(records, func(a, b evaluator.RunRecord) int { return b.Begun.Compare(a.Begun) })
+		slices.SortStableFunc(records, func(a, b fact.RunRecord) int { return b.Begun.Compare(a.Begun) })
 	}
 	site := wire.Site{Base: g.base}
 	for i := range records[:min(limit, len(records))] {
@@ -292,11 +292,11 @@ func (g *Gate) events(ctx context.Context, run *runBoard, after uint64, limit in
 	}
 	more = len(stored) > limit
 	stored = stored[:min(limit, len(stored))]
-	known := map[string]*evaluator.Event{} // :: id → event of this answer
+	known := map[string]*fact.Event{} // :: id → event of this answer
 	for i := range stored {
 		e := &stored[i].Event
 		known[e.ID] = e
-		var root *evaluator.Event
+		var root *fact.Event
 		if e.Because != "" && e.Because != e.ID {
 			if root, err = g.root(limited, run.view.ID(), e.Because, known); err != nil {
 				return nil, false, err
@@ -308,7 +308,7 @@ func (g *Gate) events(ctx context.Context, run *runBoard, after uint64, limit in
 }
 
 // root gives the event of an id, nil if it is gone.
-func (g *Gate) root(ctx context.Context, run, id string, known map[string]*evaluator.Event) (*evaluator.Event, error) {
+func (g *Gate) root(ctx context.Context, run, id string, known map[string]*fact.Event) (*fact.Event, error) {
 	if e, ok := known[id]; ok {
 		return e, nil
 	}

@@ -12,6 +12,8 @@ type refusedFor uint8
 const (
 	refusedNoToken refusedFor = iota
 	refusedUnknownToken
+	refusedSigned
+	refusedIssuerAway
 	refusedScope
 	refusedPlan
 	refusedCrossOrigin
@@ -21,14 +23,14 @@ const (
 )
 
 // refusedNames is what the metrics and the log call them.
-var refusedNames = [...]string{"no_token", "unknown_token", "scope", "plan", "cross_origin", "foreign_host", "forwarded", "closed"}
+var refusedNames = [...]string{"no_token", "unknown_token", "signed_token", "issuer_away", "scope", "plan", "cross_origin", "foreign_host", "forwarded", "closed"}
 
 // refusedEvery is how often a reason is logged at most: a guesser fills no disk.
 const refusedEvery = time.Second
 
 // RefusalCount is how often a request was not let in for a reason.
 type RefusalCount struct {
-	Reason string // no_token, unknown_token, scope, plan, cross_origin, foreign_host, forwarded, closed
+	Reason string // no_token, unknown_token, signed_token, issuer_away, scope, plan, cross_origin, foreign_host, forwarded, closed
 	Count  uint64
 }
 
@@ -70,14 +72,18 @@ func (n *refusals) counts() []RefusalCount {
 }
 
 // refuse answers a request that is not let in: 401 where a token that is known would
-// be let in, else 403. The token is its name, where it is known: nothing else of it is
+// be let in, 503 where it is not known whether it is, else 403. The token is its name, where it is known: nothing else of it is
 // ever told.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, why refusedFor, token, title, detail string) {
 	if say, unsaid := g.refused.note(why); say {
-		g.log.Warn("request refused", "reason", refusedNames[why], "remote", r.RemoteAddr, "token", token, "said", detail, "left_out", unsaid)
+		g.log.Warn("request refused", "reason", refusedNames[why], "remote", r.RemoteAddr, "token", token, "err", detail, "left_out", unsaid)
 	}
 	status := http.StatusForbidden
-	if why == refusedNoToken || why == refusedUnknownToken {
+	if why == refusedIssuerAway {
+		wait503(w, title, detail)
+		return
+	}
+	if why == refusedNoToken || why == refusedUnknownToken || why == refusedSigned {
 		status = http.StatusUnauthorized
 		w.Header().Set("WWW-Authenticate", `Bearer realm="relgate"`)
 	}

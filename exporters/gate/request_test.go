@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -20,7 +20,7 @@ const (
 
 func TestProblems(t *testing.T) {
 	ready := []gate.PlanView{view(planName)}
-	starting := []gate.PlanView{view(planName, func(s *evaluator.Snapshot) { s.At = time.Time{} })}
+	starting := []gate.PlanView{view(planName, func(s *fact.Snapshot) { s.At = time.Time{} })}
 	for _, tt := range []struct {
 		about, method, url, body string
 		views                    []gate.PlanView
@@ -142,7 +142,7 @@ func TestAccept(t *testing.T) {
 }
 
 func TestPseudoPhasesWinOverPhasesOfTheirName(t *testing.T) {
-	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
+	g, _ := newGate(t, gate.Config{}, view(planName, func(s *fact.Snapshot) {
 		s.Phases[0].Name, s.Phases[1].Name, s.Current = "run", "current", 1
 		s.Phases[1].State, s.Phases[1].Verdict = rules.Passed, rules.Pass
 	}))
@@ -154,7 +154,7 @@ func TestPseudoPhasesWinOverPhasesOfTheirName(t *testing.T) {
 }
 
 func TestPlans(t *testing.T) {
-	g, ck := newGate(t, gate.Config{}, view("a"), view("b", situations()["rollback"]), view("c", func(s *evaluator.Snapshot) { s.At = time.Time{} }),
+	g, ck := newGate(t, gate.Config{}, view("a"), view("b", situations()["rollback"]), view("c", func(s *fact.Snapshot) { s.At = time.Time{} }),
 		gate.PlanView{Name: "d", Title: "D", Template: true, File: gate.File{State: gate.FileBroken, Reason: "plans/d.toml:3: unknown unit"}})
 	ck.set(t0.Add(time.Hour))
 	res := ask(g.Handler(), "GET", "/v1/plans", "")

@@ -21,6 +21,8 @@ func (g *Gate) routes() *http.ServeMux {
 	m := http.NewServeMux()
 	m.HandleFunc("/v1/plans", g.methods(g.servePlans, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/v1/plans/{plan}", g.methods(g.servePlan, http.MethodGet, http.MethodHead))
+	m.HandleFunc("/v1/plans/{plan}/status", g.methods(g.serveStatus, http.MethodGet, http.MethodHead))
+	m.HandleFunc("/v1/plans/{plan}/badge.svg", g.methods(g.serveBadge, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/v1/plans/{plan}/commands", g.methods(g.serveCommand, http.MethodPost))
 	m.HandleFunc("/v1/plans/{plan}/runs", g.methods(g.serveStart, http.MethodPost))
 	m.HandleFunc("/v1/runs", g.methods(g.serveRuns, http.MethodGet, http.MethodHead))

@@ -15,7 +15,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -26,7 +26,7 @@ import (
 // may begin.
 var states = []struct {
 	about                              string
-	edit                               func(*evaluator.Snapshot)
+	edit                               func(*fact.Snapshot)
 	age                                time.Duration
 	trouble                            bool
 	ten, all, run, current, ten0, all0 string
@@ -42,21 +42,21 @@ var states = []struct {
 	{about: "all phases passed, watched on", edit: last(rules.Passed, rules.Pass), ten: "pass", all: "pass", run: "pending", current: "pass", ten0: "pass", all0: "pass"},
 	{about: "passed", edit: over(rules.Passed, rules.Pass), ten: "pass", all: "pass", run: "pass", current: "pass", ten0: "pass", all0: "pass"},
 	{about: "passed long ago", edit: over(rules.Passed, rules.Pass), age: 1000 * time.Hour, ten: "pass", all: "pass", run: "pass", current: "pass", ten0: "pass", all0: "pass"},
-	{about: "the run says pass and a phase does not", edit: both(over(rules.Passed, rules.Pass), func(s *evaluator.Snapshot) { s.Phases[1].State, s.Phases[1].Verdict = rules.Monitoring, rules.Pending }), ten: "pass", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pass"},
+	{about: "the run says pass and a phase does not", edit: both(over(rules.Passed, rules.Pass), func(s *fact.Snapshot) { s.Phases[1].State, s.Phases[1].Verdict = rules.Monitoring, rules.Pending }), ten: "pass", all: "pending", run: "pending", current: "pending", ten0: "pass", all0: "pass"},
 	{about: "held by a person in the first phase", edit: both(decide(rules.Monitoring, rules.Pending, rules.CauseWindow), held), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pending", all0: "pending"},
 	{about: "held after a phase passed", edit: both(between, held), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pending", all0: "pending"},
 	{about: "held after all passed", edit: both(last(rules.Passed, rules.Pass), held), ten: "pending", all: "pending", run: "pending", current: "pending", ten0: "pending", all0: "pending"},
 	{about: "the first phase failed", edit: over(rules.Failed, rules.Fail), ten: "fail", all: "ended", run: "fail", current: "fail", ten0: "fail", all0: "fail"},
 	{about: "the first phase failed while the next is watched", edit: overlap, ten: "fail", all: "pending", run: "fail", current: "pending", ten0: "fail", all0: "fail"},
-	{about: "the first phase failed and the next passed", edit: both(overlap, func(s *evaluator.Snapshot) { s.Phases[1].State, s.Phases[1].Verdict = rules.Passed, rules.Pass }), ten: "fail", all: "pass", run: "fail", current: "fail", ten0: "fail", all0: "fail"},
+	{about: "the first phase failed and the next passed", edit: both(overlap, func(s *fact.Snapshot) { s.Phases[1].State, s.Phases[1].Verdict = rules.Passed, rules.Pass }), ten: "fail", all: "pass", run: "fail", current: "fail", ten0: "fail", all0: "fail"},
 	{about: "rolled back in the first phase", edit: decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), ten: "rollback", all: "rollback", run: "rollback", current: "rollback", ten0: "rollback", all0: "rollback"},
-	{about: "rolled back after a phase passed", edit: both(decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), func(s *evaluator.Snapshot) {
+	{about: "rolled back after a phase passed", edit: both(decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), func(s *fact.Snapshot) {
 		s.Phases[0].State, s.Phases[0].Verdict = rules.Passed, rules.Pass
 	}), ten: "rollback", all: "rollback", run: "rollback", current: "rollback", ten0: "rollback", all0: "rollback"},
-	{about: "the rollback is carried out", edit: both(decide(rules.RolledBack, rules.Fail, rules.CauseManual), func(s *evaluator.Snapshot) {
+	{about: "the rollback is carried out", edit: both(decide(rules.RolledBack, rules.Fail, rules.CauseManual), func(s *fact.Snapshot) {
 		s.State, s.Verdict, s.RolledBack, s.Over, s.Phases[1].Verdict = rules.RolledBack, rules.Fail, true, true, rules.Fail
 	}), ten: "ended", all: "ended", run: "ended", current: "ended", ten0: "ended", all0: "ended"},
-	{about: "superseded after a phase passed", edit: both(between, func(s *evaluator.Snapshot) {
+	{about: "superseded after a phase passed", edit: both(between, func(s *fact.Snapshot) {
 		s.State, s.Verdict, s.Cause, s.Over = rules.Superseded, rules.Fail, rules.CauseManual, true
 	}), ten: "ended", all: "ended", run: "ended", current: "ended", ten0: "ended", all0: "ended"},
 	{about: "not evaluated for three intervals", edit: between, age: 91 * time.Second, ten: "pass", all: "unknown", run: "unknown", current: "unknown", ten0: "unknown", all0: "unknown"},
@@ -67,8 +67,8 @@ var states = []struct {
 	{about: "rolled back, and the journal cannot be written", edit: decide(rules.RolledBack, rules.Rollback, rules.CauseThreshold), trouble: true, ten: "rollback", all: "rollback", run: "rollback", current: "rollback", ten0: "rollback", all0: "rollback"},
 }
 
-func notBegun(from time.Duration) func(*evaluator.Snapshot) {
-	return func(s *evaluator.Snapshot) {
+func notBegun(from time.Duration) func(*fact.Snapshot) {
+	return func(s *fact.Snapshot) {
 		s.State, s.Verdict = rules.Waiting, rules.Pending
 		s.Start = s.At.Add(-from)
 		s.Phases[0].Started, s.Phases[0].WindowEnd, s.Phases[0].State = time.Time{}, time.Time{}, rules.Waiting
@@ -76,19 +76,19 @@ func notBegun(from time.Duration) func(*evaluator.Snapshot) {
 	}
 }
 
-func both(first, then func(*evaluator.Snapshot)) func(*evaluator.Snapshot) {
-	return func(s *evaluator.Snapshot) { first(s); then(s) }
+func both(first, then func(*fact.Snapshot)) func(*fact.Snapshot) {
+	return func(s *fact.Snapshot) { first(s); then(s) }
 }
 
 // between is a run whose first phase has passed and whose next may begin.
-func between(s *evaluator.Snapshot) {
+func between(s *fact.Snapshot) {
 	decide(rules.Passed, rules.Pass, rules.CauseThreshold)(s)
 	s.Phases[1].Scheduled = s.At
 }
 
 // last is a run whose first phase has passed and whose second has begun.
-func last(state rules.State, v rules.Verdict) func(*evaluator.Snapshot) {
-	return func(s *evaluator.Snapshot) {
+func last(state rules.State, v rules.Verdict) func(*fact.Snapshot) {
+	return func(s *fact.Snapshot) {
 		between(s)
 		s.Current = 1
 		s.Phases[1].Started, s.Phases[1].WindowEnd, s.Phases[1].State, s.Phases[1].Verdict = s.At, s.At.Add(time.Hour), state, v
@@ -96,8 +96,8 @@ func last(state rules.State, v rules.Verdict) func(*evaluator.Snapshot) {
 }
 
 // over is a run that is decided: passed, or with its first phase failed.
-func over(state rules.State, v rules.Verdict) func(*evaluator.Snapshot) {
-	return func(s *evaluator.Snapshot) {
+func over(state rules.State, v rules.Verdict) func(*fact.Snapshot) {
+	return func(s *fact.Snapshot) {
 		if state == rules.Passed {
 			last(state, v)(s)
 		} else {
@@ -108,14 +108,14 @@ func over(state rules.State, v rules.Verdict) func(*evaluator.Snapshot) {
 }
 
 // overlap is a run whose first phase failed while the second is watched.
-func overlap(s *evaluator.Snapshot) {
+func overlap(s *fact.Snapshot) {
 	last(rules.Monitoring, rules.Pending)(s)
 	s.Phases[0].State, s.Phases[0].Verdict = rules.Failed, rules.Fail
 	s.Verdict = rules.Fail
 }
 
-func held(s *evaluator.Snapshot) {
-	s.State, s.Held, s.Holder = rules.Held, true, evaluator.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
+func held(s *fact.Snapshot) {
+	s.State, s.Held, s.Holder = rules.Held, true, fact.Holder{By: "Ada", Cause: rules.CauseManual, Text: "lunch"}
 }
 
 // wantStatus is the table of the contract, written out.
@@ -257,6 +257,36 @@ func body(t *testing.T, g *gate.Gate, phase string) wire.Body {
 	return b
 }
 
+// accused is a run that has failed, and may still be rolled back.
+func accused(s *fact.Snapshot) {
+	s.State, s.Verdict, s.Cause, s.Accused, s.Over = rules.Failed, rules.Fail, rules.CauseThreshold, true, false
+}
+
+// Only what no rule can change is final.
+func TestAFailureThatMayBecomeARollbackIsNotFinal(t *testing.T) {
+	for _, final := range []bool{false, true} {
+		edit := over(rules.Failed, rules.Fail)
+		if !final {
+			edit = both(edit, accused)
+		}
+		g, ck := newGate(t, gate.Config{}, view(planName, edit))
+		for _, phase := range []string{"ten", "all", "run", "current"} {
+			if b := body(t, g, phase); b.Verdict != "fail" || b.Final != final {
+				t.Errorf("%s: %s, final %v, want %v", phase, b.Verdict, b.Final, final)
+			}
+		}
+		var b wire.Body
+		if err := json.Unmarshal(readBack(t, ask(g.Handler(), "GET", "/v1/gates/"+planName+"/ten/entry", "")), &b); err != nil || b.Verdict != "fail" || b.Final != final {
+			t.Errorf("entry: %s, final %v, want %v (%v)", b.Verdict, b.Final, final, err)
+		}
+		ck.set(t0.Add(now5 + time.Hour))
+		show(g, view(planName, edit))
+		if b := body(t, g, "run"); (b.Verdict == "fail") != final {
+			t.Errorf("an hour later: %s", b.Verdict)
+		}
+	}
+}
+
 func TestBody(t *testing.T) {
 	g, _ := newGate(t, gate.Config{BaseURL: "https://gate.example/"}, view(planName))
 	b := body(t, g, "ten")
@@ -327,7 +357,7 @@ func TestPercentComplete(t *testing.T) {
 		{"decided as its window ended", rules.Passed, time.Hour, 15 * time.Minute, 100},
 		{"decided after its window", rules.Failed, time.Hour, 40 * time.Minute, 100},
 	} {
-		g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
+		g, _ := newGate(t, gate.Config{}, view(planName, func(s *fact.Snapshot) {
 			p := &s.Phases[0]
 			s.At, p.State, p.Started, p.WindowEnd = t0.Add(tt.at), tt.state, start, end
 			if tt.decided > 0 {
@@ -338,7 +368,7 @@ func TestPercentComplete(t *testing.T) {
 			t.Errorf("%s: %d %% of the window, want %d %%", tt.about, got, tt.want)
 		}
 	}
-	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
+	g, _ := newGate(t, gate.Config{}, view(planName, func(s *fact.Snapshot) {
 		s.Phases[1].State, s.Phases[1].Decided = rules.RolledBack, s.At
 	}))
 	if got := body(t, g, "all").PercentComplete; got != 0 {
@@ -347,9 +377,9 @@ func TestPercentComplete(t *testing.T) {
 }
 
 func TestOverride(t *testing.T) {
-	g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
+	g, _ := newGate(t, gate.Config{}, view(planName, func(s *fact.Snapshot) {
 		decide(rules.Passed, rules.Pass, rules.CauseManual)(s)
-		s.Phases[0].Why = evaluator.Why{Code: evaluator.WhyOverridden, By: "alice", Text: "the alarm was a test"}
+		s.Phases[0].Why = fact.Why{Code: fact.WhyOverridden, By: "alice", Text: "the alarm was a test"}
 	}))
 	o := body(t, g, "ten").Override
 	if o == nil || o.By != "alice" || o.Verdict != "pass" || !o.At.Equal(t0.Add(now5)) {
@@ -360,7 +390,7 @@ func TestOverride(t *testing.T) {
 func TestAnAnswerAgesAndSaysSince(t *testing.T) {
 	for _, tt := range []struct {
 		about string
-		edit  func(*evaluator.Snapshot)
+		edit  func(*fact.Snapshot)
 		age   time.Duration
 		want  string
 		says  string
@@ -397,19 +427,19 @@ func TestBetweenTwoPhasesCurrentSaysWhichIsNext(t *testing.T) {
 }
 
 func TestEntrySaysWhatIsMissing(t *testing.T) {
-	waits := func(advance rules.Advance, scheduled time.Time) func(*evaluator.Snapshot) {
-		return func(s *evaluator.Snapshot) { s.Phases[1].Advance, s.Phases[1].Scheduled = advance, scheduled }
+	waits := func(advance rules.Advance, scheduled time.Time) func(*fact.Snapshot) {
+		return func(s *fact.Snapshot) { s.Phases[1].Advance, s.Phases[1].Scheduled = advance, scheduled }
 	}
 	for _, tt := range []struct {
 		about string
-		edit  func(*evaluator.Snapshot)
+		edit  func(*fact.Snapshot)
 		want  string
 		says  string
 	}{
 		{"the phase before is watched", waits(rules.Scheduled, t0.Add(20*time.Minute)), "pending", "phase ten has not passed"},
 		{"the plan lets them overlap", waits(rules.Scheduled, t0.Add(5*time.Minute)), "pass", "may begin"},
-		{"they overlap and the first has run out of its window", both(waits(rules.Scheduled, t0.Add(5*time.Minute)), func(s *evaluator.Snapshot) { s.Phases[0].WindowEnd = s.At }), "pending", "has ended and has not passed"},
-		{"they overlap and the first has not begun", both(waits(rules.Scheduled, t0), func(s *evaluator.Snapshot) { s.Phases[0].Started = time.Time{} }), "pending", "phase ten has not begun"},
+		{"they overlap and the first has run out of its window", both(waits(rules.Scheduled, t0.Add(5*time.Minute)), func(s *fact.Snapshot) { s.Phases[0].WindowEnd = s.At }), "pending", "has ended and has not passed"},
+		{"they overlap and the first has not begun", both(waits(rules.Scheduled, t0), func(s *fact.Snapshot) { s.Phases[0].Started = time.Time{} }), "pending", "phase ten has not begun"},
 		{"a command begins it, without a start in the plan", waits(rules.Signalled, t0), "pending", "phase ten has not passed"},
 		{"a command begins it, at an overlapping start", waits(rules.Signalled, t0.Add(10*time.Minute)), "pass", "may begin"},
 		{"the pass of the one before begins it", waits(rules.OnPass, t0.Add(5*time.Minute)), "pending", "phase ten has not passed"},
@@ -441,19 +471,19 @@ func TestNoResultOfARuleIsGoodUnlessItIsKnown(t *testing.T) {
 	for _, r := range doc.Components.Schemas["Rule"].Value.Properties["result"].Value.Enum {
 		known[r.(string)] = true
 	}
-	states := evaluator.RuleStates()
+	states := fact.RuleStates()
 	for _, kind := range []rules.RuleKind{rules.Success, rules.RollbackRule} {
 		for _, v := range rules.Verdicts() {
-			for cause := rules.CauseNone; cause <= rules.CauseBaseline; cause++ {
+			for cause := rules.CauseNone; cause <= rules.CauseUnsettled; cause++ {
 				for _, st := range states {
-					g, _ := newGate(t, gate.Config{}, view(planName, func(s *evaluator.Snapshot) {
-						s.Phases[0].Success[0] = evaluator.RuleView{Name: "x", Kind: kind, Verdict: v, Cause: cause, State: st}
+					g, _ := newGate(t, gate.Config{}, view(planName, func(s *fact.Snapshot) {
+						s.Phases[0].Success[0] = fact.RuleView{Name: "x", Kind: kind, Verdict: v, Cause: cause, State: st}
 					}))
 					r := body(t, g, "ten").Rules[0].Result
 					if !known[r] {
 						t.Errorf("%v %v %v %v: result %q is not listed", kind, v, cause, st, r)
 					}
-					if good := r == "pass" || r == "not_triggered"; good && (v == rules.Unknown && kind == rules.Success || st == evaluator.RuleSilent && kind == rules.RollbackRule) {
+					if good := r == "pass" || r == "not_triggered"; good && (v == rules.Unknown && kind == rules.Success || st == fact.RuleSilent && kind == rules.RollbackRule) {
 						t.Errorf("%v %v %v %v: result %q for what is not known", kind, v, cause, st, r)
 					}
 				}

@@ -76,7 +76,7 @@ func (g *Gate) look(ctx context.Context, at *where) (*gateAnswer, *board, *refus
 // that is not let in any more since other tokens are in force is answered here, and await
 // returns nothing.
 func (g *Gate) await(w http.ResponseWriter, r *http.Request, at where, q question, who caller) (*gateAnswer, *refusal) {
-	ctx, name := r.Context(), who.name()
+	ctx, name := r.Context(), who.polls()
 	first, b, refused := g.look(ctx, &at)
 	if q.wait <= 0 || refused != nil || q.met(first, first) || !g.waiters.enter(name) {
 		return first, refused

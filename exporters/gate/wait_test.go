@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/gate"
 )
 
@@ -17,23 +17,23 @@ const gateURL = "/v1/gates/REL-1/ten/gate"
 // change is what happens at a time of a long poll.
 type change struct {
 	at   time.Duration
-	edit func(*evaluator.Snapshot)
+	edit func(*fact.Snapshot)
 }
 
 // tick is a tick that changes nothing but its own time.
-func tick(seq uint64) func(*evaluator.Snapshot) {
-	return func(s *evaluator.Snapshot) { s.Seq, s.Generation = seq, 5 }
+func tick(seq uint64) func(*fact.Snapshot) {
+	return func(s *fact.Snapshot) { s.Seq, s.Generation = seq, 5 }
 }
 
-func event(generation uint64) func(*evaluator.Snapshot) {
-	return func(s *evaluator.Snapshot) { s.Seq, s.Generation = generation+20, generation }
+func event(generation uint64) func(*fact.Snapshot) {
+	return func(s *fact.Snapshot) { s.Seq, s.Generation = generation+20, generation }
 }
 
 func TestWait(t *testing.T) {
 	pending, pass, fail := situations()["pending"], situations()["pass"], situations()["fail"]
 	for _, tt := range []struct {
 		about   string
-		start   func(*evaluator.Snapshot)
+		start   func(*fact.Snapshot)
 		url     string
 		prefer  string
 		changes []change
@@ -51,6 +51,7 @@ func TestWait(t *testing.T) {
 		{"a final verdict is not waited for", pass, gateURL + "?wait=30s", "", nil, 200, 0, 0},
 		{"a pass ends it", pending, gateURL + "?wait=30s", "", []change{{3 * time.Second, pass}}, 200, 3 * time.Second, 3 * time.Second},
 		{"a fail ends it", pending, gateURL + "?wait=30s", "", []change{{3 * time.Second, fail}}, 409, 3 * time.Second, 3 * time.Second},
+		{"so does one that may become a rollback", pending, gateURL + "?wait=30s", "", []change{{3 * time.Second, both(fail, accused)}}, 409, 3 * time.Second, 3 * time.Second},
 		{"a tick does not", pending, gateURL + "?wait=16s", "", []change{{3 * time.Second, tick(12)}, {6 * time.Second, tick(13)}}, 503, 16 * time.Second, 17 * time.Second},
 		{"nor does an event, without after", pending, gateURL + "?wait=16s", "", []change{{3 * time.Second, event(6)}}, 503, 16 * time.Second, 17 * time.Second},
 		{"with after it does", pending, gateURL + "?wait=16s&after=5", "", []change{{3 * time.Second, event(6)}}, 503, 3 * time.Second, 3 * time.Second},
@@ -127,7 +128,7 @@ func TestWaitEnds(t *testing.T) {
 
 func TestALongPollSeesThatTheDaemonStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := view(planName, func(s *evaluator.Snapshot) { s.At = time.Now() })
+		v := view(planName, func(s *fact.Snapshot) { s.At = time.Now() })
 		g, _ := newGate(t, gate.Config{Now: time.Now}, v)
 		if res := ask(g.Handler(), "GET", gateURL, ""); res.Header.Get("Gate-Verdict") != "pending" {
 			t.Fatalf("verdict %q", res.Header.Get("Gate-Verdict"))

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -22,14 +22,18 @@ const (
 
 // Endpoint is one receiver, and what it wants.
 type Endpoint struct {
-	Name       string                // required; in logs, metrics and the journal
-	Class      Class                 // Notify if empty
-	Events     []evaluator.EventKind // kinds that it wants
-	Types      []string              // types that it wants, "relgate.run.rolled_back", beside the kinds; all where there are neither
-	Severity   evaluator.Severity    // the least that it wants; all if empty
-	Plans      []string              // names of the plans whose events it wants; empty means all
-	EscalateTo string                // name of the endpoint that is told of what does not arrive; none if empty
-	Sink       Sink                  // required
+	Name       string           // required; in logs, metrics and the journal
+	Class      Class            // Notify if empty
+	Events     []fact.EventKind // kinds that it wants
+	Types      []string         // types that it wants, "relgate.run.rolled_back", beside the kinds; all where there are neither
+	Severity   fact.Severity    // the least that it wants; all if empty
+	Plans      []string         // names of the plans whose events it wants; empty means all
+	Overhears  bool             // it wants also the events that name other endpoints
+	Named      bool             // it wants the events that name it, whatever their kind and severity; with Overhears also those of Events and Types
+	EscalateTo string           // name of the endpoint that is told of what does not arrive; none if empty
+	Sink       Sink             // required
+	// Encode makes the data of a message in place of Config.Encode; nil: that does.
+	Encode func(ctx context.Context, s fact.Stored) ([]byte, error)
 }
 
 // Config is what an [Outbox] needs.
@@ -39,7 +43,7 @@ type Config struct {
 	// Encode makes the data of a message, a JSON value, from an event. It is called
 	// for every attempt, and an error is a failed attempt whose text is shown to
 	// people. Nil sends the event as it is stored.
-	Encode func(ctx context.Context, s evaluator.Stored) ([]byte, error)
+	Encode func(ctx context.Context, s fact.Stored) ([]byte, error)
 	Grace  time.Duration // how long a message in flight may go on when Run is told to stop; 2 s if zero
 
 	Now   func() time.Time                       // time.Now if nil
@@ -64,8 +68,8 @@ func (c Config) Check() error {
 		if !slices.Contains([]Class{"", Action, Notify}, e.Class) {
 			errs = append(errs, fmt.Errorf("endpoint %q: class %q: want %q or %q", e.Name, e.Class, Action, Notify))
 		}
-		if e.Severity != "" && !slices.Contains(evaluator.Severities(), e.Severity) {
-			errs = append(errs, fmt.Errorf("endpoint %q: severity %q: want one of %q", e.Name, e.Severity, evaluator.Severities()))
+		if e.Severity != "" && !slices.Contains(fact.Severities(), e.Severity) {
+			errs = append(errs, fmt.Errorf("endpoint %q: severity %q: want one of %q", e.Name, e.Severity, fact.Severities()))
 		}
 		if seen[e.Name] {
 			errs = append(errs, fmt.Errorf("endpoint %q: the name is used twice", e.Name))
@@ -108,15 +112,19 @@ func (c Config) withDefaults() Config {
 
 // wants reports whether an event is for this endpoint: by its kind or type, by its
 // severity and plan, and by the endpoints that the event itself names.
-func (e *Endpoint) wants(ev *evaluator.Event) bool {
+func (e *Endpoint) wants(ev *fact.Event) bool {
+	named := slices.Contains(ev.Notify, e.Name) || slices.Contains(ev.Tell, e.Name)
+	if e.Named && (named || !e.Overhears || len(e.Events)+len(e.Types) == 0) {
+		return named && (len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan))
+	}
 	return (len(e.Events)+len(e.Types) == 0 || slices.Contains(e.Events, ev.Kind) || len(e.Types) > 0 && slices.Contains(e.Types, wire.EventType(ev))) &&
 		(e.Severity == "" || ev.Severity().AtLeast(e.Severity)) &&
 		(len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan)) &&
-		(len(ev.Notify) == 0 || slices.Contains(ev.Notify, e.Name))
+		(e.Overhears || len(ev.Notify) == 0 || named)
 }
 
 // wantsAs reports whether the endpoint, which has the name of another, wants the same
 // events as that one.
 func (e *Endpoint) wantsAs(other Endpoint) bool {
-	return slices.Equal(e.Events, other.Events) && slices.Equal(e.Types, other.Types) && e.Severity == other.Severity && slices.Equal(e.Plans, other.Plans)
+	return slices.Equal(e.Events, other.Events) && slices.Equal(e.Types, other.Types) && e.Severity == other.Severity && slices.Equal(e.Plans, other.Plans) && e.Overhears == other.Overhears && e.Named == other.Named
 }

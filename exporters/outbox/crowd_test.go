@@ -7,16 +7,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
 
 // crowd is n orders, each of a run of its own.
-func crowd(n int) []evaluator.Event {
-	events := make([]evaluator.Event, n)
+func crowd(n int) []fact.Event {
+	events := make([]fact.Event, n)
 	for i := range events {
-		events[i] = evaluator.Event{Plan: fmt.Sprint("P", i), Kind: evaluator.RunEvent, To: "rolled_back"}
+		events[i] = fact.Event{Plan: fmt.Sprint("P", i), Kind: fact.RunEvent, To: "rolled_back"}
 	}
 	return events
 }

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -51,8 +51,8 @@ func TestRetryOfADeadLetterSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newScript(nil), outboxtest.New()
 		f.CommitN(t, 2)
-		f.Cursors[outboxtest.Place{Endpoint: "a", Run: outboxtest.TheRun}] = evaluator.RunCursor{N: 2}
-		f.Dead = []evaluator.DeadLetter{{Endpoint: "a", Again: true, Stored: f.Stored[outboxtest.TheRun][0]}, {Endpoint: "a", Stored: f.Stored[outboxtest.TheRun][1]}}
+		f.Cursors[outboxtest.Place{Endpoint: "a", Run: outboxtest.TheRun}] = fact.RunCursor{N: 2}
+		f.Dead = []fact.DeadLetter{{Endpoint: "a", Again: true, Stored: f.Stored[outboxtest.TheRun][0]}, {Endpoint: "a", Stored: f.Stored[outboxtest.TheRun][1]}}
 		b := simple(t, outbox.Notify, f, s)
 		stop := outboxtest.Start(t, b)
 		outboxtest.Drain(t, b)

@@ -17,4 +17,7 @@
 // [Outbox.Retry] have what waits tried sooner than planned. A second endpoint is
 // told of each order that does not arrive, and of each run that is stuck, side by
 // side.
+//
+// A receiver that knows a repetition by the id takes a message once. Where it does not,
+// the sink finds out what it has, with the help of a [Memory]; where it cannot, see [Once].
 package outbox

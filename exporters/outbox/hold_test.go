@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 	"github.com/relgate/relgate/rules"
@@ -14,7 +15,7 @@ import (
 
 // outage is a run in which a canary and what runs beside it fail together from
 // the twentieth minute on: a rule holds it. At the fortieth a person resumes it.
-func outage() []evaluator.Event {
+func outage() []fact.Event {
 	start := time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 	ratio := func(name string) rules.Signal {
 		return rules.Signal{Name: name, Kind: rules.Ratio, Unit: rules.Percent, Of: -1, Keep: 30, Period: time.Minute, Every: time.Minute, Settle: time.Minute}
@@ -29,9 +30,9 @@ func outage() []evaluator.Event {
 		Phases: []rules.Phase{{Name: "ten", Traffic: .1, Window: 2 * time.Hour, Extend: time.Hour, Rollback: []int{0}}},
 	}
 	plan.Signals[0].Baseline, plan.Signals[1].BaselineOf = 1, "errors"
-	state, all := evaluator.Begin(plan), []evaluator.Event(nil)
+	state, all := evaluator.Begin(plan), []fact.Event(nil)
 	for m := range 45 {
-		tick := evaluator.Tick{At: start.Add(time.Duration(m) * time.Minute)}
+		tick := fact.Tick{At: start.Add(time.Duration(m) * time.Minute)}
 		for _, q := range evaluator.Wants(plan, state, tick.At) {
 			rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To, SettledUntil: tick.At.Add(-time.Minute).Unix()}
 			for at := (q.From + 59) / 60 * 60; at < q.To; at += 60 {
@@ -44,7 +45,7 @@ func outage() []evaluator.Event {
 			tick.Readings = append(tick.Readings, rd)
 		}
 		if m == 40 {
-			tick.Commands = []evaluator.Command{{ID: "1", Kind: evaluator.Resume, By: "Ada", Why: "the provider is back"}}
+			tick.Commands = []fact.Command{{ID: "1", Kind: fact.Resume, By: "Ada", Why: "the provider is back"}}
 		}
 		next, events := evaluator.Step(plan, state, tick)
 		state, all = next, append(all, events...)
@@ -53,7 +54,7 @@ func outage() []evaluator.Event {
 }
 
 // types are the types of the run's and the rules' messages, as an endpoint got them.
-func types(t *testing.T, e outbox.Endpoint, s *script, events []evaluator.Event) string {
+func types(t *testing.T, e outbox.Endpoint, s *script, events []fact.Event) string {
 	t.Helper()
 	f := outboxtest.New()
 	b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
@@ -78,12 +79,12 @@ func TestHoldReachesEveryClass(t *testing.T) {
 	for _, tt := range []struct {
 		about string
 		class outbox.Class
-		kinds []evaluator.EventKind
+		kinds []fact.EventKind
 		want  string
 	}{
-		{"a pipeline", outbox.Action, []evaluator.EventKind{evaluator.RunEvent, evaluator.PhaseEvent}, "run.held run.monitoring run.monitoring"},
-		{"people", outbox.Notify, nil, "rule.clear rule.holding rule.warning run.held run.monitoring run.monitoring"},
-		{"who only wants phases", outbox.Notify, []evaluator.EventKind{evaluator.PhaseEvent}, ""},
+		{"a pipeline", outbox.Action, []fact.EventKind{fact.RunEvent, fact.PhaseEvent}, "run.held run.monitoring run.monitoring"},
+		{"people", outbox.Notify, nil, "rule.clear rule.holding rule.warning rule.warning run.held run.monitoring run.monitoring"},
+		{"who only wants phases", outbox.Notify, []fact.EventKind{fact.PhaseEvent}, ""},
 	} {
 		s := newScript(nil)
 		e := endpoint(tt.class, s)

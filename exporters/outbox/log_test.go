@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -27,7 +27,7 @@ func TestTheLogIsNotFlooded(t *testing.T) {
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		stop := outboxtest.Start(t, b)
 		for i := range 300 {
-			f.Commit(t, evaluator.Event{Plan: fmt.Sprint("P", i), Kind: evaluator.RunEvent, To: "rolled_back"})
+			f.Commit(t, fact.Event{Plan: fmt.Sprint("P", i), Kind: fact.RunEvent, To: "rolled_back"})
 		}
 		time.Sleep(30 * time.Minute)
 		stop()

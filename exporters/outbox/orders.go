@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 const (
@@ -47,12 +47,13 @@ type orderKey struct {
 
 // order is an order that the endpoint is not done with.
 type order struct {
-	evaluator.Stored
+	fact.Stored
 	tries
 	letter bool      // it is a dead letter, sent again on demand
 	met    uint64    // which order of the lane it was
 	since  time.Time // when it was read
 	began  time.Time // when its first attempt in this process began; zero before
+	unsure time.Time // when an attempt may have been made of which nothing is known; zero: none was
 	flying bool
 	data   []byte // what is being sent, or was
 	done   bool   // delivered or not wanted, and the feed does not know it yet
@@ -178,7 +179,9 @@ func (l *orderLane) readLocked(ctx context.Context) error {
 				return fmt.Errorf("reading the orders of endpoint %q: %w", l.endpoint.Name, err)
 			}
 			for _, p := range pending {
-				l.meetLocked(p.Stored, resumed(l.endpoint.Class, true, l.now(), p.Attempts, p.NextAt, p.LastError), false)
+				if o := l.meetLocked(p.Stored, resumed(l.endpoint.Class, true, l.now(), p.Attempts, p.NextAt, p.LastError), false); o != nil {
+					o.unsure = l.now() // a process before this one may have been killed in an attempt
+				}
 			}
 			l.behind = false
 		}
@@ -220,14 +223,17 @@ func (l *orderLane) followLocked() {
 	}
 }
 
-// meetLocked adds an order unless it is there. One that is not wanted is done with.
-func (l *orderLane) meetLocked(s evaluator.Stored, t tries, letter bool) {
+// meetLocked adds an order and gives it, nil if it is there already. One that is not wanted
+// is done with.
+func (l *orderLane) meetLocked(s fact.Stored, t tries, letter bool) *order {
 	key := orderKey{s.Run, s.Event.N, letter}
 	if l.open[key] != nil {
-		return
+		return nil
 	}
 	l.met++
-	l.open[key] = &order{Stored: s, tries: t, letter: letter, met: l.met, since: l.now(), done: !letter && !l.endpoint.wants(&s.Event)}
+	o := &order{Stored: s, tries: t, letter: letter, met: l.met, since: l.now(), done: !letter && !l.endpoint.wants(&s.Event)}
+	l.open[key] = o
+	return o
 }
 
 // beginLocked begins the attempts that are due and tells the second endpoint what
@@ -306,7 +312,7 @@ func (l *orderLane) try(ctx context.Context, t *target, o *order) {
 		out.Reason = err.Error()
 	} else {
 		l.mu.Lock()
-		o.data = m.Data
+		o.data, m.Unsure = m.Data, o.unsure
 		l.mu.Unlock()
 		out = t.send(ctx, m)
 	}
@@ -326,6 +332,7 @@ func (l *orderLane) settle(ctx context.Context, t *target, o *order, out Outcome
 	o.flying = false
 	l.flying--
 	if cut {
+		o.unsure = l.now()
 		return
 	}
 	if out.OK {
@@ -452,7 +459,7 @@ func (l *orderLane) retry(id string) (waiting, hurried int) {
 }
 
 // list lists the orders that the endpoint is not done with, as they came.
-func (l *orderLane) list() []evaluator.PendingOrder {
+func (l *orderLane) list() []fact.PendingOrder {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	waiting := make([]*order, 0, len(l.open))
@@ -462,9 +469,9 @@ func (l *orderLane) list() []evaluator.PendingOrder {
 		}
 	}
 	slices.SortFunc(waiting, func(a, b *order) int { return cmp.Compare(a.met, b.met) })
-	orders := make([]evaluator.PendingOrder, len(waiting))
+	orders := make([]fact.PendingOrder, len(waiting))
 	for i, o := range waiting {
-		orders[i] = evaluator.PendingOrder{Stored: o.Stored, Attempts: o.attempts, NextAt: o.next, LastError: o.lastErr}
+		orders[i] = fact.PendingOrder{Stored: o.Stored, Attempts: o.attempts, NextAt: o.next, LastError: o.lastErr}
 	}
 	return orders
 }

@@ -10,16 +10,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
 
 // rollback, held and resumed are orders; monitoring is none.
 var (
-	rollback   = evaluator.Event{Kind: evaluator.RunEvent, From: "monitoring", To: "rolled_back"}
-	held       = evaluator.Event{Kind: evaluator.RunEvent, From: "monitoring", To: "held"}
-	monitoring = evaluator.Event{Kind: evaluator.PhaseEvent, To: "monitoring"}
+	rollback   = fact.Event{Kind: fact.RunEvent, From: "monitoring", To: "rolled_back"}
+	held       = fact.Event{Kind: fact.RunEvent, From: "monitoring", To: "held"}
+	monitoring = fact.Event{Kind: fact.PhaseEvent, To: "monitoring"}
 )
 
 // tried says after how many seconds an endpoint saw an event.
@@ -37,7 +37,7 @@ func (s *script) tried(endpoint, id string) (after []float64) {
 func TestAStuckEventDelaysNoOrder(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		before evaluator.Event
+		before fact.Event
 		answer func(c call) outbox.Outcome
 	}{
 		{"it answers 422 to one event", monitoring, func(c call) outbox.Outcome {
@@ -195,7 +195,7 @@ func TestWhatWaitsIsHurried(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		class  outbox.Class
-		first  evaluator.Event
+		first  fact.Event
 		answer outbox.Outcome // until 40 s
 		then   func(t *testing.T, b *outbox.Outbox, f *outboxtest.Feed)
 		want   []float64
@@ -289,7 +289,7 @@ func TestOrdersThatHangLeaveRoomForNewOnes(t *testing.T) {
 		f := outboxtest.New()
 		stop := outboxtest.Start(t, simple(t, outbox.Action, f, s))
 		for i := range 256 {
-			f.Commit(t, evaluator.Event{Plan: fmt.Sprint("P", i), Kind: evaluator.RunEvent, To: "rolled_back"})
+			f.Commit(t, fact.Event{Plan: fmt.Sprint("P", i), Kind: fact.RunEvent, To: "rolled_back"})
 		}
 		time.Sleep(45 * time.Second)
 		f.Commit(t, rollback)
@@ -328,15 +328,15 @@ func TestSelection(t *testing.T) {
 		want   string
 	}{
 		{"all", func(e *outbox.Endpoint) {}, "1 2 3 4"},
-		{"a kind", func(e *outbox.Endpoint) { e.Events = []evaluator.EventKind{"run"} }, "1 2"},
+		{"a kind", func(e *outbox.Endpoint) { e.Events = []fact.EventKind{"run"} }, "1 2"},
 		{"a type", func(e *outbox.Endpoint) { e.Types = []string{"relgate.run.rolled_back"} }, "2"},
 		{"a kind and a type", func(e *outbox.Endpoint) {
-			e.Events, e.Types = []evaluator.EventKind{"phase"}, []string{"relgate.run.rolled_back"}
+			e.Events, e.Types = []fact.EventKind{"phase"}, []string{"relgate.run.rolled_back"}
 		}, "2 3"},
-		{"warnings and worse", func(e *outbox.Endpoint) { e.Severity = evaluator.Warning }, "2 4"},
-		{"what is critical", func(e *outbox.Endpoint) { e.Severity = evaluator.Critical }, "2"},
+		{"warnings and worse", func(e *outbox.Endpoint) { e.Severity = fact.Warning }, "2 4"},
+		{"what is critical", func(e *outbox.Endpoint) { e.Severity = fact.Critical }, "2"},
 		{"a kind that is critical", func(e *outbox.Endpoint) {
-			e.Events, e.Severity = []evaluator.EventKind{"phase"}, evaluator.Critical
+			e.Events, e.Severity = []fact.EventKind{"phase"}, fact.Critical
 		}, ""},
 		{"another plan", func(e *outbox.Endpoint) { e.Plans = []string{"another"} }, ""},
 	} {
@@ -346,8 +346,8 @@ func TestSelection(t *testing.T) {
 				e := endpoint(outbox.Notify, s)
 				tt.change(&e)
 				b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
-				f.Commit(t, evaluator.Event{Kind: evaluator.RunEvent, To: "monitoring"}, rollback, monitoring,
-					evaluator.Event{Kind: evaluator.RuleEvent, To: "warning"}, evaluator.Event{Kind: evaluator.RunEvent, To: "rolled_back", Notify: []string{"b"}})
+				f.Commit(t, fact.Event{Kind: fact.RunEvent, To: "monitoring"}, rollback, monitoring,
+					fact.Event{Kind: fact.RuleEvent, To: "warning"}, fact.Event{Kind: fact.RunEvent, To: "rolled_back", Notify: []string{"b"}})
 				stop := outboxtest.Start(t, b)
 				outboxtest.Drain(t, b)
 				stop()

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // ErrUnknownEndpoint is given for a name that is not in the config.
@@ -54,6 +54,9 @@ func (b *Outbox) TakeOver(old *Outbox) {
 	for _, t := range b.targets {
 		if before := old.named[t.endpoint.Name]; before != nil {
 			t.rest, t.orders = before.rest, before.orders
+			before.mu.Lock()
+			t.counts.Answers = before.counts.Answers
+			before.mu.Unlock()
 		}
 	}
 }
@@ -126,7 +129,7 @@ func (b *Outbox) Stats() []Stats {
 }
 
 // DeadLetters lists what an endpoint did not take, run by run and in order.
-func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]evaluator.DeadLetter, error) {
+func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]fact.DeadLetter, error) {
 	if _, err := b.target(endpoint); err != nil {
 		return nil, err
 	}
@@ -139,7 +142,7 @@ func (b *Outbox) DeadLetters(ctx context.Context, endpoint string) ([]evaluator.
 
 // Orders lists the orders that an endpoint is not done with, as they were read. It
 // is empty before Run runs for the first time.
-func (b *Outbox) Orders(endpoint string) ([]evaluator.PendingOrder, error) {
+func (b *Outbox) Orders(endpoint string) ([]fact.PendingOrder, error) {
 	t, err := b.target(endpoint)
 	if err != nil {
 		return nil, err

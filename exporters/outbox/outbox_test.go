@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -126,16 +126,16 @@ func TestFilter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newScript(nil), outboxtest.New()
 		e := endpoint(outbox.Action, s)
-		e.Events = []evaluator.EventKind{evaluator.RunEvent, evaluator.RuleEvent}
+		e.Events = []fact.EventKind{fact.RunEvent, fact.RuleEvent}
 		e.Plans = []string{"REL 1.0", "REL 2.0"}
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
 		f.Commit(t,
-			evaluator.Event{Kind: evaluator.RunEvent, To: "monitoring"},
-			evaluator.Event{Kind: evaluator.SignalEvent, To: "no_data"},
-			evaluator.Event{Kind: evaluator.RuleEvent, To: "breaching", Notify: []string{"b", "c"}},
-			evaluator.Event{Kind: evaluator.RuleEvent, To: "breaching", Notify: []string{"b", "a"}},
-			evaluator.Event{Kind: evaluator.VerdictEvent, To: "pass"},
-			evaluator.Event{Kind: evaluator.RunEvent, To: "passed", Plan: "REL 3.0"},
+			fact.Event{Kind: fact.RunEvent, To: "monitoring"},
+			fact.Event{Kind: fact.SignalEvent, To: "no_data"},
+			fact.Event{Kind: fact.RuleEvent, To: "breaching", Notify: []string{"b", "c"}},
+			fact.Event{Kind: fact.RuleEvent, To: "breaching", Notify: []string{"b", "a"}},
+			fact.Event{Kind: fact.VerdictEvent, To: "pass"},
+			fact.Event{Kind: fact.RunEvent, To: "passed", Plan: "REL 3.0"},
 		)
 		stop := outboxtest.Start(t, b)
 		outboxtest.Drain(t, b)
@@ -145,6 +145,26 @@ func TestFilter(t *testing.T) {
 		}
 		if got, other := f.Cursor(outboxtest.TheRun).N, f.Cursor("REL 3.0").N; got != 5 || other != 1 {
 			t.Errorf("cursors at %d and %d after the stop, want 5 and 1: what is not wanted is done with", got, other)
+		}
+	})
+}
+
+// An endpoint that overhears wants also what names others, and of the rest what it says.
+func TestAnEndpointMayOverhear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(nil), outboxtest.New()
+		e := endpoint(outbox.Notify, s)
+		e.Types, e.Overhears = []string{"relgate.run.rolled_back"}, true
+		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{e}, Feed: f})
+		f.Commit(t,
+			fact.Event{Kind: fact.RunEvent, To: "monitoring", Notify: []string{"b"}},
+			fact.Event{Kind: fact.RunEvent, To: "rolled_back", Notify: []string{"b"}},
+		)
+		stop := outboxtest.Start(t, b)
+		outboxtest.Drain(t, b)
+		stop()
+		if got, want := s.ids(), "2"; got != want {
+			t.Errorf("delivered %s, want %s", got, want)
 		}
 	})
 }
@@ -160,7 +180,7 @@ func TestEscalation(t *testing.T) {
 		f := outboxtest.New()
 		a, people := endpoint(outbox.Action, s), second(s)
 		a.EscalateTo = "b"
-		people.Events = []evaluator.EventKind{evaluator.RunEvent} // what is escalated arrives nevertheless
+		people.Events = []fact.EventKind{fact.RunEvent} // what is escalated arrives nevertheless
 		b := mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{a, people}, Feed: f})
 		f.CommitN(t, 1)
 		stop := outboxtest.Start(t, b)

@@ -130,6 +130,7 @@ func (l *restLane) catchUpLocked(ctx context.Context) error {
 		s := l.streams[c.Run]
 		if s == nil {
 			s = l.meetLocked(c.Run, c.N)
+			s.old = c.End
 			s.tries = resumed(l.endpoint.Class, false, l.now(), c.Attempts, c.NextAt, c.LastError)
 		}
 		s.end = max(s.end, c.End)

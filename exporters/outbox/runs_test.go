@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -88,7 +88,7 @@ func TestRunsTakeTurns(t *testing.T) {
 		b := simple(t, outbox.Action, f, s)
 		stop := outboxtest.Start(t, b)
 		synctest.Wait()
-		f.Commit(t, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "B"}, evaluator.Event{Plan: "A"}, evaluator.Event{Plan: "C"}, evaluator.Event{Plan: "B"})
+		f.Commit(t, fact.Event{Plan: "A"}, fact.Event{Plan: "B"}, fact.Event{Plan: "A"}, fact.Event{Plan: "C"}, fact.Event{Plan: "B"})
 		outboxtest.Drain(t, b)
 		stop()
 		var got []string
@@ -220,7 +220,7 @@ func TestEveryStuckRunIsEscalated(t *testing.T) {
 			}
 			return took
 		})
-		encode := func(context.Context, evaluator.Stored) ([]byte, error) { return []byte(`{"encoded":1}`), nil }
+		encode := func(context.Context, fact.Stored) ([]byte, error) { return []byte(`{"encoded":1}`), nil }
 		f := outboxtest.New()
 		a, people := endpoint(outbox.Action, s), second(s)
 		a.EscalateTo, people.Plans = "b", []string{"another"}
@@ -253,7 +253,7 @@ func TestEncode(t *testing.T) {
 			return took
 		})
 		calls, f := 0, outboxtest.New()
-		c := outbox.Config{Endpoints: []outbox.Endpoint{endpoint(outbox.Action, s)}, Feed: f, Encode: func(_ context.Context, s evaluator.Stored) ([]byte, error) {
+		c := outbox.Config{Endpoints: []outbox.Endpoint{endpoint(outbox.Action, s)}, Feed: f, Encode: func(_ context.Context, s fact.Stored) ([]byte, error) {
 			if calls++; calls <= 2 {
 				return nil, errors.New("the journal is away")
 			}

@@ -1,6 +1,9 @@
 package outbox
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Stats is where an endpoint stands, for metrics and for people. Counters start
 // at zero with the process and only grow.
@@ -13,6 +16,8 @@ type Stats struct {
 	Dead      uint64 // events given up
 	Escalated uint64 // events told to the second endpoint
 
+	Answers []Answer // that something was kept of, the newest first, at most ten
+
 	LastSuccess time.Time // when the endpoint last took a message; zero before the first in this process
 
 	Pending int       // events not done with, over all runs; those that are not read yet count even if they are not wanted
@@ -23,6 +28,25 @@ type Stats struct {
 	InARow  int       // failed attempts at it; zero when no event waits after a failure
 	Next    time.Time // when it is tried again; zero means now
 	LastErr string    // why its last attempt failed
+}
+
+// Answer is what an endpoint's answer says that it has started, for people.
+type Answer struct {
+	Event string // id
+	At    time.Time
+	Text  string // one line
+}
+
+// mostAnswers is how many of them an endpoint remembers.
+const mostAnswers = 10
+
+// keep remembers an answer, and says it in the log.
+func (t *target) keep(event, text string) {
+	t.say(slog.LevelInfo, "delivered", "event", event, "answer", text)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	answers := append([]Answer{{Event: event, At: t.now().UTC(), Text: text}}, t.counts.Answers...)
+	t.counts.Answers = answers[:min(len(answers), mostAnswers)]
 }
 
 func (t *target) snapshot() Stats {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // stream is one run on its way to one endpoint. Its events leave in order; the
@@ -17,14 +17,16 @@ type stream struct {
 	end   uint64    // the newest that there is
 	done  uint64    // the newest that is done with
 	saved uint64    // as the feed knows it
+	old   uint64    // up to here a process before this one may have made attempts
 	tries tries     // at the head of the queue
 	told  *told     // of the head of the queue; nil unless it was escalated
 }
 
 // pending is an event to be delivered.
 type pending struct {
-	evaluator.Stored
+	fact.Stored
 	since  time.Time // when it was read
+	unsure time.Time // when an attempt may have been made of which nothing is known; zero: none was
 	turn   uint64    // which of the events read it was: of those that are ready together, the first goes first
 	letter bool      // it is a dead letter, sent again on demand
 }
@@ -57,12 +59,16 @@ func (s *stream) before(o *stream) bool {
 
 // takeLocked puts the next event of the run into the queue if it is wanted and no
 // order, and otherwise is done with it once all before it are.
-func (l *restLane) takeLocked(s *stream, e evaluator.Stored) {
+func (l *restLane) takeLocked(s *stream, e fact.Stored) {
 	s.read = e.Event.N
 	s.end = max(s.end, s.read)
 	if !e.Event.Order() && l.endpoint.wants(&e.Event) {
 		l.turns++
-		s.queue = append(s.queue, pending{Stored: e, since: l.now(), turn: l.turns})
+		p := pending{Stored: e, since: l.now(), turn: l.turns}
+		if e.Event.N <= s.old {
+			p.unsure = p.since
+		}
+		s.queue = append(s.queue, p)
 		return
 	}
 	if len(s.queue) == 0 {

@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -54,7 +55,7 @@ func TestAReloadDelaysNoOrder(t *testing.T) {
 		{"what is in flight arrives", time.Second, []float64{0}},
 		{"what is in flight hangs", time.Minute, []float64{0, 2.5}},
 	} {
-		for _, before := range []evaluator.Event{monitoring, held} {
+		for _, before := range []fact.Event{monitoring, held} {
 			t.Run(fmt.Sprintf("%s, %s", tt.name, before.Kind), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newScript(func(n int, c call) outbox.Outcome {
@@ -160,5 +161,62 @@ func TestAReloadTriesWhatWaits(t *testing.T) {
 		if open, err := f.Orders(t.Context(), "a"); err != nil || len(open) != 0 {
 			t.Errorf("%d orders are pending in the feed (%v), want none", len(open), err)
 		}
+	})
+}
+
+// What was pending when a process began may have been sent by one that was killed in the
+// attempt: the message says so, whether it is an order or not. What is committed since
+// was sent by no other. An attempt that a reload cut off says so too.
+func TestAMessageSaysThatItMayHaveBeenSentBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := outboxtest.New()
+		f.CommitN(t, 1)
+		f.Commit(t, held)
+		time.Sleep(time.Minute)
+		began := time.Now()
+		var mu sync.Mutex
+		var unsure []string
+		hangs := true
+		s := newScript(func(_ int, c call) outbox.Outcome {
+			at := "never"
+			if !c.Unsure.IsZero() {
+				at = c.Unsure.Sub(began).String()
+			}
+			mu.Lock()
+			unsure = append(unsure, fmt.Sprintf("%d %s", c.N, at))
+			wait := hangs && c.N > 2
+			mu.Unlock()
+			if wait {
+				return hang(c)
+			}
+			return took
+		})
+		said := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			slices.Sort(unsure)
+			if !slices.Equal(unsure, want) {
+				t.Errorf("got %q, want %q", unsure, want)
+			}
+			unsure = nil
+		}
+		b := simple(t, outbox.Action, f, s)
+		stop := outboxtest.Start(t, b)
+		said("1 0s", "2 0s")
+		f.CommitN(t, 1)
+		f.Commit(t, held)
+		said("3 never", "4 never")
+		time.Sleep(time.Second)
+		stop() // its grace is 2 s: both attempts are cut off
+		mu.Lock()
+		hangs = false
+		mu.Unlock()
+		next := simple(t, outbox.Action, f, s)
+		next.TakeOver(b)
+		stop = outboxtest.Start(t, next)
+		said("3 3s", "4 3s")
+		stop()
 	})
 }

@@ -8,14 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // target is an endpoint with its two lanes, and what these have in common.
 type target struct {
 	endpoint Endpoint
 	feed     Feed
-	encode   func(context.Context, evaluator.Stored) ([]byte, error)
+	encode   func(context.Context, fact.Stored) ([]byte, error)
 	now      func() time.Time
 	after    func(time.Duration) <-chan time.Time
 	grace    time.Duration
@@ -46,12 +46,15 @@ func newTarget(c Config, e Endpoint) *target {
 		endpoint: e, feed: c.Feed, encode: c.Encode, now: c.Now, after: c.After, grace: c.Grace,
 		log: c.Log.With("endpoint", e.Name), counts: Stats{Endpoint: e.Name, Class: e.Class}, failing: true, lines: map[string]quota{},
 	}
+	if e.Encode != nil {
+		t.encode = e.Encode
+	}
 	t.rest, t.orders = newRestLane(t), newOrderLane(t)
 	return t
 }
 
 // message makes what is sent of an event. An error is a failed attempt.
-func (t *target) message(ctx context.Context, s evaluator.Stored) (Message, error) {
+func (t *target) message(ctx context.Context, s fact.Stored) (Message, error) {
 	data, err := t.encode(ctx, s)
 	if err != nil {
 		return Message{}, fmt.Errorf("encoding event %q: %w", s.Event.ID, err)
@@ -72,6 +75,9 @@ func (t *target) send(ctx context.Context, m Message) Outcome {
 		}
 	})
 	o := t.endpoint.Sink.Send(sending, m)
+	if o.Kept != "" {
+		t.keep(m.ID, o.Kept)
+	}
 	cancel()
 	if !cancelWait() {
 		<-ended
@@ -80,9 +86,14 @@ func (t *target) send(ctx context.Context, m Message) Outcome {
 }
 
 // account counts an attempt. A success after failures has both lanes try now what
-// waits: the endpoint is back. It gives when the endpoint last took anything.
+// waits: the endpoint is back. It gives when the endpoint last took anything. What was
+// skipped was no attempt and says nothing of the endpoint.
 func (t *target) account(o Outcome) (succeeded time.Time) {
 	t.mu.Lock()
+	if o.Skipped {
+		defer t.mu.Unlock()
+		return t.counts.LastSuccess
+	}
 	t.counts.Attempts++
 	back := o.OK && t.failing
 	t.failing = !o.OK
@@ -112,7 +123,7 @@ func (t *target) buried(id string, attempts int, reason string) {
 // escalate has the second endpoint told once that an event does not arrive, until it
 // does. After a restart it may be told once more: at least once is the promise, and
 // the id is the same.
-func (t *target) escalate(ctx context.Context, e *evaluator.Event, data []byte, attempts int, reason string, of *told) error {
+func (t *target) escalate(ctx context.Context, e *fact.Event, data []byte, attempts int, reason string, of *told) error {
 	m, err := newEscalation(e, data, t.endpoint.Name, attempts, reason)
 	if err != nil {
 		return err

@@ -19,12 +19,23 @@ func (l *restLane) try(ctx context.Context, t *target, head pending, moved int) 
 	if err != nil {
 		o.Reason = err.Error()
 	} else {
+		m.Unsure = head.unsure
 		o = t.send(ctx, m)
 	}
 	if !o.OK && ctx.Err() != nil {
+		l.cut(head)
 		return nil // cut off by ourselves: nothing is known, the next run tries again
 	}
 	return l.settle(ctx, t.account(o), head, moved, m.Data, o)
+}
+
+// cut notes that nothing is known of an attempt at the head of its queue.
+func (l *restLane) cut(head pending) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.streams[head.Run]; s != nil && !head.letter && len(s.queue) > 0 && s.queue[0].Event.N == head.Event.N {
+		s.queue[0].unsure = l.now()
+	}
 }
 
 // settle records the outcome of an attempt, also when ctx is done. succeeded is when

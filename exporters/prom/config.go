@@ -4,7 +4,7 @@ import (
 	"maps"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -20,6 +20,9 @@ type Config struct {
 	Reload   func() ReloadStats     // the newest reading of the config
 	Gate     func() GateStats       // what CI asked
 	HTTP     func() HTTPStats       // the connections of the public port
+	Inboxes  func() []InboxStats    // what was pushed to inboxes
+	Alerts   func() []PusherStats   // what was posted to Alertmanagers
+	GitHubs  func() []GitHubStats   // deployments at GitHub that wait for a gate
 	Clock    func() ClockStats      // what the wall clock did
 	Journal  func() JournalStats    // whether the journal takes what is written
 	BaseURL  string                 // external URL, in relgate_plan_info; empty: no url is shown
@@ -60,7 +63,7 @@ type RunnerStats struct {
 // do not hold is left out; what it does not name is 0.
 type EventCount struct {
 	Plan  string
-	Kind  evaluator.EventKind
+	Kind  fact.EventKind
 	Count uint64
 }
 
@@ -85,6 +88,7 @@ type SourceStats struct {
 	Refused       uint64        // batches not asked, an earlier one being still out
 	Panics        uint64        // batches in which the source panicked
 	Took          time.Duration // in all batches
+	LeftAlone     time.Time     // until when it asked not to be asked; zero when it did not
 	LastSuccess   time.Time     // zero when there was none
 	Requests      uint64        // HTTP requests, retries included
 	Retries       uint64
@@ -164,6 +168,30 @@ func (s EndpointStats) Plus(before EndpointStats) EndpointStats {
 	return s
 }
 
+// PusherStats is what was posted to one instance of an Alertmanager. Counters only grow.
+type PusherStats struct {
+	Alertmanager string // of `[alertmanager.NAME]`
+	Address      string // of the instance
+	Attempts     uint64
+	Failures     uint64
+	Refused      uint64        // alerts that it refused
+	Lag          time.Duration // since it has not taken all that it should have; zero when it has
+	LastSuccess  time.Time     // of the newest request that was accepted; zero before the first
+}
+
+// Key names the instance.
+func (s PusherStats) Key() string { return s.Alertmanager + "/" + s.Address }
+
+// Plus adds what was posted to the same instance under an earlier config. What it lacks
+// now the newer one knows.
+func (s PusherStats) Plus(before PusherStats) PusherStats {
+	s.Attempts += before.Attempts
+	s.Failures += before.Failures
+	s.Refused += before.Refused
+	s.LastSuccess = later(s.LastSuccess, before.LastSuccess)
+	return s
+}
+
 // ReloadStats is how the newest reading of the config went.
 type ReloadStats struct {
 	OK      bool
@@ -188,6 +216,27 @@ type HTTPStats struct {
 	Open, Limit int
 	Closed      uint64 // to make room, because Limit were open
 	Handshakes  uint64 // of TLS that were refused
+}
+
+// InboxStats is what was pushed to one inbox.
+type InboxStats struct {
+	Source string
+	Pushes []InboxPushes // of each result; counters only grow
+	Last   time.Time     // when the newest push was taken; zero: none was
+}
+
+// InboxPushes counts pushes by what became of them.
+type InboxPushes struct {
+	Result string
+	Count  uint64
+}
+
+// GitHubStats is what one App of GitHub's has sent, and what waits for an answer.
+type GitHubStats struct {
+	App      string        // as the config calls it
+	Requests []InboxPushes // of each result; counters only grow
+	Waiting  int           // deployments without an answer
+	Untold   int           // of those, that GitHub could not be told of at the last attempt
 }
 
 // GateAnswers counts the answers of one view with one status.

@@ -23,9 +23,13 @@ type catalog struct {
 	ruleDescs
 	evidenceDescs
 	signalDescs
+	peopleDescs
 	tickDescs
 	sourceDescs
 	webhookDescs
+	alertDescs
+	inboxDescs
+	githubDescs
 	daemonDescs
 }
 
@@ -36,9 +40,13 @@ func newCatalog() *catalog {
 	c.addRule()
 	c.addEvidence()
 	c.addSignal()
+	c.addPeople()
 	c.addTick()
 	c.addSource()
 	c.addWebhook()
+	c.addAlerts()
+	c.addInbox()
+	c.addGitHub()
 	c.addDaemon()
 	return c
 }
@@ -113,12 +121,13 @@ func (c *catalog) addPhase() {
 type ruleDescs struct {
 	ruleState, ruleKnown, ruleValue, ruleThreshold, ruleSamples, alerts, alertsForState         *desc
 	ruleInfo, ruleFor, ruleBreaching, ruleQuantile, ruleQuantileLimit, rulePoints, ruleExpected *desc
+	ruleWouldHave                                                                               *desc
 }
 
 func (c *catalog) addRule() {
 	labels := []string{"plan", "phase", "rule", "kind"}
 	c.ruleState = c.gauge("relgate_rule_state", "Whether the rule is in the state (1) or not (0). A success rule is judged once in every phase that names it; a rollback rule is watched over the run and has no phase.", append(labels, "state")...)
-	c.ruleInfo = c.gauge("relgate_rule_info", "Always 1; the labels say what the rule judges, by which comparison (op) and in which unit (ratio, seconds, number), and what a success rule may do to its phase (gate).", "plan", "rule", "kind", "signal", "op", "unit", "title", "owner", "gate")
+	c.ruleInfo = c.gauge("relgate_rule_info", "Always 1; the labels say what the rule judges, by which comparison (op) and in which unit (ratio, seconds, number), what a success rule may do to its phase (gate), and whether it acts (mode: enforce or shadow).", "plan", "rule", "kind", "signal", "op", "unit", "title", "owner", "gate", "mode")
 	c.ruleKnown = c.gauge("relgate_rule_known", "Whether the rule has a value (1) or not (0).", labels...)
 	c.ruleValue = c.gauge("relgate_rule_value", "Value that the rule judges, in base units: ratios 0 to 1, times in seconds. Absent while it is not known.", labels...)
 	c.ruleThreshold = c.gauge("relgate_rule_threshold", "Number that the value is compared with, in base units.", labels...)
@@ -129,13 +138,14 @@ func (c *catalog) addRule() {
 	c.ruleExpected = c.gauge("relgate_rule_points_expected", "Periods that the stretch has. Absent before the rule was judged.", labels...)
 	c.ruleFor = c.gauge("relgate_rule_for_seconds", "How long the rollback rule must be breached before it acts. Absent for rules without for.", labels...)
 	c.ruleBreaching = c.gauge("relgate_rule_breaching_seconds", "How long it has been breached, of relgate_rule_for_seconds. Absent while the rule has no value.", labels...)
+	c.ruleWouldHave = c.gauge("relgate_rule_would_have_rolled_back", "How often a rollback rule in shadow would have rolled the run back. Absent for rules that act.", labels...)
 	c.alerts = c.gauge("ALERTS", "Rules that speak against the release, in the shape of Prometheus' own alerts: pending while it has not lasted or only warns, firing when it holds the run or is decided. Absent otherwise.", "alertname", "alertstate", "plan", "phase", "severity")
 	c.alertsForState = c.gauge("ALERTS_FOR_STATE", "Unix time since when the alert is pending or firing: the start of the stretch that speaks against the release; for a success rule, of the stretch that it judges.", "alertname", "plan", "phase", "severity")
 }
 
 type evidenceDescs struct {
 	ruleBad, ruleLow, ruleHigh, against, bound, warning, middle, beside, earlier *desc
-	keeps, spared, proof, more, falseRollback, ruleFalseRollback                 *desc
+	keeps, spared, proof, more, falseRollback, ruleFalseRollback, baseline       *desc
 }
 
 func (c *catalog) addEvidence() {
@@ -148,6 +158,7 @@ func (c *catalog) addEvidence() {
 	c.warning = c.gauge("relgate_rule_evidence_warning_log", "Natural log of the evidence against the release that takes every sample as independent: the rule warns from the bound on.", labels...)
 	c.middle = c.gauge("relgate_rule_evidence_middle_log", "Natural log of the evidence against a release that is at most halfway from its target to the trigger: the rule rolls back from ln 5 on.", labels...)
 	c.beside = c.gauge("relgate_rule_evidence_baseline_log", "Natural log of the evidence that the release is worse than the baseline over the same minutes: confirms a rollback from ln 20 on. Absent without a baseline.", labels...)
+	c.baseline = c.gauge("relgate_rule_baseline_value", "Value of the baseline over the same minutes, in base units. Absent without a baseline, and while it has no samples.", labels...)
 	c.earlier = c.gauge("relgate_rule_evidence_earlier_log", "Natural log of the evidence that the release is worse than those that passed before: the rule warns from the bound on. Absent where they were not looked for.", labels...)
 	c.keeps = c.gauge("relgate_rule_proof_target_log", "Natural log of the evidence that the release meets its target: the success rule passes from relgate_rule_proof_bound_log on.", labels...)
 	c.spared = c.gauge("relgate_rule_proof_trigger_log", "Natural log of the evidence that the trigger is excluded: where that is enough, the success rule passes from relgate_rule_proof_bound_log on.", labels...)
@@ -195,8 +206,8 @@ func (c *catalog) addTick() {
 }
 
 type sourceDescs struct {
-	fetches, readings, points, dropped, timeouts, refused, panics, took, lastSuccess *desc
-	requests, retries, throttled, billed, scanned, rateKnown, rate                   *desc
+	fetches, readings, points, dropped, timeouts, refused, panics, took, leftAlone, lastSuccess *desc
+	requests, retries, throttled, billed, scanned, rateKnown, rate                              *desc
 }
 
 func (c *catalog) addSource() {
@@ -209,6 +220,7 @@ func (c *catalog) addSource() {
 	c.refused = c.counter("relgate_source_refused_total", "Batches that were not sent because an earlier one had not come back.", s)
 	c.panics = c.counter("relgate_source_panics_total", "Batches in which the source panicked.", s)
 	c.took = c.counter("relgate_source_fetch_seconds_total", "Time spent in batches that came back.", s)
+	c.leftAlone = c.gauge("relgate_source_left_alone_until_timestamp_seconds", "Unix time before which the source asked not to be asked (Retry-After), bounded. Absent when it did not, or has answered since.", s)
 	c.lastSuccess = c.gauge("relgate_source_last_success_timestamp_seconds", "Unix time of the newest reading without a fault. Absent when there was none.", s)
 	c.requests = c.counter("relgate_source_requests_total", "HTTP requests sent, retries included.", s)
 	c.retries = c.counter("relgate_source_retries_total", "HTTP requests that were retries.", s)
@@ -235,6 +247,32 @@ func (c *catalog) addWebhook() {
 	c.lag = c.gauge("relgate_webhook_lag_seconds", "Age of the oldest event that is not delivered; 0 when there is none.", labels...)
 	c.orders = c.gauge("relgate_webhook_orders_pending", "Orders (rollback, hold, resume, abort) that are not delivered to the endpoint yet.", labels...)
 	c.delivery = c.gauge("relgate_webhook_last_success_timestamp_seconds", "Unix time of the newest request that the endpoint accepted. Absent when there was none since the daemon began.", labels...)
+}
+
+type alertDescs struct{ alertAttempts, alertFailures, alertsRefused, alertLag, alertsTaken *desc }
+
+func (c *catalog) addAlerts() {
+	labels := []string{"alertmanager", "address"}
+	c.alertAttempts = c.counter("relgate_alertmanager_attempts_total", "Requests made to the instance of an Alertmanager.", labels...)
+	c.alertFailures = c.counter("relgate_alertmanager_failures_total", "Requests to the instance that failed, refused ones among them.", labels...)
+	c.alertsRefused = c.counter("relgate_alertmanager_refused_total", "Alerts that the instance refused with 400: they are not posted again.", labels...)
+	c.alertLag = c.gauge("relgate_alertmanager_lag_seconds", "How long the instance has lacked an alert because it is away or refuses it; 0 when it has all.", labels...)
+	c.alertsTaken = c.gauge("relgate_alertmanager_last_success_timestamp_seconds", "Unix time of the newest request that the instance accepted. Absent when there was none since the daemon began. Without an alert nothing is posted.", labels...)
+}
+
+type inboxDescs struct{ pushes, pushed *desc }
+
+func (c *catalog) addInbox() {
+	c.pushes = c.counter("relgate_inbox_pushes_total", "Pushes to the inbox, by what became of them: accepted, duplicate and control (about the connection only) are answered with 200, the others are refused.", "source", "result")
+	c.pushed = c.gauge("relgate_inbox_last_push_timestamp_seconds", "Unix time of the newest push that the inbox accepted. Absent when there was none since the daemon began.", "source")
+}
+
+type githubDescs struct{ asked, deployments, untold *desc }
+
+func (c *catalog) addGitHub() {
+	c.asked = c.counter("relgate_github_requests_total", "What GitHub sent to the webhook of the App, by what became of it: accepted, duplicate and control are answered with 200, the others are refused.", "app", "result")
+	c.deployments = c.gauge("relgate_github_deployments_waiting", "Deployments at GitHub that wait for a gate.", "app")
+	c.untold = c.gauge("relgate_github_deployments_untold", "Deployments at GitHub whose answer GitHub did not take at the last attempt; it is tried again.", "app")
 }
 
 type daemonDescs struct {

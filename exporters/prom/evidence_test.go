@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -31,6 +31,7 @@ func TestEvidence(t *testing.T) {
 		`relgate_rule_evidence_warning_log`+high+`7.5`,
 		`relgate_rule_evidence_middle_log`+high+`1.25`,
 		`relgate_rule_evidence_baseline_log`+high+`-2.5`,
+		`relgate_rule_baseline_value`+high+`0.0039603960396039604`,
 		`relgate_rule_proof_target_log`+success+`-0.5`,
 		`relgate_rule_proof_trigger_log`+success+`0.25`,
 		`relgate_rule_proof_bound_log`+success+`2.995732273553991`,
@@ -48,7 +49,7 @@ func TestEvidence(t *testing.T) {
 	)
 	wantNone(t, page,
 		`relgate_rule_proof_target_log`+high, `relgate_rule_samples_needed`+high, `relgate_rule_false_rollback_ratio`+success,
-		`relgate_rule_evidence_earlier_log`+high, `relgate_rule_evidence_baseline_log`+success, `relgate_rule_value_low`+idle, `relgate_rule_value_high`+idle,
+		`relgate_rule_evidence_earlier_log`+high, `relgate_rule_baseline_value`+success, `relgate_rule_evidence_baseline_log`+success, `relgate_rule_value_low`+idle, `relgate_rule_value_high`+idle,
 		`relgate_rule_bad_samples`+idle, `relgate_rule_samples_needed`+idle, `relgate_rule_bad_samples`+stars, `relgate_rule_evidence_warning_log`+stars, `relgate_rule_evidence_middle_log`+stars,
 		`relgate_rule_evidence_log`+gap, `relgate_rule_evidence_bound_log`+gap, `relgate_rule_bad_samples`+gap,
 		`relgate_rule_evidence_log{kind="success",phase="ten",plan="p",rule="api-5xx"}`,
@@ -67,6 +68,26 @@ func TestSamplesNeededAreZeroOnlyOfARuleThatPasses(t *testing.T) {
 	r.Verdict = rules.Pass
 	_, page = get(t, newExporter(&now, v).Handler())
 	wantLines(t, page, `relgate_rule_samples_needed{kind="success",phase="ten",plan="p",rule="errors"} 0`)
+}
+
+// What a baseline of good samples is worth is the share of good ones, and what has no
+// samples is worth nothing that could be shown.
+func TestABaselineIsShownAsItsSignalIs(t *testing.T) {
+	now := t0.Add(5 * time.Minute)
+	v := weighing("p")
+	high := `relgate_rule_baseline_value{kind="rollback",phase="",plan="p",rule="errors-high"}`
+	for i := range v.Run.Plan.Signals {
+		v.Run.Plan.Signals[i].Good = true
+	}
+	_, page := get(t, newExporter(&now, v).Handler())
+	wantLines(t, page, high+` 0.996039603960396`)
+	for i := range v.Run.Snapshot.Rollback {
+		if w := v.Run.Snapshot.Rollback[i].Evidence.Weighed; w != nil && w.Baseline != nil {
+			w.Baseline.Samples, w.Baseline.Bad = 0, 0
+		}
+	}
+	_, page = get(t, newExporter(&now, v).Handler())
+	wantNone(t, page, high)
 }
 
 // A plan whose rollback rules compare with thresholds has no budget of false rollbacks.
@@ -102,10 +123,10 @@ func TestEvidenceIsFinite(t *testing.T) {
 		v := weighing("p")
 		v.Run.Plan.Rules[4].Alpha = odd
 		r := &v.Run.Snapshot.Rollback[2]
-		r.Evidence.Weighed = &evaluator.Weighed{
-			Bad: odd, Low: odd, High: odd, Against: odd, Bound: odd, Warning: odd, Middle: odd, Baseline: &evaluator.Beside{Worse: odd},
+		r.Evidence.Weighed = &fact.Weighed{
+			Bad: odd, Low: odd, High: odd, Against: odd, Bound: odd, Warning: odd, Middle: odd, Baseline: &fact.Beside{Worse: odd},
 		}
-		v.Run.Snapshot.Holder = evaluator.Holder{By: r.Name, Rule: true, Text: "HOLD: because"}
+		v.Run.Snapshot.Holder = fact.Holder{By: r.Name, Rule: true, Text: "HOLD: because"}
 		_, page := get(t, newExporter(&now, v).Handler())
 		if strings.Contains(page, "HOLD") {
 			t.Error("the sentence is on the page")

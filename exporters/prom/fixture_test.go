@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -25,27 +25,27 @@ func view(plan string) prom.View {
 		},
 		Phases: []rules.Phase{{Name: "ten", Window: 15 * time.Minute}, {Name: "all", Window: time.Hour}},
 	}
-	good := evaluator.Evidence{Known: true, Value: 0.002, Op: rules.Less, Threshold: 0.01, Unit: rules.Percent, Points: 4, Expected: 5, Samples: 1200, From: t0, Newest: t0.Add(4 * time.Minute)}
-	s := evaluator.Snapshot{
+	good := fact.Evidence{Known: true, Value: 0.002, Op: rules.Less, Threshold: 0.01, Unit: rules.Percent, Points: 4, Expected: 5, Samples: 1200, From: t0, Newest: t0.Add(4 * time.Minute)}
+	s := fact.Snapshot{
 		Plan: plan, Start: t0, Horizon: t0.Add(3 * time.Hour), Seq: 10, At: t0.Add(5 * time.Minute), Interval: 30 * time.Second, State: rules.Monitoring,
 		Verdict: rules.Pending, Generation: 4,
-		Phases: []evaluator.PhaseView{
+		Phases: []fact.PhaseView{
 			{
 				Name: "ten", Traffic: 0.1, State: rules.Monitoring, Verdict: rules.Pending, Scheduled: t0,
 				Started: t0, WindowEnd: t0.Add(15 * time.Minute), Deadline: t0.Add(20 * time.Minute),
-				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleClear, Verdict: rules.Pending, Evidence: good}},
+				Success: []fact.RuleView{{Name: "api-5xx", Kind: rules.Success, State: fact.RuleClear, Verdict: rules.Pending, Evidence: good}},
 			},
 			{
 				Name: "all", Traffic: 1, State: rules.Waiting, Verdict: rules.Pending, Scheduled: t0.Add(20 * time.Minute),
-				Success: []evaluator.RuleView{{Name: "api-5xx", Kind: rules.Success, State: evaluator.RuleIdle}},
+				Success: []fact.RuleView{{Name: "api-5xx", Kind: rules.Success, State: fact.RuleIdle}},
 			},
 		},
-		Rollback: []evaluator.RuleView{
-			{Name: "api-5xx", Kind: rules.RollbackRule, State: evaluator.RuleBreaching, Evidence: evaluator.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Held: "4m0s", For: "10m0s", Points: 4, Expected: 4, From: t0.Add(time.Minute)}},
-			{Name: "crash-free-low", Kind: rules.RollbackRule, State: evaluator.RuleSilent},
-			{Name: "p95-high", Kind: rules.RollbackRule, State: evaluator.RuleClear, Evidence: evaluator.Evidence{Known: true, Value: .02, Op: rules.Greater, Threshold: .05, Quantile: &evaluator.Quantile{Of: .95, Value: 2.25, Threshold: 3, Unit: rules.Seconds}}},
+		Rollback: []fact.RuleView{
+			{Name: "api-5xx", Kind: rules.RollbackRule, State: fact.RuleBreaching, Evidence: fact.Evidence{Known: true, Value: 0.05, Op: rules.Greater, Threshold: 0.03, Held: "4m0s", For: "10m0s", Points: 4, Expected: 4, From: t0.Add(time.Minute)}},
+			{Name: "crash-free-low", Kind: rules.RollbackRule, State: fact.RuleSilent},
+			{Name: "p95-high", Kind: rules.RollbackRule, State: fact.RuleClear, Evidence: fact.Evidence{Known: true, Value: .02, Op: rules.Greater, Threshold: .05, Quantile: &fact.Quantile{Of: .95, Value: 2.25, Threshold: 3, Unit: rules.Seconds}}},
 		},
-		Signals: []evaluator.SignalView{
+		Signals: []fact.SignalView{
 			{Name: "api_5xx_rate", Known: true, Value: 0.05, Samples: 600, Newest: t0.Add(4 * time.Minute), Settled: t0.Add(4 * time.Minute), Asked: t0.Add(5 * time.Minute), Due: t0.Add(6 * time.Minute)},
 			{Name: "crash_free", Fault: rules.Throttled, Failures: 3, Asked: t0.Add(4 * time.Minute), Due: t0},
 			{Name: "p95"},
@@ -61,6 +61,12 @@ func weighing(plan string) prom.View {
 	v := view(plan)
 	p, s := v.Run.Plan, &v.Run.Snapshot
 	p.FalseRollback, p.FalsePass = .01, .05
+	s.People = fact.People{
+		Approvals: []fact.ApprovalView{{Allows: "start", Need: 3, Have: 1}, {Allows: "override", Need: 1, Waived: true}},
+		Messages:  []fact.MessageView{{Name: "ops", State: fact.Sent}},
+		Review:    fact.ReviewView{State: fact.Open, Roles: []fact.RoleView{{Role: "CTO", State: fact.Approved}, {Role: "Legal"}}},
+		Criteria:  []fact.Criterion{{Name: rules.CriterionPhases, State: fact.CriterionMet}, {Name: "customers are pleased", State: fact.CriterionOpen}},
+	}
 	p.Signals = append(p.Signals, rules.Signal{Name: "stars", Kind: rules.Mean, Of: -1}, rules.Signal{Name: "gap", Kind: rules.Gauge, Of: -1})
 	for i, name := range []string{"errors", "errors-high", "rating-low", "gap-high"} {
 		p.Rules = append(p.Rules, rules.Rule{
@@ -68,28 +74,28 @@ func weighing(plan string) prom.View {
 		})
 	}
 	p.Rules[4].Kind, p.Rules[4].Alpha = rules.Success, .01
-	weighed := evaluator.Weighed{
+	weighed := fact.Weighed{
 		Bad: 6, Low: .009, High: .15, Limit: .01, Trigger: .03, Against: 6.5, Bound: 5.991464547107982, Warning: 7.5, Middle: 1.25,
 		Keeps: -.5, Spared: .25, Proof: 2.995732273553991, More: 270,
 	}
-	evidence := func(edit func(*evaluator.Weighed)) evaluator.Evidence {
+	evidence := func(edit func(*fact.Weighed)) fact.Evidence {
 		d := weighed
 		edit(&d)
-		return evaluator.Evidence{Known: true, Value: .054, Op: rules.Greater, Threshold: .03, Unit: rules.Percent, Samples: 112, From: t0.Add(time.Minute), Weighed: &d}
+		return fact.Evidence{Known: true, Value: .054, Op: rules.Greater, Threshold: .03, Unit: rules.Percent, Samples: 112, From: t0.Add(time.Minute), Weighed: &d}
 	}
-	s.Phases[0].Success = append(s.Phases[0].Success, evaluator.RuleView{Name: "errors", Kind: rules.Success, State: evaluator.RuleBreaching, Evidence: evidence(func(d *evaluator.Weighed) {
-		d.Past = &evaluator.Earlier{Releases: 4, Bad: 12, Samples: 40_000, Worse: 1.75}
+	s.Phases[0].Success = append(s.Phases[0].Success, fact.RuleView{Name: "errors", Kind: rules.Success, State: fact.RuleBreaching, Evidence: evidence(func(d *fact.Weighed) {
+		d.Past = &fact.Earlier{Releases: 4, Bad: 12, Samples: 40_000, Worse: 1.75}
 	})})
-	s.Phases[1].Success = append(s.Phases[1].Success, evaluator.RuleView{Name: "errors", Kind: rules.Success, State: evaluator.RuleIdle})
+	s.Phases[1].Success = append(s.Phases[1].Success, fact.RuleView{Name: "errors", Kind: rules.Success, State: fact.RuleIdle})
 	s.Rollback = append(s.Rollback,
-		evaluator.RuleView{Name: "errors-high", Kind: rules.RollbackRule, State: evaluator.RuleHolding, Evidence: evidence(func(d *evaluator.Weighed) {
-			d.Baseline = &evaluator.Beside{Signal: "errors@42", Bad: 4, Samples: 1010, Worse: -2.5}
+		fact.RuleView{Name: "errors-high", Kind: rules.RollbackRule, State: fact.RuleHolding, Evidence: evidence(func(d *fact.Weighed) {
+			d.Baseline = &fact.Beside{Signal: "errors@42", Bad: 4, Samples: 1010, Worse: -2.5}
 		})},
-		evaluator.RuleView{Name: "rating-low", Kind: rules.RollbackRule, State: evaluator.RuleWarning, Evidence: evidence(func(d *evaluator.Weighed) {
-			d.Rating = &evaluator.Ratings{}
+		fact.RuleView{Name: "rating-low", Kind: rules.RollbackRule, State: fact.RuleWarning, Evidence: evidence(func(d *fact.Weighed) {
+			d.Rating = &fact.Ratings{}
 		})},
-		evaluator.RuleView{Name: "gap-high", Kind: rules.RollbackRule, State: evaluator.RuleClear, Evidence: evidence(func(d *evaluator.Weighed) {
-			d.Groups = &evaluator.Gap{}
+		fact.RuleView{Name: "gap-high", Kind: rules.RollbackRule, State: fact.RuleClear, Shadow: true, WouldHave: 2, Evidence: evidence(func(d *fact.Weighed) {
+			d.Groups = &fact.Gap{}
 		})},
 	)
 	return v
@@ -103,12 +109,21 @@ func config(now *time.Time) prom.Config {
 		Runner: func() prom.RunnerStats {
 			return prom.RunnerStats{
 				Ticks: 7, Missed: 2, Commands: 1,
-				Events:   []prom.EventCount{{Plan: "REL-1", Kind: evaluator.RuleEvent, Count: 2}, {Plan: "gone", Kind: evaluator.RuleEvent, Count: 9}},
+				Events:   []prom.EventCount{{Plan: "REL-1", Kind: fact.RuleEvent, Count: 2}, {Plan: "gone", Kind: fact.RuleEvent, Count: 9}},
 				Evaluate: prom.Took{Count: 7, Seconds: 0.014, Last: 0.002}, Commit: prom.Took{Count: 5, Seconds: 60, Last: 30}, Fetch: prom.Took{Count: 1, Seconds: 2, Last: 2},
 			}
 		},
 		Sources: func() []prom.SourceStats {
-			return []prom.SourceStats{{Source: "cloudwatch", Fetches: 7, Readings: map[rules.Fault]uint64{rules.OK: 5, rules.Throttled: 2}, RateRemaining: -1, Took: 1500 * time.Millisecond}, {Source: "sentry", RateRemaining: 12, LastSuccess: t0}}
+			return []prom.SourceStats{{Source: "cloudwatch", Fetches: 7, Readings: map[rules.Fault]uint64{rules.OK: 5, rules.Throttled: 2}, RateRemaining: -1, LeftAlone: t0, Took: 1500 * time.Millisecond}, {Source: "sentry", RateRemaining: 12, LastSuccess: t0}}
+		},
+		Inboxes: func() []prom.InboxStats {
+			return []prom.InboxStats{{Source: "am", Last: t0, Pushes: []prom.InboxPushes{{Result: "accepted", Count: 3}, {Result: "signature", Count: 1}}}}
+		},
+		Alerts: func() []prom.PusherStats {
+			return []prom.PusherStats{{Alertmanager: "main", Address: "am-1:9093", Attempts: 9, Failures: 4, Refused: 2, Lag: 3 * time.Minute, LastSuccess: t0}, {Alertmanager: "main", Address: "am-2:9093"}}
+		},
+		GitHubs: func() []prom.GitHubStats {
+			return []prom.GitHubStats{{App: "acme", Requests: []prom.InboxPushes{{Result: "accepted", Count: 2}}, Waiting: 2, Untold: 1}}
 		},
 		HTTP:    func() prom.HTTPStats { return prom.HTTPStats{Open: 7, Limit: 2000, Closed: 3, Handshakes: 4} },
 		BaseURL: "https://gate.example/",
@@ -147,7 +162,7 @@ func wide(n int) prom.View {
 	for i := range (n - 60) / 16 {
 		name := fmt.Sprintf("signal_%05d", i)
 		v.Run.Plan.Signals = append(v.Run.Plan.Signals, rules.Signal{Name: name, Source: "cloudwatch", Of: -1})
-		v.Run.Snapshot.Signals = append(v.Run.Snapshot.Signals, evaluator.SignalView{Name: name, Known: true, Value: float64(i) / 7, Newest: t0, Settled: t0, Asked: t0, Due: t0})
+		v.Run.Snapshot.Signals = append(v.Run.Snapshot.Signals, fact.SignalView{Name: name, Known: true, Value: float64(i) / 7, Newest: t0, Settled: t0, Asked: t0, Due: t0})
 	}
 	return v
 }

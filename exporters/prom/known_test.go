@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/rules"
 )
@@ -67,18 +67,18 @@ func TestASignalIsOverdueOnlyWhenItsAnswerIsLate(t *testing.T) {
 func TestTheStartOfAnAlertThatFiresDoesNotMove(t *testing.T) {
 	for _, tt := range []struct {
 		about string
-		set   func(s *evaluator.Snapshot)
+		set   func(s *fact.Snapshot)
 		alert string
 		want  time.Time
 	}{
-		{"a rollback rule, by the stretch that it judged", func(s *evaluator.Snapshot) {
-			s.Rollback[0].State = evaluator.RuleFired
+		{"a rollback rule, by the stretch that it judged", func(s *fact.Snapshot) {
+			s.Rollback[0].State = fact.RuleFired
 		}, `ALERTS_FOR_STATE{alertname="api-5xx",phase="",`, t0.Add(time.Minute)},
-		{"a rollback rule that fired because no data came", func(s *evaluator.Snapshot) {
-			s.Rollback[1].State, s.Fired = evaluator.RuleFired, &evaluator.Event{At: t0.Add(2 * time.Minute)}
+		{"a rollback rule that fired because no data came", func(s *fact.Snapshot) {
+			s.Rollback[1].State, s.Fired = fact.RuleFired, &fact.Event{At: t0.Add(2 * time.Minute)}
 		}, `ALERTS_FOR_STATE{alertname="crash-free-low",`, t0.Add(2 * time.Minute)},
-		{"a success rule that failed its phase because no data came", func(s *evaluator.Snapshot) {
-			s.Phases[0].Success[0].State, s.Phases[0].Success[0].Evidence = evaluator.RuleFired, evaluator.Evidence{}
+		{"a success rule that failed its phase because no data came", func(s *fact.Snapshot) {
+			s.Phases[0].Success[0].State, s.Phases[0].Success[0].Evidence = fact.RuleFired, fact.Evidence{}
 			s.Phases[0].Decided = t0.Add(3 * time.Minute)
 		}, `ALERTS_FOR_STATE{alertname="api-5xx",phase="ten",`, t0.Add(3 * time.Minute)},
 	} {
@@ -130,8 +130,8 @@ func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 	p, s := v.Run.Plan, &v.Run.Snapshot
 	p.Start, p.Completion = time.Time{}, time.Time{}
 	s.At, s.Start, s.Horizon = time.Time{}, time.Time{}, time.Time{}.Add(time.Hour)
-	idle := func(r *evaluator.RuleView) {
-		r.State, r.Evidence = evaluator.RuleIdle, evaluator.Evidence{Weighed: r.Evidence.Weighed}
+	idle := func(r *fact.RuleView) {
+		r.State, r.Evidence = fact.RuleIdle, fact.Evidence{Weighed: r.Evidence.Weighed}
 	}
 	for k := range s.Phases {
 		f := &s.Phases[k]
@@ -144,12 +144,14 @@ func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 		idle(&s.Rollback[i])
 	}
 	for i := range s.Signals {
-		s.Signals[i] = evaluator.SignalView{Name: s.Signals[i].Name}
+		s.Signals[i] = fact.SignalView{Name: s.Signals[i].Name}
 	}
 	now := t0
 	c := config(&now)
 	c.Sources = func() []prom.SourceStats { return []prom.SourceStats{{Source: "cloudwatch", RateRemaining: -1}} }
 	c.Webhooks = func() []prom.EndpointStats { return []prom.EndpointStats{{Endpoint: "pipeline", Class: "action"}} }
+	c.Inboxes = func() []prom.InboxStats { return []prom.InboxStats{{Source: "am"}} }
+	c.Alerts = func() []prom.PusherStats { return []prom.PusherStats{{Alertmanager: "main", Address: "am-1"}} }
 	c.Runner = func() prom.RunnerStats { return prom.RunnerStats{} }
 	c.Reload, c.Process = nil, false
 	e := prom.New(c)
@@ -182,8 +184,8 @@ func TestARuleOnAShareOfThePeriodsIsShownAsThat(t *testing.T) {
 	_, page := get(t, newExporter(&now, v).Handler())
 	wantLines(t, page,
 		`relgate_rule_threshold{kind="success",phase="all",plan="p",rule="api-5xx"} 0.95`,
-		`relgate_rule_info{gate="veto",kind="success",op=">=",owner="Ops",plan="p",rule="api-5xx",signal="api_5xx_rate",title="API 5xx",unit="ratio"} 1`,
-		`relgate_rule_info{gate="",kind="rollback",op=">",owner="",plan="p",rule="api-5xx",signal="api_5xx_rate",title="",unit="seconds"} 1`,
+		`relgate_rule_info{gate="veto",kind="success",mode="enforce",op=">=",owner="Ops",plan="p",rule="api-5xx",signal="api_5xx_rate",title="API 5xx",unit="ratio"} 1`,
+		`relgate_rule_info{gate="",kind="rollback",mode="enforce",op=">",owner="",plan="p",rule="api-5xx",signal="api_5xx_rate",title="",unit="seconds"} 1`,
 	)
 }
 
@@ -220,20 +222,24 @@ func TestPlusAddsWhatOnlyGrows(t *testing.T) {
 	}
 	var sources [3]prom.SourceStats
 	var endpoints [3]prom.EndpointStats
+	var pushers [3]prom.PusherStats
 	for i, n := range []int64{100, 10, 1} {
 		fill(reflect.ValueOf(&sources[i]).Elem(), n)
 		fill(reflect.ValueOf(&endpoints[i]).Elem(), n)
+		fill(reflect.ValueOf(&pushers[i]).Elem(), n)
 		sources[i].Readings = map[rules.Fault]uint64{rules.OK: uint64(n)}
 	}
-	sources[1].LastSuccess, endpoints[2].LastSuccess = t0, t0
+	sources[1].LastSuccess, endpoints[2].LastSuccess, pushers[2].LastSuccess = t0, t0, t0
+	pusher := pushers[0].Plus(pushers[1]).Plus(pushers[2])
+	sums(reflect.ValueOf(pusher), "Lag")
 	source, endpoint := sources[0].Plus(sources[1]).Plus(sources[2]), endpoints[0].Plus(endpoints[1]).Plus(endpoints[2])
 	sums(reflect.ValueOf(source))
 	sums(reflect.ValueOf(endpoint), "Pending", "Lag", "OrdersPending")
 	if source.Readings[rules.OK] != 111 || sources[0].Readings[rules.OK] != 100 {
 		t.Errorf("%d readings, of which the first has %d; want 111 and 100", source.Readings[rules.OK], sources[0].Readings[rules.OK])
 	}
-	if !source.LastSuccess.Equal(t0) || !endpoint.LastSuccess.Equal(t0) {
-		t.Errorf("the newest success is %v and %v, want %v", source.LastSuccess, endpoint.LastSuccess, t0)
+	if !source.LastSuccess.Equal(t0) || !endpoint.LastSuccess.Equal(t0) || !pusher.LastSuccess.Equal(t0) {
+		t.Errorf("the newest success is %v, %v and %v, want %v", source.LastSuccess, endpoint.LastSuccess, pusher.LastSuccess, t0)
 	}
 	silent := prom.SourceStats{RateRemaining: -1}
 	if got := silent.Plus(prom.SourceStats{RateRemaining: 7}).RateRemaining; got != 7 {

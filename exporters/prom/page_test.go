@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/rules"
 )
@@ -130,9 +130,15 @@ func TestPage(t *testing.T) {
 		`relgate_http_tls_handshakes_refused_total 4`,
 		`relgate_webhook_orders_pending{class="action",endpoint="pipeline"} 1`,
 		`relgate_webhook_last_success_timestamp_seconds{class="action",endpoint="pipeline"} 1.7490024e+09`,
+		`relgate_alertmanager_attempts_total{address="am-1:9093",alertmanager="main"} 9`,
+		`relgate_alertmanager_failures_total{address="am-1:9093",alertmanager="main"} 4`,
+		`relgate_alertmanager_refused_total{address="am-1:9093",alertmanager="main"} 2`,
+		`relgate_alertmanager_lag_seconds{address="am-1:9093",alertmanager="main"} 180`,
+		`relgate_alertmanager_lag_seconds{address="am-2:9093",alertmanager="main"} 0`,
+		`relgate_alertmanager_last_success_timestamp_seconds{address="am-1:9093",alertmanager="main"} 1.7490024e+09`,
 		`relgate_plan_info{manager="Ada",plan="REL-1",title="The launch",url="https://gate.example/v1/plans/REL-1",version="1.0.0"} 1`,
-		`relgate_rule_info{gate="veto",kind="success",op="<",owner="Ops",plan="REL-1",rule="api-5xx",signal="api_5xx_rate",title="API 5xx",unit="ratio"} 1`,
-		`relgate_rule_info{gate="",kind="rollback",op=">",owner="",plan="REL-1",rule="api-5xx",signal="api_5xx_rate",title="",unit="ratio"} 1`,
+		`relgate_rule_info{gate="veto",kind="success",mode="enforce",op="<",owner="Ops",plan="REL-1",rule="api-5xx",signal="api_5xx_rate",title="API 5xx",unit="ratio"} 1`,
+		`relgate_rule_info{gate="",kind="rollback",mode="enforce",op=">",owner="",plan="REL-1",rule="api-5xx",signal="api_5xx_rate",title="",unit="ratio"} 1`,
 		`relgate_signal_info{kind="ratio",plan="REL-1",signal="crash_free",source="sentry",unit="ratio"} 1`,
 		`relgate_plan_interval_seconds{plan="REL-1"} 30`,
 		`relgate_run_planned_start_timestamp_seconds{plan="REL-1"} 1.7490024e+09`,
@@ -175,6 +181,7 @@ func TestPage(t *testing.T) {
 		`relgate_signal_fault{fault="ok",plan="REL-1",signal="p95 > 3 s"}`,
 		`relgate_signal_overdue{plan="REL-1",signal="p95 > 3 s"}`,
 		`relgate_webhook_last_success_timestamp_seconds{class="notify"`,
+		`relgate_alertmanager_last_success_timestamp_seconds{address="am-2`,
 	)
 }
 
@@ -210,26 +217,26 @@ func TestPlanLeaves(t *testing.T) {
 }
 
 func TestVerdictOfGate(t *testing.T) {
-	set := func(state rules.State, phase, run rules.Verdict) func(*evaluator.Snapshot) {
-		return func(s *evaluator.Snapshot) {
+	set := func(state rules.State, phase, run rules.Verdict) func(*fact.Snapshot) {
+		return func(s *fact.Snapshot) {
 			s.Phases[0].State, s.Phases[0].Verdict, s.Verdict = state, phase, run
 		}
 	}
-	passed := func(s *evaluator.Snapshot) {
+	passed := func(s *fact.Snapshot) {
 		set(rules.Passed, rules.Pass, rules.Pass)(s)
 		s.State, s.Over = rules.Passed, true
 	}
-	held := func(s *evaluator.Snapshot) {
+	held := func(s *fact.Snapshot) {
 		set(rules.Passed, rules.Pass, rules.Pending)(s)
 		s.State, s.Held = rules.Held, true
 	}
-	superseded := func(s *evaluator.Snapshot) {
+	superseded := func(s *fact.Snapshot) {
 		set(rules.Passed, rules.Pass, rules.Fail)(s)
 		s.State, s.Over = rules.Superseded, true
 	}
 	for _, tt := range []struct {
 		about string
-		set   func(*evaluator.Snapshot)
+		set   func(*fact.Snapshot)
 		later time.Duration
 		want  string
 	}{
@@ -276,6 +283,7 @@ func TestOneHot(t *testing.T) {
 	for name, label := range map[string]string{
 		"relgate_run_state": "state", "relgate_plan_file_state": "state", "relgate_run_verdict": "verdict", "relgate_gate_verdict": "verdict",
 		"relgate_phase_state": "state", "relgate_rule_state": "state", "relgate_signal_fault": "fault",
+		"relgate_message_state": "state", "relgate_criterion_state": "state",
 	} {
 		sums := map[string]float64{}
 		for _, m := range families[name].GetMetric() {

@@ -6,6 +6,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -49,7 +50,7 @@ func ruleIndex(plan *rules.Plan) map[ruleName]*rules.Rule {
 }
 
 // planned is a rule as the plan has it, nil when it has none.
-func (b *shownRun) planned(r *evaluator.RuleView) *rules.Rule {
+func (b *shownRun) planned(r *fact.RuleView) *rules.Rule {
 	return b.rules[ruleName{r.Kind, r.Name}]
 }
 
@@ -74,6 +75,7 @@ func (b *shownRun) whole(p *page, v *View) {
 	for i := range s.Rollback {
 		b.rule("", &s.Rollback[i])
 	}
+	b.people()
 	shown := asked(b.Plan)
 	for i := range s.Signals {
 		if i < len(shown) && shown[i] {
@@ -144,7 +146,7 @@ func (b *shownRun) phase(k int, trouble bool, now time.Time) {
 	}
 }
 
-func window(plan *rules.Plan, p *evaluator.PhaseView) time.Duration {
+func window(plan *rules.Plan, p *fact.PhaseView) time.Duration {
 	for i := range plan.Phases {
 		if plan.Phases[i].Name == p.Name {
 			return plan.Phases[i].Window
@@ -163,11 +165,14 @@ func (b *shownRun) ruleInfo(r *rules.Rule) {
 	if r.Aggregate == rules.Share {
 		op, unit = rules.GreaterOrEqual, rules.Percent
 	}
-	gate := ""
+	gate, mode := "", "enforce"
+	if r.Shadow {
+		mode = "shadow"
+	}
 	if r.Kind == rules.Success {
 		gate = r.Gate.String()
 	}
-	b.flag(b.c.ruleInfo, true, b.Snapshot.Plan, r.Name, r.Kind.String(), signal, op.String(), baseUnit(unit), r.Title, r.Owner, gate)
+	b.flag(b.c.ruleInfo, true, b.Snapshot.Plan, r.Name, r.Kind.String(), signal, op.String(), baseUnit(unit), r.Title, r.Owner, gate, mode)
 }
 
 // baseUnit is the unit in which the page shows a value.
@@ -181,9 +186,9 @@ func baseUnit(u rules.Unit) string {
 	return "number"
 }
 
-func (b *shownRun) rule(phase string, r *evaluator.RuleView) {
+func (b *shownRun) rule(phase string, r *fact.RuleView) {
 	plan, kind, e := b.Snapshot.Plan, r.Kind.String(), &r.Evidence
-	for _, s := range evaluator.RuleStates() {
+	for _, s := range fact.RuleStates() {
 		b.flag(b.c.ruleState, s == r.State, plan, phase, r.Name, kind, string(s))
 	}
 	b.flag(b.c.ruleKnown, e.Known, plan, phase, r.Name, kind)
@@ -210,15 +215,18 @@ func (b *shownRun) rule(phase string, r *evaluator.RuleView) {
 			b.set(b.c.ruleBreaching, held.Seconds(), plan, phase, r.Name, kind)
 		}
 	}
+	if r.Shadow && r.Kind == rules.RollbackRule {
+		b.set(b.c.ruleWouldHave, float64(r.WouldHave), plan, phase, r.Name, kind)
+	}
 	b.evidence(phase, r, p)
 	b.alert(phase, r)
 }
 
 // wasJudged reports whether there was a stretch to judge, with or without data.
-func wasJudged(r *evaluator.RuleView) bool { return r.Evidence.Known || r.Evidence.Expected > 0 }
+func wasJudged(r *fact.RuleView) bool { return r.Evidence.Known || r.Evidence.Expected > 0 }
 
 // threshold is what the value is compared with, judged or not.
-func threshold(p *rules.Rule, r *evaluator.RuleView) float64 {
+func threshold(p *rules.Rule, r *fact.RuleView) float64 {
 	switch {
 	case r.Evidence.Op != rules.NoOp || p == nil:
 		return r.Evidence.Threshold
@@ -230,12 +238,15 @@ func threshold(p *rules.Rule, r *evaluator.RuleView) float64 {
 
 // alert adds a rule that speaks against the release, as a Prometheus rule would
 // be shown: a rollback rule is critical, a success rule a warning.
-func (b *shownRun) alert(phase string, r *evaluator.RuleView) {
+func (b *shownRun) alert(phase string, r *fact.RuleView) {
 	state := ""
+	if r.Shadow {
+		return // whatever it says, nothing follows
+	}
 	switch r.State {
-	case evaluator.RuleBreaching, evaluator.RuleWarning:
+	case fact.RuleBreaching, fact.RuleWarning:
 		state = "pending"
-	case evaluator.RuleHolding, evaluator.RuleFired:
+	case fact.RuleHolding, fact.RuleFired:
 		state = "firing"
 	default:
 		return
@@ -250,12 +261,12 @@ func (b *shownRun) alert(phase string, r *evaluator.RuleView) {
 
 // since is when what speaks against the release began. What was decided without a
 // stretch to judge, because no data came, began when it was decided.
-func (b *shownRun) since(phase string, r *evaluator.RuleView) time.Time {
+func (b *shownRun) since(phase string, r *fact.RuleView) time.Time {
 	s := &b.Snapshot
 	switch {
 	case !r.Evidence.From.IsZero():
 		return r.Evidence.From
-	case r.Kind == rules.RollbackRule && r.State == evaluator.RuleFired && s.Fired != nil:
+	case r.Kind == rules.RollbackRule && r.State == fact.RuleFired && s.Fired != nil:
 		return s.Fired.At
 	}
 	for k := range s.Phases {
@@ -288,7 +299,7 @@ func asked(plan *rules.Plan) []bool {
 	return out
 }
 
-func (b *shownRun) signal(v *evaluator.SignalView, sig *rules.Signal, timeouts map[string]time.Duration) {
+func (b *shownRun) signal(v *fact.SignalView, sig *rules.Signal, timeouts map[string]time.Duration) {
 	plan := b.Snapshot.Plan
 	b.flag(b.c.signalInfo, true, plan, v.Name, sig.Source, sig.Kind.String(), baseUnit(sig.Unit))
 	b.flag(b.c.signalKnown, v.Known, plan, v.Name)

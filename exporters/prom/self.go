@@ -5,7 +5,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -23,6 +23,28 @@ func (e *Exporter) self(p *page) ([]*dto.MetricFamily, error) {
 	if e.config.Webhooks != nil {
 		for _, s := range e.config.Webhooks() {
 			b.webhook(&s)
+		}
+	}
+	if e.config.Alerts != nil {
+		for _, s := range e.config.Alerts() {
+			b.pusher(&s)
+		}
+	}
+	if e.config.Inboxes != nil {
+		for _, s := range e.config.Inboxes() {
+			for _, p := range s.Pushes {
+				b.count(b.c.pushes, p.Count, s.Source, p.Result)
+			}
+			b.moment(b.c.pushed, s.Last, s.Source)
+		}
+	}
+	if e.config.GitHubs != nil {
+		for _, s := range e.config.GitHubs() {
+			for _, r := range s.Requests {
+				b.count(b.c.asked, r.Count, s.App, r.Result)
+			}
+			b.set(b.c.deployments, float64(s.Waiting), s.App)
+			b.set(b.c.untold, float64(s.Untold), s.App)
 		}
 	}
 	if e.config.Gate != nil {
@@ -68,7 +90,7 @@ func (b *builder) runner(s RunnerStats, views []View) {
 		counts[EventCount{Plan: c.Plan, Kind: c.Kind}] += c.Count
 	}
 	for i := range views {
-		for _, k := range evaluator.EventKinds() {
+		for _, k := range fact.EventKinds() {
 			plan := views[i].Name
 			b.count(b.c.events, counts[EventCount{Plan: plan, Kind: k}], plan, string(k))
 		}
@@ -89,6 +111,7 @@ func (b *builder) source(s *SourceStats) {
 	b.count(b.c.refused, s.Refused, s.Source)
 	b.count(b.c.panics, s.Panics, s.Source)
 	b.seconds(b.c.took, s.Took, s.Source)
+	b.moment(b.c.leftAlone, s.LeftAlone, s.Source)
 	b.moment(b.c.lastSuccess, s.LastSuccess, s.Source)
 	b.count(b.c.requests, s.Requests, s.Source)
 	b.count(b.c.retries, s.Retries, s.Source)
@@ -111,6 +134,14 @@ func (b *builder) webhook(s *EndpointStats) {
 	b.set(b.c.lag, max(0, s.Lag.Seconds()), s.Endpoint, s.Class)
 	b.set(b.c.orders, float64(s.OrdersPending), s.Endpoint, s.Class)
 	b.moment(b.c.delivery, s.LastSuccess, s.Endpoint, s.Class)
+}
+
+func (b *builder) pusher(s *PusherStats) {
+	b.count(b.c.alertAttempts, s.Attempts, s.Alertmanager, s.Address)
+	b.count(b.c.alertFailures, s.Failures, s.Alertmanager, s.Address)
+	b.count(b.c.alertsRefused, s.Refused, s.Alertmanager, s.Address)
+	b.set(b.c.alertLag, max(0, s.Lag.Seconds()), s.Alertmanager, s.Address)
+	b.moment(b.c.alertsTaken, s.LastSuccess, s.Alertmanager, s.Address)
 }
 
 func (b *builder) gate(s GateStats) {

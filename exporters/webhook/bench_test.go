@@ -15,7 +15,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -59,7 +59,7 @@ func (f *sqlFeed) store(b *testing.B, from, n int) {
 	if err := insert(f.full, from, n); err != nil {
 		b.Fatal(err)
 	}
-	events := make([]evaluator.Event, n)
+	events := make([]fact.Event, n)
 	for i := range events {
 		events[i] = sampleEvent(from + i)
 	}
@@ -84,10 +84,10 @@ func insert(db *sql.DB, from, n int) error {
 	return tx.Commit()
 }
 
-func sampleEvent(n int) evaluator.Event {
-	return evaluator.Event{
-		ID: "REL-2025-06-04/17", N: uint64(n), Plan: "REL-2025-06-04", At: time.Unix(1749002400, 0).UTC(), Kind: evaluator.RuleEvent,
-		Subject: "api-5xx-high", To: "breaching", Totals: []evaluator.Total{{Signal: "api_5xx_rate", Bad: 302, Samples: 6000}, {Signal: "crash_free", Bad: 12, Samples: 14904}},
+func sampleEvent(n int) fact.Event {
+	return fact.Event{
+		ID: "REL-2025-06-04/17", N: uint64(n), Plan: "REL-2025-06-04", At: time.Unix(1749002400, 0).UTC(), Kind: fact.RuleEvent,
+		Subject: "api-5xx-high", To: "breaching", Totals: []fact.Total{{Signal: "api_5xx_rate", Bad: 302, Samples: 6000}, {Signal: "crash_free", Bad: 12, Samples: 14904}},
 		Notify: []string{"pipeline", "a", "chat", strings.Repeat("x", 300)},
 	}
 }

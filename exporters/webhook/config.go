@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/relgate/relgate/exporters/webhook/format"
+	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // Endpoint is one receiver.
@@ -22,11 +27,21 @@ type Endpoint struct {
 	Proxy     string            // http or https URL of a proxy that requests go through, empty for none; it may hold a password and is never shown. The environment's proxies are not used
 	Allow     []string          // as Config.Allow, for this endpoint only
 	TLS       *tls.Config       // Config.TLS if nil
+
+	Format  format.Format     // how events are written; the standard one if zero
+	Keys    rules.FormatKeys  // of the format
+	Own     map[string]string // :: key of the format → secret
+	Earlier Earlier           // required where the format needs more than the event
 }
+
+// Earlier gives the events of a run before the n-th, in order: all of them, or the first
+// alone.
+type Earlier func(ctx context.Context, run string, n uint64, first bool) ([]wire.EventBody, error)
 
 // Config is what the sinks of all endpoints have in common.
 type Config struct {
-	Version string // of relgate, for User-Agent; "dev" if empty
+	Version  string // of relgate, for User-Agent; "dev" if empty
+	External string // where people reach relgate, without a slash at its end; may be empty
 	// Allow are addresses besides the public ones that may be called: CIDRs, IPs, host
 	// names. See [New]. Of an endpoint with a proxy the proxy's address is checked; what
 	// the proxy calls cannot be.

@@ -64,15 +64,15 @@ func TestAnAnswerIsNeitherWaitedForNorBelieved(t *testing.T) {
 		want outbox.Outcome
 	}{
 		{"another protocol from now on", text("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: pa55word\r\n\r\n"), outbox.Outcome{Reason: "answered 101 Switching Protocols"}},
-		{"a header without an end", endless("HTTP/1.1 200 OK\r\nA: ", strings.Repeat("pa55word", 1024)), outbox.Outcome{Reason: unreadable}},
-		{"early hints without an end", endless("", "HTTP/1.1 103 Early Hints\r\nLink: <pa55word>\r\n\r\n"), outbox.Outcome{Reason: unreadable}},
+		{"a header without an end", endless("HTTP/1.1 200 OK\r\nA: ", strings.Repeat("pa55word", 1024)), outbox.Outcome{Doubt: true, Reason: unreadable}},
+		{"early hints without an end", endless("", "HTTP/1.1 103 Early Hints\r\nLink: <pa55word>\r\n\r\n"), outbox.Outcome{Doubt: true, Reason: unreadable}},
 		{"a body without an end", endless("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("pa55word", 1024)), outbox.Outcome{OK: true}},
 		{"a body that is less than promised", text("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"), outbox.Outcome{OK: true}},
-		{"something else than HTTP", text("SSH-2.0-pa55word\r\n"), outbox.Outcome{Reason: unreadable}},
-		{"a status that is none", text("HTTP/1.1 pa55word OK\r\n\r\n"), outbox.Outcome{Reason: unreadable}},
-		{"a header that is none", text("HTTP/1.1 200 OK\r\npa55word\r\n\r\n"), outbox.Outcome{Reason: unreadable}},
-		{"nothing", func(c net.Conn) { _ = c.Close() }, outbox.Outcome{Reason: "the connection was closed without an answer"}},
-		{"half a status", func(c net.Conn) { text("HTTP/1.1 20")(c); _ = c.Close() }, outbox.Outcome{Reason: unreadable}},
+		{"something else than HTTP", text("SSH-2.0-pa55word\r\n"), outbox.Outcome{Doubt: true, Reason: unreadable}},
+		{"a status that is none", text("HTTP/1.1 pa55word OK\r\n\r\n"), outbox.Outcome{Doubt: true, Reason: unreadable}},
+		{"a header that is none", text("HTTP/1.1 200 OK\r\npa55word\r\n\r\n"), outbox.Outcome{Doubt: true, Reason: unreadable}},
+		{"nothing", func(c net.Conn) { _ = c.Close() }, outbox.Outcome{Doubt: true, Reason: "the connection was closed without an answer"}},
+		{"half a status", func(c net.Conn) { text("HTTP/1.1 20")(c); _ = c.Close() }, outbox.Outcome{Doubt: true, Reason: unreadable}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -96,6 +96,37 @@ func public(ip netip.Addr) bool {
 	return true
 }
 
+// Dialer gives what dials a host of the config for another protocol than HTTP, under the
+// same check: public addresses, and private and loopback ones, since a mail relay is often
+// there, but none of link-local, metadata and multicast networks unless allow has it as a
+// CIDR or IP.
+func Dialer(allow []string) (func(ctx context.Context, network, address string) (net.Conn, error), error) {
+	admitted, err := parseAllow(allow)
+	if err != nil {
+		return nil, err
+	}
+	return admitted.dialer(nil, true).DialContext, nil
+}
+
+// dialer dials what may be called. named says that the host's name is on the list.
+func (a allowed) dialer(resolver *net.Resolver, named bool) *net.Dialer {
+	return &net.Dialer{
+		Timeout: 10 * time.Second, Resolver: resolver,
+		// Control sees the address that is really dialled, for every address that a
+		// name resolved to: a name that changes between check and use gains nothing.
+		Control: func(_, address string, _ syscall.RawConn) error {
+			at, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return fmt.Errorf("reading address %q: %w", address, err) // unreachable unless net changes
+			}
+			if !a.admits(at.Addr(), named) {
+				return fmt.Errorf("%v: %w", at.Addr(), errRefused)
+			}
+			return nil
+		},
+	}
+}
+
 // transport is the network for one endpoint. Through a proxy, the address that is
 // dialled and checked is the proxy's: the target's is found by the proxy.
 func (c Config) transport(admitted allowed, e Endpoint) (*http.Transport, error) {
@@ -110,22 +141,7 @@ func (c Config) transport(admitted allowed, e Endpoint) (*http.Transport, error)
 		}
 		proxy = http.ProxyURL(peer)
 	}
-	named := admitted.hasName(peer.Hostname())
-	dialer := &net.Dialer{
-		Timeout: 10 * time.Second, Resolver: c.Resolver,
-		// Control sees the address that is really dialled, for every address that a
-		// name resolved to: a name that changes between check and use gains nothing.
-		Control: func(_, address string, _ syscall.RawConn) error {
-			at, err := netip.ParseAddrPort(address)
-			if err != nil {
-				return fmt.Errorf("reading address %q: %w", address, err) // unreachable unless net changes
-			}
-			if !admitted.admits(at.Addr(), named) {
-				return fmt.Errorf("%v: %w", at.Addr(), errRefused)
-			}
-			return nil
-		},
-	}
+	dialer := admitted.dialer(c.Resolver, admitted.hasName(peer.Hostname()))
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address)

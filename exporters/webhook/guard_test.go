@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -418,5 +419,35 @@ func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
 	o := mustNew(t, Config{Allow: []string{"127.0.0.1"}, Resolver: dns(t, &address)}, e).Send(t.Context(), outbox.Message{ID: "1", Data: []byte("{}")})
 	if !o.OK || hits.Load() != 1 || len(asked()) > 0 {
 		t.Errorf("outcome %+v, the proxy was asked for %q; want the target called directly", o, asked())
+	}
+}
+
+// What dials a mail server reaches one inside, and nothing that only a cloud's own tools are
+// meant to reach.
+func TestADialerReachesPrivateNetworksButNoMetadata(t *testing.T) {
+	dial, err := Dialer(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if c, err := dial(t.Context(), "tcp", l.Addr().String()); err != nil {
+		t.Errorf("loopback: %v", err)
+	} else {
+		_ = c.Close()
+	}
+	for _, address := range []string{"169.254.169.254:25", "[fe80::1]:25", "[fd00:ec2::254]:25", "224.0.0.1:25", "0.0.0.0:25"} {
+		if c, err := dial(t.Context(), "tcp", address); !errors.Is(err, errRefused) {
+			t.Errorf("%s: %v, want it refused", address, err)
+			if err == nil {
+				_ = c.Close()
+			}
+		}
+	}
+	if _, err := Dialer([]string{"a b"}); err == nil {
+		t.Error("a list that is none is taken")
 	}
 }

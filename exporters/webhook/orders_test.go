@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -72,7 +72,7 @@ func TestOrdersShareNoConnection(t *testing.T) {
 		f.CommitN(t, 1)
 		want("relgate.phase.passed", map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"}[http2])
 		for range 3 { // each hangs
-			f.Commit(t, evaluator.Event{Kind: evaluator.RunEvent, To: "rolled_back"})
+			f.Commit(t, fact.Event{Kind: fact.RunEvent, To: "rolled_back"})
 			want("relgate.run.rolled_back", "HTTP/1.1")
 		}
 		stop()
@@ -107,8 +107,8 @@ func TestARefusedConnectionIsAFailure(t *testing.T) {
 	}
 	s := mustNew(t, Config{}, Endpoint{Name: "a", URL: url, Allow: []string{"127.0.0.1"}})
 	for _, order := range []bool{false, true} {
-		if o := s.Send(t.Context(), outbox.Message{ID: "1", Order: order}); o.OK || o.Refused || !strings.Contains(o.Reason, "refused") {
-			t.Errorf("order %v: %+v, want connection refused", order, o)
+		if o := s.Send(t.Context(), outbox.Message{ID: "1", Order: order}); o.OK || o.Refused || o.Doubt || !strings.Contains(o.Reason, "refused") {
+			t.Errorf("order %v: %+v, want connection refused, and no doubt", order, o)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,24 +8,35 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/webhook/format"
 )
 
 // How much of an answer is read, and for how long, so that its connection can be
-// used again. The answer itself means nothing to us: it is neither kept nor logged,
-// because it may repeat a secret of the URL.
+// used again. The answer itself means nothing to most formats: it is neither kept nor
+// logged, because it may repeat a secret of the URL.
 const (
 	maxHeader   = 64 << 10
 	maxDrain    = 64 << 10
 	drainWithin = 100 * time.Millisecond
 )
+
+// maxAnswer is how much is read of an answer that a format understands. It is neither
+// kept nor logged, but for what the format makes of it.
+const maxAnswer = 4 << 20
+
+// mostCalls is how many requests an attempt may make: a format asks what is there before
+// it asks for more.
+const mostCalls = 6
 
 // orderIdle is how long a connection that is used for orders may lie idle: a
 // connection that the other side has forgotten meanwhile would cost an order its
@@ -37,10 +47,13 @@ const orderIdle = 5 * time.Second
 type Sink struct {
 	endpoint Endpoint
 	keys     keys
+	make     format.Maker // nil: the standard message
+	amazon   *signer      // of requests to AWS
 	client   *http.Client // for all but orders
 	orders   *http.Client // for orders: each has a connection for itself
 	agent    string
 	now      func() time.Time
+	untraced bool // the network is another's, which does not say when it is connected
 }
 
 // New makes the sink of an endpoint. The error lists everything that is wrong with
@@ -66,9 +79,15 @@ func New(c Config, e Endpoint) (*Sink, error) {
 		e.TLS = c.TLS
 	}
 	s := &Sink{endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now}
+	s.amazon = &signer{region: e.Keys.Texts["region"], role: e.Keys.Texts["role_arn"], externalID: e.Own["external_id"]}
+	if open := e.Format.Open; open != nil {
+		s.make = open(format.Endpoint{
+			Name: e.Name, URL: e.URL, External: strings.TrimSuffix(c.External, "/"), Secrets: e.Own, FormatKeys: e.Keys,
+		})
+	}
 	if c.Transport != nil {
 		s.client = client(c.Transport)
-		s.orders = s.client
+		s.orders, s.untraced = s.client, true
 		return s, nil
 	}
 	transport, err := c.transport(admitted, e)
@@ -107,57 +126,119 @@ func client(t http.RoundTripper) *http.Client {
 func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, s.endpoint.Timeout)
 	defer cancel()
-	body, id := body(m), headerText(m.ID)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint.URL, bytes.NewReader(body))
+	call, err := s.call(ctx, m)
+	switch {
+	case err != nil:
+		return outbox.Outcome{Reason: err.Error()}
+	case call == nil:
+		return outbox.Outcome{OK: true, Skipped: true}
+	}
+	for range mostCalls {
+		if wait := call.Unsure - s.now().Sub(m.Unsure); call.Unsure > 0 && !m.Unsure.IsZero() && wait > 0 {
+			return outbox.Outcome{RetryAfter: wait, Reason: fmt.Sprintf("relgate was stopped and may have asked for this before: that shows within %v", call.Unsure)}
+		}
+		reply, o := s.exchange(ctx, cancel, m, call)
+		if reply.Next == nil {
+			return o
+		}
+		call = reply.Next
+	}
+	return outbox.Outcome{Reason: "the receiver's answers lead to no end"} // unreachable: formats ask a few times
+}
+
+// Do makes one request of another sink's, under the same guards, and reads its answer. The
+// request of an order shares no connection. The endpoint's format is [format.None].
+func (s *Sink) Do(ctx context.Context, order bool, call *format.Call) outbox.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, s.endpoint.Timeout)
+	defer cancel()
+	_, o := s.exchange(ctx, cancel, outbox.Message{Order: order}, call)
+	return o
+}
+
+// exchange makes one request of an attempt. The outcome means nothing while another
+// request is to follow.
+func (s *Sink) exchange(ctx context.Context, cancel context.CancelFunc, m outbox.Message, call *format.Call) (format.Reply, outbox.Outcome) {
+	req, err := s.request(ctx, m, call)
 	if err != nil {
-		return outbox.Outcome{Reason: "the URL cannot be used"} // unreachable: New has parsed it
+		return format.Reply{}, outbox.Outcome{Reason: err.Error()}
 	}
-	header(req.Header, m, id)
-	req.Header.Set("User-Agent", s.agent)
-	for name, value := range s.endpoint.Headers {
-		req.Header.Set(name, value)
-	}
-	sign(req.Header, s.keys, id, s.now(), body)
 	client := s.client
 	if m.Order {
 		client = s.orders
 	}
+	var connected atomic.Bool            // before that, nothing was sent
+	does := req.Method != http.MethodGet // what only asks leaves nothing in doubt
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}))
 	resp, err := client.Do(req)
 	if err != nil {
-		return outbox.Outcome{Reason: s.reason(err)}
+		return format.Reply{}, outbox.Outcome{Reason: s.reason(err), RetryAfter: call.Unsure, Doubt: does && (connected.Load() || s.untraced)}
 	}
-	// The status decides. The rest is read only to use the connection again: a slow
-	// answer is cut off, and its connection closed. After a 101 there is no rest: its
-	// connection is the body, which ends by no deadline.
+	o := outbox.Outcome{Doubt: does && (resp.StatusCode/100 == 2 || resp.StatusCode/100 == 5), RetryAfter: retryAfter(resp.Header, s.now()), Reason: fmt.Sprintf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))}
+	if call.Read == nil {
+		drain(resp, cancel)
+		if resp.StatusCode/100 == 2 {
+			return format.Reply{}, outbox.Outcome{OK: true}
+		}
+		o.Refused = format.Refused(resp.StatusCode) && !s.endpoint.relayed()
+		return format.Reply{}, o
+	}
+	answer := format.Answer{Status: resp.StatusCode, Header: resp.Header}
+	if answer.Body, err = read(resp); err != nil {
+		return format.Reply{}, outbox.Outcome{Reason: s.reason(err), RetryAfter: max(call.Unsure, o.RetryAfter), Doubt: does}
+	}
+	reply := call.Read(answer)
+	o.Doubt = o.Doubt && !reply.Certain
+	if reply.Done {
+		return reply, outbox.Outcome{OK: true, Kept: s.endpoint.public(reply.Kept)}
+	}
+	if call.AWS != nil && reply.Next == nil {
+		s.amazon.forget() // the next attempt looks for credentials anew
+	}
+	o.Refused = reply.Refused && !s.endpoint.relayed()
+	if reply.Reason != "" {
+		o.Reason = reply.Reason
+	}
+	o.RetryAfter = max(o.RetryAfter, reply.RetryAfter)
+	return reply, o
+}
+
+// public is what is kept of an answer, unless a secret is in it: a receiver may repeat
+// what it was sent.
+func (e Endpoint) public(kept string) string {
+	for _, secrets := range []map[string]string{e.Own, e.Headers} {
+		for _, s := range secrets {
+			if s != "" && strings.Contains(kept, s) {
+				return ""
+			}
+		}
+	}
+	return kept
+}
+
+// drain reads the rest of an answer whose status has decided, only to use the connection
+// again: a slow answer is cut off, and its connection closed. After a 101 there is no
+// rest: its connection is the body, which ends by no deadline.
+func drain(resp *http.Response, cancel context.CancelFunc) {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		slow := time.AfterFunc(drainWithin, cancel)
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxDrain))
 		slow.Stop()
 	}
 	_ = resp.Body.Close()
-	if resp.StatusCode/100 == 2 {
-		return outbox.Outcome{OK: true}
+}
+
+// read gives the body of an answer, cut off where it is too long.
+func read(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, nil
 	}
-	return outbox.Outcome{
-		Refused:    refused(resp.StatusCode) && !s.endpoint.relayed(),
-		RetryAfter: retryAfter(resp.Header, s.now()),
-		Reason:     fmt.Sprintf("answered %d %s", resp.StatusCode, http.StatusText(resp.StatusCode)),
-	}
+	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 }
 
 // relayed reports whether an answer may be a proxy's own: one that does not know us
 // says nothing about the request.
 func (e Endpoint) relayed() bool { return e.Proxy != "" && strings.HasPrefix(e.URL, "http:") }
-
-// refused reports whether the same request would get the same answer again: it is
-// about the request, and not about the moment.
-func refused(status int) bool {
-	switch status {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return false
-	}
-	return status/100 == 4
-}
 
 // CloseIdleConnections frees the connections that carry no request.
 func (s *Sink) CloseIdleConnections() {

@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -84,9 +84,9 @@ func play(t *testing.T, events []string, plays, stops []int) string {
 	commit := func(runs []string) {
 		for _, run := range runs {
 			plan, order := strings.CutSuffix(run, "!")
-			e := evaluator.Event{Plan: plan}
+			e := fact.Event{Plan: plan}
 			if order {
-				e.Kind, e.To = evaluator.RunEvent, "rolled_back"
+				e.Kind, e.To = fact.RunEvent, "rolled_back"
 			}
 			f.Commit(t, e)
 		}

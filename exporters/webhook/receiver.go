@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 )
 
@@ -191,13 +191,13 @@ func parse(body []byte) (Received, error) {
 		return Received{}, errors.New("the body is not {type, timestamp, data}")
 	}
 	var e struct {
-		Kind    evaluator.EventKind `json:"kind"`
-		Subject string              `json:"subject"`
-		From    string              `json:"from"`
-		To      string              `json:"to"`
+		Kind    fact.EventKind `json:"kind"`
+		Subject string         `json:"subject"`
+		From    string         `json:"from"`
+		To      string         `json:"to"`
 	}
 	_ = json.Unmarshal(m.Data, &e) // what is no event is no order
-	ev := evaluator.Event{Kind: e.Kind, Subject: e.Subject, From: e.From, To: e.To}
+	ev := fact.Event{Kind: e.Kind, Subject: e.Subject, From: e.From, To: e.To}
 	return Received{Type: m.Type, Order: ev.Order(), Body: body}, nil
 }
 

@@ -10,7 +10,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 )
@@ -30,7 +30,7 @@ func TestRequest(t *testing.T) {
 	e.Secrets = []string{secret, other}
 	e.Headers = map[string]string{"X-Team": "ops"}
 	h := box(t, f, outbox.Action, Config{Version: "1.2.3", Transport: handler{s}}, e)
-	f.Commit(t, evaluator.Event{Kind: evaluator.RunEvent, Subject: "größe 1", From: "monitoring", To: "rolled_back", Notify: []string{"a", "<x> & y"}})
+	f.Commit(t, fact.Event{Kind: fact.RunEvent, Subject: "größe 1", From: "monitoring", To: "rolled_back", Notify: []string{"a", "<x> & y"}})
 	stop := outboxtest.Start(t, h)
 	outboxtest.Drain(t, h)
 	stop()
@@ -147,9 +147,9 @@ func TestOutcomes(t *testing.T) {
 		{425, "", outbox.Outcome{Reason: "answered 425 Too Early"}},
 		{410, "", outbox.Outcome{Refused: true, Reason: "answered 410 Gone"}},
 		{429, "90", outbox.Outcome{RetryAfter: 90 * time.Second, Reason: "answered 429 Too Many Requests"}},
-		{503, later, outbox.Outcome{RetryAfter: 7 * time.Minute, Reason: "answered 503 Service Unavailable"}},
+		{503, later, outbox.Outcome{Doubt: true, RetryAfter: 7 * time.Minute, Reason: "answered 503 Service Unavailable"}},
 		{429, "99999999999", outbox.Outcome{RetryAfter: (1<<31 - 1) * time.Second, Reason: "answered 429 Too Many Requests"}},
-		{503, "soon", outbox.Outcome{Reason: "answered 503 Service Unavailable"}},
+		{503, "soon", outbox.Outcome{Doubt: true, Reason: "answered 503 Service Unavailable"}},
 	} {
 		s := newScript(func(_ int, _ *http.Request, w http.ResponseWriter) {
 			w.Header().Set("Location", "http://elsewhere.example/")

@@ -5,7 +5,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
@@ -64,7 +64,7 @@ type Answer struct {
 type RunView struct {
 	Plan     *rules.Plan // required
 	Digest   string      // of Plan, hex SHA-256, as the journal has it; empty: not known
-	Snapshot evaluator.Snapshot
+	Snapshot fact.Snapshot
 }
 
 // ID is the run's id; empty for a plan that no run was begun of.
@@ -76,12 +76,12 @@ func Decided(s rules.State) bool {
 }
 
 // isHeld reports whether a hold keeps a run from going on.
-func isHeld(s *evaluator.Snapshot) bool {
+func isHeld(s *fact.Snapshot) bool {
 	return s.State == rules.Held || s.Held && !Decided(s.State)
 }
 
 // Expires is when a snapshot becomes too old to be believed.
-func Expires(s *evaluator.Snapshot) time.Time { return s.At.Add(staleAfter * s.Interval) }
+func Expires(s *fact.Snapshot) time.Time { return s.At.Add(staleAfter * s.Interval) }
 
 // Age is how a snapshot stands to the clock.
 type Age uint8
@@ -94,7 +94,7 @@ const (
 
 // AgeOf is how a snapshot stands to the clock. A run that is over gets no more ticks
 // and needs none.
-func AgeOf(s *evaluator.Snapshot, now time.Time) Age {
+func AgeOf(s *fact.Snapshot, now time.Time) Age {
 	switch limit := staleAfter * s.Interval; {
 	case s.Over:
 		return Fresh
@@ -134,7 +134,7 @@ func (v *RunView) PhasePassed(k int) Answer {
 	}
 	switch {
 	case p.State == rules.Failed:
-		a.Outcome = IsFail
+		a.Outcome, a.Final = IsFail, !s.Accused
 	case isHeld(s):
 		if Decided(p.State) {
 			a.Text = words.Run(v.Plan, s)
@@ -143,7 +143,7 @@ func (v *RunView) PhasePassed(k int) Answer {
 	case p.State == rules.Passed && p.Verdict == rules.Pass:
 		a.Outcome = IsPass
 	case s.State == rules.Failed: // it will not begin any more
-		a.Outcome, a.Cause, a.Final, a.Text = IsEnded, s.Cause.String(), true, words.Run(v.Plan, s)
+		a.Outcome, a.Cause, a.Final, a.Text = IsEnded, s.Cause.String(), !s.Accused, words.Run(v.Plan, s)
 	case p.Verdict == rules.Fail:
 		a.Outcome, a.Final = IsFail, true
 	case p.Verdict != rules.Unknown:
@@ -153,7 +153,7 @@ func (v *RunView) PhasePassed(k int) Answer {
 }
 
 // hold closes a gate while the run is held.
-func (a *Answer) hold(s *evaluator.Snapshot) {
+func (a *Answer) hold(s *fact.Snapshot) {
 	a.Outcome, a.Cause, a.Final = IsPending, s.Holder.Cause.String(), false
 }
 
@@ -179,7 +179,7 @@ func (v *RunView) RunPassed() Answer {
 	_, undecided := v.open()
 	switch {
 	case s.Verdict == rules.Fail:
-		a.Outcome, a.Final = IsFail, true
+		a.Outcome, a.Final = IsFail, !s.Accused
 	case isHeld(s):
 		a.hold(s)
 	case s.Verdict == rules.Pass && s.State == rules.Passed && !undecided:
@@ -237,7 +237,7 @@ func (v *RunView) PhaseEntry(k int) Answer {
 	missing := v.missing(k)
 	switch {
 	case s.State == rules.Failed || s.Verdict == rules.Fail:
-		a.Outcome, a.Cause, a.Final = IsFail, s.Cause.String(), true
+		a.Outcome, a.Cause, a.Final = IsFail, s.Cause.String(), !s.Accused
 	case isHeld(s):
 		a.Text = words.Run(v.Plan, s)
 		a.hold(s)
@@ -246,6 +246,9 @@ func (v *RunView) PhaseEntry(k int) Answer {
 		a.say("PASS: phase "+p.Name+" has begun", fmt.Sprintf("phase %s has begun", p.Name))
 	case missing != "":
 		a.Outcome, a.Cause = IsPending, rules.CauseWindow.String()
+		if missing == unsigned(s, p.Name) {
+			a.Cause = rules.CauseApproval.String()
+		}
 		a.say("WAIT: "+missing, fmt.Sprintf("phase %s may not begin: %s", p.Name, missing))
 	default:
 		a.Outcome, a.Cause = IsPass, rules.CauseWindow.String()
@@ -272,6 +275,9 @@ func (v *RunView) missing(k int) string {
 			return fmt.Sprintf("phase %s has ended and has not passed", b.Name)
 		}
 	}
+	if said := unsigned(s, p.Name); said != "" {
+		return said
+	}
 	due := p.Scheduled
 	if p.Advance == rules.Signalled || p.Advance == rules.OnPass && k > 0 {
 		due = s.Start // started by a command or a pass, within the run
@@ -284,7 +290,7 @@ func (v *RunView) missing(k int) string {
 
 // Believed is the answer as it may be given at an age of its snapshot: what is not
 // final is not known any more once the daemon has not evaluated for three intervals.
-func (a Answer) Believed(s *evaluator.Snapshot, age Age) Answer {
+func (a Answer) Believed(s *fact.Snapshot, age Age) Answer {
 	if age == Fresh || a.Final {
 		return a
 	}

@@ -43,7 +43,8 @@ type Body struct {
 	Subject          Subject    `json:"subject"`
 	Policy           Policy     `json:"policy"`
 	Run              Run        `json:"run"`
-	Rules            []Rule     `json:"rules"` // success rules of the phase, then its rollback rules; none for "run"
+	Rules            []Rule     `json:"rules"`     // success rules of the phase, then its rollback rules; none for "run"
+	Approvals        []Approval `json:"approvals"` // signatures that the phase needs to begin; of the run, those of its start
 	Override         *Override  `json:"override"`
 	Links            Links      `json:"links"`
 }
@@ -133,6 +134,9 @@ type Rule struct {
 	Action  string `json:"action"`
 	Command string `json:"command"`
 	Query   string `json:"query"`
+
+	Mode      string `json:"mode"`                   // enforce, shadow
+	WouldHave int    `json:"wouldHave" unit:"count"` // rollback, in shadow: how often it would have rolled the run back
 }
 
 // Override is a decision that a person took.
@@ -178,6 +182,7 @@ type PlanBody struct {
 	Phases           []Body     `json:"phases"`
 	Rollback         []Rule     `json:"rollback"` // every rollback rule of the plan
 	Signals          []Signal   `json:"signals"`
+	People           People     `json:"people"`
 	Fired            *EventBody `json:"fired"` // the event of the rollback
 	Links            Links      `json:"links"`
 }
@@ -305,9 +310,31 @@ type EventBody struct {
 	Principal string     `json:"principal"` // name of the token that proved it; empty without tokens
 	Why       string     `json:"why"`
 	Evidence  *Evidence  `json:"evidence"`
-	Begun     *Begun     `json:"begun"`   // of the event that begins a run
-	Changes   []Change   `json:"changes"` // of an event of kind plan: what was edited
-	Totals    []Total    `json:"totals"`  // of a run that passed: what it has counted
+	Begun     *Begun     `json:"begun"`     // of the event that begins a run
+	Changes   []Change   `json:"changes"`   // of an event of kind plan: what was edited
+	Totals    []Total    `json:"totals"`    // of a run that passed: what it has counted
+	Message   *Message   `json:"message"`   // of what a sink sends to people
+	Signature *Signature `json:"signature"` // of an approval or a review
+	Target    string     `json:"target"`    // whom a sink reaches with it there: a channel, addresses; empty for the sink's own
+	Kept      string     `json:"kept"`      // of what was sent or archived: the receiver's own name for it, or a link
+}
+
+// Signature is what a person signs, or is asked to.
+type Signature struct {
+	Role    string `json:"role"`
+	Name    string `json:"name"`    // printed name of who signed; empty where somebody is asked to
+	Meaning string `json:"meaning"` // review, approval, responsibility
+	Digest  Digest `json:"digest"`  // of the plan that was signed
+}
+
+// Message is what is sent of a communication of the plan that fell due.
+type Message struct {
+	Name    string `json:"name"`    // of the communication
+	Sink    string `json:"sink"`    // name of the sink that sends it; empty where the webhooks do
+	Target  string `json:"target"`  // to whom there: a channel, addresses, components; empty for the sink's own
+	Subject string `json:"subject"` // one line, for what has a title
+	Text    string `json:"text"`    // with its fields filled in
+	Link    string `json:"link"`    // to the run; empty where the daemon knows no address of its own
 }
 
 // Begun is what a run releases, as it begins.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -26,9 +26,23 @@ type Evidence struct {
 	Held         string     `json:"held"`       // rollback: for how long it has been so, "4m0s"
 	For          string     `json:"for"`        // and for how long it must be
 	Note         string     `json:"note"`       // what the source adds
+	Assumed      bool       `json:"assumed"`    // zeros stand for a name that was never seen, and count because of assume_seen
+	Way          string     `json:"way"`        // of a gauge: how its periods make the value, "worst", "mean", "share" or "last"; else empty
+	Spacing      string     `json:"spacing"`    // how far apart its values come, where that is more than a period, "5m0s"; else empty
+	OnBefore     bool       `json:"onBefore"`   // of an alarm that was on before the release, and has not been OK since
 	Quantile     *Quantile  `json:"quantile"`   // of a percentile, which is judged by the share of samples above its threshold; else null
 	Datapoints   *Periods   `json:"datapoints"` // of a rule with datapoints; else null
+	Alarm        *Alarm     `json:"alarm"`      // rollback: what the alarm says that it names; else null
 	Weighed      *Weighed   `json:"weighed"`
+}
+
+// Alarm is what the alarm says that a rollback rule names beside its own numbers.
+type Alarm struct {
+	Signal string     `json:"signal"`
+	State  string     `json:"state"` // unknown, off, on, over (it was on for a moment), before (on since before the watch began)
+	Since  *time.Time `json:"since"` // since when it is on, or when it was
+	Cause  string     `json:"cause"` // unknown: why; else empty
+	Fired  bool       `json:"fired"` // it is why the rule fires: its own numbers do not
 }
 
 // Quantile is what a percentile itself was. It is shown, never judged.
@@ -119,11 +133,14 @@ type Rating struct {
 }
 
 // evidence is the one mapping of what a rule rests on; success tells a success rule.
-func evidence(e *evaluator.Evidence, success bool) Evidence {
+func evidence(e *fact.Evidence, success bool) Evidence {
 	out := Evidence{
 		Signal: e.Signal, Op: e.Op.String(), Unit: e.Unit.String(), Points: e.Points, Expected: e.Expected,
-		Window: Span{at(e.From), at(e.To)}, LastSampleAt: at(e.Newest), Held: e.Held, For: e.For, Note: e.Note,
-		Weighed: weighed(e, success),
+		Window: Span{at(e.From), at(e.To)}, LastSampleAt: at(e.Newest), Held: e.Held, For: e.For, Note: e.Note, Assumed: e.Assumed,
+		Spacing: e.Spacing, OnBefore: e.Before, Weighed: weighed(e, success),
+	}
+	if e.Way != rules.Pooled {
+		out.Way = e.Way.String()
 	}
 	if e.Known {
 		out.Value = number(e.Value, e.Unit)
@@ -135,6 +152,12 @@ func evidence(e *evaluator.Evidence, success bool) Evidence {
 		out.Quantile = &Quantile{Value: number(q.Value, q.Unit), Threshold: number(q.Threshold, q.Unit), Unit: q.Unit.String()}
 		if of := number(q.Of, rules.Percent); of != nil {
 			out.Quantile.OfPercent = *of
+		}
+	}
+	if a := e.Alarm; a != nil {
+		out.Alarm = &Alarm{Signal: a.Signal, State: string(a.State), Since: at(a.Since), Fired: a.Fired}
+		if a.Cause != rules.CauseNone {
+			out.Alarm.Cause = a.Cause.String()
 		}
 	}
 	if d := e.Datapoints; d != nil {
@@ -162,7 +185,7 @@ func (out *Evidence) planned(plan *rules.Plan, name string, kind rules.RuleKind)
 	}
 }
 
-func weighed(e *evaluator.Evidence, success bool) *Weighed {
+func weighed(e *fact.Evidence, success bool) *Weighed {
 	d := e.Weighed
 	if d == nil {
 		return nil
@@ -196,14 +219,14 @@ func weighed(e *evaluator.Evidence, success bool) *Weighed {
 	return out
 }
 
-func groups(g *evaluator.Gap, u rules.Unit) *Groups {
+func groups(g *fact.Gap, u rules.Unit) *Groups {
 	return &Groups{
 		Unit: u.String(), Highest: g.Highest, Lowest: g.Lowest, AtLeast: number(g.AtLeast, u), AtMost: number(g.AtMost, u),
 		ByChance: number(g.ByChance, u), Shrunken: number(g.Shrunken, u), Small: append([]string{}, g.Small...), Looks: g.Looks,
 	}
 }
 
-func rating(r *evaluator.Ratings, u rules.Unit) *Rating {
+func rating(r *fact.Ratings, u rules.Unit) *Rating {
 	out := &Rating{Unit: u.String(), Average: number(r.Average, u), Low: number(r.Low, u), High: number(r.High, u)}
 	for i, n := range r.Stars {
 		out.Stars[i] = count(n)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
@@ -102,7 +102,7 @@ func (c *Site) blank(plan, version string, a *Answer) Body {
 		APIVersion: APIVersion, Plan: plan, Question: a.Question, Version: version,
 		Verdict: v.String(), Cause: a.Cause, Pass: a.Outcome == IsPass, Final: a.Final, Stale: a.Stale, Action: actionOf(v),
 		Headline: a.Headline, Sentence: a.Sentence, Reason: a.Sentence, Detail: lines(a.Detail), Do: doOf(&a.Text),
-		Subject: Subject{Version: version}, Policy: Policy{URI: c.Link("v1", "plans", plan)}, Rules: []Rule{},
+		Subject: Subject{Version: version}, Policy: Policy{URI: c.Link("v1", "plans", plan)}, Rules: []Rule{}, Approvals: []Approval{},
 	}
 }
 
@@ -127,6 +127,7 @@ func (b *Body) ofPhase(v *RunView, k int) {
 	b.Window, b.Deadline = Span{at(p.Started), at(p.WindowEnd)}, at(p.Deadline)
 	b.Traffic.TargetPercent = number(p.Traffic, rules.Percent)
 	b.Rules = phaseRules(v, p)
+	b.Approvals = toSign(s, p.Name)
 	b.DataAsOf = newest(b.Rules)
 	b.PercentComplete = percentComplete(s, p)
 	b.Summary = summary(s, p, b.Rules)
@@ -135,8 +136,9 @@ func (b *Body) ofPhase(v *RunView, k int) {
 	}
 }
 
-func (b *Body) wholeRun(s *evaluator.Snapshot) {
+func (b *Body) wholeRun(s *fact.Snapshot) {
 	b.Phase, b.Title, b.State = WholeRun, s.Title, s.State.String()
+	b.Approvals = toSign(s, "")
 	b.Window, b.Deadline = Span{at(s.Start), at(s.End)}, at(s.Horizon)
 	b.PercentComplete = percent(s.Start, s.End, s.At)
 	passed := 0
@@ -151,7 +153,7 @@ func (b *Body) wholeRun(s *evaluator.Snapshot) {
 	}
 }
 
-func times(s *evaluator.Snapshot, final bool) (expiresAt, next *time.Time) {
+func times(s *fact.Snapshot, final bool) (expiresAt, next *time.Time) {
 	if !final {
 		expiresAt = at(Expires(s))
 	}
@@ -182,7 +184,7 @@ func holdOf(v *RunView) *Hold {
 	return h
 }
 
-func phaseRules(v *RunView, p *evaluator.PhaseView) []Rule {
+func phaseRules(v *RunView, p *fact.PhaseView) []Rule {
 	out := make([]Rule, 0, len(p.Success)+len(p.Rollback))
 	for i := range p.Success {
 		out = append(out, ruleOf(v, &p.Success[i]))
@@ -193,41 +195,48 @@ func phaseRules(v *RunView, p *evaluator.PhaseView) []Rule {
 	return out
 }
 
-func ruleOf(v *RunView, r *evaluator.RuleView) Rule {
+func ruleOf(v *RunView, r *fact.RuleView) Rule {
 	t := words.Rule(v.Plan, r, v.Snapshot.At)
 	out := Rule{
 		ID: r.Name, Title: r.Title, Kind: r.Kind.String(), Result: resultOf(r), State: string(r.State),
 		Verdict: r.Verdict.String(), Cause: r.Cause.String(), Reason: t.Sentence, Evidence: evidence(&r.Evidence, r.Kind == rules.Success),
-		Owner: r.Owner, Action: r.Action, Command: r.Command, Query: r.Query,
+		Owner: r.Owner, Action: r.Action, Command: r.Command, Query: r.Query, WouldHave: r.WouldHave,
 	}
+	mode := rules.Enforce
+	if r.Shadow {
+		mode = rules.Shadow
+	}
+	out.Mode = mode.String()
 	if r.Evidence.Op == rules.NoOp {
 		out.planned(v.Plan, r.Name, r.Kind)
 	}
 	return out
 }
 
-func resultOf(r *evaluator.RuleView) string {
+func resultOf(r *fact.RuleView) string {
 	if r.Kind == rules.RollbackRule {
 		switch r.State {
-		case evaluator.RuleFired:
+		case fact.RuleFired:
 			return "triggered"
-		case evaluator.RuleBreaching:
+		case fact.RuleBreaching:
 			return "breaching"
-		case evaluator.RuleWarning:
+		case fact.RuleWarning:
 			return "warning"
-		case evaluator.RuleHolding:
+		case fact.RuleHolding:
 			return "holding"
-		case evaluator.RuleClear:
+		case fact.RuleWouldFire, fact.RuleWouldHold:
+			return string(r.State)
+		case fact.RuleClear:
 			return "not_triggered"
-		case evaluator.RuleIdle:
+		case fact.RuleIdle:
 			return "pending"
 		}
 		return missing(r.Cause)
 	}
 	switch {
-	case r.Verdict == rules.Unknown && r.State == evaluator.RuleIdle:
+	case r.Verdict == rules.Unknown && r.State == fact.RuleIdle:
 		return "pending"
-	case r.Verdict == rules.Unknown || r.State == evaluator.RuleSilent && r.Verdict == rules.Pending:
+	case r.Verdict == rules.Unknown || r.State == fact.RuleSilent && r.Verdict == rules.Pending:
 		return missing(r.Cause)
 	case r.Verdict == rules.Rollback:
 		return rules.Fail.String()
@@ -237,7 +246,7 @@ func resultOf(r *evaluator.RuleView) string {
 
 func missing(c rules.Cause) string {
 	switch c {
-	case rules.CauseNoData, rules.CauseStale, rules.CauseSourceError, rules.CauseInsufficientSamples:
+	case rules.CauseNoData, rules.CauseStale, rules.CauseUnsettled, rules.CauseSourceError, rules.CauseInsufficientSamples:
 		return c.String()
 	}
 	return "unknown"
@@ -245,7 +254,7 @@ func missing(c rules.Cause) string {
 
 // percentComplete is how much of a phase's window has passed: by now, or by when
 // the phase was decided.
-func percentComplete(s *evaluator.Snapshot, p *evaluator.PhaseView) int {
+func percentComplete(s *fact.Snapshot, p *fact.PhaseView) int {
 	until := s.At
 	if Decided(p.State) && !p.Decided.IsZero() {
 		until = p.Decided
@@ -266,7 +275,7 @@ func percent(from, to, now time.Time) int {
 }
 
 // summary is how far a phase is, and how its rules stand.
-func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
+func summary(s *fact.Snapshot, p *fact.PhaseView, rs []Rule) string {
 	var b strings.Builder
 	switch {
 	case Decided(p.State):
@@ -284,7 +293,7 @@ func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
 		}
 	}
 	c := tally(rs)
-	fmt.Fprintf(&b, "; %d of %d %s good", c.good, len(rs), ruleOrRules(len(rs)))
+	fmt.Fprintf(&b, "; %d of %d %s good", c.good, len(rs)-c.shadow, ruleOrRules(len(rs)-c.shadow))
 	if c.warning > 0 {
 		fmt.Fprintf(&b, " (%d with a warning)", c.warning)
 	}
@@ -300,6 +309,9 @@ func summary(s *evaluator.Snapshot, p *evaluator.PhaseView, rs []Rule) string {
 	if c.silent > 0 {
 		fmt.Fprintf(&b, ", %d without an answer", c.silent)
 	}
+	if c.shadow > 0 {
+		fmt.Fprintf(&b, ", %d in shadow", c.shadow)
+	}
 	return b.String()
 }
 
@@ -312,12 +324,16 @@ func ruleOrRules(n int) string {
 
 // standings counts rules by how they speak of the release. A warning stops nothing:
 // its rule is among the good. A success rule is bad once it has failed; before that
-// it is behind when it would not pass as it stands.
-type standings struct{ good, warning, bad, behind, silent int }
+// it is behind when it would not pass as it stands. Rules in shadow count apart.
+type standings struct{ good, warning, bad, behind, silent, shadow int }
 
 func tally(rs []Rule) standings {
 	var c standings
 	for i := range rs {
+		if rs[i].Mode == rules.Shadow.String() {
+			c.shadow++
+			continue
+		}
 		switch rs[i].Result {
 		case "pass", "not_triggered":
 			c.good++
@@ -337,13 +353,13 @@ func tally(rs []Rule) standings {
 
 // pending counts a rule that is not decided by the way it leans.
 func (c *standings) pending(state string) {
-	switch evaluator.RuleState(state) {
-	case evaluator.RuleClear:
+	switch fact.RuleState(state) {
+	case fact.RuleClear:
 		c.good++
-	case evaluator.RuleWarning:
+	case fact.RuleWarning:
 		c.good++
 		c.warning++
-	case evaluator.RuleBreaching, evaluator.RuleHolding:
+	case fact.RuleBreaching, fact.RuleHolding:
 		c.behind++
 	}
 }
@@ -370,7 +386,7 @@ func newest(rs []Rule) *time.Time {
 	return t
 }
 
-func currentName(s *evaluator.Snapshot) string {
+func currentName(s *fact.Snapshot) string {
 	if s.Current < 0 || s.Current >= len(s.Phases) {
 		return ""
 	}

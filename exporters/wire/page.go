@@ -3,7 +3,7 @@ package wire
 import (
 	"maps"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -18,7 +18,8 @@ func (c *Site) Plan(v *RunView, run Answer, answer func(k int) Answer) PlanBody 
 		Run: runOf(v), Stale: run.Stale, Current: currentName(s), IntervalSeconds: s.Interval.Seconds(),
 		Start: at(s.Start), End: at(s.End), Horizon: at(s.Horizon), EvaluatedAt: at(s.At),
 		Phases: make([]Body, len(s.Phases)), Rollback: make([]Rule, len(s.Rollback)), Signals: make([]Signal, len(s.Signals)),
-		Links: Links{Self: c.Link("v1", "plans", s.Plan) + about(v.ID(), v.Plan.Version), Run: c.runLink(v.ID())},
+		People: PeopleOf(v),
+		Links:  Links{Self: c.Link("v1", "plans", s.Plan) + about(v.ID(), v.Plan.Version), Run: c.runLink(v.ID())},
 	}
 	b.ExpiresAt, b.NextEvaluationAt = times(s, s.Over)
 	for k := range s.Phases {
@@ -36,7 +37,7 @@ func (c *Site) Plan(v *RunView, run Answer, answer func(k int) Answer) PlanBody 
 	return b
 }
 
-func signalOf(v *evaluator.SignalView) Signal {
+func signalOf(v *fact.SignalView) Signal {
 	out := Signal{
 		Name: v.Name, Source: v.Source, Unit: v.Unit.String(), Derived: v.Derived,
 		Newest: at(v.Newest), Settled: at(v.Settled), Asked: at(v.Asked), NextAsk: at(v.NextAsk),
@@ -63,7 +64,7 @@ func (c *Site) Summary(plan, title, version string, template bool, file File, v 
 }
 
 // Record is a run in a list, as the journal has it.
-func (c *Site) Record(r *evaluator.RunRecord) RunSummary {
+func (c *Site) Record(r *fact.RunRecord) RunSummary {
 	out := RunSummary{
 		ID: r.ID, Plan: r.Plan, Version: r.Version, Try: r.Try, Start: at(r.Start), Begun: at(r.Begun),
 		State: r.State.String(), Verdict: r.Verdict.String(), DecidedAt: at(r.Decided), Over: r.Over, Generation: r.N, EvaluatedAt: at(r.At),
@@ -84,11 +85,13 @@ func (c *Site) Run(page PlanBody, plan *rules.Plan, events []EventBody, more boo
 		Commands: []EventBody{}, Amendments: []EventBody{}, Events: append([]EventBody{}, events...), More: more,
 	}
 	for _, e := range events {
-		switch evaluator.EventKind(e.Kind) {
-		case evaluator.CommandEvent:
+		switch fact.EventKind(e.Kind) {
+		case fact.CommandEvent:
 			b.Commands = append(b.Commands, e)
-		case evaluator.PlanEvent:
-			b.Amendments = append(b.Amendments, e)
+		case fact.PlanEvent:
+			if e.To == "edited" { // the other one says that relgate was upgraded
+				b.Amendments = append(b.Amendments, e)
+			}
 		}
 	}
 	return b

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
 // bodies are all that leave the house.
 var bodies = []any{
-	wire.Body{}, wire.PlanBody{}, wire.PlanList{}, wire.RunList{}, wire.RunBody{}, wire.EventBody{}, wire.EventList{}, wire.Problem{},
+	wire.Body{}, wire.PlanBody{}, wire.PlanList{}, wire.RunList{}, wire.RunBody{}, wire.EventBody{}, wire.EventList{}, wire.Problem{}, wire.Status{},
 }
 
 var (
@@ -91,14 +91,14 @@ func TestANumberHasItsUnitBesideIt(t *testing.T) {
 var t0 = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 
 // judged is the evidence of a rule on an error rate, with everything set.
-func judged() evaluator.Evidence {
-	return evaluator.Evidence{
+func judged() fact.Evidence {
+	return fact.Evidence{
 		Signal: "api_5xx", Known: true, Value: .00296, Op: rules.Greater, Threshold: .01, Unit: rules.Percent, From: t0, To: t0.Add(time.Hour),
 		Points: 58, Expected: 60, Samples: 10_472, Newest: t0.Add(time.Hour), Held: "4m0s", For: "10m0s", Note: "estimated",
-		Weighed: &evaluator.Weighed{
+		Weighed: &fact.Weighed{
 			Bad: 31, Low: .002, High: .0041, Limit: .01, Trigger: .03, Against: 1, Bound: 4, Warning: 2, Middle: .5, Keeps: 1, Spared: 2, Proof: 3, More: 7,
-			Baseline: &evaluator.Beside{Signal: "api_5xx@42", Bad: 1, Samples: 2, Worse: 3, Warning: 4},
-			Past:     &evaluator.Earlier{Releases: 1, Bad: 2, Samples: 3, Worse: 4},
+			Baseline: &fact.Beside{Signal: "api_5xx@42", Bad: 1, Samples: 2, Worse: 3, Warning: 4},
+			Past:     &fact.Earlier{Releases: 1, Bad: 2, Samples: 3, Worse: 4},
 		},
 	}
 }
@@ -113,32 +113,38 @@ func plan() *rules.Plan {
 // TestTheEvidenceOfAnEventIsTheEvidenceOfTheGatesRule compares the JSON field by field.
 func TestTheEvidenceOfAnEventIsTheEvidenceOfTheGatesRule(t *testing.T) {
 	for _, kind := range []rules.RuleKind{rules.Success, rules.RollbackRule} {
-		for about, edit := range map[string]func(*evaluator.Evidence){
-			"whole":         func(*evaluator.Evidence) {},
-			"not known":     func(e *evaluator.Evidence) { e.Known, e.Value = false, math.NaN() },
-			"no number":     func(e *evaluator.Evidence) { e.Value, e.Weighed.Low = math.Inf(1), math.NaN() },
-			"not weighed":   func(e *evaluator.Evidence) { e.Weighed = nil },
-			"without times": func(e *evaluator.Evidence) { e.From, e.To, e.Newest = time.Time{}, time.Time{}, time.Time{} },
-			"a gap": func(e *evaluator.Evidence) {
-				e.Weighed.Groups = &evaluator.Gap{Highest: "80+", AtLeast: .1, Small: []string{"90+"}}
+		for about, edit := range map[string]func(*fact.Evidence){
+			"whole":         func(*fact.Evidence) {},
+			"not known":     func(e *fact.Evidence) { e.Known, e.Value = false, math.NaN() },
+			"no number":     func(e *fact.Evidence) { e.Value, e.Weighed.Low = math.Inf(1), math.NaN() },
+			"not weighed":   func(e *fact.Evidence) { e.Weighed = nil },
+			"without times": func(e *fact.Evidence) { e.From, e.To, e.Newest = time.Time{}, time.Time{}, time.Time{} },
+			"a gap": func(e *fact.Evidence) {
+				e.Weighed.Groups = &fact.Gap{Highest: "80+", AtLeast: .1, Small: []string{"90+"}}
 			},
-			"stars":   func(e *evaluator.Evidence) { e.Weighed.Rating = &evaluator.Ratings{Average: 4.4} },
-			"seconds": func(e *evaluator.Evidence) { e.Unit, e.Value, e.Threshold = rules.Seconds, 2.25, 3 },
+			"stars": func(e *fact.Evidence) { e.Weighed.Rating = &fact.Ratings{Average: 4.4} },
+			"an alarm": func(e *fact.Evidence) {
+				e.Alarm = &fact.Alarm{Signal: "pager", State: fact.AlarmUnknown, Cause: rules.CauseNoData}
+			},
+			"an alarm that is on": func(e *fact.Evidence) {
+				e.Alarm = &fact.Alarm{Signal: "pager", State: fact.AlarmOn, Since: t0, Fired: true}
+			},
+			"seconds": func(e *fact.Evidence) { e.Unit, e.Value, e.Threshold = rules.Seconds, 2.25, 3 },
 		} {
 			ev := judged()
 			edit(&ev)
 			to := "fired"
-			view := evaluator.RuleView{Name: "errors", Kind: kind, State: evaluator.RuleFired, Evidence: ev}
-			v := wire.RunView{Plan: plan(), Snapshot: evaluator.Snapshot{Plan: "shop", Phases: []evaluator.PhaseView{{Name: "ten"}}}}
+			view := fact.RuleView{Name: "errors", Kind: kind, State: fact.RuleFired, Evidence: ev}
+			v := wire.RunView{Plan: plan(), Snapshot: fact.Snapshot{Plan: "shop", Phases: []fact.PhaseView{{Name: "ten"}}}}
 			if kind == rules.Success {
 				to = "fail"
-				v.Snapshot.Phases[0].Success = []evaluator.RuleView{view}
+				v.Snapshot.Phases[0].Success = []fact.RuleView{view}
 			} else {
-				v.Snapshot.Rollback, v.Snapshot.Phases[0].Rollback = []evaluator.RuleView{view}, []int{0}
+				v.Snapshot.Rollback, v.Snapshot.Phases[0].Rollback = []fact.RuleView{view}, []int{0}
 			}
 			a := v.PhasePassed(0)
 			rule := fields(t, (&wire.Site{}).Body(&v, &a).Rules[0])
-			event := fields(t, wire.Event(v.Plan, &evaluator.Event{Kind: evaluator.RuleEvent, Subject: "errors", To: to, Evidence: &ev}, nil).Evidence)
+			event := fields(t, wire.Event(v.Plan, &fact.Event{Kind: fact.RuleEvent, Subject: "errors", To: to, Evidence: &ev}, nil).Evidence)
 			if len(event) != reflect.TypeFor[wire.Evidence]().NumField() {
 				t.Errorf("an event's evidence has %d fields", len(event))
 			}
@@ -167,7 +173,7 @@ func fields(t *testing.T, v any) map[string]any {
 
 func TestValuesAreInTheUnitThatIsNamed(t *testing.T) {
 	ev := judged()
-	e := wire.Event(plan(), &evaluator.Event{ID: "shop@1.0.0.k3v9/4", N: 4, Plan: "shop", Run: "shop@1.0.0", Version: "1.0.0", At: t0, Kind: evaluator.RuleEvent, Subject: "errors", To: "fired", Evidence: &ev}, nil)
+	e := wire.Event(plan(), &fact.Event{ID: "shop@1.0.0.k3v9/4", N: 4, Plan: "shop", Run: "shop@1.0.0", Version: "1.0.0", At: t0, Kind: fact.RuleEvent, Subject: "errors", To: "fired", Evidence: &ev}, nil)
 	w := e.Evidence.Weighed
 	for _, tt := range []struct {
 		what string
@@ -198,7 +204,7 @@ func number(v *float64) string {
 }
 
 func TestWhatIsNotKnownIsNull(t *testing.T) {
-	e := wire.Event(plan(), &evaluator.Event{Kind: evaluator.PhaseEvent, To: "passed", Evidence: &evaluator.Evidence{Signal: "x", Unit: rules.Percent}}, nil)
+	e := wire.Event(plan(), &fact.Event{Kind: fact.PhaseEvent, To: "passed", Evidence: &fact.Evidence{Signal: "x", Unit: rules.Percent}}, nil)
 	got := fields(t, e)
 	if got["at"] != nil {
 		t.Errorf("an event without a time is at %v", got["at"])
@@ -216,7 +222,7 @@ func TestWhatIsNotKnownIsNull(t *testing.T) {
 	if err != nil || strings.Contains(string(b), "0001-01-01") {
 		t.Errorf("%s, %v", b, err)
 	}
-	if none := fields(t, wire.Event(plan(), &evaluator.Event{}, nil)); none["evidence"] != nil || none["type"] != "relgate.event.changed" {
+	if none := fields(t, wire.Event(plan(), &fact.Event{}, nil)); none["evidence"] != nil || none["type"] != "relgate.event.changed" {
 		t.Errorf("evidence %v, type %v", none["evidence"], none["type"])
 	}
 }

@@ -3,14 +3,14 @@ package wire
 import (
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
 // textPhase is what is said of the gate of a phase: while a rollback is ordered, what
 // is said of the run.
-func textPhase(plan *rules.Plan, s *evaluator.Snapshot, k int) words.Text {
+func textPhase(plan *rules.Plan, s *fact.Snapshot, k int) words.Text {
 	if s.Verdict == rules.Rollback {
 		return words.Run(plan, s)
 	}
@@ -18,7 +18,7 @@ func textPhase(plan *rules.Plan, s *evaluator.Snapshot, k int) words.Text {
 }
 
 // author is who gave the command that an event is of, or began the run, and why.
-func author(e *evaluator.Event) (by, why string) {
+func author(e *fact.Event) (by, why string) {
 	if e.By == "" {
 		return "", ""
 	}
@@ -27,21 +27,21 @@ func author(e *evaluator.Event) (by, why string) {
 
 // overridden is who decided a phase by hand, and why; empty where it was decided
 // otherwise.
-func overridden(p *evaluator.PhaseView) (by, why string) {
-	if p.Why.Code != evaluator.WhyOverridden {
+func overridden(p *fact.PhaseView) (by, why string) {
+	if p.Why.Code != fact.WhyOverridden {
 		return "", ""
 	}
 	return p.Why.By, p.Why.Text
 }
 
 // holdReason is why a run is held: the person's reason, or the sentence of the rule.
-func holdReason(plan *rules.Plan, s *evaluator.Snapshot) string {
+func holdReason(plan *rules.Plan, s *fact.Snapshot) string {
 	h := &s.Holder
 	if !h.Rule {
 		return h.Text
 	}
-	v := evaluator.RuleView{Name: h.By, Kind: rules.RollbackRule, State: evaluator.RuleHolding, Verdict: rules.Pending, Cause: h.Cause}
-	v.Why.Code = evaluator.WhyMeasured
+	v := fact.RuleView{Name: h.By, Kind: rules.RollbackRule, State: fact.RuleHolding, Verdict: rules.Pending, Cause: h.Cause}
+	v.Why.Code = fact.WhyMeasured
 	if h.Evidence != nil {
 		v.Evidence = *h.Evidence
 	}

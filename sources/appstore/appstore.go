@@ -12,6 +12,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 // spacing is the least time between two requests with one key.
@@ -24,12 +25,16 @@ type Config struct {
 	LookupURL   string           // of the public storefronts; https://itunes.apple.com if empty
 	Issuer      string           // issuer id of a team key; empty for an individual key
 	KeyID       string           // required
-	KeyPEM      []byte           // the text of the .p8 file; required
+	KeyPEM      []byte           // the text of the .p8 file; required unless ReadKey is set
 	CAFile      string           // PEM certificates to trust; the system's if empty
 	MaxAttempts int              // for one request; 3 if zero
 	Pause       sources.Pause    // sources.Sleep if nil
 	Log         *slog.Logger     // nothing is logged if nil
 	Now         func() time.Time // for the issue and expiry times of tokens; time.Now if nil
+
+	// ReadKey reads the .p8 file's text where it is kept, before each request: a key
+	// that is replaced counts at once. KeyPEM counts if nil.
+	ReadKey func() (string, error)
 }
 
 // Source is one App Store Connect key. It is a sources.Source.
@@ -151,27 +156,30 @@ type look struct {
 }
 
 func (b *batch) answer(w sources.Want) rules.Reading {
-	if w.Signal == nil || w.Signal.Query.AppStore == nil {
+	if w.Signal == nil {
+		return sources.Faulty(w, rules.ConfigFault, "there is no signal")
+	}
+	q := kind.Of(w.Signal.Query)
+	if q == nil {
 		return sources.Faulty(w, rules.ConfigFault, "the signal has no appstore query")
 	}
-	q := *w.Signal.Query.AppStore
-	kind, fetch := rules.Mean, b.reviews
+	of, fetch := rules.Mean, b.reviews
 	switch q.Fact {
 	case "reviews":
 	case "phased_release_day":
-		kind, fetch = rules.Gauge, b.phased
+		of, fetch = rules.Gauge, b.phased
 	case "lookup":
 		fetch = b.ratings
 	default:
 		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("unknown fact %q: want reviews, phased_release_day or lookup", q.Fact))
 	}
-	if w.Signal.Kind != kind {
-		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("fact %s answers signals of kind %s, not %s", q.Fact, kind, w.Signal.Kind))
+	if w.Signal.Kind != of {
+		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("fact %s answers signals of kind %s, not %s", q.Fact, of, w.Signal.Kind))
 	}
 	if w.Signal.Period < time.Second {
 		return sources.Faulty(w, rules.ConfigFault, "the signal has no period")
 	}
-	return fetch(w, q)
+	return fetch(w, *q)
 }
 
 // get asks App Store Connect, one request at a time and spaced. A refused token
@@ -218,7 +226,7 @@ func (b *batch) spaced(c *sources.Client, ref string, into any) *sources.CallErr
 }
 
 // version finds the id of a query's version, and remembers it.
-func (b *batch) version(q rules.AppStoreQuery) (string, *sources.CallError) {
+func (b *batch) version(q kind.Query) (string, *sources.CallError) {
 	if q.VersionID != "" {
 		return q.VersionID, nil
 	}
@@ -247,7 +255,7 @@ func (b *batch) version(q rules.AppStoreQuery) (string, *sources.CallError) {
 
 // forgetVersion forgets a version id that no longer exists, so that it is looked
 // up again.
-func (b *batch) forgetVersion(q rules.AppStoreQuery, err *sources.CallError) {
+func (b *batch) forgetVersion(q kind.Query, err *sources.CallError) {
 	if err != nil && err.Status == http.StatusNotFound {
 		delete(b.versions, q.App+"|"+q.Version)
 	}

@@ -18,11 +18,12 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/appstore"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
-var byID = rules.AppStoreQuery{Fact: "reviews", VersionID: "v1"}
+var byID = kind.Query{Fact: "reviews", VersionID: "v1"}
 
-func hourly(index int, q rules.AppStoreQuery) sources.Want {
+func hourly(index int, q kind.Query) sources.Want {
 	return want(index, q, noon.Add(-time.Hour), noon)
 }
 
@@ -208,7 +209,7 @@ func TestRequestsAreSpaced(t *testing.T) {
 	s := f.source(t)
 	var wants []sources.Want
 	for i := range 3 {
-		wants = append(wants, hourly(i, rules.AppStoreQuery{Fact: "reviews", VersionID: strconv.Itoa(i)}))
+		wants = append(wants, hourly(i, kind.Query{Fact: "reviews", VersionID: strconv.Itoa(i)}))
 	}
 	s.Fetch(t.Context(), noon, wants)
 	if want := slices.Repeat([]time.Duration{200 * time.Millisecond}, 2); !slices.Equal(f.slept, want) {
@@ -246,7 +247,7 @@ func TestVersionsAreLookedUpOnce(t *testing.T) {
 		}
 	})
 	s := f.source(t)
-	w := hourly(0, rules.AppStoreQuery{Fact: "reviews", App: "647", Version: "1.0.0"})
+	w := hourly(0, kind.Query{Fact: "reviews", App: "647", Version: "1.0.0"})
 	for i, asked := range []int{2, 3} {
 		if got := s.Fetch(t.Context(), noon.Add(time.Duration(i)*time.Minute), []sources.Want{w})[0]; got.Fault != rules.OK || len(f.asked) != asked {
 			t.Errorf("fetch %d: got %+v after %d requests, want ok after %d", i, got, len(f.asked), asked)
@@ -279,16 +280,16 @@ func TestVersionsAreLookedUpOnce(t *testing.T) {
 func TestQuestionsThatCannotBeAsked(t *testing.T) {
 	f := newFake(t, say(reviewsJSON("")))
 	none := hourly(0, byID)
-	none.Signal.Query.AppStore = nil
+	none.Signal.Query = rules.Query{}
 	gauge := hourly(0, byID)
 	gauge.Signal.Kind = rules.Gauge
 	still := hourly(0, byID)
 	still.Signal.Period = 0
 	for i, w := range []sources.Want{
 		none, gauge, still,
-		hourly(0, rules.AppStoreQuery{Fact: "stars"}), hourly(0, rules.AppStoreQuery{Fact: "reviews", App: "1"}),
-		hourly(0, rules.AppStoreQuery{Fact: "lookup", App: "1"}),
-		hourly(0, rules.AppStoreQuery{Fact: "lookup", App: "1", Countries: slices.Repeat([]string{"us"}, 21)}),
+		hourly(0, kind.Query{Fact: "stars"}), hourly(0, kind.Query{Fact: "reviews", App: "1"}),
+		hourly(0, kind.Query{Fact: "lookup", App: "1"}),
+		hourly(0, kind.Query{Fact: "lookup", App: "1", Countries: slices.Repeat([]string{"us"}, 21)}),
 	} {
 		if got := f.source(t).Fetch(t.Context(), noon, []sources.Want{w})[0]; got.Fault != rules.ConfigFault || got.Detail == "" {
 			t.Errorf("%d: got %+v, want a config fault", i, got)
@@ -331,7 +332,7 @@ func TestPhasedRelease(t *testing.T) {
 			w.WriteHeader(tt.code)
 			fmt.Fprint(w, tt.body)
 		})
-		got := f.source(t).Fetch(t.Context(), noon, []sources.Want{hourly(0, rules.AppStoreQuery{Fact: "phased_release_day", VersionID: "v1"})})[0]
+		got := f.source(t).Fetch(t.Context(), noon, []sources.Want{hourly(0, kind.Query{Fact: "phased_release_day", VersionID: "v1"})})[0]
 		if got.Fault != tt.fault || got.Note != tt.note {
 			t.Errorf("%s: got %+v, want %q %q", tt.name, got, tt.fault, tt.note)
 		}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 // versions is an answer of /v1/apps/{id}/appStoreVersions.
@@ -25,7 +25,7 @@ type versions struct {
 }
 
 // only gives the id of the single version that matches a query.
-func (v versions) only(q rules.AppStoreQuery) (string, *sources.CallError) {
+func (v versions) only(q kind.Query) (string, *sources.CallError) {
 	if v.Data == nil {
 		return "", partial("the answer lacks data")
 	}

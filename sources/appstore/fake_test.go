@@ -23,6 +23,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/appstore"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -123,14 +124,14 @@ func verified(t *testing.T, token string) (header, payload map[string]any) {
 	return header, payload
 }
 
-func want(index int, q rules.AppStoreQuery, from, to time.Time) sources.Want {
+func want(index int, q kind.Query, from, to time.Time) sources.Want {
 	kind := rules.Mean
 	if q.Fact == "phased_release_day" {
 		kind = rules.Gauge
 	}
 	return sources.Want{
 		Run: "p", Index: index, From: from.Unix(), To: to.Unix(),
-		Signal: &rules.Signal{Name: "rating", Source: "appstore", Kind: kind, Period: 15 * time.Minute, Query: rules.Query{AppStore: &q}},
+		Signal: &rules.Signal{Name: "rating", Source: "appstore", Kind: kind, Period: 15 * time.Minute, Query: rules.Query{Ask: &q}},
 	}
 }
 

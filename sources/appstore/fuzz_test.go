@@ -8,6 +8,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 var fuzzNoon = time.Date(2025, 6, 4, 12, 0, 0, 0, time.UTC)
@@ -73,7 +74,7 @@ func FuzzBodies(f *testing.F) {
 		}
 		var vs versions
 		if json.Unmarshal(b, &vs) == nil {
-			if id, err := vs.only(rules.AppStoreQuery{App: "647", Version: "1.0.0"}); (id == "") != (err != nil) {
+			if id, err := vs.only(kind.Query{App: "647", Version: "1.0.0"}); (id == "") != (err != nil) {
 				t.Errorf("%q: id %q with error %v", b, id, err)
 			}
 		}

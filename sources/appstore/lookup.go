@@ -12,6 +12,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 const (
@@ -45,7 +46,7 @@ func newLookupClient(cfg sources.ClientConfig, baseURL string) (*sources.Client,
 
 // ratings answers a want with the stars that came in since an earlier snapshot,
 // as a point in the newest period that has ended.
-func (b *batch) ratings(w sources.Want, q rules.AppStoreQuery) rules.Reading {
+func (b *batch) ratings(w sources.Want, q kind.Query) rules.Reading {
 	if q.App == "" || len(q.Countries) == 0 || len(q.Countries) > maxStorefronts {
 		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("fact lookup needs an app and 1 to %d countries", maxStorefronts))
 	}
@@ -78,7 +79,7 @@ func (b *batch) ratings(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 }
 
 // reading is the difference of the two snapshots.
-func (t *track) reading(w sources.Want, width int64, q rules.AppStoreQuery) rules.Reading {
+func (t *track) reading(w sources.Want, width int64, q kind.Query) rules.Reading {
 	count, stars := difference(t.base, t.latest)
 	return rules.Reading{
 		Signal: w.Index, From: w.From, To: w.To, SettledUntil: t.at + width,
@@ -91,7 +92,7 @@ func difference(before, now *snapshot) (count, stars float64) {
 	return total(now.counts) - total(before.counts), total(now.stars) - total(before.stars)
 }
 
-func lookKey(q rules.AppStoreQuery) string { return q.App + "|" + strings.Join(q.Countries, ",") }
+func lookKey(q kind.Query) string { return q.App + "|" + strings.Join(q.Countries, ",") }
 
 // implausible says why the difference of two snapshots cannot be used, or "", and
 // whether the earlier one has become useless. While it is useful it is kept, and
@@ -126,7 +127,7 @@ func total(v []float64) float64 {
 
 // look makes a snapshot of all storefronts, once per batch. If one of them fails,
 // there is no snapshot.
-func (b *batch) look(q rules.AppStoreQuery) (*snapshot, *sources.CallError) {
+func (b *batch) look(q kind.Query) (*snapshot, *sources.CallError) {
 	l, ok := b.looks[lookKey(q)]
 	if !ok {
 		l.snapshot, l.err = b.snapshot(q)
@@ -135,7 +136,7 @@ func (b *batch) look(q rules.AppStoreQuery) (*snapshot, *sources.CallError) {
 	return l.snapshot, l.err
 }
 
-func (b *batch) snapshot(q rules.AppStoreQuery) (*snapshot, *sources.CallError) {
+func (b *batch) snapshot(q kind.Query) (*snapshot, *sources.CallError) {
 	s := &snapshot{at: b.now}
 	for _, country := range q.Countries {
 		var body lookupBody

@@ -10,6 +10,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 // phasedDays is how many days Apple's phased release has.
@@ -31,7 +32,7 @@ type phasedRelease struct {
 // phased answers a want with the day of the phased release: 0 before it began,
 // 1 to 7 while it runs, the day it stopped at while it is paused, 7 when it is
 // complete.
-func (b *batch) phased(w sources.Want, q rules.AppStoreQuery) rules.Reading {
+func (b *batch) phased(w sources.Want, q kind.Query) rules.Reading {
 	id, err := b.version(q)
 	if err != nil {
 		return err.Reading(w)

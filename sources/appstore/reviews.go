@@ -9,6 +9,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 // maxPages bounds one reading of reviews: 10 000 of them.
@@ -28,7 +29,7 @@ type walk struct {
 // is a point without samples: it is known to be empty, and it replaces an earlier
 // point if a review was deleted. Each point's parts are how many reviews gave one
 // star to five.
-func (b *batch) reviews(w sources.Want, q rules.AppStoreQuery) rules.Reading {
+func (b *batch) reviews(w sources.Want, q kind.Query) rules.Reading {
 	id, err := b.version(q)
 	if err != nil {
 		return err.Reading(w)
@@ -52,7 +53,7 @@ func (b *batch) reviews(w sources.Want, q rules.AppStoreQuery) rules.Reading {
 	return r
 }
 
-func walkKey(q rules.AppStoreQuery) string {
+func walkKey(q kind.Query) string {
 	return strings.Join([]string{q.VersionID, q.App, q.Version, strings.Join(q.Countries, ",")}, "|")
 }
 
@@ -60,7 +61,10 @@ func walkKey(q rules.AppStoreQuery) string {
 func (b *batch) furthest(key string) int64 {
 	var from []int64
 	for _, w := range b.wants {
-		if w.Signal != nil && w.Signal.Query.AppStore != nil && w.Signal.Query.AppStore.Fact == "reviews" && walkKey(*w.Signal.Query.AppStore) == key {
+		if w.Signal == nil {
+			continue
+		}
+		if q := kind.Of(w.Signal.Query); q != nil && q.Fact == "reviews" && walkKey(*q) == key {
 			from = append(from, w.From)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/appstore"
+	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 // pages answers with one page after the other, linked by page numbers.
@@ -178,7 +179,7 @@ func TestNewStarsAreTheDifferenceOfSnapshots(t *testing.T) {
 	shown := map[string]string{"us": stars(1000, "4.5"), "gb": stars(100, "4")}
 	f := newFake(t, storefronts(shown))
 	s := f.source(t)
-	q := rules.AppStoreQuery{Fact: "lookup", App: "647", Countries: []string{"US", "GB"}}
+	q := kind.Query{Fact: "lookup", App: "647", Countries: []string{"US", "GB"}}
 	minute := 0
 	fetch := func(us, gb string) rules.Reading {
 		shown["us"], shown["gb"] = us, gb
@@ -219,7 +220,7 @@ func TestNewStarsAreTheDifferenceOfSnapshots(t *testing.T) {
 }
 
 func TestStorefrontsThatCannotBeRead(t *testing.T) {
-	q := rules.AppStoreQuery{Fact: "lookup", App: "647", Countries: []string{"us"}}
+	q := kind.Query{Fact: "lookup", App: "647", Countries: []string{"us"}}
 	tests := []struct {
 		name  string
 		code  int
@@ -250,7 +251,7 @@ func TestTwoPlansShareASnapshot(t *testing.T) {
 	shown := map[string]string{"us": stars(100, "4")}
 	f := newFake(t, storefronts(shown))
 	s := f.source(t)
-	q := rules.AppStoreQuery{Fact: "lookup", App: "647", Countries: []string{"us"}}
+	q := kind.Query{Fact: "lookup", App: "647", Countries: []string{"us"}}
 	a, b := hourly(0, q), hourly(0, q)
 	b.Run = "q"
 	s.Fetch(t.Context(), noon, []sources.Want{a, b})

@@ -11,6 +11,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/appstore"
+	"github.com/relgate/relgate/sources/appstore/kind"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
@@ -54,14 +55,14 @@ func simulated(t *testing.T, scenario string, after time.Duration) *world {
 	return w
 }
 
-func (w *world) ask(t *testing.T, q rules.AppStoreQuery, back time.Duration) rules.Reading {
+func (w *world) ask(t *testing.T, q kind.Query, back time.Duration) rules.Reading {
 	return w.pool.Fetch(t.Context(), w.now, []sources.Want{want(0, q, w.now.Add(-back), w.now)})[0]
 }
 
 var (
-	rating = rules.AppStoreQuery{Fact: "reviews", App: "6470000001", Version: "1.0.0"}
-	phase  = rules.AppStoreQuery{Fact: "phased_release_day", App: "6470000001", Version: "1.0.0"}
-	lookup = rules.AppStoreQuery{Fact: "lookup", App: "6470000001", Countries: []string{"us"}}
+	rating = kind.Query{Fact: "reviews", App: "6470000001", Version: "1.0.0"}
+	phase  = kind.Query{Fact: "phased_release_day", App: "6470000001", Version: "1.0.0"}
+	lookup = kind.Query{Fact: "lookup", App: "6470000001", Countries: []string{"us"}}
 )
 
 func TestAgainstASimulatedApple(t *testing.T) {

@@ -7,12 +7,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/relgate/relgate/sources"
 )
 
 const (
@@ -36,32 +39,68 @@ type claims struct {
 // signer makes bearer tokens and keeps the newest. A token is used until it is
 // about to expire, because Apple sometimes refuses a new one.
 type signer struct {
-	jws    jose.Signer
+	key    *sources.Secret // the .p8 file's text
+	keyID  string
 	issuer string // empty for an individual key
 	now    func() time.Time
+	log    *slog.Logger
 
 	mu    sync.Mutex
+	pem   string // the key that jws signs with
+	bad   string // a replacement that is no key, and of which that was said
+	jws   jose.Signer
 	token string
 	exp   time.Time
 }
 
 func newSigner(cfg Config) (*signer, error) {
-	key, err := parseKey(cfg.KeyPEM)
-	if err != nil {
-		return nil, err
-	}
-	// go-jose writes ES256 as JOSE wants it, r and s in 64 bytes, not as ASN.1.
-	jws, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: cfg.KeyID}},
-		(&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		return nil, fmt.Errorf("preparing to sign: %w", err)
-	}
-	s := &signer{jws: jws, issuer: cfg.Issuer, now: cfg.Now}
+	s := &signer{key: sources.Fixed(string(cfg.KeyPEM)), keyID: cfg.KeyID, issuer: cfg.Issuer, now: cfg.Now, log: cfg.Log}
 	if s.now == nil {
 		s.now = time.Now
 	}
-	return s, nil
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.log = s.log.With("source", cfg.Name)
+	var err error
+	if cfg.ReadKey != nil {
+		if s.key, err = sources.NewSecret(cfg.Name, cfg.ReadKey, cfg.Log); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.take(s.key.Value())
+}
+
+// take signs with a key from now on.
+func (s *signer) take(text string) error {
+	key, err := parseKey([]byte(text))
+	if err != nil {
+		return err
+	}
+	// go-jose writes ES256 as JOSE wants it, r and s in 64 bytes, not as ASN.1.
+	jws, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: s.keyID}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		return fmt.Errorf("preparing to sign: %w", err)
+	}
+	s.pem, s.jws, s.token = text, jws, ""
+	return nil
+}
+
+// renew takes the key that is there now. One that is none, because it is just being
+// written, changes nothing.
+func (s *signer) renew() {
+	text := s.key.Value()
+	if text == s.pem || text == s.bad {
+		return
+	}
+	if err := s.take(text); err != nil {
+		s.bad = text
+		s.log.Warn("the replaced key is not used", "err", err)
+		return
+	}
+	s.bad = ""
 }
 
 // parseKey reads a .p8 file. Its errors contain no part of the key.
@@ -91,6 +130,7 @@ func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 func (s *signer) bearer() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.renew()
 	now := s.now()
 	if s.token != "" && now.Add(renew).Before(s.exp) && s.exp.Sub(now) <= lifetime {
 		return s.token, nil

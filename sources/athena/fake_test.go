@@ -18,6 +18,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/athena"
+	"github.com/relgate/relgate/sources/athena/kind"
 )
 
 type m = map[string]any
@@ -48,6 +49,7 @@ type fake struct {
 	polls   map[string]int    // :: id → looks so far
 	stopped map[string]bool   // :: id
 	bytes   int64
+	reused  bool // each result is an earlier query's
 
 	// before answers instead of the fake when it returns a status.
 	before func(call) (status int, header map[string]string, body any)
@@ -110,7 +112,9 @@ func (f *fake) answer(c call) any {
 		if f.stopped[id] {
 			status = m{"State": "CANCELLED", "StateChangeReason": "Query cancelled by user"}
 		}
-		return m{"QueryExecution": m{"QueryExecutionId": id, "Status": status, "Statistics": m{"DataScannedInBytes": f.bytes}}}
+		return m{"QueryExecution": m{"QueryExecutionId": id, "Status": status, "Statistics": m{
+			"DataScannedInBytes": f.bytes, "ResultReuseInformation": m{"ReusedPreviousResult": f.reused},
+		}}}
 	case "StopQueryExecution":
 		f.stopped[c.QueryExecutionID] = true
 		return m{}
@@ -211,7 +215,7 @@ func bucket() int64 { return time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC).Unix() 
 func signal() *rules.Signal {
 	return &rules.Signal{
 		Name: "bias_gap", Source: "athena", Kind: rules.Gauge, Period: time.Hour, Every: time.Hour, Of: -1,
-		Query: rules.Query{Athena: &rules.AthenaQuery{
+		Query: rules.Query{Ask: &kind.Query{
 			SQL: "SELECT 1", Parameters: []string{"'1.0.0'"}, Database: "bioage", Workgroup: "relgate", Groups: 10, MinGroup: 100,
 		}},
 	}

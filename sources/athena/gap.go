@@ -11,6 +11,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/athena/kind"
 	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
@@ -25,7 +26,12 @@ func fill(r *rules.Reading, s *rules.Signal, j *job, now time.Time) {
 		r.Fault, r.Detail, r.RetryAt = j.failure.Fault, j.failure.Detail, j.failure.RetryAt
 		return
 	}
-	list, f := j.table.groups(s.Query.Athena)
+	q := kind.Of(s.Query) // not the job's: signals that differ in how rows are read share one
+	if q.ByPeriod() {
+		fillPeriods(r, s, j, now)
+		return
+	}
+	list, f := j.table.groups(q)
 	at := bucket(s, now)
 	until := at + int64(s.Period/time.Second)
 	if len(list) > 0 {
@@ -67,7 +73,7 @@ func parts(list []group) []rules.Group {
 // groups reads the table, which must be complete: every group once, with numbers
 // only. A list that comes with a failure is complete, but one of its groups is
 // too small for a gap.
-func (t *table) groups(q *rules.AthenaQuery) ([]group, amazon.Failure) {
+func (t *table) groups(q *kind.Query) ([]group, amazon.Failure) {
 	none := func(format string, args ...any) ([]group, amazon.Failure) {
 		return nil, amazon.Failure{Fault: rules.NoData, Detail: fmt.Sprintf(format, args...)}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/athena/types"
 
 	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources/athena/kind"
 	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
@@ -24,7 +25,7 @@ const maxReuse = 10080 // minutes, seven days
 // job is one question in one slot, and its result.
 type job struct {
 	source string
-	query  *rules.AthenaQuery
+	query  *kind.Query
 	reuse  int32 // minutes; zero reuses no result
 	slot   int64
 	try    int // how many queries the slot has used
@@ -32,8 +33,27 @@ type job struct {
 	id      string // of the query; empty until it is started
 	done    bool   // it succeeded, or failure says why not
 	failure amazon.Failure
-	reused  bool // Athena gave an earlier result
+	reused  bool      // Athena gave an earlier result
+	began   time.Time // when Athena was given the query; zero when it did not say
 	table   table
+}
+
+// asOf is the time that the answer tells of. A tick that finds the query of its slot
+// again gets an answer from when the query began, and a result that was reused may be
+// older still, by as much as was allowed. Where Athena does not say when the query
+// began, it was within the slot.
+func (j *job) asOf(now time.Time) time.Time {
+	at := time.Unix(j.slot, 0)
+	if !j.began.IsZero() {
+		at = j.began
+	}
+	if at.After(now) {
+		at = now // Athena's clock is ahead of ours
+	}
+	if j.reused {
+		at = at.Add(-time.Duration(j.reuse) * time.Minute)
+	}
+	return at
 }
 
 func newJob(source string, s *rules.Signal, now time.Time) *job {
@@ -41,10 +61,8 @@ func newJob(source string, s *rules.Signal, now time.Time) *job {
 	if every < time.Second {
 		every = s.Period
 	}
-	return &job{
-		source: source, query: s.Query.Athena, slot: slot(now, every),
-		reuse: reuseMinutes(s.Query.Athena.Reuse.Duration, every),
-	}
+	q := kind.Of(s.Query)
+	return &job{source: source, query: q, slot: slot(now, every), reuse: reuseMinutes(q.Reuse.Duration, every)}
 }
 
 // reuseMinutes bounds reuse by the slot: an older result would be about another

@@ -105,8 +105,11 @@ func (s *Source) poll(ctx context.Context, now time.Time, j *job) {
 	j.fail(f)
 }
 
-// count adds a query's bytes to the statistics, once.
+// count notes when a query began, and adds its bytes to the statistics, once.
 func (s *Source) count(j *job, q *types.QueryExecution) {
+	if at := q.Status.SubmissionDateTime; at != nil {
+		j.began = at.UTC()
+	}
 	if q.Statistics == nil {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/athena"
+	"github.com/relgate/relgate/sources/athena/kind"
 	"github.com/relgate/relgate/sources/simulator"
 	"github.com/relgate/relgate/sources/simulator/simulatortest"
 )
@@ -43,7 +44,7 @@ func planned(t *testing.T, at time.Time) sources.Want {
 		t.Fatal(err)
 	}
 	s := signal()
-	s.Query.Athena.SQL = string(text)
+	kind.Of(s.Query).SQL = string(text)
 	return sources.Want{Run: "p", Index: 5, Signal: s, From: at.Add(-3 * time.Hour).Unix(), To: at.Unix()}
 }
 

@@ -9,27 +9,16 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/athena/kind"
 	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // Config says which account and region to ask, and how.
-type Config struct {
-	Name        string                  // of the source, a part of the queries' tokens; required
-	Region      string                  // required unless the SDK's environment names one
-	BaseURL     string                  // empty: the SDK's default, so AWS_ENDPOINT_URL is honoured
-	CAFile      string                  // PEM certificates trusted besides the system's; empty: none
-	RoleARN     string                  // role to assume; empty: none, and STS is never called
-	ExternalID  string                  // to assume it with; a secret; empty: none
-	Credentials aws.CredentialsProvider // nil: the SDK's chain
-	MaxAttempts int                     // tries of one call, the first included; 3 if zero
-	Pause       sources.Pause           // what polling and retries wait through; nil: real sleeping
-	Log         *slog.Logger            // nil: no log
-}
+type Config = amazon.Config
 
 // Source asks Athena in one account and region. It is a sources.Source.
 type Source struct {
@@ -52,10 +41,7 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 		return nil, errors.New("making an athena source: it needs a name")
 	}
 	counters := new(amazon.Counters)
-	loaded, err := amazon.Load(ctx, amazon.Config{
-		Region: cfg.Region, BaseURL: cfg.BaseURL, CAFile: cfg.CAFile, RoleARN: cfg.RoleARN, ExternalID: cfg.ExternalID,
-		Credentials: cfg.Credentials, MaxAttempts: cfg.MaxAttempts, Pause: cfg.Pause,
-	}, counters)
+	loaded, err := amazon.Load(ctx, cfg, counters)
 	if err != nil {
 		return nil, fmt.Errorf("making source %q: %w", cfg.Name, err)
 	}
@@ -63,6 +49,7 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 		if base := amazon.Endpoint(cfg.BaseURL); base != nil {
 			o.BaseEndpoint = base
 		}
+		o.APIOptions = append(o.APIOptions, amazon.Guard("JSON"))
 	})
 	s := &Source{
 		name: cfg.Name, client: client, counters: counters, idle: func() { amazon.CloseIdle(loaded) }, pause: cfg.Pause,
@@ -121,13 +108,20 @@ func check(w sources.Want, now time.Time) amazon.Failure {
 	wrong := func(detail string) amazon.Failure {
 		return amazon.Failure{Fault: rules.ConfigFault, Detail: detail}
 	}
-	switch s := w.Signal; {
-	case s == nil || s.Query.Athena == nil:
+	s := w.Signal
+	if s == nil {
+		return wrong("there is no signal")
+	}
+	q := kind.Of(s.Query)
+	switch {
+	case q == nil:
 		return wrong("the signal has no athena query")
-	case s.Query.Athena.SQL == "":
+	case q.SQL == "":
 		return wrong("the signal has no SQL")
-	case s.Query.Athena.Groups < 2:
-		return wrong(fmt.Sprintf("groups = %d: a gap needs at least two groups", s.Query.Athena.Groups))
+	case q.ByPeriod() && s.Kind != rules.Ratio && s.Kind != rules.Gauge:
+		return wrong(fmt.Sprintf("rows of periods are a ratio or a gauge, not a %v", s.Kind))
+	case q.Groups < 2 && !q.ByPeriod():
+		return wrong(fmt.Sprintf("groups = %d: a gap needs at least two groups", q.Groups))
 	case s.Period < time.Second || s.Every < 0:
 		return wrong("the signal has no period")
 	case bucket(s, now) >= w.To:

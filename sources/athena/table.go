@@ -1,6 +1,7 @@
 package athena
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -89,25 +90,34 @@ func (t *table) columns() (columns, error) {
 		{colNewest, times, &c.newest},
 		{colKPI, numbers, &c.kpi},
 	} {
-		*want.at = -1
-		for i, name := range t.names {
-			if name != want.name {
-				continue
-			}
-			if *want.at >= 0 {
-				return c, fmt.Errorf("the SQL gives two columns %q", want.name)
-			}
-			*want.at = i
-			if !slices.Contains(want.types, t.types[i]) {
-				return c, fmt.Errorf("column %q is a %s: want one of %s", want.name, t.types[i], strings.Join(want.types, ", "))
-			}
-		}
-		if *want.at < 0 && want.name != colKPI {
-			return c, fmt.Errorf("the SQL gives no column %q (it gives %s)", want.name, strings.Join(t.names, ", "))
+		var err error
+		if *want.at, err = t.find(want.name, want.types, want.name != colKPI); err != nil {
+			return c, err
 		}
 	}
 	c.numbered = slices.Contains(wholes, t.types[c.group])
 	return c, nil
+}
+
+// find is the place of a column, -1 where there is none.
+func (t *table) find(column string, of []string, required bool) (int, error) {
+	at := -1
+	for i, name := range t.names {
+		if name != column {
+			continue
+		}
+		if at >= 0 {
+			return -1, fmt.Errorf("the SQL gives two columns %q", column)
+		}
+		at = i
+		if !slices.Contains(of, t.types[i]) {
+			return -1, fmt.Errorf("column %q is a %s: want one of %s", column, t.types[i], strings.Join(of, ", "))
+		}
+	}
+	if at < 0 && required {
+		return -1, fmt.Errorf("the SQL gives no column %q (it gives %s)", column, strings.Join(t.names, ", "))
+	}
+	return at, nil
 }
 
 // group is one row, read.
@@ -159,10 +169,12 @@ func cell(row []*string, i int) *string {
 	return row[i]
 }
 
+var errNull = errors.New("NULL")
+
 // number reads a finite decimal number.
 func number(v *string) (float64, error) {
 	if v == nil {
-		return 0, fmt.Errorf("NULL")
+		return 0, errNull
 	}
 	s := strings.TrimSpace(*v)
 	f, err := strconv.ParseFloat(s, 64)
@@ -176,7 +188,7 @@ func number(v *string) (float64, error) {
 // or without a zone. Without one it is UTC.
 func timestamp(v *string) (time.Time, error) {
 	if v == nil {
-		return time.Time{}, fmt.Errorf("NULL")
+		return time.Time{}, errNull
 	}
 	s := strings.TrimSpace(*v)
 	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02", "2006-01-02 15:04:05 UTC", "2006-01-02 15:04:05 -07:00", "2006-01-02 15:04:05-07:00", time.RFC3339} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/athena/kind"
 )
 
 // What a call may answer instead, and what it means.
@@ -36,9 +37,13 @@ func TestAnswers(t *testing.T) {
 		{"an internal fault", "StartQueryExecution", 500, nil, m{"__type": "InternalServerException"}, rules.Unavailable, "InternalServer", 3},
 		{"a gateway's page", "GetQueryResults", 503, map[string]string{"Content-Type": "text/html"}, "<html>", rules.Unavailable, "HTTP 503", 3},
 		{"a proxy's 404", "StartQueryExecution", 404, nil, "<html>", rules.ConfigFault, "StartQueryExecution", 1},
-		{"an empty 200 to the start", "StartQueryExecution", 200, nil, "", rules.Unavailable, "has no id", 1},
-		{"an empty 200 to the look", "GetQueryExecution", 200, nil, "", rules.Unavailable, "has no status", 1},
-		{"an empty 200 to the results", "GetQueryResults", 200, nil, "", rules.Unavailable, "has no result", 1},
+		{"a login page to the start", "StartQueryExecution", 200, nil, "<html>", rules.Unavailable, "answered with HTML, not JSON: a login page or proxy?", 1},
+		{"an empty 200 to the start", "StartQueryExecution", 200, nil, "", rules.Unavailable, "answered with an empty body, not JSON", 1},
+		{"an empty map to the start", "StartQueryExecution", 200, nil, "{}", rules.Unavailable, "has no id", 1},
+		{"an empty 200 to the look", "GetQueryExecution", 200, nil, "", rules.Unavailable, "answered with an empty body, not JSON", 1},
+		{"an empty map to the look", "GetQueryExecution", 200, nil, "{}", rules.Unavailable, "has no status", 1},
+		{"an empty 200 to the results", "GetQueryResults", 200, nil, "", rules.Unavailable, "answered with an empty body, not JSON", 1},
+		{"an empty map to the results", "GetQueryResults", 200, nil, "{}", rules.Unavailable, "has no result", 1},
 		{"a login page", "GetQueryResults", 200, map[string]string{"Content-Type": "text/html"}, "<html>", rules.Unavailable, "", 1},
 	}
 	for _, tt := range tests {
@@ -223,20 +228,20 @@ func TestTokens(t *testing.T) {
 	if got := ask(now(), func(s *rules.Signal) { s.Name = "renamed" }); got != base {
 		t.Errorf("the signal's name changes the token")
 	}
-	query := func(f func(*rules.AthenaQuery)) func(*rules.Signal) {
-		return func(s *rules.Signal) { f(s.Query.Athena) }
+	query := func(f func(*kind.Query)) func(*rules.Signal) {
+		return func(s *rules.Signal) { f(kind.Of(s.Query)) }
 	}
 	seen := map[string]string{base: "the base"}
 	for name, token := range map[string]string{
 		"the next slot":    ask(now().Add(40*time.Minute+time.Hour), same),
-		"the SQL":          ask(now(), query(func(q *rules.AthenaQuery) { q.SQL += " " })),
-		"a parameter":      ask(now(), query(func(q *rules.AthenaQuery) { q.Parameters = []string{"'1.0.1'"} })),
-		"two parameters":   ask(now(), query(func(q *rules.AthenaQuery) { q.Parameters = []string{"'1.0", ".0'"} })),
-		"the database":     ask(now(), query(func(q *rules.AthenaQuery) { q.Database = "other" })),
-		"the workgroup":    ask(now(), query(func(q *rules.AthenaQuery) { q.Workgroup = "other" })),
-		"catalog for base": ask(now(), query(func(q *rules.AthenaQuery) { q.Database, q.Catalog = "", "bioage" })),
-		"the output":       ask(now(), query(func(q *rules.AthenaQuery) { q.Output = "s3://b/p" })),
-		"reuse":            ask(now(), query(func(q *rules.AthenaQuery) { q.Reuse.Duration = 10 * time.Minute })),
+		"the SQL":          ask(now(), query(func(q *kind.Query) { q.SQL += " " })),
+		"a parameter":      ask(now(), query(func(q *kind.Query) { q.Parameters = []string{"'1.0.1'"} })),
+		"two parameters":   ask(now(), query(func(q *kind.Query) { q.Parameters = []string{"'1.0", ".0'"} })),
+		"the database":     ask(now(), query(func(q *kind.Query) { q.Database = "other" })),
+		"the workgroup":    ask(now(), query(func(q *kind.Query) { q.Workgroup = "other" })),
+		"catalog for base": ask(now(), query(func(q *kind.Query) { q.Database, q.Catalog = "", "bioage" })),
+		"the output":       ask(now(), query(func(q *kind.Query) { q.Output = "s3://b/p" })),
+		"reuse":            ask(now(), query(func(q *kind.Query) { q.Reuse.Duration = 10 * time.Minute })),
 	} {
 		if other, ok := seen[token]; ok {
 			t.Errorf("%s has the token of %s", name, other)
@@ -261,7 +266,7 @@ func TestResultReuse(t *testing.T) {
 		f := &fake{pages: []m{page(shipped, ten()...)}}
 		s, _ := newSource(t, f)
 		sig := signal()
-		sig.Query.Athena.Reuse.Duration = tt.reuse
+		kind.Of(sig.Query).Reuse.Duration = tt.reuse
 		fetchOne(t, s, want(sig))
 		if got := string(f.seen("StartQueryExecution")[0].ResultReuse); got != tt.want {
 			t.Errorf("reuse %s: sent %s, want %s", tt.reuse, got, tt.want)
@@ -275,9 +280,9 @@ func TestManyWants(t *testing.T) {
 	f := &fake{pages: []m{page(shipped, ten()...)}}
 	s, p := newSource(t, f)
 	strict := signal()
-	strict.Query.Athena.MinGroup = 5000
+	kind.Of(strict.Query).MinGroup = 5000
 	other := signal()
-	other.Query.Athena.SQL = "SELECT 2"
+	kind.Of(other.Query).SQL = "SELECT 2"
 	early := want(signal())
 	early.To = bucket()
 	late := want(signal())
@@ -303,8 +308,8 @@ func TestWrongSignals(t *testing.T) {
 	s, _ := newSource(t, f)
 	for detail, edit := range map[string]func(*rules.Signal){
 		"no athena query":   func(s *rules.Signal) { s.Query = rules.Query{} },
-		"no SQL":            func(s *rules.Signal) { s.Query.Athena.SQL = "" },
-		"at least two":      func(s *rules.Signal) { s.Query.Athena.Groups = 1 },
+		"no SQL":            func(s *rules.Signal) { kind.Of(s.Query).SQL = "" },
+		"at least two":      func(s *rules.Signal) { kind.Of(s.Query).Groups = 1 },
 		"no period":         func(s *rules.Signal) { s.Period = 0 },
 		"the signal has no": func(s *rules.Signal) { s.Every = -1 },
 	} {

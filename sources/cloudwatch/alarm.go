@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/internal/amazon"
@@ -28,44 +28,58 @@ type alarmState struct {
 	failure    amazon.Failure
 }
 
+// alarmTypes are all that CloudWatch has; an older endpoint knows the first two.
+// Without a list DescribeAlarms gives metric alarms only, and what it does not give
+// looks like a name that does not exist.
+var alarmTypes = []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm, types.AlarmTypeLogAlarm}
+
 // alarms asks for the state of all alarms that the asks name. Every name has an
 // entry in the result.
 func (s *Source) alarms(ctx context.Context, now time.Time, asks []ask) map[string]*alarmState {
-	composite := make(map[string]bool) // :: alarm name → may be a composite one
+	states := make(map[string]*alarmState)
+	var names []string
 	for _, a := range asks {
-		if a.alarm != "" {
-			composite[a.alarm] = composite[a.alarm] || a.composite
+		if a.alarm != "" && !slices.Contains(names, a.alarm) {
+			names = append(names, a.alarm)
 		}
-	}
-	states := make(map[string]*alarmState, len(composite))
-	names := make([]string, 0, len(composite))
-	for name := range composite {
-		names = append(names, name)
 	}
 	slices.Sort(names)
 	for part := range slices.Chunk(names, maxAlarms) {
-		kinds := []types.AlarmType{types.AlarmTypeMetricAlarm}
-		if slices.ContainsFunc(part, func(name string) bool { return composite[name] }) {
-			kinds = append(kinds, types.AlarmTypeCompositeAlarm)
-		}
-		f := s.describe(ctx, now, part, kinds, states)
+		f := s.described(ctx, now, part, states)
 		for _, name := range part {
 			if f.Fault != rules.OK {
 				states[name] = &alarmState{failure: f}
 			} else if states[name] == nil {
-				states[name] = missing(name, composite[name])
+				states[name] = s.missing(name)
 			}
 		}
 	}
 	return states
 }
 
-func missing(name string, composite bool) *alarmState {
-	detail := fmt.Sprintf("alarm %q not found", name)
-	if !composite {
-		detail += " among the metric alarms: a composite one needs composite = true"
+func (s *Source) missing(name string) *alarmState {
+	kinds := "metric, composite and log alarms"
+	if s.fewer.Load() {
+		kinds = "metric and composite alarms, and this endpoint knows no log alarms"
 	}
-	return &alarmState{failure: amazon.Failure{Fault: rules.ConfigFault, Detail: amazon.Scrub(detail)}}
+	return &alarmState{failure: amazon.Failure{
+		Fault: rules.ConfigFault, Detail: clipped("alarm %q not found in %s among %s: is the name right?", name, s.region, kinds),
+	}}
+}
+
+// described asks for alarms of all types. An endpoint that does not know them all is
+// asked once more, for those that it knows.
+func (s *Source) described(ctx context.Context, now time.Time, names []string, states map[string]*alarmState) amazon.Failure {
+	if s.fewer.Load() {
+		return s.describe(ctx, now, names, alarmTypes[:2], states)
+	}
+	f := s.describe(ctx, now, names, alarmTypes, states)
+	if f.Fault != rules.ConfigFault || !strings.Contains(strings.ToLower(f.Detail), "alarmtype") && !strings.Contains(f.Detail, "LogAlarm") {
+		return f
+	}
+	s.fewer.Store(true)
+	s.log.Warn("log alarms refused, asking for metric and composite ones", "source", s.name, "err", f.Detail)
+	return s.describe(ctx, now, names, alarmTypes[:2], states)
 }
 
 // describe reads the states of at most 100 alarms, page by page.
@@ -76,9 +90,6 @@ func (s *Source) describe(ctx context.Context, now time.Time, names []string, ki
 		out, err := amazon.Call(ctx, s.client.DescribeAlarms, input)
 		if err != nil {
 			return amazon.Explain("DescribeAlarms", err, now)
-		}
-		if empty(awsmiddleware.GetRawResponse(out.ResultMetadata)) {
-			return amazon.Failure{Fault: rules.Unavailable, Detail: "DescribeAlarms: the answer is empty, so it is not CloudWatch's"}
 		}
 		take(out, states)
 		token := aws.ToString(out.NextToken)
@@ -93,13 +104,6 @@ func (s *Source) describe(ctx context.Context, now time.Time, names []string, ki
 	}
 }
 
-// empty reports whether a response had no body. The SDK reads that as an answer
-// without alarms, which would blame the configuration for a proxy's fault.
-func empty(raw any) bool {
-	r, ok := raw.(*smithyhttp.Response)
-	return ok && r.Response != nil && r.ContentLength == 0
-}
-
 func take(out *cloudwatch.DescribeAlarmsOutput, states map[string]*alarmState) {
 	ref, _ := awsmiddleware.GetRequestIDMetadata(out.ResultMetadata)
 	for _, a := range out.MetricAlarms {
@@ -111,6 +115,12 @@ func take(out *cloudwatch.DescribeAlarmsOutput, states map[string]*alarmState) {
 	for _, a := range out.CompositeAlarms {
 		states[aws.ToString(a.AlarmName)] = &alarmState{
 			value: a.StateValue, since: since(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp),
+			reason: aws.ToString(a.StateReason), ref: ref,
+		}
+	}
+	for _, a := range out.LogAlarms {
+		states[aws.ToString(a.AlarmName)] = &alarmState{
+			value: a.StateValue, evaluation: a.EvaluationState, since: since(a.StateTransitionedTimestamp, a.StateUpdatedTimestamp),
 			reason: aws.ToString(a.StateReason), ref: ref,
 		}
 	}

@@ -58,7 +58,7 @@ func TestAlarms(t *testing.T) {
 		{"a state of tomorrow", state("a", "PONDERING", t0), nil, rules.Unavailable, "PONDERING", ""},
 		{"no transition: the update stands in", state("a", "OK", t0+180, m{"StateTransitionedTimestamp": nil}), level(0, 7, 8, 9), rules.OK, "", ""},
 		{"no time at all", state("a", "OK", t0, m{"StateTransitionedTimestamp": nil, "StateUpdatedTimestamp": nil}), nil, rules.PartialData, "since when", ""},
-		{"another alarm's state", state("b", "OK", t0), nil, rules.ConfigFault, `alarm "a" not found`, ""},
+		{"another alarm's state", state("b", "OK", t0), nil, rules.ConfigFault, `alarm "a" not found in eu-central-1 among metric, composite and log alarms: is the name right?`, ""},
 	}
 	for _, tt := range tests {
 		f := &fake{answer: func(call) (int, map[string]string, any) {
@@ -74,25 +74,46 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("%s: settled until %d, want %d", tt.name, got.SettledUntil, w)
 		}
 		c := f.seen()
-		if len(c) != 1 || c[0].Op != "DescribeAlarms" || !cmp.Equal(c[0].AlarmNames, []string{"a"}) || !cmp.Equal(c[0].AlarmTypes, []string{"MetricAlarm"}) {
+		if len(c) != 1 || c[0].Op != "DescribeAlarms" || !cmp.Equal(c[0].AlarmNames, []string{"a"}) || !cmp.Equal(c[0].AlarmTypes, []string{"MetricAlarm", "CompositeAlarm", "LogAlarm"}) {
 			t.Errorf("%s: asked %+v", tt.name, c)
 		}
 	}
 }
 
-func TestCompositeAlarm(t *testing.T) {
-	f := &fake{answer: func(call) (int, map[string]string, any) {
-		return 200, nil, m{"MetricAlarms": []m{}, "CompositeAlarms": []m{state("c", "ALARM", t0)}}
+// An alarm is found whatever its type, and without being told which.
+func TestAlarmsOfAllTypes(t *testing.T) {
+	for _, list := range []string{"MetricAlarms", "CompositeAlarms", "LogAlarms"} {
+		f := &fake{answer: func(call) (int, map[string]string, any) {
+			return 200, nil, m{"MetricAlarms": []m{}, list: []m{state("c", "ALARM", t0)}}
+		}}
+		s, _ := newSource(t, f)
+		got := fetch(t, s, want(alarm("c"), 8, 10))[0]
+		if got.Fault != rules.OK || len(got.Points) != 2 || got.Points[0].Value != 1 {
+			t.Errorf("%s: got %+v", list, got)
+		}
+		if types := f.seen()[0].AlarmTypes; !cmp.Equal(types, []string{"MetricAlarm", "CompositeAlarm", "LogAlarm"}) {
+			t.Errorf("asked for %v", types)
+		}
+	}
+}
+
+// An endpoint that knows no log alarms is asked for the others, from then on.
+func TestLogAlarmsRefused(t *testing.T) {
+	f := &fake{answer: func(c call) (int, map[string]string, any) {
+		if len(c.AlarmTypes) > 2 {
+			return 400, nil, m{"__type": "ValidationError", "message": "1 validation error detected: Value '[MetricAlarm, CompositeAlarm, LogAlarm]' at 'alarmTypes' failed to satisfy constraint"}
+		}
+		return 200, nil, m{"MetricAlarms": []m{state("a", "OK", t0)}}
 	}}
 	s, _ := newSource(t, f)
-	composite := alarm("c")
-	composite.Query.CloudWatch.Composite = true
-	got := fetch(t, s, want(composite, 8, 10))[0]
-	if got.Fault != rules.OK || len(got.Points) != 2 || got.Points[0].Value != 1 {
-		t.Errorf("got %+v", got)
+	for range 2 {
+		got := fetch(t, s, want(alarm("a"), 8, 10), want(alarm("b"), 8, 10))
+		if got[0].Fault != rules.OK || got[1].Fault != rules.ConfigFault || !strings.Contains(got[1].Detail, "knows no log alarms") {
+			t.Errorf("got %+v", got)
+		}
 	}
-	if types := f.seen()[0].AlarmTypes; !cmp.Equal(types, []string{"MetricAlarm", "CompositeAlarm"}) {
-		t.Errorf("asked for %v", types)
+	if n := len(f.seen()); n != 3 {
+		t.Errorf("%d requests, want 3: the refusal is remembered", n)
 	}
 }
 

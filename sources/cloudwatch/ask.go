@@ -14,6 +14,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/cloudwatch/kind"
 )
 
 // statistic names one series of CloudWatch. It is comparable: equal statistics
@@ -27,30 +28,34 @@ type statistic struct {
 	period            int64  // seconds
 }
 
-// ask is what one want needs: two series, or the state of an alarm. The zero ask
-// sends no request.
+// ask is what one want needs: two series, each of which may be a sum of several, or
+// the state of an alarm. The zero ask sends no request.
 type ask struct {
 	kind         rules.Kind
-	value, count statistic
+	value, count sum
 	factor       float64 // from the metric's unit to the inner one
 	exceeds      bool    // value counts exceedances of a percentile
-	zeroBad      bool    // a period with count but no value has the value 0
+	zeroBad      bool    // a metric of value has the value 0 in a period in which it is missing
 	alarm        string
-	composite    bool
 	period       int64 // seconds
 	from, to     int64
 	settle       time.Duration
 }
 
+var errNoQuery = errors.New("the signal has no cloudwatch query")
+
 // askFor says what a want needs, or what is wrong with its signal. It is strict,
 // because CloudWatch refuses a whole batch for one bad query.
 func askFor(w sources.Want) (ask, error) {
 	s := w.Signal
-	if s == nil || s.Query.CloudWatch == nil {
-		return ask{}, errors.New("the signal has no cloudwatch query")
+	if s == nil {
+		return ask{}, errNoQuery
+	}
+	q := kind.Of(s.Query)
+	if q == nil {
+		return ask{}, errNoQuery
 	}
 	a := ask{kind: s.Kind, factor: 1, period: int64(s.Period / time.Second), from: w.From, to: w.To, settle: s.Settle}
-	q := s.Query.CloudWatch
 	switch {
 	case a.period <= 0 || s.Period%time.Second != 0:
 		return ask{}, fmt.Errorf("period %s: want whole seconds", s.Period)
@@ -60,38 +65,38 @@ func askFor(w sources.Want) (ask, error) {
 		if q.Alarm == "" {
 			return ask{}, errors.New("alarm: a name is needed")
 		}
-		a.alarm, a.composite = q.Alarm, q.Composite
+		a.alarm = q.Alarm
 		return a, nil
 	}
-	base, err := baseOf(q, a.period)
-	if err != nil {
-		return ask{}, err
+	if a.period%60 != 0 && !slices.Contains([]int64{1, 5, 10, 20, 30}, a.period) {
+		return ask{}, fmt.Errorf("period %d s: want 1, 5, 10, 20, 30 s or whole minutes", a.period)
+	}
+	if q.Unit != "" && !slices.Contains(types.StandardUnit("").Values(), types.StandardUnit(q.Unit)) {
+		return ask{}, fmt.Errorf("unit %q: not a unit of CloudWatch", q.Unit)
 	}
 	if s.Kind == rules.Ratio && s.Of < 0 {
-		return a.ratio(q, base)
+		return a.ratio(q)
 	}
-	return a.metric(s, q, base)
+	return a.metric(s, q)
 }
 
-// baseOf is what all statistics of a query share, checked.
-func baseOf(q *rules.CloudWatchQuery, period int64) (statistic, error) {
+// statisticOf is a statistic of a metric of a query, checked.
+func (a ask) statisticOf(q *kind.Query, m kind.Metric, stat string) (statistic, error) {
 	switch {
-	case !plain(q.Namespace, 255) || q.Namespace[0] == ':':
-		return statistic{}, fmt.Errorf("namespace %q: want a name of at most 255 ASCII characters, without a colon before it", q.Namespace)
-	case period%60 != 0 && !slices.Contains([]int64{1, 5, 10, 20, 30}, period):
-		return statistic{}, fmt.Errorf("period %d s: want 1, 5, 10, 20, 30 s or whole minutes", period)
-	case len(q.Dimensions) > 30:
-		return statistic{}, fmt.Errorf("dimensions: %d, at most 30", len(q.Dimensions))
-	case q.Unit != "" && !slices.Contains(types.StandardUnit("").Values(), types.StandardUnit(q.Unit)):
-		return statistic{}, fmt.Errorf("unit %q: not a unit of CloudWatch", q.Unit)
+	case !plain(m.Namespace, 255) || m.Namespace[0] == ':':
+		return statistic{}, fmt.Errorf("namespace %q: want a name of at most 255 ASCII characters, without a colon before it", m.Namespace)
+	case !plain(m.Metric, 255):
+		return statistic{}, fmt.Errorf("metric %q: want a name of at most 255 ASCII characters", m.Metric)
+	case len(m.Dimensions) > 30:
+		return statistic{}, fmt.Errorf("dimensions: %d, at most 30", len(m.Dimensions))
 	}
-	for name, value := range q.Dimensions {
+	for name, value := range m.Dimensions {
 		if !plain(name, 255) || !plain(value, 1024) || name[0] == ':' {
 			return statistic{}, fmt.Errorf("dimensions: %q = %q: want ASCII, and neither empty", name, value)
 		}
 	}
 	return statistic{
-		namespace: q.Namespace, dimensions: joinDimensions(q.Dimensions), unit: q.Unit, period: period,
+		namespace: m.Namespace, metric: m.Metric, dimensions: joinDimensions(m.Dimensions), stat: stat, unit: q.Unit, period: a.period,
 	}, nil
 }
 
@@ -104,38 +109,62 @@ func plain(s string, most int) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
-func (a ask) ratio(q *rules.CloudWatchQuery, base statistic) (ask, error) {
-	if !plain(q.Bad, 255) || !plain(q.Total, 255) {
+func (a ask) ratio(q *kind.Query) (ask, error) {
+	bad, total, err := q.Sides()
+	if err != nil {
+		return ask{}, err
+	}
+	if len(bad.Metrics) == 0 || len(total.Metrics) == 0 {
 		return ask{}, errors.New("a ratio needs bad and total")
 	}
-	base.stat = "Sum"
-	a.value, a.count, a.zeroBad = base, base, q.MissingBadIsZero
-	a.value.metric, a.count.metric = q.Bad, q.Total
+	if a.value, err = a.sumOf(q, bad); err != nil {
+		return ask{}, fmt.Errorf("bad: %w", err)
+	}
+	if a.count, err = a.sumOf(q, total); err != nil {
+		return ask{}, fmt.Errorf("total: %w", err)
+	}
+	a.zeroBad = q.MissingBadIsZero && a.value.grows()
 	return a, nil
 }
 
-func (a ask) metric(s *rules.Signal, q *rules.CloudWatchQuery, base statistic) (ask, error) {
-	if !plain(q.Metric, 255) {
-		return ask{}, fmt.Errorf("metric %q: want a name of at most 255 ASCII characters", q.Metric)
+// sumOf is the sum of each of one side's metrics, and how they are put together.
+func (a ask) sumOf(q *kind.Query, side kind.Sum) (sum, error) {
+	s := sum{expression: side.Expression, named: map[string]statistic{}}
+	for _, m := range side.Metrics {
+		st, err := a.statisticOf(q, m, "Sum")
+		if err != nil {
+			return sum{}, err
+		}
+		s.named[m.Name] = st
+		if !slices.Contains(s.statistics, st) {
+			s.statistics = append(s.statistics, st)
+		}
 	}
-	var err error
+	return s, nil
+}
+
+func (a ask) metric(s *rules.Signal, q *kind.Query) (ask, error) {
+	value, err := a.statisticOf(q, kind.Metric{Namespace: q.Namespace, Metric: q.Metric, Dimensions: q.Dimensions}, "")
+	if err != nil {
+		return ask{}, err
+	}
 	if a.factor, err = factor(s, q.Unit); err != nil {
 		return ask{}, err
 	}
-	base.metric = q.Metric
-	a.value, a.count = base, base
-	a.count.stat = "SampleCount"
+	count := value
+	count.stat = "SampleCount"
 	switch {
 	case s.Kind == rules.Ratio:
 		a.exceeds = true
-		a.value.above, err = threshold(s.Above, a.factor)
+		value.above, err = threshold(s.Above, a.factor)
 	case s.Kind == rules.Percentile:
-		a.value.stat, err = percentile(s.Quant, q.Stat)
+		value.stat, err = percentile(s.Quant, q.Stat)
 	case s.Kind == rules.Mean:
-		a.value.stat = "Sum"
+		value.stat = "Sum"
 	default:
-		a.value.stat, err = gauge(q.Stat)
+		value.stat, err = gauge(q.Stat)
 	}
+	a.value, a.count = single(value), single(count)
 	return a, err
 }
 
@@ -227,20 +256,25 @@ func splitDimensions(s string) []types.Dimension {
 	return list
 }
 
-// String names the series for people.
+// String names the series for people: "AWS/ApiGateway 5XXError{ApiName=shop} (Sum)".
 func (s statistic) String() string {
 	dims := strings.NewReplacer("\x00", "=", "\x01", ",").Replace(s.dimensions)
-	return fmt.Sprintf("%s %s %s{%s}", s.namespace, s.metric, s.name(false), dims)
+	if dims != "" {
+		dims = "{" + dims + "}"
+	}
+	return fmt.Sprintf("%s %s%s (%s)", s.namespace, s.metric, dims, s.name(false))
 }
 
-// name is the statistic in CloudWatch's words; rank asks for exceedances as a
-// percentile rank.
-func (s statistic) name(rank bool) string {
+// name is the statistic in CloudWatch's words. Of exceedances it is the complement:
+// what lies at or below the threshold, as a percentile rank, or as a trimmed count.
+// What lies above, TC(x:), may have no value in a period in which nothing does, and
+// a healthy release would be without data.
+func (s statistic) name(counted bool) string {
 	switch {
 	case s.above == "":
 		return s.stat
-	case rank:
-		return "PR(:" + s.above + ")"
+	case counted:
+		return "TC(:" + s.above + ")"
 	}
-	return "TC(" + s.above + ":)"
+	return "PR(:" + s.above + ")"
 }

@@ -9,23 +9,24 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/cloudwatch/kind"
 )
 
 // beside is a want's signal for the version that runs beside the release: the
 // same question with another dimension, as a plan with a baseline asks it.
 func beside(s *rules.Signal, version string) *rules.Signal {
-	b, q := *s, *s.Query.CloudWatch
+	b, q := *s, *kind.Of(s.Query)
 	q.Dimensions = maps.Clone(q.Dimensions)
 	q.Dimensions["ExecutedVersion"] = version
-	b.Name, b.BaselineOf, b.Query.CloudWatch = s.Name+"@"+version, s.Name, &q
+	b.Name, b.BaselineOf, b.Query = s.Name+"@"+version, s.Name, rules.Query{Ask: &q}
 	return &b
 }
 
 // compared is each of two signals of the released version, and its baseline.
 func compared(from, to time.Duration) (wants []sources.Want) {
 	function := map[string]string{"FunctionName": "bioage-inference", "Resource": "bioage-inference:live", "ExecutedVersion": "43"}
-	failed := signal(rules.Ratio, rules.Percent, rules.CloudWatchQuery{Namespace: "AWS/Lambda", Bad: "Errors", Total: "Invocations", Dimensions: function})
-	slow := signal(rules.Ratio, rules.Percent, rules.CloudWatchQuery{Namespace: "AWS/Lambda", Metric: "Duration", Unit: "Milliseconds", Dimensions: function})
+	failed := signal(rules.Ratio, rules.Percent, kind.Query{Namespace: "AWS/Lambda", Bad: rules.Several{"Errors"}, Total: rules.Several{"Invocations"}, Dimensions: function})
+	slow := signal(rules.Ratio, rules.Percent, kind.Query{Namespace: "AWS/Lambda", Metric: "Duration", Unit: "Milliseconds", Dimensions: function})
 	slow.Of, slow.Above = 1, 3
 	for _, s := range []*rules.Signal{failed, slow, beside(failed, "42"), beside(slow, "42")} {
 		wants = append(wants, sources.Want{Run: "p", Index: len(wants), Signal: s, From: launch.Add(from).Unix(), To: launch.Add(to).Unix()})
@@ -104,13 +105,13 @@ func TestFractionsOfACountAreKept(t *testing.T) {
 		stat  string
 		value float64
 		want  float64
-	}{{"TC(2500:)", 2.4, 2.4}, {"PR(:2500)", 94, 2.4}} {
+	}{{"TC(:2500)", 37.6, 2.4}, {"PR(:2500)", 94, 2.4}} {
 		f := &fake{}
 		good := byStat(map[string][]float64{"Duration SampleCount": {at(1), 40}, "Duration " + tt.stat: {at(1), tt.value}})
 		f.answer = func(c call) (int, map[string]string, any) {
 			for _, q := range c.Queries {
-				if strings.HasPrefix(tt.stat, "PR") && strings.HasPrefix(q.MetricStat.Stat, "TC(") {
-					return 400, nil, m{"__type": "ValidationError", "message": "The value TC(2500:) for parameter Stat is not supported."}
+				if strings.HasPrefix(tt.stat, "TC") && strings.HasPrefix(q.MetricStat.Stat, "PR(") {
+					return 400, nil, m{"__type": "ValidationError", "message": "The value PR(:2500) for parameter Stat is not supported."}
 				}
 			}
 			return good(c)

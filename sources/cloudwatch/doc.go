@@ -8,16 +8,21 @@
 //
 // What a point holds:
 //
-//   - a ratio: the Sum of Bad and the Sum of Total, as counts;
+//   - a ratio: the Sum of Bad and the Sum of Total, as counts, or what expressions make of
+//     the sums of named metrics. They are calculated here, and not by CloudWatch's metric
+//     math: its results have no further pages and do not say which metric was missing, so
+//     that a zero could stand for failures that another metric counts;
 //   - a percentile: the percentile, and SampleCount as its samples;
 //   - a ratio derived from a percentile: how many samples lay above the
-//     threshold, by the trimmed count TC(x:), and SampleCount. CloudWatch
-//     interpolates TC, so it may have a fraction; it is kept as it is. An
-//     endpoint that refuses TC is asked for the percentile rank PR(:x) instead,
-//     from then on;
+//     threshold, as the complement of the percentile rank PR(:x), and SampleCount.
+//     CloudWatch interpolates, so it may have a fraction; it is kept as it is. An
+//     endpoint that refuses PR is asked for the trimmed count TC(:x) instead, from
+//     then on. TC(x:) would say it directly, but may have no value in a period in
+//     which nothing exceeds: a healthy release would never pass;
 //   - a gauge: the statistic, and SampleCount; a mean: Sum and SampleCount;
 //   - an alarm: 0 for OK and 1 for ALARM, for every period since the state was
 //     entered. Periods before that are absent: DescribeAlarms knows only now.
+//     Metric, composite and log alarms are looked for alike.
 //
 // CloudWatch gives the same answer for a misspelt metric, a wrong dimension and a
 // metric without traffic: Complete, with no values. All of them are NoData here.

@@ -16,6 +16,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/cloudwatch"
+	"github.com/relgate/relgate/sources/cloudwatch/kind"
 )
 
 // call is one request as the fake saw it, in the shape of the model.
@@ -29,6 +30,13 @@ type call struct {
 
 	AlarmNames []string
 	AlarmTypes []string
+}
+
+// isLook tells a look over a year from the questions of a tick.
+func (c call) isLook() bool {
+	from, _ := c.StartTime.Content.(float64)
+	to, _ := c.EndTime.Content.(float64)
+	return to-from > 300*86400
 }
 
 type query struct {
@@ -46,9 +54,11 @@ type query struct {
 
 // fake is CloudWatch on loopback: what it answers is up to the test.
 type fake struct {
-	mu     sync.Mutex
-	calls  []call
-	answer func(call) (status int, header map[string]string, body any)
+	mu       sync.Mutex
+	calls    []call
+	looks    []call                                                      // questions over a year: whether a name was ever seen
+	everSeen func(call) (status int, header map[string]string, body any) // of a look; no values if nil
+	answer   func(call) (status int, header map[string]string, body any)
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -61,9 +71,17 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.Op = r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	c.Header = r.Header
 	f.mu.Lock()
-	f.calls = append(f.calls, c)
+	answerer := f.answer
+	if c.isLook() {
+		f.looks = append(f.looks, c)
+		if answerer = f.everSeen; answerer == nil {
+			answerer = byStat(nil)
+		}
+	} else {
+		f.calls = append(f.calls, c)
+	}
 	f.mu.Unlock()
-	status, header, answer := f.answer(c)
+	status, header, answer := answerer(c)
 	w.Header().Set("Content-Type", "application/cbor")
 	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	w.Header().Set("X-Amzn-Requestid", "req-1")
@@ -169,22 +187,22 @@ func want(s *rules.Signal, from, to int64) sources.Want {
 	return sources.Want{Run: "p", Index: 7, Signal: s, From: t0 + 60*from, To: t0 + 60*to}
 }
 
-func signal(kind rules.Kind, unit rules.Unit, q rules.CloudWatchQuery) *rules.Signal {
+func signal(of rules.Kind, unit rules.Unit, q kind.Query) *rules.Signal {
 	return &rules.Signal{
-		Name: "s", Source: "cloudwatch", Kind: kind, Unit: unit, Period: time.Minute, Every: time.Minute,
-		Settle: 3 * time.Minute, Of: -1, Query: rules.Query{CloudWatch: &q},
+		Name: "s", Source: "cloudwatch", Kind: of, Unit: unit, Period: time.Minute, Every: time.Minute,
+		Settle: 3 * time.Minute, Of: -1, Query: rules.Query{Ask: &q},
 	}
 }
 
 func errorRate() *rules.Signal {
-	return signal(rules.Ratio, rules.Percent, rules.CloudWatchQuery{
+	return signal(rules.Ratio, rules.Percent, kind.Query{
 		Namespace: "AWS/ApiGateway", Dimensions: map[string]string{"ApiName": "bioage", "Stage": "prod"},
-		Bad: "5XXError", Total: "Count", MissingBadIsZero: true,
+		Bad: rules.Several{"5XXError"}, Total: rules.Several{"Count"}, MissingBadIsZero: true,
 	})
 }
 
 func p95() *rules.Signal {
-	s := signal(rules.Percentile, rules.Seconds, rules.CloudWatchQuery{
+	s := signal(rules.Percentile, rules.Seconds, kind.Query{
 		Namespace: "AWS/Lambda", Metric: "Duration", Unit: "Milliseconds",
 		Dimensions: map[string]string{"FunctionName": "f", "Resource": "f:live", "ExecutedVersion": "43"},
 	})
@@ -199,7 +217,7 @@ func above(seconds float64) *rules.Signal {
 }
 
 func alarm(name string) *rules.Signal {
-	return signal(rules.Alarm, rules.Number, rules.CloudWatchQuery{Alarm: name})
+	return signal(rules.Alarm, rules.Number, kind.Query{Alarm: name})
 }
 
 func fetch(t *testing.T, s *cloudwatch.Source, wants ...sources.Want) []rules.Reading {

@@ -55,7 +55,7 @@ func batches(asks []ask) []batch {
 			if i == 0 || a.to > to {
 				to = a.to
 			}
-			for _, st := range []statistic{a.value, a.count} {
+			for _, st := range slices.Concat(a.value.statistics, a.count.statistics) {
 				if !seen[st] {
 					seen[st] = true
 					all = append(all, st)
@@ -109,13 +109,13 @@ func lcm(a, b int64) int64 {
 }
 
 // answer asks one batch and stores its series in answers. If the endpoint refuses
-// a trimmed count, it is asked once more, for the percentile rank.
+// a percentile rank, it is asked once more, for the trimmed count.
 func (s *Source) answer(ctx context.Context, now time.Time, b batch, answers map[statistic]*series) {
-	rank := s.rank.Load()
-	f := s.pages(ctx, now, b, rank, answers)
-	if f.Fault == rules.ConfigFault && !rank && refusesTrimmedCount(b, f.Detail) {
-		s.rank.Store(true)
-		s.log.Warn("trimmed count refused, asking for percentile ranks", "source", s.name, "err", f.Detail)
+	counted := s.counted.Load()
+	f := s.pages(ctx, now, b, counted, answers)
+	if f.Fault == rules.ConfigFault && !counted && refusesRank(b, f.Detail) {
+		s.counted.Store(true)
+		s.log.Warn("percentile rank refused, asking for trimmed counts", "source", s.name, "err", f.Detail)
 		f = s.pages(ctx, now, b, true, answers)
 	}
 	if f.Fault == rules.OK {
@@ -126,17 +126,17 @@ func (s *Source) answer(ctx context.Context, now time.Time, b batch, answers map
 	}
 }
 
-func refusesTrimmedCount(b batch, detail string) bool {
+func refusesRank(b batch, detail string) bool {
 	if !slices.ContainsFunc(b.stats, func(st statistic) bool { return st.above != "" }) {
 		return false
 	}
-	return strings.Contains(detail, "TC(") || strings.Contains(strings.ToLower(detail), "stat")
+	return strings.Contains(detail, "PR(") || strings.Contains(strings.ToLower(detail), "stat")
 }
 
 // pages reads a batch to its last page. A failure applies to the whole batch.
-func (s *Source) pages(ctx context.Context, now time.Time, b batch, rank bool, answers map[statistic]*series) amazon.Failure {
-	input, byID := request(b, rank)
-	got := newAnswer(b, byID, rank)
+func (s *Source) pages(ctx context.Context, now time.Time, b batch, counted bool, answers map[statistic]*series) amazon.Failure {
+	input, byID := request(b, counted)
+	got := newAnswer(b, byID, counted)
 	tokens := make(map[string]bool) // :: token → already followed
 	for page := 0; ; page++ {
 		s.counters.Billed.Add(uint64(len(b.stats)))
@@ -163,7 +163,7 @@ func (s *Source) pages(ctx context.Context, now time.Time, b batch, rank bool, a
 }
 
 // request builds the call. The Ids are short and local to it.
-func request(b batch, rank bool) (*cloudwatch.GetMetricDataInput, map[string]statistic) {
+func request(b batch, counted bool) (*cloudwatch.GetMetricDataInput, map[string]statistic) {
 	byID := make(map[string]statistic, len(b.stats)) // :: Id → what it asks for
 	queries := make([]types.MetricDataQuery, len(b.stats))
 	for i, st := range b.stats {
@@ -178,7 +178,7 @@ func request(b batch, rank bool) (*cloudwatch.GetMetricDataInput, map[string]sta
 					Dimensions: splitDimensions(st.dimensions),
 				},
 				Period: aws.Int32(int32(st.period)),
-				Stat:   aws.String(st.name(rank)),
+				Stat:   aws.String(st.name(counted)),
 				Unit:   types.StandardUnit(st.unit),
 			},
 		}

@@ -81,7 +81,7 @@ func TestRole(t *testing.T) {
 	alone(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDENV")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "hidden")
-	f := &fake{answer: byStat(map[string][]float64{"Count Sum": {at(1), 9}})}
+	f := &fake{answer: byStat(map[string][]float64{"Count Sum": {at(1), 9}, "5XXError Sum": {at(1), 0}})}
 	sts := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/service/") {
@@ -100,7 +100,7 @@ func TestRole(t *testing.T) {
 	defer server.Close()
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
 	for _, role := range []string{"", "arn:aws:iam::123456789012:role/relgate"} {
-		s, err := cloudwatch.New(t.Context(), cloudwatch.Config{Name: "cloudwatch", Region: "eu-central-1", RoleARN: role, ExternalID: "between-us"})
+		s, err := cloudwatch.New(t.Context(), cloudwatch.Config{Name: "cloudwatch", Region: "eu-central-1", RoleARN: role, ExternalID: sources.Fixed("between-us")})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,17 +7,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/fxamacker/cbor/v2"
 )
-
-// maxBody is the longest answer that is read: 100,800 datapoints, the most that
-// CloudWatch gives in one, are about two megabytes.
-const maxBody = 32 << 20
 
 var errNull = errors.New("a null among the values")
 
@@ -29,12 +24,11 @@ func refuseNulls(stack *middleware.Stack) error {
 	) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		response, ok := out.RawResponse.(*smithyhttp.Response)
-		if err != nil || !ok || response.Body == nil || response.StatusCode != 200 ||
-			!strings.HasPrefix(response.Header.Get("Content-Type"), "application/cbor") {
+		if err != nil || !ok || response.Body == nil || response.StatusCode != 200 {
 			return out, metadata, err
 		}
-		body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
-		_ = response.Body.Close() // it has been read
+		body, err := io.ReadAll(response.Body) // its length is bounded
+		_ = response.Body.Close()              // it has been read
 		if err != nil {
 			return out, metadata, fmt.Errorf("reading the answer: %w", err)
 		}

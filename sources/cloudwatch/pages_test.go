@@ -10,6 +10,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/cloudwatch/kind"
 )
 
 func nan() float64 { return math.NaN() }
@@ -94,7 +95,7 @@ func TestBatches(t *testing.T) {
 	var wants []sources.Want
 	for i := range 300 { // 600 statistics
 		s := errorRate()
-		s.Query.CloudWatch.Dimensions = map[string]string{"ApiName": fmt.Sprint(i)}
+		kind.Of(s.Query).Dimensions = map[string]string{"ApiName": fmt.Sprint(i)}
 		wants = append(wants, want(s, 0, 10), want(s, 0, 10))
 	}
 	points := map[string][]float64{"5XXError Sum": {at(1), 1}, "Count Sum": {at(1), 9}}

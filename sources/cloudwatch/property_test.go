@@ -11,16 +11,19 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/cloudwatch/kind"
 )
 
 // everything is one want of each kind.
 func everything() []sources.Want {
-	level := signal(rules.Gauge, rules.Seconds, rules.CloudWatchQuery{Namespace: "N", Metric: "Level", Stat: "Maximum", Unit: "Seconds"})
+	level := signal(rules.Gauge, rules.Seconds, kind.Query{Namespace: "N", Metric: "Level", Stat: "Maximum", Unit: "Seconds"})
 	strict := errorRate()
-	strict.Query.CloudWatch.MissingBadIsZero = false
-	strict.Query.CloudWatch.Total = "Requests"
+	kind.Of(strict.Query).MissingBadIsZero = false
+	kind.Of(strict.Query).Total = rules.Several{"Requests"}
+	sum := errorRate()
+	kind.Of(sum.Query).Bad = rules.Several{"5XXError", "4XXError"}
 	return []sources.Want{
-		want(errorRate(), 0, 10), want(p95(), 0, 10), want(above(2.5), 2, 12), want(level, 0, 10), want(strict, 0, 10), want(alarm("a"), 0, 10),
+		want(errorRate(), 0, 10), want(p95(), 0, 10), want(above(2.5), 2, 12), want(level, 0, 10), want(strict, 0, 10), want(alarm("a"), 0, 10), want(sum, 0, 10),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // series is what CloudWatch said of one statistic.
 type series struct {
 	at      map[int64]float64 // :: period start → value
-	rank    bool              // an exceedance was asked for as a percentile rank
+	counted bool              // an exceedance was asked for as a trimmed count
 	failure amazon.Failure    // why at is incomplete or wrong; OK if it is neither
 	ref     string            // request id
 
@@ -60,10 +60,10 @@ type answer struct {
 	from, to int64 // the range that was asked for
 }
 
-func newAnswer(b batch, byID map[string]statistic, rank bool) *answer {
+func newAnswer(b batch, byID map[string]statistic, counted bool) *answer {
 	a := &answer{from: b.from, to: b.to, byID: byID, got: make(map[string]*series, len(byID))}
 	for id := range byID {
-		a.got[id] = &series{at: make(map[int64]float64), rank: rank}
+		a.got[id] = &series{at: make(map[int64]float64), counted: counted}
 	}
 	return a
 }

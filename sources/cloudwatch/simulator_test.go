@@ -10,6 +10,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/cloudwatch"
+	"github.com/relgate/relgate/sources/cloudwatch/kind"
 	"github.com/relgate/relgate/sources/simulator"
 	"github.com/relgate/relgate/sources/simulator/simulatortest"
 )
@@ -37,8 +38,8 @@ func simulated(t *testing.T, scenario string, after time.Duration, chaos *simula
 // planned is a want for each of config.toml's CloudWatch signals, and for what
 // is derived from the percentile, over the half hour before now.
 func planned(now time.Time) []sources.Want {
-	latency := func(kind rules.Kind, quantile, above float64) *rules.Signal {
-		s := signal(kind, rules.Seconds, rules.CloudWatchQuery{
+	latency := func(of rules.Kind, quantile, above float64) *rules.Signal {
+		s := signal(of, rules.Seconds, kind.Query{
 			Namespace: "AWS/Lambda", Metric: "Duration", Unit: "Milliseconds",
 			Dimensions: map[string]string{"FunctionName": "bioage-inference", "Resource": "bioage-inference:live", "ExecutedVersion": "43"},
 		})
@@ -66,7 +67,7 @@ func share(points []rules.Point) float64 {
 }
 
 func TestAgainstTheSimulator(t *testing.T) {
-	at := launch.Add(95*time.Minute + 30*time.Second)
+	at := launch.Add(105*time.Minute + 30*time.Second)
 	s, sim := simulated(t, "api-5xx", at.Sub(launch), nil)
 	got := s.Fetch(t.Context(), at, planned(at))
 	for i, r := range got {

@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 
 	"github.com/relgate/relgate/rules"
@@ -17,18 +16,7 @@ import (
 )
 
 // Config says which account and region to ask, and how.
-type Config struct {
-	Name        string                  // of the source, for the log; required
-	Region      string                  // required unless the SDK's environment names one
-	BaseURL     string                  // empty: the SDK's default, so AWS_ENDPOINT_URL is honoured
-	CAFile      string                  // PEM certificates trusted besides the system's; empty: none
-	RoleARN     string                  // role to assume; empty: none, and STS is never called
-	ExternalID  string                  // to assume it with; a secret; empty: none
-	Credentials aws.CredentialsProvider // nil: the SDK's chain
-	MaxAttempts int                     // tries of one call, the first included; 3 if zero
-	Pause       sources.Pause           // what retries wait through; nil: real sleeping
-	Log         *slog.Logger            // nil: no log
-}
+type Config = amazon.Config
 
 // Source asks CloudWatch in one account and region. It is a sources.Source.
 type Source struct {
@@ -38,18 +26,19 @@ type Source struct {
 	idle     func() // closes idle connections
 	log      *slog.Logger
 
-	// rank is set once the endpoint has refused a trimmed count.
-	rank atomic.Bool
+	// counted is set once the endpoint has refused a percentile rank, fewer once it
+	// has refused to look for log alarms.
+	counted, fewer atomic.Bool
+
+	region string
+	known  seenNames
 }
 
 // New makes a source. It calls no network; an error says what is wrong with the
 // configuration.
 func New(ctx context.Context, cfg Config) (*Source, error) {
 	counters := new(amazon.Counters)
-	loaded, err := amazon.Load(ctx, amazon.Config{
-		Region: cfg.Region, BaseURL: cfg.BaseURL, CAFile: cfg.CAFile, RoleARN: cfg.RoleARN, ExternalID: cfg.ExternalID,
-		Credentials: cfg.Credentials, MaxAttempts: cfg.MaxAttempts, Pause: cfg.Pause,
-	}, counters)
+	loaded, err := amazon.Load(ctx, cfg, counters)
 	if err != nil {
 		return nil, fmt.Errorf("making source %q: %w", cfg.Name, err)
 	}
@@ -57,10 +46,10 @@ func New(ctx context.Context, cfg Config) (*Source, error) {
 		if base := amazon.Endpoint(cfg.BaseURL); base != nil {
 			o.BaseEndpoint = base
 		}
-		o.APIOptions = append(o.APIOptions, refuseNulls)
+		o.APIOptions = append(o.APIOptions, refuseNulls, amazon.Guard("CBOR"))
 	})
 	return &Source{
-		name: cfg.Name, client: client, counters: counters, idle: func() { amazon.CloseIdle(loaded) },
+		name: cfg.Name, region: loaded.Region, client: client, counters: counters, idle: func() { amazon.CloseIdle(loaded) },
 		log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)),
 	}, nil
 }
@@ -93,9 +82,10 @@ func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want)
 		case a.alarm != "":
 			alarms[a.alarm].fill(&readings[i], a, now)
 		case a.period != 0:
-			fill(&readings[i], a, answers[a.value], answers[a.count], now)
+			s.fill(&readings[i], a, answers, now)
 		}
 	}
+	s.lookForUnseen(ctx, now, wants, asks, answers, readings)
 	return readings
 }
 

@@ -1,11 +1,13 @@
 package sentry
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/sentry/kind"
 )
 
 // answer is the result of one question: points from from until until, and the
@@ -54,6 +56,7 @@ func (a answer) reading(w sources.Want, now time.Time) rules.Reading {
 	r := rules.Reading{Signal: w.Index, From: w.From, To: w.To}
 	if a.width != int64(w.Signal.Period/time.Second) {
 		r.Width = a.width
+		r.Note = fmt.Sprintf("this Sentry gives periods of %s, not of %s: judged by those", interval(a.width), interval(int64(w.Signal.Period/time.Second)))
 	}
 	for _, p := range a.points {
 		// A period wider than asked for may begin before the range.
@@ -69,7 +72,7 @@ func (a answer) reading(w sources.Want, now time.Time) rules.Reading {
 		return r
 	}
 	if len(r.Points) == 0 {
-		r.Fault, r.Detail = rules.NoData, fmt.Sprintf("no sessions of release %s", w.Signal.Query.Sentry.Release)
+		r.Fault, r.Detail = rules.NoData, sources.Clip(lacks(kind.Of(w.Signal.Query), a.width))
 		return r
 	}
 	settled := floor(min(now.Add(-w.Signal.Settle).Unix(), a.until, w.To), a.width)
@@ -77,4 +80,17 @@ func (a answer) reading(w sources.Want, now time.Time) rules.Reading {
 		r.SettledUntil = settled
 	}
 	return r
+}
+
+// lacks is the sentence of a reading without sessions. It names all that may be wrong:
+// a wrong name, a wrong environment and no users look alike.
+func lacks(q *kind.Query, width int64) string {
+	text := "no " + cmp.Or(q.Of, kind.Sessions) + " of release " + q.Release
+	if q.Project != "" {
+		text += " in project " + q.Project
+	}
+	if q.Environment != "" {
+		text += ", environment " + q.Environment
+	}
+	return text + ", period " + interval(width)
 }

@@ -14,7 +14,11 @@ import (
 	"github.com/relgate/relgate/sources"
 )
 
-const field = "sum(session)"
+const (
+	field     = "sum(session)"
+	fieldUser = "count_unique(user)"
+	fieldRate = "crash_free_rate(user)" // null where there are none
+)
 
 // always are the statuses that every answer with sessions has, with zeros where
 // there were none: an answer without "crashed" does not mean that nothing crashed.
@@ -29,7 +33,31 @@ type body struct {
 	Start     time.Time   `json:"start"`
 	End       time.Time   `json:"end"`
 	Intervals []time.Time `json:"intervals"`
-	Groups    *[]group    `json:"groups"`
+	Groups    groups      `json:"groups"`
+}
+
+// groups are the statuses of an answer. Null is none of them; a member that is absent
+// is something else.
+type groups struct {
+	list  []group
+	given bool
+}
+
+// UnmarshalJSON is called for null too.
+func (g *groups) UnmarshalJSON(b []byte) error {
+	g.given = true
+	return json.Unmarshal(b, &g.list)
+}
+
+// empty reports whether an answer has no sessions at all: no groups, or only such as
+// have neither periods nor a total.
+func (b *body) empty(field string) bool {
+	for _, g := range b.Groups.list {
+		if total := g.Totals[field]; len(g.Series[field]) > 0 || total != nil && *total != 0 {
+			return false
+		}
+	}
+	return b.Groups.given && !b.Start.IsZero() && !b.End.IsZero()
 }
 
 // group is one status. Series may be absent although the specification says
@@ -53,7 +81,20 @@ type sessions struct {
 
 // sessions checks a body against itself, or says what is wrong with it.
 func (b *body) sessions() (s *sessions, wrong string) {
-	if b.Groups == nil || b.Start.IsZero() || b.End.IsZero() || len(b.Intervals) == 0 {
+	if s, wrong = b.frame(); wrong != "" {
+		return nil, wrong
+	}
+	for _, g := range b.Groups.list {
+		if wrong = s.add(g); wrong != "" {
+			return nil, wrong
+		}
+	}
+	return s, ""
+}
+
+// frame is what a body says of its periods.
+func (b *body) frame() (s *sessions, wrong string) {
+	if !b.Groups.given || b.Start.IsZero() || b.End.IsZero() || len(b.Intervals) == 0 {
 		return nil, "the answer lacks start, end, intervals or groups"
 	}
 	n := len(b.Intervals)
@@ -63,11 +104,6 @@ func (b *body) sessions() (s *sessions, wrong string) {
 	}
 	if wrong = s.times(b.Intervals); wrong != "" {
 		return nil, wrong
-	}
-	for _, g := range *b.Groups {
-		if wrong = s.add(g); wrong != "" {
-			return nil, wrong
-		}
 	}
 	return s, ""
 }

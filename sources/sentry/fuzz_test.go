@@ -8,6 +8,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/sentry/kind"
 )
 
 var fuzzNoon = time.Date(2025, 6, 4, 12, 0, 0, 0, time.UTC)
@@ -20,6 +21,7 @@ func FuzzSessions(f *testing.F) {
            {"by":{"session.status":"crashed"},"series":{"sum(session)":[1,1,1]}}]}`))
 	f.Add([]byte(`{"start":"2025-06-04T11:00:00Z","end":"2025-06-04T12:00:00Z","intervals":["2025-06-04T11:00:00Z"],"groups":[{"by":{"session.status":"healthy"},"series":{"sum(session)":[1]}}]}`))
 	f.Add([]byte(`{"start":"0001-01-02T00:00:00Z","end":"9999-12-31T23:59:59Z","intervals":["0001-01-02T00:00:00Z","9999-12-31T23:59:59Z"],"groups":[]}`))
+	f.Add([]byte(`{"start":"2025-06-04T11:57:00Z","end":"2025-06-04T12:00:00Z","intervals":null,"groups":[{"by":null,"totals":{"sum(session)":0},"series":{"sum(session)":[]}}]}`))
 	f.Add([]byte(`{"detail":{"code":"sso-required","message":"x"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_ = explain(b)
@@ -27,6 +29,7 @@ func FuzzSessions(f *testing.F) {
 		if json.Unmarshal(b, &page) != nil {
 			return
 		}
+		_ = page.empty(field)
 		s, wrong := page.sessions()
 		if (s == nil) == (wrong == "") {
 			t.Fatalf("%q: got %v and %q", b, s, wrong)
@@ -38,7 +41,7 @@ func FuzzSessions(f *testing.F) {
 		a := answer{width: 60, from: from, until: from}
 		_, a.err = a.add(s, to)
 		r := a.reading(sources.Want{From: from, To: to, Signal: &rules.Signal{
-			Period: time.Minute, Query: rules.Query{Sentry: &rules.SentryQuery{}},
+			Period: time.Minute, Query: rules.Query{Ask: &kind.Query{}},
 		}}, fuzzNoon)
 		if r.Fault != rules.OK && r.SettledUntil != 0 || r.SettledUntil > to {
 			t.Errorf("%q: got %+v", b, r)
@@ -68,6 +71,32 @@ func FuzzHeaders(f *testing.F) {
 		}
 		if !at.IsZero() && (at.Before(fuzzNoon) || at.After(fuzzNoon.Add(time.Hour))) {
 			t.Errorf("%q: reset at %v, want within an hour", reset, at)
+		}
+	})
+}
+
+// FuzzUsers reads any bytes as an answer about the users of three hours.
+func FuzzUsers(f *testing.F) {
+	const times = `{"start":"2025-06-04T09:00:00Z","end":"2025-06-04T12:00:00Z","intervals":["2025-06-04T09:00:00Z","2025-06-04T10:00:00Z","2025-06-04T11:00:00Z"],"groups":`
+	f.Add([]byte(times + `[{"by":{},"totals":{"count_unique(user)":130},"series":{"count_unique(user)":[100,null,0],"crash_free_rate(user)":[0.99,1,null]}}]}`))
+	f.Add([]byte(times + `[{"series":{"count_unique(user)":[1e300,1e-300,2.5],"crash_free_rate(user)":[0,0.1,1]}}]}`))
+	f.Add([]byte(times + `[{"series":{"count_unique(user)":[-1,1],"crash_free_rate(user)":[2]}},null]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var page body
+		if json.Unmarshal(b, &page) != nil {
+			return
+		}
+		s, wrong := page.users()
+		if (s == nil) == (wrong == "") {
+			t.Fatalf("%q: got %v and %q", b, s, wrong)
+		}
+		if s == nil {
+			return
+		}
+		for i, n := range s.total {
+			if !(n >= 0 && s.crashed[i] >= 0 && s.crashed[i] <= n) || n > 0 && s.unknown[i] {
+				t.Errorf("%q: %v of %v", b, s.crashed[i], n)
+			}
 		}
 	})
 }

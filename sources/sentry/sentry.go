@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
+	"github.com/relgate/relgate/sources/sentry/kind"
 )
 
 const (
@@ -26,6 +28,8 @@ const (
 	// coarseFor is how long a refused period is not asked for again.
 	coarseFor = 24 * time.Hour
 	hour      = 3600
+	// restricted is the longest range of minutes that an older Sentry answers.
+	restricted = 6 * hour
 )
 
 // Config says which Sentry, and as whom.
@@ -33,11 +37,15 @@ type Config struct {
 	Name        string        // of the source, for logs; required
 	BaseURL     string        // https://sentry.io, a region's host, or one's own; required
 	Org         string        // organisation slug or id; required
-	Token       string        // of an internal integration with org:read; required
+	Token       string        // of an internal integration with org:read; required unless ReadToken is set
 	CAFile      string        // PEM certificates to trust; the system's if empty
 	MaxAttempts int           // for one request; 3 if zero
 	Pause       sources.Pause // sources.Sleep if nil
 	Log         *slog.Logger  // nothing is logged if nil
+
+	// ReadToken reads the token where it is kept, before each request and after one
+	// that was refused: a token that is rotated counts at once. Token counts if nil.
+	ReadToken func() (string, error)
 }
 
 // Source is one Sentry organisation. It is a sources.Source.
@@ -49,6 +57,7 @@ type Source struct {
 
 	mu          sync.Mutex
 	coarseUntil time.Time // only hours are asked for before
+	shortUntil  time.Time // no more than restricted is asked for at once before, in periods below an hour
 }
 
 // New makes a Source, or says what its config lacks. It asks nothing.
@@ -56,13 +65,20 @@ func New(cfg Config) (*Source, error) {
 	switch {
 	case cfg.Org == "":
 		return nil, errors.New("sentry: org is missing")
-	case cfg.Token == "":
+	case cfg.Token == "" && cfg.ReadToken == nil:
 		return nil, errors.New("sentry: token is missing")
+	}
+	token := sources.Fixed(cfg.Token)
+	if cfg.ReadToken != nil {
+		var err error
+		if token, err = sources.NewSecret(cfg.Name, cfg.ReadToken, cfg.Log); err != nil {
+			return nil, err
+		}
 	}
 	client, err := sources.NewClient(sources.ClientConfig{
 		BaseURL: cfg.BaseURL, CAFile: cfg.CAFile, MaxAttempts: cfg.MaxAttempts, Pause: cfg.Pause,
-		Secrets: []string{cfg.Token}, Explain: explain, Limits: limits,
-		Authorize: func(r *http.Request) error { r.Header.Set("Authorization", "Bearer "+cfg.Token); return nil },
+		Secret: token, Explain: explain, Limits: limits,
+		Authorize: func(r *http.Request) error { r.Header.Set("Authorization", "Bearer "+token.Value()); return nil },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sentry: %w", err)
@@ -84,7 +100,7 @@ func (s *Source) CloseIdleConnections() { s.client.CloseIdleConnections() }
 
 // question is what one or more wants ask for: equal questions are asked once.
 type question struct {
-	rules.SentryQuery
+	kind.Query
 	from, to int64
 	period   int64 // seconds
 }
@@ -117,10 +133,14 @@ func (s *Source) Fetch(ctx context.Context, now time.Time, wants []sources.Want)
 
 // ask makes the question of a want, or says why there is none.
 func ask(w sources.Want) (q question, wrong string) {
-	if w.Signal == nil || w.Signal.Query.Sentry == nil {
+	if w.Signal == nil {
+		return q, "there is no signal"
+	}
+	own := kind.Of(w.Signal.Query)
+	if own == nil {
 		return q, "the signal has no sentry query"
 	}
-	q = question{SentryQuery: *w.Signal.Query.Sentry, from: w.From, to: w.To, period: int64(w.Signal.Period / time.Second)}
+	q = question{Query: *own, from: w.From, to: w.To, period: int64(w.Signal.Period / time.Second)}
 	switch {
 	case w.Signal.Kind != rules.Ratio:
 		return q, fmt.Sprintf("sentry answers signals of kind ratio, not %s", w.Signal.Kind)
@@ -136,15 +156,27 @@ func ask(w sources.Want) (q question, wrong string) {
 
 // answer asks in the finest periods that this Sentry gives.
 func (s *Source) answer(ctx context.Context, now time.Time, q question) answer {
-	if q.period >= hour || !s.isCoarse(now) {
-		a := s.series(ctx, now, q, q.period)
-		if q.period >= hour || !refusesPeriod(a.err) {
-			return a
-		}
+	switch {
+	case q.period >= hour:
+		return s.series(ctx, now, q, q.period)
+	case s.isCoarse(now):
+		return s.series(ctx, now, q, hour)
+	}
+	a := s.series(ctx, now, q, q.period)
+	if q.to-q.from > restricted && refusesRange(a.err) && !s.isShort(now) {
+		s.mu.Lock()
+		s.shortUntil = now.Add(coarseFor)
+		s.mu.Unlock()
+		a = s.series(ctx, now, q, q.period)
+	}
+	switch {
+	case lacksMinutes(a.err):
 		s.mu.Lock()
 		s.coarseUntil = now.Add(coarseFor)
 		s.mu.Unlock()
 		s.log.Warn("sentry has no periods this short, asking for hours", "source", s.name, "period", time.Duration(q.period)*time.Second)
+	case !refusesPeriod(a.err):
+		return a
 	}
 	return s.series(ctx, now, q, hour)
 }
@@ -155,10 +187,42 @@ func (s *Source) isCoarse(now time.Time) bool {
 	return now.Before(s.coarseUntil)
 }
 
-// refusesPeriod recognises the 400 of an installation whose shortest period is
-// longer than asked for.
+func (s *Source) isShort(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(s.shortUntil)
+}
+
+// lacksMinutes recognises an installation that has no periods below an hour, whatever
+// is asked. Either it says so, or it refuses minutes for no more than the six hours for
+// which it says it has them.
+func lacksMinutes(err *sources.CallError) bool {
+	return refused(err, "minimum interval of one hour") || refusesRange(err)
+}
+
+// refusesPeriod recognises the 400 of an installation that does not answer this question
+// in periods this short, and may answer others: "restricted to the last 30 days", "create
+// too many results. Use a larger interval".
 func refusesPeriod(err *sources.CallError) bool {
-	return err != nil && err.Status == http.StatusBadRequest && strings.Contains(err.Detail, "minimum interval")
+	return refused(err, "minimum interval", "minute resolution", "restricted to", "larger interval")
+}
+
+// refusesRange recognises that a shorter range would be answered.
+func refusesRange(err *sources.CallError) bool { return refused(err, "restricted to 6 hours") }
+
+// unknownProject recognises that a project is not there, or not for this token. Nothing
+// but another config or another token cures that.
+func unknownProject(err *sources.CallError) bool {
+	return refused(err, "no projects available", "project does not exist", "project not found", "invalid project")
+}
+
+// refused reports whether an error says one of some words.
+func refused(err *sources.CallError, words ...string) bool {
+	if err == nil || err.Status != http.StatusBadRequest && err.Status != http.StatusNotFound {
+		return false
+	}
+	said := strings.ToLower(err.Detail)
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(said, w) })
 }
 
 // series asks for a range in periods of a width, in as many requests as it
@@ -170,7 +234,18 @@ func (s *Source) series(ctx context.Context, now time.Time, q question, width in
 	end := min(ceil(q.to, width), ceil(now.Unix()+1, width))
 	for a.until < end {
 		to := min(a.until+maxBuckets*width, end)
+		if width < hour && s.isShort(now) {
+			to = min(to, a.until+restricted)
+		}
 		part, err := s.request(ctx, now, q, a.until, to, width)
+		if unknownProject(err) {
+			err.Fault = rules.ConfigFault
+			err.Detail = sources.Clip(err.Detail + ": is project " + strconv.Quote(q.Project) + " right, and may the token read it?")
+		}
+		if err == nil && part == nil { // nothing, and that in full
+			a.until = max(a.until, to)
+			continue
+		}
 		whole := false
 		if err == nil {
 			whole, err = a.add(part, to)
@@ -182,7 +257,8 @@ func (s *Source) series(ctx context.Context, now time.Time, q question, width in
 	return a
 }
 
-// request asks for one stretch, and for the further pages of the answer.
+// request asks for one stretch, and for the further pages of the answer. An answer
+// without sessions is nil.
 func (s *Source) request(ctx context.Context, now time.Time, q question, from, to, width int64) (*sessions, *sources.CallError) {
 	query := q.values(from, to, width)
 	var all *sessions
@@ -192,7 +268,10 @@ func (s *Source) request(ctx context.Context, now time.Time, q question, from, t
 		if err != nil {
 			return nil, err
 		}
-		part, wrong := page.sessions()
+		if all == nil && page.empty(q.counts()) && nextCursor(got.Header.Values("Link")) == "" {
+			return nil, nil
+		}
+		part, wrong := q.read(&page)
 		if wrong == "" && all != nil {
 			wrong = all.join(part)
 		} else if all == nil {
@@ -203,7 +282,7 @@ func (s *Source) request(ctx context.Context, now time.Time, q question, from, t
 		}
 		cursor := nextCursor(got.Header.Values("Link"))
 		if cursor == "" {
-			if wrong = all.whole(); wrong != "" {
+			if wrong = all.whole(); q.Of != kind.Users && wrong != "" {
 				return nil, partial("%s", wrong)
 			}
 			return all, nil
@@ -213,10 +292,26 @@ func (s *Source) request(ctx context.Context, now time.Time, q question, from, t
 	return nil, partial("the answer has too many pages")
 }
 
+// counts is the field that says of how many an answer tells.
+func (q question) counts() string {
+	if q.Of == kind.Users {
+		return fieldUser
+	}
+	return field
+}
+
+// read understands an answer.
+func (q question) read(page *body) (*sessions, string) {
+	if q.Of == kind.Users {
+		return page.users()
+	}
+	return page.sessions()
+}
+
 // values is the request's query string.
 func (q question) values(from, to, width int64) url.Values {
 	v := url.Values{
-		"field":         {"sum(session)"},
+		"field":         {field},
 		"groupBy":       {"session.status"},
 		"query":         {`release:"` + strings.ReplaceAll(q.Release, `"`, `\"`) + `"`},
 		"start":         {stamp(from)},
@@ -224,6 +319,11 @@ func (q question) values(from, to, width int64) url.Values {
 		"interval":      {interval(width)},
 		"includeTotals": {"1"},
 		"includeSeries": {"1"},
+	}
+	if q.Of == kind.Users {
+		// By status one user could be in several groups.
+		v["field"] = []string{fieldUser, fieldRate}
+		v.Del("groupBy")
 	}
 	if q.Project != "" {
 		v.Set("project", q.Project)

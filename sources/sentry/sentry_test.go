@@ -18,6 +18,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/sentry"
+	"github.com/relgate/relgate/sources/sentry/kind"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -121,7 +122,7 @@ func want(index int, minutes int64) sources.Want {
 		Run: "p", Index: index, From: noon.Unix() - minutes*60, To: noon.Unix(),
 		Signal: &rules.Signal{
 			Name: "crash_free", Source: "sentry", Kind: rules.Ratio, Good: true, Period: time.Minute, Settle: 2 * time.Minute,
-			Query: rules.Query{Sentry: &rules.SentryQuery{Project: "bioage-ios", Release: `com.bioage.app@1.0.0+100`, Environment: "production"}},
+			Query: rules.Query{Ask: &kind.Query{Project: "bioage-ios", Release: `com.bioage.app@1.0.0+100`, Environment: "production"}},
 		},
 	}
 }
@@ -267,7 +268,7 @@ func TestHoursWhenThereAreNoMinutes(t *testing.T) {
 	}
 }
 
-func TestHoursEvenIfNobodySaidSo(t *testing.T) {
+func TestAnAnswerInHoursIsReadAsHours(t *testing.T) {
 	f := newFake(t, func(w http.ResponseWriter, _ url.Values) {
 		fmt.Fprint(w, seriesBody("2025-06-04T11:00:00Z", "2025-06-04T12:00:00Z", "1h", usual))
 	})
@@ -312,7 +313,7 @@ func TestLongRangesAreAskedInParts(t *testing.T) {
 func TestEqualQuestionsAreAskedOnce(t *testing.T) {
 	f := newFake(t, series(usual))
 	other := want(2, 4)
-	other.Signal.Query.Sentry = &rules.SentryQuery{Project: "p", Release: `odd "name"@1`}
+	other.Signal.Query = rules.Query{Ask: &kind.Query{Project: "p", Release: `odd "name"@1`}}
 	got := f.source(t).Fetch(t.Context(), noon, []sources.Want{want(0, 4), want(1, 4), other})
 	if len(f.asked) != 2 || got[1].Signal != 1 || !reflect.DeepEqual(got[0].Points, got[1].Points) {
 		t.Errorf("%d requests, want 2; got %+v", len(f.asked), got)
@@ -383,7 +384,7 @@ func TestRefusalsAreClassified(t *testing.T) {
 		{"an old endpoint's complaint", 200, `{"detail":"You are attempting to use this endpoint too quickly. Limit is 3/1s"}`, nil, rules.PartialData, "lacks", 0, 1},
 		{"an echo of the token", 400, `{"detail":"bad ` + token + `"}`, nil, rules.ConfigFault, "bad [redacted]", 0, 1},
 		{"a failure", 500, `{"detail":"Internal Error"}`, nil, rules.Unavailable, "Internal Error", 0, 3},
-		{"a proxy's page", 200, `<html>`, nil, rules.Unavailable, "not the JSON", 0, 1},
+		{"a proxy's page", 200, `<html>`, nil, rules.Unavailable, "answered with HTML, not JSON", 0, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -449,10 +450,10 @@ func TestTheBudgetIsTold(t *testing.T) {
 func TestQuestionsThatCannotBeAsked(t *testing.T) {
 	f := newFake(t, series(usual))
 	change := []func(*rules.Signal){
-		func(s *rules.Signal) { s.Query.Sentry = nil },
+		func(s *rules.Signal) { s.Query = rules.Query{} },
 		func(s *rules.Signal) { s.Kind = rules.Gauge },
-		func(s *rules.Signal) { s.Query.Sentry.Release = "" },
-		func(s *rules.Signal) { s.Query.Sentry.Release = "com.bioage.app@1.*" },
+		func(s *rules.Signal) { kind.Of(s.Query).Release = "" },
+		func(s *rules.Signal) { kind.Of(s.Query).Release = "com.bioage.app@1.*" },
 		func(s *rules.Signal) { s.Period = 0 },
 		func(s *rules.Signal) { s.Period = 7 * time.Minute },
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/sentry"
+	"github.com/relgate/relgate/sources/sentry/kind"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
@@ -17,7 +18,7 @@ var launch = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
 
 // simulated asks a simulated Sentry, through a pool as the daemon does, for the
 // last half hour.
-func simulated(t *testing.T, scenario string, now time.Time) rules.Reading {
+func simulated(t *testing.T, scenario string, now time.Time, changes ...func(*sources.Want)) rules.Reading {
 	t.Helper()
 	s, err := simulator.Parse("test", scenario)
 	if err != nil {
@@ -44,6 +45,9 @@ func simulated(t *testing.T, scenario string, now time.Time) rules.Reading {
 	}()
 	w := want(0, 0)
 	w.From, w.To = now.Unix()-1800, now.Unix()
+	for _, change := range changes {
+		change(&w)
+	}
 	return pool.Fetch(t.Context(), now, []sources.Want{w})[0]
 }
 
@@ -71,6 +75,10 @@ func TestAgainstASimulatedSentry(t *testing.T) {
 	if hours.Fault != rules.OK || hours.Width != 3600 || len(hours.Points) != 2 || hours.SettledUntil != now.Unix() {
 		t.Errorf("hours only: got %+v, want 2 hours, settled until the last full one", hours)
 	}
+	old := simulated(t, "[sentry]\nminutes = \"6h\"\n", now)
+	if old.Fault != rules.OK || old.Width != 0 || len(old.Points) < 25 {
+		t.Errorf("minutes of six hours: got %+v", old)
+	}
 }
 
 // The release before, while both are in use, is asked beside the new one: the
@@ -95,7 +103,7 @@ func TestTheReleaseBeforeIsABaseline(t *testing.T) {
 	ask := func(after time.Duration) []rules.Reading {
 		now = launch.Add(after)
 		release, before := want(0, 0), want(1, 0)
-		before.Signal.Query.Sentry.Release, before.Signal.BaselineOf = "com.bioage.app@0.9.8+92", "crash_free"
+		kind.Of(before.Signal.Query).Release, before.Signal.BaselineOf = "com.bioage.app@0.9.8+92", "crash_free"
 		for _, w := range []*sources.Want{&release, &before} {
 			w.From, w.To = now.Unix()-1800, now.Unix()
 		}
@@ -124,6 +132,7 @@ func TestTheReleaseBeforeIsABaseline(t *testing.T) {
 func TestSimulatedFaults(t *testing.T) {
 	for kind, fault := range map[string]rules.Fault{
 		"500": rules.Unavailable, "502": rules.Unavailable, "503": rules.Unavailable, "504": rules.Unavailable, "hang": rules.Unavailable,
+		"no_groups": rules.NoData, "empty_series": rules.NoData, "no_project": rules.ConfigFault,
 		"garbage": rules.Unavailable, "empty200": rules.Unavailable, "auth": rules.AuthFault, "throttle": rules.Throttled, "silent": rules.NoData,
 	} {
 		got := simulated(t, "[[fault]]\nupstream = \"sentry\"\nfrom = \"T\"\nkind = \""+kind+"\"\n", launch.Add(10*time.Hour))

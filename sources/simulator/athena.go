@@ -252,7 +252,7 @@ func (s *Simulator) queryResults(q *athenaQuery, in queryInput) (any, *awsError)
 	if in.MaxResults < 0 || in.MaxResults > 1000 {
 		return nil, badQuery("maxResults must have a value less than or equal to 1000")
 	}
-	rows := s.biasRows(q)
+	rows, columns := s.result(q)
 	from, limit := 0, 1000
 	if in.MaxResults > 0 {
 		limit = in.MaxResults
@@ -265,7 +265,7 @@ func (s *Simulator) queryResults(q *athenaQuery, in queryInput) (any, *awsError)
 	}
 	to := min(len(rows), from+limit)
 	out := map[string]any{"UpdateCount": 0, "ResultSet": map[string]any{
-		"Rows": rows[from:to], "ResultSetMetadata": map[string]any{"ColumnInfo": biasColumns()}}}
+		"Rows": rows[from:to], "ResultSetMetadata": map[string]any{"ColumnInfo": columns}}}
 	if to < len(rows) {
 		out["NextToken"] = strconv.Itoa(to)
 	}

@@ -42,10 +42,6 @@ func (s *Simulator) newestPrediction(now time.Time) int64 {
 }
 
 func biasColumns() []map[string]any {
-	column := func(name, typ string, precision int) map[string]any {
-		return map[string]any{"CatalogName": "hive", "SchemaName": "", "TableName": "", "Name": name, "Label": name,
-			"Type": typ, "Precision": precision, "Scale": 0, "Nullable": "UNKNOWN", "CaseSensitive": typ == "varchar"}
-	}
 	return []map[string]any{
 		column("decile", "integer", 10), column("n", "bigint", 19), column("positives", "bigint", 19),
 		column("newest", "timestamp", 3), column("kpi", "double", 17),

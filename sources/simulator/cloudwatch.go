@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -108,7 +109,7 @@ var queryID = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]{0,254}$`)
 
 func (s *Simulator) getMetricData(in getMetricDataInput) (any, *awsError) {
 	s.countMetrics(len(in.MetricDataQueries))
-	if e := in.check(); e != nil {
+	if e := in.check(s.ranks()); e != nil {
 		return nil, e
 	}
 	now, offset := s.now().Unix(), 0
@@ -133,7 +134,7 @@ func (s *Simulator) getMetricData(in getMetricDataInput) (any, *awsError) {
 	return in.page(all, now, offset), nil
 }
 
-func (in getMetricDataInput) check() *awsError {
+func (in getMetricDataInput) check(ranks bool) *awsError {
 	switch {
 	case len(in.MetricDataQueries) == 0:
 		return validation("1 validation error detected: Value null at 'metricDataQueries' failed to satisfy constraint: Member must not be null")
@@ -152,7 +153,7 @@ func (in getMetricDataInput) check() *awsError {
 	}
 	seen := map[string]bool{}
 	for _, q := range in.MetricDataQueries {
-		if e := q.check(); e != nil {
+		if e := q.check(ranks); e != nil {
 			return e
 		}
 		if seen[q.ID] {
@@ -163,7 +164,7 @@ func (in getMetricDataInput) check() *awsError {
 	return nil
 }
 
-func (q metricQuery) check() *awsError {
+func (q metricQuery) check(ranks bool) *awsError {
 	switch {
 	case !queryID.MatchString(q.ID):
 		return validation("The value %s is not valid for parameter Id: it must start with a lowercase letter and hold letters, digits and underscores.", q.ID)
@@ -178,7 +179,7 @@ func (q metricQuery) check() *awsError {
 	case q.MetricStat.Period < 60 || q.MetricStat.Period%60 != 0:
 		return validation("The value %d for parameter Period is not valid: it must be a multiple of 60.", q.MetricStat.Period)
 	}
-	if parseStat(q.MetricStat.Stat) == nil {
+	if parseStat(q.MetricStat.Stat) == nil || !ranks && strings.HasPrefix(q.MetricStat.Stat, "PR(") {
 		return validation("The value %s for parameter Stat is not supported.", q.MetricStat.Stat)
 	}
 	return nil
@@ -193,20 +194,40 @@ func (s *Simulator) metricData(q metricQuery, in getMetricDataInput, now int64) 
 		return res
 	}
 	period := q.MetricStat.Period
+	step := max(period, seconds(s.world.s.CloudWatch.Spacing.D))
 	end := min(in.EndTime.Unix(), now)
-	for t := floorTo(in.StartTime.Unix(), period); t < end; t += period {
-		ss := m.over(t/60, (t+period)/60, now)
+	begin := max(in.StartTime.Unix(), s.world.start.Unix()-history)
+	for t := floorTo(begin, step); t < end; t += step {
+		ss := m.over(t/60, (t+step)/60, now)
+		if s.world.s.CloudWatch.Sparse && ofFailures(q.MetricStat.Metric.MetricName) {
+			ss = slices.DeleteFunc(ss, func(x sample) bool { return x.sum() == 0 })
+		}
 		if len(ss) == 0 {
 			continue
 		}
-		res.Timestamps = append(res.Timestamps, at(t))
-		res.Values = append(res.Values, compute(ss))
+		if v := compute(ss); !math.IsNaN(v) {
+			res.Timestamps = append(res.Timestamps, at(t))
+			res.Values = append(res.Values, v)
+		}
 	}
 	if in.ScanBy != "TimestampAscending" {
 		slices.Reverse(res.Timestamps)
 		slices.Reverse(res.Values)
 	}
 	return res
+}
+
+// history is how long before T the simulated metrics began.
+const history = 60 * 86400
+
+// ofFailures says whether a metric counts failures.
+func ofFailures(name string) bool {
+	return slices.Contains([]string{"5XXError", "4XXError", "Errors", "Throttles"}, name)
+}
+
+func (s *Simulator) ranks() bool {
+	ranks := s.world.s.CloudWatch.Ranks
+	return ranks == nil || *ranks
 }
 
 // halve is the service's answer if it could not read everything in time: some of

@@ -12,7 +12,11 @@ var upstreams = []string{"cloudwatch", "athena", "lambda", "sentry", "appstore",
 // faultKinds are what a fault can be; the package comment explains each.
 var faultKinds = []string{
 	"500", "502", "503", "504", "hang", "silent", "throttle", "partial", "garbage", "auth", "empty200", "slow",
+	"login", "204", "foreign", "endless", "expired", "no_groups", "empty_series", "no_project",
 }
+
+// sentryKinds are the kinds of faults that only Sentry has.
+var sentryKinds = []string{"no_groups", "empty_series", "no_project"}
 
 // defaultLevels is a healthy world: the name of each signal and its base level.
 // It has enough traffic for rules that weigh evidence: the first window of each
@@ -62,6 +66,7 @@ var defaultNames = Names{
 	Alarm: "API5xxAlarm", Org: "bioage", Project: "bioage-ios", ProjectID: "4507001",
 	Release: "com.bioage.app@1.0.0+100", Previous: "com.bioage.app@0.9.8+92", Environment: "production",
 	App: "6470000001", Bundle: "com.bioage.app", Version: "1.0.0", Issuer: "*", KeyID: "*",
+	SentryAlert: "Crash-free sessions", GrafanaAlert: "BiasGap",
 }
 
 // defaultRollout is the plan of config.toml carried out on time.

@@ -36,17 +36,21 @@ type metricAlarm struct {
 	Threshold                          float64     `json:"Threshold"`
 	ComparisonOperator                 string      `json:"ComparisonOperator"`
 	TreatMissingData                   string      `json:"TreatMissingData"`
+
+	kind string // MetricAlarm, CompositeAlarm or LogAlarm
 }
 
 type describeAlarmsOutput struct {
 	MetricAlarms    []metricAlarm `json:"MetricAlarms"`
-	CompositeAlarms []struct{}    `json:"CompositeAlarms"`
+	CompositeAlarms []metricAlarm `json:"CompositeAlarms"` // in truth with fewer members
+	LogAlarms       []metricAlarm `json:"LogAlarms"`
 	NextToken       string        `json:"NextToken,omitempty"`
 }
 
 // describeAlarms answers for the one alarm of the world, and for a second one
 // that is always OK, so that there is something to page through. Names that do
-// not exist are silently absent, as in the real service.
+// not exist are silently absent, as in the real service, and so are alarms of a type
+// that was not asked for: without types these are all but metric alarms.
 func (s *Simulator) describeAlarms(in describeAlarmsInput) (any, *awsError) {
 	switch {
 	case len(in.AlarmNames) > 100:
@@ -56,25 +60,35 @@ func (s *Simulator) describeAlarms(in describeAlarmsInput) (any, *awsError) {
 	case in.MaxRecords < 0 || in.MaxRecords > 100:
 		return nil, validation("The parameter MaxRecords must be between 1 and 100.")
 	}
-	out := describeAlarmsOutput{MetricAlarms: []metricAlarm{}, CompositeAlarms: []struct{}{}}
+	out := describeAlarmsOutput{MetricAlarms: []metricAlarm{}, CompositeAlarms: []metricAlarm{}, LogAlarms: []metricAlarm{}}
+	var found []metricAlarm
 	for _, a := range s.alarms() {
 		if in.wants(a) {
-			out.MetricAlarms = append(out.MetricAlarms, a)
+			found = append(found, a)
 		}
 	}
 	from := 0
 	if in.NextToken != "" {
 		var err error
-		if from, err = strconv.Atoi(in.NextToken); err != nil || from < 1 || from > len(out.MetricAlarms) {
+		if from, err = strconv.Atoi(in.NextToken); err != nil || from < 1 || from > len(found) {
 			return nil, &awsError{status: 400, code: "InvalidNextToken", query: "InvalidNextToken", message: "The next token is not valid."}
 		}
 	}
-	to := len(out.MetricAlarms)
+	to := len(found)
 	if in.MaxRecords > 0 && from+in.MaxRecords < to {
 		to = from + in.MaxRecords
 		out.NextToken = strconv.Itoa(to)
 	}
-	out.MetricAlarms = out.MetricAlarms[from:to]
+	for _, a := range found[from:to] {
+		list := &out.MetricAlarms
+		switch a.kind {
+		case "CompositeAlarm":
+			list = &out.CompositeAlarms
+		case "LogAlarm":
+			list = &out.LogAlarms
+		}
+		*list = append(*list, a)
+	}
 	return out, nil
 }
 
@@ -82,13 +96,14 @@ func (in describeAlarmsInput) wants(a metricAlarm) bool {
 	return (len(in.AlarmNames) == 0 || slices.Contains(in.AlarmNames, a.AlarmName)) &&
 		strings.HasPrefix(a.AlarmName, in.AlarmNamePrefix) &&
 		(in.StateValue == "" || in.StateValue == a.StateValue) &&
-		(len(in.AlarmTypes) == 0 || slices.Contains(in.AlarmTypes, "MetricAlarm"))
+		(len(in.AlarmTypes) == 0 && a.kind == "MetricAlarm" || slices.Contains(in.AlarmTypes, a.kind))
 }
 
 func (s *Simulator) alarms() []metricAlarm {
 	w, n := s.world, s.world.s.Names
 	now := w.alarm(s.now().Unix())
 	a := metricAlarm{
+		kind:      map[string]string{"": "MetricAlarm", "metric": "MetricAlarm", "composite": "CompositeAlarm", "log": "LogAlarm"}[w.s.Alarm.Type],
 		AlarmName: n.Alarm, AlarmArn: "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:" + n.Alarm,
 		AlarmDescription: "share of API requests that end in 5xx", ActionsEnabled: true,
 		AlarmConfigurationUpdatedTimestamp: at(w.start.Unix() - 30*86400),
@@ -100,6 +115,7 @@ func (s *Simulator) alarms() []metricAlarm {
 		Threshold: w.s.Alarm.Threshold.V, ComparisonOperator: "GreaterThanThreshold", TreatMissingData: "missing",
 	}
 	other := a
+	other.kind = "MetricAlarm"
 	other.AlarmName, other.AlarmArn = "LambdaThrottles", "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:LambdaThrottles"
 	other.AlarmDescription, other.Namespace, other.MetricName = "invocations that were throttled", "AWS/Lambda", "Throttles"
 	other.Dimensions, other.Statistic, other.Threshold = []dimension{{"FunctionName", n.Function}}, "Sum", 0

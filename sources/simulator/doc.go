@@ -22,7 +22,8 @@
 //	[names]                        # what things are called; those of config.toml if absent
 //	api = "bioage"                 # also stage, function, alias, stable, canary, alarm,
 //	                               # org, project, project_id, release, previous, environment,
-//	                               # app, bundle, version, issuer, key_id ("*": any)
+//	                               # app, bundle, version, issuer, key_id ("*": any),
+//	                               # sentry_alert, grafana_alert
 //
 //	[levels]                       # base levels; see the signals below
 //	"api.requests" = 1200
@@ -66,12 +67,19 @@
 //	complete = "2m"                # all of them
 //
 //	[alarm]                        # the alarm on api.5xx
-//	threshold  = "1 %"
-//	datapoints = 3                 # of the last five
-//	of         = 5
+//	threshold  = "3 %"
+//	datapoints = 10                # of the last ten
+//	of         = 10
+//	type       = "metric"          # or composite, or log
+//
+//	[cloudwatch]
+//	sparse  = true                 # a metric of failures has no value in a minute without one
+//	spacing = "5m"                 # every metric has one value in so long; "1m" if absent
+//	ranks   = false                # refuses PR(:x), as an old emulator does; true if absent
 //
 //	[sentry]
 //	resolution = "1h"              # refuses shorter intervals; "1m" if absent
+//	minutes    = "6h"              # refuses minutes of longer ranges, as old ones do; any if absent
 //
 // # Signals
 //
@@ -109,6 +117,14 @@
 //	partial             an answer with missing parts that says so, or where one can see it
 //	garbage             a captive portal's page with status 200
 //	empty200            status 200 and nothing else
+//	204                 status 204
+//	login               a redirect to a login page elsewhere
+//	foreign             status 200 and a body in another format than the upstream's
+//	endless             status 500 and a body without an end
+//	expired             credentials that have ended; as auth where there is no such answer
+//	no_groups, empty_series, no_project
+//	                    of Sentry: an answer without groups, groups without periods, and
+//	                    the refusal of a project that is not there
 //
 // API Gateway does not know versions: api.5xx is about all traffic. Each version
 // of the function has its own share of the invocations, errors and durations, by
@@ -116,5 +132,5 @@
 // drawn at random, so that little traffic is as uneven as in reality.
 //
 // An alarm is evaluated on the true values of complete minutes: late and false
-// values do not change it.
+// values do not change it. So it is with what Sentry and Grafana push: see Pusher.
 package simulator

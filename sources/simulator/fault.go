@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -48,6 +49,21 @@ func (s *Simulator) misbehave(w http.ResponseWriter, r *http.Request, up string,
 		writeAuth(w, r, up)
 	case "empty200":
 		w.WriteHeader(http.StatusOK)
+	case "204":
+		w.WriteHeader(http.StatusNoContent)
+	case "login":
+		w.Header().Set("Location", "https://login.example.com/?next=%2F")
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusFound)
+		_, _ = io.WriteString(w, "<a href=\"https://login.example.com/\">Found</a>")
+	case "foreign":
+		writeForeign(w, up)
+	case "endless":
+		writeEndless(w, r)
+	case "expired":
+		writeExpired(w, r, up)
+	case "no_project":
+		writeJSON(w, http.StatusBadRequest, map[string]any{"detail": "No projects available"})
 	case "slow":
 		d := f.Delay.D
 		if d == 0 {
@@ -110,6 +126,39 @@ func (s *Simulator) writeThrottled(w http.ResponseWriter, r *http.Request, up st
 	default:
 		w.Header().Set("X-Rate-Limit", "user-hour-lim:3600;user-hour-rem:0;")
 		writeAppStoreError(w, http.StatusTooManyRequests, "RATE_LIMIT_EXCEEDED", "The request rate limit has been reached.", "We've received too many requests for this API. Please wait and try again or slow down your request rate.", nil)
+	}
+}
+
+// writeForeign answers in a format that the upstream's client does not read.
+func writeForeign(w http.ResponseWriter, up string) {
+	if up == "cloudwatch" {
+		writeJSON(w, http.StatusOK, map[string]any{"MetricDataResults": []any{}, "MetricAlarms": []any{}})
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	_, _ = io.WriteString(w, "<?xml version=\"1.0\"?><status>ok</status>")
+}
+
+// endless is far more than any client should read of an error.
+const endless = 1 << 30
+
+// writeEndless sends an error until the client has gone.
+func writeEndless(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusInternalServerError)
+	chunk := []byte(strings.Repeat("internal error ", 4096))
+	for sent := 0; sent < endless && r.Context().Err() == nil; sent += len(chunk) {
+		if _, err := w.Write(chunk); err != nil {
+			return
+		}
+	}
+}
+
+func writeExpired(w http.ResponseWriter, r *http.Request, up string) {
+	switch up {
+	case "cloudwatch", "athena", "lambda":
+		writeAWSError(w, r, &awsError{status: 403, code: "ExpiredTokenException", query: "ExpiredToken", message: "The security token included in the request is expired"})
+	default:
+		writeAuth(w, r, up)
 	}
 }
 

@@ -31,6 +31,8 @@ type Scenario struct {
 	Alarm   Alarm            `toml:"alarm"`
 	Sentry  SentrySettings   `toml:"sentry"`
 
+	CloudWatch CloudWatchSettings `toml:"cloudwatch"`
+
 	Changes     []Change     `toml:"change"`
 	Faults      []Fault      `toml:"fault"`
 	Late        []Late       `toml:"late"`
@@ -58,6 +60,9 @@ type Names struct {
 	Version     string `toml:"version"`     // App Store version that is rolled out
 	Issuer      string `toml:"issuer"`      // App Store Connect issuer; "*" accepts any
 	KeyID       string `toml:"key_id"`      // App Store Connect key id; "*" accepts any
+
+	SentryAlert  string `toml:"sentry_alert"`  // Sentry's alert rule on crash-free sessions
+	GrafanaAlert string `toml:"grafana_alert"` // Grafana's alert rule on the bias gap
 }
 
 // Delay is when a datum of one minute can be seen: nothing until After the
@@ -70,9 +75,18 @@ type Delay struct {
 // Alarm is the alarm on the API's 5xx rate: ALARM when Datapoints of the last
 // Of minutes are above Threshold.
 type Alarm struct {
-	Threshold  Value `toml:"threshold"`  // "1 %" if absent
-	Datapoints int   `toml:"datapoints"` // 3 if absent
-	Of         int   `toml:"of"`         // 5 if absent
+	Threshold  Value `toml:"threshold"`  // "3 %" if absent
+	Datapoints int   `toml:"datapoints"` // 10 if absent
+	Of         int   `toml:"of"`         // 10 if absent
+	// Type is metric, composite or log; metric if absent.
+	Type string `toml:"type"`
+}
+
+// CloudWatchSettings is how the simulated CloudWatch keeps its metrics.
+type CloudWatchSettings struct {
+	Sparse  bool  `toml:"sparse"`  // a metric of failures has no value in a minute without one
+	Spacing Span  `toml:"spacing"` // one value in so long; one minute if absent
+	Ranks   *bool `toml:"ranks"`   // false: PR(:x) is refused
 }
 
 // SentrySettings is what the simulated Sentry can do.
@@ -80,6 +94,9 @@ type SentrySettings struct {
 	// Resolution is the smallest interval it takes: "1m" if absent; "1h" refuses
 	// shorter ones with Sentry's own 400.
 	Resolution Span `toml:"resolution"`
+	// Minutes is the longest range that is answered in intervals below an hour: any if
+	// absent; "6h" refuses longer ones in the words of older versions.
+	Minutes Span `toml:"minutes"`
 }
 
 // Change sets a signal to a value from At, for For (for ever if absent). With
@@ -214,6 +231,12 @@ func (s *Scenario) check() []error {
 			bad("correction", i, "wants at, for, after and value")
 		}
 	}
+	if !slices.Contains([]string{"", "metric", "composite", "log"}, s.Alarm.Type) {
+		errs = append(errs, fmt.Errorf("alarm: unknown type %q (there are metric, composite and log)", s.Alarm.Type))
+	}
+	if d := s.CloudWatch.Spacing.D; d%time.Minute != 0 || d < 0 || d > time.Hour {
+		errs = append(errs, errors.New("cloudwatch: spacing wants whole minutes, an hour at most"))
+	}
 	if s.Alarm.Datapoints < 0 || s.Alarm.Of < 0 || s.Alarm.Of > 1440 || (s.Alarm.Of > 0 && s.Alarm.Datapoints > s.Alarm.Of) {
 		errs = append(errs, errors.New("alarm: wants datapoints of at most of"))
 	}
@@ -242,6 +265,9 @@ func (s *Scenario) checkFaults(bad func(string, int, string, ...any)) {
 		if !slices.Contains(faultKinds, f.Kind) {
 			bad("fault", i, "unknown kind %q (there are %s)", f.Kind, strings.Join(faultKinds, ", "))
 		}
+		if slices.Contains(sentryKinds, f.Kind) && f.Upstream != "sentry" {
+			bad("fault", i, "kind %q is for sentry", f.Kind)
+		}
 		if !f.From.set {
 			bad("fault", i, "wants from, such as \"T+1h\"")
 		}
@@ -255,13 +281,13 @@ func (s *Scenario) checkFaults(bad func(string, int, string, ...any)) {
 func (s *Scenario) complete() {
 	s.Names = s.Names.orDefault()
 	if !s.Alarm.Threshold.set {
-		s.Alarm.Threshold = Value{0.01, true}
+		s.Alarm.Threshold = Value{0.03, true}
 	}
 	if s.Alarm.Of == 0 {
-		s.Alarm.Of = max(5, s.Alarm.Datapoints)
+		s.Alarm.Of = max(10, s.Alarm.Datapoints)
 	}
 	if s.Alarm.Datapoints == 0 {
-		s.Alarm.Datapoints = min(3, s.Alarm.Of)
+		s.Alarm.Datapoints = min(10, s.Alarm.Of)
 	}
 	if s.Sentry.Resolution.D == 0 {
 		s.Sentry.Resolution.D = time.Minute
@@ -279,6 +305,7 @@ func (n Names) orDefault() Names {
 		{&n.Project, &d.Project}, {&n.ProjectID, &d.ProjectID}, {&n.Release, &d.Release},
 		{&n.Previous, &d.Previous}, {&n.Environment, &d.Environment}, {&n.App, &d.App},
 		{&n.Bundle, &d.Bundle}, {&n.Version, &d.Version}, {&n.Issuer, &d.Issuer}, {&n.KeyID, &d.KeyID},
+		{&n.SentryAlert, &d.SentryAlert}, {&n.GrafanaAlert, &d.GrafanaAlert},
 	} {
 		if *f.have == "" {
 			*f.have = *f.def

@@ -50,6 +50,9 @@ func TestScenarioErrorsSayWhatAndWhere(t *testing.T) {
 		{"[[correction]]\nat = \"T\"\nfor = \"1m\"\nafter = \"1m\"\nsignal = \"bias.gap\"\nvalue = 1", `"bias.gap" cannot be corrected`},
 		{"[publish.lambda]\nafter = \"1m\"", `publish: unknown upstream "lambda"`},
 		{"[alarm]\ndatapoints = 6\nof = 5", "alarm"},
+		{"[alarm]\ntype = \"loud\"", `alarm: unknown type "loud"`},
+		{"[cloudwatch]\nspacing = \"90s\"", "cloudwatch: spacing wants whole minutes"},
+		{"[[fault]]\nupstream = \"athena\"\nfrom = \"T\"\nkind = \"no_groups\"", `kind "no_groups" is for sentry`},
 	} {
 		_, err := simulator.Parse("x", tt.text)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), `scenario "x"`) {

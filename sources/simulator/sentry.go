@@ -88,6 +88,14 @@ func (s *Simulator) sessions(w http.ResponseWriter, r *http.Request) {
 		intervals = append(intervals, isoTime(t))
 	}
 	groups := s.sessionGroups(q)
+	switch f, _ := s.fault("sentry", "sessions"); f.Kind {
+	case "no_groups":
+		groups = []map[string]any{}
+	case "empty_series":
+		for _, g := range groups {
+			g["totals"], g["series"] = totalsOf(q.fields, sessionCounts{}, ""), map[string]any{}
+		}
+	}
 	if s.partial("sentry", "sessions") {
 		for _, g := range groups {
 			cutSeries(g)
@@ -127,7 +135,7 @@ func (s *Simulator) readSessions(r *http.Request) (q sessionsQuery, no *refusal)
 	if no = q.readFilter(); no != nil {
 		return q, no
 	}
-	return q, q.readRange(v, s.now(), s.world.s.Sentry.Resolution.D)
+	return q, q.readRange(v, s.now(), s.world.s.Sentry)
 }
 
 func (s *Simulator) checkProjects(projects []string) *refusal {
@@ -204,7 +212,7 @@ func sentryPeriod(s string) (int64, bool) {
 }
 
 // readRange applies Sentry's rules for intervals, in Sentry's order and words.
-func (q *sessionsQuery) readRange(v url.Values, now time.Time, resolution time.Duration) *refusal {
+func (q *sessionsQuery) readRange(v url.Values, now time.Time, can SentrySettings) *refusal {
 	interval := v.Get("interval")
 	step, ok := int64(3600), true
 	if interval != "" {
@@ -216,7 +224,7 @@ func (q *sessionsQuery) readRange(v url.Values, now time.Time, resolution time.D
 	if no != nil {
 		return no
 	}
-	smallest, name := seconds(resolution), "one minute"
+	smallest, name := seconds(can.Resolution.D), "one minute"
 	if smallest >= 3600 {
 		smallest, name = 3600, "one hour"
 	}
@@ -227,6 +235,9 @@ func (q *sessionsQuery) readRange(v url.Values, now time.Time, resolution time.D
 		return refuse("The interval should divide one day without a remainder.")
 	case step%smallest != 0:
 		return refuse("The interval has to be a multiple of the minimum interval of %s.", name)
+	}
+	if most := seconds(can.Minutes.D); most > 0 && step < 3600 && to-from > most {
+		return refuse("The time-range when using one-minute resolution intervals is restricted to %d hours.", most/3600)
 	}
 	q.step, q.from, q.to = step, floorTo(from, step), -floorTo(-to, step)
 	if (q.to-q.from)/step > 1000 {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // sessionCounts are sessions by how they ended.
@@ -171,14 +172,21 @@ func fieldOf(field string, c sessionCounts, status string) any {
 	case "sum(session)":
 		return c.status(status)
 	case "count_unique(user)":
-		return math.Ceil(c.status(status) * 0.7)
+		return usersOf(c.status(status))
 	}
 	all := c.all()
 	if all == 0 {
 		return nil
 	}
-	if field == "crash_rate(session)" || field == "crash_rate(user)" {
-		return c.crashed / all
+	crashed := c.crashed / all
+	if strings.HasSuffix(field, "(user)") {
+		crashed = usersOf(c.crashed) / usersOf(all)
 	}
-	return 1 - c.crashed/all
+	if strings.HasPrefix(field, "crash_rate") {
+		return crashed
+	}
+	return 1 - crashed
 }
+
+// usersOf is how many users have that many sessions.
+func usersOf(sessions float64) float64 { return math.Ceil(sessions * 0.7) }

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// stat computes one CloudWatch statistic over the values of one period.
+// stat computes one CloudWatch statistic over the values of one period. It is NaN
+// where CloudWatch has no value although there are samples.
 type stat func(samples) float64
 
 var (
@@ -50,7 +51,12 @@ func parseRange(kind, from, to string) stat {
 		return nil
 	}
 	if kind == "TC" {
-		return func(ss samples) float64 { return ss.between(lo, hi) }
+		return func(ss samples) float64 {
+			if n := ss.between(lo, hi); n > 0 {
+				return n
+			}
+			return math.NaN() // what is trimmed to nothing may have no value
+		}
 	}
 	return func(ss samples) float64 { return 100 * ss.between(lo, hi) / ss.count() }
 }

@@ -2,10 +2,11 @@ package journaltest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 )
 
@@ -16,7 +17,7 @@ func (m *Memory) addEndpointLocked(name string) {
 	m.endpoints = append(m.endpoints, name)
 	slices.Sort(m.endpoints)
 	for _, r := range m.runs {
-		r.cursors[name] = &evaluator.RunCursor{Run: r.record.ID, N: r.record.N}
+		r.cursors[name] = &fact.RunCursor{Run: r.record.ID, N: r.record.N}
 	}
 }
 
@@ -35,7 +36,7 @@ func (m *memory) Endpoints(context.Context) ([]string, error) {
 	return slices.Clone(m.endpoints), nil
 }
 
-func (m *memory) Pending(_ context.Context, endpoint string) (list []evaluator.RunCursor, err error) {
+func (m *memory) Pending(_ context.Context, endpoint string) (list []fact.RunCursor, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.addEndpointLocked(endpoint)
@@ -49,7 +50,7 @@ func (m *memory) Pending(_ context.Context, endpoint string) (list []evaluator.R
 }
 
 // cursorLocked is where an endpoint stands in a run; nil when either is not known.
-func (m *Memory) cursorLocked(endpoint, run string) *evaluator.RunCursor {
+func (m *Memory) cursorLocked(endpoint, run string) *fact.RunCursor {
 	if r := m.runLocked(run); r != nil {
 		return r.cursors[endpoint]
 	}
@@ -65,7 +66,7 @@ func (m *memory) Delivered(_ context.Context, endpoint, run string, n uint64) er
 
 func (m *Memory) advanceLocked(endpoint, run string, n uint64) {
 	if c := m.cursorLocked(endpoint, run); c != nil && c.N < n {
-		*c = evaluator.RunCursor{Run: run, N: n}
+		*c = fact.RunCursor{Run: run, N: n}
 	}
 }
 
@@ -91,7 +92,7 @@ func (m *memory) Rewind(_ context.Context, endpoint string, since time.Time) (ru
 				continue
 			}
 			if c.N >= s.Event.N {
-				*c, changed = evaluator.RunCursor{Run: r.record.ID, N: s.Event.N - 1}, true
+				*c, changed = fact.RunCursor{Run: r.record.ID, N: s.Event.N - 1}, true
 			}
 			changed = r.enter(endpoint, s) || changed
 		}
@@ -111,11 +112,12 @@ func (m *memory) Forget(_ context.Context, endpoint string) error {
 		delete(r.orders, endpoint)
 	}
 	delete(m.dead, endpoint)
+	maps.DeleteFunc(m.kept, func(k keptKey, _ string) bool { return k.endpoint == endpoint })
 	return nil
 }
 
 func (m *Memory) letterLocked(endpoint, run string, n uint64) int {
-	return slices.IndexFunc(m.dead[endpoint], func(d *evaluator.DeadLetter) bool { return d.Run == run && d.Event.N == n })
+	return slices.IndexFunc(m.dead[endpoint], func(d *fact.DeadLetter) bool { return d.Run == run && d.Event.N == n })
 }
 
 func (m *memory) Bury(_ context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
@@ -129,7 +131,7 @@ func (m *memory) Bury(_ context.Context, endpoint, run string, n uint64, now tim
 }
 
 func (m *Memory) buryLocked(endpoint string, r *kept, n uint64, now time.Time, reason string) {
-	d := &evaluator.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: r.events[n-1]}
+	d := &fact.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: r.events[n-1]}
 	if i := m.letterLocked(endpoint, r.record.ID, n); i >= 0 {
 		m.dead[endpoint][i] = d
 	} else {
@@ -138,10 +140,10 @@ func (m *Memory) buryLocked(endpoint string, r *kept, n uint64, now time.Time, r
 	slices.SortFunc(m.dead[endpoint], m.byRun)
 }
 
-func (m *memory) DeadLetters(_ context.Context, endpoint string) ([]evaluator.DeadLetter, error) {
+func (m *memory) DeadLetters(_ context.Context, endpoint string) ([]fact.DeadLetter, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var letters []evaluator.DeadLetter
+	var letters []fact.DeadLetter
 	for _, d := range m.dead[endpoint] {
 		letters = append(letters, *d)
 	}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // Fault is what becomes of one call that writes.
@@ -56,7 +56,7 @@ func (f *Faulty) do(method string, write func() error) error {
 }
 
 // Commit is the journal's, under a fault.
-func (f *Faulty) Commit(ctx context.Context, b evaluator.Batch) error {
+func (f *Faulty) Commit(ctx context.Context, b fact.Batch) error {
 	return f.do("Commit", func() error { return f.Journal.Commit(ctx, b) })
 }
 
@@ -122,4 +122,9 @@ func (f *Faulty) RetryDead(ctx context.Context, endpoint, run string, n uint64) 
 // Resolved is the journal's, under a fault.
 func (f *Faulty) Resolved(ctx context.Context, endpoint, run string, n uint64) error {
 	return f.do("Resolved", func() error { return f.Journal.Resolved(ctx, endpoint, run, n) })
+}
+
+// Keep is the journal's, under a fault.
+func (f *Faulty) Keep(ctx context.Context, endpoint, key, value string) error {
+	return f.do("Keep", func() error { return f.Journal.Keep(ctx, endpoint, key, value) })
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
@@ -22,19 +24,23 @@ type Memory struct {
 	watch     chan struct{}
 	documents map[string][]byte // :: digest → plan's JSON
 	runs      []*kept           // as they began
-	newest    []evaluator.Stored
+	newest    []fact.Stored
 	endpoints []string
-	dead      map[string][]*evaluator.DeadLetter // :: endpoint → letters
+	dead      map[string][]*fact.DeadLetter // :: endpoint → letters
+	kept      map[keptKey]string
 }
+
+// keptKey is under which something is kept for an endpoint.
+type keptKey struct{ endpoint, key string }
 
 // kept is all of one run.
 type kept struct {
-	record  evaluator.RunRecord
-	ticks   []evaluator.Kept
-	events  []evaluator.Stored
-	states  []evaluator.Recovery                 // ascending
-	cursors map[string]*evaluator.RunCursor      // :: endpoint → cursor; End is not kept
-	orders  map[string][]*evaluator.PendingOrder // :: endpoint → pending, ascending
+	record  fact.RunRecord
+	ticks   []fact.Kept
+	events  []fact.Stored
+	states  []fact.Recovery                 // ascending
+	cursors map[string]*fact.RunCursor      // :: endpoint → cursor; End is not kept
+	orders  map[string][]*fact.PendingOrder // :: endpoint → pending, ascending
 }
 
 // memory is one opening of a Memory.
@@ -49,7 +55,8 @@ func (m *Memory) Open(endpoints ...string) (Journal, error) {
 	defer m.mu.Unlock()
 	if m.documents == nil {
 		m.documents = make(map[string][]byte)
-		m.dead = make(map[string][]*evaluator.DeadLetter)
+		m.dead = make(map[string][]*fact.DeadLetter)
+		m.kept = make(map[keptKey]string)
 		m.watch = make(chan struct{})
 	}
 	m.epoch++
@@ -93,7 +100,7 @@ func (m *memory) Watch() <-chan struct{} {
 	return m.watch
 }
 
-func (m *memory) Commit(_ context.Context, b evaluator.Batch) error {
+func (m *memory) Commit(_ context.Context, b fact.Batch) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	had := map[string]bool{} // :: run → it is in the batch
@@ -121,25 +128,25 @@ func (m *memory) Commit(_ context.Context, b evaluator.Batch) error {
 	return nil
 }
 
-func (m *Memory) keepLocked(e *evaluator.Entry, k evaluator.Kept) {
+func (m *Memory) keepLocked(e *fact.Entry, k fact.Kept) {
 	if e.Document != nil && m.documents[e.Digest] == nil {
 		m.documents[e.Digest] = slices.Clone(e.Document)
 	}
 	r := m.runLocked(e.Run)
 	if r == nil {
-		r = &kept{cursors: make(map[string]*evaluator.RunCursor), orders: make(map[string][]*evaluator.PendingOrder)}
+		r = &kept{cursors: make(map[string]*fact.RunCursor), orders: make(map[string][]*fact.PendingOrder)}
 		m.runs = append(m.runs, r)
 		for _, name := range m.endpoints {
-			r.cursors[name] = &evaluator.RunCursor{Run: e.Run}
+			r.cursors[name] = &fact.RunCursor{Run: e.Run}
 		}
 	}
 	n := r.record.N
 	r.record = k.Record
 	r.record.Seq, r.record.N, r.record.Digest, r.record.At = k.Seq, n, k.Digest, k.Tick.At
-	k.Record = evaluator.RunRecord{}
+	k.Record = fact.RunRecord{}
 	r.ticks = append(r.ticks, k)
 	for i, event := range k.Events {
-		s := evaluator.Stored{Run: e.Run, Seq: k.Seq, Digest: k.Digest, Event: event, Raw: k.Raw[i]}
+		s := fact.Stored{Run: e.Run, Seq: k.Seq, Digest: k.Digest, Event: event, Raw: k.Raw[i]}
 		r.events, m.newest = append(r.events, s), append(m.newest, s)
 		r.record.N = event.N
 		for _, name := range m.endpoints {
@@ -152,10 +159,10 @@ func (m *Memory) keepLocked(e *evaluator.Entry, k evaluator.Kept) {
 }
 
 // stored sends a batch through its stored form.
-func stored(b evaluator.Batch) ([]evaluator.Kept, error) {
-	list := make([]evaluator.Kept, len(b))
+func stored(b fact.Batch) ([]fact.Kept, error) {
+	list := make([]fact.Kept, len(b))
 	for i, e := range b {
-		k := evaluator.Kept{Seq: e.After + 1, Entry: evaluator.Entry{Run: e.Run, After: e.After, Digest: e.Digest}}
+		k := fact.Kept{Seq: e.After + 1, Entry: fact.Entry{Run: e.Run, After: e.After, Digest: e.Digest}}
 		if err := through(e.Tick, &k.Tick); err != nil {
 			return nil, err
 		}
@@ -164,7 +171,7 @@ func stored(b evaluator.Batch) ([]evaluator.Kept, error) {
 		}
 		for _, event := range e.Events {
 			raw, err := json.Marshal(&event)
-			var back evaluator.Event
+			var back fact.Event
 			if err == nil {
 				err = json.Unmarshal(raw, &back)
 			}
@@ -187,8 +194,8 @@ func through(from, into any) error {
 	return json.Unmarshal(raw, into)
 }
 
-func (r *kept) save(k evaluator.Kept, state []byte) {
-	r.states = append(r.states, evaluator.Recovery{Seq: k.Seq, At: k.Tick.At, Digest: k.Digest, Snapshot: slices.Clone(state)})
+func (r *kept) save(k fact.Kept, state []byte) {
+	r.states = append(r.states, fact.Recovery{Seq: k.Seq, At: k.Tick.At, Digest: k.Digest, Snapshot: slices.Clone(state)})
 }
 
 func (m *memory) Save(_ context.Context, run string, seq uint64, state []byte) error {
@@ -204,7 +211,7 @@ func (m *memory) Save(_ context.Context, run string, seq uint64, state []byte) e
 	return nil
 }
 
-func (m *memory) Runs(_ context.Context, f evaluator.RunFilter) (list []evaluator.RunRecord, err error) {
+func (m *memory) Runs(_ context.Context, f fact.RunFilter) (list []fact.RunRecord, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range slices.Backward(m.runs) {
@@ -214,20 +221,20 @@ func (m *memory) Runs(_ context.Context, f evaluator.RunFilter) (list []evaluato
 			list = append(list, *c)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b evaluator.RunRecord) int { return b.Begun.Compare(a.Begun) })
+	slices.SortStableFunc(list, func(a, b fact.RunRecord) int { return b.Begun.Compare(a.Begun) })
 	if f.Limit > 0 {
 		list = list[:min(f.Limit, len(list))]
 	}
 	return list, nil
 }
 
-func (m *memory) Run(_ context.Context, id string) (evaluator.RunRecord, error) {
+func (m *memory) Run(_ context.Context, id string) (fact.RunRecord, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r := m.runLocked(id); r != nil {
 		return r.record, nil
 	}
-	return evaluator.RunRecord{}, journal.ErrNotFound
+	return fact.RunRecord{}, journal.ErrNotFound
 }
 
 // passedLocked is the runs of a plan that passed, the newest first.
@@ -241,13 +248,13 @@ func (m *Memory) passedLocked(plan string) (list []*kept) {
 	return list
 }
 
-func (m *memory) Passed(_ context.Context, plan, exceptRun string, limit int) ([]evaluator.Past, error) {
+func (m *memory) Passed(_ context.Context, plan, exceptRun string, limit int) ([]fact.Past, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	past := []evaluator.Past{}
+	past := []fact.Past{}
 	for _, r := range m.passedLocked(plan) {
 		if r.record.ID != exceptRun && r.record.Totals != nil && len(past) < limit {
-			past = append(past, evaluator.Past{Run: r.record.ID, At: r.record.Decided, Totals: r.record.Totals})
+			past = append(past, fact.Past{Run: r.record.ID, At: r.record.Decided, Totals: r.record.Totals})
 		}
 	}
 	return past, nil
@@ -262,7 +269,7 @@ func (m *memory) Document(_ context.Context, digest string) ([]byte, error) {
 	return nil, journal.ErrNotFound
 }
 
-func (m *memory) Recover(ctx context.Context, run string) (rec evaluator.Recovery, err error) {
+func (m *memory) Recover(ctx context.Context, run string) (rec fact.Recovery, err error) {
 	m.mu.Lock()
 	if r := m.runLocked(run); r != nil && len(r.states) > 0 {
 		rec = r.states[len(r.states)-1]
@@ -275,16 +282,16 @@ func (m *memory) Recover(ctx context.Context, run string) (rec evaluator.Recover
 	return rec, err
 }
 
-func (m *memory) Origin(_ context.Context, run string) (evaluator.Recovery, error) {
+func (m *memory) Origin(_ context.Context, run string) (fact.Recovery, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r := m.runLocked(run); r != nil {
-		return evaluator.Recovery{Digest: r.ticks[0].Digest}, nil
+		return fact.Recovery{Digest: r.ticks[0].Digest}, nil
 	}
-	return evaluator.Recovery{}, nil
+	return fact.Recovery{}, nil
 }
 
-func (m *memory) Entries(_ context.Context, run string, after uint64, limit int) (list []evaluator.Kept, err error) {
+func (m *memory) Entries(_ context.Context, run string, after uint64, limit int) (list []fact.Kept, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.runLocked(run)
@@ -307,6 +314,13 @@ func (m *memory) Prune(_ context.Context, olderThan time.Time, keepPassed int) (
 			continue
 		}
 		m.runs = slices.DeleteFunc(m.runs, func(o *kept) bool { return o == r })
+		maps.DeleteFunc(m.kept, func(k keptKey, _ string) bool {
+			prefix := r.record.ID + "/"
+			if len(r.events) > 0 && strings.HasPrefix(k.key, strings.TrimSuffix(r.events[0].Event.ID, fmt.Sprint(r.events[0].Event.N))) {
+				return true
+			}
+			return strings.HasPrefix(k.key, prefix)
+		})
 		p.Runs++
 		p.Ticks += int64(len(r.ticks))
 		p.Events += int64(len(r.events))
@@ -314,7 +328,7 @@ func (m *memory) Prune(_ context.Context, olderThan time.Time, keepPassed int) (
 	}
 	for digest := range m.documents {
 		used := slices.ContainsFunc(m.runs, func(r *kept) bool {
-			return slices.ContainsFunc(r.ticks, func(k evaluator.Kept) bool { return k.Digest == digest })
+			return slices.ContainsFunc(r.ticks, func(k fact.Kept) bool { return k.Digest == digest })
 		})
 		if !used {
 			delete(m.documents, digest)
@@ -340,7 +354,7 @@ func (m *Memory) droppableLocked(r *kept, olderThan time.Time, keepPassed int) b
 		}
 	}
 	for _, letters := range m.dead {
-		if slices.ContainsFunc(letters, func(d *evaluator.DeadLetter) bool { return d.Run == c.ID }) {
+		if slices.ContainsFunc(letters, func(d *fact.DeadLetter) bool { return d.Run == c.ID }) {
 			return false
 		}
 	}
@@ -353,7 +367,7 @@ func (m *Memory) droppableLocked(r *kept, olderThan time.Time, keepPassed int) b
 	return !slices.Contains(begun[:min(keepPassed, len(begun))], r) && !slices.Contains(compared[:min(keepPassed, len(compared))], r)
 }
 
-func (m *memory) Events(_ context.Context, run string, after uint64, limit int) (list []evaluator.Stored, err error) {
+func (m *memory) Events(_ context.Context, run string, after uint64, limit int) (list []fact.Stored, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r := m.runLocked(run); r != nil {
@@ -366,15 +380,15 @@ func (m *memory) Events(_ context.Context, run string, after uint64, limit int) 
 	return list, nil
 }
 
-func (m *memory) Event(ctx context.Context, run string, n uint64) (evaluator.Stored, error) {
+func (m *memory) Event(ctx context.Context, run string, n uint64) (fact.Stored, error) {
 	list, err := m.Events(ctx, run, n-1, 1)
 	if err == nil && (n == 0 || len(list) == 0) {
 		err = journal.ErrNotFound
 	}
-	return append(list, evaluator.Stored{})[0], err
+	return append(list, fact.Stored{})[0], err
 }
 
-func (m *memory) Newer(mark uint64, limit int) (events []evaluator.Stored, next uint64, ok bool) {
+func (m *memory) Newer(mark uint64, limit int) (events []fact.Stored, next uint64, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	end := uint64(len(m.newest))
@@ -387,9 +401,28 @@ func (m *memory) Newer(mark uint64, limit int) (events []evaluator.Stored, next 
 }
 
 // byRun orders letters as the journal lists them.
-func (m *Memory) byRun(a, b *evaluator.DeadLetter) int {
-	at := func(d *evaluator.DeadLetter) int {
+func (m *Memory) byRun(a, b *fact.DeadLetter) int {
+	at := func(d *fact.DeadLetter) int {
 		return slices.IndexFunc(m.runs, func(r *kept) bool { return r.record.ID == d.Run })
 	}
 	return cmp.Or(cmp.Compare(at(a), at(b)), cmp.Compare(a.Event.N, b.Event.N))
+}
+
+func (m *memory) Keep(_ context.Context, endpoint, key, value string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.epoch != m.Memory.epoch:
+		return journal.ErrFenced
+	case !slices.Contains(m.endpoints, endpoint):
+		return journal.ErrNotFound
+	}
+	m.kept[keptKey{endpoint, key}] = value
+	return nil
+}
+
+func (m *memory) Kept(_ context.Context, endpoint, key string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kept[keptKey{endpoint, key}], nil
 }

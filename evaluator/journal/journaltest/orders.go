@@ -6,26 +6,26 @@ import (
 	"slices"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // enter makes an event pending for an endpoint if it is an order, and reports
 // whether it was not.
-func (r *kept) enter(endpoint string, s evaluator.Stored) bool {
+func (r *kept) enter(endpoint string, s fact.Stored) bool {
 	if !s.Event.Order() || r.orderIndex(endpoint, s.Event.N) >= 0 {
 		return false
 	}
-	r.orders[endpoint] = append(r.orders[endpoint], &evaluator.PendingOrder{Stored: s})
-	slices.SortFunc(r.orders[endpoint], func(a, b *evaluator.PendingOrder) int { return cmp.Compare(a.Event.N, b.Event.N) })
+	r.orders[endpoint] = append(r.orders[endpoint], &fact.PendingOrder{Stored: s})
+	slices.SortFunc(r.orders[endpoint], func(a, b *fact.PendingOrder) int { return cmp.Compare(a.Event.N, b.Event.N) })
 	return true
 }
 
 // orderIndex is where an order stands among those pending; -1 when it is not.
 func (r *kept) orderIndex(endpoint string, n uint64) int {
-	return slices.IndexFunc(r.orders[endpoint], func(o *evaluator.PendingOrder) bool { return o.Event.N == n })
+	return slices.IndexFunc(r.orders[endpoint], func(o *fact.PendingOrder) bool { return o.Event.N == n })
 }
 
-func (m *memory) Orders(_ context.Context, endpoint string) (list []evaluator.PendingOrder, err error) {
+func (m *memory) Orders(_ context.Context, endpoint string) (list []fact.PendingOrder, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.runs {

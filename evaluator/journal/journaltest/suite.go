@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -46,6 +46,8 @@ func Run(t *testing.T, store func(t *testing.T) Store) {
 		{"an endpoint that is set back has the orders since then again", testRewindOrders},
 		{"a run is kept while an order of it is pending", testPruneOrders},
 		{"what is said about an order happened or did not, and can be said again", testOrderFaults},
+		{"what is kept for an endpoint is there until its run or the endpoint is dropped", testKept},
+		{"a value is kept, or an error says that it may not be", testKeptFaults},
 		{"a run is dropped whole, with its plan", testPrune},
 		{"a run that is needed is kept whole", testPruneKeeps},
 		{"the passed runs that the next release needs are kept", testPruneKeepsPassed},
@@ -92,32 +94,32 @@ func at(second int) time.Time { return time.Unix(1_750_000_000+int64(second), 0)
 
 // entry is the next tick of a run, "plan@version", with a number of events, and
 // things in it that are hard to keep exactly.
-func (b *bench) entry(run string, second, events int) evaluator.Entry {
+func (b *bench) entry(run string, second, events int) fact.Entry {
 	plan, version, _ := strings.Cut(run, "@")
-	e := evaluator.Entry{
+	e := fact.Entry{
 		Run: run, After: b.seq[run], Digest: "digest of " + run, Document: []byte(`{"name":"` + run + `"}`),
-		Tick: evaluator.Tick{
+		Tick: fact.Tick{
 			At:       at(second),
 			Readings: []rules.Reading{{Signal: 1, From: 1, To: 2, Points: []rules.Point{{At: 1, Value: 0.1 + 0.2, Samples: 1e300}}, Detail: "\x00 <&> \u2028 é", Fault: rules.Throttled}},
-			Commands: []evaluator.Command{{ID: "c", Kind: evaluator.Hold, By: "a", Why: "b"}},
+			Commands: []fact.Command{{ID: "c", Kind: fact.Hold, By: "a", Why: "b"}},
 		},
-		Record: evaluator.RunRecord{
+		Record: fact.RunRecord{
 			ID: run, Plan: plan, Version: version, Try: 1, Start: at(-60), Begun: at(0), State: rules.Monitoring, Verdict: rules.Pending,
 			Parameters: map[string]string{"lambda": "<43>"}, Previous: rules.Previous{Version: "0.9", Parameters: map[string]string{"lambda": "42"}},
 		},
 	}
 	for i := range events {
 		n := b.n[run] + uint64(i) + 1
-		e.Events = append(e.Events, evaluator.Event{
-			ID: fmt.Sprintf("%s/%d", run, n), N: n, Plan: plan, At: at(second), Kind: evaluator.RuleEvent, To: "<b>", Subject: "\u2028",
-			Totals: []evaluator.Total{{Signal: "s", Bad: 1.0 / 3, Samples: 1e9}},
+		e.Events = append(e.Events, fact.Event{
+			ID: fmt.Sprintf("%s/%d", run, n), N: n, Plan: plan, At: at(second), Kind: fact.RuleEvent, To: "<b>", Subject: "\u2028",
+			Totals: []fact.Total{{Signal: "s", Bad: 1.0 / 3, Samples: 1e9}},
 		})
 	}
 	return e
 }
 
 // decided is a tick that ends a run.
-func (b *bench) decided(run string, second int, state rules.State, totals ...evaluator.Total) evaluator.Entry {
+func (b *bench) decided(run string, second int, state rules.State, totals ...fact.Total) fact.Entry {
 	e := b.entry(run, second, 1)
 	e.Record.State, e.Record.Decided, e.Record.Over, e.Record.Totals = state, at(second), true, totals
 	e.Record.Verdict = rules.Fail
@@ -127,7 +129,7 @@ func (b *bench) decided(run string, second int, state rules.State, totals ...eva
 	return e
 }
 
-func (b *bench) commit(entries ...evaluator.Entry) {
+func (b *bench) commit(entries ...fact.Entry) {
 	b.Helper()
 	if err := b.j.Commit(b.Context(), entries); err != nil {
 		b.Fatalf("Commit: %v", err)
@@ -174,7 +176,7 @@ func (b *bench) lists(what string, got []string, want ...string) {
 // ids are those of the events that Events gives.
 func (b *bench) ids(run string, after uint64) (list []string) {
 	b.Helper()
-	for _, s := range must[[]evaluator.Stored](b)(b.j.Events(b.Context(), run, after, -1)) {
+	for _, s := range must[[]fact.Stored](b)(b.j.Events(b.Context(), run, after, -1)) {
 		list = append(list, s.Event.ID)
 	}
 	return list
@@ -183,16 +185,16 @@ func (b *bench) ids(run string, after uint64) (list []string) {
 // pending is what an endpoint is not done with: "run after 2 of 5".
 func (b *bench) pending(endpoint string) (list []string) {
 	b.Helper()
-	for _, c := range must[[]evaluator.RunCursor](b)(b.j.Pending(b.Context(), endpoint)) {
+	for _, c := range must[[]fact.RunCursor](b)(b.j.Pending(b.Context(), endpoint)) {
 		list = append(list, fmt.Sprintf("%s after %d of %d", c.Run, c.N, c.End))
 	}
 	return list
 }
 
 // runs are the ids of the runs that a filter lets through.
-func (b *bench) runs(f evaluator.RunFilter) (list []string) {
+func (b *bench) runs(f fact.RunFilter) (list []string) {
 	b.Helper()
-	for _, r := range must[[]evaluator.RunRecord](b)(b.j.Runs(b.Context(), f)) {
+	for _, r := range must[[]fact.RunRecord](b)(b.j.Runs(b.Context(), f)) {
 		list = append(list, r.ID)
 	}
 	return list

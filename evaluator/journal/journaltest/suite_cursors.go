@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
@@ -29,8 +29,8 @@ func testCursor(b *bench) {
 	b.reopen("a", "b")
 	b.commit(b.entry("p", 0, 5), b.entry("q", 0, 2))
 	b.ok("Failed", b.j.Failed(ctx, "a", "p", 1, 2, at(9), "refused"))
-	got := must[[]evaluator.RunCursor](b)(b.j.Pending(ctx, "a"))
-	want := []evaluator.RunCursor{{Run: "p", End: 5, Attempts: 2, NextAt: at(9), LastError: "refused"}, {Run: "q", End: 2}}
+	got := must[[]fact.RunCursor](b)(b.j.Pending(ctx, "a"))
+	want := []fact.RunCursor{{Run: "p", End: 5, Attempts: 2, NextAt: at(9), LastError: "refused"}, {Run: "q", End: 2}}
 	if !slices.Equal(got, want) {
 		b.Errorf("after Failed:\ngot  %+v\nwant %+v", got, want)
 	}
@@ -39,8 +39,8 @@ func testCursor(b *bench) {
 	b.ok("Failed", b.j.Failed(ctx, "a", "p", 3, 1, at(9), "late"))
 	b.ok("Delivered", b.j.Delivered(ctx, "b", "q", 2))
 	b.reopen()
-	got = must[[]evaluator.RunCursor](b)(b.j.Pending(ctx, "a"))
-	want = []evaluator.RunCursor{{Run: "p", N: 3, End: 5}, {Run: "q", End: 2}}
+	got = must[[]fact.RunCursor](b)(b.j.Pending(ctx, "a"))
+	want = []fact.RunCursor{{Run: "p", N: 3, End: 5}, {Run: "q", End: 2}}
 	if !slices.Equal(got, want) {
 		b.Errorf("after Delivered:\ngot  %+v\nwant %+v", got, want)
 	}
@@ -77,7 +77,7 @@ func testForget(b *bench) {
 	b.ok("Bury", b.j.Bury(ctx, "b", "p", 1, at(5), "410 Gone"))
 	b.ok("Forget", b.j.Forget(ctx, "b"))
 	b.lists("Endpoints", must[[]string](b)(b.j.Endpoints(ctx)), "a")
-	if letters := must[[]evaluator.DeadLetter](b)(b.j.DeadLetters(ctx, "b")); len(letters) != 0 {
+	if letters := must[[]fact.DeadLetter](b)(b.j.DeadLetters(ctx, "b")); len(letters) != 0 {
 		b.Errorf("its dead letters: got %+v, want none", letters)
 	}
 	b.reopen("a", "b")
@@ -100,7 +100,7 @@ func testBuryForgotten(b *bench) {
 	b.commit(b.decided("p", 0, rules.Failed))
 	b.ok("Forget", b.j.Forget(ctx, "a"))
 	b.ok("Bury", b.j.Bury(ctx, "a", "p", 1, at(5), "410 Gone"))
-	if letters := must[[]evaluator.DeadLetter](b)(b.j.DeadLetters(ctx, "a")); len(letters) != 0 {
+	if letters := must[[]fact.DeadLetter](b)(b.j.DeadLetters(ctx, "a")); len(letters) != 0 {
 		b.Errorf("dead letters: got %+v, want none", letters)
 	}
 	if p := must[journal.Pruned](b)(b.j.Prune(ctx, at(100), 1)); p.Runs != 1 {
@@ -121,7 +121,7 @@ func testDead(b *bench) {
 	b.ok("RetryDead", b.j.RetryDead(ctx, "a", "p", 2))
 	b.reopen()
 	letters := func() (list []string) {
-		for _, d := range must[[]evaluator.DeadLetter](b)(b.j.DeadLetters(ctx, "a")) {
+		for _, d := range must[[]fact.DeadLetter](b)(b.j.DeadLetters(ctx, "a")) {
 			if len(d.Raw) == 0 || d.Seq != 1 || d.Digest != "digest of "+d.Run || d.Endpoint != "a" {
 				b.Errorf("got %+v", d)
 			}

@@ -4,18 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
 
 // mixed is the next tick of a run, with an event for each letter: an order for an
 // "o", another event for anything else.
-func (b *bench) mixed(run string, second int, letters string) evaluator.Entry {
+func (b *bench) mixed(run string, second int, letters string) fact.Entry {
 	e := b.entry(run, second, len(letters))
 	for i, letter := range letters {
 		if letter == 'o' {
-			e.Events[i].To = string(evaluator.RuleFired)
+			e.Events[i].To = string(fact.RuleFired)
 		}
 	}
 	return e
@@ -25,7 +25,7 @@ func (b *bench) mixed(run string, second int, letters string) evaluator.Entry {
 // attempts, "p/2 failed 3 times, refused, again at 9".
 func (b *bench) orders(endpoint string) (list []string) {
 	b.Helper()
-	for _, o := range must[[]evaluator.PendingOrder](b)(b.j.Orders(b.Context(), endpoint)) {
+	for _, o := range must[[]fact.PendingOrder](b)(b.j.Orders(b.Context(), endpoint)) {
 		raw, err := json.Marshal(o.Event)
 		b.ok("Marshal", err)
 		if string(raw) != string(o.Raw) || o.Event.ID != fmt.Sprintf("%s/%d", o.Run, o.Event.N) || o.Seq == 0 || o.Digest != "digest of "+o.Run {
@@ -43,7 +43,7 @@ func (b *bench) orders(endpoint string) (list []string) {
 // letters are the dead letters of an endpoint: "p/2 410 Gone".
 func (b *bench) letters(endpoint string) (list []string) {
 	b.Helper()
-	for _, d := range must[[]evaluator.DeadLetter](b)(b.j.DeadLetters(b.Context(), endpoint)) {
+	for _, d := range must[[]fact.DeadLetter](b)(b.j.DeadLetters(b.Context(), endpoint)) {
 		text := d.Event.ID + " " + d.Reason
 		if d.Again {
 			text += ", again"
@@ -95,20 +95,20 @@ func testOrders(b *bench) {
 func testOrderKinds(b *bench) {
 	b.reopen("a")
 	e := b.entry("p", 0, 7)
-	for i, as := range []evaluator.Event{
-		{Kind: evaluator.RunEvent, To: rules.RolledBack.String()},
-		{Kind: evaluator.RunEvent, To: rules.Held.String()},
-		{Kind: evaluator.RunEvent, From: rules.Held.String(), To: rules.Monitoring.String()},
-		{Kind: evaluator.RunEvent, To: rules.Passed.String()},
-		{Kind: evaluator.CommandEvent, Subject: string(evaluator.Abort), To: "applied"},
-		{Kind: evaluator.CommandEvent, Subject: string(evaluator.Abort), To: "refused"},
-		{Kind: evaluator.RuleEvent, To: string(evaluator.RuleFired)},
+	for i, as := range []fact.Event{
+		{Kind: fact.RunEvent, To: rules.RolledBack.String()},
+		{Kind: fact.RunEvent, To: rules.Held.String()},
+		{Kind: fact.RunEvent, From: rules.Held.String(), To: rules.Monitoring.String()},
+		{Kind: fact.RunEvent, To: rules.Passed.String()},
+		{Kind: fact.CommandEvent, Subject: string(fact.Abort), To: "applied"},
+		{Kind: fact.CommandEvent, Subject: string(fact.Abort), To: "refused"},
+		{Kind: fact.RuleEvent, To: string(fact.RuleFired)},
 	} {
 		e.Events[i].Kind, e.Events[i].From, e.Events[i].To, e.Events[i].Subject = as.Kind, as.From, as.To, as.Subject
 	}
 	fenced := b.entry("q", 0, 1)
 	fenced.After = 7
-	b.fails("Commit", b.j.Commit(b.Context(), evaluator.Batch{e, fenced}), journal.ErrFenced)
+	b.fails("Commit", b.j.Commit(b.Context(), fact.Batch{e, fenced}), journal.ErrFenced)
 	b.lists("of a batch that was not kept", b.orders("a"))
 	b.commit(e)
 	b.lists("of one that was", b.orders("a"), "p/1", "p/2", "p/3", "p/5", "p/7")
@@ -150,7 +150,7 @@ func testBuryOrder(b *bench) {
 		b.lists("the other endpoint's dead letters", b.letters("b"))
 		b.reopen("a", "b")
 	}
-	if d := must[[]evaluator.DeadLetter](b)(b.j.DeadLetters(ctx, "a"))[0]; !d.At.Equal(at(5)) || d.Endpoint != "a" || d.Digest != "digest of p" {
+	if d := must[[]fact.DeadLetter](b)(b.j.DeadLetters(ctx, "a"))[0]; !d.At.Equal(at(5)) || d.Endpoint != "a" || d.Digest != "digest of p" {
 		b.Errorf("got %+v", d)
 	}
 	b.ok("RetryDead", b.j.RetryDead(ctx, "a", "p", 3))
@@ -217,7 +217,7 @@ func testPruneOrders(b *bench) {
 	b.reopen("a", "b")
 	for _, run := range []string{"p@1", "p@2"} {
 		end := b.decided(run, 0, rules.RolledBack)
-		end.Events[0].To = string(evaluator.RuleFired)
+		end.Events[0].To = string(fact.RuleFired)
 		b.commit(end)
 		for _, endpoint := range []string{"a", "b"} {
 			b.ok("Delivered", b.j.Delivered(ctx, endpoint, run, 1))

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
@@ -13,7 +13,7 @@ func testRuns(b *bench) {
 	ctx := b.Context()
 	first := b.entry("shop@1.0", 0, 2)
 	b.commit(first)
-	b.commit(b.decided("shop@1.0", 5, rules.Passed, evaluator.Total{Signal: `a "b" <c>`, Bad: 1, Samples: 1e9}))
+	b.commit(b.decided("shop@1.0", 5, rules.Passed, fact.Total{Signal: `a "b" <c>`, Bad: 1, Samples: 1e9}))
 	second := b.entry("shop@1.1", 10, 1)
 	second.Record.Begun = at(10)
 	b.commit(second, b.entry("mail@7", 10, 0))
@@ -25,21 +25,21 @@ func testRuns(b *bench) {
 	b.commit(again)
 	b.reopen()
 
-	b.lists("all, the newest begun first", b.runs(evaluator.RunFilter{}), "shop@1.1~2", "shop@1.1", "mail@7", "shop@1.0")
-	b.lists("of a plan", b.runs(evaluator.RunFilter{Plan: "shop"}), "shop@1.1~2", "shop@1.1", "shop@1.0")
-	b.lists("tries of a version", b.runs(evaluator.RunFilter{Plan: "shop", Version: "1.1"}), "shop@1.1~2", "shop@1.1")
-	b.lists("the newest try", b.runs(evaluator.RunFilter{Plan: "shop", Version: "1.1", Limit: 1}), "shop@1.1~2")
-	b.lists("undecided", b.runs(evaluator.RunFilter{Undecided: true}), "shop@1.1~2", "mail@7")
-	b.lists("not over", b.runs(evaluator.RunFilter{Open: true}), "shop@1.1~2", "shop@1.1", "mail@7")
-	b.lists("by states", b.runs(evaluator.RunFilter{States: []rules.State{rules.Passed, rules.RolledBack}}), "shop@1.1", "shop@1.0")
-	b.lists("by id", b.runs(evaluator.RunFilter{ID: "mail@7", Plan: "mail"}), "mail@7")
-	b.lists("by id, of another plan", b.runs(evaluator.RunFilter{ID: "mail@7", Plan: "shop"}))
+	b.lists("all, the newest begun first", b.runs(fact.RunFilter{}), "shop@1.1~2", "shop@1.1", "mail@7", "shop@1.0")
+	b.lists("of a plan", b.runs(fact.RunFilter{Plan: "shop"}), "shop@1.1~2", "shop@1.1", "shop@1.0")
+	b.lists("tries of a version", b.runs(fact.RunFilter{Plan: "shop", Version: "1.1"}), "shop@1.1~2", "shop@1.1")
+	b.lists("the newest try", b.runs(fact.RunFilter{Plan: "shop", Version: "1.1", Limit: 1}), "shop@1.1~2")
+	b.lists("undecided", b.runs(fact.RunFilter{Undecided: true}), "shop@1.1~2", "mail@7")
+	b.lists("not over", b.runs(fact.RunFilter{Open: true}), "shop@1.1~2", "shop@1.1", "mail@7")
+	b.lists("by states", b.runs(fact.RunFilter{States: []rules.State{rules.Passed, rules.RolledBack}}), "shop@1.1", "shop@1.0")
+	b.lists("by id", b.runs(fact.RunFilter{ID: "mail@7", Plan: "mail"}), "mail@7")
+	b.lists("by id, of another plan", b.runs(fact.RunFilter{ID: "mail@7", Plan: "shop"}))
 
-	got := must[evaluator.RunRecord](b)(b.j.Run(ctx, "shop@1.0"))
+	got := must[fact.RunRecord](b)(b.j.Run(ctx, "shop@1.0"))
 	want := first.Record
 	want.Digest, want.Seq, want.N, want.At = "digest of shop@1.0", 2, 3, at(5)
 	want.State, want.Verdict, want.Decided, want.Over = rules.Passed, rules.Pass, at(5), true
-	want.Totals = []evaluator.Total{{Signal: `a "b" <c>`, Bad: 1, Samples: 1e9}}
+	want.Totals = []fact.Total{{Signal: `a "b" <c>`, Bad: 1, Samples: 1e9}}
 	if !reflect.DeepEqual(got, want) {
 		b.Errorf("Run:\ngot  %+v\nwant %+v", got, want)
 	}
@@ -48,14 +48,14 @@ func testRuns(b *bench) {
 
 	overridden := b.entry("shop@1.1", 40, 0)
 	b.commit(overridden)
-	if got := must[evaluator.RunRecord](b)(b.j.Run(ctx, "shop@1.1")); !got.Decided.IsZero() || got.State != rules.Monitoring || got.N != 2 {
+	if got := must[fact.RunRecord](b)(b.j.Run(ctx, "shop@1.1")); !got.Decided.IsZero() || got.State != rules.Monitoring || got.N != 2 {
 		b.Errorf("a run that was decided and is not any more: got %+v", got)
 	}
 }
 
 func (b *bench) passed(plan, except string, limit int) (list []string) {
 	b.Helper()
-	past := must[[]evaluator.Past](b)(b.j.Passed(b.Context(), plan, except, limit))
+	past := must[[]fact.Past](b)(b.j.Passed(b.Context(), plan, except, limit))
 	if past == nil {
 		b.Error("Passed: got nil without an error")
 	}
@@ -66,19 +66,19 @@ func (b *bench) passed(plan, except string, limit int) (list []string) {
 }
 
 func testPassed(b *bench) {
-	some := evaluator.Total{Signal: "s", Bad: 1, Samples: 9}
+	some := fact.Total{Signal: "s", Bad: 1, Samples: 9}
 	b.lists("at first", b.passed("shop", "", 5))
 	b.commit(b.decided("shop@1", 1, rules.Passed, some), b.decided("mail@1", 1, rules.Passed, some))
 	b.commit(b.decided("shop@2", 2, rules.RolledBack), b.decided("shop@3", 3, rules.Passed, some))
 	b.commit(b.decided("shop@4", 4, rules.Passed)) // counted nothing
 	b.commit(b.entry("shop@5", 5, 1))
 	b.reopen()
-	b.lists("all", b.passed("shop", "", 5), "shop@3 at 3: [{s 1 9}]", "shop@1 at 1: [{s 1 9}]")
-	b.lists("but the newest", b.passed("shop", "shop@3", 5), "shop@1 at 1: [{s 1 9}]")
-	b.lists("one", b.passed("shop", "shop@5", 1), "shop@3 at 3: [{s 1 9}]")
+	b.lists("all", b.passed("shop", "", 5), "shop@3 at 3: [{s 1 9 }]", "shop@1 at 1: [{s 1 9 }]")
+	b.lists("but the newest", b.passed("shop", "shop@3", 5), "shop@1 at 1: [{s 1 9 }]")
+	b.lists("one", b.passed("shop", "shop@5", 1), "shop@3 at 3: [{s 1 9 }]")
 	b.lists("none", b.passed("shop", "", 0))
 	b.commit(b.decided("shop@3", 9, rules.Failed)) // overridden
-	b.lists("overridden", b.passed("shop", "", 5), "shop@1 at 1: [{s 1 9}]")
+	b.lists("overridden", b.passed("shop", "", 5), "shop@1 at 1: [{s 1 9 }]")
 }
 
 func testPrune(b *bench) {
@@ -105,9 +105,9 @@ func testPrune(b *bench) {
 		b.Errorf("got %+v, want %+v", p, want)
 	}
 	for range 2 { // in this opening and in the next
-		b.lists("runs", b.runs(evaluator.RunFilter{}), "mail@1")
+		b.lists("runs", b.runs(fact.RunFilter{}), "mail@1")
 		b.lists("events", b.ids("shop@1", 0))
-		if r := must[evaluator.Recovery](b)(b.j.Recover(ctx, "shop@1")); !reflect.DeepEqual(r, evaluator.Recovery{}) {
+		if r := must[fact.Recovery](b)(b.j.Recover(ctx, "shop@1")); !reflect.DeepEqual(r, fact.Recovery{}) {
 			b.Errorf("a dropped run can be recovered: %+v", r)
 		}
 		for _, digest := range []string{"edited", "digest of shop@1"} {
@@ -115,7 +115,7 @@ func testPrune(b *bench) {
 			b.fails("Document "+digest, err, journal.ErrNotFound)
 		}
 		must[[]byte](b)(b.j.Document(ctx, "shared"))
-		if r := must[evaluator.Recovery](b)(b.j.Recover(ctx, "mail@1")); len(r.Later) != 2 || len(r.Later[0].Events) != 2 {
+		if r := must[fact.Recovery](b)(b.j.Recover(ctx, "mail@1")); len(r.Later) != 2 || len(r.Later[0].Events) != 2 {
 			b.Errorf("the other run: got %+v, want two ticks and two events", r)
 		}
 		b.reopen("a")
@@ -137,7 +137,7 @@ func testPruneKeeps(b *bench) {
 	live := b.decided("held@1", 5, rules.RolledBack)
 	live.Record.Over = false // its rollback is not done
 	b.commit(live, b.entry("running@1", 5, 1))
-	for _, run := range b.runs(evaluator.RunFilter{}) {
+	for _, run := range b.runs(fact.RunFilter{}) {
 		b.ok("Delivered", b.j.Delivered(ctx, "a", run, 1))
 		switch run {
 		case "undelivered@1":
@@ -150,12 +150,12 @@ func testPruneKeeps(b *bench) {
 	prune := func(keep int, want int64, what string) {
 		b.Helper()
 		if p := must[journal.Pruned](b)(b.j.Prune(ctx, at(100), keep)); p.Runs != want {
-			b.Errorf("%s: dropped %d runs, want %d: left %q", what, p.Runs, want, b.runs(evaluator.RunFilter{}))
+			b.Errorf("%s: dropped %d runs, want %d: left %q", what, p.Runs, want, b.runs(fact.RunFilter{}))
 		}
 	}
 	prune(3, 2, "the oldest of four that passed, and the failed one")
 	prune(0, 2, "all that passed but one, which is kept in any case")
-	b.lists("kept", b.runs(evaluator.RunFilter{}), "running@1", "held@1", "dead@1", "undelivered@1", "passed@3")
+	b.lists("kept", b.runs(fact.RunFilter{}), "running@1", "held@1", "dead@1", "undelivered@1", "passed@3")
 	b.ok("Resolved", b.j.Resolved(ctx, "b", "dead@1", 1))
 	prune(1, 1, "without dead letters")
 	b.ok("Forget", b.j.Forget(ctx, "b"))
@@ -163,8 +163,8 @@ func testPruneKeeps(b *bench) {
 }
 
 func testPruneKeepsPassed(b *bench) {
-	some := evaluator.Total{Signal: "s", Bad: 1, Samples: 9}
-	passed := func(run string, begun, decided int, totals ...evaluator.Total) {
+	some := fact.Total{Signal: "s", Bad: 1, Samples: 9}
+	passed := func(run string, begun, decided int, totals ...fact.Total) {
 		e := b.decided(run, decided, rules.Passed, totals...)
 		e.Record.Begun = at(begun)
 		b.commit(e)
@@ -183,7 +183,7 @@ func testPruneKeepsPassed(b *bench) {
 		{1, []string{"mail@1", "shop@5", "shop@2"}},
 	} {
 		must[journal.Pruned](b)(b.j.Prune(b.Context(), at(100), tt.keep))
-		b.lists(fmt.Sprintf("%d of each kind", tt.keep), b.runs(evaluator.RunFilter{}), tt.want...)
+		b.lists(fmt.Sprintf("%d of each kind", tt.keep), b.runs(fact.RunFilter{}), tt.want...)
 	}
-	b.lists("what the next is compared with", b.passed("shop", "", 5), "shop@2 at 20: [{s 1 9}]")
+	b.lists("what the next is compared with", b.passed("shop", "", 5), "shop@2 at 20: [{s 1 9 }]")
 }

@@ -5,20 +5,20 @@ import (
 	"math"
 	"reflect"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
 )
 
 func testEmpty(b *bench) {
 	ctx := b.Context()
-	b.lists("Runs", b.runs(evaluator.RunFilter{}))
+	b.lists("Runs", b.runs(fact.RunFilter{}))
 	b.lists("Events", b.ids("p", 0))
-	for what, read := range map[string]func() (evaluator.Recovery, error){
-		"Recover": func() (evaluator.Recovery, error) { return b.j.Recover(ctx, "p") },
-		"Origin":  func() (evaluator.Recovery, error) { return b.j.Origin(ctx, "p") },
+	for what, read := range map[string]func() (fact.Recovery, error){
+		"Recover": func() (fact.Recovery, error) { return b.j.Recover(ctx, "p") },
+		"Origin":  func() (fact.Recovery, error) { return b.j.Origin(ctx, "p") },
 	} {
-		if got := must[evaluator.Recovery](b)(read()); !reflect.DeepEqual(got, evaluator.Recovery{}) {
+		if got := must[fact.Recovery](b)(read()); !reflect.DeepEqual(got, fact.Recovery{}) {
 			b.Errorf("%s: got %+v, want nothing", what, got)
 		}
 	}
@@ -36,8 +36,8 @@ func testReopen(b *bench) {
 	p, q := b.entry("p", 0, 2), b.entry("q", 0, 0)
 	b.commit(p, q)
 	b.reopen()
-	for _, want := range []evaluator.Entry{p, q} {
-		kept := must[[]evaluator.Kept](b)(b.j.Entries(b.Context(), want.Run, 0, -1))
+	for _, want := range []fact.Entry{p, q} {
+		kept := must[[]fact.Kept](b)(b.j.Entries(b.Context(), want.Run, 0, -1))
 		if len(kept) != 1 {
 			b.Fatalf("run %q: got %d entries, want 1", want.Run, len(kept))
 		}
@@ -50,7 +50,7 @@ func testReopen(b *bench) {
 }
 
 // same compares what came back with what went in.
-func (b *bench) same(got evaluator.Kept, want evaluator.Entry) {
+func (b *bench) same(got fact.Kept, want fact.Entry) {
 	b.Helper()
 	if !reflect.DeepEqual(got.Tick, want.Tick) {
 		b.Errorf("tick:\ngot  %+v\nwant %+v", got.Tick, want.Tick)
@@ -80,7 +80,7 @@ func testTwoRuns(b *bench) {
 	b.commit(b.entry("p", 2, 0), b.entry("q", 2, 1), b.entry("r", 2, 1))
 	b.reopen()
 	for run, want := range map[string][]uint64{"p": {1, 2}, "q": {1, 2, 3}, "r": {1}} {
-		r := must[evaluator.Recovery](b)(b.j.Recover(b.Context(), run))
+		r := must[fact.Recovery](b)(b.j.Recover(b.Context(), run))
 		var got []uint64
 		for _, k := range r.Later {
 			got = append(got, k.Seq)
@@ -99,16 +99,16 @@ func testFenced(b *bench) {
 	for _, after := range []uint64{0, 1, 3, math.MaxInt64} {
 		e := b.entry("p", 2, 1)
 		e.After = after
-		b.fails("Commit out of turn", b.j.Commit(ctx, evaluator.Batch{b.entry("q", 2, 1), e}), journal.ErrFenced)
+		b.fails("Commit out of turn", b.j.Commit(ctx, fact.Batch{b.entry("q", 2, 1), e}), journal.ErrFenced)
 	}
 	late := b.entry("q", 2, 0)
 	late.After = 1
-	b.fails("Commit to a run that has no tick", b.j.Commit(ctx, evaluator.Batch{late}), journal.ErrFenced)
+	b.fails("Commit to a run that has no tick", b.j.Commit(ctx, fact.Batch{late}), journal.ErrFenced)
 	b.lists("a fenced batch leaves nothing", b.ids("p", 0), "p/1", "p/2")
-	b.lists("a fenced batch leaves no run", b.runs(evaluator.RunFilter{}), "p")
+	b.lists("a fenced batch leaves no run", b.runs(fact.RunFilter{}), "p")
 	foreign := b.entry("p", 2, 0)
 	foreign.Record.ID = "q"
-	if err := b.j.Commit(ctx, evaluator.Batch{foreign}); err == nil {
+	if err := b.j.Commit(ctx, fact.Batch{foreign}); err == nil {
 		b.Error("a tick was committed with the record of another run")
 	}
 	b.commit(b.entry("p", 2, 0), b.entry("q", 2, 1))
@@ -119,7 +119,7 @@ func testEpoch(b *bench) {
 	old := b.j
 	b.reopen()
 	for _, run := range []string{"p", "q"} {
-		if err := old.Commit(b.Context(), evaluator.Batch{b.entry(run, 1, 1)}); err == nil {
+		if err := old.Commit(b.Context(), fact.Batch{b.entry(run, 1, 1)}); err == nil {
 			b.Errorf("a journal that was opened again took a commit of run %q from its former writer", run)
 		}
 	}
@@ -146,12 +146,12 @@ func testReopenInPlace(b *bench) {
 func testAllOrNothing(b *bench) {
 	bad := b.entry("q", 0, 1)
 	bad.Tick.Readings = []rules.Reading{{Points: []rules.Point{{Value: math.NaN()}}}}
-	if err := b.j.Commit(b.Context(), evaluator.Batch{b.entry("p", 0, 1), bad}); err == nil {
+	if err := b.j.Commit(b.Context(), fact.Batch{b.entry("p", 0, 1), bad}); err == nil {
 		b.Error("a tick with NaN was committed")
 	}
 	b.lists("events", b.ids("p", 0))
-	b.lists("runs", b.runs(evaluator.RunFilter{}))
-	if got := must[evaluator.Recovery](b)(b.j.Recover(b.Context(), "p")); len(got.Later) != 0 {
+	b.lists("runs", b.runs(fact.RunFilter{}))
+	if got := must[fact.Recovery](b)(b.j.Recover(b.Context(), "p")); len(got.Later) != 0 {
 		b.Errorf("run p has %d ticks, want none", len(got.Later))
 	}
 }
@@ -180,24 +180,24 @@ func testRecover(b *bench) {
 		b.commit(e, b.entry("q", i, 1))
 	}
 	b.reopen()
-	r := must[evaluator.Recovery](b)(b.j.Recover(b.Context(), "p"))
+	r := must[fact.Recovery](b)(b.j.Recover(b.Context(), "p"))
 	if r.Seq != 3 || !r.At.Equal(at(2)) || string(r.Snapshot) != "\x00\x01\xff" || r.Digest != "digest of p" || len(r.Later) != 2 {
 		b.Fatalf("got %+v, want the state after tick 3 and two ticks", r)
 	}
 	if r.Later[0].Seq != 4 || len(r.Later[0].Events) != 1 || r.Later[1].Seq != 5 || len(r.Later[1].Events) != 0 {
 		b.Errorf("later ticks: got %+v", r.Later)
 	}
-	o := must[evaluator.Recovery](b)(b.j.Origin(b.Context(), "p"))
-	if want := (evaluator.Recovery{Digest: "digest of p"}); !reflect.DeepEqual(o, want) {
+	o := must[fact.Recovery](b)(b.j.Origin(b.Context(), "p"))
+	if want := (fact.Recovery{Digest: "digest of p"}); !reflect.DeepEqual(o, want) {
 		b.Errorf("Origin: got %+v, want the beginning", o)
 	}
 	b.ok("Save", b.j.Save(b.Context(), "p", 5, []byte("s")))
 	b.ok("Save after no tick", b.j.Save(b.Context(), "p", 99, []byte("t")))
-	r = must[evaluator.Recovery](b)(b.j.Recover(b.Context(), "p"))
+	r = must[fact.Recovery](b)(b.j.Recover(b.Context(), "p"))
 	if r.Seq != 5 || string(r.Snapshot) != "s" || len(r.Later) != 0 {
 		b.Errorf("after Save: got %+v, want the state after tick 5 alone", r)
 	}
-	if got := must[[]evaluator.Kept](b)(b.j.Entries(b.Context(), "p", 1, 2)); len(got) != 2 || got[0].Seq != 2 || len(got[0].Events) != 1 {
+	if got := must[[]fact.Kept](b)(b.j.Entries(b.Context(), "p", 1, 2)); len(got) != 2 || got[0].Seq != 2 || len(got[0].Events) != 1 {
 		b.Errorf("Entries: got %+v, want ticks 2 and 3", got)
 	}
 }
@@ -211,7 +211,7 @@ func testDigest(b *bench) {
 	again.Document = nil
 	b.commit(again)
 	b.reopen()
-	r := must[evaluator.Recovery](b)(b.j.Recover(b.Context(), "p"))
+	r := must[fact.Recovery](b)(b.j.Recover(b.Context(), "p"))
 	var got []string
 	for _, k := range r.Later {
 		got = append(got, k.Digest)
@@ -223,7 +223,7 @@ func testDigest(b *bench) {
 	if doc := must[[]byte](b)(b.j.Document(b.Context(), "another")); string(doc) != string(changed.Document) {
 		b.Errorf("Document: got %s, want %s", doc, changed.Document)
 	}
-	s := must[evaluator.Stored](b)(b.j.Event(b.Context(), "p", 1))
+	s := must[fact.Stored](b)(b.j.Event(b.Context(), "p", 1))
 	if s.Digest != "another" || s.Run != "p" || s.Seq != 2 || s.Event.ID != "p/1" || len(s.Raw) == 0 {
 		b.Errorf("Event: got %+v", s)
 	}
@@ -237,7 +237,7 @@ func testEvents(b *bench) {
 		b.lists("all", b.ids("q", 0), "q/1", "q/2", "q/3")
 		b.lists("after 1", b.ids("q", 1), "q/2", "q/3")
 		b.lists("after the end", b.ids("q", 3))
-		got := must[[]evaluator.Stored](b)(b.j.Events(ctx, "q", 1, 1))
+		got := must[[]fact.Stored](b)(b.j.Events(ctx, "q", 1, 1))
 		if len(got) != 1 || got[0].Event.ID != "q/2" || got[0].Seq != 2 || got[0].Run != "q" || got[0].Digest != "digest of q" || len(got[0].Raw) == 0 {
 			b.Errorf("one after 1: got %+v", got)
 		}

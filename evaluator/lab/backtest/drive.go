@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -15,7 +16,7 @@ const lead = 3 * 60
 type driven struct {
 	plan   *rules.Plan
 	state  *evaluator.State
-	events []evaluator.Event
+	events []fact.Event
 	at     int64 // the last tick
 	ticks  int
 	cut    bool // the range ended before the run was over
@@ -62,16 +63,16 @@ func (r *run) tick(d *driven, readings *[]rules.Reading, at int64) bool {
 			rd = append(rd, s.answer(&d.plan.Signals[w.Signal], w, at))
 		}
 	}
-	var events []evaluator.Event
-	d.state, events = evaluator.Step(d.plan, d.state, evaluator.Tick{At: when(at), Readings: rd})
+	var events []fact.Event
+	d.state, events = evaluator.Step(d.plan, d.state, fact.Tick{At: when(at), Readings: rd})
 	d.events, d.at, d.ticks, *readings = append(d.events, events...), at, d.ticks+1, rd
 	return decided(events)
 }
 
 // decided reports whether events end a run.
-func decided(events []evaluator.Event) bool {
+func decided(events []fact.Event) bool {
 	for i := range events {
-		if e := &events[i]; e.Kind == evaluator.RunEvent {
+		if e := &events[i]; e.Kind == fact.RunEvent {
 			switch e.To {
 			case rules.Passed.String(), rules.Failed.String(), rules.RolledBack.String():
 				return true

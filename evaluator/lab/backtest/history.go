@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -25,14 +25,15 @@ type Series struct {
 	Key    string        `json:"key"`    // of the question, as KeyOf says: another plan that asks the same finds it
 	Signal string        `json:"signal"` // name in the plan that it was fetched for, for people
 	Source string        `json:"source"`
-	None   string        `json:"none,omitempty"`  // why the source cannot answer for the past at all; empty when it can
-	From   int64         `json:"from,omitempty"`  // event time that was asked for, Unix seconds
-	To     int64         `json:"to,omitempty"`    // exclusive
-	Width  int64         `json:"width,omitempty"` // of the periods in seconds where it is not the signal's period
-	Gaps   []Gap         `json:"gaps,omitempty"`  // what was not answered, ascending, apart
-	Note   string        `json:"note,omitempty"`  // the newest reading's
-	Points []rules.Point `json:"-"`               // ascending
-	Parts  []rules.Parts `json:"-"`               // the groups of those that have any, ascending
+	None   string        `json:"none,omitempty"`   // why the source cannot answer for the past at all; empty when it can
+	From   int64         `json:"from,omitempty"`   // event time that was asked for, Unix seconds
+	To     int64         `json:"to,omitempty"`     // exclusive
+	Width  int64         `json:"width,omitempty"`  // of the periods in seconds where it is not the signal's period
+	Gaps   []Gap         `json:"gaps,omitempty"`   // what was not answered, ascending, apart
+	Note   string        `json:"note,omitempty"`   // the newest reading's
+	Unseen bool          `json:"unseen,omitempty"` // its points are zeros that stand for values of a name that was never seen
+	Points []rules.Point `json:"-"`                // ascending
+	Parts  []rules.Parts `json:"-"`                // the groups of those that have any, ascending
 }
 
 // Gap is a stretch of event time of which nothing is known, and why.
@@ -89,19 +90,12 @@ func lookback(plan *rules.Plan) time.Duration {
 func signalsOf(plan *rules.Plan, rule int) []int {
 	r := &plan.Rules[rule]
 	var list []int
-	for _, i := range [...]int{r.Signal, companion(r), baseline(plan, r.Signal)} {
+	for _, i := range [...]int{r.Signal, r.Alarm, baseline(plan, r.Signal)} {
 		if i >= 0 && i < len(plan.Signals) {
 			list = append(list, i)
 		}
 	}
 	return list
-}
-
-func companion(r *rules.Rule) int {
-	if r.Kind != rules.Success {
-		return -1
-	}
-	return r.Alarm
 }
 
 // baseline is the index of a signal's baseline, -1 when it has none.
@@ -174,7 +168,14 @@ func Assemble(s *rules.Signal, readings []rules.Reading) Series {
 		out.add(s, &readings[i])
 	}
 	out.sort()
+	out.Unseen = len(out.Points) > 0 && !slices.ContainsFunc(readings, sees)
 	return out
+}
+
+// sees reports whether a name that zeros may stand for has had a value. Where it was seen
+// at any time, zeros are as good as values.
+func sees(rd rules.Reading) bool {
+	return rd.Seen || slices.ContainsFunc(rd.Points, func(p rules.Point) bool { return !rd.Fills(p.At) })
 }
 
 func (s *Series) add(sig *rules.Signal, rd *rules.Reading) {
@@ -276,16 +277,21 @@ func (s *Series) width(period int64) int64 {
 
 // answer is what the source would have said at a time: the periods that had
 // ended and settled by then. The points are a part of the series, not a copy.
-func (s *Series) answer(sig *rules.Signal, w evaluator.Want, at int64) rules.Reading {
+func (s *Series) answer(sig *rules.Signal, w fact.Want, at int64) rules.Reading {
 	width := s.width(seconds(sig.Period))
 	known := min(floor(at-seconds(sig.Settle), width), floor(w.To, width)) // ends of known periods
-	rd := rules.Reading{Signal: w.Signal, From: w.From, To: w.To, Width: s.Width}
+	rd := rules.Reading{Signal: w.Signal, From: w.From, To: w.To, Width: s.Width, Looked: s.Unseen}
 	lo := s.from(w.From - width + 1)
 	if s.Width == 0 {
 		lo = s.from(w.From)
 	}
 	hi := max(lo, s.from(known-width+1))
 	rd.Points = s.Points[lo:hi:hi]
+	if s.Unseen {
+		for _, p := range rd.Points {
+			rd.Filled = append(rd.Filled, p.At)
+		}
+	}
 	if len(s.Parts) > 0 {
 		rd.Parts = s.parts(w.From, known-width+1)
 	}

@@ -71,6 +71,8 @@ func joined(old, fresh Series) Series {
 		}
 	}
 	out.sort()
+	unseen := func(s *Series) bool { return s.Unseen || len(s.Points) == 0 }
+	out.Unseen = len(out.Points) > 0 && unseen(&old) && unseen(&fresh)
 	return out
 }
 

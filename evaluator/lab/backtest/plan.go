@@ -20,7 +20,8 @@ const (
 type coverage struct {
 	extent Extent
 	why    string // for people; empty when whole
-	alone  bool   // success: judged without its companion
+	alone  bool   // judged without its alarm
+	holed  bool   // there is a hole in its own signals
 }
 
 // Length is how long a plan's release takes, from its start to the end of its
@@ -42,13 +43,15 @@ func (r *run) covers(rule int, from, to int64) coverage {
 			c = of
 		}
 	}
-	if rl.Kind == rules.Success {
-		if c.extent != Whole {
-			return coverage{extent: None, why: c.why} // a window is judged whole or not at all
-		}
-		if i := companion(rl); i >= 0 && i < len(r.plan.Signals) {
-			if of := r.holds(i, from, to); of.extent != Whole {
-				return coverage{extent: Partly, why: "judged without its alarm: " + of.why, alone: true}
+	if rl.Kind == rules.Success && c.extent != Whole {
+		return coverage{extent: None, why: c.why} // a window is judged whole or not at all
+	}
+	c.holed = c.extent == Partly
+	if i := rl.Alarm; c.extent != None && i >= 0 && i < len(r.plan.Signals) {
+		if of := r.holds(i, from, to); of.extent != Whole {
+			c.alone = true
+			if !c.holed {
+				c.extent, c.why = Partly, "judged without its alarm: "+of.why
 			}
 		}
 	}
@@ -81,11 +84,11 @@ func (r *run) holds(signal int, from, to int64) coverage {
 const stamp = "2006-01-02 15:04 UTC"
 
 // moved is the plan with its start moved: what a virtual release runs. Phases
-// that CI starts begin on their forecast; messages are not sent.
+// that CI starts begin on their forecast; nobody signs and no messages are sent.
 func moved(plan *rules.Plan, start int64) *rules.Plan {
 	p := *plan
 	p.Completion = p.Completion.Add(when(start).Sub(plan.Start))
-	p.Start, p.Communications = when(start), nil
+	p.Start, p.Communications, p.Approvals, p.Review = when(start), nil, nil, rules.Review{}
 	p.Phases = slices.Clone(plan.Phases)
 	for i := range p.Phases {
 		if p.Phases[i].Advance == rules.Signalled {
@@ -118,7 +121,7 @@ func harmless(rl rules.Rule, c coverage) rules.Rule {
 	if c.alone {
 		rl.Alarm = -1
 	}
-	if c.extent == Partly && !c.alone {
+	if c.holed {
 		rl.OnNoData, rl.OnError = rules.PolicyHold, rules.PolicyHold
 	}
 	return rl

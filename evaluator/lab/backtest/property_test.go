@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -115,7 +116,7 @@ func TestLeavingTicksOutChangesNothing(t *testing.T) {
 }
 
 // same compares events by their JSON, which is what is journalled and sent.
-func same(t *rapid.T, got, want []evaluator.Event) {
+func same(t *rapid.T, got, want []fact.Event) {
 	t.Helper()
 	for i := range max(len(got), len(want)) {
 		var g, w []byte
@@ -152,14 +153,14 @@ func TestABacktestIsALiveRun(t *testing.T) {
 		got := r.drive(r.judged(T.Unix(), of))
 
 		live := moved(p, T.Unix())
-		state, events := evaluator.Begin(live), []evaluator.Event(nil)
+		state, events := evaluator.Begin(live), []fact.Event(nil)
 		step := int64(live.Interval / time.Second)
 		for at := (T.Unix() - 7200) / step * step; at <= got.at; at += step {
-			tick := evaluator.Tick{At: time.Unix(at, 0)}
+			tick := fact.Tick{At: time.Unix(at, 0)}
 			for _, w := range evaluator.Wants(live, state, tick.At) {
 				tick.Readings = append(tick.Readings, remembered(live, h, w, at))
 			}
-			var more []evaluator.Event
+			var more []fact.Event
 			state, more = evaluator.Step(live, state, tick)
 			events = append(events, more...)
 		}
@@ -168,7 +169,7 @@ func TestABacktestIsALiveRun(t *testing.T) {
 }
 
 // remembered answers a question the plain way.
-func remembered(p *rules.Plan, h *History, w evaluator.Want, at int64) rules.Reading {
+func remembered(p *rules.Plan, h *History, w fact.Want, at int64) rules.Reading {
 	settle := int64(p.Signals[w.Signal].Settle / time.Second)
 	rd := rules.Reading{Signal: w.Signal, From: w.From, To: w.To}
 	ended := 0

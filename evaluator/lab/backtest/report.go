@@ -3,7 +3,7 @@ package backtest
 import (
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -93,16 +93,16 @@ type Watch struct {
 
 // Firing is a rollback rule that fired, alone, in a release.
 type Firing struct {
-	Release   int                 `json:"release"` // from 1
-	Rule      string              `json:"rule"`
-	At        time.Time           `json:"at"`
-	After     int64               `json:"after_start_seconds"`
-	Judgement string              `json:"judgement"`            // right, false or unmarked
-	Mark      int                 `json:"bad_period,omitempty"` // from 1
-	Delay     int64               `json:"after_bad_seconds,omitempty"`
-	Cause     rules.Cause         `json:"cause"`
-	Reason    string              `json:"reason"`
-	Evidence  *evaluator.Evidence `json:"evidence,omitempty"`
+	Release   int            `json:"release"` // from 1
+	Rule      string         `json:"rule"`
+	At        time.Time      `json:"at"`
+	After     int64          `json:"after_start_seconds"`
+	Judgement string         `json:"judgement"`            // right, false or unmarked
+	Mark      int            `json:"bad_period,omitempty"` // from 1
+	Delay     int64          `json:"after_bad_seconds,omitempty"`
+	Cause     rules.Cause    `json:"cause"`
+	Reason    string         `json:"reason"`
+	Evidence  *fact.Evidence `json:"evidence,omitempty"`
 }
 
 // PhaseReport is what became of a phase over all releases.
@@ -208,9 +208,9 @@ type PhaseRun struct {
 
 // SuccessRun is a success rule in a phase of a release.
 type SuccessRun struct {
-	Rule     string              `json:"rule"`
-	Verdict  rules.Verdict       `json:"verdict"`
-	Extent   Extent              `json:"history"`
-	Reason   string              `json:"reason"`
-	Evidence *evaluator.Evidence `json:"evidence,omitempty"`
+	Rule     string         `json:"rule"`
+	Verdict  rules.Verdict  `json:"verdict"`
+	Extent   Extent         `json:"history"`
+	Reason   string         `json:"reason"`
+	Evidence *fact.Evidence `json:"evidence,omitempty"`
 }

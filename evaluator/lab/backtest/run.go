@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
@@ -229,9 +229,9 @@ func (r *run) watch(w *Watch, d *driven, start int64) *Firing {
 }
 
 // fired finds the event of a rule that fired.
-func fired(events []evaluator.Event, rule string) *evaluator.Event {
-	i := slices.IndexFunc(events, func(e evaluator.Event) bool {
-		return e.Kind == evaluator.RuleEvent && e.Subject == rule && e.To == string(evaluator.RuleFired)
+func fired(events []fact.Event, rule string) *fact.Event {
+	i := slices.IndexFunc(events, func(e fact.Event) bool {
+		return e.Kind == fact.RuleEvent && e.Subject == rule && (e.To == string(fact.RuleFired) || e.To == string(fact.RuleWouldFire))
 	})
 	if i < 0 {
 		return nil
@@ -240,12 +240,12 @@ func fired(events []evaluator.Event, rule string) *evaluator.Event {
 }
 
 // follow notes when a rule was first in each state, and how long it was silent.
-func (w *Watch) follow(events []evaluator.Event, end int64) {
+func (w *Watch) follow(events []fact.Event, end int64) {
 	w.First = map[string]time.Time{}
 	silent := int64(-1)
 	for i := range events {
 		e := &events[i]
-		if e.Kind != evaluator.RuleEvent || e.Subject != w.Rule {
+		if e.Kind != fact.RuleEvent || e.Subject != w.Rule {
 			continue
 		}
 		if _, seen := w.First[e.To]; !seen {
@@ -255,7 +255,7 @@ func (w *Watch) follow(events []evaluator.Event, end int64) {
 			w.Silent += e.At.Unix() - silent
 			silent = -1
 		}
-		if e.To == string(evaluator.RuleSilent) {
+		if e.To == string(fact.RuleSilent) {
 			silent = e.At.Unix()
 		}
 	}

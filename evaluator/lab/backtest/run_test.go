@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
+
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -257,7 +259,7 @@ func TestNeverFetchedIsNoHistory(t *testing.T) {
 func TestAnAlarmThatIsNotKnown(t *testing.T) {
 	p := short()
 	alarm := rules.Signal{Name: "alarm", Source: "cw", Kind: rules.Alarm, Of: -1, Period: time.Minute, Every: time.Minute,
-		Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{Alarm: "A"}}}
+		Query: rules.Query{Ask: &cloudwatch.Query{Alarm: "A"}}}
 	p.Signals = append(p.Signals, alarm)
 	p.Rules[0].Alarm = 1
 	rd := rules.Reading{Signal: 1, From: T.Add(-time.Hour).Unix(), To: T.Add(4 * time.Hour).Unix()}
@@ -274,6 +276,39 @@ func TestAnAlarmThatIsNotKnown(t *testing.T) {
 	}
 }
 
+// TestTheAlarmOfARollbackRule: where the history has it, the rule fires by it; where not,
+// the rule is judged by its own numbers, and that is told.
+func TestTheAlarmOfARollbackRule(t *testing.T) {
+	p := short()
+	p.Signals = append(p.Signals, rules.Signal{
+		Name: "alarm", Source: "cw", Kind: rules.Alarm, Of: -1, Period: time.Minute, Every: time.Minute,
+		Query: rules.Query{Ask: &cloudwatch.Query{Alarm: "A"}},
+	})
+	p.Rules[1].Alarm, p.Rules[1].OnNoData = 1, rules.PolicyRollback
+	rd := rules.Reading{Signal: 1, From: T.Add(-time.Hour).Unix(), To: T.Add(6 * time.Hour).Unix()}
+	for at := T.Add(90 * time.Minute).Unix(); at < rd.To; at += 60 {
+		on := at >= T.Add(4*time.Hour+10*time.Minute).Unix()
+		rd.Points = append(rd.Points, rules.Point{At: at, Value: map[bool]float64{true: 1}[on], Samples: 1})
+	}
+	own := minutes(&p.Signals[0], 6*time.Hour, bad(2, 0, 9*time.Hour))
+	r := mustRun(t, Config{Plan: p, History: history(6*time.Hour, own, Assemble(&p.Signals[1], []rules.Reading{rd})), Every: 2 * time.Hour})
+	var outcomes []string
+	for _, rel := range r.Releases {
+		outcomes = append(outcomes, rel.Outcome)
+	}
+	if got, want := strings.Join(outcomes, " "), "part pass rollback"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if x := r.Rollback[0]; len(r.Firings) != 1 || x.Extent != Partly || !strings.Contains(x.Why, "judged without its alarm: alarm: ") {
+		t.Errorf("got %+v, %+v; want one firing, and where it was judged without its alarm", r.Firings, x)
+	}
+	own.Gaps = []Gap{{From: T.Add(20 * time.Minute).Unix(), To: T.Add(2 * time.Hour).Unix(), Detail: "throttled"}}
+	r = mustRun(t, Config{Plan: p, History: history(2*time.Hour, own, Unavailable(&p.Signals[1], "now only")), Every: 2 * time.Hour})
+	if x := r.Rollback[0]; len(r.Firings) != 0 || x.Extent != Partly || !strings.Contains(x.Why, "throttled") {
+		t.Errorf("a hole, and no alarm: got %+v, %+v", r.Firings, x)
+	}
+}
+
 // TestHolesAndSilence: what the source lost is silence and the rule's policy acts
 // on it; what was not fetched is a hole of the history, on which it must not.
 func TestHolesAndSilence(t *testing.T) {
@@ -286,8 +321,8 @@ func TestHolesAndSilence(t *testing.T) {
 		return 0
 	})
 	r := mustRun(t, Config{Plan: p, History: history(2*time.Hour, silent), Every: 2 * time.Hour})
-	if len(r.Firings) != 1 || r.Firings[0].Cause == rules.CauseThreshold || r.Rollback[0].Silent == 0 {
-		t.Errorf("silence: got %+v, silent %d s; want one firing by policy", r.Firings, r.Rollback[0].Silent)
+	if len(r.Firings) != 1 || r.Firings[0].Cause != rules.CauseNoData {
+		t.Errorf("silence: got %+v; want one firing by policy", r.Firings)
 	}
 	holed := silent
 	holed.Gaps = []Gap{{From: T.Add(20 * time.Minute).Unix(), To: T.Add(2 * time.Hour).Unix(), Detail: "throttled"}}
@@ -324,14 +359,14 @@ func TestRangesThatCannotBe(t *testing.T) {
 // whatever it is called.
 func TestStagesBeforeFiring(t *testing.T) {
 	w := Watch{Rule: "r"}
-	w.follow([]evaluator.Event{
-		{Kind: evaluator.RuleEvent, Subject: "r", To: "clear", At: T},
-		{Kind: evaluator.RuleEvent, Subject: "other", To: "warning", At: T},
-		{Kind: evaluator.RuleEvent, Subject: "r", To: "warning", At: T.Add(1 * time.Minute)},
-		{Kind: evaluator.RuleEvent, Subject: "r", To: "silent", At: T.Add(2 * time.Minute)},
-		{Kind: evaluator.RuleEvent, Subject: "r", To: "warning", At: T.Add(4 * time.Minute)},
-		{Kind: evaluator.RuleEvent, Subject: "r", To: "holding", At: T.Add(5 * time.Minute)},
-		{Kind: evaluator.RuleEvent, Subject: "r", To: "silent", At: T.Add(6 * time.Minute)},
+	w.follow([]fact.Event{
+		{Kind: fact.RuleEvent, Subject: "r", To: "clear", At: T},
+		{Kind: fact.RuleEvent, Subject: "other", To: "warning", At: T},
+		{Kind: fact.RuleEvent, Subject: "r", To: "warning", At: T.Add(1 * time.Minute)},
+		{Kind: fact.RuleEvent, Subject: "r", To: "silent", At: T.Add(2 * time.Minute)},
+		{Kind: fact.RuleEvent, Subject: "r", To: "warning", At: T.Add(4 * time.Minute)},
+		{Kind: fact.RuleEvent, Subject: "r", To: "holding", At: T.Add(5 * time.Minute)},
+		{Kind: fact.RuleEvent, Subject: "r", To: "silent", At: T.Add(6 * time.Minute)},
 	}, T.Add(9*time.Minute).Unix())
 	if !w.First["warning"].Equal(T.Add(time.Minute)) || !w.First["holding"].Equal(T.Add(5*time.Minute)) || w.Silent != 5*60 {
 		t.Errorf("got %+v, want warning at 1m, holding at 5m, 5m silent", w)
@@ -375,7 +410,7 @@ func TestEvidenceClimbs(t *testing.T) {
 			if rel.Outcome != tt.outcome || rel.Judgement != tt.verdict {
 				t.Fatalf("got %s %s: %s; want %s %s", rel.Outcome, rel.Judgement, rel.Reason, tt.outcome, tt.verdict)
 			}
-			_, holding := w.First[string(evaluator.RuleHolding)]
+			_, holding := w.First[string(fact.RuleHolding)]
 			switch tt.outcome {
 			case OutcomeHeld:
 				if !holding || rel.Held.IsZero() || rel.Rule != "back" || len(r.Firings) != 0 || r.Rollback[0].Stages["holding"].N != 1 {

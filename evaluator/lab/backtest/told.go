@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
@@ -70,12 +71,12 @@ func runOutcome(rel *Release, held, cut bool) string {
 
 // firstHeld is when the run was first held, zero if it never was, and the rule
 // that did it.
-func firstHeld(events []evaluator.Event) (at time.Time, rule string) {
+func firstHeld(events []fact.Event) (at time.Time, rule string) {
 	for i := range events {
 		switch e := &events[i]; {
-		case e.Kind == evaluator.RuleEvent && e.To == string(evaluator.RuleHolding):
+		case e.Kind == fact.RuleEvent && e.To == string(fact.RuleHolding):
 			rule = e.Subject
-		case e.Kind == evaluator.RunEvent && e.To == rules.Held.String():
+		case e.Kind == fact.RunEvent && e.To == rules.Held.String():
 			return e.At, rule
 		}
 	}
@@ -120,7 +121,7 @@ func failing(p *PhaseRun) string {
 }
 
 // phase makes a PhaseRun of a phase's view.
-func (r *run) phase(d *driven, s *evaluator.Snapshot, k int, of []coverage) PhaseRun {
+func (r *run) phase(d *driven, s *fact.Snapshot, k int, of []coverage) PhaseRun {
 	v := &s.Phases[k]
 	p := PhaseRun{Phase: v.Name, Reason: words.Phase(d.plan, s, k).Sentence, Started: v.Started, WindowEnd: v.WindowEnd, Decided: v.Decided}
 	lacks := false
@@ -136,7 +137,7 @@ func (r *run) phase(d *driven, s *evaluator.Snapshot, k int, of []coverage) Phas
 	return p
 }
 
-func phaseOutcome(v *evaluator.PhaseView, lacks, held, cut bool) string {
+func phaseOutcome(v *fact.PhaseView, lacks, held, cut bool) string {
 	switch {
 	case v.State == rules.Passed && lacks:
 		return OutcomePart
@@ -164,7 +165,7 @@ func phaseOutcome(v *evaluator.PhaseView, lacks, held, cut bool) string {
 
 // success makes a SuccessRun. A rule that the history cannot answer for is
 // unknown; one that was judged without its alarm cannot be said to pass.
-func success(plan *rules.Plan, snap *evaluator.Snapshot, v *evaluator.PhaseView, rule string, c coverage) SuccessRun {
+func success(plan *rules.Plan, snap *fact.Snapshot, v *fact.PhaseView, rule string, c coverage) SuccessRun {
 	s := SuccessRun{Rule: rule, Extent: c.extent, Verdict: rules.Unknown, Reason: c.why}
 	for i := range v.Success {
 		if x := &v.Success[i]; x.Name == rule {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
+
 	"github.com/relgate/relgate/rules"
 )
 
@@ -25,7 +27,7 @@ func ratio(name string) rules.Signal {
 	return rules.Signal{
 		Name: name, Source: "cw", Kind: rules.Ratio, Unit: rules.Percent, Of: -1,
 		Period: time.Minute, Every: time.Minute, Settle: 3 * time.Minute, Keep: 10,
-		Query: rules.Query{CloudWatch: &rules.CloudWatchQuery{Namespace: "N", Bad: name + ".bad", Total: name + ".total"}},
+		Query: rules.Query{Ask: &cloudwatch.Query{Namespace: "N", Bad: rules.Several{name + ".bad"}, Total: rules.Several{name + ".total"}}},
 	}
 }
 

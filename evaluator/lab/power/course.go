@@ -7,14 +7,6 @@ import (
 	"github.com/relgate/relgate/evaluator/evidence"
 )
 
-// Before it rolls back the evaluator wants something to see: three bad ones, in two
-// periods. (Three beside the worst period, in truth; but a look of this course may be
-// many periods, and then that would ask for more.)
-const (
-	leastBad   = 3
-	leastLooks = 2
-)
-
 // course is a run of a rule that weighs evidence, under a fault that is there from
 // the start of the phase. Its unit of time is the period.
 type course struct {
@@ -23,6 +15,7 @@ type course struct {
 	bucket                float64 // samples in one
 	looks                 int     // periods in the phase's window
 	horizon               int     // and in all of the rule's watch, over which the start is spread
+	aside                 int     // periods that a burst touches which is ridden out; 0: none is
 	floor                 int     // how long the suspect stretch must be
 	least                 float64 // samples in it
 	later                 int     // phases after the first that name the rule
@@ -40,6 +33,7 @@ const (
 	finest    = 320     // and at most, where there is little in one
 	fineFor   = 300     // samples to see before, between the two
 	patience  = 8       // windows that a run is followed for its median
+	longRun   = 3000    // looks after which it is not, where each is one period
 	denseLook = .2      // expected samples in a look, at least
 	widest    = 1 << 30 // periods in one of the first looks, at most
 )
@@ -52,6 +46,9 @@ func (c course) detect() Detection {
 	}
 	m := mint{course: &c, width: int(min(max(denseLook/c.bucket, 1), widest))}
 	m.fine = min(max(int(fineFor/(c.bucket*float64(m.width))), fine), finest)
+	if c.aside > 0 {
+		m.fine = math.MaxInt // a period is one witness: two of them together would be one too
+	}
 	spent, fired := 0, []int{}
 	runs, inside := 0, 0
 	for runs < mostRuns && (spent < effort || runs < fewest || runs%2 == 1) {
@@ -77,20 +74,21 @@ const never = math.MaxInt
 
 // run is one run: after how many periods it fires, and how many looks it took.
 func (c *course) run(s *stream, m *mint) (at, looks int) {
-	test := evidence.NewTest(c.limit, c.trigger)
-	var track evidence.Track
-	bound := -math.Log(c.alpha)
+	rule := evidence.NewRule(evidence.Terms{
+		Limit: c.limit, Trigger: c.trigger, Alpha: c.alpha, Aside: c.aside, Period: 1, Least: c.least, Floor: int64(c.floor),
+	})
+	var seen evidence.Case
 	first, rest := c.weights()
-	for now := 0; now < c.looks*patience; {
+	for now := 0; now < c.looks*patience && (c.aside == 0 || looks < longRun || now < c.looks); {
 		width, bucket := m.strike(looks/m.fine, s)
 		omega := rest * float64(max(min(width, c.horizon-now), 0))
-		if track.Looks == 0 {
+		if seen.Track.Looks == 0 {
 			omega += first
 		}
-		test.Look(&track, int64(now), bucket, omega)
+		rule.Look(&seen, int64(now), int64(now+width), bucket, evidence.Minute{}, omega)
 		now += width
 		looks++
-		if bucket.Bad > 0 && c.fires(test, &track, bound, now) {
+		if bucket.Bad > 0 && rule.Standing(&seen, evidence.Scope{Newest: int64(now)}).Rung == evidence.Firing {
 			return now, looks
 		}
 	}
@@ -125,12 +123,4 @@ func (m *mint) strike(k int, s *stream) (width int, bucket evidence.Minute) {
 	}
 	bad := m.sizes[k].bad.draw(s)
 	return m.width << k, evidence.Minute{Bad: bad, N: bad + m.sizes[k].good.draw(s)}
-}
-
-func (c *course) fires(test *evidence.Test, track *evidence.Track, bound float64, now int) bool {
-	if track.Bad < leastBad || track.BadLooks < leastLooks || test.Hold(track) < bound || test.Midpoint(track) < evidence.MidpointAt {
-		return false
-	}
-	seg := test.Suspect(track)
-	return seg.Bad >= leastBad && seg.BadLooks >= leastLooks && seg.N >= c.least && now-int(seg.Start) >= c.floor
 }

@@ -13,7 +13,7 @@
 //     phase's traffic, each bad with the same probability. Real failures come in
 //     clusters, which makes everything slower.
 //   - To pass by evidence: exact for the first look at which it passes
-//     (evidence.SamplesToPass), but for limits below 0.1 %, which are scaled from
+//     (evidence.Ladder.Samples), but for limits below 0.1 %, which are scaled from
 //     0.1 %; that is off by less than 1 %. The evaluator looks from the window's end
 //     on, and a bad sample just before it can put the pass off.
 //   - A ratio against a threshold at the window's end, and rollback rules that judge

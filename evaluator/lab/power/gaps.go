@@ -12,7 +12,8 @@ import (
 // Gaps is what periods without any samples do to a rule in a phase.
 type Gaps struct {
 	Empty   float64 `json:"empty"`             // share of the periods that have no samples
-	Covered float64 `json:"covered"`           // how likely as many periods as the rule's coverage wants are known before the phase gives up: else it does not pass
+	Covered float64 `json:"covered"`           // how likely as many periods as the rule's coverage wants are known before the phase gives up, and its window's end: else it does not pass
+	Tail    float64 `json:"tail,omitempty"`    // how likely the end of the window is silent for longer than grace, so that it is not known
 	Stretch float64 `json:"stretch,omitempty"` // rollback: the same for a stretch that the rule judges at once, for or over; zero where it judges none
 	Silent  float64 `json:"silent,omitempty"`  // rollback: share of the time in which the last sample is so old that the rule is silent
 	Acts    float64 `json:"acts,omitempty"`    // rollback: how likely such a gap is so long that on_no_data acts in the window
@@ -39,18 +40,19 @@ func (f *forecaster) gaps(l *Line) *Gaps {
 	if p := r.OnNoData; r.Kind == rules.Success && (p == rules.PolicyFail || p == rules.PolicyRollback) {
 		last = min(last, n+t.buckets(r.Grace)) // then it is judged no longer
 	}
-	return &Gaps{Empty: empty, Covered: everCovered(n, last, r.Coverage, 1-empty)}
+	g := &Gaps{Empty: empty, Covered: everCovered(n, last, r.Coverage, 1-empty)}
+	if r.Datapoints.M == 0 && (r.Kind == rules.Success || r.Method == rules.ByThreshold || l.signal.Kind == rules.Ratio) {
+		g.Tail = math.Pow(empty, float64(t.buckets(r.Grace)+1))
+		g.Covered *= 1 - g.Tail
+	}
+	return g
 }
-
-// countsEmpty reports whether a source gives a point for a period in which nothing
-// happened. The others give none.
-func countsEmpty(q *rules.Query) bool { return q.AppStore != nil && q.AppStore.Fact == "reviews" }
 
 // knowsEmpty reports whether a period in which nothing happened counts as known to a
 // rule: it weighs evidence, on a source that says so; and if it is a rollback rule, no
 // other on the signal needs a value in each.
 func (f *forecaster) knowsEmpty(l *Line) bool {
-	if l.rule.Method != rules.Sequential || !countsEmpty(&l.signal.Query) {
+	if l.rule.Method != rules.Sequential || !l.signal.Query.Facts().Fills {
 		return false
 	}
 	return l.rule.Kind == rules.Success || !slices.ContainsFunc(f.plan.Rules, func(o rules.Rule) bool {
@@ -84,15 +86,16 @@ func (f *forecaster) sparse(l *Line) {
 			l.Blind = "coverage"
 		}
 	}
-	if r.Datapoints.M > 0 || r.Method == rules.Sequential && countsEmpty(&l.signal.Query) {
+	if r.Datapoints.M > 0 || r.Method == rules.Sequential && l.signal.Query.Facts().Fills {
 		return // never silent
 	}
-	quiet := f.patience(l)
-	g.Silent = math.Pow(g.Empty, float64(t.buckets(quiet)))
-	if r.OnNoData == rules.PolicyRollback || r.OnNoData == rules.PolicyFail {
-		g.quiet = quiet + r.Grace
-		g.Acts = gap(n, t.buckets(g.quiet), g.Empty)
+	if r.OnNoData != rules.PolicyRollback && r.OnNoData != rules.PolicyFail {
+		g.Silent = math.Pow(g.Empty, float64(t.buckets(f.patience(l))))
+		return
 	}
+	g.quiet = r.Grace + t.period // it acts as soon as nothing has come for longer than grace
+	g.Silent = math.Pow(g.Empty, float64(t.buckets(g.quiet)))
+	g.Acts = gap(n, t.buckets(g.quiet), g.Empty)
 }
 
 // covered is how likely of n periods as many have samples as a coverage wants, where
@@ -156,6 +159,12 @@ func (f *forecaster) patience(l *Line) time.Duration {
 		quiet = time.Duration((1 - r.Coverage) * float64(r.For+r.Over)).Round(time.Second)
 	}
 	return quiet + awaited(f.plan, l.signal)
+}
+
+// patient is a grace with which the end of the window is nearly always known.
+func (l *Line) patient() rules.Duration {
+	periods := math.Ceil(math.Log(tolerable/4) / math.Log(l.Gaps.Empty))
+	return rules.Duration{Duration: time.Duration(periods) * l.traffic.period}
 }
 
 // lighter is a coverage that nearly every window has, in whole per cent, 0 where

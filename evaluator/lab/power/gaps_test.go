@@ -8,6 +8,10 @@ import (
 	"testing"
 	"time"
 
+	appstore "github.com/relgate/relgate/sources/appstore/kind"
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
+	sentry "github.com/relgate/relgate/sources/sentry/kind"
+
 	"github.com/relgate/relgate/rules"
 )
 
@@ -41,7 +45,7 @@ func TestCoverageOfSuccessIsTheProduct(t *testing.T) {
 		{"38/h", 38. / 60, 2 * time.Hour, 2 * time.Hour, .5, false, .35, .55, true, false},
 		{"38/h", 38. / 60, 2 * time.Hour, 2 * time.Hour, .5, true, .2, .35, true, false},
 		{"12/h", .2, 2 * time.Hour, 2 * time.Hour, .5, false, 0, .001, true, true},
-		{"90/h", 1.5, 2 * time.Hour, 0, .5, false, .999, 1, false, false},
+		{"90/h", 1.5, 2 * time.Hour, 0, .5, false, .997, 1, false, false}, // one window of 400 ends in four empty minutes,
 	} {
 		s := few(tt.rate, tt.window, tt.extend, tt.coverage)
 		if tt.threshold {
@@ -88,8 +92,8 @@ func TestThinTrafficSays(t *testing.T) {
 	s.Success[0].OnNoData = ptr(rules.PolicyIgnore)
 	s.Success = append(s.Success, rules.SuccessSpec{RuleSpec: rules.RuleSpec{Name: "more", Signal: "e", When: condition("< 1 %"), Owner: "o"}})
 	s.Phases[0].Success = append(s.Phases[0].Success, "more")
-	if got := ids(lint(compile(t, s))); slices.Contains(got, "success.errors.coverage thin-traffic") {
-		t.Errorf("a rule that is ignored keeps no phase waiting: %v", got)
+	if got := ids(lint(compile(t, s))); !slices.Contains(got, "success.errors.coverage thin-traffic") {
+		t.Errorf("what is thin is not ignored: %v", got)
 	}
 	s.Success[0].OnNoData = nil
 	if got := lineOf(t, compile(t, s), "canary", "errors").String(); !strings.HasSuffix(got, "passes in its window, if its coverage of 100 % is met (76 %)") {
@@ -120,10 +124,10 @@ func TestWhoCountsEmptyPeriods(t *testing.T) {
 		empty  bool
 	}{
 		{"reviews", func(s *rules.SignalSpec) {
-			s.Source, s.AppStore = "appstore", &rules.AppStoreQuery{Fact: "reviews", App: "1", Version: "1"}
+			s.Source, s.Query = "appstore", &appstore.Query{Fact: "reviews", App: "1", Version: "1"}
 		}, true},
 		{"a metric", func(s *rules.SignalSpec) {
-			s.Source, s.CloudWatch = "cw", &rules.CloudWatchQuery{Namespace: "n", Metric: "m"}
+			s.Source, s.Query = "cw", &cloudwatch.Query{Namespace: "n", Metric: "m"}
 		}, false},
 	} {
 		s := few("60/h", 2*time.Hour, 0, .8)
@@ -170,6 +174,21 @@ func TestVetoNeedsNoCoverage(t *testing.T) {
 	}
 }
 
+// graceAdvised is the grace that a fix advises, nil where it advises none.
+func graceAdvised(t *testing.T, fix string) *rules.Duration {
+	t.Helper()
+	_, after, ok := strings.Cut(fix, `grace = "`)
+	if !ok {
+		return nil
+	}
+	text, _, _ := strings.Cut(after, `"`)
+	grace := new(rules.Duration)
+	if err := grace.UnmarshalText([]byte(text)); err != nil {
+		t.Fatalf("%s: %v", fix, err)
+	}
+	return grace
+}
+
 // What is advised for the success rule alone leads to a warning of the rollback rule
 // on the same signal, and what is advised for both to a plan that passes.
 func TestAdviceOnCoverageLeadsSomewhere(t *testing.T) {
@@ -194,7 +213,8 @@ func TestAdviceOnCoverageLeadsSomewhere(t *testing.T) {
 	if err := light.UnmarshalText([]byte(text)); err != nil {
 		t.Fatalf("%q advises no coverage: %v", p.Fix, err)
 	}
-	s.Rollback[0].Coverage = &light
+	s.Rollback[0].Coverage, s.Rollback[0].Grace = &light, graceAdvised(t, p.Fix)
+	s.Success[0].Grace = graceAdvised(t, problem(t, plan, "success.errors.coverage", "thin-traffic").Fix)
 	plan = compile(t, s)
 	if got := strings.Join(ids(lint(plan)), " "); strings.Contains(got, "thin-traffic") {
 		t.Errorf("what was advised is warned of: %s", got)
@@ -208,10 +228,10 @@ func TestAdviceOnCoverageLeadsSomewhere(t *testing.T) {
 func TestSilentWithoutSamples(t *testing.T) {
 	for _, change := range []func(*rules.SignalSpec){
 		func(s *rules.SignalSpec) {
-			s.Source, s.Sentry = "sentry", &rules.SentryQuery{Project: "p", Release: "r"}
+			s.Source, s.Query = "sentry", &sentry.Query{Project: "p", Release: "r"}
 		},
 		func(s *rules.SignalSpec) {
-			s.Source, s.CloudWatch = "cw", &rules.CloudWatchQuery{Namespace: "n", Bad: "b", Total: "t"}
+			s.Source, s.Query = "cw", &cloudwatch.Query{Namespace: "n", Bad: rules.Several{"b"}, Total: rules.Several{"t"}}
 		},
 	} {
 		s := two("12/h", 2*time.Hour, func(r *rules.RollbackSpec) { r.OnNoData = ptr(rules.PolicyRollback) })

@@ -164,8 +164,8 @@ func (l *Line) share(need *Proof) (float64, bool) {
 	}
 	share := math.Ceil(100*l.phase.Traffic*need.Typical/have-1e-9) / 100
 	most := 1.
-	if l.phase.Traffic < strongFrom && l.rule.Proof == rules.ProofByTraffic && l.Pass.Needs == rules.ProofWeak {
-		most = strongFrom - .01
+	if l.phase.Traffic < rules.StrongFrom && l.rule.Proof == rules.ProofByTraffic && l.Pass.Needs == rules.ProofWeak {
+		most = rules.StrongFrom - .01
 	}
 	return share, share <= most
 }

@@ -26,7 +26,7 @@ func (ln *linter) gaps(at rules.Checker, l *Line) {
 // which their phase needs to pass.
 func (l *Line) patchy() bool {
 	needed := l.Kind == rules.RollbackRule || l.rule.Gate == rules.Required
-	return l.Gaps != nil && 1-l.Gaps.Covered > tolerable && needed && l.rule.OnNoData != rules.PolicyIgnore
+	return l.Gaps != nil && 1-l.Gaps.Covered > tolerable && needed
 }
 
 // uncovered warns of a coverage that the traffic does not have.
@@ -36,7 +36,17 @@ func (ln *linter) uncovered(at rules.Checker, l *Line) {
 	}
 	g := l.Gaps
 	fix := "make the signal's period longer"
-	if c := l.lighter(); c > 0 {
+	c, grace := l.lighter(), ""
+	if g.Tail > tolerable/2 {
+		grace = fmt.Sprintf("grace = %q", l.patient())
+	}
+	switch {
+	case c <= 0:
+	case grace != "" && c < l.rule.Coverage:
+		fix = fmt.Sprintf("write coverage = %q and %s, which its window nearly always has, or %s", rules.Percent.Short(c), grace, fix)
+	case grace != "":
+		fix = fmt.Sprintf("write %s, so that the end of its window is nearly always known, or %s", grace, fix)
+	default:
 		fix = fmt.Sprintf("write coverage = %q, which its window nearly always has, or %s", rules.Percent.Short(c), fix)
 	}
 	full := "only " + percent(1-g.Empty)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	athena "github.com/relgate/relgate/sources/athena/kind"
+
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/evaluator/evidence"
@@ -95,9 +97,9 @@ func TestSamplesToPass(t *testing.T) {
 		clean, typical, most float64 // to prove the limit
 		weak                 float64 // to exclude the trigger, when none is bad
 	}{
-		{"errors below 1 %, at 0.1 %", counted("2/s", minutes(15)), 355, 355, 841, 117},
-		{"crashes below 0.5 %, at 0.05 %", crashes("2/s", minutes(15)), 712, 712, 1684, 177},
-		{"p95, at 0.5 % slow ones", latency("2/s", minutes(15)), 70, 70, 166, 0},
+		{"errors below 1 %, at 0.1 %", counted("2/s", minutes(15)), 392, 392, 880, 129},
+		{"crashes below 0.5 %, at 0.05 %", crashes("2/s", minutes(15)), 785, 785, 1763, 195},
+		{"p95, at 0.5 % slow ones", latency("2/s", minutes(15)), 77, 77, 174, 0},
 	} {
 		l := lineOf(t, compile(t, tt.spec), "canary", "errors")
 		if l.Pass == nil || l.Samples != 180 {
@@ -119,7 +121,7 @@ func TestSamplesToPass(t *testing.T) {
 func TestSmallBoundsAreScaled(t *testing.T) {
 	key := passKey{bound: .0009, healthy: .00009, alpha: .05}
 	got := samplesToPass(key)
-	want, _ := evidence.SamplesToPass(key.bound, key.healthy, key.alpha, .5)
+	want, _ := evidence.NewBelow(key.bound).Samples(key.healthy, key.alpha, .5)
 	if math.Abs(got.Typical/float64(want)-1) > .01 {
 		t.Errorf("%v samples exclude %v, want %v", got.Typical, key.bound, want)
 	}
@@ -136,7 +138,7 @@ func TestLintSaysWhatAWindowCannotProve(t *testing.T) {
 			t.Errorf("%q does not say %q", p.Message, want)
 		}
 	}
-	for _, want := range []string{"30m would do, or 20 % of the traffic; in 1h11m 95 % of healthy releases pass; or ", `proof = "weak"`} {
+	for _, want := range []string{"33m would do, or 22 % of the traffic; in 1h14m 95 % of healthy releases pass; or ", `proof = "weak"`} {
 		if !strings.Contains(p.Fix, want) {
 			t.Errorf("%q does not say %q", p.Fix, want)
 		}
@@ -283,7 +285,7 @@ func TestRatingsAndGroups(t *testing.T) {
 	s = counted("1000/h", 24*time.Hour)
 	s.Signals[0] = rules.SignalSpec{
 		Name: "e", Kind: ptr(rules.Gauge), Rate: "100000/h", Source: "athena",
-		Athena: &rules.AthenaQuery{SQL: "select", File: "q.sql", Database: "d", Groups: 10, MinGroup: 100},
+		Query: &athena.Query{SQL: "select", File: "q.sql", Database: "d", Groups: 10, MinGroup: 100},
 	}
 	s.Success[0].When, s.Rollback[0].When = condition("<= 0.07"), condition("> 0.07")
 	s.Success[0].Evidence, s.Rollback[0].Evidence = ptr(rules.Sequential), ptr(rules.Sequential)

@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	appstore "github.com/relgate/relgate/sources/appstore/kind"
+
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -24,11 +27,11 @@ func draw(rng *rand.Rand, mean float64) float64 {
 // a signal's samples of minute k and the bad ones of them; a minute without samples
 // has no point, as in CloudWatch, or an empty one, as among the App Store's reviews.
 // All ratings have five stars.
-func played(plan *rules.Plan, minutes int, count func(k int, sig *rules.Signal) (n, bad float64), goesOn func(k int, s evaluator.Snapshot) bool) evaluator.Snapshot {
+func played(plan *rules.Plan, minutes int, count func(k int, sig *rules.Signal) (n, bad float64), goesOn func(k int, s fact.Snapshot) bool) fact.Snapshot {
 	state := evaluator.Begin(plan)
-	state, _ = evaluator.Step(plan, state, evaluator.Tick{At: plan.Start})
+	state, _ = evaluator.Step(plan, state, fact.Tick{At: plan.Start})
 	for k := range minutes {
-		tick := evaluator.Tick{At: plan.Start.Add(time.Duration(k+1) * time.Minute)}
+		tick := fact.Tick{At: plan.Start.Add(time.Duration(k+1) * time.Minute)}
 		from, to := tick.At.Add(-time.Minute).Unix(), tick.At.Unix()
 		for i := range plan.Signals {
 			rd := rules.Reading{Signal: i, From: from, To: to, SettledUntil: to}
@@ -38,7 +41,7 @@ func played(plan *rules.Plan, minutes int, count func(k int, sig *rules.Signal) 
 				bad = 5 * n
 				rd.Parts = []rules.Parts{{At: from, Groups: []rules.Group{{Name: "5", Value: n, Samples: n}}}}
 			}
-			if n > 0 || sig.Query.AppStore != nil {
+			if n > 0 || appstore.Of(sig.Query) != nil {
 				rd.Points = []rules.Point{{At: from, Value: bad, Samples: n}}
 			}
 			tick.Readings = append(tick.Readings, rd)
@@ -51,7 +54,7 @@ func played(plan *rules.Plan, minutes int, count func(k int, sig *rules.Signal) 
 	return evaluator.Look(plan, state)
 }
 
-func always(int, evaluator.Snapshot) bool { return true }
+func always(int, fact.Snapshot) bool { return true }
 
 // beside is counted with a baseline.
 func beside(rate string, share float64, window time.Duration) rules.Spec {
@@ -129,14 +132,14 @@ func TestThinBaselineIsTheProduct(t *testing.T) {
 // The sentences, in full.
 func TestThinBaselineSays(t *testing.T) {
 	p := problem(t, compile(t, beside("2/s", .99, time.Hour)), "phases.canary.traffic", "thin-baseline")
-	want := `99 % of the traffic leaves 1.2/min of "e" for its baseline: beside a baseline at 1 %, rollback rule "errors-high" rolls back a release at 3 % in < 1 % of all cases within 1h, ` +
-		`without a baseline in > 99 %; until the baseline confirms the fault, the run is held`
+	want := `99 % of the traffic leaves 1.2/min of "e" for its baseline: beside a baseline at 1 %, rollback rule "errors-high" rolls back a release at 3 % in 0 % of all cases within 1h, ` +
+		`without a baseline in 99 %; until the baseline confirms the fault, the run is held`
 	if p.Message != want || p.Severity != rules.SeverityWarning {
 		t.Errorf("got %v: %s\nwant %s", p.Severity, p.Message, want)
 	}
 	p = problem(t, compile(t, beside("2/s", .999, time.Hour)), "phases.canary.traffic", "thin-baseline")
 	want = `99.9 % of the traffic leaves 7.2/h of "e" for its baseline: while the baseline has no samples in most of a suspect stretch, the limit alone decides; in an outage of both (6 %) ` +
-		`rollback rule "errors-high" rolls the release back in 94 % of all cases within 1h`
+		`rollback rule "errors-high" rolls the release back in 92 % of all cases within 1h`
 	if p.Message != want || p.Fix != "75 % of the traffic for the release would do; or leave signals.e without a baseline: its limit alone decides then" {
 		t.Errorf("got %s: %s\nwant %s", p.Message, p.Fix, want)
 	}
@@ -156,13 +159,13 @@ func TestClustersAreNotThin(t *testing.T) {
 
 // A baseline that takes its time is told of in the forecast, if the window has it.
 func TestSlowBaseline(t *testing.T) {
-	plan := compile(t, beside("2/s", .99, 24*time.Hour))
+	plan := compile(t, beside("2/s", .98, 24*time.Hour))
 	l := lineOf(t, plan, "canary", "errors-high")
-	if got := l.String(); !strings.Contains(got, "; its baseline has 1.2/min and confirms 3 % in ") || l.Beside.Minutes < 2*l.Detect[0].Minutes {
+	if got := l.String(); !strings.Contains(got, "; its baseline has 2.4/min and confirms 3 % in ") || l.Beside.Minutes < 2*l.Detect[0].Minutes {
 		t.Errorf("%q, %+v", got, l.Beside)
 	}
 	if got := ids(lint(plan)); len(got) != 0 {
-		t.Errorf("%v: it comes in time", got)
+		t.Errorf("%v: it comes in time: %v", got, lint(plan))
 	}
 }
 
@@ -221,7 +224,7 @@ func TestNothingIsLeftBeside(t *testing.T) {
 				rate = .1
 			}
 			return steady(release, baseline, rate)(k, sig)
-		}, func(_ int, s evaluator.Snapshot) bool { return !s.Held || s.At.Before(plan.Start.Add(100*time.Minute)) })
+		}, func(_ int, s fact.Snapshot) bool { return !s.Held || s.At.Before(plan.Start.Add(100*time.Minute)) })
 		if end.State != tt.want {
 			t.Errorf("an outage %s: %v (%s), want %v", tt.name, end.State, end.Why.Code, tt.want)
 		}
@@ -231,6 +234,7 @@ func TestNothingIsLeftBeside(t *testing.T) {
 // A baseline that never has any traffic is warned of, with how long it is waited for.
 func TestNeverAnythingBeside(t *testing.T) {
 	s := beside("20/s", 1, time.Hour)
+	s.Release.RideOut = &rules.Duration{Duration: time.Minute} // it is held before the baseline is given up
 	plan := compile(t, s)
 	p := problem(t, plan, "signals.e.baseline", "thin-baseline")
 	wait := awaited(plan, &plan.Signals[plan.Signals[0].Baseline])
@@ -238,7 +242,7 @@ func TestNeverAnythingBeside(t *testing.T) {
 		t.Errorf("%q does not say %q", p.Message, want)
 	}
 	held := 0
-	end := played(plan, 60, steady(1200, 0, .1), func(k int, s evaluator.Snapshot) bool {
+	end := played(plan, 60, steady(1200, 0, .1), func(k int, s fact.Snapshot) bool {
 		if s.Held && held == 0 {
 			held = k
 		}
@@ -335,6 +339,7 @@ func TestCoverageIsTheProduct(t *testing.T) {
 			t.Fatalf("%s: %q advises no coverage", tt.rate, p.Fix)
 		}
 		s.Rollback[0].Coverage = &light
+		s.Rollback[0].Grace = graceAdvised(t, p.Fix)
 		if got, _, plan := passed(); got < .85 {
 			t.Errorf("%s: with the coverage that was advised, %v, %v pass", tt.rate, text, got)
 		} else if all := ids(lint(plan)); strings.Contains(strings.Join(all, " "), "errors-high.coverage") {
@@ -386,7 +391,8 @@ func TestFalseSilenceIsTheProduct(t *testing.T) {
 		{"15/h", .25, rules.PolicyFail, nil, rules.Failed, true},
 		{"15/h", .25, rules.PolicyRollback, func(r *rules.RollbackSpec) { r.Evidence = ptr(rules.ByThreshold) }, rules.RolledBack, true},
 		{"12/h", .2, rules.PolicyHold, nil, rules.RolledBack, false},
-		{"90/h", 1.5, rules.PolicyRollback, nil, rules.RolledBack, false},
+		{"90/h", 1.5, rules.PolicyRollback, nil, rules.RolledBack, true},
+		{"300/h", 5, rules.PolicyRollback, nil, rules.RolledBack, false},
 	} {
 		plan := compile(t, two(tt.rate, 2*time.Hour, func(r *rules.RollbackSpec) {
 			r.OnNoData, r.Coverage = &tt.policy, &rules.Fraction{Value: .01}

@@ -109,7 +109,7 @@ func ratedDown(l *Line) []Detection {
 // one-sided interval of the difference between two of the groups has to lie above
 // the trigger, at the level of the rule split over all pairs.
 func gapped(l *Line) []Detection {
-	g, r := float64(groups(l.signal)), l.rule
+	g, r := float64(l.signal.Query.Facts().Groups), l.rule
 	if g < 2 || !(r.Trigger > 0) || !(r.Alpha > 0) || r.Trigger >= .5 {
 		return nil
 	}
@@ -134,7 +134,7 @@ func (f *forecaster) weighs(l *Line, k, i int, rate float64) Detection {
 	c := course{
 		limit: r.Limit, trigger: r.Trigger, alpha: r.Alpha, rate: rate,
 		bucket: t.bucket() / t.cluster, looks: t.buckets(t.window), horizon: int(horizon / t.period.Seconds()),
-		floor: int(r.For / t.period), least: r.MinSamples / t.cluster, later: later,
+		aside: f.plan.BurstPeriods(r), floor: int(r.For / t.period), least: r.MinSamples / t.cluster, later: later,
 		begun: f.plan.Phases[k].Start.Seconds() > first,
 	}
 	key := courseKey(c)

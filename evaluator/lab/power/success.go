@@ -7,10 +7,6 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// strongFrom is the share of traffic from which a rule has to prove its limit
-// unless it says otherwise.
-const strongFrom = 0.5
-
 // success fills in what a success rule needs.
 func (f *forecaster) success(l *Line, k int) {
 	f.thin(l)
@@ -47,12 +43,9 @@ func (f *forecaster) thin(l *Line) {
 // fits the signal's kind.
 func (f *forecaster) pass(l *Line, k int, healthy float64, need func(l *Line, bound, healthy float64) Proof) *Pass {
 	r := l.rule
-	p := &Pass{Healthy: healthy, Needs: r.Proof, Strong: need(l, r.Limit, healthy)}
-	if r.Proof == rules.ProofByTraffic {
+	p := &Pass{Healthy: healthy, Needs: rules.ProofStrong, Strong: need(l, r.Limit, healthy)}
+	if f.plan.WeakProof(r, k) {
 		p.Needs = rules.ProofWeak
-		if l.phase.Traffic >= strongFrom || k == len(f.plan.Phases)-1 {
-			p.Needs = rules.ProofStrong
-		}
 	}
 	if r.Trigger != r.Limit && l.signal.Kind != rules.Gauge {
 		weak := need(l, r.Trigger, healthy)
@@ -87,14 +80,14 @@ func samplesToPass(key passKey) Proof {
 		scale = small / key.bound
 		key.bound, key.healthy = small, key.healthy*scale
 	}
-	p := Proof{}
-	if n, ok := evidence.NeedCleanToPass(key.bound, 0, 0, key.alpha, 1); ok {
+	p, below := Proof{}, evidence.NewBelow(key.bound)
+	if n, ok := below.NeedClean(0, 0, key.alpha, 1); ok {
 		p.Clean = n * scale
 	}
-	if n, ok := evidence.SamplesToPass(key.bound, key.healthy, key.alpha, .5); ok {
+	if n, ok := below.Samples(key.healthy, key.alpha, .5); ok {
 		p.Typical = float64(n) * scale
 	}
-	if n, ok := evidence.SamplesToPass(key.bound, key.healthy, key.alpha, .95); ok {
+	if n, ok := below.Samples(key.healthy, key.alpha, .95); ok {
 		p.Most = float64(n) * scale
 	}
 	return p
@@ -180,20 +173,12 @@ func (l *Line) scant() bool { return l.rule.MinSamples > l.traffic.in(l.traffic.
 // interval around it, have to fit in.
 func (f *forecaster) gapless(l *Line) Proof {
 	p := Proof{Bound: l.rule.Limit}
-	if g := groups(l.signal); g > 1 && l.rule.Limit > 0 {
+	if g := l.signal.Query.Facts().Groups; g > 1 && l.rule.Limit > 0 {
 		sd := l.rule.Limit / (evidence.ExpectedNormalRange(g) + math.Sqrt2*quantile(1-f.plan.FalsePass))
 		p.Clean = math.Ceil(.25/(sd*sd)) * float64(g) * l.traffic.cluster
 		p.Typical = p.Clean
 	}
 	return l.timed(p)
-}
-
-// groups is how many groups a gauge compares, 0 when it is not known.
-func groups(sig *rules.Signal) int {
-	if sig.Query.Athena == nil {
-		return 0
-	}
-	return sig.Query.Athena.Groups
 }
 
 // quantile is that of the standard normal distribution, for p in (0, 1).

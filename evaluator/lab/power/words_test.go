@@ -20,12 +20,12 @@ func TestTable(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	s := counted("2/s", 15*time.Minute)
-	if got, want := lineOf(t, compile(t, s), "canary", "errors").String(), "excludes 3 % in 10m, proves < 1 % in 30m: passes in its window; failures in groups (retries) would need cluster"; got != want {
+	if got, want := lineOf(t, compile(t, s), "canary", "errors").String(), "excludes 3 % in 11m, proves < 1 % in 33m: passes in its window; failures in groups (retries) would need cluster"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	s = crashes("2000/h", 2*time.Hour)
 	s.Signals[0].Cluster = ptr(1.)
-	if got, want := lineOf(t, compile(t, s), "canary", "errors").String(), "excludes 98 % in 54m, proves >= 99.5 % in 3h35m: passes in its window"; got != want {
+	if got, want := lineOf(t, compile(t, s), "canary", "errors").String(), "excludes 98 % in 59m, proves >= 99.5 % in 4h: passes in its window"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for minutes, want := range map[float64]string{.4: "30s", 1: "1m", 29.6: "30m", 181: "3h5m", 1000: "17h", 10000: "7d"} {

@@ -7,6 +7,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/relgate/relgate/rules"
+	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
 )
 
 // document is a plan's tables as TOML has them; their order is in the metadata.
@@ -15,8 +16,15 @@ type document struct {
 	Phases         map[string]rules.PhaseSpec         `toml:"phases"`
 	Success        map[string]rules.SuccessSpec       `toml:"success"`
 	Rollback       map[string]rules.RollbackSpec      `toml:"rollback"`
-	Signals        map[string]rules.SignalSpec        `toml:"signals"`
+	Signals        map[string]signalDocument          `toml:"signals"`
 	Communications map[string]rules.CommunicationSpec `toml:"communications"`
+}
+
+// signalDocument is a signal that may have a query of the kind whose missing values can
+// count as zero.
+type signalDocument struct {
+	rules.SignalSpec
+	Ask *cloudwatch.Query `toml:"cloudwatch"`
 }
 
 // compile makes a plan of TOML without sources. The daemon's own way, package
@@ -53,8 +61,11 @@ func compile(name string, text []byte) (*rules.Plan, error) {
 		spec.Rollback = append(spec.Rollback, s)
 	}
 	for _, k := range named(meta, "signals") {
-		s := d.Signals[k]
+		s := d.Signals[k].SignalSpec
 		s.Name = k
+		if ask := d.Signals[k].Ask; ask != nil {
+			s.Query = ask
+		}
 		spec.Signals = append(spec.Signals, s)
 	}
 	for _, k := range named(meta, "communications") {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // Difference is one thing that is not as expected.
@@ -36,14 +36,14 @@ func (r *Result) compare(f *File) {
 	if !want.given {
 		return
 	}
-	var got []*evaluator.Event
+	var got []*fact.Event
 	for i := range r.Events {
 		if len(want.kinds) == 0 || slices.Contains(want.kinds, r.Events[i].Kind) {
 			got = append(got, &r.Events[i])
 		}
 	}
 	var differences []Difference
-	differ := func(e *event, g *evaluator.Event) {
+	differ := func(e *event, g *fact.Event) {
 		d := Difference{File: f.Name, Line: max(want.line, 1)}
 		if e != nil {
 			d.Line, d.Want = e.line, e.String()
@@ -63,7 +63,7 @@ func (r *Result) compare(f *File) {
 // align finds the longest series of events that are as expected, in order, and
 // reports the rest: what stands at the same place on both sides as one
 // difference. In a subset, events that were not expected are no difference.
-func align(all *expected, got []*evaluator.Event, r *Result, differ func(*event, *evaluator.Event)) {
+func align(all *expected, got []*fact.Event, r *Result, differ func(*event, *fact.Event)) {
 	want := all.events
 	for len(want) > 0 && len(got) > 0 && want[0].matches(got[0], r) {
 		want, got = want[1:], got[1:]
@@ -113,10 +113,10 @@ func longest(n, m int, same func(i, k int) bool) [][]int32 {
 
 // near is the event that was probably meant: of the same kind and subject, to
 // the same state, else from the same time.
-func near(e *event, got []*evaluator.Event, r *Result) *evaluator.Event {
-	for _, alike := range []func(*evaluator.Event) bool{
-		func(g *evaluator.Event) bool { return g.To == e.to },
-		func(g *evaluator.Event) bool { return g.At.Equal(r.Plan.Start.Add(e.at)) },
+func near(e *event, got []*fact.Event, r *Result) *fact.Event {
+	for _, alike := range []func(*fact.Event) bool{
+		func(g *fact.Event) bool { return g.To == e.to },
+		func(g *fact.Event) bool { return g.At.Equal(r.Plan.Start.Add(e.at)) },
 	} {
 		for _, g := range got {
 			if g.Kind == e.kind && g.Subject == e.subject && alike(g) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
@@ -15,8 +15,8 @@ import (
 type expected struct {
 	given  bool
 	line   int
-	subset bool                  // others may come in between
-	kinds  []evaluator.EventKind // only these are compared; empty means all
+	subset bool             // others may come in between
+	kinds  []fact.EventKind // only these are compared; empty means all
 	events []event
 }
 
@@ -24,14 +24,14 @@ type expected struct {
 type event struct {
 	line           int
 	at             time.Duration
-	kind           evaluator.EventKind
+	kind           fact.EventKind
 	subject, phase string // an empty phase is not compared
 	from, to       string
 	cause          *rules.Cause // nil is not compared
 	reason         string       // a part of what is said of it; empty is not compared
 }
 
-var kinds = evaluator.EventKinds()
+var kinds = fact.EventKinds()
 
 // event reads "T+10m phase lambda-10: monitoring => passed (threshold): 0.2 %",
 // or one of the lines "subset" and "only run phase".
@@ -45,10 +45,10 @@ func (p *parser) event(n int, line string) {
 		return
 	case fields[0] == "only":
 		for _, k := range fields[1:] {
-			if !slices.Contains(kinds, evaluator.EventKind(k)) {
+			if !slices.Contains(kinds, fact.EventKind(k)) {
 				p.failf(n, "unknown kind of event %q: want one of %q", k, kinds)
 			}
-			e.kinds = append(e.kinds, evaluator.EventKind(k))
+			e.kinds = append(e.kinds, fact.EventKind(k))
 		}
 		return
 	}
@@ -82,7 +82,7 @@ func parseEvent(line string) (event, error) {
 	if e.at, err = parseTime(at); err != nil {
 		return e, err
 	}
-	if e.kind = evaluator.EventKind(kind); !slices.Contains(kinds, e.kind) {
+	if e.kind = fact.EventKind(kind); !slices.Contains(kinds, e.kind) {
 		return e, fmt.Errorf("unknown kind of event %q: want one of %q", kind, kinds)
 	}
 	e.subject, e.phase, _ = strings.Cut(strings.TrimSpace(subject), " in ")
@@ -100,7 +100,7 @@ func parseEvent(line string) (event, error) {
 }
 
 // matches reports whether an event of a run is the one that was expected.
-func (e *event) matches(got *evaluator.Event, r *Result) bool {
+func (e *event) matches(got *fact.Event, r *Result) bool {
 	return got.At.Equal(r.Plan.Start.Add(e.at)) && got.Kind == e.kind && got.Subject == e.subject &&
 		(e.phase == "" || got.Phase == e.phase) && got.From == e.from && got.To == e.to &&
 		(e.cause == nil || *e.cause == got.Cause) && (e.reason == "" || saidIn(r.told(got), e.reason))
@@ -112,8 +112,8 @@ func saidIn(t words.Text, part string) bool {
 }
 
 // told is what is said of an event of the run.
-func (r *Result) told(e *evaluator.Event) words.Text {
-	i := slices.IndexFunc(r.Events, func(o evaluator.Event) bool { return o.ID == e.Because })
+func (r *Result) told(e *fact.Event) words.Text {
+	i := slices.IndexFunc(r.Events, func(o fact.Event) bool { return o.ID == e.Because })
 	if i < 0 {
 		return words.Event(r.Plan, e, nil)
 	}
@@ -131,7 +131,7 @@ func (e *event) String() string {
 	return s
 }
 
-func eventHead(at time.Duration, kind evaluator.EventKind, subject, phase, from, to string) string {
+func eventHead(at time.Duration, kind fact.EventKind, subject, phase, from, to string) string {
 	if phase != "" {
 		subject += " in " + phase
 	}
@@ -143,16 +143,16 @@ func eventHead(at time.Duration, kind evaluator.EventKind, subject, phase, from,
 
 // formatEvent writes an event as it would be expected. A phase is named only
 // where it says more than the subject.
-func formatEvent(e *evaluator.Event, start time.Time) string {
+func formatEvent(e *fact.Event, start time.Time) string {
 	phase := e.Phase
-	if phase == e.Subject || e.Kind == evaluator.RunEvent || e.Kind == evaluator.CommandEvent {
+	if phase == e.Subject || e.Kind == fact.RunEvent || e.Kind == fact.CommandEvent {
 		phase = ""
 	}
 	return eventHead(e.At.Sub(start), e.Kind, e.Subject, phase, e.From, e.To)
 }
 
 // explainEvent is formatEvent with the cause and what is said of it.
-func (r *Result) explainEvent(e *evaluator.Event) string {
+func (r *Result) explainEvent(e *fact.Event) string {
 	s := formatEvent(e, r.Plan.Start)
 	if e.Cause != rules.CauseNone {
 		s += " (" + e.Cause.String() + ")"

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // File is a parsed scenario. Its times are offsets from the plan's start, T.
@@ -29,6 +29,13 @@ type File struct {
 	alarms   []alarm // of the datapoints section
 }
 
+// Expects reports whether the file says what must come of it: an event, that
+// there are none, a verdict, or the state of an alarm.
+func (f *File) Expects() bool {
+	e := &f.events
+	return e.given && !(e.subset && len(e.events) == 0) || len(f.verdicts) > 0 || len(f.alarms) > 0
+}
+
 // section is one part of the archive.
 type section struct {
 	name string
@@ -44,7 +51,7 @@ func (s span) has(t time.Duration) bool { return s.from <= t && t < s.to }
 type command struct {
 	line int
 	at   time.Duration
-	evaluator.Command
+	fact.Command
 }
 
 // Error is a mistake in a scenario, at a line.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/lab/scenario"
 	"github.com/relgate/relgate/rules"
 )
@@ -174,7 +174,7 @@ func TestPast(t *testing.T) {
 		{"", "[] true"},
 		{"past none", "[] false"},
 		{"past plan=rel-6 at=T-7d totals={errors: 12/6000, \"a b\": 1/2}\npast plan=\"rel 5\" at=@1748000000",
-			"[{rel-6 2025-05-28 02:00:00 +0000 UTC [{errors 12 6000} {a b 1 2}]} {rel 5 2025-05-23 11:33:20 +0000 UTC []}] false"},
+			"[{rel-6 2025-05-28 02:00:00 +0000 UTC [{errors 12 6000 } {a b 1 2 }]} {rel 5 2025-05-23 11:33:20 +0000 UTC []}] false"},
 	} {
 		r := run(t, "x", []byte(grouped+"-- run --\nuntil T+2m\n"+tt.text+"\n"))
 		if got := fmt.Sprint(r.Ticks[0].Past, r.Ticks[0].Past == nil); got != tt.want {
@@ -215,7 +215,7 @@ func FuzzGroups(f *testing.F) {
 }
 
 // rewritten fails if ticks are not the same after they have been written.
-func rewritten(t *testing.T, plan *rules.Plan, ticks []evaluator.Tick) {
+func rewritten(t *testing.T, plan *rules.Plan, ticks []fact.Tick) {
 	t.Helper()
 	text, err := scenario.Write(plan, ticks, nil)
 	if err != nil {

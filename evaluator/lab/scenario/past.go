@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -73,21 +73,21 @@ func (r *release) set(x pair) (err error) {
 }
 
 // of is the same as the evaluator gets it: nil if the file says nothing of it.
-func (p *past) of(start int64) []evaluator.Past {
+func (p *past) of(start int64) []fact.Past {
 	if p == nil {
 		return nil
 	}
-	list := make([]evaluator.Past, len(p.releases))
+	list := make([]fact.Past, len(p.releases))
 	for i, r := range p.releases {
-		list[i] = evaluator.Past{Run: r.plan, At: time.Unix(r.at.seconds(start), 0).UTC()}
+		list[i] = fact.Past{Run: r.plan, At: time.Unix(r.at.seconds(start), 0).UTC()}
 		for _, t := range r.totals {
-			list[i].Totals = append(list[i].Totals, evaluator.Total{Signal: t.Name, Bad: t.Value, Samples: t.Samples})
+			list[i].Totals = append(list[i].Totals, fact.Total{Signal: t.Name, Bad: t.Value, Samples: t.Samples})
 		}
 	}
 	return list
 }
 
-func formatPast(list []evaluator.Past, start int64) string {
+func formatPast(list []fact.Past, start int64) string {
 	if list == nil {
 		return ""
 	}

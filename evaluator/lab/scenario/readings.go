@@ -37,7 +37,8 @@ type correction struct {
 }
 
 // value is a point as it is written: "30/600", "0.05@1200", "310ms", "ALARM",
-// "{1: 100/200, 2: 104/200}", "{5*40, 1*3}".
+// "{1: 100/200, 2: 104/200}", "{5*40, 1*3}". One of two counts may be missing:
+// "_/600", "3/_".
 type value struct {
 	v, n   float64
 	ratio  bool // two counts
@@ -45,7 +46,18 @@ type value struct {
 	stars  bool   // the groups are stars, and v their sum
 	empty  string // a group without samples, so that there is no gap
 	none   bool   // the groups are known, and there is no value
+
+	missing missing // which of two counts the source does not have
 }
+
+// missing says which of a period's two counts the source does not have.
+type missing uint8
+
+const (
+	noneMissing  missing = iota
+	valueMissing         // the bad ones of a ratio, the sum of a mean: "_/600"
+	totalMissing         // of how many: "3/_"
+)
 
 // fault is what a source answers when it is asked in a span.
 type fault struct {
@@ -322,12 +334,7 @@ func parseValue(text string, inside *[]string) (value, error) {
 		return v, err
 	}
 	if a, b, ok := strings.Cut(text, "/"); ok {
-		v, err := parseNumber(a)
-		if err != nil {
-			return value{}, err
-		}
-		n, err := parseNumber(b)
-		return value{v: v, n: n, ratio: true}, err
+		return parseCounts(a, b)
 	}
 	a, b, counted := strings.Cut(text, "@")
 	v, err := parseNumber(a)
@@ -336,6 +343,29 @@ func parseValue(text string, inside *[]string) (value, error) {
 	}
 	n, err := parseNumber(b)
 	return value{v: v, n: n}, err
+}
+
+// parseCounts reads two counts, one of which may be missing.
+func parseCounts(a, b string) (value, error) {
+	v := value{ratio: true}
+	var err error
+	switch {
+	case a == "_" && b == "_":
+		return v, errors.New("a period that has neither count is a gap: write _")
+	case a == "_":
+		v.missing = valueMissing
+	case b == "_":
+		v.missing = totalMissing
+	}
+	if v.missing != valueMissing {
+		if v.v, err = parseNumber(a); err != nil {
+			return v, err
+		}
+	}
+	if v.missing != totalMissing {
+		v.n, err = parseNumber(b)
+	}
+	return v, err
 }
 
 // parseNumber reads a number in a unit: "3%" is 0.03, "310ms" is 0.31.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -24,10 +25,10 @@ type Compile func(name string, toml []byte) (*rules.Plan, error)
 // Result is what came of a run.
 type Result struct {
 	File        string
-	Plan        *rules.Plan       // nil for a file without one
-	Ticks       []evaluator.Tick  // as they were given to the evaluator
-	Events      []evaluator.Event // as they came
-	Differences []Difference      // none when the scenario holds
+	Plan        *rules.Plan  // nil for a file without one
+	Ticks       []fact.Tick  // as they were given to the evaluator
+	Events      []fact.Event // as they came
+	Differences []Difference // none when the scenario holds
 
 	answers []verdict // what the verdicts section should say
 }
@@ -68,7 +69,7 @@ func (f *File) Run(compile Compile) (Result, error) {
 	slices.SortStableFunc(verdicts, func(a, b verdict) int { return cmp.Compare(a.at, b.at) })
 	state := evaluator.Begin(plan)
 	for i := range ticks {
-		var events []evaluator.Event
+		var events []fact.Event
 		tick := ticks[i].fill(w, state)
 		state, events = evaluator.Step(plan, state, tick)
 		r.Ticks, r.Events = append(r.Ticks, tick), append(r.Events, events...)
@@ -105,6 +106,11 @@ func (f *File) compile(compile Compile) (*rules.Plan, error) {
 	if plan == nil || plan.Interval < time.Second {
 		return nil, &Error{f.Name, f.plan.line, "the plan has no interval between ticks of at least a second"}
 	}
+	if len(f.ticks) == 0 && !f.signs() {
+		tried := *plan // rules are tried: nobody has to sign for that
+		tried.Approvals, tried.Review = nil, rules.Review{}
+		plan = &tried
+	}
 	for _, s := range plan.Signals {
 		if s.Period < time.Second {
 			return nil, &Error{f.Name, f.plan.line, fmt.Sprintf("signal %q has no period of at least a second", s.Name)}
@@ -113,13 +119,20 @@ func (f *File) compile(compile Compile) (*rules.Plan, error) {
 	return plan, nil
 }
 
+// signs reports whether a command of the scenario is about signatures or the review.
+func (f *File) signs() bool {
+	return slices.ContainsFunc(f.commands, func(c command) bool {
+		return slices.Contains([]fact.CommandKind{fact.Approve, fact.Reject, fact.BreakGlass, fact.EditReview, fact.SignReview}, c.Kind)
+	})
+}
+
 // planned is a tick to come.
 type planned struct {
-	evaluator.Tick
+	fact.Tick
 	asks bool // the signals that are due are asked
 }
 
-func (t *planned) fill(w *world, state *evaluator.State) evaluator.Tick {
+func (t *planned) fill(w *world, state *evaluator.State) fact.Tick {
 	tick := t.Tick
 	if t.asks {
 		for _, q := range evaluator.Wants(w.plan, state, tick.At) {
@@ -142,7 +155,7 @@ func (f *File) schedule(plan *rules.Plan) ([]planned, error) {
 	var ticks []planned
 	for at := from; at <= until; at += plan.Interval {
 		if !slices.ContainsFunc(f.down, func(s span) bool { return s.has(at) }) {
-			ticks = append(ticks, planned{evaluator.Tick{At: start.Add(at)}, true})
+			ticks = append(ticks, planned{fact.Tick{At: start.Add(at)}, true})
 		}
 	}
 	for _, c := range f.commands {
@@ -161,10 +174,10 @@ func (f *File) schedule(plan *rules.Plan) ([]planned, error) {
 }
 
 // withCommand adds a command to the tick of its time, or a tick of its own.
-func withCommand(ticks []planned, at time.Time, c evaluator.Command) []planned {
+func withCommand(ticks []planned, at time.Time, c fact.Command) []planned {
 	i, found := slices.BinarySearchFunc(ticks, at, func(t planned, at time.Time) int { return t.At.Compare(at) })
 	if !found {
-		ticks = slices.Insert(ticks, i, planned{Tick: evaluator.Tick{At: at}})
+		ticks = slices.Insert(ticks, i, planned{Tick: fact.Tick{At: at}})
 	}
 	ticks[i].Commands = append(ticks[i].Commands, c)
 	return ticks
@@ -204,7 +217,7 @@ func (f *File) exact(plan *rules.Plan) ([]planned, error) {
 	var ticks []planned
 	var errs []error
 	for _, t := range f.ticks {
-		p := planned{Tick: evaluator.Tick{At: time.Unix(t.at.seconds(w.start), 0).UTC(), Commands: t.commands, Begin: t.begin, Past: t.past.of(w.start)}}
+		p := planned{Tick: fact.Tick{At: time.Unix(t.at.seconds(w.start), 0).UTC(), Commands: t.commands, Results: t.results, Begin: t.begin, Past: t.past.of(w.start)}}
 		if n := len(ticks); n > 0 && p.At.Before(ticks[n-1].At) {
 			errs = append(errs, &Error{f.Name, t.line, "the tick comes before the one above"})
 		}

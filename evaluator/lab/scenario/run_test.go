@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/lab/scenario"
 	"github.com/relgate/relgate/rules"
 )
@@ -123,10 +124,10 @@ func TestWrittenScenarioIsTheRun(t *testing.T) {
 	base := run(t, "x", []byte(plan))
 	rapid.Check(t, func(rt *rapid.T) {
 		ticks := drawTicks(rt, base.Plan)
-		var events []evaluator.Event
+		var events []fact.Event
 		state := evaluator.Begin(base.Plan)
 		for _, tick := range ticks {
-			var more []evaluator.Event
+			var more []fact.Event
 			state, more = evaluator.Step(base.Plan, state, tick)
 			events = append(events, more...)
 		}
@@ -152,15 +153,15 @@ func TestWrittenScenarioIsTheRun(t *testing.T) {
 }
 
 // drawTicks makes ticks such as a journal could have, and worse ones.
-func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
+func drawTicks(rt *rapid.T, plan *rules.Plan) []fact.Tick {
 	text := rapid.StringOfN(rapid.RuneFrom([]rune("ab =\"\\#-\n\t:é")), 0, 12, -1)
 	groupName := rapid.StringOfN(rapid.RuneFrom([]rune("ab1 =\"\\#{},:*/é")), 0, 6, -1)
 	start := plan.Start.Unix()
 	at := start + rapid.Int64Range(-600, 60).Draw(rt, "first tick")
-	ticks := make([]evaluator.Tick, rapid.IntRange(1, 30).Draw(rt, "ticks"))
+	ticks := make([]fact.Tick, rapid.IntRange(1, 30).Draw(rt, "ticks"))
 	for i := range ticks {
 		at += rapid.Int64Range(0, 120).Draw(rt, "seconds")
-		tick := evaluator.Tick{At: time.Unix(at, 0).UTC()}
+		tick := fact.Tick{At: time.Unix(at, 0).UTC()}
 		for range rapid.IntRange(0, 2).Draw(rt, "readings") {
 			rd := rules.Reading{
 				Signal: rapid.IntRange(0, len(plan.Signals)-1).Draw(rt, "signal"), To: at,
@@ -169,13 +170,20 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 				RetryAt:      rapid.SampledFrom([]int64{0, at + 60}).Draw(rt, "retry"),
 				Fault:        rapid.SampledFrom(rules.Faults()).Draw(rt, "fault"),
 				Width:        rapid.SampledFrom([]int64{0, 0, 0, 60, 300}).Draw(rt, "width"),
-				Detail:       text.Draw(rt, "detail"), Note: text.Draw(rt, "note"), Ref: text.Draw(rt, "ref"),
+				Seen:         rapid.Bool().Draw(rt, "seen"), Looked: rapid.Bool().Draw(rt, "looked"),
+				Detail: text.Draw(rt, "detail"), Note: text.Draw(rt, "note"), Ref: text.Draw(rt, "ref"),
 			}
 			for k := range rapid.IntRange(0, 6).Draw(rt, "points") {
 				n := rapid.Float64Range(0, 1000).Draw(rt, "samples")
 				rd.Points = append(rd.Points, rules.Point{
 					At: at - at%60 - int64(60*(6-k)), Value: n * rapid.Float64Range(0, 1).Draw(rt, "share"), Samples: n,
 				})
+				if p := &rd.Points[k]; rapid.Bool().Draw(rt, "filled") {
+					rd.Filled = append(rd.Filled, p.At)
+					if rapid.Bool().Draw(rt, "nothing of it has a value") {
+						p.Value = 0
+					}
+				}
 			}
 			for k := range rapid.IntRange(0, 3).Draw(rt, "parts") {
 				parts := rules.Parts{At: at - at%60 - int64(60*(3-k))}
@@ -191,13 +199,13 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 		if i == 0 {
 			tick.Past = drawPast(rt, at, groupName)
 			if rapid.Bool().Draw(rt, "begins") {
-				tick.Begin = &evaluator.Begun{By: text.Draw(rt, "by"), Why: text.Draw(rt, "why"), Principal: text.Draw(rt, "principal"), Supersedes: text.Draw(rt, "supersedes")}
+				tick.Begin = &fact.Begun{By: text.Draw(rt, "by"), Why: text.Draw(rt, "why"), Principal: text.Draw(rt, "principal"), Supersedes: text.Draw(rt, "supersedes")}
 			}
 		}
 		for range rapid.IntRange(0, 4).Draw(rt, "commands") / 4 {
-			tick.Commands = append(tick.Commands, evaluator.Command{
-				Kind: rapid.SampledFrom([]evaluator.CommandKind{
-					evaluator.StartPhase, evaluator.Hold, evaluator.Resume, evaluator.Override, evaluator.Abort, evaluator.RollbackDone, evaluator.Supersede, "dance",
+			tick.Commands = append(tick.Commands, fact.Command{
+				Kind: rapid.SampledFrom([]fact.CommandKind{
+					fact.StartPhase, fact.Hold, fact.Resume, fact.Override, fact.Abort, fact.RollbackDone, fact.Supersede, "dance",
 				}).Draw(rt, "kind"),
 				ID: text.Draw(rt, "id"), Phase: rapid.SampledFrom([]string{"", "canary", "x y"}).Draw(rt, "phase"),
 				Verdict: rapid.SampledFrom(rules.Verdicts()).Draw(rt, "verdict"), By: text.Draw(rt, "by"), Why: text.Draw(rt, "why"),
@@ -211,16 +219,16 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []evaluator.Tick {
 
 // drawPast makes what a journal could tell of earlier releases: nothing, that
 // there are none, or some.
-func drawPast(rt *rapid.T, at int64, name *rapid.Generator[string]) []evaluator.Past {
+func drawPast(rt *rapid.T, at int64, name *rapid.Generator[string]) []fact.Past {
 	n := rapid.IntRange(-1, 3).Draw(rt, "earlier releases")
 	if n < 0 {
 		return nil
 	}
-	past := make([]evaluator.Past, n)
+	past := make([]fact.Past, n)
 	for i := range past {
-		past[i] = evaluator.Past{Run: name.Draw(rt, "plan"), At: time.Unix(at-int64(i+1)*86400, 0).UTC()}
+		past[i] = fact.Past{Run: name.Draw(rt, "plan"), At: time.Unix(at-int64(i+1)*86400, 0).UTC()}
 		for range rapid.IntRange(0, 2).Draw(rt, "totals") {
-			past[i].Totals = append(past[i].Totals, evaluator.Total{Signal: name.Draw(rt, "signal"), Bad: rapid.Float64Range(0, 9).Draw(rt, "bad"), Samples: 9})
+			past[i].Totals = append(past[i].Totals, fact.Total{Signal: name.Draw(rt, "signal"), Bad: rapid.Float64Range(0, 9).Draw(rt, "bad"), Samples: 9})
 		}
 	}
 	return past

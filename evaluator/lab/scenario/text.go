@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -131,63 +131,118 @@ func quote(s string) string {
 }
 
 // parseCommand reads "override phase=lambda-10 verdict=pass by=ops why=\"checked by hand\" id=7".
-func parseCommand(text string) (evaluator.Command, error) {
-	var c evaluator.Command
+// field is a text of a command or a result, by the key that it is written under.
+type field struct {
+	key   string
+	value *string
+}
+
+// commandFields are the texts of a command, in the order in which they are written.
+func commandFields(c *fact.Command) []field {
+	return []field{
+		{"phase", &c.Phase}, {"subject", &c.Subject}, {"role", &c.Role}, {"meaning", &c.Meaning}, {"by", &c.By}, {"why", &c.Why}, {"id", &c.ID},
+		{"principal", &c.Principal}, {"next", &c.Next}, {"blocked", &c.Blocked}, {"digest", &c.Digest}, {"read", &c.Read},
+	}
+}
+
+// resultFields are those of a result.
+func resultFields(r *fact.Result) []field {
+	return []field{{"event", &r.Event}, {"sink", &r.Sink}, {"kept", &r.Kept}, {"reason", &r.Reason}}
+}
+
+// set sets the text of a key, and reports whether there is one.
+func set(fields []field, p pair) bool {
+	for _, f := range fields {
+		if f.key == p.key {
+			*f.value = p.value
+			return true
+		}
+	}
+	return false
+}
+
+func write(b *strings.Builder, fields []field) {
+	for _, f := range fields {
+		if *f.value != "" {
+			fmt.Fprintf(b, " %s=%s", f.key, quote(*f.value))
+		}
+	}
+}
+
+func keysOf(fields []field) string {
+	var keys []string
+	for _, f := range fields {
+		keys = append(keys, f.key+"=")
+	}
+	return strings.Join(keys, ", ")
+}
+
+func parseCommand(text string) (fact.Command, error) {
+	var c fact.Command
 	pairs, err := parsePairs(text)
 	if err != nil {
 		return c, err
 	}
+	fields := commandFields(&c)
 	for i, p := range pairs {
 		switch {
 		case i == 0 && p.key == "":
-			c.Kind = evaluator.CommandKind(p.value)
-		case p.key == "phase":
-			c.Phase = p.value
+			c.Kind = fact.CommandKind(p.value)
 		case p.key == "verdict":
 			err = c.Verdict.UnmarshalText([]byte(p.value))
-		case p.key == "by":
-			c.By = p.value
-		case p.key == "why":
-			c.Why = p.value
-		case p.key == "id":
-			c.ID = p.value
-		case p.key == "principal":
-			c.Principal = p.value
-		case p.key == "next":
-			c.Next = p.value
-		case p.key == "blocked":
-			c.Blocked = p.value
 		case p.key == "persons_hold":
 			c.PersonsHold, err = strconv.ParseBool(p.value)
 		case p.key == "evidence_hold":
 			c.EvidenceHold, err = strconv.ParseBool(p.value)
-		default:
-			err = fmt.Errorf("command: %q: want phase=, verdict=, by=, why=, id=, principal=, next=, blocked=, persons_hold= or evidence_hold=", p.key+p.value)
+		case !set(fields, p):
+			err = fmt.Errorf("command: %q: want %s, verdict=, persons_hold= or evidence_hold=", p.key+p.value, keysOf(fields))
 		}
 		if err != nil {
 			return c, err
 		}
 	}
 	if c.Kind == "" {
-		return c, fmt.Errorf("command %q: want its kind first: start, hold, resume, override, abort, rollback_done or supersede", text)
+		return c, fmt.Errorf("command %q: want its kind first: start, hold, resume, override, abort, rollback_done, supersede, approve, reject or another", text)
 	}
 	return c, nil
 }
 
-func formatCommand(c evaluator.Command) string {
+func formatCommand(c fact.Command) string {
 	var b strings.Builder
 	b.WriteString(string(c.Kind))
-	for _, p := range []pair{{"phase", c.Phase}, {"verdict", verdictText(c.Verdict)}, {"by", c.By}, {"why", c.Why}, {"id", c.ID},
-		{"principal", c.Principal}, {"next", c.Next}, {"blocked", c.Blocked}} {
-		if p.value != "" {
-			fmt.Fprintf(&b, " %s=%s", p.key, quote(p.value))
-		}
-	}
+	write(&b, []field{{"verdict", new(verdictText(c.Verdict))}})
+	write(&b, commandFields(&c))
 	if c.PersonsHold {
 		b.WriteString(" persons_hold=true")
 	}
 	if c.EvidenceHold {
 		b.WriteString(" evidence_hold=true")
+	}
+	return b.String()
+}
+
+func parseResult(text string) (fact.Result, error) {
+	var r fact.Result
+	pairs, err := parsePairs(text)
+	fields := resultFields(&r)
+	for _, p := range pairs {
+		switch {
+		case err != nil:
+		case p.key == "ok":
+			r.OK, err = strconv.ParseBool(p.value)
+		case !set(fields, p):
+			err = fmt.Errorf("result: %q: want %s or ok=", p.key+p.value, keysOf(fields))
+		}
+	}
+	return r, err
+}
+
+func formatResult(r fact.Result) string {
+	var b strings.Builder
+	b.WriteString("result")
+	write(&b, resultFields(&r))
+	if r.OK {
+		b.WriteString(" ok=true")
 	}
 	return b.String()
 }

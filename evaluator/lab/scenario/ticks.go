@@ -2,11 +2,12 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -15,8 +16,9 @@ type tick struct {
 	line     int
 	at       stamp
 	reads    []read
-	commands []evaluator.Command
-	begin    *evaluator.Begun
+	commands []fact.Command
+	results  []fact.Result
+	begin    *fact.Begun
 	past     *past
 }
 
@@ -34,8 +36,9 @@ type read struct {
 }
 
 type point struct {
-	at   stamp
-	v, n float64
+	at     stamp
+	v, n   float64
+	filled bool // the source counts what it has no value of as 0: "_/600", or "_3/600" where other parts of a sum have one
 }
 
 // groups is what groups a period consists of.
@@ -110,12 +113,17 @@ func (p *parser) tick(n int, line string) {
 		}
 		err = last.past.add(rest)
 	case word == "command":
-		var c evaluator.Command
+		var c fact.Command
 		if c, err = parseCommand(rest); err == nil {
 			last.commands = append(last.commands, c)
 		}
+	case word == "result":
+		var r fact.Result
+		if r, err = parseResult(rest); err == nil {
+			last.results = append(last.results, r)
+		}
 	default:
-		err = fmt.Errorf("%q: want at, read, command, past or begin", word)
+		err = fmt.Errorf("%q: want at, read, command, result, past or begin", word)
 	}
 	if err != nil {
 		p.failf(n, "%v", err)
@@ -123,12 +131,12 @@ func (p *parser) tick(n int, line string) {
 }
 
 // parseBegin reads "by=ci why=\"a fix\" principal=deploy supersedes=shop@1.0.0".
-func parseBegin(text string) (*evaluator.Begun, error) {
+func parseBegin(text string) (*fact.Begun, error) {
 	pairs, err := parsePairs(text)
 	if err != nil {
 		return nil, err
 	}
-	b := new(evaluator.Begun)
+	b := new(fact.Begun)
 	for _, p := range pairs {
 		switch p.key {
 		case "by":
@@ -146,7 +154,7 @@ func parseBegin(text string) (*evaluator.Begun, error) {
 	return b, nil
 }
 
-func formatBegin(b *evaluator.Begun) string {
+func formatBegin(b *fact.Begun) string {
 	if b == nil {
 		return ""
 	}
@@ -200,6 +208,10 @@ func (r *read) set(x pair) (err error) {
 		r.rest.Note = x.value
 	case "ref":
 		r.rest.Ref = x.value
+	case "seen":
+		r.rest.Seen, err = strconv.ParseBool(x.value)
+	case "looked":
+		r.rest.Looked, err = strconv.ParseBool(x.value)
 	case "width":
 		r.rest.Width, err = strconv.ParseInt(x.value, 10, 64)
 	default:
@@ -211,7 +223,7 @@ func (r *read) set(x pair) (err error) {
 func (r *read) point(x pair) error {
 	at, err := parseStamp(x.key)
 	if err != nil {
-		return fmt.Errorf("read: %q: want signal=, from=, to=, settled=, fault=, retry=, detail=, note=, ref=, width=, a point such as T+1m=0/600 or groups such as T+1m={1: 2/30, 2: 3/30}", x.key+x.value)
+		return fmt.Errorf("read: %q: want signal=, from=, to=, settled=, fault=, retry=, detail=, note=, ref=, width=, seen=, looked=, a point such as T+1m=0/600 or groups such as T+1m={1: 2/30, 2: 3/30}", x.key+x.value)
 	}
 	if inside, ok := inBraces(x.value); ok {
 		list, err := parseGroups(inside)
@@ -219,12 +231,16 @@ func (r *read) point(x pair) error {
 		return err
 	}
 	a, b, ok := strings.Cut(x.value, "/")
+	a, filled := strings.CutPrefix(a, "_")
+	if a == "" && filled {
+		a = "0"
+	}
 	v, errV := strconv.ParseFloat(a, 64)
 	n, errN := strconv.ParseFloat(b, 64)
 	if !ok || errV != nil || errN != nil {
 		return fmt.Errorf("point %s=%s: want value/samples", x.key, x.value)
 	}
-	r.points = append(r.points, point{at, v, n})
+	r.points = append(r.points, point{at, v, n, filled})
 	return nil
 }
 
@@ -247,8 +263,13 @@ func (r *read) reading(signal int, start int64) rules.Reading {
 		rd.RetryAt = r.retry.seconds(start)
 	}
 	for _, p := range r.points {
-		rd.Points = append(rd.Points, rules.Point{At: p.at.seconds(start), Value: p.v, Samples: p.n})
+		at := p.at.seconds(start)
+		rd.Points = append(rd.Points, rules.Point{At: at, Value: p.v, Samples: p.n})
+		if p.filled {
+			rd.Filled = append(rd.Filled, at)
+		}
 	}
+	slices.Sort(rd.Filled)
 	for _, p := range r.parts {
 		rd.Parts = append(rd.Parts, rules.Parts{At: p.at.seconds(start), Groups: p.list})
 	}
@@ -272,8 +293,20 @@ func formatRead(rd *rules.Reading, signal string, start int64) string {
 			fmt.Fprintf(&b, " %s=%s", x.key, quote(x.value))
 		}
 	}
+	if rd.Seen {
+		b.WriteString(" seen=true")
+	}
+	if rd.Looked {
+		b.WriteString(" looked=true")
+	}
 	for _, p := range rd.Points {
-		fmt.Fprintf(&b, " %s=%s/%s", formatStamp(p.At, start), number(p.Value), number(p.Samples))
+		value := number(p.Value)
+		if rd.Fills(p.At) {
+			if value = "_" + value; p.Value == 0 {
+				value = "_"
+			}
+		}
+		fmt.Fprintf(&b, " %s=%s/%s", formatStamp(p.At, start), value, number(p.Samples))
 	}
 	for _, p := range rd.Parts {
 		fmt.Fprintf(&b, " %s=%s", formatStamp(p.At, start), formatGroups(p.Groups))

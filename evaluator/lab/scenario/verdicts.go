@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
@@ -72,7 +72,7 @@ func parseVerdict(line string) (verdict, error) {
 func (v *verdict) states() []string {
 	var names []string
 	if v.rule != "" {
-		for _, s := range evaluator.RuleStates() {
+		for _, s := range fact.RuleStates() {
 			names = append(names, string(s))
 		}
 		return names
@@ -104,7 +104,7 @@ func (v *verdict) String() string {
 // answered is what a snapshot says of the same subject, as exact as was asked; ok
 // is whether it is what was expected. The reason is given as far as it was
 // expected, in full where it is another.
-func (v *verdict) answered(plan *rules.Plan, s *evaluator.Snapshot) (got verdict, ok bool, err error) {
+func (v *verdict) answered(plan *rules.Plan, s *fact.Snapshot) (got verdict, ok bool, err error) {
 	now, said, err := v.find(plan, s)
 	if err != nil {
 		return now, false, err
@@ -127,11 +127,11 @@ func (v *verdict) answered(plan *rules.Plan, s *evaluator.Snapshot) (got verdict
 }
 
 // find gives all that a snapshot says of the subject.
-func (v *verdict) find(plan *rules.Plan, s *evaluator.Snapshot) (verdict, words.Text, error) {
+func (v *verdict) find(plan *rules.Plan, s *fact.Snapshot) (verdict, words.Text, error) {
 	if v.subject == "run" && v.rule == "" {
 		return verdict{verdict: s.Verdict, state: s.State.String(), cause: &s.Cause}, words.Run(plan, s), nil
 	}
-	i := slices.IndexFunc(s.Phases, func(p evaluator.PhaseView) bool { return p.Name == v.subject })
+	i := slices.IndexFunc(s.Phases, func(p fact.PhaseView) bool { return p.Name == v.subject })
 	if i < 0 {
 		return verdict{}, words.Text{}, fmt.Errorf("unknown phase %q", v.subject)
 	}
@@ -143,7 +143,7 @@ func (v *verdict) find(plan *rules.Plan, s *evaluator.Snapshot) (verdict, words.
 	for _, k := range p.Rollback {
 		list = append(list, s.Rollback[k])
 	}
-	i = slices.IndexFunc(list, func(r evaluator.RuleView) bool { return r.Name == v.rule })
+	i = slices.IndexFunc(list, func(r fact.RuleView) bool { return r.Name == v.rule })
 	if i < 0 {
 		return verdict{}, words.Text{}, fmt.Errorf("phase %q has no rule %q", v.subject, v.rule)
 	}

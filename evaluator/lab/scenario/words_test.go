@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
@@ -65,7 +66,7 @@ func TestWhatIsSaidIsSound(t *testing.T) {
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d golden scenarios, %v; want at least 20", len(files), err)
 	}
-	said := map[evaluator.Code]bool{}
+	said := map[fact.Code]bool{}
 	for _, path := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
 			data, err := os.ReadFile(path)
@@ -76,9 +77,9 @@ func TestWhatIsSaidIsSound(t *testing.T) {
 			if r.Plan == nil {
 				return
 			}
-			state, all := evaluator.Begin(r.Plan), []evaluator.Event(nil)
+			state, all := evaluator.Begin(r.Plan), []fact.Event(nil)
 			for _, tick := range r.Ticks {
-				var events []evaluator.Event
+				var events []fact.Event
 				state, events = evaluator.Step(r.Plan, state, tick)
 				all = append(all, events...)
 				for i := range events {
@@ -93,9 +94,9 @@ func TestWhatIsSaidIsSound(t *testing.T) {
 	t.Logf("%d grounds came", len(said))
 }
 
-func soundEvent(t *testing.T, plan *rules.Plan, e *evaluator.Event, all []evaluator.Event) {
-	var root *evaluator.Event
-	if i := slices.IndexFunc(all, func(o evaluator.Event) bool { return o.ID == e.Because }); i >= 0 {
+func soundEvent(t *testing.T, plan *rules.Plan, e *fact.Event, all []fact.Event) {
+	var root *fact.Event
+	if i := slices.IndexFunc(all, func(o fact.Event) bool { return o.ID == e.Because }); i >= 0 {
 		root = &all[i]
 	}
 	what := e.ID + " " + string(e.Kind) + " " + e.Subject + " " + e.To
@@ -103,7 +104,7 @@ func soundEvent(t *testing.T, plan *rules.Plan, e *evaluator.Event, all []evalua
 	sound(t, what+" without its root", words.Event(plan, e, nil))
 }
 
-func soundSnapshot(t *testing.T, plan *rules.Plan, s *evaluator.Snapshot, said map[evaluator.Code]bool) {
+func soundSnapshot(t *testing.T, plan *rules.Plan, s *fact.Snapshot, said map[fact.Code]bool) {
 	at := s.At.Sub(s.Start).String()
 	sound(t, at+" run", words.Run(plan, s))
 	said[s.Why.Code] = true
@@ -125,7 +126,7 @@ func soundSnapshot(t *testing.T, plan *rules.Plan, s *evaluator.Snapshot, said m
 		said[v.Why.Code] = true
 		text := words.Rule(plan, v, s.At)
 		sound(t, at+" rule "+v.Name, text)
-		if clear := strings.Contains(text.Sentence, "is clear"); clear && v.State != evaluator.RuleClear {
+		if clear := strings.Contains(text.Sentence, "is clear"); clear && v.State != fact.RuleClear {
 			t.Errorf("%s rule %s is %s: %q", at, v.Name, v.State, text.Sentence)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -196,7 +196,7 @@ func (w *world) fault(f *fault) error {
 }
 
 // ask answers a question at a time, as a source would.
-func (w *world) ask(q evaluator.Want, now int64) rules.Reading {
+func (w *world) ask(q fact.Want, now int64) rules.Reading {
 	s, sig := &w.signals[q.Signal], &w.plan.Signals[q.Signal]
 	rd := rules.Reading{Signal: q.Signal, From: q.From, To: q.To}
 	for _, f := range s.faults {
@@ -206,7 +206,7 @@ func (w *world) ask(q evaluator.Want, now int64) rules.Reading {
 	}
 	switch rd.Fault {
 	case rules.OK, rules.PartialData, rules.StaleData:
-		s.tell(&rd, now)
+		s.tell(&rd, sig, now)
 	}
 	if rd.Fault == rules.OK || rd.Fault == rules.NoData {
 		rd.SettledUntil = now - int64(sig.Settle/time.Second)
@@ -216,7 +216,12 @@ func (w *world) ask(q evaluator.Want, now int64) rules.Reading {
 
 // tell puts what is known of a range at a time into its reading. Where the newest
 // period has groups and no value, the answer is that there is none.
-func (s *source) tell(rd *rules.Reading, now int64) {
+//
+// A period that lacks one of its counts is none, as with CloudWatch: without its
+// total always, without its bad ones unless they are counted as 0.
+func (s *source) tell(rd *rules.Reading, sig *rules.Signal, now int64) {
+	zero := fillsZeros(sig) && rd.Fault == rules.OK
+	filled, sent := false, false
 	first, _ := slices.BinarySearchFunc(s.buckets, rd.From, func(b bucket, at int64) int { return cmp.Compare(b.at, at) })
 	none := false
 	for _, b := range s.buckets[first:] {
@@ -227,8 +232,22 @@ func (s *source) tell(rd *rules.Reading, now int64) {
 		if v == nil {
 			continue
 		}
+		switch v.missing {
+		case totalMissing:
+			sent = true
+			continue
+		case valueMissing:
+			if filled = true; !zero {
+				continue
+			}
+		default:
+			sent = true
+		}
 		if none = v.none; !none {
 			rd.Points = append(rd.Points, rules.Point{At: b.at, Value: v.v, Samples: v.n})
+			if v.missing == valueMissing {
+				rd.Filled = append(rd.Filled, b.at)
+			}
 		}
 		if v.groups != nil {
 			rd.Parts = append(rd.Parts, rules.Parts{At: b.at, Groups: v.groups})
@@ -237,6 +256,41 @@ func (s *source) tell(rd *rules.Reading, now int64) {
 	if none && rd.Fault == rules.OK {
 		rd.Fault, rd.Detail = rules.NoData, "a group is too small for a value"
 	}
+	if bad := sig.Query.Facts().Zeros; bad != "" && zero && filled && !sent {
+		rd.Note = bad + " has sent nothing in this range: counted as 0"
+	}
+	if fillsZeros(sig) {
+		rd.Seen, rd.Looked = s.seen(now)
+		if rd.Note != "" && !rd.Seen {
+			rd.Note = sig.Query.Facts().Zeros + " was never seen: its zeros prove nothing; is the name right?"
+		}
+	}
+}
+
+// fillsZeros reports whether a missing bad count counts as 0: as the query says, or
+// where a plan in a scenario has none.
+func fillsZeros(sig *rules.Signal) bool {
+	if sig.Query != (rules.Query{}) {
+		return sig.Kind == rules.Ratio && sig.Query.Facts().Zeros != ""
+	}
+	return sig.Kind == rules.Ratio && sig.Of < 0
+}
+
+// seen is what a source knows of a name whose missing values are counted as 0:
+// whether it had a value at any time until now, and whether there was need to look.
+func (s *source) seen(now int64) (seen, looked bool) {
+	for i := range s.buckets {
+		for k := range s.buckets[i].versions {
+			switch v := &s.buckets[i].versions[k]; {
+			case v.arrives > now:
+			case v.missing == valueMissing:
+				looked = true
+			default:
+				seen = true
+			}
+		}
+	}
+	return seen && looked, looked
 }
 
 // known is a period's value as it is known at a time, nil while there is none.

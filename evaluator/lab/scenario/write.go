@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -14,7 +14,7 @@ import (
 // to the letter, and the events that came of them. Run on the same evaluator it
 // holds; run on a changed one it says what the change would have done. The
 // ticks must be a run's first ones, in order, under one plan.
-func Write(plan *rules.Plan, ticks []evaluator.Tick, events []evaluator.Event) ([]byte, error) {
+func Write(plan *rules.Plan, ticks []fact.Tick, events []fact.Event) ([]byte, error) {
 	document, err := json.MarshalIndent(plan, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encoding plan %q: %w", plan.Name, err)
@@ -37,7 +37,7 @@ func Write(plan *rules.Plan, ticks []evaluator.Tick, events []evaluator.Event) (
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-func writeTick(b *bytes.Buffer, plan *rules.Plan, t *evaluator.Tick, start int64) error {
+func writeTick(b *bytes.Buffer, plan *rules.Plan, t *fact.Tick, start int64) error {
 	fmt.Fprintf(b, "at %s\n%s%s", formatStamp(t.At.Unix(), start), formatBegin(t.Begin), formatPast(t.Past, start))
 	for i := range t.Readings {
 		rd := &t.Readings[i]
@@ -51,6 +51,9 @@ func writeTick(b *bytes.Buffer, plan *rules.Plan, t *evaluator.Tick, start int64
 			return fmt.Errorf("writing tick %v: a command without a kind", t.At)
 		}
 		b.WriteString("command " + formatCommand(c) + "\n")
+	}
+	for _, r := range t.Results {
+		b.WriteString(formatResult(r) + "\n")
 	}
 	return nil
 }
@@ -121,7 +124,7 @@ func (f *File) eventLines(r *Result) string {
 	return b.String()
 }
 
-func (f *File) compares(k evaluator.EventKind) bool {
+func (f *File) compares(k fact.EventKind) bool {
 	for _, c := range f.events.kinds {
 		if c == k {
 			return true

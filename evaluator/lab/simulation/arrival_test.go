@@ -9,6 +9,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/evidence"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -20,7 +21,7 @@ type delivery struct {
 	shown   func(signal, minute, tick int) bool
 	bend    func(signal, minute, age int, m evidence.Minute) evidence.Minute // a minute that is not yet what it will be
 	down    func(signal, tick int) bool
-	told    func(tick int) []evaluator.Command
+	told    func(tick int) []fact.Command
 	reload  map[int]*rules.Plan // by tick: another plan, with the same signals
 	final   bool                // a minute is settled as soon as it is over
 	stored  int                 // the state goes through its stored form at every so many ticks; 0: never
@@ -73,14 +74,14 @@ func (d *delivery) answer(signal, tick int) rules.Reading {
 }
 
 // play runs the delivery through Step; look sees every tick and stops it with false.
-func (d *delivery) play(t *testing.T, plan *rules.Plan, ticks int, look func(tick int, s evaluator.Snapshot) bool) {
+func (d *delivery) play(t *testing.T, plan *rules.Plan, ticks int, look func(tick int, s fact.Snapshot) bool) {
 	t.Helper()
-	state, _ := evaluator.Step(plan, evaluator.Begin(plan), evaluator.Tick{At: startOfRun})
+	state, _ := evaluator.Step(plan, evaluator.Begin(plan), fact.Tick{At: startOfRun})
 	for k := 1; k <= ticks; k++ {
 		if next := d.reload[k]; next != nil {
 			state, plan = evaluator.Adopt(plan, next, state), next
 		}
-		tick := evaluator.Tick{At: startOfRun.Add(time.Duration(k) * time.Minute)}
+		tick := fact.Tick{At: startOfRun.Add(time.Duration(k) * time.Minute)}
 		if d.told != nil {
 			tick.Commands = d.told(k)
 		}
@@ -105,8 +106,8 @@ func (d *delivery) play(t *testing.T, plan *rules.Plan, ticks int, look func(tic
 }
 
 // numbers are all the numbers that the rules of a snapshot have weighed.
-func numbers(t *testing.T, s evaluator.Snapshot) (text string) {
-	views := append(append([]evaluator.RuleView(nil), s.Rollback...), s.Phases[0].Success...)
+func numbers(t *testing.T, s fact.Snapshot) (text string) {
+	views := append(append([]fact.RuleView(nil), s.Rollback...), s.Phases[0].Success...)
 	for i := range views {
 		e := &views[i].Evidence
 		raw, err := json.Marshal(e.Weighed)
@@ -126,8 +127,8 @@ func TestArrivalChangesNothing(t *testing.T) {
 	const looks, ticks = 100, 106
 	plan := besidePlan(t, looks, nil)
 	again := besidePlan(t, looks, func(s *rules.Spec) { s.Release.Title = "The same under another title" })
-	command := func(kind evaluator.CommandKind, id string) []evaluator.Command {
-		return []evaluator.Command{{ID: id, Kind: kind, By: "ada", Why: "to see"}}
+	command := func(kind fact.CommandKind, id string) []fact.Command {
+		return []fact.Command{{ID: id, Kind: kind, By: "ada", Why: "to see"}}
 	}
 	late := func(signal, minute, most int) int { return int(mix(uint64(2*minute+signal)) % uint64(most+1)) }
 	for _, tt := range []struct {
@@ -149,12 +150,12 @@ func TestArrivalChangesNothing(t *testing.T) {
 		{"both fail for long", delivery{back: 60, down: func(_, k int) bool { return k >= 30 && k < 70 }}},
 		{"stored and read again", delivery{stored: 7}},
 		{"under a plan that says the same", delivery{reload: map[int]*rules.Plan{40: again, 60: plan}}},
-		{"held and resumed", delivery{told: func(k int) []evaluator.Command {
+		{"held and resumed", delivery{told: func(k int) []fact.Command {
 			switch k {
 			case 20:
-				return command(evaluator.Hold, "hold")
+				return command(fact.Hold, "hold")
 			case 45:
-				return command(evaluator.Resume, "resume")
+				return command(fact.Resume, "resume")
 			}
 			return nil
 		}}},
@@ -167,7 +168,7 @@ func TestArrivalChangesNothing(t *testing.T) {
 				var want, got string
 				clean := delivery{back: 2*settleMinutes + 3}
 				clean.begin(s, i, looks)
-				clean.play(t, plan, ticks, func(k int, s evaluator.Snapshot) bool {
+				clean.play(t, plan, ticks, func(k int, s fact.Snapshot) bool {
 					if k == ticks {
 						want = numbers(t, s)
 					}
@@ -175,7 +176,7 @@ func TestArrivalChangesNothing(t *testing.T) {
 				})
 				d := tt.d
 				d.minutes, d.back = clean.minutes, max(d.back, clean.back)
-				d.play(t, plan, ticks, func(k int, s evaluator.Snapshot) bool {
+				d.play(t, plan, ticks, func(k int, s fact.Snapshot) bool {
 					if k == ticks {
 						got = numbers(t, s)
 					}

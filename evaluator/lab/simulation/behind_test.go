@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -41,7 +41,7 @@ func TestBaselineBehind(t *testing.T) {
 				d := tt.d
 				d.back = 2*settleMinutes + 3
 				d.begin(s, i, 60)
-				d.play(t, plan, 60, func(k int, s evaluator.Snapshot) bool {
+				d.play(t, plan, 60, func(k int, s fact.Snapshot) bool {
 					if s.State != rules.RolledBack {
 						return true
 					}
@@ -95,7 +95,7 @@ func TestFailuresInClustersProveNothing(t *testing.T) {
 			for i := range tt.runs {
 				d := delivery{back: 3, final: true}
 				d.begin(s, i, window+extend)
-				d.play(t, plan, window+extend+1, func(_ int, s evaluator.Snapshot) bool {
+				d.play(t, plan, window+extend+1, func(_ int, s fact.Snapshot) bool {
 					if s.Phases[0].State == rules.Passed {
 						passed++
 					}
@@ -127,7 +127,7 @@ func TestFutileIsFutile(t *testing.T) {
 		for i := range runs {
 			d, said := delivery{back: 2*settleMinutes + 3}, false
 			d.begin(s, i, window+60)
-			d.play(t, plan, window+60+settleMinutes, func(_ int, s evaluator.Snapshot) bool {
+			d.play(t, plan, window+60+settleMinutes, func(_ int, s fact.Snapshot) bool {
 				o := s.Phases[0].Success[0].Evidence.Weighed.Outlook
 				said = said || o != nil && o.Futile
 				if said && s.Phases[0].State == rules.Passed {

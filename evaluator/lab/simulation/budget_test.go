@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -83,9 +84,9 @@ func TestPlanKeepsItsBudget(t *testing.T) {
 }
 
 func atLimit(plan *rules.Plan, s *script, signals, minutes int, traffic float64) (held, rolledBack int) {
-	state, _ := evaluator.Step(plan, evaluator.Begin(plan), evaluator.Tick{At: startOfRun})
+	state, _ := evaluator.Step(plan, evaluator.Begin(plan), fact.Tick{At: startOfRun})
 	for k := range minutes {
-		tick := evaluator.Tick{At: startOfRun.Add(time.Duration(k+1) * time.Minute)}
+		tick := fact.Tick{At: startOfRun.Add(time.Duration(k+1) * time.Minute)}
 		from, to := tick.At.Unix()-60, tick.At.Unix()
 		for i := range signals + 1 {
 			m := s.count(traffic*shareAt(k), s.release.Rate, false)
@@ -95,17 +96,17 @@ func atLimit(plan *rules.Plan, s *script, signals, minutes int, traffic float64)
 			}
 			tick.Readings = append(tick.Readings, rd)
 		}
-		var events []evaluator.Event
+		var events []fact.Event
 		state, events = evaluator.Step(plan, state, tick)
 		for _, e := range events {
 			switch {
-			case e.Kind != evaluator.RuleEvent || e.Subject == "runs":
-			case e.To == string(evaluator.RuleFired):
+			case e.Kind != fact.RuleEvent || e.Subject == "runs":
+			case e.To == string(fact.RuleFired):
 				return 1, 1
-			case e.To == string(evaluator.RuleHolding):
+			case e.To == string(fact.RuleHolding):
 				held = 1
-				state, _ = evaluator.Step(plan, state, evaluator.Tick{At: tick.At, Commands: []evaluator.Command{
-					{ID: fmt.Sprint(k, e.Subject), Kind: evaluator.Resume, By: "ada", Why: "to see on"},
+				state, _ = evaluator.Step(plan, state, fact.Tick{At: tick.At, Commands: []fact.Command{
+					{ID: fmt.Sprint(k, e.Subject), Kind: fact.Resume, By: "ada", Why: "to see on"},
 				}})
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -66,10 +67,10 @@ func datapointsRule(spec, missing string) func(*rules.Spec) {
 func judged(t *testing.T, plan *rules.Plan, s *script, looks int) (out firsts) {
 	t.Helper()
 	state := evaluator.Begin(plan)
-	state, _ = evaluator.Step(plan, state, evaluator.Tick{At: startOfRun})
+	state, _ = evaluator.Step(plan, state, fact.Tick{At: startOfRun})
 	for k := range looks {
 		canary, baseline := s.look(k)
-		tick := evaluator.Tick{At: startOfRun.Add(time.Duration(k+1) * time.Minute)}
+		tick := fact.Tick{At: startOfRun.Add(time.Duration(k+1) * time.Minute)}
 		from, to := tick.At.Add(-time.Minute).Unix(), tick.At.Unix()
 		for i := range plan.Signals {
 			m := canary
@@ -82,18 +83,18 @@ func judged(t *testing.T, plan *rules.Plan, s *script, looks int) (out firsts) {
 			}
 			tick.Readings = append(tick.Readings, rd)
 		}
-		var events []evaluator.Event
+		var events []fact.Event
 		state, events = evaluator.Step(plan, state, tick)
 		for _, e := range events {
-			if e.Kind != evaluator.RuleEvent || e.Subject != "high" {
+			if e.Kind != fact.RuleEvent || e.Subject != "high" {
 				continue
 			}
-			switch evaluator.RuleState(e.To) {
-			case evaluator.RuleWarning:
+			switch fact.RuleState(e.To) {
+			case fact.RuleWarning:
 				out.note(Reached(0).With(Warned), int32(k+1))
-			case evaluator.RuleHolding:
+			case fact.RuleHolding:
 				out.note(Reached(0).With(Warned).With(Held), int32(k+1))
-			case evaluator.RuleFired:
+			case fact.RuleFired:
 				out.note(Reached(0).With(Warned).With(Held).With(RolledBack), int32(k+1))
 				return out
 			}

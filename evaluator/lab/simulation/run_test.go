@@ -111,7 +111,7 @@ func summed(looks []evidence.Minute, w []float64, step func(j int, m evidence.Mi
 // TestRungsAreTheFormulas holds the rungs against e-values that are summed over
 // the whole series at each look.
 func TestRungsAreTheFormulas(t *testing.T) {
-	rule := &Sequential{Limit: .01, Trigger: .03, Alpha: .01, Looks: 200, NoFloors: true}
+	rule := &Sequential{Limit: .01, Trigger: .03, Alpha: .01, Looks: 200}
 	p, w := []float64{.035, .06, .15, .5}, []float64{.4, .3, .2, .1}
 	fracs, bw := []float64{.06, .30, .95}, []float64{.4, .3, .3}
 	ratio := func(p0 float64) func(int, evidence.Minute) float64 {
@@ -138,7 +138,11 @@ func TestRungsAreTheFormulas(t *testing.T) {
 			looks = append(looks, m)
 		}
 		warn, hold, mid := summed(looks, w, ratio(.01)), summed(looks, bw, bet), summed(looks, w, ratio(.02))
+		test, track := evidence.NewTest(rule.Limit, rule.Trigger), evidence.Track{}
 		for k := range hold {
+			if test.Look(&track, int64(k), looks[k], .1); !test.Persists(&track) {
+				hold[k] = math.Inf(-1) // too few to act on
+			}
 			if mid[k] < math.Log(5) {
 				mid[k] = math.Inf(-1)
 			} else {
@@ -164,15 +168,13 @@ func TestRungsAreTheFormulas(t *testing.T) {
 func TestFloors(t *testing.T) {
 	const enough = 50
 	bare := Sequential{Limit: .01, Trigger: .03, Alpha: .01, Looks: 100}
-	floors := bare
-	floors.NoFloors = true
 	// Two failures in two requests are strong evidence and too little to act on.
 	two := minutes(1, 1, 1, 1)
 	for range 10 {
 		two = append(two, evidence.Minute{})
 	}
-	if got := fire(&floors, Held, two); got != 2 {
-		t.Errorf("without floors two failures hold at look %d, want 2: else the next line says nothing", got)
+	if got := fire(&bare, Warned, two); got != 2 {
+		t.Errorf("two failures warn at look %d, want 2: else the next line says nothing", got)
 	}
 	if got := fire(&bare, Held, two); got != 0 {
 		t.Errorf("two failures hold at look %d", got)

@@ -171,14 +171,14 @@ func (s *Setting) sequential(plan *rules.Plan, i, k int) *Sequential {
 	r := &plan.Rules[i]
 	q := &Sequential{
 		Label: "evidence", Limit: s.Limit, Trigger: s.Trigger, Alpha: r.Alpha, Looks: s.horizon(plan, i), First: .5, Rest: .5,
-		MinEvents: r.MinSamples, MinLooks: s.looks(r.For), Beside: s.Beside, Cluster: plan.Signals[r.Signal].Cluster,
+		Aside: plan.BurstPeriods(r), MinEvents: r.MinSamples, MinLooks: s.looks(r.For), Beside: s.Beside, Cluster: plan.Signals[r.Signal].Cluster,
 	}
 	if s.Beside {
 		b := &plan.Signals[plan.Signals[r.Signal].Baseline]
 		q.Grace = float64(b.Settle+2*b.Every+b.Period+max(time.Minute, plan.Interval)) / float64(s.Period)
 	}
 	if r.Method != rules.Sequential { // its floors are those of a threshold
-		q.Alpha, q.MinEvents, q.MinLooks = DefaultAlpha, 0, 0
+		q.Alpha, q.MinEvents, q.MinLooks, q.Aside = DefaultAlpha, 0, 0, UsualAside(s.Period)
 	}
 	first, later := k, 0
 	for j := range plan.Phases {
@@ -197,6 +197,15 @@ func (s *Setting) sequential(plan *rules.Plan, i, k int) *Sequential {
 
 // DefaultAlpha is the budget of a rule that is simulated without a plan.
 const DefaultAlpha = 0.01
+
+// UsualAside is how many looks of a length a burst touches that is as long as a rule
+// rides out by default; 0 where one look is longer.
+func UsualAside(look time.Duration) int {
+	if look > rules.DefaultRideOut || look <= 0 {
+		return 0
+	}
+	return int((rules.DefaultRideOut+look-1)/look) + 1
+}
 
 // horizon is the looks over which the evaluator spreads a rule's prior: from the
 // first phase that names it to the end of the last.

@@ -90,8 +90,7 @@ func (w *threshold) value(t int, canary evidence.Minute) (n, bad float64, known 
 			with++
 		}
 	}
-	expected := min(r.Over, t+1)
-	return n, bad, n >= r.MinEvents && covered(with, expected, r.Coverage)
+	return n, bad, n >= r.MinEvents && covered(with, r.Over, r.Coverage)
 }
 
 // lasts reports whether the breach is long, full and thick enough, counted from

@@ -12,19 +12,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/evaluator"
+	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // Feed is an outbox.Feed that survives the Outbox, as a journal survives a process.
 type Feed struct {
 	mu      sync.Mutex
-	runs    []string                      // as they began
-	Stored  map[string][]evaluator.Stored // :: run → its events
-	newest  []evaluator.Stored            // of all runs, as they were committed
-	base    uint64                        // how many came before newest[0]
-	Cursors map[Place]evaluator.RunCursor // without End
-	Dead    []evaluator.DeadLetter
-	open    map[string][]evaluator.PendingOrder // :: endpoint → orders that it is not done with
+	runs    []string                 // as they began
+	Stored  map[string][]fact.Stored // :: run → its events
+	newest  []fact.Stored            // of all runs, as they were committed
+	base    uint64                   // how many came before newest[0]
+	Cursors map[Place]fact.RunCursor // without End
+	Dead    []fact.DeadLetter
+	open    map[string][]fact.PendingOrder // :: endpoint → orders that it is not done with
+	kept    map[Place]string               // what was kept; the place's Run is the key
 	watch   chan struct{}
 	broken  error // given by every method that writes
 	away    error // given by Pending and Events
@@ -39,12 +40,12 @@ const TheRun = "REL 1.0"
 
 // New is an empty feed that knows endpoints a and b. Every endpoint is at its beginning.
 func New() *Feed {
-	return &Feed{open: map[string][]evaluator.PendingOrder{"a": nil, "b": nil}, Stored: map[string][]evaluator.Stored{}, Cursors: map[Place]evaluator.RunCursor{}, watch: make(chan struct{})}
+	return &Feed{open: map[string][]fact.PendingOrder{"a": nil, "b": nil}, Stored: map[string][]fact.Stored{}, Cursors: map[Place]fact.RunCursor{}, kept: map[Place]string{}, watch: make(chan struct{})}
 }
 
 // Commit adds events that are filled in from what matters to a test. A plan has
 // one run, of the same name.
-func (f *Feed) Commit(t testing.TB, events ...evaluator.Event) {
+func (f *Feed) Commit(t testing.TB, events ...fact.Event) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -53,7 +54,7 @@ func (f *Feed) Commit(t testing.TB, events ...evaluator.Event) {
 			e.Plan = TheRun
 		}
 		if e.Kind == "" {
-			e.Kind, e.To = evaluator.PhaseEvent, "passed"
+			e.Kind, e.To = fact.PhaseEvent, "passed"
 		}
 		run := e.Plan
 		e.N = uint64(len(f.Stored[run]) + 1)
@@ -65,14 +66,14 @@ func (f *Feed) Commit(t testing.TB, events ...evaluator.Event) {
 		if err != nil {
 			t.Fatalf("encoding %v: %v", e, err)
 		}
-		s := evaluator.Stored{Run: run, Seq: e.N, Event: e, Raw: raw}
+		s := fact.Stored{Run: run, Seq: e.N, Event: e, Raw: raw}
 		if e.N == 1 {
 			f.runs = append(f.runs, run)
 		}
 		f.Stored[run], f.newest = append(f.Stored[run], s), append(f.newest, s)
 		if s.Event.Order() {
 			for endpoint := range f.open {
-				f.open[endpoint] = append(f.open[endpoint], evaluator.PendingOrder{Stored: s})
+				f.open[endpoint] = append(f.open[endpoint], fact.PendingOrder{Stored: s})
 			}
 		}
 	}
@@ -90,7 +91,7 @@ func (f *Feed) CommitN(t testing.TB, n int) { f.CommitTo(t, TheRun, n) }
 // CommitTo commits n events of a run.
 func (f *Feed) CommitTo(t testing.TB, run string, n int) {
 	t.Helper()
-	events := make([]evaluator.Event, n)
+	events := make([]fact.Event, n)
 	for i := range events {
 		events[i].Plan = run
 	}
@@ -121,7 +122,7 @@ func (f *Feed) Hide(err error) {
 }
 
 // Cursor is where endpoint a stands in a run.
-func (f *Feed) Cursor(run string) evaluator.RunCursor {
+func (f *Feed) Cursor(run string) fact.RunCursor {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.Cursors[Place{"a", run}]
@@ -134,7 +135,7 @@ func (f *Feed) Written() int {
 	return f.writes
 }
 
-func (f *Feed) Events(_ context.Context, run string, after uint64, limit int) ([]evaluator.Stored, error) {
+func (f *Feed) Events(_ context.Context, run string, after uint64, limit int) ([]fact.Stored, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away != nil {
@@ -144,7 +145,7 @@ func (f *Feed) Events(_ context.Context, run string, after uint64, limit int) ([
 	return slices.Clone(rest[:min(limit, len(rest))]), nil
 }
 
-func (f *Feed) Newer(mark uint64, limit int) (events []evaluator.Stored, next uint64, ok bool) {
+func (f *Feed) Newer(mark uint64, limit int) (events []fact.Stored, next uint64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	end := f.base + uint64(len(f.newest))
@@ -162,7 +163,7 @@ func (f *Feed) Watch() <-chan struct{} {
 	return f.watch
 }
 
-func (f *Feed) Pending(_ context.Context, endpoint string) (list []evaluator.RunCursor, err error) {
+func (f *Feed) Pending(_ context.Context, endpoint string) (list []fact.RunCursor, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away != nil {
@@ -194,7 +195,7 @@ func (f *Feed) Delivered(ctx context.Context, endpoint, run string, n uint64) er
 
 func (f *Feed) advanceLocked(endpoint, run string, n uint64) {
 	if n > f.Cursors[Place{endpoint, run}].N {
-		f.Cursors[Place{endpoint, run}] = evaluator.RunCursor{N: n}
+		f.Cursors[Place{endpoint, run}] = fact.RunCursor{N: n}
 	}
 }
 
@@ -204,14 +205,14 @@ func (f *Feed) Failed(ctx context.Context, endpoint, run string, n uint64, attem
 		if n <= c.N || f.Stored[run][n-1].Event.Order() {
 			return fmt.Errorf("event %d failed, but the cursor is at %d", n, c.N)
 		}
-		f.Cursors[Place{endpoint, run}] = evaluator.RunCursor{N: c.N, Attempts: attempts, NextAt: next, LastError: lastError}
+		f.Cursors[Place{endpoint, run}] = fact.RunCursor{N: c.N, Attempts: attempts, NextAt: next, LastError: lastError}
 		return nil
 	})
 }
 
 // letterLocked finds a dead letter, -1 when there is none.
 func (f *Feed) letterLocked(endpoint, run string, n uint64) int {
-	return slices.IndexFunc(f.Dead, func(l evaluator.DeadLetter) bool { return l.Endpoint == endpoint && l.Run == run && l.Event.N == n })
+	return slices.IndexFunc(f.Dead, func(l fact.DeadLetter) bool { return l.Endpoint == endpoint && l.Run == run && l.Event.N == n })
 }
 
 func (f *Feed) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
@@ -226,11 +227,11 @@ func (f *Feed) buryLocked(endpoint, run string, n uint64, now time.Time, reason 
 	if i := f.letterLocked(endpoint, run, n); i >= 0 {
 		f.Dead = slices.Delete(f.Dead, i, i+1)
 	}
-	f.Dead = append(f.Dead, evaluator.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: f.Stored[run][n-1]})
+	f.Dead = append(f.Dead, fact.DeadLetter{Endpoint: endpoint, At: now, Reason: reason, Stored: f.Stored[run][n-1]})
 }
 
 // Orders lists the orders that an endpoint is not done with.
-func (f *Feed) Orders(_ context.Context, endpoint string) ([]evaluator.PendingOrder, error) {
+func (f *Feed) Orders(_ context.Context, endpoint string) ([]fact.PendingOrder, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.away != nil {
@@ -241,7 +242,7 @@ func (f *Feed) Orders(_ context.Context, endpoint string) ([]evaluator.PendingOr
 
 // orderLocked finds a pending order, -1 when there is none.
 func (f *Feed) orderLocked(endpoint, run string, n uint64) int {
-	return slices.IndexFunc(f.open[endpoint], func(o evaluator.PendingOrder) bool { return o.Run == run && o.Event.N == n })
+	return slices.IndexFunc(f.open[endpoint], func(o fact.PendingOrder) bool { return o.Run == run && o.Event.N == n })
 }
 
 // OrderDone takes an order from the pending ones.
@@ -276,7 +277,7 @@ func (f *Feed) BuryOrder(ctx context.Context, endpoint, run string, n uint64, no
 	})
 }
 
-func (f *Feed) DeadLetters(_ context.Context, endpoint string) (letters []evaluator.DeadLetter, err error) {
+func (f *Feed) DeadLetters(_ context.Context, endpoint string) (letters []fact.DeadLetter, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, l := range f.Dead {
@@ -319,7 +320,7 @@ func (f *Feed) Rewind(ctx context.Context, endpoint string, since time.Time) (ru
 			for _, s := range f.Stored[place.Run] {
 				if !s.Event.At.Before(since) {
 					if place.Endpoint == endpoint && s.Event.N <= c.N {
-						f.Cursors[place] = evaluator.RunCursor{N: s.Event.N - 1}
+						f.Cursors[place] = fact.RunCursor{N: s.Event.N - 1}
 						changed[place.Run] = true
 					}
 					break
@@ -329,7 +330,7 @@ func (f *Feed) Rewind(ctx context.Context, endpoint string, since time.Time) (ru
 		for _, run := range f.runs {
 			for _, s := range f.Stored[run] {
 				if s.Event.Order() && !s.Event.At.Before(since) && f.orderLocked(endpoint, run, s.Event.N) < 0 {
-					f.open[endpoint] = append(f.open[endpoint], evaluator.PendingOrder{Stored: s})
+					f.open[endpoint] = append(f.open[endpoint], fact.PendingOrder{Stored: s})
 					changed[run] = true
 				}
 			}
@@ -338,4 +339,22 @@ func (f *Feed) Rewind(ctx context.Context, endpoint string, since time.Time) (ru
 		return nil
 	})
 	return runs, err
+}
+
+// Keep is that of an outbox.Memory.
+func (f *Feed) Keep(_ context.Context, endpoint, key, value string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken != nil {
+		return f.broken
+	}
+	f.kept[Place{endpoint, key}] = value
+	return nil
+}
+
+// Kept is that of an outbox.Memory.
+func (f *Feed) Kept(_ context.Context, endpoint, key string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.kept[Place{endpoint, key}], f.away
 }

@@ -104,7 +104,7 @@ func TestRetryerPauses(t *testing.T) {
 	r := newRetryer(4, func(_ context.Context, d time.Duration) error {
 		slept = append(slept, d)
 		return nil
-	}, counters)
+	}, counters, nil)
 	type in struct{}
 	type out struct{}
 	throttled := coded("Throttling", "")
@@ -135,7 +135,7 @@ func TestRetryerPauses(t *testing.T) {
 	if _, err := r.GetRetryToken(t.Context(), throttled); !errors.Is(err, stop) {
 		t.Errorf("a pause that fails: %v, want %v", err, stop)
 	}
-	if newRetryer(0, nil, counters).MaxAttempts() != retry.DefaultMaxAttempts {
+	if newRetryer(0, nil, counters, nil).MaxAttempts() != retry.DefaultMaxAttempts {
 		t.Error("no number of attempts is not the SDK's own")
 	}
 }

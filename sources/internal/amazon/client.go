@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -21,14 +22,16 @@ import (
 
 // Config says how to reach one AWS account.
 type Config struct {
+	Name        string                  // of the source, for the log and for the tokens of Athena's queries; required
 	Region      string                  // required unless the SDK's own environment names one
 	BaseURL     string                  // empty: the SDK's default, so AWS_ENDPOINT_URL is honoured
 	CAFile      string                  // PEM certificates trusted besides the system's; empty: none
 	RoleARN     string                  // role to assume; empty: none, and STS is never called
-	ExternalID  string                  // to assume it with; a secret; empty: none
+	ExternalID  *sources.Secret         // to assume it with, read each time that is done; nil: none
 	Credentials aws.CredentialsProvider // nil: the SDK's chain
 	MaxAttempts int                     // tries of one call, the first included; 3 if zero
-	Pause       sources.Pause           // nil: real sleeping
+	Pause       sources.Pause           // what retries and polling wait through; nil: real sleeping
+	Log         *slog.Logger            // nil: no log
 }
 
 // Load resolves the configuration of an AWS client that counts into c. It calls
@@ -55,19 +58,38 @@ func Load(ctx context.Context, cfg Config, c *Counters) (aws.Config, error) {
 	if loaded.Region == "" {
 		return aws.Config{}, errors.New("loading the AWS configuration: no region: set region in the source or AWS_REGION")
 	}
-	if cfg.RoleARN != "" {
-		assume := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(loaded), cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
-			o.RoleSessionName = "relgate"
-			if cfg.ExternalID != "" {
-				o.ExternalID = aws.String(cfg.ExternalID)
-			}
-		})
-		loaded.Credentials = aws.NewCredentialsCache(assume)
+	loaded.APIOptions = append(loaded.APIOptions, bound)
+	renew := &renewable{files: credentialFiles, mark: marked(credentialFiles())}
+	if renew.inner = loaded.Credentials; cfg.RoleARN != "" {
+		renew.inner = assumed(loaded, cfg)
 	}
+	renew.find = func(ctx context.Context) (aws.CredentialsProvider, error) {
+		again, err := config.LoadDefaultConfig(ctx, opts...)
+		if err != nil || cfg.RoleARN == "" {
+			return again.Credentials, err
+		}
+		again.APIOptions = append(again.APIOptions, bound)
+		return assumed(again, cfg), nil
+	}
+	loaded.Credentials = renew
 	// Set last, so that calls for credentials are not counted as requests.
 	loaded.HTTPClient = newCountingClient(loaded.HTTPClient, c)
-	loaded.Retryer = func() aws.Retryer { return newRetryer(cfg.MaxAttempts, cfg.Pause, c) }
+	loaded.Retryer = func() aws.Retryer { return newRetryer(cfg.MaxAttempts, cfg.Pause, c, renew) }
 	return loaded, nil
+}
+
+// assumed are the credentials of the role that a configuration names. Each time that
+// they are asked for anew, the external id is the one that is kept now.
+func assumed(loaded aws.Config, cfg Config) aws.CredentialsProvider {
+	client := sts.NewFromConfig(loaded)
+	return aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		return stscreds.NewAssumeRoleProvider(client, cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+			o.RoleSessionName = "relgate"
+			if cfg.ExternalID != nil {
+				o.ExternalID = aws.String(cfg.ExternalID.Value())
+			}
+		}).Retrieve(ctx)
+	}))
 }
 
 // Endpoint is the base URL in the form that a client's options want it: nil

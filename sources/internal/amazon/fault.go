@@ -24,8 +24,8 @@ import (
 // throttles by the second, and the retries have already failed.
 const breather = 15 * time.Second
 
-// maxRetryAfter bounds what a Retry-After header may ask for, so that a broken
-// proxy cannot silence a source for days.
+// maxRetryAfter bounds what is read from a Retry-After header. How long a question
+// may be put off is bounded by the pool: see sources.Patience.
 const maxRetryAfter = time.Hour
 
 // Failure is a fault with what a reading says about it.
@@ -52,6 +52,9 @@ func Explain(op string, err error, now time.Time) Failure {
 	f.Detail = Scrub(f.Detail)
 	if f.Fault == rules.Throttled || status == http.StatusServiceUnavailable {
 		f.RetryAt = retryAt(header, now)
+		if said := header.Get("Retry-After"); said != "" {
+			f.Detail = Clip(f.Detail, MaxDetail-80) + "; Retry-After: " + Clip(Scrub(said), 40)
+		}
 	}
 	if f.Fault == rules.Throttled && f.RetryAt == 0 {
 		f.RetryAt = now.Add(breather).Unix()
@@ -83,6 +86,9 @@ func describe(err error) (code, message string) {
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return "", firstLine(u.Err.Error())
+	}
+	if f, ok := errors.AsType[foreign](err); ok {
+		return "", f.Error()
 	}
 	if d, ok := errors.AsType[*smithy.DeserializationError](err); ok {
 		return "", "unreadable answer: " + firstLine(d.Err.Error())
@@ -187,14 +193,17 @@ var secretish = regexp.MustCompile(`(?i)\b((x-amz-security-token|x-amz-credentia
 
 // Scrub makes a text fit for a reading: no secret, no control character, at
 // most MaxDetail bytes.
-func Scrub(text string) string {
+func Scrub(text string) string { return Clip(scrubbed(text), MaxDetail) }
+
+// scrubbed is the text without secrets and control characters, in its whole length.
+func scrubbed(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if rules.Unsafe(r) != "" || r == utf8.RuneError {
 			return ' '
 		}
 		return r
 	}, text)
-	return Clip(secretish.ReplaceAllString(text, "${1}[removed]"), MaxDetail)
+	return secretish.ReplaceAllString(text, "${1}[removed]")
 }
 
 // Clip cuts a text to at most n bytes, at a rune, and shows that it did.

@@ -21,9 +21,10 @@ type retryer struct {
 	throttle retry.IsErrorThrottles
 	pause    sources.Pause
 	counters *Counters
+	renew    *renewable // nil: credentials that do not change
 }
 
-func newRetryer(attempts int, pause sources.Pause, c *Counters) *retryer {
+func newRetryer(attempts int, pause sources.Pause, c *Counters, renew *renewable) *retryer {
 	standard := retry.NewStandard(func(o *retry.StandardOptions) {
 		if attempts > 0 {
 			o.MaxAttempts = attempts
@@ -32,7 +33,7 @@ func newRetryer(attempts int, pause sources.Pause, c *Counters) *retryer {
 	if pause == nil {
 		pause = Sleep
 	}
-	return &retryer{Standard: standard, throttle: retry.DefaultThrottles, pause: pause, counters: c}
+	return &retryer{Standard: standard, throttle: retry.DefaultThrottles, pause: pause, counters: c, renew: renew}
 }
 
 // IsErrorRetryable is asked exactly once for every attempt that failed, which
@@ -41,7 +42,7 @@ func (r *retryer) IsErrorRetryable(err error) bool {
 	if r.throttle.IsErrorThrottle(err).Bool() {
 		r.counters.throttled.Add(1)
 	}
-	return r.Standard.IsErrorRetryable(err)
+	return r.Standard.IsErrorRetryable(err) || r.renew.refused(err)
 }
 
 // GetRetryToken takes a token of the retry budget and then waits.

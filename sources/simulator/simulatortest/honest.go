@@ -56,8 +56,8 @@ func Honest(t *testing.T, s Suite) {
 			Seed: rapid.Uint64().Draw(t, "seed"), Rate: rapid.SampledFrom([]float64{0.3, 0.7, 1}).Draw(t, "rate"),
 			Kinds: []string{rapid.SampledFrom(kinds).Draw(t, "kind")},
 		}
-		want, _ := s.fetch(t, scenario, now, nil)
-		got, n := s.fetch(t, scenario, now, chaos)
+		want, _ := s.fetch(t, scenario, now, nil, time.Minute)
+		got, n := s.fetch(t, scenario, now, chaos, time.Minute)
 		spoilt += n
 		for i, r := range got {
 			parts += len(r.Parts)
@@ -125,27 +125,31 @@ func within(points, truth []rules.Point) bool {
 	return true
 }
 
-// fetch asks a new source at a new simulator, and counts the answers spoilt.
-func (s Suite) fetch(t *rapid.T, scenario *simulator.Scenario, now time.Time, chaos *simulator.Chaos) ([]rules.Reading, int) {
+// failer is a test, or one draw of a property.
+type failer interface{ Fatalf(string, ...any) }
+
+// fetch asks a new source at a new simulator, and counts the answers spoilt. It fails when
+// there is not one reading for each want within the longest time.
+func (s Suite) fetch(t failer, scenario *simulator.Scenario, now time.Time, chaos *simulator.Chaos, longest time.Duration) ([]rules.Reading, int) {
 	sim, err := simulator.New(simulator.Config{Scenario: scenario, Start: Start, Now: func() time.Time { return now }, Chaos: chaos})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	server := httptest.NewServer(sim.Handler(s.Handler))
 	defer server.Close()
 	source, err := s.Open(server.URL, now)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	if idle, ok := source.(interface{ CloseIdleConnections() }); ok {
 		defer idle.CloseIdleConnections()
 	}
 	wants := s.Wants(now)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	defer cancel()
 	got := source.Fetch(ctx, now, wants)
-	if len(got) != len(wants) {
-		t.Fatalf("%d readings for %d wants", len(got), len(wants))
+	if len(got) != len(wants) || ctx.Err() != nil {
+		t.Fatalf("%d readings for %d wants, %v", len(got), len(wants), ctx.Err())
 	}
 	return got, sim.Stats().Spoilt
 }

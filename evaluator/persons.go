@@ -1,0 +1,48 @@
+package evaluator
+
+import (
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/people"
+	"github.com/relgate/relgate/rules"
+)
+
+// scene is what the people's part sees of the run. The events that it makes go back to
+// root, or are roots themselves where that is 0.
+func (s *stepper) scene(root uint64) *people.Scene {
+	phases := s.st.phasesForPeople(s.plan)
+	for i := range phases {
+		phases[i].Clear = s.inTheWay(i) == nil
+	}
+	return &people.Scene{
+		Plan: s.plan, At: s.at, Start: s.lay.Start, Run: s.st.run.shown(), Verdict: s.st.run.verdict, Over: s.settledRun(), Phases: phases, Since: s.events, End: func() int64 { end, _ := s.st.ends(s.plan, s.lay); return end },
+		Look: func() fact.Snapshot { return Look(s.plan, s.st) },
+		Emit: func(e fact.Event) uint64 {
+			s.emit(e, root)
+			return s.st.n
+		},
+	}
+}
+
+func (st *State) phasesForPeople(plan *rules.Plan) []people.Phase {
+	phases := make([]people.Phase, len(plan.Phases))
+	for i := range phases {
+		phases[i] = people.Phase{State: st.phases[i].state, Started: st.phases[i].started}
+	}
+	return phases
+}
+
+// keeps says which signatures keep a phase from beginning, nil where none do.
+func (st *State) keeps(plan *rules.Plan, k int) *fact.Why {
+	if len(plan.Approvals) == 0 || k >= len(plan.Phases) {
+		return nil
+	}
+	return st.people.Keeps(plan, plan.Phases[k].Name, st.At, st.phasesForPeople(plan))
+}
+
+func (s *stepper) peopleCommand(c *fact.Command) (func(uint64), *fact.Why) {
+	do, refusal := s.st.people.Command(s.scene(0), c)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return func(root uint64) { s.st.people = do(s.scene(root)) }, nil
+}

@@ -1,0 +1,303 @@
+package evaluator
+
+import (
+	"testing"
+	"time"
+
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/rules"
+)
+
+// does gives commands one after another, and checks what each comes to.
+func (w *world) does(steps ...deed) {
+	w.t.Helper()
+	for _, s := range steps {
+		if got := outcome(w.tick(s.c)); got != s.want {
+			w.t.Errorf("%s: got %s, want %s", s.name, got, s.want)
+		}
+	}
+}
+
+type deed struct {
+	name string
+	c    fact.Command
+	want string
+}
+
+func verdict(v rules.Verdict) func(*fact.Command) { return func(c *fact.Command) { c.Verdict = v } }
+
+func approval(allows string, roles ...string) rules.Approval {
+	return rules.Approval{Allows: allows, Roles: roles, Need: len(roles), Meaning: rules.MeansApproval}
+}
+
+func (w *world) criterion(i int) fact.CriterionState {
+	return Look(w.plan, w.state).People.Criteria[i].State
+}
+
+// A command that names nothing means what was asked, so that one that is sent twice signs
+// nothing that nobody has asked for, and takes back what was signed.
+func TestASignatureIsForWhatWasAsked(t *testing.T) {
+	p := peoplePlan()
+	p.Roles, p.Approvals = nil, []rules.Approval{approval("start", "CTO", "Legal"), approval("all", "CTO"), approval("override", "CTO")}
+	w := newWorld(t, p)
+	w.run(T)
+	w.does(
+		deed{"the start", command(fact.Approve, "kim", "", role("CTO")), "applied"},
+		deed{"once more", command(fact.Approve, "kim", "", role("CTO")), "signed_already"},
+		deed{"taken back", command(fact.Reject, "kim", "", role("CTO")), "applied"},
+		deed{"and again", command(fact.Reject, "kim", "", role("CTO")), "rejected_already"},
+	)
+	for i, want := range []string{fact.Rejected, fact.Unasked, fact.Unasked} {
+		if a := Look(p, w.state).People.Approvals[i]; a.Roles[0].State != want {
+			t.Errorf("approval of %s: CTO is %s, want %s", a.Allows, a.Roles[0].State, want)
+		}
+	}
+}
+
+func TestAnOverrideOfARollbackIsSigned(t *testing.T) {
+	p := peoplePlan()
+	p.Roles, p.Approvals = nil, []rules.Approval{approval("override", "CTO")}
+	w := newWorld(t, p)
+	w.run(T.Add(time.Minute))
+	w.does(
+		deed{"an abort", command(fact.Abort, "ada", ""), "applied"},
+		deed{"an override without", command(fact.Override, "ada", "", verdict(rules.Pass)), "unsigned"},
+		deed{"its signature", command(fact.Approve, "kim", "", role("CTO")), "applied"},
+		deed{"one that cannot be", command(fact.Override, "ada", "", verdict(rules.Fail)), "only_pass"},
+		deed{"which uses nothing up", command(fact.Override, "ada", "", verdict(rules.Pass)), "applied"},
+	)
+}
+
+// Another token, another spelling: still the same person.
+func TestAPersonIsOneUnderAnyName(t *testing.T) {
+	p := peoplePlan()
+	p.Roles, p.Author = nil, "Zoë Kim"
+	w := newWorld(t, p)
+	beginBy(w, "Ada Byron", "deploy")
+	w.does(
+		deed{"who began it, with another token", command(fact.Approve, " ada  byron.", "cto", role("CTO")), "author_signs"},
+		deed{"with the same token", command(fact.Approve, "ci", "deploy", role("CTO")), "author_signs"},
+		deed{"who wrote it", command(fact.Approve, "zoë kim", "zoe", role("CTO")), "author_signs"},
+		deed{"another", command(fact.Approve, "Lee", "a", role("CTO")), "applied"},
+		deed{"the same with another token", command(fact.Approve, "LEE", "b", role("Legal")), "signed_twice"},
+		deed{"a third", command(fact.Approve, "!", "b", role("Legal")), "applied"},
+	)
+}
+
+func TestAMessageThatAPersonSkippedIsNotSent(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals = nil
+	p.Communications = []rules.Communication{{Name: "held", On: rules.Wanted{States: []rules.State{rules.Held}}, To: rules.Address{Sink: "slack"}, Text: "x"}}
+	w := newWorld(t, p)
+	w.run(T.Add(time.Minute))
+	w.does(deed{"skip", command(fact.SkipMessage, "ada", "", about("held")), "applied"}, deed{"hold", command(fact.Hold, "ada", ""), "applied"})
+	if m := Look(p, w.state).People.Messages[0]; m.State != fact.Skipped {
+		t.Errorf("the message is %s", m.State)
+	}
+	w.does(deed{"by hand", command(fact.SendMessage, "ada", "", about("held")), "applied"})
+}
+
+// A review is of an end. Where the run goes on after all it is written and signed again, also
+// where it was complete or in the archive.
+func TestAReviewIsOfTheEndThatItWasWrittenOf(t *testing.T) {
+	for _, from := range []string{fact.Complete, fact.Archived} {
+		p := peoplePlan()
+		p.Approvals, p.Roles = nil, nil
+		w := newWorld(t, p)
+		w.run(T.Add(time.Minute))
+		w.does(deed{"abort", command(fact.Abort, "ada", ""), "applied"}, deed{"sign", command(fact.SignReview, "kim", "", role("Manager")), "applied"})
+		last := w.events[len(w.events)-1]
+		if from == fact.Archived {
+			w.state, _ = checkedStep(t, p, w.state, fact.Tick{At: w.now, Results: []fact.Result{{Event: last.ID, Sink: "folder", OK: true, Kept: "/a.md"}}})
+		}
+		w.events = nil
+		w.does(deed{"goes on", command(fact.Override, "ada", "", verdict(rules.Pass)), "applied"})
+		if e := w.events[len(w.events)-1]; e.Kind != fact.ReviewEvent || e.From != from || e.To != fact.Void {
+			t.Errorf("%s: got %+v", from, e)
+		}
+		w.does(deed{"abort", command(fact.Abort, "ada", ""), "applied"})
+		if v := Look(p, w.state).People; v.Review.State != fact.Open || v.Review.Kept != "" || v.Criteria[4].State != fact.CriterionOpen {
+			t.Errorf("%s: the review of another end is %+v", from, v.Review)
+		}
+	}
+}
+
+func TestAReviewIsSignedByTwoPeople(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals, p.Roles, p.Review.Sign = nil, nil, []string{"Manager", "CTO"}
+	w := newWorld(t, p)
+	w.run(T.Add(time.Minute))
+	w.does(
+		deed{"abort", command(fact.Abort, "ada", ""), "applied"},
+		deed{"another plan", command(fact.SignReview, "kim", "a", role("CTO"), func(c *fact.Command) { c.Read = "d0" }), "other_plan"},
+		deed{"one", command(fact.SignReview, "kim", "a", role("CTO")), "applied"},
+		deed{"the same", command(fact.SignReview, "Kim", "b", role("Manager")), "signed_twice"},
+		deed{"another", command(fact.SignReview, "lee", "b", role("Manager")), "applied"},
+	)
+}
+
+// The window of a phase counts from when it was let begin, not from when it was planned.
+func TestAPhaseBeginsNoEarlierThanItWasSigned(t *testing.T) {
+	for _, c := range []fact.Command{command(fact.Approve, "kim", "", role("CTO")), command(fact.BreakGlass, "kim", "")} {
+		p := peoplePlan()
+		p.Roles, p.Approvals = nil, []rules.Approval{{Allows: "start", Roles: []string{"CTO", "Legal"}, Need: 1}}
+		w := newWorld(t, p)
+		w.run(T)
+		w.now = T.Add(7 * time.Second)
+		w.does(deed{"late", c, "applied"})
+		if ph := Look(p, w.state).Phases[0]; !ph.Started.Equal(w.now) {
+			t.Errorf("%s: the phase began at %v, and was let begin at %v", c.Kind, ph.Started, w.now)
+		}
+	}
+	p := peoplePlan()
+	p.Roles, p.Approvals = nil, []rules.Approval{{Allows: "start", Roles: []string{"CTO", "Legal"}, Need: 1}}
+	w := newWorld(t, p)
+	w.run(T)
+	w.does(deed{"in time", command(fact.Approve, "kim", "", role("CTO")), "applied"})
+	w.now = T.Add(7 * time.Second)
+	w.does(deed{"one more than it needs", command(fact.Approve, "lee", "", role("Legal")), "applied"})
+	if ph := Look(p, w.state).Phases[0]; !ph.Started.Equal(T) {
+		t.Errorf("the phase began at %v", ph.Started)
+	}
+}
+
+// A person lets the plan go on that there is. Another needs signatures again, and the criterion
+// remembers.
+func TestAnEditEndsBreakGlass(t *testing.T) {
+	p := peoplePlan()
+	w := newWorld(t, p)
+	w.run(T.Add(-time.Minute))
+	w.does(deed{"break-glass", command(fact.BreakGlass, "ada", ""), "applied"})
+	var events []fact.Event
+	w.state, events = checkedStep(t, p, w.state, fact.Tick{At: w.now, Edit: &fact.Edit{From: "d1", To: "d2", Changes: []rules.Change{{Path: "release.title"}}}})
+	if e := events[1]; e.Kind != fact.ApprovalEvent || e.From != fact.Overridden || e.To != fact.Void || e.Why.Code != fact.WhyVoid || len(e.Tell) != 1 || e.Because != events[0].ID {
+		t.Errorf("got %+v", e)
+	}
+	w.run(T.Add(time.Minute))
+	if v := Look(p, w.state); v.Phases[0].State != rules.Waiting || v.Why.Code != fact.WhyUnsigned {
+		t.Errorf("phase ten is %s: %+v", v.Phases[0].State, v.Why)
+	}
+	w.does(deed{"CTO", command(fact.Approve, "kim", "", role("CTO")), "applied"}, deed{"Legal", command(fact.Approve, "lee", "mail:law@example.com", role("Legal")), "applied"})
+	if got := w.criterion(2); got != fact.CriterionNotMet {
+		t.Errorf("the criterion is %s", got)
+	}
+}
+
+func TestOneThatWasUsedIsRemembered(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals = []rules.Approval{approval("override", "CTO")}
+	w := newWorld(t, p)
+	w.run(T.Add(time.Minute))
+	w.does(
+		deed{"break-glass", command(fact.BreakGlass, "ada", "", about("override")), "applied"},
+		deed{"override", command(fact.Override, "ada", "", verdict(rules.Pass)), "applied"},
+	)
+	if got := w.criterion(2); got != fact.CriterionNotMet {
+		t.Errorf("the criterion is %s", got)
+	}
+}
+
+// What a run that is decided still lacks, it will lack for ever.
+func TestCriteriaOfADecidedRunAreDecided(t *testing.T) {
+	p := peoplePlan()
+	p.Communications = []rules.Communication{{Name: "all", Phase: "all", At: time.Minute, To: rules.Address{Sink: "slack"}, Text: "x"}}
+	w := newWorld(t, p)
+	w.run(T.Add(time.Minute))
+	if a, m := w.criterion(2), w.criterion(3); a != fact.CriterionOpen || m != fact.CriterionOpen {
+		t.Errorf("under way: approvals %s, messages %s", a, m)
+	}
+	w.does(deed{"abort", command(fact.Abort, "ada", ""), "applied"})
+	if a, m := w.criterion(2), w.criterion(3); a != fact.CriterionNotMet || m != fact.CriterionMet {
+		t.Errorf("decided: approvals %s, messages %s", a, m)
+	}
+}
+
+// What came of a message is believed of the sink that it went to, whatever the plan says now,
+// and of this run.
+func TestAResultIsOfWhatWasSent(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals = nil
+	p.Communications = []rules.Communication{{Name: "now", At: -2 * time.Minute, To: rules.Address{Sink: "slack"}, Text: "x"}}
+	w := newWorld(t, p)
+	w.run(T)
+	id := ""
+	for _, e := range w.events {
+		if e.To == fact.Due {
+			id = e.ID
+		}
+	}
+	changed := *p
+	changed.Communications = []rules.Communication{{Name: "now", At: -2 * time.Minute, To: rules.Address{Sink: "teams"}, Text: "x"}}
+	before := w.state
+	w.state, w.plan = Adopt(p, &changed, before), &changed
+	w.does(
+		deed{"by hand, to the sink that the plan names now", command(fact.SendMessage, "ada", "", about("now")), "applied"},
+		deed{"which is answered", command(fact.SendMessage, "ada", "", about("now")), "message_is"},
+	)
+	w.state = Adopt(p, &changed, before)
+	result := func(id, sink string) string {
+		w.state, _ = checkedStep(t, w.plan, w.state, fact.Tick{At: w.now, Results: []fact.Result{{Event: id, Sink: sink, OK: true}}})
+		return Look(w.plan, w.state).People.Messages[0].State
+	}
+	for _, tt := range []struct{ name, id, sink, want string }{
+		{"a sink that it did not go to", id, "teams", fact.Due},
+		{"another run of this id", "REL@1.0.other/" + id[len(id)-1:], "slack", fact.Due},
+		{"the sink that has it", id, "slack", fact.Sent},
+	} {
+		if got := result(tt.id, tt.sink); got != tt.want {
+			t.Errorf("%s: the message is %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A signature that ends in the tick that renews it is told to have ended.
+func TestASignatureIsRenewedInTheTickThatEndsIt(t *testing.T) {
+	p := peoplePlan()
+	p.Roles = nil
+	p.Approvals = []rules.Approval{{Allows: "start", Roles: []string{"CTO", "Legal"}, Need: 2, ExpiresIn: time.Minute}}
+	w := newWorld(t, p)
+	w.run(T.Add(-4 * time.Minute))
+	w.does(deed{"one", command(fact.Approve, "kim", "", role("CTO")), "applied"})
+	w.now, w.events = w.now.Add(time.Minute), nil
+	w.does(deed{"renewed at its last second", command(fact.Approve, "lee", "", role("CTO")), "applied"})
+	said := ""
+	for _, e := range w.events {
+		if e.Kind == fact.ApprovalEvent {
+			said += e.From + ">" + e.To + " "
+		}
+	}
+	if said != "approved>expired expired>approved " {
+		t.Errorf("got %s", said)
+	}
+	w.does(deed{"one", command(fact.Approve, "kim", "", role("Legal")), "applied"})
+	w.run(T.Add(time.Minute))
+	if got := Look(p, w.state).Phases[0].State; got != rules.Waiting {
+		t.Errorf("with signatures that have ended phase ten is %s", got)
+	}
+}
+
+// An edit that takes a message out of the plan, and another that brings it back, send it to
+// nobody twice.
+func TestAMessageThatComesBackIsNotSentTwice(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals = nil
+	slack := rules.Address{Sink: "slack"}
+	p.Communications = []rules.Communication{{Name: "later", At: time.Hour, To: slack, Text: "x"}, {Name: "now", At: -2 * time.Minute, To: slack, Text: "x"}}
+	w := newWorld(t, p)
+	w.run(T)
+	without := *p
+	without.Communications = nil
+	for _, next := range []*rules.Plan{&without, &without, p, &without, p} {
+		w.state, w.plan = Adopt(w.plan, next, w.state), next
+		w.run(w.now.Add(time.Minute))
+	}
+	due := 0
+	for _, e := range w.events {
+		if e.Kind == fact.CommunicationEvent {
+			due++
+		}
+	}
+	if m := Look(p, w.state).People.Messages; due != 1 || m[0].State != fact.Waiting || m[1].State != fact.Due {
+		t.Errorf("it was told of %d times; messages %+v", due, m)
+	}
+}

@@ -1,0 +1,4 @@
+package audit
+
+// Columns are the head of the CSV.
+var Columns = columns

@@ -1,0 +1,4 @@
+package grafana
+
+// StatusOf is the status of an error, for tests.
+var StatusOf = statusOf

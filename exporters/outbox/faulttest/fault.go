@@ -1,0 +1,27 @@
+// Package faulttest names what may become of a request at a receiver, for the receivers that
+// stand in for real ones in tests and demonstrations.
+package faulttest
+
+// Fault is what becomes of a request: of what was asked for, and of the answer.
+type Fault int
+
+const (
+	None    Fault = iota
+	Busy          // answered 429 with Retry-After, and not done
+	Broken        // answered 500, and not done
+	Lying         // done, and answered 500
+	Dropped       // done, and the connection closed without an answer
+	Hanging       // not done, and no answer
+	Lost          // done, and no answer
+	Late          // answered none, and done 20 seconds later
+)
+
+// Faults are all but None.
+func Faults() []Fault { return []Fault{Busy, Broken, Lying, Dropped, Hanging, Lost, Late} }
+
+func (f Fault) String() string {
+	return [...]string{"none", "429", "500", "done, 500", "done, connection closed", "hangs", "done, hangs", "hangs, done 20 s later"}[f]
+}
+
+// Done reports whether what was asked for is done, sooner or later.
+func (f Fault) Done() bool { return f == None || f == Lying || f == Dropped || f == Lost || f == Late }

@@ -1,0 +1,278 @@
+package statuspage_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/outbox/faulttest"
+	"github.com/relgate/relgate/exporters/outbox/killtest"
+	"github.com/relgate/relgate/exporters/outbox/outboxtest"
+	"github.com/relgate/relgate/exporters/statuspage"
+	"github.com/relgate/relgate/exporters/statuspage/statuspagetest"
+	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/webhook/format"
+)
+
+var long = flag.Bool("long", false, "run the tests that take minutes")
+
+var t0 = time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+
+const token = "s3cret-key"
+
+func newPage(fault func(n int) faulttest.Fault) *statuspagetest.Server {
+	return &statuspagetest.Server{Token: token, Page: "page0xc0ffee", Components: map[string]string{"component001": "API", "component002": "Web app"}, Fault: fault}
+}
+
+// sinkOf makes the sink of a config with what a test always has.
+func sinkOf(transport http.RoundTripper, m outbox.Memory, c statuspage.Config) (outbox.Sink, error) {
+	net, err := webhook.New(webhook.Config{Transport: transport}, webhook.Endpoint{Name: killtest.Endpoint, URL: "https://statuspage.example/v1", Format: format.None()})
+	if err != nil {
+		return nil, err
+	}
+	c.Endpoint, c.Net, c.URL, c.Page, c.Memory, c.Token = killtest.Endpoint, net, "https://statuspage.example/v1", "page0xc0ffee", m, cmpOr(c.Token, token)
+	return statuspage.New(c)
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func sink(t *testing.T, page http.Handler, m outbox.Memory, c statuspage.Config) outbox.Sink {
+	t.Helper()
+	s, err := sinkOf(outboxtest.Network{Handler: page}, m, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sent makes the outbox's message of the nth event of a run.
+func sent(n int, e killtest.Event) outbox.Message {
+	b := e.Body
+	b.Kind, b.To, b.Run, b.Plan, b.Version = string(e.Kind), e.To, killtest.Run, "shop", "1.2.0"
+	b.Type, b.ID, b.N = "relgate."+b.Kind+"."+b.To, fmt.Sprintf("%s/%d", killtest.UID, n), uint64(n)
+	if b.To == "rolled_back" {
+		b.Severity = "critical"
+	}
+	data, err := json.Marshal(b)
+	if err != nil {
+		panic(err)
+	}
+	return outbox.Message{ID: b.ID, Type: b.Type, N: b.N, Plan: "shop", Subject: b.Subject, At: t0, Data: data, Order: b.To == "rolled_back"}
+}
+
+// drawn writes incidents as lines.
+func drawn(page *statuspagetest.Server) string {
+	var lines []string
+	for _, i := range page.Incidents() {
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s, %s, impact %q %s %s", i.Name, i.Status, i.Impact, i.From, i.To)))
+		for _, u := range i.Updates {
+			_, u, _ = strings.Cut(u, " ")
+			lines = append(lines, "  "+u)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// A run is one incident or one maintenance, which each message after the first updates.
+func TestARunIsOneIncident(t *testing.T) {
+	beginsAt := func(at time.Time) func(context.Context, string) (time.Time, error) {
+		return func(context.Context, string) (time.Time, error) { return at, nil }
+	}
+	for _, tt := range []struct {
+		name   string
+		config statuspage.Config
+		events []killtest.Event
+		want   string
+		states string
+	}{
+		{"an incident", statuspage.Config{}, []killtest.Event{
+			killtest.Message("Live to 10 %", ""), killtest.Message("Live to 50 %", "API=degraded_performance, web app"), killtest.Message("Live to all", "resolved, component001 = operational"),
+		}, "Deploy of 1.2.0, resolved, impact \"\"\n  monitoring: Live to 10 %\n  monitoring: Live to 50 %\n  resolved: Live to all", "map[component001:operational]"},
+		{"a maintenance before T", statuspage.Config{Maintenance: true, Start: beginsAt(t0.Add(24 * time.Hour)), Components: "API = under_maintenance"}, []killtest.Event{
+			killtest.Message("Tomorrow", ""), killtest.Message("Now", "in_progress"), killtest.Message("Done", "completed, API=operational"),
+		}, "Deploy of 1.2.0, completed, impact \"\" 2025-06-05T02:00:00Z 2025-06-05T04:00:00Z\n  scheduled: Tomorrow\n  in_progress: Now\n  completed: Done", "map[component001:operational]"},
+		{"a maintenance after T", statuspage.Config{Maintenance: true, Window: time.Hour, Start: beginsAt(t0.Add(-time.Minute))}, []killtest.Event{killtest.Message("Now", "")},
+			"Deploy of 1.2.0, in_progress, impact \"\" 2025-06-04T01:59:00Z 2025-06-04T02:59:00Z\n  in_progress: Now", "map[]"},
+		{"a maintenance by its target", statuspage.Config{}, []killtest.Event{killtest.Message("Soon", "scheduled")},
+			"Deploy of 1.2.0, scheduled, impact \"\" 2025-06-04T02:00:00Z 2025-06-04T04:00:00Z\n  scheduled: Soon", "map[]"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			page, m := newPage(nil), outboxtest.New()
+			for round := range 2 { // a replay after a restart changes nothing
+				s := sink(t, page, m, tt.config)
+				for n, e := range tt.events {
+					if o := s.Send(t.Context(), sent(n+1, e)); !o.OK || !strings.HasPrefix(o.Kept, "incident incident0001") {
+						t.Fatalf("%s, event %d: %+v, %q", tt.name, n+1, o, page.Wrong())
+					}
+				}
+				if got := strings.ReplaceAll(drawn(page), `impact "none"`, `impact ""`); got != tt.want || fmt.Sprint(page.States()) != tt.states {
+					t.Errorf("%s, round %d:\ngot\n%s\n%v\nwant\n%s\n%s", tt.name, round, got, page.States(), tt.want, tt.states)
+				}
+			}
+			for _, gap := range page.Gaps() {
+				if gap < time.Second {
+					t.Errorf("%s: two requests within %v", tt.name, gap)
+				}
+			}
+			for _, wrong := range page.Wrong() {
+				t.Errorf("%s: %s", tt.name, wrong)
+			}
+		})
+	}
+}
+
+// An incident that a person has removed is made anew by the next message.
+func TestAnIncidentThatIsGoneComesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		page := newPage(nil)
+		s := sink(t, page, outboxtest.New(), statuspage.Config{})
+		for n := range 3 {
+			if o := s.Send(t.Context(), sent(n+1, killtest.Message(fmt.Sprint("message ", n+1), ""))); !o.OK {
+				t.Fatalf("%+v", o)
+			}
+			if n == 0 {
+				page.Remove()
+			}
+		}
+		if got, want := drawn(page), "Deploy of 1.2.0, monitoring, impact \"\"\n  monitoring: message 2\n  monitoring: message 3"; strings.ReplaceAll(got, "none", "") != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	})
+}
+
+// What Statuspage's answers mean, and what is refused before it is asked.
+func TestAnswersOfStatuspage(t *testing.T) {
+	says := func(status int, body string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			fmt.Fprint(w, body)
+		})
+	}
+	message := sent(1, killtest.Message("text", ""))
+	escalated := message
+	escalated.Type = outbox.TypeEscalated
+	for _, tt := range []struct {
+		name string
+		page http.Handler
+		m    outbox.Message
+		want outbox.Outcome
+	}{
+		{"a wrong token", says(401, token), message, outbox.Outcome{Reason: "answered 401: the token is not taken, or may not do this"}},
+		{"an unknown page", says(404, "{}"), message, outbox.Outcome{Reason: "answered 404: there is no such page, or what was asked for is gone"}},
+		{"too much, of old", says(420, "{}"), message, outbox.Outcome{RetryAfter: time.Minute, Reason: "answered 420: too many requests with this token"}},
+		{"too much", says(429, "{}"), message, outbox.Outcome{RetryAfter: time.Minute, Reason: "answered 429: too many requests with this token"}},
+		{"not taken", says(422, "{}"), message, outbox.Outcome{Refused: true, Reason: "answered 422: Statuspage does not take this: a status that does not fit, or a component that is not there"}},
+		{"an error", says(503, "{}"), message, outbox.Outcome{Doubt: true, Reason: "answered 503 Service Unavailable"}},
+		{"a login page", says(200, "<html>"), message, outbox.Outcome{Doubt: true, Reason: "answered 200 with what is not Statuspage's"}},
+		{"JSON of another", says(201, `{"ok":true}`), message, outbox.Outcome{Doubt: true, Reason: "Statuspage did not say which incident it is"}},
+		{"no such component", newPage(nil), sent(1, killtest.Message("text", "Mobile")), outbox.Outcome{Reason: `the page has no component "Mobile"`}},
+		{"no such state", newPage(nil), sent(1, killtest.Message("text", "API = broken")), outbox.Outcome{Refused: true, Reason: `its target: component "API": state "broken": want one of operational, under_maintenance, degraded_performance, partial_outage, major_outage`}},
+		{"two statuses", newPage(nil), sent(1, killtest.Message("text", "resolved, monitoring")), outbox.Outcome{Refused: true, Reason: `its target: it has two statuses, "resolved" and "monitoring"`}},
+		{"what is no message of a plan", says(500, ""), sent(1, killtest.Alarm()), outbox.Outcome{OK: true, Skipped: true}},
+		{"an escalation", newPage(nil), escalated, outbox.Outcome{Refused: true, Reason: "that an event does not arrive is nothing for a status page"}},
+		{"an event of no run", newPage(nil), outbox.Message{ID: "1", Data: []byte("{}")}, outbox.Outcome{Refused: true, Reason: "the event cannot be read, or is of no run"}},
+	} {
+		if got := sink(t, tt.page, outboxtest.New(), statuspage.Config{}).Send(t.Context(), tt.m); got != tt.want {
+			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+	full := outboxtest.New()
+	full.Break(errors.New("disk full"))
+	page := newPage(nil)
+	if got := sink(t, page, full, statuspage.Config{}).Send(t.Context(), message); got.OK || len(page.Incidents()) != 0 || !strings.Contains(got.Reason, "disk full") {
+		t.Errorf("while nothing can be kept: %+v, %d incidents", got, len(page.Incidents()))
+	}
+	if _, err := sinkOf(nil, full, statuspage.Config{Components: "API = broken"}); err == nil {
+		t.Error("a component with a state that is none was taken")
+	}
+}
+
+// After a failure that is certain the next attempt sends at once: nothing is to be looked for.
+func TestWhatCertainlyDidNotArriveIsNotLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		page := newPage(func(n int) faulttest.Fault {
+			if n == 1 {
+				return faulttest.Busy
+			}
+			return faulttest.None
+		})
+		s := sink(t, page, outboxtest.New(), statuspage.Config{})
+		message := sent(1, killtest.Message("text", ""))
+		if o := s.Send(t.Context(), message); o.OK || o.Doubt || o.RetryAfter != time.Minute {
+			t.Errorf("with 420: %+v", o)
+		}
+		if o := s.Send(t.Context(), message); !o.OK {
+			t.Errorf("after that: %+v", o)
+		}
+		if got, want := page.Calls(), []string{"POST /incidents", "POST /incidents"}; !slices.Equal(got, want) {
+			t.Errorf("requests %q, want %q", got, want)
+		}
+	})
+}
+
+// Long texts are cut, and the metadata does not grow without end.
+func TestNoMessageIsTooMuchForStatuspage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		page := newPage(nil)
+		s := sink(t, page, outboxtest.New(), statuspage.Config{})
+		for n := range 30 {
+			e := killtest.Message(strings.Repeat("ü", 60_000), "")
+			e.Body.Message.Subject = strings.Repeat("ü\n", 3000)
+			if o := s.Send(t.Context(), sent(n+1, e)); !o.OK {
+				t.Fatalf("%+v %q", o, page.Wrong())
+			}
+		}
+		events := strings.Fields(page.Incidents()[0].Metadata["relgate"]["events"].(string))
+		if len(events) > 21 || !slices.Contains(events, killtest.UID+"/30") {
+			t.Errorf("metadata with %d events", len(events))
+		}
+	})
+}
+
+// Killed at every step, and whatever Statuspage answers, a message is there once.
+func TestAMessageIsThereOnce(t *testing.T) {
+	manual, err := os.ReadFile("../../docs/people.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bench := killtest.Bench{
+		Receiver: func(f func(int) faulttest.Fault) killtest.Receiver { return newPage(f) },
+		Sink: func(transport http.RoundTripper, m outbox.Memory) (outbox.Sink, error) {
+			return sinkOf(transport, m, statuspage.Config{Components: "API"})
+		},
+	}
+	once := func(o killtest.Outcome) string {
+		if o.Counts[len(o.Counts)-1] != 1 || len(o.Dead) > 0 {
+			return "want it once"
+		}
+		return ""
+	}
+	for _, tt := range []struct {
+		name   string
+		events []killtest.Event
+	}{
+		{"Statuspage: first message", []killtest.Event{killtest.Message("Live to 10 %", "")}},
+		{"Statuspage: update", []killtest.Event{killtest.Message("Live to 10 %", ""), killtest.Message("Live to all", "resolved, API = operational")}},
+	} {
+		bench.Events = tt.events
+		row := fmt.Sprintf("| %s | %v |", tt.name, bench.Try(t, *long, once, once))
+		if t.Log(row); !strings.Contains(string(manual), row+"\n") {
+			t.Errorf("docs/people.md has no row\n%s", row)
+		}
+	}
+}
