@@ -204,7 +204,7 @@ func (a *Answerer) pass(ctx context.Context) time.Time {
 	group.SetLimit(atATime)
 	group.Go(func() error { a.repeatLost(ctx, list); return nil })
 	for _, r := range list {
-		group.Go(func() error { a.handle(ctx, r); return nil })
+		group.Go(func() error { a.handle(ctx, r, list); return nil })
 	}
 	_ = group.Wait() // no part of it has an error
 	a.mu.Lock()
@@ -228,8 +228,8 @@ func (a *Answerer) pass(ctx context.Context) time.Time {
 	return next
 }
 
-// handle does what is due for a request.
-func (a *Answerer) handle(ctx context.Context, r Request) {
+// handle does what is due for a request of list.
+func (a *Answerer) handle(ctx context.Context, r Request, list []Request) {
 	now := a.config.Now()
 	if r.End != "" {
 		if now.After(r.At.Add(keptFor)) {
@@ -241,6 +241,9 @@ func (a *Answerer) handle(ctx context.Context, r Request) {
 	switch {
 	case t.done != nil: // GitHub knows, and that was not kept
 		a.end(ctx, t, *t.done)
+		return
+	case r.superseded(list):
+		a.close(ctx, t, r, Gone)
 		return
 	case now.Before(t.next):
 		return
@@ -307,12 +310,14 @@ func (a *Answerer) comment(ctx context.Context, t *try, r Request, said verdict,
 		a.warn(ctx, t, "a comment is not made: it cannot be counted", err)
 		return
 	}
-	got := a.post(ctx, &r, bearer, map[string]string{"environment_name": r.Environment, "comment": clip(said.text)})
-	if got.ok() {
+	got, sent := a.post(ctx, t, &counted, bearer, map[string]string{"environment_name": r.Environment, "comment": clip(said.text)})
+	switch {
+	case !sent:
+	case got.ok():
 		a.worked(t)
-		return
+	default:
+		a.speechless(ctx, t, got)
 	}
-	a.speechless(ctx, t, got)
 }
 
 // speechless is that a comment could not be made. Its failure holds up no answer, unless GitHub
@@ -326,7 +331,10 @@ func (a *Answerer) speechless(ctx context.Context, t *try, got answer) {
 
 // tell answers GitHub.
 func (a *Answerer) tell(ctx context.Context, t *try, r Request, said verdict, bearer string) {
-	got := a.post(ctx, &r, bearer, map[string]string{"environment_name": r.Environment, "state": string(said.end), "comment": clip(said.text)})
+	got, sent := a.post(ctx, t, &r, bearer, map[string]string{"environment_name": r.Environment, "state": string(said.end), "comment": clip(said.text)})
+	if !sent {
+		return
+	}
 	if got.ok() {
 		a.worked(t)
 		a.close(ctx, t, r, said.end)
@@ -339,9 +347,18 @@ func (a *Answerer) tell(ctx context.Context, t *try, r Request, said verdict, be
 	a.again(ctx, t, &r, got)
 }
 
-// post sends a review.
-func (a *Answerer) post(ctx context.Context, r *Request, bearer string, body map[string]string) answer {
-	got := a.app.call(ctx, http.MethodPost, r.callback(), bearer, body)
+// post sends a review, unless the job was run again meanwhile: then the request is closed.
+func (a *Answerer) post(ctx context.Context, t *try, r *Request, bearer string, body map[string]string) (got answer, sent bool) {
+	list, err := a.config.Store.Requests(ctx)
+	switch {
+	case err != nil:
+		a.unasked(ctx, t, err)
+		return answer{}, false
+	case r.superseded(list):
+		a.close(ctx, t, *r, Gone)
+		return answer{}, false
+	}
+	got = a.app.call(ctx, http.MethodPost, r.callback(), bearer, body)
 	switch got.status {
 	case 401:
 		a.app.forget(r.Installation, bearer)
@@ -355,7 +372,7 @@ func (a *Answerer) post(ctx context.Context, r *Request, bearer string, body map
 	case 422:
 		got.reason = "answered 422: GitHub does not take an answer for this environment now"
 	}
-	return got
+	return got, true
 }
 
 // waits reports whether GitHub still waits for an environment: yes, where that is not known.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ type End string
 const (
 	Approved End = "approved" // GitHub was told
 	Rejected End = "rejected" // GitHub was told
-	Gone     End = "gone"     // it waits no more at GitHub: it was answered, bypassed or cancelled
+	Gone     End = "gone"     // it no longer waits at GitHub: it was answered, bypassed or cancelled, or its job was run again
 	Expired  End = "expired"  // GitHub waits no longer than 30 days
 )
 
@@ -71,6 +72,7 @@ type Request struct {
 	Delivery     string    `json:"delivery"`     // GitHub's id of the delivery; not signed
 	Repository   string    `json:"repository"`   // OWNER/NAME
 	WorkflowRun  uint64    `json:"workflowRun"`  //
+	Deployment   uint64    `json:"deployment"`   // GitHub's id of it, which grows; 0: there is none
 	Environment  string    `json:"environment"`  //
 	Installation uint64    `json:"installation"` // of the App
 	Ref          string    `json:"ref"`          // branch or tag that is deployed; empty: not said
@@ -124,7 +126,7 @@ var commitName = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 func (p *payload) request(api, delivery string, now time.Time) (Request, error) {
 	r := Request{
 		Delivery: delivery, Repository: p.Repository.FullName, Environment: p.Environment, Installation: p.Installation.ID,
-		Ref: p.Deployment.Ref, Commit: strings.ToLower(p.Deployment.SHA), At: now.UTC(),
+		Deployment: p.Deployment.ID, Ref: p.Deployment.Ref, Commit: strings.ToLower(p.Deployment.SHA), At: now.UTC(),
 	}
 	if r.Ref == "" {
 		r.Ref = p.Ref
@@ -156,6 +158,21 @@ func (p *payload) request(api, delivery string, now time.Time) (Request, error) 
 		r.ID += " " + delivery
 	}
 	return r, nil
+}
+
+// superseded reports whether the job of a request was run again: list has a newer deployment of
+// the same workflow run and environment, open or ended. GitHub takes an answer for a workflow run
+// and an environment, not for a deployment, so that an answer to r would decide the newer one.
+func (r *Request) superseded(list []Request) bool {
+	return slices.ContainsFunc(list, func(o Request) bool {
+		if o.WorkflowRun != r.WorkflowRun || !strings.EqualFold(o.Repository, r.Repository) || !strings.EqualFold(o.Environment, r.Environment) {
+			return false
+		}
+		if o.Deployment == 0 || r.Deployment == 0 {
+			return o.At.After(r.At)
+		}
+		return o.Deployment > r.Deployment
+	})
 }
 
 // callback is the path that a request is answered at.

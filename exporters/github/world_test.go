@@ -180,6 +180,22 @@ func (w *world) deliver(run int, environment, ref string) github.Result {
 	return result
 }
 
+// again runs a job once more: it waits as another deployment of the same workflow run.
+func (w *world) again(run, deployment int, environment string) {
+	w.t.Helper()
+	w.hub.Wait(shop, run, environment)
+	w.deployment(run, deployment, environment)
+}
+
+// deployment is a delivery of a certain deployment.
+func (w *world) deployment(run, deployment int, environment string) {
+	w.t.Helper()
+	h, body := githubtest.Payload(github.DefaultAPI, shop, run, deployment, environment, "v1.4.2", commit)
+	if _, err := w.answerer.Receive(w.t.Context(), time.Now(), h, body); err != nil {
+		w.t.Errorf("a request is refused: %v", err)
+	}
+}
+
 // after lets time pass, and everything that is due be done.
 func (w *world) after(d time.Duration) {
 	time.Sleep(d) // of synctest: it takes none
@@ -267,6 +283,20 @@ func (w *world) only() github.Request {
 		w.t.Fatalf("%d requests are kept (%v), want one", len(list), err)
 	}
 	return list[0]
+}
+
+// ends says how each deployment ended.
+func (w *world) ends() map[uint64]github.End {
+	w.t.Helper()
+	list, err := w.kept.Requests(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ends := map[uint64]github.End{}
+	for _, r := range list {
+		ends[r.Deployment] = r.End
+	}
+	return ends
 }
 
 // lines is a log.
