@@ -27,13 +27,19 @@ func TestAnEarlierDeploymentDoesNotDecideALaterOne(t *testing.T) {
 		name string
 		do   func(w *world) // leaves a job that waits, which only the second run may decide
 	}{
-		{"the earlier one waits", func(w *world) {
+		{"the earlier one waits, and its run passes", func(w *world) {
 			w.again(7, 1, "production")
 			w.after(time.Minute)
 			w.begins("shop", "1.4.2", github.Run{ID: second})
 			w.again(7, 2, "production")
 			w.after(time.Minute)
 			w.says(first, wire.IsPass, "window", "PASS: the first")
+		}},
+		{"the earlier one waits on", func(w *world) {
+			w.again(7, 1, "production")
+			w.after(time.Minute)
+			w.begins("shop", "1.4.2", github.Run{ID: second})
+			w.again(7, 2, "production")
 		}},
 		{"the answer to the earlier one is tried again", func(w *world) {
 			w.hub.Answer(broken)
