@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
 )
@@ -74,9 +72,11 @@ type Answerer struct {
 
 	mu    sync.Mutex
 	tries map[string]*try // :: id of a request → what became of attempts at it
-	asked map[string]*try // :: delivery → that GitHub was asked to repeat it
 	count Count           // at the newest pass
-	look  time.Time       // when lost deliveries are looked for next
+
+	// Of lost deliveries; the pass under way alone uses it.
+	asked map[string]*try // :: delivery → that GitHub was asked to repeat it
+	look  look
 }
 
 // try is how often something was tried since the start.
@@ -175,109 +175,52 @@ func (a *Answerer) gate(r *Request) *Gate {
 	return nil
 }
 
-// Run answers requests until ctx is done. Whatever GitHub does is no error.
-func (a *Answerer) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		changed := a.config.Changed()
-		next := a.pass(ctx)
-		select {
-		case <-changed:
-		case <-a.woken:
-		case <-a.config.After(max(time.Second, next.Sub(a.config.Now()))):
-		case <-ctx.Done():
-		}
-	}
-	return nil
-}
-
-// pass looks at each request once, and gives the time of the next pass at the latest.
-func (a *Answerer) pass(ctx context.Context) time.Time {
-	next := a.config.Now().Add(looksEvery)
-	list, err := a.config.Store.Requests(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			a.log.Error("deployments that wait cannot be read", "err", err)
-		}
-		return next
-	}
-	var group errgroup.Group
-	group.SetLimit(atATime)
-	group.Go(func() error { a.repeatLost(ctx, list); return nil })
-	for _, r := range list {
-		group.Go(func() error { a.handle(ctx, r, list); return nil })
-	}
-	_ = group.Wait() // no part of it has an error
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.count = Count{}
-	for i := range list {
-		if t := a.tries[list[i].ID]; list[i].End == "" && t != nil && t.done == nil { // one that has just ended has none
-			a.count.Waiting++
-			if t.failures > 0 {
-				a.count.Untold++
-			}
-		}
-	}
-	for _, t := range a.tries {
-		for _, at := range []time.Time{t.next, t.talk} {
-			if at.After(a.config.Now()) && at.Before(next) {
-				next = at
-			}
-		}
-	}
-	return next
-}
-
-// handle does what is due for a request of list.
-func (a *Answerer) handle(ctx context.Context, r Request, list []Request) {
+// handle does what is due for a request of list, but for a comment. It reports whether one is due.
+func (a *Answerer) handle(ctx context.Context, r *Request, list []Request) (comment bool) {
 	now := a.config.Now()
 	if r.End != "" {
 		if now.After(r.At.Add(keptFor)) {
 			a.warn(ctx, a.tryOf(""), "a deployment that has ended is not forgotten", a.config.Store.Drop(ctx, r.ID))
 		}
-		return
+		return false
 	}
 	t := a.tryOf(r.ID)
 	switch {
 	case t.done != nil: // GitHub knows, and that was not kept
 		a.end(ctx, t, *t.done)
-		return
+		return false
 	case r.superseded(list):
-		a.close(ctx, t, r, Gone)
-		return
+		a.close(ctx, t, *r, Gone)
+		return false
 	case now.Before(t.next):
-		return
+		return false
 	case now.After(r.At.Add(waitsFor)):
-		a.close(ctx, t, r, Expired)
-		return
+		a.close(ctx, t, *r, Expired)
+		return false
 	}
-	said, err := a.verdict(ctx, &r)
+	said, err := a.verdict(ctx, r)
 	if err != nil {
 		a.unasked(ctx, t, err)
-		return
-	}
-	if said.end == "" && !a.talks(t, &r, said, now) {
-		return
-	}
-	bearer, made := a.app.installation(ctx, r.Installation)
-	if !made.ok() && said.end == "" {
-		a.speechless(ctx, t, made)
-		return
-	}
-	if !made.ok() {
-		a.again(ctx, t, &r, made)
-		return
-	}
-	// A token may have taken long: the gate is asked again.
-	if said, err = a.verdict(ctx, &r); err != nil {
-		a.unasked(ctx, t, err)
-		return
+		return false
 	}
 	if said.end == "" {
-		a.comment(ctx, t, r, said, bearer)
-		return
+		return a.talks(t, r, said, now)
 	}
-	a.tell(ctx, t, r, said, bearer)
+	bearer, made := a.app.installation(ctx, r.Installation)
+	if !made.ok() {
+		a.again(ctx, t, r, made)
+		return false
+	}
+	// A token may have taken long: the gate is asked again.
+	if said, err = a.verdict(ctx, r); err != nil {
+		a.unasked(ctx, t, err)
+		return false
+	}
+	if said.end == "" {
+		return a.talks(t, r, said, a.config.Now())
+	}
+	a.tell(ctx, t, *r, said, bearer)
+	return false
 }
 
 // talks reports whether people are told now what a deployment waits for: once that has lasted,
@@ -300,8 +243,22 @@ func (a *Answerer) unasked(ctx context.Context, t *try, err error) {
 
 // comment tells people that a deployment waits, and for what. It is counted before it is sent:
 // one whose answer was lost was sent.
-func (a *Answerer) comment(ctx context.Context, t *try, r Request, said verdict, bearer string) {
-	if !a.talks(t, &r, said, a.config.Now()) {
+func (a *Answerer) comment(ctx context.Context, r Request) {
+	t := a.tryOf(r.ID)
+	bearer, made := a.app.installation(ctx, r.Installation)
+	if !made.ok() {
+		a.speechless(ctx, t, made)
+		return
+	}
+	said, err := a.verdict(ctx, &r) // it may be another since the comment became due
+	switch {
+	case err != nil:
+		a.unasked(ctx, t, err)
+		return
+	case said.end != "":
+		a.wake() // the next pass answers
+		return
+	case !a.talks(t, &r, said, a.config.Now()):
 		return
 	}
 	counted := r
@@ -324,7 +281,10 @@ func (a *Answerer) comment(ctx context.Context, t *try, r Request, said verdict,
 // asks for that.
 func (a *Answerer) speechless(ctx context.Context, t *try, got answer) {
 	a.mu.Lock()
-	t.next, t.talk = a.config.Now().Add(got.wait), a.config.Now().Add(max(lastAgain, got.wait))
+	t.talk = a.config.Now().Add(max(lastAgain, got.wait))
+	if got.wait > 0 {
+		t.next = a.config.Now().Add(got.wait)
+	}
 	a.mu.Unlock()
 	a.warn(ctx, t, "a comment on a deployment that waits is not made", errors.New(got.reason))
 }

@@ -22,19 +22,20 @@ type delivery struct {
 // repeatable is how long GitHub repeats a delivery.
 const repeatable = 3 * 24 * time.Hour
 
+// look is how far GitHub's list of deliveries was looked through.
+type look struct {
+	next time.Time // when it goes on, or begins anew
+}
+
 // repeatLost has GitHub repeat the requests that it could not deliver: it does not do so by
-// itself. What relgate has refused is not repeated.
-func (a *Answerer) repeatLost(ctx context.Context, known []Request) {
+// itself. What relgate has refused is not repeated. Once it is interrupted it goes on in the
+// next pass; one delivery is asked for in any case.
+func (a *Answerer) repeatLost(ctx context.Context, known []Request, interrupted func() bool) {
 	now := a.config.Now()
-	a.mu.Lock()
-	due := !now.Before(a.look)
-	if due {
-		a.look = now.Add(looksEvery)
-	}
-	a.mu.Unlock()
-	if !due {
+	if now.Before(a.look.next) {
 		return
 	}
+	a.look.next = now.Add(looksEvery)
 	t := a.tryOf("")
 	got := a.app.asApp(ctx, http.MethodGet, "/app/hook/deliveries?per_page=100&status=failure", nil)
 	var list []delivery
@@ -42,6 +43,7 @@ func (a *Answerer) repeatLost(ctx context.Context, known []Request) {
 		got.reason = "GitHub's list of deliveries cannot be read"
 	}
 	if !got.ok() {
+		a.look.next = a.config.Now().Add(max(looksEvery, got.wait))
 		a.warn(ctx, t, "requests that did not arrive cannot be asked for", errors.New(got.reason))
 		return
 	}
@@ -50,23 +52,49 @@ func (a *Answerer) repeatLost(ctx context.Context, known []Request) {
 	for i := range known {
 		kept[known[i].Delivery] = true
 	}
+	asked := false
 	for _, d := range list { // the newest first
 		lost := d.Event == "deployment_protection_rule" && d.Action == "requested" && (d.Status == 0 || d.Status >= 500)
-		if !lost || kept[d.GUID] || now.Sub(d.At) > repeatable || !a.dueAgain(d.GUID, now) {
+		if !lost || kept[d.GUID] || now.Sub(d.At) > repeatable || a.askedFor(d.GUID, now) {
 			continue
 		}
-		if got := a.app.asApp(ctx, http.MethodPost, fmt.Sprintf("/app/hook/deliveries/%d/attempts", d.ID), nil); !got.ok() {
+		if asked && interrupted() {
+			a.look.next = now
+			return
+		}
+		asked = true
+		got := a.app.asApp(ctx, http.MethodPost, fmt.Sprintf("/app/hook/deliveries/%d/attempts", d.ID), nil)
+		if !got.ok() {
 			a.warn(ctx, t, "a request that did not arrive cannot be asked for", errors.New(got.reason))
-			continue
 		}
-		a.log.Info("GitHub was asked for a request that did not arrive", "delivery", d.GUID)
+		if concernsAll(got) {
+			a.look.next = a.config.Now().Add(max(looksEvery, got.wait))
+			return
+		}
+		a.noteAsked(d.GUID, now)
+		if got.ok() {
+			a.log.Info("GitHub was asked for a request that did not arrive", "delivery", d.GUID)
+		}
 	}
 }
 
-// dueAgain reports whether a delivery is asked for now: at growing distances.
-func (a *Answerer) dueAgain(guid string, now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// concernsAll reports whether a failure would meet the next request as well: the key, a limit
+// on requests, or a GitHub that cannot be reached.
+func concernsAll(got answer) bool {
+	if got.ok() {
+		return false
+	}
+	return got.status/100 != 4 || got.status == 401 || got.status == 403 || got.status == 429 || got.wait > 0
+}
+
+// askedFor reports whether GitHub was asked for a delivery, and is not asked again yet.
+func (a *Answerer) askedFor(guid string, now time.Time) bool {
+	t := a.asked[guid]
+	return t != nil && now.Before(t.next)
+}
+
+// noteAsked notes that GitHub was asked for a delivery: again at growing distances.
+func (a *Answerer) noteAsked(guid string, now time.Time) {
 	if len(a.asked) > 1000 {
 		clear(a.asked)
 	}
@@ -75,12 +103,8 @@ func (a *Answerer) dueAgain(guid string, now time.Time) bool {
 		t = &try{}
 		a.asked[guid] = t
 	}
-	if now.Before(t.next) {
-		return false
-	}
 	t.next = now.Add(looksEvery << min(t.failures, 8))
 	t.failures++
-	return true
 }
 
 // pendingNames are the environments of a workflow run that GitHub waits for.
