@@ -310,6 +310,8 @@ func TestEveryFailureOfGitHubIsOutlasted(t *testing.T) {
 		{"429", at(isReview, githubtest.Mode{Status: 429}), time.Minute, lastAgain, "answered 429", github.Approved},
 		{"429 with Retry-After", at(isReview, retry(429, "1800")), time.Second, 30 * time.Minute, "answered 429", github.Approved},
 		{"403 with Retry-After", at(isReview, retry(403, "1800")), time.Second, 30 * time.Minute, "answered 403", github.Approved},
+		{"429 with a Retry-After of a day", at(isReview, retry(429, "86400")), time.Second, time.Hour, "answered 429", github.Approved},
+		{"a limit that ends in a hundred years", at(isReview, githubtest.Mode{Status: 403, Header: map[string]string{"X-Ratelimit-Remaining": "0", "X-Ratelimit-Reset": "4102444800"}}), time.Second, time.Hour, "answered 403", github.Approved},
 		{"502", at(isReview, githubtest.Mode{Status: 502}), time.Hour, lastAgain, "answered 502", github.Approved},
 		{"502 once it was taken", at(isReview, githubtest.Mode{After: 502}), 3 * time.Minute, lastAgain, "answered 502", github.Gone},
 		{"an answer that was lost", at(isReview, githubtest.Mode{Lost: true}), 3 * time.Minute, lastAgain, "", github.Gone},

@@ -28,6 +28,10 @@ const (
 	lifetime = 9 * time.Minute
 )
 
+// mostWait is how long GitHub is left alone at most where it asks for that. Its limits last for
+// an hour; what is longer is an error there or of a proxy, and jobs wait meanwhile.
+const mostWait = time.Hour
+
 // renew is how long before its end a token of an installation is replaced.
 const renew = 5 * time.Minute
 
@@ -53,7 +57,8 @@ type answer struct {
 	status int // 0: there was no answer
 	body   []byte
 	reason string        // why it is no success, without anything of a secret; empty for a success
-	wait   time.Duration // that GitHub asks for before the next
+	wait   time.Duration // that GitHub asks for before the next, mostWait at most
+	cursor string        // of the next page of a list; empty: there is none
 }
 
 func (a answer) ok() bool { return a.reason == "" }
@@ -178,11 +183,11 @@ func (a *app) call(ctx context.Context, method, path, token string, body any) an
 	}
 	var said answer
 	call.Read = func(r format.Answer) format.Reply {
-		said.status, said.body, said.wait = r.Status, r.Body, a.limited(r)
+		said.status, said.body, said.wait, said.cursor = r.Status, r.Body, a.limited(r), nextCursor(r.Header)
 		return format.Reply{Done: r.Status/100 == 2}
 	}
 	if o := a.sink.Do(ctx, false, call); !o.OK {
-		said.reason, said.wait = o.Reason, max(said.wait, o.RetryAfter)
+		said.reason, said.wait = o.Reason, min(max(said.wait, o.RetryAfter), mostWait)
 	}
 	return said
 }

@@ -28,6 +28,7 @@ func isComment(r *http.Request) bool {
 	return err == nil && !bytes.Contains(text, []byte(`"state"`))
 }
 
+func isListing(r *http.Request) bool    { return strings.HasSuffix(r.URL.Path, "/deliveries") }
 func isRepetition(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/attempts") }
 
 // slow has GitHub take its time for some requests.
@@ -131,7 +132,7 @@ func TestAnAnswerDoesNotWaitForChores(t *testing.T) {
 			w.after(2 * time.Second)
 			w.request(999, "production", "v2.0.0")
 		}, 5 * time.Second, func(w *world) int { return len(w.hub.Repeated()) }},
-		{"while lost requests are listed", slow(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/deliveries") }, 5*time.Second), func(w *world) {
+		{"while lost requests are listed", slow(isListing, 5*time.Second), func(w *world) {
 			w.begins("shop", "2.0.0", github.Run{ID: "shop@2.0.0"})
 			w.says("shop@2.0.0", wire.IsPass, "window", "PASS")
 			w.lose(500, 403)
@@ -252,6 +253,57 @@ func TestLostRequestsAreLeftWhereGitHubTakesNone(t *testing.T) {
 				w.after(10 * time.Minute)
 				if got := w.hub.Repeated(); len(got) < 20 || !slices.Contains(got, 1) {
 					t.Errorf("asked for %v at last", got)
+				}
+			})
+		})
+	}
+}
+
+// GitHub lists deliveries in pages. A page is asked for at the configured API by its cursor,
+// wherever GitHub says that it is: the request has the App's token.
+func TestAllPagesOfLostRequestsAreLookedAt(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		deliveries int
+		link       string // of each page; empty: GitHub's own
+		pages      int
+		asked      int
+		says       string
+	}{
+		{"one page", 100, "", 1, 100, ""},
+		{"three pages", 250, "", 3, 250, ""},
+		{"no more than ten pages", 1100, "", 10, 1000, "older ones are not looked at"},
+		{"a page elsewhere", 150, `<https://evil.example.com/app/hook/deliveries?cursor=v1_%26100>; rel="next"`, 10, 150, "older ones are not looked at"}, // each page says that
+		{"the pages before only", 150, `<https://api.github.com/app/hook/deliveries?cursor=v1_%26100>; rel="prev"`, 1, 100, ""},
+		{"a link without a cursor", 150, `<https://api.github.com/app/hook/deliveries?page=2>; rel="next"`, 1, 100, ""},
+		{"no link", 150, `</next`, 1, 100, ""},
+		{"a link that is no address", 150, `<%zz?cursor=x>; rel="next"`, 1, 100, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in(t, func(t *testing.T, w *world) {
+				w.hub.Answer(func(r *http.Request) githubtest.Mode {
+					if isListing(r) && tt.link != "" {
+						return githubtest.Mode{Header: map[string]string{"Link": tt.link}}
+					}
+					return githubtest.Mode{}
+				})
+				before := len(w.hub.Requests())
+				w.lose(tt.deliveries, 502)
+				w.start()
+				w.after(time.Minute)
+				pages := 0
+				for _, r := range w.hub.Requests()[before:] {
+					if strings.HasSuffix(r, "/deliveries") {
+						pages++
+					}
+				}
+				got := w.hub.Repeated()
+				slices.Sort(got)
+				if n := len(slices.Compact(got)); n != tt.asked || len(got) != n || pages != tt.pages {
+					t.Errorf("asked for %d, %d of them once, on %d pages; want %d on %d", len(got), n, pages, tt.asked, tt.pages)
+				}
+				if !bytes.Contains(w.log.Bytes(), []byte(tt.says)) || tt.says == "" && bytes.Contains(w.log.Bytes(), []byte("level=WARN")) {
+					t.Errorf("the log does not say %q, or warns:\n%.2000s", tt.says, w.log.Bytes())
 				}
 			})
 		})

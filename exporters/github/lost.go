@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -22,60 +25,109 @@ type delivery struct {
 // repeatable is how long GitHub repeats a delivery.
 const repeatable = 3 * 24 * time.Hour
 
+// mostPages is how many pages of deliveries are looked through, and perPage how many are on one.
+const (
+	mostPages = 10
+	perPage   = 100
+)
+
 // look is how far GitHub's list of deliveries was looked through.
 type look struct {
-	next time.Time // when it goes on, or begins anew
+	next   time.Time // when it goes on, or begins anew
+	cursor string    // of the page where it goes on; empty: at the first
+	pages  int       // before that
 }
 
 // repeatLost has GitHub repeat the requests that it could not deliver: it does not do so by
 // itself. What relgate has refused is not repeated. Once it is interrupted it goes on in the
-// next pass; one delivery is asked for in any case.
+// next pass; one page is looked at, and one delivery asked for, in any case.
 func (a *Answerer) repeatLost(ctx context.Context, known []Request, interrupted func() bool) {
-	now := a.config.Now()
-	if now.Before(a.look.next) {
+	began := a.config.Now()
+	if began.Before(a.look.next) {
 		return
 	}
-	a.look.next = now.Add(looksEvery)
-	t := a.tryOf("")
-	got := a.app.asApp(ctx, http.MethodGet, "/app/hook/deliveries?per_page=100&status=failure", nil)
-	var list []delivery
-	if got.ok() && json.Unmarshal(got.body, &list) != nil {
-		got.reason = "GitHub's list of deliveries cannot be read"
-	}
-	if !got.ok() {
-		a.look.next = a.config.Now().Add(max(looksEvery, got.wait))
-		a.warn(ctx, t, "requests that did not arrive cannot be asked for", errors.New(got.reason))
-		return
-	}
-	a.worked(t)
 	kept := map[string]bool{}
 	for i := range known {
 		kept[known[i].Delivery] = true
 	}
-	asked := false
-	for _, d := range list { // the newest first
-		lost := d.Event == "deployment_protection_rule" && d.Action == "requested" && (d.Status == 0 || d.Status >= 500)
-		if !lost || kept[d.GUID] || now.Sub(d.At) > repeatable || a.askedFor(d.GUID, now) {
-			continue
-		}
-		if asked && interrupted() {
-			a.look.next = now
-			return
-		}
-		asked = true
-		got := a.app.asApp(ctx, http.MethodPost, fmt.Sprintf("/app/hook/deliveries/%d/attempts", d.ID), nil)
+	t, asked := a.tryOf(""), false
+	for {
+		list, got := a.deliveries(ctx)
 		if !got.ok() {
-			a.warn(ctx, t, "a request that did not arrive cannot be asked for", errors.New(got.reason))
-		}
-		if concernsAll(got) {
-			a.look.next = a.config.Now().Add(max(looksEvery, got.wait))
+			a.warn(ctx, t, "requests that did not arrive cannot be asked for", errors.New(got.reason))
+			a.look = look{next: a.config.Now().Add(max(looksEvery, got.wait))}
 			return
 		}
-		a.noteAsked(d.GUID, now)
-		if got.ok() {
-			a.log.Info("GitHub was asked for a request that did not arrive", "delivery", d.GUID)
+		for _, d := range list {
+			lost := d.Event == "deployment_protection_rule" && d.Action == "requested" && (d.Status == 0 || d.Status >= 500)
+			if !lost || kept[d.GUID] || began.Sub(d.At) > repeatable || a.askedFor(d.GUID, began) {
+				continue
+			}
+			if asked && interrupted() {
+				a.look.next = a.config.Now()
+				return
+			}
+			asked = true
+			if got := a.repeat(ctx, t, d, began); concernsAll(got) {
+				a.look = look{next: a.config.Now().Add(max(looksEvery, got.wait))}
+				return
+			}
+		}
+		a.look.cursor, a.look.pages = got.cursor, a.look.pages+1
+		if got.cursor == "" || a.look.pages == mostPages {
+			break
+		}
+		if interrupted() {
+			a.look.next = a.config.Now()
+			return
 		}
 	}
+	a.worked(t)
+	if a.look.cursor != "" {
+		a.log.Warn("GitHub lists more failed deliveries than are looked through: older ones are not looked at", "deliveries", mostPages*perPage)
+	}
+	a.look = look{next: began.Add(looksEvery)}
+}
+
+// deliveries lists a page of the failed deliveries, the newest first.
+func (a *Answerer) deliveries(ctx context.Context) ([]delivery, answer) {
+	path := fmt.Sprintf("/app/hook/deliveries?per_page=%d&status=failure", perPage)
+	if a.look.cursor != "" {
+		path += "&cursor=" + url.QueryEscape(a.look.cursor)
+	}
+	got := a.app.asApp(ctx, http.MethodGet, path, nil)
+	var list []delivery
+	if got.ok() && json.Unmarshal(got.body, &list) != nil {
+		got.reason = "GitHub's list of deliveries cannot be read"
+	}
+	return list, got
+}
+
+var linked = regexp.MustCompile(`<([^<>]*)>([^<]*)`)
+
+// nextCursor reads the header Link: the cursor of the next page. Nothing else of the address is
+// used: a request has a token, and goes to the configured API only.
+func nextCursor(h http.Header) string {
+	for _, link := range linked.FindAllStringSubmatch(strings.Join(h.Values("Link"), ", "), -1) {
+		if u, err := url.Parse(link[1]); err == nil && strings.Contains(link[2], `rel="next"`) {
+			return u.Query().Get("cursor")
+		}
+	}
+	return ""
+}
+
+// repeat has GitHub repeat a delivery.
+func (a *Answerer) repeat(ctx context.Context, t *try, d delivery, now time.Time) answer {
+	got := a.app.asApp(ctx, http.MethodPost, fmt.Sprintf("/app/hook/deliveries/%d/attempts", d.ID), nil)
+	if !got.ok() {
+		a.warn(ctx, t, "a request that did not arrive cannot be asked for", errors.New(got.reason))
+	} else {
+		a.log.Info("GitHub was asked for a request that did not arrive", "delivery", d.GUID)
+	}
+	if !concernsAll(got) {
+		a.noteAsked(d.GUID, now)
+	}
+	return got
 }
 
 // concernsAll reports whether a failure would meet the next request as well: the key, a limit
@@ -95,7 +147,7 @@ func (a *Answerer) askedFor(guid string, now time.Time) bool {
 
 // noteAsked notes that GitHub was asked for a delivery: again at growing distances.
 func (a *Answerer) noteAsked(guid string, now time.Time) {
-	if len(a.asked) > 1000 {
+	if len(a.asked) > 2*mostPages*perPage {
 		clear(a.asked)
 	}
 	t := a.asked[guid]

@@ -22,6 +22,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ const (
 // Mode is how a request is answered.
 type Mode struct {
 	Status     int               // this status instead, and nothing is done; 0: as GitHub would
-	Header     map[string]string // with Status or After
+	Header     map[string]string // of the answer, in place of its own
 	After      int               // it is done, and this status is answered: 502 of a proxy
 	Lost       bool              // it is done, and the connection is closed without an answer
 	Hang       bool              // it is not done, and no answer comes until the client is gone
@@ -281,6 +282,7 @@ func (s *Server) serve(w *httptest.ResponseRecorder, r *http.Request) bool {
 		for name, values := range done.Header() {
 			w.Header()[name] = values
 		}
+		header()
 		w.WriteHeader(done.Code)
 		_, _ = w.Write(done.Body.Bytes())
 	}
@@ -315,11 +317,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		s.tokens[text] = s.Now().Add(time.Hour)
 		say(w, 201, map[string]any{"token": text, "expires_at": s.Now().Add(time.Hour).UTC().Format(time.RFC3339)})
 	case method == "GET" && path == "/app/hook/deliveries":
-		list := s.lost
-		if list == nil {
-			list = []Delivery{}
-		}
-		say(w, 200, list)
+		s.deliveries(w, r)
 	case method == "POST" && repeatPath.MatchString(path):
 		id, _ := strconv.ParseUint(repeatPath.FindStringSubmatch(path)[1], 10, 64)
 		s.repeated = append(s.repeated, id)
@@ -339,6 +337,32 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	default:
 		say(w, 404, map[string]string{"message": "Not Found"})
 	}
+}
+
+// deliveries lists a page of deliveries: s.mu is held. A cursor means something to GitHub alone.
+func (s *Server) deliveries(w http.ResponseWriter, r *http.Request) {
+	size, begin := 30, 0
+	if text := r.URL.Query().Get("per_page"); text != "" {
+		size, _ = strconv.Atoi(text)
+	}
+	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
+		text, _ := strings.CutPrefix(cursor, "v1_&")
+		begin, _ = strconv.Atoi(text)
+		if begin <= 0 || begin >= len(s.lost) {
+			say(w, 422, map[string]string{"message": "no such cursor"})
+			return
+		}
+	}
+	if size < 1 || size > 100 {
+		s.trouble = append(s.trouble, "a page of deliveries has 1 to 100")
+		size = 100
+	}
+	end := min(begin+size, len(s.lost))
+	if end < len(s.lost) {
+		self := fmt.Sprintf("https://%s%s?per_page=%d", cmp.Or(r.URL.Host, r.Host), r.URL.Path, size)
+		w.Header().Set("Link", fmt.Sprintf(`<%s>; rel="first", <%s&cursor=%s>; rel="next"`, self, self, url.QueryEscape(fmt.Sprint("v1_&", end))))
+	}
+	say(w, 200, append([]Delivery{}, s.lost[begin:end]...))
 }
 
 // review takes a review, by the rules of GitHub's description: s.mu is held.
