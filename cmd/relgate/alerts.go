@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,7 +30,7 @@ func (d *daemon) newPushers(cfg *config.Config) (pushers, error) {
 	for _, n := range cfg.Daemon.WebhookAllow {
 		common.Allow = append(common.Allow, n.String())
 	}
-	site := wire.Site{Base: strings.TrimSuffix(cfg.Daemon.ExternalURL, "/")}
+	site := wire.Site{Base: externalBase(cfg)}
 	var all pushers
 	for i := range cfg.Alertmanagers {
 		a := &cfg.Alertmanagers[i]
@@ -153,21 +152,9 @@ func alerting(records []fact.RunRecord, plans []string, now time.Time) []alertma
 
 // alert runs the pushers of the config in force.
 func (d *daemon) alert(ctx context.Context) error {
-	for ctx.Err() == nil {
-		replaced := d.reloads.replaced()
-		current, cancel := context.WithCancel(ctx)
-		group, current := errgroup.WithContext(current)
+	return d.reloads.untilReplaced(ctx, func(ctx context.Context, group *errgroup.Group) {
 		for _, p := range *d.pushers.Load() {
-			group.Go(func() error { return p.Run(current) })
+			group.Go(func() error { return p.Run(ctx) })
 		}
-		select {
-		case <-replaced:
-		case <-ctx.Done():
-		}
-		cancel()
-		if err := group.Wait(); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }

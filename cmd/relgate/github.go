@@ -10,7 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +37,7 @@ func (d *daemon) newAnswerers(cfg *config.Config) (answerers, error) {
 	for _, n := range cfg.Daemon.WebhookAllow {
 		common.Allow = append(common.Allow, n.String())
 	}
-	site := wire.Site{Base: strings.TrimSuffix(cfg.Daemon.ExternalURL, "/")}
+	site := wire.Site{Base: externalBase(cfg)}
 	all := answerers{}
 	for i := range cfg.GitHubs {
 		g := &cfg.GitHubs[i]
@@ -123,23 +122,11 @@ func (d *daemon) askGate(ctx context.Context, plan, run, phase string, q wire.Qu
 
 // answer runs the answerers of the config in force.
 func (d *daemon) answer(ctx context.Context) error {
-	for ctx.Err() == nil {
-		replaced := d.reloads.replaced()
-		current, cancel := context.WithCancel(ctx)
-		group, current := errgroup.WithContext(current)
+	return d.reloads.untilReplaced(ctx, func(ctx context.Context, group *errgroup.Group) {
 		for _, a := range *d.answerers.Load() {
-			group.Go(func() error { return a.Run(current) })
+			group.Go(func() error { return a.Run(ctx) })
 		}
-		select {
-		case <-replaced:
-		case <-ctx.Done():
-		}
-		cancel()
-		if err := group.Wait(); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // deployments keeps what waits at GitHub in the journal, as what was pushed to a source that no
@@ -300,7 +287,7 @@ func (d *daemon) takeRequest(w http.ResponseWriter, r *http.Request, a *github.A
 		return refuse(github.TooLarge, fmt.Sprintf("the body has more than %d bytes", github.MaxBody))
 	}
 	if err != nil {
-		return refuse(github.Malformed, "the body did not come whole")
+		return refuse(github.Unavailable, "the body did not arrive whole: send it again")
 	}
 	return a.Receive(ctx, d.clock.Now(), r.Header, body)
 }

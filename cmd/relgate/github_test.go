@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -199,6 +202,48 @@ func TestTheWebhookOfAnApp(t *testing.T) {
 	t.Setenv("RELGATE_TEST_GITHUB_KEY", "secret-of-the-test")
 	bad := serve(t, writeConfig(t, filepath.Join(t.TempDir()), githubConfig(at.URL)))
 	bad.says(t, "key: want a PEM file")
+}
+
+// A body that was cut off says nothing of GitHub's request: it is answered 503, as what did not
+// arrive, so that it is repeated. What is refused with 400 is not.
+func TestARequestOfGitHubThatDoesNotArriveWhole(t *testing.T) {
+	t.Setenv("RELGATE_TEST_INBOX", inboxToken)
+	t.Setenv("RELGATE_TEST_GITHUB_KEY", githubtest.Key())
+	t.Setenv("RELGATE_TEST_GITHUB_SECRET", githubtest.Secret)
+	hub := githubtest.New(time.Now)
+	at := httptest.NewServer(hub)
+	defer at.Close()
+	s := serve(t, writeConfig(t, t.TempDir(), githubConfig(at.URL)))
+	hook, err := url.Parse(hookOf(t, s, "acme"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", hook.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	h, body := githubtest.Payload(at.URL, "acme/shop", 7, 7, "production", "v1.0.0", githubCommit)
+	if _, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", hook.Path, hook.Host, len(body)); err != nil {
+		t.Fatal(err)
+	}
+	err = h.Write(c)
+	if _, also := fmt.Fprintf(c, "\r\n%s", body[:len(body)/2]); err != nil || also != nil {
+		t.Fatal(err, also)
+	}
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !bytes.Contains(said, []byte("unavailable")) {
+		t.Errorf("got %d %s, %v", resp.StatusCode, said, err)
+	}
 }
 
 // What is kept of a deployment is the newest, is known for longer than the push that brought it,

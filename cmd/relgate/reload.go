@@ -61,6 +61,26 @@ func (r *reloads) replaced() <-chan struct{} {
 	return r.changed
 }
 
+// untilReplaced has begin start what the config in force needs, and once that is replaced ends
+// it and begins anew, until ctx is done.
+func (r *reloads) untilReplaced(ctx context.Context, begin func(ctx context.Context, group *errgroup.Group)) error {
+	for ctx.Err() == nil {
+		replaced := r.replaced()
+		current, cancel := context.WithCancel(ctx)
+		group, current := errgroup.WithContext(current)
+		begin(current, group)
+		select {
+		case <-replaced:
+		case <-ctx.Done():
+		}
+		cancel()
+		if err := group.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // watchConfig reloads when a file changes or SIGHUP comes.
 func (d *daemon) watchConfig(ctx context.Context) error {
 	if d.path == "" {

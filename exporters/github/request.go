@@ -35,7 +35,7 @@ const (
 	Repository  Result = "repository" // no gate is for its repository
 	TooLarge    Result = "too_large"
 	Busy        Result = "busy"        // too many large ones at a time
-	Unavailable Result = "unavailable" // it could not be kept
+	Unavailable Result = "unavailable" // it could not be kept, or did not arrive whole
 )
 
 // Results lists the results.
