@@ -113,7 +113,7 @@ func TestADeploymentAtGitHubOutlivesKills(t *testing.T) {
 	hub.Answer(nil)
 	s = serve(t, path)
 	state(7, "approved")
-	s.says(t, `msg="a deployment waits no more" github=acme repository=acme/shop environment=production run=P@1.0.0 end=approved`)
+	s.says(t, `msg="a deployment no longer waits" github=acme repository=acme/shop environment=production run=P@1.0.0 end=approved`)
 
 	// One that GitHub could not be told of before the rollback is rejected after it.
 	hub.Answer(away)

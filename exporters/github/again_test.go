@@ -17,12 +17,6 @@ import (
 // is run again, what is decided of its earlier deployment must not decide the later one.
 func TestAnEarlierDeploymentDoesNotDecideALaterOne(t *testing.T) {
 	const first, second = "shop@1.4.2", "shop@1.4.2~2"
-	broken := func(r *http.Request) githubtest.Mode {
-		if isReview(r) {
-			return githubtest.Mode{Status: 502}
-		}
-		return githubtest.Mode{}
-	}
 	for _, tt := range []struct {
 		name string
 		do   func(w *world) // leaves a job that waits, which only the second run may decide
@@ -42,7 +36,7 @@ func TestAnEarlierDeploymentDoesNotDecideALaterOne(t *testing.T) {
 			w.again(7, 2, "production")
 		}},
 		{"the answer to the earlier one is tried again", func(w *world) {
-			w.hub.Answer(broken)
+			w.hub.Answer(at(isReview, githubtest.Mode{Status: 502}))
 			w.says(first, wire.IsPass, "window", "PASS: the first")
 			w.again(7, 1, "production")
 			w.after(time.Minute)

@@ -180,7 +180,7 @@ func (a *Answerer) handle(ctx context.Context, r *Request, list []Request) (comm
 	now := a.config.Now()
 	if r.End != "" {
 		if now.After(r.At.Add(keptFor)) {
-			a.warn(ctx, a.tryOf(""), "a deployment that has ended is not forgotten", a.config.Store.Drop(ctx, r.ID))
+			a.warn(ctx, a.tryOf(""), "a deployment that has ended cannot be deleted", a.config.Store.Drop(ctx, r.ID))
 		}
 		return false
 	}
@@ -237,7 +237,7 @@ func (a *Answerer) talks(t *try, r *Request, said verdict, now time.Time) bool {
 // unasked tells the log that there is no answer, unless there soon will be.
 func (a *Answerer) unasked(ctx context.Context, t *try, err error) {
 	if !errors.Is(err, ErrStarting) {
-		a.warn(ctx, t, "a deployment waits for an answer that cannot be had", err)
+		a.warn(ctx, t, "a deployment waits: its gate gives no answer", err)
 	}
 }
 
@@ -264,7 +264,7 @@ func (a *Answerer) comment(ctx context.Context, r Request) {
 	counted := r
 	counted.Comments, counted.Told = r.Comments+1, said.about
 	if err := a.config.Store.Put(ctx, counted); err != nil {
-		a.warn(ctx, t, "a comment is not made: it cannot be counted", err)
+		a.warn(ctx, t, "a comment is not sent: it cannot be counted", err)
 		return
 	}
 	got, sent := a.post(ctx, t, &counted, bearer, map[string]string{"environment_name": r.Environment, "comment": clip(said.text)})
@@ -286,7 +286,7 @@ func (a *Answerer) speechless(ctx context.Context, t *try, got answer) {
 		t.next = a.config.Now().Add(got.wait)
 	}
 	a.mu.Unlock()
-	a.warn(ctx, t, "a comment on a deployment that waits is not made", errors.New(got.reason))
+	a.warn(ctx, t, "a comment on a waiting deployment failed", errors.New(got.reason))
 }
 
 // tell answers GitHub.
@@ -322,7 +322,7 @@ func (a *Answerer) post(ctx context.Context, t *try, r *Request, bearer string, 
 	switch got.status {
 	case 401:
 		a.app.forget(r.Installation, bearer)
-		got.reason = "answered 401: the token of the installation is not taken any more"
+		got.reason = "answered 401: GitHub no longer accepts the token of the installation"
 	case 403:
 		if got.wait == 0 {
 			got.reason = "answered 403: the App may not do this: it needs Deployments: write, and to be a rule of the environment"
@@ -330,7 +330,7 @@ func (a *Answerer) post(ctx context.Context, t *try, r *Request, bearer string, 
 	case 404:
 		got.reason = "answered 404: there is no such workflow run, or the App is not installed there"
 	case 422:
-		got.reason = "answered 422: GitHub does not take an answer for this environment now"
+		got.reason = "answered 422: GitHub does not accept an answer for this environment now"
 	}
 	return got, true
 }
@@ -370,7 +370,7 @@ func (a *Answerer) end(ctx context.Context, t *try, r Request) {
 		a.warn(ctx, t, "a deployment has ended, and that cannot be kept", err)
 		return
 	}
-	a.log.Info("a deployment waits no more", "repository", r.Repository, "environment", r.Environment, "run", r.Run, "end", string(r.End))
+	a.log.Info("a deployment no longer waits", "repository", r.Repository, "environment", r.Environment, "run", r.Run, "end", string(r.End))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.tries, r.ID)
@@ -412,7 +412,7 @@ func (a *Answerer) again(ctx context.Context, t *try, r *Request, got answer) {
 	t.said = got.reason
 	a.mu.Unlock()
 	if news {
-		a.log.Warn("GitHub is not told, and will be told again", "repository", r.Repository, "environment", r.Environment, "run", r.Run, "err", got.reason)
+		a.log.Warn("an answer to GitHub failed, and is tried again", "repository", r.Repository, "environment", r.Environment, "run", r.Run, "err", got.reason)
 	}
 }
 

@@ -107,12 +107,12 @@ func TestAMomentIsNoComment(t *testing.T) {
 		}
 		w.broke(github.ErrStarting)
 		w.after(time.Hour)
-		if bytes.Contains(w.log.Bytes(), []byte("cannot be had")) {
+		if bytes.Contains(w.log.Bytes(), []byte("gives no answer")) {
 			t.Errorf("the log has a start in it: %s", w.log.Bytes())
 		}
 		w.broke(errors.New("no such phase"))
 		w.after(time.Hour)
-		if n := bytes.Count(w.log.Bytes(), []byte("cannot be had")); n != 1 {
+		if n := bytes.Count(w.log.Bytes(), []byte("gives no answer")); n != 1 {
 			t.Errorf("the log says it %d times: %s", n, w.log.Bytes())
 		}
 	})
@@ -219,7 +219,7 @@ func TestAnEnvironmentOfAnotherPlanAnswersNothing(t *testing.T) {
 		w.start()
 		w.after(time.Hour)
 		job := w.hub.Job(shop, 7, "production")
-		if job.State != "waiting" || !strings.Contains(job.Comments[len(job.Comments)-1], "given to plan other") {
+		if job.State != "waiting" || !strings.Contains(job.Comments[len(job.Comments)-1], "belongs to plan other now") {
 			t.Errorf("the job is %s: %q", job.State, job.Comments)
 		}
 	})
@@ -276,17 +276,19 @@ func isReview(r *http.Request) bool {
 }
 func isToken(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/access_tokens") }
 
+// at has GitHub answer some requests in a certain way.
+func at(is func(*http.Request) bool, m githubtest.Mode) func(*http.Request) githubtest.Mode {
+	return func(r *http.Request) githubtest.Mode {
+		if is(r) {
+			return m
+		}
+		return githubtest.Mode{}
+	}
+}
+
 // Whatever GitHub does, the job is answered once it works again, within what it asked for, and
 // by one review.
 func TestEveryFailureOfGitHubIsOutlasted(t *testing.T) {
-	at := func(is func(*http.Request) bool, m githubtest.Mode) func(*http.Request) githubtest.Mode {
-		return func(r *http.Request) githubtest.Mode {
-			if is(r) {
-				return m
-			}
-			return githubtest.Mode{}
-		}
-	}
 	retry := func(status int, seconds string) githubtest.Mode {
 		return githubtest.Mode{Status: status, Header: map[string]string{"Retry-After": seconds}}
 	}
@@ -298,15 +300,15 @@ func TestEveryFailureOfGitHubIsOutlasted(t *testing.T) {
 		says   string        // in the log
 		end    github.End
 	}{
-		{"401 of the App", at(isToken, githubtest.Mode{Status: 401}), time.Minute, lastAgain, "the key is not one of this App", github.Approved},
+		{"401 of the App", at(isToken, githubtest.Mode{Status: 401}), time.Minute, lastAgain, "the key does not belong to this App", github.Approved},
 		{"403 of the App", at(isToken, githubtest.Mode{Status: 403}), 50 * time.Second, time.Hour, "answered 403", github.Approved},
 		{"404 of the installation", at(isToken, githubtest.Mode{Status: 404}), 50 * time.Second, time.Hour, "not installed", github.Approved},
 		{"422 of the installation", at(isToken, githubtest.Mode{Status: 422}), time.Minute, lastAgain, "lacks Actions: read", github.Approved},
 		{"a token that cannot be read", at(isToken, githubtest.Mode{Unreadable: true}), time.Minute, lastAgain, "cannot be read", github.Approved},
-		{"401 of a review", at(isReview, githubtest.Mode{Status: 401}), time.Minute, lastAgain, "not taken any more", github.Approved},
+		{"401 of a review", at(isReview, githubtest.Mode{Status: 401}), time.Minute, lastAgain, "no longer accepts the token", github.Approved},
 		{"403 of a review", at(isReview, githubtest.Mode{Status: 403}), 50 * time.Second, time.Hour, "Deployments: write", github.Approved},
 		{"404 of a review", at(isReview, githubtest.Mode{Status: 404}), 50 * time.Second, time.Hour, "no such workflow run", github.Approved},
-		{"422 of a review that GitHub still waits for", at(isReview, githubtest.Mode{Status: 422}), time.Hour, lastAgain, "does not take an answer", github.Approved},
+		{"422 of a review that GitHub still waits for", at(isReview, githubtest.Mode{Status: 422}), time.Hour, lastAgain, "does not accept an answer", github.Approved},
 		{"429", at(isReview, githubtest.Mode{Status: 429}), time.Minute, lastAgain, "answered 429", github.Approved},
 		{"429 with Retry-After", at(isReview, retry(429, "1800")), time.Second, 30 * time.Minute, "answered 429", github.Approved},
 		{"403 with Retry-After", at(isReview, retry(403, "1800")), time.Second, 30 * time.Minute, "answered 403", github.Approved},
@@ -381,12 +383,7 @@ func TestGitHubsLimitIsKeptTo(t *testing.T) {
 		w.says("shop@1.4.2", wire.IsPass, "window", "PASS")
 		w.request(7, "production", "v1.4.2")
 		w.after(41 * time.Minute)
-		reviews := 0
-		for _, r := range w.hub.Requests() {
-			if strings.HasSuffix(r, "_rule") {
-				reviews++
-			}
-		}
+		reviews := w.count("_rule")
 		if job := w.hub.Job(shop, 7, "production"); job.State != "approved" || reviews != 2 {
 			t.Errorf("the job is %s after %d requests, want 2", job.State, reviews)
 		}
@@ -396,12 +393,7 @@ func TestGitHubsLimitIsKeptTo(t *testing.T) {
 // What was true before an outage of GitHub is asked again after it.
 func TestWhatIsToldIsTrueWhenItIsTold(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
-		w.hub.Answer(func(r *http.Request) githubtest.Mode {
-			if isReview(r) {
-				return githubtest.Mode{Status: 502}
-			}
-			return githubtest.Mode{}
-		})
+		w.hub.Answer(at(isReview, githubtest.Mode{Status: 502}))
 		w.begins("shop", "1.4.2", github.Run{ID: "shop@1.4.2"})
 		w.says("shop@1.4.2", wire.IsPass, "window", "PASS")
 		w.request(7, "production", "v1.4.2")
@@ -463,14 +455,7 @@ func TestTokensAreMadeAgain(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		w.begins("shop", "1.4.2", github.Run{ID: "shop@1.4.2"})
 		w.says("shop@1.4.2", wire.IsPass, "window", "PASS")
-		made := func() (n int) {
-			for _, r := range w.hub.Requests() {
-				if strings.HasSuffix(r, "/access_tokens") {
-					n++
-				}
-			}
-			return n
-		}
+		made := func() int { return w.count("/access_tokens") }
 		for i, tt := range []struct {
 			wait   time.Duration
 			revoke bool
@@ -532,12 +517,7 @@ func commentsAreFew(t *testing.T, lost bool) {
 // A comment that cannot be made is no answer that GitHub does not take, and holds up none.
 func TestACommentThatFailsHoldsUpNoAnswer(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
-		w.hub.Answer(func(r *http.Request) githubtest.Mode {
-			if isToken(r) {
-				return githubtest.Mode{Status: 404}
-			}
-			return githubtest.Mode{}
-		})
+		w.hub.Answer(at(isToken, githubtest.Mode{Status: 404}))
 		w.begins("shop", "1.4.2", github.Run{ID: "shop@1.4.2"})
 		w.says("shop@1.4.2", wire.IsPending, "window", "WAIT")
 		w.request(7, "production", "v1.4.2")
@@ -548,13 +528,7 @@ func TestACommentThatFailsHoldsUpNoAnswer(t *testing.T) {
 		if n := w.answerer.Count(); n != (github.Count{Waiting: 1}) {
 			t.Errorf("counted %+v", n)
 		}
-		asked := 0
-		for _, r := range w.hub.Requests() {
-			if strings.HasSuffix(r, "/access_tokens") {
-				asked++
-			}
-		}
-		if asked < 5 || asked > 15 {
+		if asked := w.count("/access_tokens"); asked < 5 || asked > 15 {
 			t.Errorf("asked for %d tokens in an hour", asked)
 		}
 		w.hub.Answer(nil)

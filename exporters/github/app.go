@@ -164,7 +164,7 @@ func (a *app) asApp(ctx context.Context, method, path string, body any) answer {
 	}
 	said := a.call(ctx, method, path, token, body)
 	if said.status == 401 {
-		said.reason = "answered 401: the key is not one of this App, or the clock here is wrong"
+		said.reason = "answered 401: the key does not belong to this App, or the clock here is wrong"
 	}
 	return said
 }

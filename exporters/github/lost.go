@@ -54,7 +54,7 @@ func (a *Answerer) repeatLost(ctx context.Context, known []Request, interrupted 
 	for {
 		list, got := a.deliveries(ctx)
 		if !got.ok() {
-			a.warn(ctx, t, "requests that did not arrive cannot be asked for", errors.New(got.reason))
+			a.warn(ctx, t, "deliveries that failed cannot be listed", errors.New(got.reason))
 			a.look = look{next: a.config.Now().Add(max(looksEvery, got.wait))}
 			return
 		}
@@ -84,7 +84,7 @@ func (a *Answerer) repeatLost(ctx context.Context, known []Request, interrupted 
 	}
 	a.worked(t)
 	if a.look.cursor != "" {
-		a.log.Warn("GitHub lists more failed deliveries than are looked through: older ones are not looked at", "deliveries", mostPages*perPage)
+		a.log.Warn("GitHub lists more failed deliveries than relgate reads: older ones are not repeated", "deliveries", mostPages*perPage)
 	}
 	a.look = look{next: began.Add(looksEvery)}
 }
@@ -120,9 +120,9 @@ func nextCursor(h http.Header) string {
 func (a *Answerer) repeat(ctx context.Context, t *try, d delivery, now time.Time) answer {
 	got := a.app.asApp(ctx, http.MethodPost, fmt.Sprintf("/app/hook/deliveries/%d/attempts", d.ID), nil)
 	if !got.ok() {
-		a.warn(ctx, t, "a request that did not arrive cannot be asked for", errors.New(got.reason))
+		a.warn(ctx, t, "a delivery that failed is not repeated", errors.New(got.reason))
 	} else {
-		a.log.Info("GitHub was asked for a request that did not arrive", "delivery", d.GUID)
+		a.log.Info("GitHub was asked to repeat a delivery that failed", "delivery", d.GUID)
 	}
 	if !concernsAll(got) {
 		a.noteAsked(d.GUID, now)

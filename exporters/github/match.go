@@ -25,7 +25,7 @@ func (a *Answerer) verdict(ctx context.Context, r *Request) (verdict, error) {
 		return waiting("gate", "relgate has no gate for the environment %s of %s.", r.Environment, r.Repository), nil
 	}
 	if plan, _, _, ok := rules.ParseRunID(r.Run); r.Run != "" && (!ok || plan != g.Plan) {
-		return waiting("plan", "This deployment belongs to %s, and its environment has been given to plan %s since: run the job again.", r.Run, g.Plan), nil
+		return waiting("plan", "this deployment belongs to %s, and its environment belongs to plan %s now: run the job again.", r.Run, g.Plan), nil
 	}
 	if r.Run == "" {
 		run, said, err := a.match(ctx, g, r)
@@ -62,11 +62,11 @@ func (a *Answerer) match(ctx context.Context, g *Gate, r *Request) (run string, 
 	version := ""
 	if g.Ref != "" {
 		if version = versionIn(g.Ref, r.Ref); version == "" {
-			return "", waiting("ref", "the ref %s of this deployment is not of the form %s, so that it belongs to no run.", r.Ref, g.Ref), nil
+			return "", waiting("ref", "the ref %s of this deployment is not of the form %s, so it belongs to no run.", r.Ref, g.Ref), nil
 		}
 	}
 	if g.Parameter != "" && r.Commit == "" {
-		return "", waiting("commit", "this deployment names no commit, so that it belongs to no run."), nil
+		return "", waiting("commit", "this deployment names no commit, so it belongs to no run."), nil
 	}
 	runs, err := a.config.Runs(ctx, g.Plan, version)
 	if err != nil {

@@ -30,7 +30,7 @@ func (a *Answerer) pass(ctx context.Context, changed <-chan struct{}) time.Time 
 	list, err := a.config.Store.Requests(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			a.log.Error("deployments that wait cannot be read", "err", err)
+			a.log.Error("waiting deployments cannot be read", "err", err)
 		}
 		return start.Add(looksEvery)
 	}

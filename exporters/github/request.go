@@ -143,7 +143,7 @@ func (p *payload) request(api, delivery string, now time.Time) (Request, error) 
 	case r.Repository == "" || r.Environment == "" || r.Installation == 0:
 		return r, refuse(Malformed, "it names no repository, environment or installation")
 	case r.Commit != "" && !commitName.MatchString(r.Commit):
-		return r, refuse(Malformed, "its sha is no commit")
+		return r, refuse(Malformed, "its sha is not a commit")
 	}
 	// The call back holds the token of the installation: it goes to the configured API only.
 	rest, ok := strings.CutPrefix(p.Callback, api+"/repos/"+r.Repository+"/actions/runs/")
@@ -243,7 +243,7 @@ func (a *Answerer) keep(ctx context.Context, r Request) (Result, error) {
 	added, err := a.config.Store.Add(ctx, r)
 	switch {
 	case err != nil:
-		a.log.Error("a deployment that waits cannot be kept", "repository", r.Repository, "environment", r.Environment, "err", err)
+		a.log.Error("a waiting deployment cannot be kept", "repository", r.Repository, "environment", r.Environment, "err", err)
 		return "", refuse(Unavailable, "it cannot be kept now: send it again")
 	case !added:
 		return Duplicate, nil

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -283,6 +284,16 @@ func (w *world) only() github.Request {
 		w.t.Fatalf("%d requests are kept (%v), want one", len(list), err)
 	}
 	return list[0]
+}
+
+// count is how many requests GitHub was sent whose path ends so.
+func (w *world) count(suffix string) (n int) {
+	for _, r := range w.hub.Requests() {
+		if strings.HasSuffix(r, suffix) {
+			n++
+		}
+	}
+	return n
 }
 
 // ends says how each deployment ended.
