@@ -24,7 +24,10 @@ func (b *Bot) follow(ctx context.Context, m outbox.Message, t told) outbox.Outco
 		return b.begin(ctx, m, t, m.ID, key)
 	}
 	first, err := b.config.Memory.Kept(ctx, b.config.Endpoint, m.ID)
-	if err == nil && first != live.String() { // else this event has made the message
+	if err != nil {
+		return outbox.Outcome{Reason: "whether this was sent is not known: " + err.Error()}
+	}
+	if first != live.String() { // else this event has made the message
 		_, f := b.post(ctx, m, letter{id: m.ID, to: live.channel, thread: live.ts, told: t})
 		switch {
 		case f != nil && removed[f.code]:
@@ -33,7 +36,11 @@ func (b *Bot) follow(ctx context.Context, m outbox.Message, t told) outbox.Outco
 			return f.Outcome
 		}
 	}
-	if t.Kind != "phase" && t.Kind != "verdict" || !b.newer(ctx, key, m.N) {
+	newer, err := b.newer(ctx, key, m.N)
+	if err != nil {
+		return outbox.Outcome{Reason: "what the phase's message shows is not known: " + err.Error()}
+	}
+	if t.Kind != "phase" && t.Kind != "verdict" || !newer {
 		return outbox.Outcome{OK: true, Kept: "thread of message " + live.String()}
 	}
 	f := b.tell(ctx, false, "chat.update", message{Channel: live.channel, TS: live.ts, body: show(t.note, look{})}, &struct{}{})
@@ -64,10 +71,10 @@ func (b *Bot) begin(ctx context.Context, m outbox.Message, t told, id, key strin
 
 // newer reports whether an event is newer than what the live message shows: after a replay
 // it must not go back.
-func (b *Bot) newer(ctx context.Context, key string, n uint64) bool {
+func (b *Bot) newer(ctx context.Context, key string, n uint64) (bool, error) {
 	kept, err := b.config.Memory.Kept(ctx, b.config.Endpoint, key+"/n")
 	was, bad := strconv.ParseUint(kept, 10, 64)
-	return err != nil || bad != nil || n > was
+	return bad != nil || n > was, err
 }
 
 // shown keeps where a live message is and which event it shows.

@@ -1,7 +1,9 @@
 package slack_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -256,6 +258,43 @@ func TestALiveMessageThatIsGoneComesAgain(t *testing.T) {
 	got := w.Messages()
 	if len(got) < 2 || !strings.HasPrefix(shown(got[0]), "header PASSED: ten") || got[0].Thread != "" || got[0].Edits != 1 || got[1].Thread != got[0].TS {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// forgetful is a memory that cannot be asked for the keys with an ending.
+type forgetful struct {
+	outbox.Memory
+	ending string
+}
+
+func (m forgetful) Kept(ctx context.Context, endpoint, key string) (string, error) {
+	if strings.HasSuffix(key, m.ending) {
+		return "", errors.New("disk gone")
+	}
+	return m.Memory.Kept(ctx, endpoint, key)
+}
+
+// While the memory cannot say what was sent, or what the live message shows, an event of a
+// phase has not arrived: it is tried again, and its thread has it then.
+func TestAnEventOfAPhaseWaitsForTheMemory(t *testing.T) {
+	for _, ending := range []string{"/live/ten", "k7q/2", "/live/ten/n"} {
+		w, m := newWorkspace(nil), outboxtest.New()
+		if o := bot(t, w, m).Send(t.Context(), sent(1, killtest.Phase("ten", "waiting", "monitoring"))); !o.OK {
+			t.Fatal(o)
+		}
+		second := sent(2, killtest.Phase("ten", "monitoring", "passed"))
+		if o := bot(t, w, forgetful{m, ending}).Send(t.Context(), second); o.OK || o.Refused || !strings.Contains(o.Reason, "disk gone") {
+			t.Errorf("while %s cannot be read: %+v, want a failure that is tried again", ending, o)
+		}
+		if got := w.Messages(); got[0].Edits != 0 {
+			t.Errorf("while %s cannot be read: the live message was edited", ending)
+		}
+		if o := bot(t, w, m).Send(t.Context(), second); !o.OK {
+			t.Errorf("after %s could not be read: %+v", ending, o)
+		}
+		if got := w.Messages(); len(got) != 2 || got[1].Thread != got[0].TS || got[0].Edits != 1 {
+			t.Errorf("after %s could not be read: %+v, want one message in the thread and one edit", ending, got)
+		}
 	}
 }
 
