@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -23,6 +25,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/evaluator/replay"
 	"github.com/relgate/relgate/exporters/email/smtptest"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
@@ -463,9 +466,66 @@ func TestARunIsToldBeforeAMessageIsGivenUp(t *testing.T) {
 			t.Errorf("told of %s: %+v, with dead letters %+v, %v", event, r, letters, err)
 		}
 		return nil
-	}, p.log}
+	}}
 	if err := b.Bury(t.Context(), "slack", "P-1@1.0.0", n, time.Now(), "channel_not_found"); err != nil || !told {
 		t.Errorf("told %v, %v", told, err)
+	}
+}
+
+// A message of which the run cannot be told, or of which that cannot be known, is not given up.
+func TestAMessageIsNotGivenUpUntilItsRunIsTold(t *testing.T) {
+	path, run := filepath.Join(t.TempDir(), "relgate.db"), "P-1@1.0.0"
+	open := func() *journal.Journal {
+		j, err := journal.Open(t.Context(), journal.Config{Path: path, Endpoints: []string{"slack"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	at := time.Date(2025, 6, 4, 2, 0, 0, 0, time.UTC)
+	due := fact.Event{ID: run + ".k7q/1", N: 1, Run: run, Plan: "P-1", Version: "1.0.0", At: at, Kind: fact.CommunicationEvent, To: fact.Due, Subject: "ops", Tell: []string{"slack"}}
+	j := open()
+	err := j.Commit(t.Context(), fact.Batch{{
+		Run: run, Digest: "d", Document: []byte("{}"), Tick: fact.Tick{At: at}, Events: []fact.Event{due},
+		Record: fact.RunRecord{ID: run, Plan: "P-1", Version: "1.0.0", Try: 1, Start: at, Begun: at},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	untold := errors.New("the runner has stopped")
+	burial := func(j *journal.Journal, n uint64, told error) (letters []fact.DeadLetter, err error) {
+		err = burials{j, func(context.Context, string, fact.Result) error { return told }}.Bury(t.Context(), "slack", run, n, at, "channel_not_found")
+		letters, bad := j.DeadLetters(t.Context(), "slack")
+		if bad != nil && told != nil {
+			t.Fatal(bad)
+		}
+		return letters, err
+	}
+	if letters, err := burial(j, 1, untold); !errors.Is(err, untold) || len(letters) > 0 {
+		t.Errorf("while the run cannot be told: %v, %d dead letters; want that error and none", err, len(letters))
+	}
+	if letters, err := burial(j, 99, untold); err != nil || len(letters) > 0 {
+		t.Errorf("of an event that is not there: %v, %d dead letters; want nothing", err, len(letters))
+	}
+	if letters, err := burial(j, 1, nil); err != nil || len(letters) != 1 {
+		t.Errorf("once the run is told: %v, %d dead letters; want one", err, len(letters))
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), `UPDATE events SET event = '{'; DELETE FROM dead`)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	j = open()
+	defer j.Close()
+	if _, err := burial(j, 1, nil); err == nil {
+		t.Error("an event that cannot be read was given up, and its run not told")
 	}
 }
 

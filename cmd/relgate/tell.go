@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -220,7 +219,7 @@ func awaited(kind string) bool {
 	return kind == "relgate.communication.due" || kind == "relgate.review.complete"
 }
 
-// report tells a run of a result. Of a run that is gone nobody wants to know.
+// report tells a run of a result. A run that is gone has nothing to be told.
 func (d *daemon) report(ctx context.Context, event string, r fact.Result) error {
 	id, _, _ := strings.Cut(event, "/")
 	if i := strings.LastIndexByte(id, '.'); i > 0 {
@@ -237,16 +236,21 @@ func (d *daemon) report(ctx context.Context, event string, r fact.Result) error 
 type burials struct {
 	*journal.Journal
 	report func(ctx context.Context, event string, r fact.Result) error
-	log    *slog.Logger
 }
 
 // Bury tells an event's run that it did not arrive, and makes it a dead letter. A crash
 // between the two has it tried and given up again, which tells the run nothing new; the
-// other way round the run would wait for ever.
+// other way round the run would wait for ever. While the run cannot be told the event is no
+// dead letter: the outbox keeps it, and tries it and this again.
 func (b burials) Bury(ctx context.Context, endpoint, run string, n uint64, now time.Time, reason string) error {
-	if s, err := b.Journal.Event(ctx, run, n); err == nil && awaited(wire.EventType(&s.Event)) && slices.Contains(s.Event.Tell, endpoint) {
+	s, err := b.Journal.Event(ctx, run, n)
+	switch {
+	case errors.Is(err, journal.ErrNotFound): // the run was dropped
+	case err != nil:
+		return err
+	case awaited(wire.EventType(&s.Event)) && slices.Contains(s.Event.Tell, endpoint):
 		if err := b.report(ctx, s.Event.ID, fact.Result{Event: s.Event.ID, Sink: endpoint, Reason: reason}); err != nil {
-			b.log.Warn("a message did not arrive, and its run could not be told", "run", run, "endpoint", endpoint, "err", err)
+			return fmt.Errorf("telling the run that a message did not arrive: %w", err)
 		}
 	}
 	return b.Journal.Bury(ctx, endpoint, run, n, now, reason)

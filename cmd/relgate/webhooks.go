@@ -185,7 +185,7 @@ func endpointNames(cfg *config.Config) []string {
 // newWebhooks makes the outbox of a config's endpoints: webhooks, annotations, traces and sinks. Secrets are read here, so
 // that a missing one is an error before anything is lost.
 func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
-	c := outbox.Config{Feed: burials{d.journal, d.report, d.log}, Log: d.log, Encode: d.encoder.encode}
+	c := outbox.Config{Feed: burials{d.journal, d.report}, Log: d.log, Encode: d.encoder.encode}
 	common := webhook.Config{Version: version, External: cfg.Daemon.ExternalURL, Transport: d.transport}
 	for _, n := range cfg.Daemon.WebhookAllow {
 		common.Allow = append(common.Allow, n.String())
