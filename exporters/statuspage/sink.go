@@ -118,41 +118,43 @@ const late = time.Minute
 // send brings a message to the page unless it is there: a new incident, or an update of the
 // run's.
 func (s *Sink) send(ctx context.Context, t *told) outbox.Outcome {
-	var mark, id string
+	var id, mark, incident, events string
 	for _, k := range []struct {
 		into *string
 		key  string
-	}{{&id, t.ID()}, {&mark, t.ID() + "/sending"}} {
+	}{{&id, t.ID()}, {&mark, t.ID() + "/sending"}, {&incident, t.incidentKey()}, {&events, t.incidentKey() + "/events"}} {
 		var err error
 		if *k.into, err = s.config.Memory.Kept(ctx, s.config.Endpoint, k.key); err != nil {
-			return outbox.Outcome{Reason: "whether this was sent is not known: " + err.Error()}
+			return outbox.Outcome{Reason: "whether this was sent, and which incident the run has, is not known: " + err.Error()}
 		}
 	}
 	if id != "" {
 		return outbox.Outcome{OK: true, Kept: "incident " + id}
 	}
-	id, err := s.config.Memory.Kept(ctx, s.config.Endpoint, t.incidentKey())
-	if err != nil {
-		return outbox.Outcome{Reason: "which incident the run has is not known: " + err.Error()}
+	var there *answered // nil: the run has none
+	if incident != "" {
+		there = &answered{ID: incident, Metadata: metadata{known{Events: events}}}
 	}
+	var f *failure
 	if mark != "" {
-		there, f := s.find(ctx, t, id, mark)
+		there, f = s.find(ctx, t, there, mark)
 		switch {
 		case f != nil:
 			f.Doubt, f.Refused = true, false
 			f.Reason = "it is not known whether this arrived: " + f.Reason
 			return f.Outcome
-		case there == nil:
-			id = "" // there was none, or a person has removed it
-		case there.tells(t.ID()):
+		case there != nil && there.tells(t.ID()):
 			return s.done(ctx, t, there)
-		default:
-			id = there.ID
 		}
 	}
-	there, f := s.write(ctx, t, id)
-	if f != nil && f.status == http.StatusNotFound && id != "" {
-		there, f = s.write(ctx, t, "") // a person has removed the incident
+	now, f := s.write(ctx, t, there)
+	if f != nil && f.status == http.StatusNotFound && there != nil {
+		// A person has removed the incident. Another message may have made one in its place.
+		if there, f = s.search(ctx, t.Order, t.Run); f == nil {
+			now, f = s.write(ctx, t, there)
+		} else {
+			f.Doubt = false // nothing was sent
+		}
 	}
 	if f != nil {
 		if !f.Doubt {
@@ -160,7 +162,7 @@ func (s *Sink) send(ctx context.Context, t *told) outbox.Outcome {
 		}
 		return f.Outcome
 	}
-	return s.done(ctx, t, there)
+	return s.done(ctx, t, now)
 }
 
 // ID is the id of the message.
@@ -169,15 +171,17 @@ func (t *told) ID() string { return t.Message.ID }
 // incidentKey is the key under which the incident of a run is kept.
 func (t *told) incidentKey() string { return t.Run + "/incident" }
 
-// find looks for the run's incident, after an attempt of which it is not known what became.
-// It gives nil where there is none, and a failure where that cannot be known now.
-func (s *Sink) find(ctx context.Context, t *told, id, mark string) (there *answered, f *failure) {
-	if id != "" {
+// find looks for the run's incident, after an attempt of which it is not known what became:
+// the one that is kept, and where a person has removed that, the one in its place. It gives
+// nil where there is none, and a failure where that cannot be known now.
+func (s *Sink) find(ctx context.Context, t *told, kept *answered, mark string) (there *answered, f *failure) {
+	if kept != nil {
 		there = new(answered)
-		if f = s.call(ctx, t.Order, http.MethodGet, "/incidents/"+url.PathEscape(id), nil, there); f != nil && f.status == http.StatusNotFound {
-			there, f = nil, nil
+		if f = s.call(ctx, t.Order, http.MethodGet, "/incidents/"+url.PathEscape(kept.ID), nil, there); f != nil && f.status == http.StatusNotFound {
+			kept, f = nil, nil
 		}
-	} else {
+	}
+	if kept == nil {
 		there, f = s.search(ctx, t.Order, t.Run)
 	}
 	if f != nil || there != nil && there.tells(t.ID()) {
@@ -190,8 +194,11 @@ func (s *Sink) find(ctx context.Context, t *told, id, mark string) (there *answe
 	return there, nil
 }
 
-// write makes the run's incident, or with an id updates it.
-func (s *Sink) write(ctx context.Context, t *told, id string) (*answered, *failure) {
+// keptEvents is how many events an incident's metadata has at most.
+const keptEvents = 20
+
+// write updates the run's incident, or makes one where it has none.
+func (s *Sink) write(ctx context.Context, t *told, old *answered) (*answered, *failure) {
 	in := incident{Status: t.target.Status, Body: wire.Cut(either(t.note.Text, t.note.Title), 20_000), Metadata: metadata{known{Run: t.Run}}}
 	for _, c := range t.target.Components {
 		component, f := s.component(ctx, t.Order, c.Name)
@@ -207,21 +214,16 @@ func (s *Sink) write(ctx context.Context, t *told, id string) (*answered, *failu
 		}
 		in.Components[component], in.ComponentIDs = c.State, append(in.ComponentIDs, component)
 	}
-	before, err := s.config.Memory.Kept(ctx, s.config.Endpoint, t.incidentKey()+"/events")
-	if err != nil {
-		return nil, failed("what the incident tells of is not known: " + err.Error())
+	events := []string{t.ID()}
+	method, path := http.MethodPost, "/incidents"
+	if old != nil {
+		events = append(strings.Fields(old.Metadata.Relgate.Events), t.ID())
+		events = events[max(len(events)-keptEvents, 0):]
+		method, path = http.MethodPatch, "/incidents/"+url.PathEscape(old.ID)
+	} else if f := s.open(ctx, t, &in); f != nil {
+		return nil, f
 	}
-	if id == "" {
-		before = ""
-	}
-	in.Metadata.Relgate.Events = strings.TrimSpace(before + " " + t.ID())
-	method, path := http.MethodPatch, "/incidents/"+url.PathEscape(id)
-	if id == "" {
-		method, path = http.MethodPost, "/incidents"
-		if f := s.open(ctx, t, &in); f != nil {
-			return nil, f
-		}
-	}
+	in.Metadata.Relgate.Events = strings.Join(events, " ")
 	if err := s.config.Memory.Keep(ctx, s.config.Endpoint, t.ID()+"/sending", s.config.Now().UTC().Format(time.RFC3339)); err != nil {
 		return nil, failed("keeping that this is sent: " + err.Error())
 	}
@@ -269,14 +271,9 @@ func (s *Sink) open(ctx context.Context, t *told, in *incident) *failure {
 	return nil
 }
 
-// kept is how many events an incident's metadata has at most.
-const keptEvents = 20
-
 // done keeps what incident a run has, and that it tells of a message.
 func (s *Sink) done(ctx context.Context, t *told, there *answered) outbox.Outcome {
-	events := strings.Fields(there.Metadata.Relgate.Events)
-	events = events[max(len(events)-keptEvents, 0):]
-	for _, k := range [][2]string{{t.incidentKey(), there.ID}, {t.incidentKey() + "/events", strings.Join(events, " ")}, {t.ID(), there.ID}} {
+	for _, k := range [][2]string{{t.incidentKey(), there.ID}, {t.incidentKey() + "/events", there.Metadata.Relgate.Events}, {t.ID(), there.ID}} {
 		if err := s.keep(ctx, k[0], k[1]); err != nil {
 			return outbox.Outcome{Reason: "it is there, and keeping where: " + err.Error()}
 		}

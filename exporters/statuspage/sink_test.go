@@ -155,6 +155,86 @@ func TestAnIncidentThatIsGoneComesAgain(t *testing.T) {
 	})
 }
 
+// An incident that was made in place of one that a person has removed is found by the run in
+// its metadata, whatever was answered when it was made: there is no second one.
+func TestTheIncidentInPlaceOfARemovedOneIsMadeOnce(t *testing.T) {
+	for _, fault := range faulttest.Faults() {
+		for _, given := range []bool{false, true} { // the message whose answer was lost is given up, and the next one comes
+			synctest.Test(t, func(t *testing.T) {
+				posts := 0
+				page := newPage(nil)
+				page.Fault = func(n int) faulttest.Fault {
+					if calls := page.Calls(); calls[len(calls)-1] == "POST /incidents" {
+						if posts++; posts == 2 {
+							return fault
+						}
+					}
+					return faulttest.None
+				}
+				s := sink(t, page, outboxtest.New(), statuspage.Config{})
+				send := func(n int) outbox.Outcome {
+					return s.Send(t.Context(), sent(n, killtest.Message(fmt.Sprint("message ", n), "")))
+				}
+				if o := send(1); !o.OK {
+					t.Fatalf("%+v", o)
+				}
+				page.Remove()
+				if o := send(2); o.OK {
+					t.Fatalf("%v: %+v, want a failure", fault, o)
+				}
+				time.Sleep(5 * time.Minute)
+				want := []string{"message 2", "message 3"}
+				if given {
+					if o := send(3); !o.OK {
+						t.Errorf("%v: %+v", fault, o)
+					}
+					if want = []string{"message 3", "message 2"}; fault.Done() {
+						want = []string{"message 2", "message 3"}
+					}
+				}
+				if o := send(2); !o.OK {
+					t.Errorf("%v: %+v", fault, o)
+				}
+				if o := send(3); !o.OK {
+					t.Errorf("%v: %+v", fault, o)
+				}
+				if got, want := strings.ReplaceAll(drawn(page), "none", ""), "Deploy of 1.2.0, monitoring, impact \"\"\n  monitoring: "+strings.Join(want, "\n  monitoring: "); got != want {
+					t.Errorf("%v, given up %v: got\n%s\nwant\n%s", fault, given, got, want)
+				}
+				for _, wrong := range page.Wrong() {
+					t.Error(wrong)
+				}
+			})
+		}
+	}
+}
+
+// The id of an incident comes once, also after it was removed and the server began anew: what
+// finds another by an old id would never be seen.
+func TestNoIDComesTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		page, ids := newPage(nil), map[string]bool{}
+		for n := range 3 {
+			if o := sink(t, page, outboxtest.New(), statuspage.Config{}).Send(t.Context(), sent(n+1, killtest.Message("text", ""))); !o.OK {
+				t.Fatalf("%+v", o)
+			}
+			id := page.Incidents()[0].ID
+			if ids[id] {
+				t.Errorf("%s comes twice", id)
+			}
+			ids[id] = true
+			page.Remove()
+			saved, err := page.Save()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if page = newPage(nil); page.Load(saved) != nil {
+				t.Fatal("what was saved cannot be loaded")
+			}
+		}
+	})
+}
+
 // What Statuspage's answers mean, and what is refused before it is asked.
 func TestAnswersOfStatuspage(t *testing.T) {
 	says := func(status int, body string) http.Handler {

@@ -38,6 +38,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	incidents []*Incident // the oldest first
+	made      int         // incidents so far, those that were removed too: no id comes twice
 	states    map[string]string
 	calls     []string
 	at        []time.Time // of the calls
@@ -57,6 +58,7 @@ func (s *Server) Incidents() (list []Incident) {
 // memory is what a Statuspage keeps.
 type memory struct {
 	Incidents []*Incident
+	Made      int
 	States    map[string]string
 }
 
@@ -64,7 +66,7 @@ type memory struct {
 func (s *Server) Save() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return json.Marshal(memory{s.incidents, s.states})
+	return json.Marshal(memory{s.incidents, s.made, s.states})
 }
 
 // Load goes on from what Save gave.
@@ -75,7 +77,7 @@ func (s *Server) Load(saved []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.incidents, s.states = m.Incidents, m.States
+	s.incidents, s.made, s.states = m.Incidents, m.Made, m.States
 	return nil
 }
 
@@ -298,7 +300,7 @@ func (s *Server) write(r *http.Request, body []byte, old *Incident) answer {
 	}
 	i := old
 	if i == nil {
-		i = &Incident{ID: fmt.Sprintf("incident%04d", len(s.incidents)+1), Name: in.Name, From: in.From, To: in.To}
+		i = &Incident{ID: fmt.Sprintf("incident%04d", s.made+1), Name: in.Name, From: in.From, To: in.To}
 	}
 	planned := slices.Contains(scheduled, in.Status)
 	from, e1 := time.Parse(time.RFC3339, in.From)
@@ -343,7 +345,7 @@ func (s *Server) write(r *http.Request, body []byte, old *Incident) answer {
 	}
 	i.Updates = append(i.Updates, event+" "+i.Status+": "+in.Body)
 	if old == nil {
-		s.incidents = append(s.incidents, i)
+		s.incidents, s.made = append(s.incidents, i), s.made+1
 		return answer{201, s.shown(i)}
 	}
 	return answer{200, s.shown(i)}
