@@ -128,6 +128,10 @@ const metadataType = "relgate_event"
 // late is for how long a request whose answer was lost may still be carried out.
 const late = time.Minute
 
+// orderLooks is how long an order may take to look up where it goes, whom it mentions and
+// whether it is there, in all: Slack may hang, or have many pages.
+const orderLooks = 3 * time.Second
+
 // post posts a message unless it is there, and gives where.
 //
 // That it is being sent is kept before, and where it is before anything else happens. After
@@ -142,11 +146,16 @@ func (b *Bot) post(ctx context.Context, m outbox.Message, l letter) (place, *fai
 	if err = errors.Join(err, markErr); err != nil && !m.Order {
 		return place{}, failed("whether this was sent is not known: " + err.Error())
 	}
+	looking, cancel := ctx, context.CancelFunc(func() {})
+	if m.Order {
+		looking, cancel = context.WithTimeout(ctx, orderLooks)
+	}
+	defer cancel()
 	now := b.config.Now().Unix()
 	sending, repeated := mark{first: now}, false
 	if text != "" {
 		sending = markOf(text)
-		p, f := b.search(ctx, m.Order, l, sending)
+		p, f := b.search(looking, m.Order, l, sending)
 		switch {
 		case f == nil && p.ts != "":
 			return p, b.keep(ctx, m, l, p)
@@ -160,11 +169,11 @@ func (b *Bot) post(ctx context.Context, m outbox.Message, l letter) (place, *fai
 			repeated = true
 		}
 	}
-	channel, f := b.resolve(ctx, m.Order, l.to)
+	channel, f := b.resolve(looking, m.Order, l.to)
 	if f != nil {
 		return place{}, f
 	}
-	body := show(l.told.note, look{formatted: l.told.Message != nil, mentions: b.mentions(ctx, m.Order, l.told.to.mentions), repeated: repeated})
+	body := show(l.told.note, look{formatted: l.told.Message != nil, mentions: b.mentions(looking, m.Order, l.told.to.mentions), repeated: repeated})
 	sending.channel, sending.last = channel, now
 	if err := b.config.Memory.Keep(ctx, b.config.Endpoint, l.id+"/sending", sending.String()); err != nil && !m.Order {
 		return place{}, failed("keeping that this is sent: " + err.Error())

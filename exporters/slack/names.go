@@ -16,8 +16,9 @@ var scopes = regexp.MustCompile(`^[a-z:.,_ ]{1,200}$`)
 const mostPages = 50
 
 // resolve gives the id of a channel, or of the conversation with a person. It is the name
-// itself where the token may not look: Slack finds a channel by its name when it is posted
-// to, but cannot be asked what is in it.
+// itself where the token may not look, and for an order where the look-up fails or takes too
+// long: Slack finds a channel by its name, and a person by their id, when it is posted to,
+// but cannot be asked what is in it.
 func (b *Bot) resolve(ctx context.Context, order bool, name string) (id string, f *failure) {
 	if channelID.MatchString(name) {
 		return name, nil
@@ -35,9 +36,12 @@ func (b *Bot) resolve(ctx context.Context, order bool, name string) (id string, 
 		if f != nil && f.code == "missing_scope" {
 			id, f = b.channel(ctx, order, strings.TrimPrefix(name, "#"), "public_channel")
 		}
-		if f != nil && f.code == "missing_scope" {
+		if f != nil && (f.code == "missing_scope" || order && f.code != "channel_not_found") {
 			return "#" + strings.TrimPrefix(name, "#"), nil
 		}
+	}
+	if user := strings.TrimPrefix(name, "@"); f != nil && order && userID.MatchString(user) {
+		return user, nil
 	}
 	if f == nil {
 		b.mu.Lock()

@@ -203,6 +203,100 @@ func TestABotWithFewScopes(t *testing.T) {
 	})
 }
 
+// An order waits three seconds for names and no longer, whether Slack hangs, answers page by
+// page and slowly, or declines: it goes to the channel by its name. It is not held up by the
+// search for one whose answer was lost either.
+func TestAnOrderWaitsForNoName(t *testing.T) {
+	slow := func(took time.Duration, what ...string) func(string, int) faulttest.Fault {
+		return func(method string, _ int) faulttest.Fault {
+			if slices.Contains(what, method) {
+				time.Sleep(took)
+			}
+			return faulttest.None
+		}
+	}
+	always := func(fault faulttest.Fault, what ...string) func(string, int) faulttest.Fault {
+		return func(method string, _ int) faulttest.Fault {
+			if slices.Contains(what, method) {
+				return fault
+			}
+			return faulttest.None
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		target string
+		fault  func(method string, n int) faulttest.Fault
+		within time.Duration
+		want   string // the channel, and the mentions
+	}{
+		{"nothing is wrong", "#ops @here @rm", nil, 0, "C0000OPS <!here> <@U00000RM>"},
+		{"the list of channels hangs", "#ops @here", always(faulttest.Hanging, "conversations.list"), 3 * time.Second, "C0000OPS <!here>"},
+		{"the sink's own channel", "", always(faulttest.Hanging, "conversations.list"), 3 * time.Second, "C0000OPS"},
+		{"a channel without #", "ops", always(faulttest.Hanging, "conversations.list"), 3 * time.Second, "C0000OPS"},
+		{"the list of channels comes slowly", "#ops", slow(800*time.Millisecond, "conversations.list"), 3200 * time.Millisecond, "C0000OPS"},
+		{"the list of people hangs", "#ops @rm @dev", always(faulttest.Hanging, "users.list"), 3 * time.Second, "C0000OPS @rm @dev"},
+		{"the list of people comes slowly", "#ops @rm", slow(800*time.Millisecond, "users.list"), 3200 * time.Millisecond, "C0000OPS @rm"},
+		{"both hang", "#ops rm@shop.example", always(faulttest.Hanging, "conversations.list", "users.lookupByEmail"), 3 * time.Second, "C0000OPS rm@shop.example"},
+		{"Slack has too much to do", "#ops @rm", always(faulttest.Busy, "conversations.list", "users.list"), 0, "C0000OPS @rm"},
+		{"Slack fails", "#ops @rm", always(faulttest.Broken, "conversations.list", "users.list"), 0, "C0000OPS @rm"},
+		{"no conversation is opened with a person of that id", "U0000DEV", always(faulttest.Hanging, "conversations.open"), 3 * time.Second, "D0000DEV"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorkspace(nil)
+			w.PageSize, w.Server.Fault = 1, tt.fault
+			for i := range 9 {
+				w.Channels[fmt.Sprint("a", i)], w.Users[fmt.Sprint("a", i)] = fmt.Sprintf("C00000A%d", i), fmt.Sprintf("U00000A%d", i)
+			}
+			order := killtest.Alarm()
+			order.Body.Target = tt.target
+			began := time.Now()
+			o := bot(t, w, outboxtest.New()).Send(t.Context(), sent(1, order))
+			took, got := time.Since(began), ""
+			if o.OK {
+				m := w.Messages()[0]
+				mentions, _, _ := strings.Cut(m.Text, "ROLLBACK")
+				got = strings.TrimSpace(m.Channel + " " + mentions)
+			}
+			if !o.OK || took != tt.within || got != tt.want {
+				t.Errorf("%s: %+v after %v to %q, want %q after %v", tt.name, o, took, got, tt.want, tt.within)
+			}
+			sound(t, w)
+		})
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		w, m := newWorkspace(nil), outboxtest.New()
+		w.Server.Fault = func(method string, _ int) faulttest.Fault {
+			switch method {
+			case "chat.postMessage":
+				return faulttest.Lying
+			case "conversations.history":
+				return faulttest.Hanging
+			}
+			return faulttest.None
+		}
+		s := bot(t, w, m)
+		for range 2 {
+			began := time.Now()
+			if o := s.Send(t.Context(), sent(1, killtest.Alarm())); o.OK || time.Since(began) > 3*time.Second {
+				t.Errorf("%+v after %v", o, time.Since(began))
+			}
+		}
+		if got := w.Messages(); len(got) != 2 || got[1].Channel != "C0000OPS" {
+			t.Errorf("an order whose answer was lost, while Slack does not say whether it is there: %+v, want it again", got)
+		}
+	})
+	// What is no order has the time of its attempt.
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkspace(nil)
+		w.Server.Fault = slow(5*time.Second, "conversations.list", "users.list")
+		if o := bot(t, w, outboxtest.New()).Send(t.Context(), sent(1, killtest.Message("text", "#ops @rm"))); !o.OK || !strings.HasPrefix(w.Messages()[0].Text, "<@U00000RM>") {
+			t.Errorf("a message: %+v, %+v", o, w.Messages())
+		}
+	})
+}
+
 // Each phase has one message, which says how it is, with what happened in its thread. A
 // replay changes nothing.
 func TestOneLiveMessageAPhase(t *testing.T) {

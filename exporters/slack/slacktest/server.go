@@ -264,6 +264,9 @@ func (s *Server) write(method string, args object) answer {
 	if id := s.Channels[strings.TrimPrefix(channel, "#")]; id != "" && method == "chat.postMessage" {
 		channel = id // only posting takes a name
 	}
+	if strings.HasPrefix(channel, "U") && method == "chat.postMessage" {
+		channel = "D" + channel[1:] // or the id of a person, for the conversation with them
+	}
 	if !s.knows(channel) {
 		return no("channel_not_found")
 	}
