@@ -50,7 +50,7 @@ type Config struct {
 	ReplyTo    string        // where answers go; From if empty
 	To         []string      // whom it goes to where the plan names no address
 	Hello      string        // how relgate introduces itself; the domain of From if empty
-	Timeout    time.Duration // for one attempt, whatever the number of recipients, but for the answers to whole messages; 30 s if zero
+	Timeout    time.Duration // for each recipient in turn, but for the answer to the whole message; 30 s if zero
 	Allow      []string      // addresses that may be dialled besides public, private and loopback ones: CIDRs or IPs
 	TLS        *tls.Config   // nil means Go's defaults
 	External   string        // where people reach relgate, for links; may be empty

@@ -23,10 +23,10 @@ import (
 // was sent. RFC 5321 asks for ten minutes, in which nothing else would be sent.
 const endWait = 2 * time.Minute
 
-// mostHeard bounds what a server may say in one attempt.
+// mostHeard bounds what a server may say over one connection.
 const mostHeard = 1 << 20
 
-// conn is the connection of one attempt. It hears no more than is sensible.
+// conn is a connection to the server. It hears no more than is sensible.
 type conn struct {
 	net.Conn
 	left int
@@ -52,7 +52,6 @@ type session struct {
 	sink   *Sink
 	client *smtp.Client
 	raw    net.Conn
-	until  time.Time // when the attempt ends
 	end    func()
 }
 
@@ -61,27 +60,28 @@ type fault struct {
 	reason  string
 	refused bool // it would be refused again
 	broken  bool // the connection is of no use any more
+	all     bool // it is not this recipient's: no other would get it now
 	doubt   bool // it may have been taken
 }
 
-// open connects, secures the connection and proves who we are.
+// open connects, secures the connection and proves who we are. The time of the first recipient
+// begins with it. When ctx is done the connection is closed at once, wherever it is: the
+// server's answer is not waited for then, at no step.
 func (s *Sink) open(ctx context.Context) (*session, *fault) {
-	raw, err := s.dial(ctx, "tcp", net.JoinHostPort(s.config.Host, strconv.Itoa(s.config.Port)))
+	until := time.Now().Add(s.config.Timeout)
+	opening, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	raw, err := s.dial(opening, "tcp", net.JoinHostPort(s.config.Host, strconv.Itoa(s.config.Port)))
 	if err != nil {
 		return nil, s.fault("connecting", err)
 	}
-	until, _ := ctx.Deadline()
-	_ = raw.SetDeadline(until) // for all of the attempt
+	_ = raw.SetDeadline(until)
 	c := net.Conn(&conn{Conn: raw, left: mostHeard})
-	stop := context.AfterFunc(ctx, func() {
-		if errors.Is(ctx.Err(), context.Canceled) { // the deadline is the connection's own
-			_ = raw.Close()
-		}
-	})
-	x := &session{sink: s, raw: raw, until: until, end: func() { stop(); _ = raw.Close() }}
+	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
+	x := &session{sink: s, raw: raw, end: func() { stop(); _ = raw.Close() }}
 	if s.config.Encryption == Implicit {
 		secured := tls.Client(c, s.tls)
-		if err := secured.HandshakeContext(ctx); err != nil {
+		if err := secured.HandshakeContext(opening); err != nil {
 			x.end()
 			return nil, s.fault("TLS", err)
 		}
@@ -95,6 +95,9 @@ func (s *Sink) open(ctx context.Context) (*session, *fault) {
 	}
 	return x, nil
 }
+
+// renew begins the time of the next recipient over this connection.
+func (x *session) renew() { _ = x.raw.SetDeadline(time.Now().Add(x.sink.config.Timeout)) }
 
 // greet comes as far as MAIL. It gives the step that failed.
 func (x *session) greet(c net.Conn) (step string, err error) {
@@ -166,12 +169,10 @@ func (x *session) deliver(from, to string, m *gomail.Msg, about func() error) *f
 		return f
 	}
 	if err := about(); err != nil {
-		return &fault{reason: err.Error(), broken: true}
+		return &fault{reason: err.Error(), broken: true, all: true}
 	}
 	_ = x.raw.SetDeadline(time.Now().Add(endWait))
-	err = w.Close()
-	_ = x.raw.SetDeadline(x.until)
-	if err != nil {
+	if err := w.Close(); err != nil {
 		f := s.fault("the end of the message", err)
 		f.doubt = f.broken
 		return f
@@ -196,8 +197,8 @@ func (s *Sink) fault(step string, err error) *fault {
 		}
 		// A service that closes the channel says 421, at any step. One that wants a
 		// password, or another encryption, says nothing of the message.
-		settings := reply.Code == 530 || reply.Code == 534 || reply.Code == 535 || reply.Code == 538
-		return &fault{reason: said, refused: reply.Code/100 == 5 && !settings, broken: reply.Code == 421 || settings || reply.Code/100 != 4 && reply.Code/100 != 5}
+		all := reply.Code == 421 || reply.Code == 530 || reply.Code == 534 || reply.Code == 535 || reply.Code == 538
+		return &fault{reason: said, refused: reply.Code/100 == 5 && !all, broken: all || reply.Code/100 != 4 && reply.Code/100 != 5, all: all}
 	}
 	return &fault{reason: step + ": " + s.reason(err), broken: true}
 }

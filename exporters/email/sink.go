@@ -54,18 +54,21 @@ func New(c Config) (*Sink, error) {
 const (
 	sent    = "sent"    // the server has it
 	begun   = "begun"   // the server was about to be given its end: it may have it
-	refused = "refused" // the server will not have it; forgotten when nobody waits any more
+	hung    = "hung"    // the server broke off before that, at this recipient: others go first
+	refused = "refused" // the server will not have it; forgotten when no other waits any more
 )
 
-// Send makes one attempt to bring the message to every recipient who does not have it.
+// Send makes one attempt to bring the message to every recipient who does not have it. They
+// come one after the other, each with the time of its own: one at whom the server hangs keeps
+// the message from no other.
 func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
-	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
-	defer cancel()
 	l, err := write(m, s.config.External)
 	if err != nil {
 		return outbox.Outcome{Refused: true, Reason: err.Error()}
 	}
-	all, err := s.recipients(ctx, l)
+	looking, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
+	all, err := s.recipients(looking, l)
 	if err != nil {
 		return outbox.Outcome{Reason: err.Error()}
 	}
@@ -74,8 +77,18 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	}
 	round := round{sink: s, letter: l, all: all}
 	defer round.close()
-	for _, r := range all.list {
-		round.try(ctx, r)
+	var first, last []pending
+	for _, one := range all.list {
+		switch p := round.look(looking, one); {
+		case p == nil:
+		case p.mark == "":
+			first = append(first, *p)
+		default:
+			last = append(last, *p)
+		}
+	}
+	for _, p := range append(first, last...) {
+		round.send(ctx, p)
 	}
 	return round.outcome(ctx)
 }
@@ -131,6 +144,11 @@ func (s *Sink) recipients(ctx context.Context, l *letter) (addressed, error) {
 	return out, nil
 }
 
+// mostBroken is how many conversations of an attempt the server may break off or leave without
+// an answer. It is the server then, and not the recipients: the rest waits for the next
+// attempt, which begins with them.
+const mostBroken = 3
+
 // round is one attempt at all recipients.
 type round struct {
 	sink    *Sink
@@ -138,40 +156,46 @@ type round struct {
 	all     addressed
 	session *session // nil while there is no connection
 
-	has    int      // recipients who have it
+	have   []string // addresses of those who have it
+	later  []string // of those who are to get it with another attempt
+	why    string   // the first of them did not get it now
 	never  []string // why others will not get it
-	later  string   // why the first of the rest did not get it now; empty where there is no rest
-	closed bool     // the server cannot be reached now: nobody else is tried
 	marked []string // keys of those that the server refused
 	unsure bool     // of some it is not known whether they have it
+	broken int      // conversations that ended without an answer
+	closed string   // why no other recipient is tried now; empty while they are
+}
+
+// pending is a recipient to whom the message is to be sent, and what is remembered of that.
+type pending struct {
+	to
+	key, mark string
 }
 
 // keepWithin bounds how long keeping something may take once the attempt is over.
 const keepWithin = 5 * time.Second
 
-func (r *round) key(one to) string { return r.letter.id + " " + one.key() }
-
-// try brings the message to one recipient, unless that is settled.
-func (r *round) try(ctx context.Context, one to) {
-	s, key := r.sink, r.key(one)
+// look finds out whether the message is to be sent to a recipient, and gives nil where that
+// is settled.
+func (r *round) look(ctx context.Context, one to) *pending {
+	s, key := r.sink, r.letter.id+" "+one.key()
 	mark, err := s.config.Memory.Kept(ctx, s.config.Name, key)
 	if err != nil && r.letter.once { // an alarm waits for no memory
-		r.wait("reading what was sent: " + err.Error())
-		return
+		r.wait(one, "reading what was sent: "+err.Error())
+		return nil
 	}
 	said, why, _ := strings.Cut(mark, " ")
 	switch {
 	case said == sent:
-		r.has++
+		r.have = append(r.have, one.Address.Address)
 	case said == refused:
 		r.refuse(one, key, why)
 	case said == begun && r.letter.once:
 		r.doubt(one)
-	case r.closed:
-		r.wait("the connection to the server ended")
 	default:
-		r.send(ctx, one, key, said == begun || r.letter.repeated)
+		return &pending{one, key, said}
 	}
+	return nil
 }
 
 // send gives the message to the server.
@@ -179,26 +203,32 @@ func (r *round) try(ctx context.Context, one to) {
 // A crash after the mark begun and before the answer is kept leaves a message of which it
 // is not known whether it was taken. A crash before the mark leaves one that was not: the
 // server takes nothing before it has seen its end.
-func (r *round) send(ctx context.Context, one to, key string, repeated bool) {
-	s := r.sink
+func (r *round) send(ctx context.Context, one pending) {
+	s, repeated := r.sink, one.mark == begun || r.letter.repeated
+	if r.closed != "" {
+		r.wait(one.to, r.closed)
+		return
+	}
 	if r.session == nil {
 		var f *fault
 		if r.session, f = s.open(ctx); f != nil {
-			r.session, r.closed = nil, true
-			r.wait(f.reason)
+			r.session, r.closed = nil, f.reason
+			r.wait(one.to, f.reason)
 			return
 		}
+	} else {
+		r.session.renew()
 	}
-	m, err := s.compose(r.letter, one, repeated)
+	m, err := s.compose(r.letter, one.to, repeated)
 	if err != nil {
-		r.wait(err.Error())
+		r.wait(one.to, err.Error())
 		return
 	}
 	// What the server says is kept also when the attempt is over.
 	keep := func(value string) error {
 		keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 		defer cancel()
-		err := s.config.Memory.Keep(keeping, s.config.Name, key, value)
+		err := s.config.Memory.Keep(keeping, s.config.Name, one.key, value)
 		if !r.letter.once {
 			return nil // two alarms are better than none
 		}
@@ -210,47 +240,52 @@ func (r *round) send(ctx context.Context, one to, key string, repeated bool) {
 		}
 		return nil
 	})
+	if f != nil && f.broken {
+		r.drop(ctx, f)
+	}
 	switch {
 	case f == nil:
 		if err := keep(sent); err != nil {
-			r.wait("remembering that a message was sent: " + err.Error())
+			r.wait(one.to, "remembering that a message was sent: "+err.Error())
 			return
 		}
-		r.has++
+		r.have = append(r.have, one.Address.Address)
+	case f.doubt && r.letter.once:
+		r.doubt(one.to)
 	case f.doubt:
 		r.unsure = true
-		r.drop()
-		if r.letter.once {
-			r.doubt(one)
-			return
-		}
-		r.wait(f.reason)
+		r.wait(one.to, f.reason)
 	case f.refused:
 		if err := keep(refused + " " + f.reason); err != nil {
-			r.wait("remembering that an address was refused: " + err.Error())
+			r.wait(one.to, "remembering that an address was refused: "+err.Error())
 			return
 		}
-		r.refuse(one, key, f.reason)
+		r.refuse(one.to, one.key, f.reason)
 	default:
 		// What a server declines for now it has not taken. In doubt from an earlier
 		// attempt it stays.
-		if err := keep(map[bool]string{true: begun}[repeated]); err != nil {
-			r.wait("remembering that a message was not taken: " + err.Error())
+		mark := ""
+		if repeated {
+			mark = begun
+		} else if f.broken && !f.all {
+			mark = hung
+		}
+		if err := keep(mark); err != nil {
+			r.wait(one.to, "remembering that a message was not taken: "+err.Error())
 			return
 		}
-		r.wait(f.reason)
-	}
-	if f != nil && f.broken {
-		r.drop()
+		r.wait(one.to, f.reason)
 	}
 }
 
-// drop ends the connection, which is of no use any more, and the attempt with it.
-func (r *round) drop() {
-	r.closed = true
-	if r.session != nil {
-		r.session.end()
-		r.session = nil
+// drop ends the connection, which is of no use any more. The next recipient has another,
+// unless what went wrong is of all of them.
+func (r *round) drop(ctx context.Context, f *fault) {
+	r.session.end()
+	r.session = nil
+	r.broken++
+	if f.all || r.broken >= mostBroken || ctx.Err() != nil {
+		r.closed = "the connection to the server ended"
 	}
 }
 
@@ -260,10 +295,11 @@ func (r *round) close() {
 	}
 }
 
-func (r *round) wait(reason string) {
-	if r.later == "" {
-		r.later = reason
+func (r *round) wait(one to, reason string) {
+	if r.why == "" {
+		r.why = one.Address.Address + ": " + reason
 	}
+	r.later = append(r.later, one.Address.Address)
 }
 
 func (r *round) refuse(one to, key, why string) {
@@ -284,10 +320,13 @@ func (r *round) outcome(ctx context.Context) outbox.Outcome {
 	if r.all.wrong != "" {
 		never = append(never, r.all.wrong)
 	}
-	have := fmt.Sprintf("%d of %d have it", r.has, len(r.all.list))
+	have := fmt.Sprintf("%d of %d have it", len(r.have), len(r.all.list))
+	if len(r.have) > 0 {
+		have += ": " + listed(r.have)
+	}
 	switch {
-	case r.later != "":
-		return outbox.Outcome{Doubt: r.unsure, Reason: r.later + "; " + have}
+	case len(r.later) > 0:
+		return outbox.Outcome{Doubt: r.unsure, Reason: r.why + "; " + have + "; to be sent: " + listed(r.later)}
 	case len(never) == 0:
 		return outbox.Outcome{OK: true, Kept: "<" + r.sink.messageID("event", r.letter.id) + ">"}
 	}
@@ -297,4 +336,15 @@ func (r *round) outcome(ctx context.Context) outbox.Outcome {
 		}
 	}
 	return outbox.Outcome{Refused: true, Doubt: r.unsure, Reason: strings.Join(never, "; ") + "; " + have}
+}
+
+// mostListed is how many addresses a reason names at most in one list.
+const mostListed = 10
+
+// listed writes addresses with commas between them.
+func listed(addresses []string) string {
+	if n := len(addresses) - mostListed; n > 0 {
+		return strings.Join(addresses[:mostListed], ", ") + fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(addresses, ", ")
 }
