@@ -34,6 +34,7 @@ type orderLane struct {
 	watch   <-chan struct{}
 	behind  bool          // the feed is to be asked for all that is pending
 	reading bool          // the dead letters are to be read
+	older   bool          // and those that are not known may have been tried by a process before this one
 	nudged  bool          // there is a new event: the endpoint may be back
 	changed chan struct{} // closed when there may be nothing left to do
 }
@@ -62,7 +63,7 @@ type order struct {
 }
 
 func newOrderLane(t *target) *orderLane {
-	return &orderLane{target: t, bell: newBell(), post: newPost(), open: make(map[orderKey]*order), behind: true, changed: make(chan struct{})}
+	return &orderLane{target: t, bell: newBell(), post: newPost(), open: make(map[orderKey]*order), behind: true, older: true, changed: make(chan struct{})}
 }
 
 // run works the lane for t until ctx is done. It leaves the lane to the next outbox
@@ -194,12 +195,15 @@ func (l *orderLane) readLocked(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading dead letters of endpoint %q: %w", l.endpoint.Name, err)
 	}
-	l.reading = false
 	for _, d := range letters {
-		if d.Again && d.Event.Order() {
-			l.meetLocked(d.Stored, tries{}, true)
+		if !d.Again || !d.Event.Order() {
+			continue
+		}
+		if o := l.meetLocked(d.Stored, tries{}, true); o != nil && l.older {
+			o.unsure = l.now()
 		}
 	}
+	l.reading, l.older = false, false
 	return nil
 }
 

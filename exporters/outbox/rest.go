@@ -44,12 +44,13 @@ type restLane struct {
 	changed  chan struct{}
 
 	reading bool      // the dead letters are to be read
+	older   bool      // and those that are not known may have been tried by a process before this one
 	letters []pending // dead letters that are to be sent again
 	again   tries     // at the first of them
 }
 
 func newRestLane(t *target) *restLane {
-	return &restLane{target: t, bell: newBell(), post: newPost(), changed: make(chan struct{})}
+	return &restLane{target: t, bell: newBell(), post: newPost(), older: true, changed: make(chan struct{})}
 }
 
 // run works the lane for t until ctx is done, saves what was delivered, and leaves
@@ -241,12 +242,21 @@ func (l *restLane) readLettersLocked(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading dead letters of endpoint %q: %w", l.endpoint.Name, err)
 	}
-	l.reading, l.letters, l.again = false, nil, tries{}
+	known := l.letters
+	l.letters, l.again = nil, tries{}
 	for _, d := range letters {
-		if d.Again && !d.Event.Order() {
-			l.letters = append(l.letters, pending{Stored: d.Stored, since: l.now(), letter: true})
+		if !d.Again || d.Event.Order() {
+			continue
 		}
+		p := pending{Stored: d.Stored, since: l.now(), letter: true}
+		if i := slices.IndexFunc(known, func(k pending) bool { return k.Run == d.Run && k.Event.N == d.Event.N }); i >= 0 {
+			p.unsure = known[i].unsure
+		} else if l.older {
+			p.unsure = p.since
+		}
+		l.letters = append(l.letters, p)
 	}
+	l.reading, l.older = false, false
 	return nil
 }
 

@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -217,6 +218,83 @@ func TestAMessageSaysThatItMayHaveBeenSentBefore(t *testing.T) {
 		next.TakeOver(b)
 		stop = outboxtest.Start(t, next)
 		said("3 3s", "4 3s")
+		stop()
+	})
+}
+
+// So does a dead letter that is sent again, of either lane: one that was asked for before the
+// process began may have been sent by one that was killed, and one whose attempt was cut off
+// may have arrived. Asking for another one forgets neither.
+func TestADeadLetterSaysThatItMayHaveBeenSentBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := outboxtest.New()
+		f.CommitN(t, 2)
+		f.Commit(t, held, held)
+		f.Cursors[outboxtest.Place{Endpoint: "a", Run: outboxtest.TheRun}] = fact.RunCursor{N: 4}
+		for i, s := range f.Stored[outboxtest.TheRun] {
+			if err := f.BuryOrder(t.Context(), "a", s.Run, s.Event.N, time.Now(), "answered 410"); err != nil {
+				t.Fatal(err)
+			}
+			f.Dead[i].Again = s.Event.N == 1 || s.Event.N == 3
+		}
+		began := time.Now()
+		var mu sync.Mutex
+		var said []string
+		hangs := true
+		s := newScript(func(_ int, c call) outbox.Outcome {
+			at := "never"
+			if !c.Unsure.IsZero() {
+				at = c.Unsure.Sub(began).String()
+			}
+			mu.Lock()
+			said = append(said, fmt.Sprintf("%d %s", c.N, at))
+			wait := hangs
+			mu.Unlock()
+			if wait {
+				return hang(c)
+			}
+			return took
+		})
+		check := func(what string, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			slices.Sort(said)
+			if !slices.Equal(said, want) {
+				t.Errorf("%s: got %q, want %q", what, said, want)
+			}
+			said = nil
+		}
+		f.Hide(errors.New("locked")) // the first reading fails: what is read next is as old
+		b := simple(t, outbox.Action, f, s)
+		stop := outboxtest.Start(t, b)
+		synctest.Wait()
+		f.Hide(nil)
+		time.Sleep(time.Second)
+		check("asked for before the process began", "1 1s", "3 1s")
+		time.Sleep(time.Second)
+		stop() // its grace is 2 s: both attempts are cut off
+		next := simple(t, outbox.Action, f, s)
+		next.TakeOver(b)
+		stop = outboxtest.Start(t, next)
+		check("cut off by a reload", "1 4s", "3 4s")
+		for _, id := range []string{"2", "4"} {
+			if _, _, err := next.Retry(t.Context(), "a", outboxtest.TheRun+"/"+id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check("asked for in this process", "4 never") // 2 comes after 1
+		time.Sleep(time.Second)
+		stop()
+		mu.Lock()
+		hangs = false
+		mu.Unlock()
+		last := simple(t, outbox.Action, f, s)
+		last.TakeOver(next)
+		stop = outboxtest.Start(t, last)
+		outboxtest.Drain(t, last)
+		check("cut off once more", "1 7s", "2 never", "3 7s", "4 7s")
 		stop()
 	})
 }

@@ -33,8 +33,14 @@ func (l *restLane) try(ctx context.Context, t *target, head pending, moved int) 
 func (l *restLane) cut(head pending) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s := l.streams[head.Run]; s != nil && !head.letter && len(s.queue) > 0 && s.queue[0].Event.N == head.Event.N {
-		s.queue[0].unsure = l.now()
+	var queue []pending
+	if head.letter {
+		queue = l.letters
+	} else if s := l.streams[head.Run]; s != nil {
+		queue = s.queue
+	}
+	if len(queue) > 0 && queue[0].Run == head.Run && queue[0].Event.N == head.Event.N {
+		queue[0].unsure = l.now()
 	}
 }
 
