@@ -121,7 +121,7 @@ type Sink struct {
 // Send archives the report of the event's run.
 func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	var e wire.EventBody
-	if err := json.Unmarshal(m.Data, &e); err != nil || m.Type == outbox.TypeEscalated || e.Kind != "review" {
+	if err := json.Unmarshal(m.Data, &e); err != nil || e.Kind != "review" {
 		return outbox.Outcome{OK: true, Skipped: true} // an archive is no place for alarms
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)

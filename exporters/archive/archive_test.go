@@ -491,9 +491,6 @@ func TestTheSinkArchivesTheRunOfTheEvent(t *testing.T) {
 	if o := send("", "relgate.review.signed"); o.OK || o.Refused || !strings.Contains(o.Reason, "no run") {
 		t.Errorf("Send = %+v, want another attempt", o)
 	}
-	if o := send(report.Run, outbox.TypeEscalated); !o.Skipped {
-		t.Errorf("Send of an escalation = %+v, want it skipped", o)
-	}
 	if o := send(report.Run, "relgate.rule.fired"); !o.Skipped {
 		t.Errorf("Send of a rule = %+v, want it skipped", o)
 	}

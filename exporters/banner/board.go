@@ -187,7 +187,7 @@ func (b *Board) noticesLocked(ctx context.Context, plan string) ([]Notice, error
 // kept of it may be older, or newer where the message comes late.
 func (b *Board) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	var e wire.EventBody
-	if err := json.Unmarshal(m.Data, &e); err != nil || e.Plan == "" || m.Type == outbox.TypeEscalated {
+	if err := json.Unmarshal(m.Data, &e); err != nil || e.Plan == "" {
 		return outbox.Outcome{OK: true, Skipped: true} // a board is no place for alarms
 	}
 	b.mu.Lock()

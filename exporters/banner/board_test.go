@@ -242,9 +242,6 @@ func TestWhatABoardIsNotFor(t *testing.T) {
 	if o := b.Send(t.Context(), message(other)); !o.Refused {
 		t.Errorf("Send of another sink's message = %+v, want it refused", o)
 	}
-	if o := b.Send(t.Context(), outbox.Message{Type: outbox.TypeEscalated, Data: []byte(`{"plan":"bioage"}`)}); !o.Skipped {
-		t.Errorf("Send of an escalation = %+v, want it skipped", o)
-	}
 	for what, change := range map[string]func(*banner.Config){
 		"no name": func(c *banner.Config) { c.Name = "" }, "an instant": func(c *banner.Config) { c.For = time.Second },
 		"a severity that there is not": func(c *banner.Config) { c.Severity = "loud" }, "a locale that is none": func(c *banner.Config) { c.Locale = "english!" },

@@ -43,39 +43,18 @@ const mostSubject = 200
 // write says a message of the outbox in words.
 func write(m outbox.Message, external string) (*letter, error) {
 	l := &letter{id: m.ID, at: m.At, repeated: m.Repeated}
-	data, stuck := m.Data, ""
-	if m.Type == outbox.TypeEscalated {
-		var e struct {
-			Endpoint string          `json:"endpoint"`
-			Attempts int             `json:"attempts"`
-			Reason   string          `json:"reason"`
-			Event    json.RawMessage `json:"event"`
-		}
-		if err := json.Unmarshal(m.Data, &e); err != nil {
-			return nil, errors.New("the escalation cannot be read")
-		}
-		data = e.Event
-		stuck = fmt.Sprintf("The endpoint %q has not taken this event after %d attempts: %s", e.Endpoint, e.Attempts, e.Reason)
-	}
 	e := &l.event
-	if err := json.Unmarshal(data, e); err != nil {
+	if err := json.Unmarshal(m.Data, e); err != nil {
 		return nil, errors.New("the event cannot be read")
 	}
 	l.run, _, _ = strings.Cut(cmp.Or(e.ID, m.ID), "/")
-	if stuck != "" {
-		e.Message = nil // it speaks of an endpoint, and to whoever looks after relgate
-	}
 	site := wire.Site{Base: external}
 	n := site.Note(e)
-	l.subject, l.link, l.once = n.Title, n.Link, stuck == "" && e.Kind == "communication"
+	l.subject, l.link, l.once = n.Title, n.Link, e.Kind == "communication"
 	if !l.once {
 		l.title = plain(n.Title)
 	}
-	if stuck != "" {
-		l.subject = "NOT DELIVERED: " + l.subject
-		l.blocks = append(l.blocks, []string{plain(stuck)})
-	}
-	l.blocks = append(l.blocks, paragraphs(n.Text)...)
+	l.blocks = paragraphs(n.Text)
 	for _, line := range n.Detail {
 		l.lines = append(l.lines, plain(line))
 	}

@@ -73,10 +73,7 @@ func TestPythonReadsWhatIsSent(t *testing.T) {
 		Headline: "Review: <script>alert(1)</script> " + strings.Repeat("Überprüfung ", 30) + "\r\nBcc: evil@x.example",
 		Sentence: strings.Repeat("x", 5000) + " \u202e\x00 🎉", Detail: []string{"a\r\n.\r\nMAIL FROM:<evil@x.example>", "=3D =\n"},
 	})
-	escalated := alarm()
-	escalated.ID, escalated.Type = escalated.ID+"/escalated/slack", outbox.TypeEscalated
-	escalated.Data = []byte(`{"endpoint":"slack","attempts":3,"reason":"answered 500","event":` + string(escalated.Data) + `}`)
-	for _, m := range []outbox.Message{communication("cto@bioage.example"), alarm(), long, escalated} {
+	for _, m := range []outbox.Message{communication("cto@bioage.example"), alarm(), long} {
 		if o := sink.Send(t.Context(), m); !o.OK {
 			t.Fatalf("Send = %+v", o)
 		}
@@ -148,15 +145,12 @@ func TestPythonReadsWhatIsSent(t *testing.T) {
 	if strings.ContainsAny(all[2].Text, "\x00\u202e") || !strings.Contains(all[2].Text, strings.Repeat("x", 5000)) || !strings.Contains(all[2].Text, "🎉") || !strings.Contains(all[2].Text, "=3D =") {
 		t.Errorf("text %.200q", all[2].Text)
 	}
-	if got := all[3].header("Subject")[0]; !strings.HasPrefix(got, "NOT DELIVERED: ROLLBACK") || !strings.Contains(all[3].Text, `The endpoint "slack" has not taken this event after 3 attempts: answered 500`) {
-		t.Errorf("an escalation: subject %q, text %q", got, all[3].Text)
-	}
 	// The same message on every attempt: only the server can tell two apart.
 	h.memory.kept = map[string]string{}
 	if o := sink.Send(t.Context(), communication("cto@bioage.example")); !o.OK {
 		t.Fatalf("Send = %+v", o)
 	}
-	if again := h.Messages()[4].Data; string(again) != string(raw[0]) {
+	if again := h.Messages()[3].Data; string(again) != string(raw[0]) {
 		t.Errorf("the same message sent again differs:\n%s\n%s", raw[0], again)
 	}
 }

@@ -398,22 +398,6 @@ func TestConfigsThatAreWrong(t *testing.T) {
 	}
 }
 
-// TestAnEscalationGoesToWhoLooksAfterRelgate has a message to customers not arrive elsewhere:
-// they are not told of that.
-func TestAnEscalationGoesToWhoLooksAfterRelgate(t *testing.T) {
-	h := newHouse(t)
-	m := communication("customers@example.com")
-	m.ID, m.Type, m.Order = m.ID+"/escalated/slack", outbox.TypeEscalated, true
-	m.Data = []byte(`{"endpoint":"slack","attempts":3,"reason":"answered 500","event":` + string(m.Data) + `}`)
-	o := h.sink(t).Send(t.Context(), m)
-	if got, want := h.inboxes(), (map[string]int{"ops@bioage.example": 1}); !o.OK || !maps.Equal(got, want) {
-		t.Fatalf("Send = %+v, inboxes %v, want %v", o, got, want)
-	}
-	if text := string(h.Messages()[0].Data); !strings.Contains(text, "Subject: NOT DELIVERED: Message execs is due") || strings.Contains(text, "Guten Tag") {
-		t.Errorf("message:\n%s", text)
-	}
-}
-
 func TestWhoGetsAnEvent(t *testing.T) {
 	asked := message(wire.EventBody{Kind: "approval", Type: "relgate.approval.asked", ID: "bioage@1.0.x7k2/3", Run: "bioage@1.0", Plan: "bioage", Headline: "Approval is asked", Message: &wire.Message{Name: "approval of start", Subject: "Approval is asked", Text: "Sign it.", Target: "role@bioage.example"}})
 	h := newHouse(t)

@@ -23,7 +23,7 @@ func FuzzWhatSlackIsSent(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n, m := range []outbox.Message{sent(1, message), sent(2, alarm), {ID: "3", Data: []byte(raw)}, {ID: "4", Data: []byte(raw), Type: outbox.TypeEscalated, Order: true}} {
+		for n, m := range []outbox.Message{sent(1, message), sent(2, alarm), {ID: "3", Data: []byte(raw)}, {ID: "4", Data: []byte(raw), Order: true}} {
 			if o := s.Send(t.Context(), m); !o.OK && !o.Refused && n == 1 {
 				t.Errorf("an order: %+v", o)
 			}

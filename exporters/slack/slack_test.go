@@ -442,22 +442,6 @@ func TestNoTextIsTooMuchForSlack(t *testing.T) {
 	}
 }
 
-// An event that another endpoint does not take is an alarm of its own.
-func TestAnEscalationIsTold(t *testing.T) {
-	m := sent(1, killtest.Message("text", "#releases"))
-	m.Data = fmt.Appendf(nil, `{"endpoint":"pipeline","attempts":3,"reason":"answered 503","event":%s}`, m.Data)
-	m.Type, m.ID, m.Order = outbox.TypeEscalated, m.ID+"/escalated/pipeline", true
-	w := newWorkspace(nil)
-	o := bot(t, w, outboxtest.New()).Send(t.Context(), m)
-	got := w.Messages()
-	if !o.OK || len(got) != 1 || got[0].Channel != "C0000OPS" || got[0].ID != m.ID || !strings.HasPrefix(shown(got[0]), "header Not delivered to pipeline: Deploy of 1.2.0\nsection relgate cannot deliver this to pipeline: answered 503.") {
-		t.Errorf("%+v: %+v", o, got)
-	}
-	if !outbox.Alarm(m) || outbox.Alarm(sent(1, killtest.Message("text", ""))) || !outbox.Alarm(sent(1, killtest.Alarm())) {
-		t.Error("an escalation and an order are sent again in doubt, a message of a plan is not")
-	}
-}
-
 // An incoming webhook posts to its own channel, mentions whom it can, and believes no 200
 // without ok.
 func TestTheIncomingWebhook(t *testing.T) {

@@ -85,10 +85,7 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	t := told{Message: m}
-	switch err := json.Unmarshal(m.Data, &t.EventBody); {
-	case m.Type == outbox.TypeEscalated:
-		return outbox.Outcome{Refused: true, Reason: "that an event does not arrive is nothing for a status page"}
-	case err != nil || t.Run == "":
+	if err := json.Unmarshal(m.Data, &t.EventBody); err != nil || t.Run == "" {
 		return outbox.Outcome{Refused: true, Reason: "the event cannot be read, or is of no run"}
 	}
 	if t.EventBody.Message == nil {

@@ -244,8 +244,6 @@ func TestAnswersOfStatuspage(t *testing.T) {
 		})
 	}
 	message := sent(1, killtest.Message("text", ""))
-	escalated := message
-	escalated.Type = outbox.TypeEscalated
 	for _, tt := range []struct {
 		name string
 		page http.Handler
@@ -264,7 +262,6 @@ func TestAnswersOfStatuspage(t *testing.T) {
 		{"no such state", newPage(nil), sent(1, killtest.Message("text", "API = broken")), outbox.Outcome{Refused: true, Reason: `its target: component "API": state "broken": want one of operational, under_maintenance, degraded_performance, partial_outage, major_outage`}},
 		{"two statuses", newPage(nil), sent(1, killtest.Message("text", "resolved, monitoring")), outbox.Outcome{Refused: true, Reason: `its target: it has two statuses, "resolved" and "monitoring"`}},
 		{"what is no message of a plan", says(500, ""), sent(1, killtest.Alarm()), outbox.Outcome{OK: true, Skipped: true}},
-		{"an escalation", newPage(nil), escalated, outbox.Outcome{Refused: true, Reason: "that an event does not arrive is nothing for a status page"}},
 		{"an event of no run", newPage(nil), outbox.Message{ID: "1", Data: []byte("{}")}, outbox.Outcome{Refused: true, Reason: "the event cannot be read, or is of no run"}},
 	} {
 		if got := sink(t, tt.page, outboxtest.New(), statuspage.Config{}).Send(t.Context(), tt.m); got != tt.want {
