@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/outbox/faulttest"
@@ -61,23 +60,8 @@ func (p *posts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer p.mu.Unlock()
 		p.there = append(p.there, string(body))
 	}
-	if fault.Done() && fault != faulttest.Late {
+	if !fault.Serve(w, r, faulttest.Limit{Status: http.StatusTooManyRequests, After: 7}, do) {
 		do()
-	}
-	switch fault {
-	case faulttest.Busy:
-		w.Header().Set("Retry-After", "7")
-		w.WriteHeader(http.StatusTooManyRequests)
-	case faulttest.Broken, faulttest.Lying:
-		w.WriteHeader(http.StatusInternalServerError)
-	case faulttest.Dropped:
-		panic(http.ErrAbortHandler)
-	case faulttest.Hanging, faulttest.Lost:
-		<-r.Context().Done()
-	case faulttest.Late:
-		time.AfterFunc(20*time.Second, do)
-		<-r.Context().Done()
-	default:
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = io.WriteString(w, p.said)
 	}

@@ -159,34 +159,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.mu.Unlock()
 		return s.do(method, r, body)
 	}
-	var a answer
-	switch fault {
-	case faulttest.Busy:
-		w.Header().Set("Retry-After", "7")
-		w.WriteHeader(http.StatusTooManyRequests)
+	if fault.Serve(w, r, faulttest.Limit{Status: http.StatusTooManyRequests, After: 7}, func() { do() }) {
 		return
-	case faulttest.Broken, faulttest.Lying:
-		if fault.Done() {
-			do()
-		}
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	case faulttest.Dropped:
-		do()
-		panic(http.ErrAbortHandler)
-	case faulttest.Hanging, faulttest.Lost:
-		if fault.Done() {
-			do()
-		}
-		<-r.Context().Done()
-		return
-	case faulttest.Late:
-		time.AfterFunc(20*time.Second, func() { do() })
-		<-r.Context().Done()
-		return
-	default:
-		a = do()
 	}
+	a := do()
 	if text, ok := a.body.(string); ok {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(a.status)

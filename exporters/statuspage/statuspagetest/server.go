@@ -162,34 +162,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.mu.Unlock()
 		return s.do(r, body)
 	}
-	var a answer
-	switch fault {
-	case faulttest.Busy:
-		w.Header().Set("Retry-After", "60")
-		w.WriteHeader(420)
+	if fault.Serve(w, r, faulttest.Limit{Status: 420, After: 60}, func() { do() }) {
 		return
-	case faulttest.Broken, faulttest.Lying:
-		if fault.Done() {
-			do()
-		}
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	case faulttest.Dropped:
-		do()
-		panic(http.ErrAbortHandler)
-	case faulttest.Hanging, faulttest.Lost:
-		if fault.Done() {
-			do()
-		}
-		<-r.Context().Done()
-		return
-	case faulttest.Late:
-		time.AfterFunc(20*time.Second, func() { do() })
-		<-r.Context().Done()
-		return
-	default:
-		a = do()
 	}
+	a := do()
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(a.status)
 	_ = json.NewEncoder(w).Encode(a.body)
