@@ -270,10 +270,10 @@ func (s signer) find(ctx context.Context, c links.Claims) (*wire.RunView, error)
 		return nil, err
 	}
 	if v == nil {
-		return nil, &links.Closed{Reason: "There is no such run any more."}
+		return nil, &links.Closed{Reason: "This run no longer exists."}
 	}
 	if v.Digest != c.PlanDigest {
-		return nil, &links.Closed{Reason: "The plan was changed after this link was sent. Whoever must sign gets another."}
+		return nil, &links.Closed{Reason: "The plan was changed after this link was sent. The people who must sign get a new link."}
 	}
 	if c.Allows == theReview {
 		return v, reviewed(&v.Snapshot.People.Review, c.Role)
@@ -289,7 +289,7 @@ func (s signer) find(ctx context.Context, c links.Claims) (*wire.RunView, error)
 			return v, nil
 		}
 	}
-	return nil, &links.Closed{Reason: "The plan asks " + c.Role + " for no such signature any more."}
+	return nil, &links.Closed{Reason: "The plan no longer asks " + c.Role + " for this signature."}
 }
 
 // reviewed says why a role cannot sign the review now, nil where it can.
@@ -297,7 +297,7 @@ func reviewed(v *fact.ReviewView, role string) error {
 	k := slices.IndexFunc(v.Roles, func(r fact.RoleView) bool { return r.Role == role })
 	switch {
 	case k < 0:
-		return &links.Closed{Reason: "The plan asks " + role + " for no such signature any more."}
+		return &links.Closed{Reason: "The plan no longer asks " + role + " for this signature."}
 	case v.State != fact.Open:
 		return &links.Closed{Reason: "The review is not open."}
 	case v.Roles[k].State == fact.Approved:
@@ -368,7 +368,7 @@ func (s signer) Sign(ctx context.Context, c links.Claims, decision, why string) 
 	}
 	if e.ID == "" { // the same was given before; it may count no more
 		if _, err := s.find(ctx, c); err == nil {
-			return &links.Closed{Reason: "This link has signed before, and that counts no more. Nothing was signed now: use the link of the newest e-mail."}
+			return &links.Closed{Reason: "This link has signed before, and that signature no longer counts. Nothing was signed now: use the link of the newest e-mail."}
 		}
 	}
 	if e.To != "applied" {
@@ -391,7 +391,7 @@ func (d *daemon) serveLinks(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		d.log.Error("links to sign by cannot be opened", "err", err)
 		w.Header().Set("Retry-After", "60")
-		http.Error(w, "Nothing was signed: relgate cannot read the secrets of its links. Whoever runs it finds why in its log. Open the link again later.", http.StatusServiceUnavailable)
+		http.Error(w, "Nothing was signed: relgate cannot read the secrets of its links. The reason is in its log. Open the link again later.", http.StatusServiceUnavailable)
 		return
 	}
 	page.ServeHTTP(w, r)

@@ -326,6 +326,6 @@ func (d *daemon) forgetOthers(ctx context.Context) {
 	d.reloads.known.Lock()
 	defer d.reloads.known.Unlock()
 	if err := d.forget(ctx, d.hooks.Load().Names()); err != nil && ctx.Err() == nil {
-		d.log.Warn("webhooks that the config has no more are forgotten at the next start or reload", "err", err)
+		d.log.Warn("webhooks that are no longer in the config are forgotten at the next start or reload", "err", err)
 	}
 }

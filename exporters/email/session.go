@@ -42,7 +42,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 var (
-	errTalkative = errors.New("the server says more than a mail server does")
+	errTalkative = errors.New("the server sent more than a mail server should")
 	errNoTLS     = errors.New("the server offers no STARTTLS, which is required")
 	errNoAuth    = errors.New("the server offers neither AUTH PLAIN nor AUTH LOGIN over this connection")
 )
@@ -227,7 +227,7 @@ func (s *Sink) reason(err error) string {
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return "the server ended the TLS handshake"
 	}
-	return "the server does not speak SMTP as relgate does"
+	return "the server does not speak SMTP"
 }
 
 // clean makes what a server says fit to be shown: one short line without the password.

@@ -99,8 +99,8 @@ type addressed struct {
 	wrong string // why some cannot be reached, or there is none; empty where all can
 }
 
-// recipients finds out to whom a message goes. An address that cannot be read keeps the
-// message from nobody else.
+// recipients finds out to whom a message goes. An address that cannot be read does
+// not keep the message from the others.
 func (s *Sink) recipients(ctx context.Context, l *letter) (addressed, error) {
 	var out addressed
 	add := func(text, link, label string) {

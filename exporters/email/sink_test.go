@@ -108,7 +108,7 @@ func TestWhatIsWrongWithAServerIsSaidWithoutThePassword(t *testing.T) {
 		{"a certificate of someone else from the first byte on", func(c *smtptest.Config) { c.Implicit = true }, func(c *email.Config) { c.Encryption, c.TLS = email.Implicit, nil }, "certificate is not trusted", false},
 		{"a sender that must log in", func(c *smtptest.Config) { c.Answer = at(smtptest.Mail, smtptest.Mode{Reply: "530 5.7.0 log in"}) }, nil, "530", false},
 		{"TLS where there is none", nil, func(c *email.Config) { c.Encryption = email.Implicit }, "TLS: ", false},
-		{"a server that never ends", func(c *smtptest.Config) { c.Answer = at(smtptest.Hello, smtptest.Mode{Flood: true}) }, nil, "says more than", false},
+		{"a server that never ends", func(c *smtptest.Config) { c.Answer = at(smtptest.Hello, smtptest.Mode{Flood: true}) }, nil, "sent more than a mail server should", false},
 		{"no SMTP at all", func(c *smtptest.Config) {
 			c.Answer = at(smtptest.Connect, smtptest.Mode{Reply: "HTTP/1.1 400 Bad Request"})
 		}, nil, "does not speak SMTP", false},

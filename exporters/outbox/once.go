@@ -38,7 +38,7 @@ func (o Once) Send(ctx context.Context, m Message) Outcome {
 	was, err := o.Memory.Kept(ctx, o.Endpoint, key)
 	switch {
 	case err != nil && !again:
-		return Outcome{Reason: fmt.Sprintf("it is not known whether this was sent: %v", err)}
+		return Outcome{Reason: fmt.Sprintf("reading whether this was sent: %v", err)}
 	case was == onceSent:
 		return Outcome{OK: true, Skipped: true}
 	case was != "" && !again:

@@ -36,8 +36,8 @@ var advice = map[string]string{
 	"channel_not_found": "there is no such channel, or the bot is not in it: invite it",
 	"not_in_channel":    "the bot is not in the channel: invite it",
 	"is_archived":       "the channel is archived",
-	"invalid_auth":      "the token is not taken",
-	"not_authed":        "the token is not taken",
+	"invalid_auth":      "the token was rejected",
+	"not_authed":        "the token was rejected",
 	"token_revoked":     "the token was revoked",
 	"token_expired":     "the token has expired",
 	"account_inactive":  "the token's app or workspace is gone",
@@ -75,7 +75,7 @@ func (b *Bot) exchange(ctx context.Context, order bool, method string, call *for
 		}
 		if json.Unmarshal(a.Body, &said) != nil || json.Unmarshal(a.Body, into) != nil {
 			said = status{}
-			return format.Reply{Reason: "the answer to " + method + " is not Slack's"}
+			return format.Reply{Reason: "the answer to " + method + " is not in Slack's form"}
 		}
 		if said.OK {
 			return format.Reply{Done: true}

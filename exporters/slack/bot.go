@@ -144,7 +144,7 @@ func (b *Bot) post(ctx context.Context, m outbox.Message, l letter) (place, *fai
 	text, markErr := b.config.Memory.Kept(ctx, b.config.Endpoint, l.id+"/sending")
 	// What cannot be remembered holds up no order.
 	if err = errors.Join(err, markErr); err != nil && !m.Order {
-		return place{}, failed("whether this was sent is not known: " + err.Error())
+		return place{}, failed("reading whether this was sent: " + err.Error())
 	}
 	looking, cancel := ctx, context.CancelFunc(func() {})
 	if m.Order {
@@ -214,7 +214,7 @@ func (b *Bot) keep(ctx context.Context, m outbox.Message, l letter, p place) *fa
 	ctx, cancel := keeping(ctx)
 	defer cancel()
 	if err := b.config.Memory.Keep(ctx, b.config.Endpoint, l.id, p.String()); err != nil && !m.Order {
-		return failed("it is there, and keeping where: " + err.Error())
+		return failed("it was sent, but where it is cannot be kept: " + err.Error())
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func sameChannel(a, b string) bool {
 }
 
 // incomingReply reads an answer: the text ok, or a word that says what is wrong. A 200
-// alone may be anybody's.
+// alone may come from another server.
 func incomingReply(a format.Answer) format.Reply {
 	said := strings.TrimSpace(string(a.Body[:min(len(a.Body), 200)]))
 	switch {

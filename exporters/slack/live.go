@@ -17,7 +17,7 @@ func (b *Bot) follow(ctx context.Context, m outbox.Message, t told) outbox.Outco
 	key := t.Run + "/live/" + t.Phase
 	kept, err := b.config.Memory.Kept(ctx, b.config.Endpoint, key)
 	if err != nil {
-		return outbox.Outcome{Reason: "where the phase's message is, is not known: " + err.Error()}
+		return outbox.Outcome{Reason: "reading where the phase's message is: " + err.Error()}
 	}
 	live, there := placeOf(kept)
 	if !there {
@@ -25,7 +25,7 @@ func (b *Bot) follow(ctx context.Context, m outbox.Message, t told) outbox.Outco
 	}
 	first, err := b.config.Memory.Kept(ctx, b.config.Endpoint, m.ID)
 	if err != nil {
-		return outbox.Outcome{Reason: "whether this was sent is not known: " + err.Error()}
+		return outbox.Outcome{Reason: "reading whether this was sent: " + err.Error()}
 	}
 	if first != live.String() { // else this event has made the message
 		_, f := b.post(ctx, m, letter{id: m.ID, to: live.channel, thread: live.ts, told: t})
@@ -38,7 +38,7 @@ func (b *Bot) follow(ctx context.Context, m outbox.Message, t told) outbox.Outco
 	}
 	newer, err := b.newer(ctx, key, m.N)
 	if err != nil {
-		return outbox.Outcome{Reason: "what the phase's message shows is not known: " + err.Error()}
+		return outbox.Outcome{Reason: "reading what the phase's message shows: " + err.Error()}
 	}
 	if t.Kind != "phase" && t.Kind != "verdict" || !newer {
 		return outbox.Outcome{OK: true, Kept: "thread of message " + live.String()}

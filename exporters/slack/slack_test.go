@@ -401,7 +401,7 @@ func TestAnswersOfSlack(t *testing.T) {
 		fault         faulttest.Fault
 		want          outbox.Outcome
 	}{
-		{"a wrong token", "xoxb-wrong", "C0000OPS", faulttest.None, outbox.Outcome{Reason: "Slack answered invalid_auth to chat.postMessage: the token is not taken"}},
+		{"a wrong token", "xoxb-wrong", "C0000OPS", faulttest.None, outbox.Outcome{Reason: "Slack answered invalid_auth to chat.postMessage: the token was rejected"}},
 		{"an unknown channel", token, "C0000XXX", faulttest.None, outbox.Outcome{Reason: "Slack answered channel_not_found to chat.postMessage: there is no such channel, or the bot is not in it: invite it"}},
 		{"too much", token, "C0000OPS", faulttest.Busy, outbox.Outcome{RetryAfter: 7 * time.Second, Reason: "answered 429 Too Many Requests"}},
 		{"an error", token, "C0000OPS", faulttest.Broken, outbox.Outcome{Doubt: true, Reason: "answered 500 Internal Server Error"}},

@@ -104,20 +104,20 @@ func (s *Sink) wait(ctx context.Context) *failure {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return failed("stopped while waiting for the time of the next request")
+		return failed("stopped while waiting to make the next request")
 	}
 }
 
 // statusLimited is what Statuspage answered before 429 where there was too much.
 const statusLimited = 420
 
-// reply reads an answer. A 2xx without the JSON that was asked for may be anybody's.
+// reply reads an answer. A 2xx without the JSON that was asked for may come from another server.
 func reply(a format.Answer, into any) format.Reply {
 	switch {
 	case a.Status/100 == 2 && json.Unmarshal(a.Body, into) == nil:
 		return format.Reply{Done: true}
 	case a.Status/100 == 2:
-		return format.Reply{Reason: fmt.Sprintf("answered %d with what is not Statuspage's", a.Status)}
+		return format.Reply{Reason: fmt.Sprintf("answered %d, but not in Statuspage's form", a.Status)}
 	case a.Status == http.StatusTooManyRequests || a.Status == statusLimited:
 		r := format.Reply{Reason: fmt.Sprintf("answered %d: too many requests with this token", a.Status)}
 		if a.Header.Get("Retry-After") == "" {
@@ -125,11 +125,11 @@ func reply(a format.Answer, into any) format.Reply {
 		}
 		return r
 	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden:
-		return format.Reply{Reason: fmt.Sprintf("answered %d: the token is not taken, or may not do this", a.Status)}
+		return format.Reply{Reason: fmt.Sprintf("answered %d: the token was rejected, or may not do this", a.Status)}
 	case a.Status == http.StatusNotFound:
-		return format.Reply{Reason: "answered 404: there is no such page, or what was asked for is gone"}
+		return format.Reply{Reason: "answered 404: there is no such page, or the incident was removed"}
 	case a.Status == http.StatusBadRequest || a.Status == http.StatusUnprocessableEntity:
-		return format.Reply{Refused: true, Reason: fmt.Sprintf("answered %d: Statuspage does not take this: a status that does not fit, or a component that is not there", a.Status)}
+		return format.Reply{Refused: true, Reason: fmt.Sprintf("answered %d: Statuspage rejected this: the status does not fit, or a component does not exist", a.Status)}
 	}
 	return format.Reply{}
 }

@@ -122,7 +122,7 @@ func (s *Sink) send(ctx context.Context, t *told) outbox.Outcome {
 	}{{&id, t.ID()}, {&mark, t.ID() + "/sending"}, {&incident, t.incidentKey()}, {&events, t.incidentKey() + "/events"}} {
 		var err error
 		if *k.into, err = s.config.Memory.Kept(ctx, s.config.Endpoint, k.key); err != nil {
-			return outbox.Outcome{Reason: "whether this was sent, and which incident the run has, is not known: " + err.Error()}
+			return outbox.Outcome{Reason: "reading whether this was sent, and which incident the run has: " + err.Error()}
 		}
 	}
 	if id != "" {
@@ -250,7 +250,7 @@ func (s *Sink) open(ctx context.Context, t *told, in *incident) *failure {
 	if s.config.Start != nil {
 		at, err := s.config.Start(ctx, t.Run)
 		if err != nil {
-			return failed("when the release begins is not known: " + err.Error())
+			return failed("reading when the release begins: " + err.Error())
 		}
 		if !at.IsZero() {
 			start = at
@@ -272,7 +272,7 @@ func (s *Sink) open(ctx context.Context, t *told, in *incident) *failure {
 func (s *Sink) done(ctx context.Context, t *told, there *answered) outbox.Outcome {
 	for _, k := range [][2]string{{t.incidentKey(), there.ID}, {t.incidentKey() + "/events", there.Metadata.Relgate.Events}, {t.ID(), there.ID}} {
 		if err := s.keep(ctx, k[0], k[1]); err != nil {
-			return outbox.Outcome{Reason: "it is there, and keeping where: " + err.Error()}
+			return outbox.Outcome{Reason: "it was sent, but where it is cannot be kept: " + err.Error()}
 		}
 	}
 	kept := "incident " + there.ID

@@ -250,13 +250,13 @@ func TestAnswersOfStatuspage(t *testing.T) {
 		m    outbox.Message
 		want outbox.Outcome
 	}{
-		{"a wrong token", says(401, token), message, outbox.Outcome{Reason: "answered 401: the token is not taken, or may not do this"}},
-		{"an unknown page", says(404, "{}"), message, outbox.Outcome{Reason: "answered 404: there is no such page, or what was asked for is gone"}},
+		{"a wrong token", says(401, token), message, outbox.Outcome{Reason: "answered 401: the token was rejected, or may not do this"}},
+		{"an unknown page", says(404, "{}"), message, outbox.Outcome{Reason: "answered 404: there is no such page, or the incident was removed"}},
 		{"too much, of old", says(420, "{}"), message, outbox.Outcome{RetryAfter: time.Minute, Reason: "answered 420: too many requests with this token"}},
 		{"too much", says(429, "{}"), message, outbox.Outcome{RetryAfter: time.Minute, Reason: "answered 429: too many requests with this token"}},
-		{"not taken", says(422, "{}"), message, outbox.Outcome{Refused: true, Reason: "answered 422: Statuspage does not take this: a status that does not fit, or a component that is not there"}},
+		{"not taken", says(422, "{}"), message, outbox.Outcome{Refused: true, Reason: "answered 422: Statuspage rejected this: the status does not fit, or a component does not exist"}},
 		{"an error", says(503, "{}"), message, outbox.Outcome{Doubt: true, Reason: "answered 503 Service Unavailable"}},
-		{"a login page", says(200, "<html>"), message, outbox.Outcome{Doubt: true, Reason: "answered 200 with what is not Statuspage's"}},
+		{"a login page", says(200, "<html>"), message, outbox.Outcome{Doubt: true, Reason: "answered 200, but not in Statuspage's form"}},
 		{"JSON of another", says(201, `{"ok":true}`), message, outbox.Outcome{Doubt: true, Reason: "Statuspage did not say which incident it is"}},
 		{"no such component", newPage(nil), sent(1, killtest.Message("text", "Mobile")), outbox.Outcome{Reason: `the page has no component "Mobile"`}},
 		{"no such state", newPage(nil), sent(1, killtest.Message("text", "API = broken")), outbox.Outcome{Refused: true, Reason: `its target: component "API": state "broken": want one of operational, under_maintenance, degraded_performance, partial_outage, major_outage`}},

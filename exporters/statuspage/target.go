@@ -26,7 +26,7 @@ type Component struct {
 	State string // empty: as it is
 }
 
-// ParseTarget reads a target. The error says which word is none.
+// ParseTarget reads a target. The error names the word that is wrong.
 func ParseTarget(text string) (t Target, err error) {
 	for item := range strings.SplitSeq(text, ",") {
 		if item = strings.TrimSpace(item); item == "" {

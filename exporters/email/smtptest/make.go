@@ -48,7 +48,7 @@ func NewUnreached(tb test, c Config) *Server {
 	return s
 }
 
-// Make makes a server that nobody reaches yet.
+// Make makes a server that cannot be reached yet.
 func Make(c Config) *Server {
 	if c.Mechanisms == "" {
 		c.Mechanisms = "PLAIN LOGIN"
