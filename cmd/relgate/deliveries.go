@@ -164,7 +164,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 type deliveriesCommand struct {
 	List   deliveriesListCommand   `cmd:"" help:"List endpoints, what they wait for, and dead letters."`
-	Retry  deliveriesRetryCommand  `cmd:"" help:"Try now what an endpoint has not taken: send dead letters again, and hurry what waits."`
+	Retry  deliveriesRetryCommand  `cmd:"" help:"Send again now what was not delivered to an endpoint: its dead letters, and what waits for its next attempt."`
 	Replay deliveriesReplayCommand `cmd:"" help:"Send every event since a time again, under the same ids."`
 }
 
