@@ -13,7 +13,8 @@
 // What does not arrive is tried again: at an [Action] endpoint for ever, at a
 // [Notify] endpoint for a day, after which the event becomes a dead letter that is
 // listed and can be sent again. What a receiver refuses for good becomes one at
-// once, unless it is an order. A new event, a success after failures and
+// once, unless it is an order. What waits for a person at the receiver is asked for again
+// until that one has acted. A new event, a success after failures and
 // [Outbox.Retry] have what waits tried sooner than planned. A second endpoint is
 // told of each order that does not arrive, and of each run that is stuck, side by
 // side.

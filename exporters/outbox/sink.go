@@ -48,6 +48,7 @@ type Outcome struct {
 	Skipped    bool          // nothing was sent: the sink has nothing to say of the message
 	Kept       string        // of the answer, for the log: what the receiver says that it has started; one line
 	Doubt      bool          // of a failure: the receiver may have it nevertheless
+	Waits      bool          // the receiver has it, and a person there has yet to act, as Reason says: asked again after RetryAfter for as long as that takes
 	Refused    bool          // it would refuse this message again; said of orders too, which are tried again nevertheless
 	RetryAfter time.Duration // for how long the receiver wants to be left alone; zero where it did not say
 	Reason     string        // of a failure, for people; without URL, secret or answer

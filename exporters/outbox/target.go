@@ -87,10 +87,10 @@ func (t *target) send(ctx context.Context, m Message) Outcome {
 
 // account counts an attempt. A success after failures has both lanes try now what
 // waits: the endpoint is back. It gives when the endpoint last took anything. What was
-// skipped was no attempt and says nothing of the endpoint.
+// skipped, or waits for a person, counts as neither.
 func (t *target) account(o Outcome) (succeeded time.Time) {
 	t.mu.Lock()
-	if o.Skipped {
+	if o.Skipped || o.Waits {
 		defer t.mu.Unlock()
 		return t.counts.LastSuccess
 	}

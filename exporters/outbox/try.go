@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -61,11 +62,16 @@ func (l *restLane) settle(ctx context.Context, succeeded time.Time, head pending
 	if o.OK {
 		return l.deliveredLocked(saving, head, s, t.attempts)
 	}
+	level, said := slog.LevelWarn, "delivery failed"
+	if o.Waits {
+		level, said = slog.LevelInfo, "delivery waits"
+		head = l.waitLocked(head, s, t)
+	}
 	t.fail(l.endpoint.Class, false, l.now(), succeeded, o)
 	if o.Refused || t.exhausted(l.endpoint.Class, l.now(), head.since, head.Event.At) {
 		return l.buryLocked(saving, head, s, *t)
 	}
-	l.say(slog.LevelWarn, "delivery failed", "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
+	l.say(level, said, "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
 	if head.letter {
 		return nil
 	}
@@ -77,6 +83,18 @@ func (l *restLane) settle(ctx context.Context, succeeded time.Time, head pending
 	}
 	s.told = newTold()
 	return l.escalate(ctx, &head.Event, data, t.attempts, t.lastErr, s.told)
+}
+
+// waitLocked notes that the head waits for a person at the receiver: it has not failed, and
+// its time begins anew with each answer. A dead letter lets the others go before it.
+func (l *restLane) waitLocked(head pending, s *stream, t *tries) pending {
+	*t, head.since = tries{}, l.now()
+	if head.letter {
+		l.letters = append(slices.Clone(l.letters[1:]), head)
+	} else {
+		s.queue[0].since = head.since
+	}
+	return head
 }
 
 func (l *restLane) deliveredLocked(ctx context.Context, head pending, s *stream, failures int) error {
