@@ -84,7 +84,7 @@ func (d *daemon) reportOf(ctx context.Context, e *wire.EventBody) (archive.Repor
 		return archive.Report{}, err
 	}
 	return archive.Report{
-		Run: e.Run, Plan: e.Plan, Version: e.Version, Title: strings.TrimSpace("Review of " + e.Plan + " " + e.Version), Markdown: text.Bytes(), HTML: page.Bytes(), JSON: data.Bytes(),
+		Run: e.Run, UID: source.Plan.Binding.UID, Event: e.N, Plan: e.Plan, Version: e.Version, Title: strings.TrimSpace("Review of " + e.Plan + " " + e.Version), Markdown: text.Bytes(), HTML: page.Bytes(), JSON: data.Bytes(),
 	}, nil
 }
 

@@ -199,7 +199,7 @@ func (list deliveryList) show(w io.Writer) {
 	for i, e := range list.Endpoints {
 		fmt.Fprintln(w, lines[i])
 		if e.LastError != "" {
-			indented(w, 2, "last failure: "+plain(e.LastError))
+			indented(w, 2, "not delivered: "+plain(e.LastError))
 		}
 		for _, o := range e.Orders {
 			fmt.Fprintf(w, "  order %s\n", plain(o.Event))

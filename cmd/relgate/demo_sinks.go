@@ -140,6 +140,7 @@ func (r *receivers) add(ctx context.Context, s *config.SinkSpec, plans []*rules.
 		return r.serve(ctx, s, s.Texts["site"], space, func() (int, []string) { return len(space.Pages()), nil })
 	case "github":
 		repository := archivetest.NewGitHub(s.Texts["repository"], secret("token"))
+		repository.Merges = true // as the people of the demo do at once what they are asked for
 		return r.serve(ctx, s, either(s.Texts["api"], "https://api.github.com"), repository, func() (int, []string) { return repository.Commits() - 1, nil })
 	case "email":
 		return r.addMail(ctx, s, secret("password"))

@@ -120,8 +120,12 @@ func TestMailAndArchivesOfADaemon(t *testing.T) {
 		t.Errorf("files %q, want Markdown, HTML and JSON", all)
 	}
 	github := archivetest.NewGitHub("bioage/releases", "hunter2")
-	if o := tell(t, d, github, "github", signed); !o.OK || o.Kept != "https://github.com/bioage/releases/pull/1" || len(github.Pulls()) != 1 {
+	if o := tell(t, d, github, "github", signed); o.OK || !o.Waits || o.Reason != "waiting for the pull request to be merged: https://github.com/bioage/releases/pull/1" || len(github.Pulls()) != 1 {
 		t.Errorf("github: %+v, %+v", o, github.Pulls())
+	}
+	github.Close(1, true)
+	if o := tell(t, d, github, "github", signed); !o.OK || !strings.HasPrefix(o.Kept, "https://github.com/bioage/releases/blob/main/") || len(github.Pulls()) != 1 {
+		t.Errorf("github, merged: %+v, %+v", o, github.Pulls())
 	}
 	confluence := archivetest.NewConfluence("REL", "bot@bioage.example", "hunter2")
 	if o := tell(t, d, confluence, "confluence", signed); !o.OK || len(confluence.Pages()) != 1 || confluence.Pages()[0].Title != "Review of P-1 1.0.0 (P-1@1.0.0)" {

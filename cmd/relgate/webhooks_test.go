@@ -113,7 +113,7 @@ func TestTheListOfDeliveriesSaysWhatWaitsAndWhen(t *testing.T) {
 	code, out, errs := command(t, "deliveries", "list", "--url", fake(t, 200, "application/json", string(raw)))
 	want := `ops       notify  12 delivered  0 pending  0 orders among them  0 dead
 pipeline  action  0 delivered   3 pending  3 orders among them  2 dead
-  last failure: dial tcp 10.1.2.3:443: connect: connection refused
+  not delivered: dial tcp 10.1.2.3:443: connect: connection refused
   order REL-2025-06-04@1.0.0.k7qmz3x2vd/30
     relgate.rule.fired, decided at 2025-06-04 03:11:00 UTC, no answer yet
   order REL-2025-06-04@1.0.0.k7qmz3x2vd/31

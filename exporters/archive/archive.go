@@ -17,6 +17,8 @@ import (
 // Report is the review of a run as it is archived.
 type Report struct {
 	Run      string // id of the run; required
+	UID      string // of the run: another journal may have a run of the same id
+	Event    uint64 // number of the event that asks for it
 	Plan     string
 	Version  string
 	Title    string // one line; required
@@ -28,8 +30,8 @@ type Report struct {
 // Archive keeps reports.
 type Archive interface {
 	// Archive brings the report there, in the place of an earlier one of the same run, and
-	// gives a link to it. Archiving the same report again changes nothing. What is wrong
-	// comes as an *Error.
+	// gives a link to it. Archiving the same report again changes nothing. What is wrong,
+	// or not done yet, comes as an *Error.
 	Archive(ctx context.Context, r Report) (link string, err error)
 }
 
@@ -37,6 +39,7 @@ type Archive interface {
 type Error struct {
 	Reason     string        // for people, without secrets
 	Refused    bool          // it would be refused again: a person must change something
+	Waits      bool          // it is there, and not archived before a person has done what Reason says
 	RetryAfter time.Duration // for how long the other side wants to be left alone; 0 where it did not say
 
 	status int // of the answer that says so; 0 where there was none
@@ -57,7 +60,7 @@ func failure(refused bool, format string, args ...any) error {
 	return &Error{Reason: fmt.Sprintf(format, args...), Refused: refused}
 }
 
-// mostBytes bounds a report: GitHub shows no file that is larger.
+// mostBytes bounds the Markdown: GitHub shows no file that is larger.
 const mostBytes = 1 << 20
 
 // check reports what is wrong with a report.
@@ -67,15 +70,16 @@ func (r Report) check() error {
 		return failure(true, "the report has no run, title or text")
 	case rules.UnsafeIn(r.Run) != "" || rules.UnsafeIn(r.Title) != "":
 		return failure(true, "the report's title has characters that cannot be shown")
-	case max(len(r.Markdown), len(r.HTML), len(r.JSON)) > mostBytes:
+	case len(r.Markdown) > mostBytes:
 		return failure(true, "the report is longer than %d MiB", mostBytes>>20)
 	}
 	return nil
 }
 
 // name is what the report of a run is called: of characters that every file system, URL
-// and Git take. Two runs never share one, also where case makes no difference.
-func name(run string) string {
+// and Git take. Two runs never share one, also where case makes no difference, and where the
+// journal of the one was lost and the other has its id.
+func name(run, uid string) string {
 	plain := strings.Map(func(r rune) rune {
 		if strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-", r) {
 			return r
@@ -91,21 +95,28 @@ func name(run string) string {
 	if plain == "" {
 		plain = "run"
 	}
-	return fmt.Sprintf("%s-%x", plain, sha256.Sum256([]byte(run)))[:len(plain)+1+12]
+	return fmt.Sprintf("%s-%x", plain, sha256.Sum256([]byte(run+"/"+uid)))[:len(plain)+1+12]
 }
 
-// mark is the line by which an archive knows its own file.
-func mark(run string) string { return "<!-- relgate review " + name(run) + " -->" }
+// name is what the report is called.
+func (r Report) name() string { return name(r.Run, r.UID) }
+
+// mark is the line by which an archive knows the file of the run, and what asked for it.
+func (r Report) mark() string {
+	return fmt.Sprintf("<!-- relgate review %s event %d -->", r.name(), r.Event)
+}
 
 // marked is the Markdown with its mark.
 func (r Report) marked() []byte {
-	return append([]byte(mark(r.Run)+"\n\n"), r.Markdown...)
+	return append([]byte(r.mark()+"\n\n"), r.Markdown...)
 }
 
-// isMarked reports whether a file is the report of a run.
-func isMarked(file []byte, run string) bool {
+// marks reports whether a file is a report of the run, and whether it is the one that the
+// same event asked for.
+func (r Report) marks(file []byte) (ours, kept bool) {
 	line, _, _ := strings.Cut(string(file), "\n")
-	return strings.TrimRight(line, "\r") == mark(run)
+	line = strings.TrimRight(line, "\r")
+	return strings.HasPrefix(line, "<!-- relgate review "+r.name()+" ") && strings.HasSuffix(line, " -->"), line == r.mark()
 }
 
 // within bounds an attempt, which makes about ten requests.
@@ -134,7 +145,7 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	if err != nil {
 		o := outbox.Outcome{Reason: err.Error()}
 		if e, ok := errors.AsType[*Error](err); ok {
-			o.Refused, o.RetryAfter = e.Refused, e.RetryAfter
+			o.Refused, o.Waits, o.RetryAfter = e.Refused, e.Waits, e.RetryAfter
 		}
 		return o
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/relgate/relgate/exporters/archive"
 	"github.com/relgate/relgate/exporters/archive/archivetest"
@@ -22,14 +23,15 @@ import (
 const token = "ghp_0123456789abcdef"
 
 var report = archive.Report{
-	Run: "bioage@1.0~2", Plan: "bioage", Version: "1.0", Title: "Review of BioAge 1.0",
+	Run: "bioage@1.0~2", UID: "k7q4v0", Event: 57, Plan: "bioage", Version: "1.0", Title: "Review of BioAge 1.0",
 	Markdown: []byte("# Review\n\nAll **five** phases passed: 1 < 2 & 3.\n\n| metric | value |\n|---|---|\n| crash-free | 99.9 % |\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) <https://example.com>\n"),
 	HTML:     []byte("<!doctype html><p>Review</p>"), JSON: []byte(`{"run":"bioage@1.0~2"}`),
 }
 
-// later is the same report after a person has signed it.
+// later is the same report after the run went on, ended and was reviewed again.
 func later() archive.Report {
 	r := report
+	r.Event = 63
 	r.Markdown = append(slices.Clone(r.Markdown), "\nSigned by the Release Manager.\n"...)
 	return r
 }
@@ -92,6 +94,17 @@ func newConfluence(t *testing.T) (faulty, func(t *testing.T) archive.Archive) {
 		t.Cleanup(c.CloseIdleConnections)
 		return c
 	}
+}
+
+// keep has an archive take a report. A pull request that waits for its merge is its link.
+func keep(ctx context.Context, a archive.Archive, r archive.Report) (link string, err error) {
+	link, err = a.Archive(ctx, r)
+	if e, ok := errors.AsType[*archive.Error](err); ok && e.Waits && link == "" && !e.Refused && e.RetryAfter == 5*time.Minute {
+		if _, at, waits := strings.Cut(e.Reason, "waiting for the pull request to be merged: "); waits {
+			return at, nil
+		}
+	}
+	return link, err
 }
 
 // isReport reports whether a file holds the Markdown of a report.
@@ -166,20 +179,20 @@ func TestArchivedTwiceIsArchivedOnce(t *testing.T) {
 		t.Run(sc.name, func(t *testing.T) {
 			s, open := sc.new(t)
 			for range 3 {
-				link, err := open(t).Archive(t.Context(), report)
+				link, err := keep(t.Context(), open(t), report)
 				if err != nil || !strings.Contains(link, sc.link) {
 					t.Fatalf("Archive = %q, %v, want a link with %s", link, err, sc.link)
 				}
 				sc.check(t, s, report)
 			}
 			writes := len(slices.DeleteFunc(s.Requests(), func(r string) bool { return strings.HasPrefix(r, "GET") }))
-			if _, err := open(t).Archive(t.Context(), report); err != nil {
+			if _, err := keep(t.Context(), open(t), report); err != nil {
 				t.Fatal(err)
 			}
 			if now := len(slices.DeleteFunc(s.Requests(), func(r string) bool { return strings.HasPrefix(r, "GET") })); now != writes {
 				t.Error("the same report was written again")
 			}
-			if link, err := open(t).Archive(t.Context(), later()); err != nil || !strings.Contains(link, sc.link) {
+			if link, err := keep(t.Context(), open(t), later()); err != nil || !strings.Contains(link, sc.link) {
 				t.Fatalf("Archive of a later report = %q, %v", link, err)
 			}
 			sc.check(t, s, later())
@@ -203,7 +216,7 @@ func TestCutOffAtEachRequest(t *testing.T) {
 			prepare := func(t *testing.T) (faulty, func(t *testing.T) archive.Archive) {
 				s, open := sc.new(t)
 				if update {
-					if _, err := open(t).Archive(t.Context(), report); err != nil {
+					if _, err := keep(t.Context(), open(t), report); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -211,7 +224,7 @@ func TestCutOffAtEachRequest(t *testing.T) {
 			}
 			s, open := prepare(t)
 			before := len(s.Requests())
-			if _, err := open(t).Archive(t.Context(), r); err != nil {
+			if _, err := keep(t.Context(), open(t), r); err != nil {
 				t.Fatal(err)
 			}
 			for k := range len(s.Requests()) - before {
@@ -233,7 +246,7 @@ func TestCutOffAtEachRequest(t *testing.T) {
 								cancel()
 							}()
 						}
-						link, err := open(t).Archive(ctx, r)
+						link, err := keep(ctx, open(t), r)
 						if err == nil && !strings.Contains(link, sc.link) {
 							t.Errorf("the first attempt: %q", link)
 						}
@@ -248,7 +261,7 @@ func TestCutOffAtEachRequest(t *testing.T) {
 							t.Errorf("the first attempt: %+v, want it to wait %d s", e, mode.RetryAfter)
 						}
 						s.Answer(nil)
-						if link, err := open(t).Archive(t.Context(), r); err != nil || !strings.Contains(link, sc.link) {
+						if link, err := keep(t.Context(), open(t), r); err != nil || !strings.Contains(link, sc.link) {
 							t.Fatalf("the second attempt: %q, %v, want a link with %s", link, err, sc.link)
 						}
 						sc.check(t, s, r)
@@ -265,7 +278,7 @@ func TestWhatIsAnothersIsLeftAlone(t *testing.T) {
 	t.Run("github", func(t *testing.T) {
 		f, open := scenes[0].new(t)
 		s := f.(*archivetest.GitHub)
-		if _, err := open(t).Archive(t.Context(), report); err != nil {
+		if _, err := keep(t.Context(), open(t), report); err != nil {
 			t.Fatal(err)
 		}
 		var path string
@@ -275,7 +288,7 @@ func TestWhatIsAnothersIsLeftAlone(t *testing.T) {
 			}
 		}
 		s.Push("main", path, "# Mine\n")
-		_, err := open(t).Archive(t.Context(), report)
+		_, err := keep(t.Context(), open(t), report)
 		if e, ok := errors.AsType[*archive.Error](err); !ok || !e.Refused || s.Files("main")[path] != "# Mine\n" {
 			t.Errorf("Archive = %v, the file is %q; want it refused and the file as it was", err, s.Files("main")[path])
 		}
@@ -284,12 +297,12 @@ func TestWhatIsAnothersIsLeftAlone(t *testing.T) {
 		f, open := scenes[2].new(t)
 		s := f.(*archivetest.Confluence)
 		s.Put("Review of BioAge 1.0 (bioage@1.0~2)", "<p>mine</p>", "current")
-		_, err := open(t).Archive(t.Context(), report)
+		_, err := keep(t.Context(), open(t), report)
 		if e, ok := errors.AsType[*archive.Error](err); !ok || !e.Refused || s.Pages()[0].Value != "<p>mine</p>" {
 			t.Errorf("Archive = %v, the page is %+v; want it refused and the page as it was", err, s.Pages()[0])
 		}
 		s.Put("Review of BioAge 1.0 (bioage@1.0~2)", "<p>mine</p>", "trashed")
-		_, err = open(t).Archive(t.Context(), report)
+		_, err = keep(t.Context(), open(t), report)
 		if e, ok := errors.AsType[*archive.Error](err); !ok || !e.Refused || !strings.Contains(e.Reason, "trash") {
 			t.Errorf("Archive = %v, want it to speak of the trash", err)
 		}
@@ -300,7 +313,7 @@ func TestOthersWriteAtTheSameTime(t *testing.T) {
 	t.Run("a commit in between", func(t *testing.T) {
 		f, open := scenes[0].new(t)
 		s := f.(*archivetest.GitHub)
-		if _, err := open(t).Archive(t.Context(), report); err != nil {
+		if _, err := keep(t.Context(), open(t), report); err != nil {
 			t.Fatal(err)
 		}
 		var path string
@@ -316,7 +329,7 @@ func TestOthersWriteAtTheSameTime(t *testing.T) {
 				s.Push("main", path, mine+"a person's remark\n")
 			}
 		})
-		if _, err := open(t).Archive(t.Context(), later()); err != nil {
+		if _, err := keep(t.Context(), open(t), later()); err != nil {
 			t.Fatal(err)
 		}
 		if got := oneFile(t, s.Files("main")); !isReport(got, later()) {
@@ -328,7 +341,9 @@ func TestOthersWriteAtTheSameTime(t *testing.T) {
 				s.Push("main", path, mine+fmt.Sprint(n.Add(1)))
 			}
 		})
-		_, err := open(t).Archive(t.Context(), report)
+		next := later()
+		next.Event++
+		_, err := keep(t.Context(), open(t), next)
 		if e, ok := errors.AsType[*archive.Error](err); !ok || e.Refused || n.Load() > 20 {
 			t.Errorf("Archive = %v after %d commits of others, want another attempt later", err, n.Load())
 		}
@@ -336,7 +351,7 @@ func TestOthersWriteAtTheSameTime(t *testing.T) {
 	t.Run("a version in between", func(t *testing.T) {
 		f, open := scenes[2].new(t)
 		s := f.(*archivetest.Confluence)
-		if _, err := open(t).Archive(t.Context(), report); err != nil {
+		if _, err := keep(t.Context(), open(t), report); err != nil {
 			t.Fatal(err)
 		}
 		first := s.Pages()[0]
@@ -346,7 +361,7 @@ func TestOthersWriteAtTheSameTime(t *testing.T) {
 				s.Put(first.Title, first.Value+"<p>a person's remark</p>", "current")
 			}
 		})
-		if _, err := open(t).Archive(t.Context(), later()); err != nil {
+		if _, err := keep(t.Context(), open(t), later()); err != nil {
 			t.Fatal(err)
 		}
 		if p := s.Pages(); len(p) != 1 || p[0].Version != 3 || !strings.Contains(p[0].Value, "Signed by") {
@@ -364,12 +379,12 @@ func TestTwoArchiveAtOnce(t *testing.T) {
 			var n atomic.Int32
 			s.Between(func(*http.Request) {
 				if n.Add(1) == int32(k+1) {
-					if _, err := open(t).Archive(t.Context(), report); err != nil {
+					if _, err := keep(t.Context(), open(t), report); err != nil {
 						t.Errorf("%s: the other attempt: %v", sc.name, err)
 					}
 				}
 			})
-			link, err := open(t).Archive(t.Context(), report)
+			link, err := keep(t.Context(), open(t), report)
 			if err != nil || !strings.Contains(link, sc.link) {
 				t.Errorf("%s, another one at request %d: Archive = %q, %v", sc.name, k, link, err)
 			}
@@ -381,23 +396,87 @@ func TestTwoArchiveAtOnce(t *testing.T) {
 func TestWhatBecomesOfAPullRequest(t *testing.T) {
 	f, open := scenes[1].new(t)
 	s := f.(*archivetest.GitHub)
-	if _, err := open(t).Archive(t.Context(), report); err != nil {
-		t.Fatal(err)
+	remade := report // an attempt later tells of what was delivered meanwhile
+	for range 3 {
+		link, err := open(t).Archive(t.Context(), remade)
+		e, ok := errors.AsType[*archive.Error](err)
+		if !ok || link != "" || !e.Waits || e.Refused || e.RetryAfter != 5*time.Minute || e.Reason != "waiting for the pull request to be merged: https://github.com/bioage/releases/pull/1" {
+			t.Fatalf("open: Archive = %q, %+v, want it not archived yet", link, err)
+		}
+		remade.Markdown = append(slices.Clone(remade.Markdown), "\nslack: 3 attempts\n"...)
+	}
+	if n := s.Commits(); n != 2 {
+		t.Errorf("%d commits, want the first and the report's", n)
 	}
 	s.Close(1, true)
-	if link, err := open(t).Archive(t.Context(), report); err != nil || !strings.Contains(link, "/blob/main/docs/reviews/") || len(s.Pulls()) != 1 {
+	if link, err := open(t).Archive(t.Context(), remade); err != nil || !strings.Contains(link, "/blob/main/docs/reviews/") || len(s.Pulls()) != 1 {
 		t.Errorf("merged: Archive = %q, %v, want the file on main and no other pull request", link, err)
 	}
-	if link, err := open(t).Archive(t.Context(), later()); err != nil || !strings.HasSuffix(link, "/pull/2") || len(s.Pulls()) != 2 {
+	if link, err := keep(t.Context(), open(t), report); err != nil || !strings.Contains(link, "/blob/main/docs/reviews/") || len(s.Pulls()) != 1 {
+		t.Errorf("merged: Archive = %q, %v, want the file on main and no other pull request", link, err)
+	}
+	if link, err := keep(t.Context(), open(t), later()); err != nil || !strings.HasSuffix(link, "/pull/2") || len(s.Pulls()) != 2 {
 		t.Errorf("merged, then signed: Archive = %q, %v, want a second pull request", link, err)
 	}
-	if link, err := open(t).Archive(t.Context(), later()); err != nil || !strings.HasSuffix(link, "/pull/2") || len(s.Pulls()) != 2 {
+	if link, err := keep(t.Context(), open(t), later()); err != nil || !strings.HasSuffix(link, "/pull/2") || len(s.Pulls()) != 2 {
 		t.Errorf("again: Archive = %q, %v, want the second pull request", link, err)
 	}
 	s.Close(2, false)
-	_, err := open(t).Archive(t.Context(), later())
+	_, err := keep(t.Context(), open(t), later())
 	if e, ok := errors.AsType[*archive.Error](err); !ok || !e.Refused || !strings.Contains(e.Reason, "pull request 2") || len(s.Pulls()) != 2 {
 		t.Errorf("closed by a person: Archive = %v, want it refused, and no other pull request", err)
+	}
+	s.Open(2)
+	s.Close(2, true)
+	if link, err := open(t).Archive(t.Context(), later()); err != nil || !strings.Contains(link, "/blob/main/docs/reviews/") {
+		t.Errorf("opened again and merged: Archive = %q, %v, want the file on main", link, err)
+	}
+}
+
+// TestMergedBetweenTwoRequests has a person merge before each request of an attempt.
+func TestMergedBetweenTwoRequests(t *testing.T) {
+	for k := range 6 {
+		f, open := scenes[1].new(t)
+		s := f.(*archivetest.GitHub)
+		if _, err := keep(t.Context(), open(t), report); err != nil {
+			t.Fatal(err)
+		}
+		var n atomic.Int32
+		s.Between(func(*http.Request) {
+			if n.Add(1) == int32(k+1) {
+				s.Close(1, true)
+			}
+		})
+		first, err := keep(t.Context(), open(t), report)
+		if err != nil {
+			t.Errorf("merged before request %d: Archive = %q, %v", k, first, err)
+		}
+		link, err := open(t).Archive(t.Context(), report)
+		if n.Load() > int32(k) && (err != nil || !strings.Contains(link, "/blob/") || len(s.Pulls()) != 1) {
+			t.Errorf("merged before request %d: then Archive = %q, %v with %d pull requests, want the file and one", k, link, err, len(s.Pulls()))
+		}
+	}
+}
+
+func TestAPullRequestThatIsMergedAtOnceIsArchived(t *testing.T) {
+	f, open := scenes[1].new(t)
+	f.(*archivetest.GitHub).Merges = true
+	if link, err := open(t).Archive(t.Context(), report); err != nil || !strings.Contains(link, "/blob/") {
+		t.Errorf("Archive = %q, %v, want the file", link, err)
+	}
+}
+
+func TestOnlyWhatIsWrittenHasALimit(t *testing.T) {
+	r := report
+	r.HTML, r.JSON = make([]byte, 2<<20), make([]byte, 2<<20)
+	for _, sc := range scenes {
+		_, open := sc.new(t)
+		if _, err := keep(t.Context(), open(t), r); err != nil {
+			t.Errorf("%s: %v", sc.name, err)
+		}
+	}
+	if _, err := folder(t, t.TempDir(), r); err != nil {
+		t.Errorf("folder: %v", err)
 	}
 }
 
@@ -460,11 +539,11 @@ func TestReportsThatAreNoneAreRefused(t *testing.T) {
 	_, open := scenes[0].new(t)
 	for what, change := range map[string]func(*archive.Report){
 		"no run": func(r *archive.Report) { r.Run = "" }, "no title": func(r *archive.Report) { r.Title = " " }, "no text": func(r *archive.Report) { r.Markdown = nil },
-		"a title of two lines": func(r *archive.Report) { r.Title = "a\nb" }, "too long": func(r *archive.Report) { r.JSON = make([]byte, 2<<20) },
+		"a title of two lines": func(r *archive.Report) { r.Title = "a\nb" }, "too long": func(r *archive.Report) { r.Markdown = make([]byte, 2<<20) },
 	} {
 		r := report
 		change(&r)
-		_, err := open(t).Archive(t.Context(), r)
+		_, err := keep(t.Context(), open(t), r)
 		if e, ok := errors.AsType[*archive.Error](err); !ok || !e.Refused {
 			t.Errorf("%s: Archive = %v, want it refused", what, err)
 		}

@@ -24,7 +24,8 @@ type ConfluenceConfig struct {
 }
 
 // Confluence keeps reports as pages of a space in Confluence Cloud. A page's title ends with
-// the run, because titles are unique in a space. Its last line is the mark: Confluence writes
+// the run, because titles are unique in a space, and with the run's UID where the page of
+// another run has that title: its journal was lost, and the run begun again. Its last line is the mark: Confluence writes
 // pages in its own way, so what a page was made from shows only there.
 type Confluence struct {
 	config ConfluenceConfig
@@ -112,25 +113,21 @@ func (c *Confluence) Archive(ctx context.Context, r Report) (link string, err er
 	if err != nil {
 		return "", err
 	}
-	title := pageTitle(r)
-	sign := pageMark(r, title+"\x00"+body)
 	space, err := c.space(ctx)
 	if err != nil {
 		return "", err
 	}
 	for range mostRounds {
-		there, err := c.find(ctx, space, title)
+		there, title, err := c.place(ctx, space, r)
 		if err != nil {
 			return "", err
 		}
-		created := there == nil
+		sign, created := pageMark(r, title+"\x00"+body), there == nil
 		switch {
 		case created:
 			there, err = c.create(ctx, space, title, body+sign)
 		case strings.Contains(there.Body.Storage.Value, signText(sign)):
 			return c.address(there), nil
-		case !strings.Contains(there.Body.Storage.Value, "relgate review "+name(r.Run)+" "):
-			return "", failure(true, "there is a page %q in the space that is not relgate's: rename it", title)
 		default:
 			there, err = c.update(ctx, there, title, body+sign)
 		}
@@ -148,12 +145,42 @@ func (c *Confluence) Archive(ctx context.Context, r Report) (link string, err er
 			return "", err
 		}
 	}
-	return "", failure(false, "Confluence: others write to the page %q at the same time", title)
+	return "", failure(false, "Confluence: others write to the page of run %s at the same time", r.Run)
 }
 
+// place is the page of the run, nil where there is none, and its title. What is there of
+// another run keeps its title, and what is not relgate's is an error.
+func (c *Confluence) place(ctx context.Context, space string, r Report) (there *page, title string, err error) {
+	title, other := pageTitle(r, r.Run), pageTitle(r, r.Run+"."+r.UID)
+	there, err = c.find(ctx, space, title)
+	if err != nil || there.isOf(r) {
+		return there, title, err
+	}
+	again, err := c.find(ctx, space, other)
+	switch {
+	case err != nil || again.isOf(r):
+		return again, other, err
+	case again != nil:
+		title = other
+	case there == nil:
+		return nil, title, nil
+	case anyMark.MatchString(there.Body.Storage.Value):
+		return nil, other, nil
+	}
+	return nil, "", failure(true, "there is a page %q in the space that is not relgate's: rename it", title)
+}
+
+// isOf reports whether there is a page, and it is that of a run.
+func (p *page) isOf(r Report) bool {
+	return p != nil && strings.Contains(p.Body.Storage.Value, "relgate review "+r.name()+" ")
+}
+
+// anyMark is the mark of any run's page.
+var anyMark = regexp.MustCompile(`relgate review [A-Za-z0-9.-]+ [0-9a-f]{64}`)
+
 // pageTitle ends with the run, which no other has.
-func pageTitle(r Report) string {
-	title, end := strings.TrimSpace(r.Title), " ("+r.Run+")"
+func pageTitle(r Report, run string) string {
+	title, end := strings.TrimSpace(r.Title), " ("+run+")"
 	if t := []rune(title); len(t)+len([]rune(end)) > 250 {
 		title = string(t[:max(0, 250-len([]rune(end)))])
 	}
@@ -162,7 +189,7 @@ func pageTitle(r Report) string {
 
 // pageMark is the last line of a page: whose it is, and what it was made from.
 func pageMark(r Report, from string) string {
-	return fmt.Sprintf("<p><em>relgate review %s %x</em></p>", name(r.Run), sha256.Sum256([]byte(from)))
+	return fmt.Sprintf("<p><em>relgate review %s %x</em></p>", r.name(), sha256.Sum256([]byte(from)))
 }
 
 // signText is a mark without the elements around it, which Confluence may write anew.

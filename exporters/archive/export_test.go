@@ -4,4 +4,4 @@ package archive
 func Storage(text []byte) (string, error) { return storage(text) }
 
 // Name is what the report of a run is called.
-func Name(run string) string { return name(run) }
+func Name(run, uid string) string { return name(run, uid) }

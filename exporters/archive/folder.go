@@ -34,12 +34,12 @@ func (f *Folder) Archive(ctx context.Context, r Report) (link string, err error)
 		return "", failure(false, "the folder %s cannot be opened: %v", f.path, plainCause(err))
 	}
 	defer root.Close()
-	base := name(r.Run)
+	base := r.name()
 	files := []struct {
 		name string
 		data []byte
 	}{{base + ".md", r.marked()}, {base + ".html", r.HTML}, {base + ".json", r.JSON}}
-	ours, err := isOurs(root, files[0].name, r.Run)
+	ours, err := isOurs(root, files[0].name, r)
 	if err != nil {
 		return "", err
 	}
@@ -62,8 +62,8 @@ func (f *Folder) Archive(ctx context.Context, r Report) (link string, err error)
 	return filepath.Join(f.path, files[0].name), nil
 }
 
-// isOurs reports whether there is a file with the mark of a run. One without is an error.
-func isOurs(root *os.Root, name, run string) (bool, error) {
+// isOurs reports whether there is a file with the mark of the run. One without is an error.
+func isOurs(root *os.Root, name string, r Report) (bool, error) {
 	file, err := open(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -72,12 +72,12 @@ func isOurs(root *os.Root, name, run string) (bool, error) {
 		return false, err
 	}
 	defer file.Close()
-	head := make([]byte, len(mark(run))+2)
+	head := make([]byte, 256) // a mark is shorter
 	n, err := io.ReadFull(file, head)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false, failure(false, "reading %s: %v", name, plainCause(err)) // unreachable unless the disk fails
 	}
-	if !isMarked(head[:n], run) {
+	if ours, _ := r.marks(head[:n]); !ours {
 		return false, foreign(name)
 	}
 	return true, nil
@@ -108,22 +108,25 @@ func put(root *os.Root, name string, data []byte, ours bool) error {
 	if _, isForeign := errors.AsType[*Error](err); isForeign {
 		return err
 	}
+	same := false
 	if err == nil {
 		there, err := io.ReadAll(io.LimitReader(file, int64(len(data))+1))
 		_ = file.Close()
-		if err == nil && bytes.Equal(there, data) {
-			return nil
-		}
+		same = err == nil && bytes.Equal(there, data)
 	}
 	wrong := func(err error) error { return failure(false, "writing %s: %v", name, plainCause(err)) }
 	draft := "." + name + ".new"
 	if err := root.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return wrong(err)
 	}
+	if same {
+		return sync(root) // the attempt that wrote it may have been killed before that
+	}
 	file, err = root.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return wrong(err)
 	}
+	defer func() { _ = root.Remove(draft) }() // where it did not get its name
 	_, err = file.Write(data)
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return wrong(err)
@@ -132,7 +135,7 @@ func put(root *os.Root, name string, data []byte, ours bool) error {
 		// A link, other than a rename, takes the place of nothing.
 		err := root.Link(draft, name)
 		if errors.Is(err, fs.ErrExist) {
-			return foreign(name)
+			return failure(false, "another %s came into the folder at the same time", name)
 		}
 		if err != nil {
 			return wrong(err)

@@ -138,6 +138,25 @@ func TestKilledAtEachStepOfAFolder(t *testing.T) {
 	}
 }
 
+// A report that is there already is left as it is, and what a kill left beside it goes.
+func TestTheSameReportLeavesNoDraft(t *testing.T) {
+	dir := t.TempDir()
+	link, err := folder(t, dir, report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := names(t, dir)
+	for _, name := range before {
+		write(t, filepath.Join(dir, "."+name+".new"), "half")
+	}
+	if _, err := folder(t, dir, report); err != nil || !isReport(read(t, link), report) {
+		t.Errorf("Archive: %v", err)
+	}
+	if now := names(t, dir); !slices.Equal(now, before) {
+		t.Errorf("files %q, want %q", now, before)
+	}
+}
+
 // newer is the Markdown of the later report, as a file.
 func newer(t *testing.T) string {
 	t.Helper()

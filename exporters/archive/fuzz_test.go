@@ -52,7 +52,7 @@ func FuzzName(f *testing.F) {
 		f.Add(run)
 	}
 	f.Fuzz(func(t *testing.T, run string) {
-		name := archive.Name(run)
+		name := archive.Name(run, "k7q")
 		if len(name) > 80 || strings.Contains(name, "..") || strings.Trim(name[:1], ".-") == "" || strings.HasSuffix(name, ".lock") ||
 			strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") != "" {
 			t.Errorf("Name(%q) = %q", run, name)

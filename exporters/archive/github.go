@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1" //nolint:gosec // Git's own name for a file
 	"encoding/base64"
@@ -11,6 +12,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // GitHubConfig is what a [GitHub] archive needs.
@@ -25,7 +27,7 @@ type GitHubConfig struct {
 }
 
 // GitHub keeps reports as Markdown files of a repository, each in a commit, or in a pull
-// request.
+// request that a person merges: until then the report is not archived.
 type GitHub struct {
 	config GitHubConfig
 	*client
@@ -95,8 +97,7 @@ func (g *GitHub) at(parts ...string) string {
 	return text
 }
 
-// Archive writes the report and gives the address of the file, or of the pull request while
-// that is open.
+// Archive writes the report and gives the address of the file.
 func (g *GitHub) Archive(ctx context.Context, r Report) (link string, err error) {
 	if err := r.check(); err != nil {
 		return "", err
@@ -120,7 +121,7 @@ func (g *GitHub) Archive(ctx context.Context, r Report) (link string, err error)
 	if err != nil {
 		return "", err
 	}
-	if there.is(r.marked()) {
+	if there.kept {
 		return there.Link, nil // it was merged
 	}
 	return g.propose(ctx, r, base)
@@ -132,6 +133,8 @@ type file struct {
 	SHA     string `json:"sha"` // Git's name for its content; empty where there is no file
 	Content string `json:"content"`
 	Link    string `json:"html_url"`
+
+	kept bool // it is what the same event asked for
 }
 
 // is reports whether the file has a content.
@@ -143,12 +146,12 @@ func (f *file) is(content []byte) bool {
 }
 
 // path is where the report of a run is.
-func (g *GitHub) path(r Report) string { return path.Join(g.config.Folder, name(r.Run)+".md") }
+func (g *GitHub) path(r Report) string { return path.Join(g.config.Folder, r.name()+".md") }
 
-// read gives the file as a branch has it. One that is not the run's is an error.
-func (g *GitHub) read(ctx context.Context, r Report, branch string) (*file, error) {
+// read gives the file as a branch or a commit has it. One that is not the run's is an error.
+func (g *GitHub) read(ctx context.Context, r Report, ref string) (*file, error) {
 	f := &file{}
-	err := g.ask(ctx, http.MethodGet, g.at("contents", g.path(r))+"?ref="+url.QueryEscape(branch), nil, f)
+	err := g.ask(ctx, http.MethodGet, g.at("contents", g.path(r))+"?ref="+url.QueryEscape(ref), nil, f)
 	if statusOf(err) == http.StatusNotFound {
 		return &file{}, nil
 	}
@@ -159,7 +162,9 @@ func (g *GitHub) read(ctx context.Context, r Report, branch string) (*file, erro
 		return nil, failure(false, "GitHub does not say what %s is", g.path(r))
 	}
 	content, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(f.Content, "\n", ""))
-	if f.Type != "file" || err != nil || !f.is(r.marked()) && !isMarked(content, r.Run) {
+	ours, kept := r.marks(content)
+	same := f.is(r.marked())
+	if f.kept = kept || same; f.Type != "file" || err != nil || !ours && !same {
 		return nil, failure(true, "there is a %s in the repository that is not relgate's: move it away", g.path(r))
 	}
 	return f, nil
@@ -173,7 +178,7 @@ func (g *GitHub) write(ctx context.Context, r Report, branch string) (link strin
 		if err != nil {
 			return "", err
 		}
-		if there.is(r.marked()) {
+		if there.kept {
 			return there.Link, nil
 		}
 		body := map[string]string{"message": message(r), "content": base64.StdEncoding.EncodeToString(r.marked()), "branch": branch}
@@ -203,6 +208,7 @@ type pull struct {
 	Number int     `json:"number"`
 	State  string  `json:"state"`
 	Merged *string `json:"merged_at"`
+	Commit string  `json:"merge_commit_sha"` // of one that was merged: the commit by which it was
 	Link   string  `json:"html_url"`
 	Head   struct {
 		Ref string `json:"ref"`
@@ -212,11 +218,15 @@ type pull struct {
 // mostPulls is how many pull requests a report may have, one after another.
 const mostPulls = 9
 
+// mergeEvery is how often GitHub is asked whether a pull request is merged.
+const mergeEvery = 5 * time.Minute
+
 // propose brings the report into a pull request: its branch, its commit, and then the
-// request itself, each unless it is there.
+// request itself, each unless it is there. It gives the address of the file once a person
+// has merged it.
 func (g *GitHub) propose(ctx context.Context, r Report, base string) (link string, err error) {
 	var open *pull
-	branch := "relgate/review-" + name(r.Run)
+	branch := "relgate/review-" + r.name()
 	for n := 2; ; n++ {
 		if open, err = g.find(ctx, branch, base); err != nil {
 			return "", err
@@ -224,23 +234,33 @@ func (g *GitHub) propose(ctx context.Context, r Report, base string) (link strin
 		if open == nil || open.Merged == nil {
 			break
 		}
+		// The commit tells what was merged, also while the branch does not show it yet.
+		merged, err := g.read(ctx, r, cmp.Or(open.Commit, base))
+		if err != nil {
+			return "", err
+		}
+		if merged.kept {
+			return merged.Link, nil
+		}
 		if n > mostPulls {
 			return "", failure(true, "%d pull requests with this report were merged, and the file is still another", mostPulls)
 		}
 		// The report has changed since it was merged.
-		branch = fmt.Sprintf("relgate/review-%s-%d", name(r.Run), n)
+		branch = fmt.Sprintf("relgate/review-%s-%d", r.name(), n)
 	}
 	if open != nil && open.State != "open" {
-		return "", failure(true, "pull request %d with the report was closed without being merged: open it again", open.Number)
+		return "", failure(true, "pull request %d with the report was closed without being merged: open it again, then send the review again with `relgate deliveries retry`", open.Number)
 	}
-	if err := g.branch(ctx, branch, base); err != nil {
-		return "", err
+	if open == nil {
+		if err := g.branch(ctx, branch, base); err != nil {
+			return "", err
+		}
 	}
 	if _, err := g.write(ctx, r, branch); err != nil {
 		return "", err
 	}
 	if open != nil {
-		return open.Link, nil
+		return "", open.waits()
 	}
 	made := &pull{}
 	err = g.ask(ctx, http.MethodPost, g.at("pulls"), map[string]string{"title": r.Title, "head": branch, "base": base, "body": "The review of run " + r.Run + ", written by relgate. The run's archive is this file."}, made)
@@ -250,15 +270,22 @@ func (g *GitHub) propose(ctx context.Context, r Report, base string) (link strin
 		if wrong != nil || again == nil {
 			return "", errors.Join(wrong, err)
 		}
-		return again.Link, nil
+		made, err = again, nil
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if made.Link == "" {
+	case made.Link == "":
 		return "", failure(false, "GitHub does not say which pull request it has opened")
+	case made.Merged != nil: // by now
+		return g.propose(ctx, r, base)
 	}
-	return made.Link, nil
+	return "", made.waits()
+}
+
+// waits says what a pull request that is open waits for.
+func (p *pull) waits() error {
+	return &Error{Reason: "waiting for the pull request to be merged: " + p.Link, Waits: true, RetryAfter: mergeEvery}
 }
 
 // find is the newest pull request of a branch, nil where there is none.

@@ -72,6 +72,17 @@ func (c *Confluence) Put(title, value, status string) {
 	c.pages = append(c.pages, &Page{ID: strconv.Itoa(1000 + len(c.pages)), Title: title, Value: value, Status: status, Version: 1})
 }
 
+// Rename gives a page another title, as a person does.
+func (c *Confluence) Rename(title, to string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.pages {
+		if p.Title == title {
+			p.Title, p.Version = to, p.Version+1
+		}
+	}
+}
+
 func (c *Confluence) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.serve(w, r, func(body map[string]any) reply { return c.do(r, body) })
 }

@@ -16,8 +16,10 @@ type GitHub struct {
 	faults
 	token, repository string
 
+	Merges bool // a person merges each pull request as soon as it is opened
+
 	heads   map[string]string            // :: branch → name of its newest commit
-	trees   map[string]map[string]string // :: branch → path → content
+	trees   map[string]map[string]string // :: branch, or commit of a merge → path → content
 	commits int
 	pulls   []*Pull
 }
@@ -27,6 +29,7 @@ type Pull struct {
 	Number                   int
 	Title, Head, Base, State string
 	Merged                   bool
+	Commit                   string // by which it was merged
 }
 
 // NewGitHub makes a repository "owner/name" with the branch main, for one token.
@@ -113,12 +116,23 @@ func (g *GitHub) Push(branch, path, content string) {
 func (g *GitHub) Close(number int, merge bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p := g.pulls[number-1]
+	g.close(g.pulls[number-1], merge)
+}
+
+func (g *GitHub) close(p *Pull, merge bool) {
 	p.State, p.Merged = "closed", merge
 	if merge {
+		p.Commit = g.commit()
 		maps.Copy(g.trees[p.Base], g.trees[p.Head])
-		g.heads[p.Base] = g.commit()
+		g.heads[p.Base], g.trees[p.Commit] = p.Commit, maps.Clone(g.trees[p.Base])
 	}
+}
+
+// Open opens again a pull request that was closed.
+func (g *GitHub) Open(number int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.pulls[number-1].State = "open"
 }
 
 func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -251,7 +265,7 @@ func (g *GitHub) show(p *Pull) map[string]any {
 		merged = "2026-03-02T04:05:06Z"
 	}
 	return map[string]any{
-		"number": p.Number, "state": p.State, "title": p.Title, "merged_at": merged, "html_url": fmt.Sprintf("https://github.com/%s/pull/%d", g.repository, p.Number),
+		"number": p.Number, "state": p.State, "title": p.Title, "merged_at": merged, "merge_commit_sha": p.Commit, "html_url": fmt.Sprintf("https://github.com/%s/pull/%d", g.repository, p.Number),
 		"head": map[string]any{"ref": p.Head, "label": strings.Split(g.repository, "/")[0] + ":" + p.Head}, "base": map[string]any{"ref": p.Base},
 	}
 }
@@ -281,5 +295,8 @@ func (g *GitHub) open(body map[string]any) reply {
 	}
 	p := &Pull{Number: len(g.pulls) + 1, Title: text(body, "title"), Head: head, Base: base, State: "open"}
 	g.pulls = append(g.pulls, p)
+	if g.Merges {
+		g.close(p, true)
+	}
 	return reply{http.StatusCreated, g.show(p)}
 }
