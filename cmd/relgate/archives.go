@@ -40,7 +40,9 @@ func emailEndpoint(d *daemon, s *config.SinkSpec, common webhook.Config, net web
 
 // archiveEndpoint is an endpoint that keeps the report of a run.
 func (d *daemon) archiveEndpoint(a archive.Archive, err error, e outbox.Endpoint) (outbox.Endpoint, error) {
-	e.Sink = &archive.Sink{Archive: a, Report: d.reportOf}
+	e.Sink = &archive.Sink{Archive: a, Report: func(ctx context.Context, event *wire.EventBody) (archive.Report, error) {
+		return d.reportOf(ctx, event, e.Name)
+	}}
 	return e, err
 }
 
@@ -72,12 +74,14 @@ func confluenceEndpoint(d *daemon, s *config.SinkSpec, common webhook.Config, ne
 	return d.archiveEndpoint(a, err, e)
 }
 
-// reportOf writes what is archived of a run: its report, in every form.
-func (d *daemon) reportOf(ctx context.Context, e *wire.EventBody) (archive.Report, error) {
+// reportOf writes what is archived of a run: its report, in every form. Of is the archive
+// that it is a copy for, empty where it is none.
+func (d *daemon) reportOf(ctx context.Context, e *wire.EventBody, of string) (archive.Report, error) {
 	source, err := reportSource(ctx, d.journal, e.Run)
 	if err != nil {
 		return archive.Report{}, err
 	}
+	source.Archive = of
 	made := report.Make(source)
 	var text, page, data bytes.Buffer
 	if err := errors.Join(made.Markdown(&text), made.HTML(&page), showJSON(&data, made, "  ")); err != nil {

@@ -359,7 +359,7 @@ func (d *demo) keep(ctx context.Context, s *summary) error {
 	if d.Keep == "" {
 		return nil
 	}
-	r, err := d.daemon.reportOf(ctx, &wire.EventBody{Run: s.Run, Plan: s.Plan, Version: d.plan.Version})
+	r, err := d.daemon.reportOf(ctx, &wire.EventBody{Run: s.Run, Plan: s.Plan, Version: d.plan.Version}, "")
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func TestTheDemoShowsEachRowOfThePlan(t *testing.T) {
 		}
 		said("the story", story, "SIGN: "+role+": the start of the release", "SIGNED: the start of the release by "+by+" ("+role+")")
 		said("the summary", last, role+" approved by "+by+" at T-1d")
-		said("the report", markdown, "| the start | "+role+" | approved | "+by+" |")
+		said("the report", markdown, "| the start of the release | "+role+" | approved | "+by+" |")
 		said("the page", page, role)
 	}
 	ids := map[string]string{

@@ -24,6 +24,7 @@ import (
 type keptRun struct {
 	record  fact.RunRecord
 	plan    *rules.Plan // in force
+	begun   *rules.Plan // as the run began
 	state   fact.Snapshot
 	events  []wire.EventBody
 	digests map[uint64]string                // :: event → digest of the plan in force then
@@ -106,6 +107,9 @@ func (c *keptRun) history(ctx context.Context, j *journal.Journal, load func(str
 			plan, err := load(k.Digest)
 			if err != nil {
 				return err
+			}
+			if c.begun == nil {
+				c.begun = plan
 			}
 			for n := range k.Events {
 				e := &k.Events[n]

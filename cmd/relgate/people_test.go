@@ -298,7 +298,7 @@ func TestThePeopleOfAPlan(t *testing.T) {
 	if err != nil || !strings.HasPrefix(run.People.Review.Link, p.reviews) {
 		t.Fatalf("the archive is at %q: %v", run.People.Review.Link, err)
 	}
-	for _, want := range []string{"law@bioage.example", "responsibility", "look at the weather first", "Ada Byron", *digest, "review completed and archived"} {
+	for _, want := range []string{"law@bioage.example", "responsibility", "look at the weather first", "Ada Byron", *digest, "review completed and archived", "open | copy for the archive reviews, before its answer"} {
 		if !strings.Contains(strings.NewReplacer(`\`, "", "<!-- -->", "").Replace(string(text)), want) {
 			t.Errorf("the review does not say %q: %s", want, text)
 		}

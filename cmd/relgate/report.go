@@ -67,7 +67,7 @@ func reportSource(ctx context.Context, j *journal.Journal, run string) (*report.
 	}
 	return &report.Source{
 		Plan: c.plan, Digest: c.record.Digest, Run: c.body(), Digests: c.digests, Deliveries: sent.of(run, c.record.N),
-		Readings: c.readings(), Forecast: forecastOf(c.plan),
+		Readings: c.readings(), Forecast: forecastOf(c.begun),
 	}, nil
 }
 

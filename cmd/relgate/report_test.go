@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/exporters/audit"
 	"github.com/relgate/relgate/exporters/report"
+	"github.com/relgate/relgate/exporters/wire"
 )
 
 // says runs a command and gives what it printed.
@@ -42,8 +44,8 @@ func TestReportsOfAJournal(t *testing.T) {
 	text, _ := says(t, exitPass, "report", demoRunID, "--journal", path)
 	for _, part := range []string{
 		"**ROLLBACK: API 5xx", "| no rollback triggered | not met | a rollback was ordered at 2025-06-04 03:11 UTC |", "| API 5xx rate | lambda-10 | \\< 1 % | 0.22 % | 45 of 20,187 | met |",
-		"- Fault began: 2025-06-04 03:00 UTC", "- Found: 2025-06-04 03:02 UTC, 2m after it began", "- Ordered: 2025-06-04 03:11 UTC, 11m after it began", "nobody has reported that it is carried out",
-		"| the start | CTO | approved | cto@<!-- -->bioage.example | mail:cto@<!-- -->bioage.example | approval | read the plan and its rehearsal |", "| all approvals signed before what they allow | met |", "| mobile-10 | api-5xx-high | finds 3 % in 20m", "| 20m | 11m |", "message ops was sent to slack \\#ops",
+		"- Fault began: 2025-06-04 03:00 UTC", "- Found: 2025-06-04 03:02 UTC, 2m after it began", "- Ordered: 2025-06-04 03:11 UTC, 11m after it began", "it was not reported as carried out",
+		"| the start of the release | CTO | approved | cto@<!-- -->bioage.example | mail:cto@<!-- -->bioage.example | approval | read the plan and its rehearsal |", "| all approvals signed before what they allow | met |", "| mobile-10 | api-5xx-high | finds 3 % in 20m", "| 20m | 11m |", "message ops was sent to slack \\#ops",
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the report does not say %q", part)
@@ -68,6 +70,31 @@ func TestReportsOfAJournal(t *testing.T) {
 	var r report.Report
 	if err := json.Unmarshal([]byte(raw), &r); err != nil || r.APIVersion != "report/v1" || len(r.Everything) < 40 || len(r.Timeline) >= len(r.Everything) {
 		t.Errorf("%v: version %q, %d events, %d in the timeline", err, r.APIVersion, len(r.Everything), len(r.Timeline))
+	}
+}
+
+// What check said before the release is what it says of the plan as the run began, whatever
+// was edited since.
+func TestForecastsAreThoseOfTheBeginning(t *testing.T) {
+	p := newPeopled(t, `kind = "ratio"`, "kind = \"ratio\"\nexpected_rate = \"2/s\"")
+	samples := func() float64 {
+		source, err := reportSource(t.Context(), p.journal, "P-1@1.0.0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := report.Make(source)
+		if len(r.Forecasts) != 1 || r.Forecasts[0].ForecastSamples == nil {
+			t.Fatalf("forecasts %+v, want one", r.Forecasts)
+		}
+		return *r.Forecasts[0].ForecastSamples
+	}
+	before := samples()
+	p.edits(`window = "10m"`, `window = "40m"`)
+	eventually(t, "the edit", func() bool {
+		return slices.ContainsFunc(p.run().Events, func(e wire.EventBody) bool { return e.Kind == "plan" && e.To == "edited" })
+	})
+	if after := samples(); before != 108 || after != before {
+		t.Errorf("%v samples are forecast after the edit, and %v before; want 108", after, before)
 	}
 }
 
@@ -106,7 +133,7 @@ func TestThePlanOfARunHasTheDigestOfTheJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, _ := says(t, exitPass, "plan", demoRunID, "--journal", path)
-	wants(t, text, record.Digest, "## 1. Overview", "## 7. Review, approvals and pass criteria", "--function-version 42", "| the start | CTO |")
+	wants(t, text, record.Digest, "## 1. Overview", "## 7. Review, approvals and pass criteria", "--function-version 42", "| the start of the release | CTO |")
 	plan, err := loadPlan(t.Context(), j, record.Digest)
 	if err != nil {
 		t.Fatal(err)

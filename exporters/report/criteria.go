@@ -72,8 +72,10 @@ func (m *maker) criterion(r *Report, name string) (Status, string) {
 			return Met, "the review was archived at " + stamp(r.Review.Archived.At)
 		case r.Review.Completed != nil && m.Plan.Review.Archive == "":
 			return Met, "the review was signed at " + stamp(r.Review.Completed.At) + "; the plan names no archive"
+		case r.Review.Completed != nil && m.Archive != "":
+			return Open, "copy for the archive " + m.Archive + ", before its answer"
 		case r.Review.Completed != nil:
-			return Open, "the review is signed and not archived"
+			return Open, "the review is signed and not archived" + m.archiveSays()
 		}
 		return Open, "the review is not signed"
 	}
@@ -81,6 +83,22 @@ func (m *maker) criterion(r *Report, name string) (Status, string) {
 		return Open, "people decide it when they sign the review"
 	}
 	return Met, "those who signed the review say so"
+}
+
+// archiveSays is why the archive of the plan does not have the review; empty where it has not
+// said so.
+func (m *maker) archiveSays() string {
+	for i := range m.Deliveries {
+		d := &m.Deliveries[i]
+		switch n := len(d.GivenUp); {
+		case d.Endpoint != m.Plan.Review.Archive:
+		case d.LastError != "":
+			return ": " + d.LastError
+		case n > 0:
+			return ": " + d.GivenUp[n-1].Reason
+		}
+	}
+	return ""
 }
 
 func (m *maker) allSigned() (Status, string) {

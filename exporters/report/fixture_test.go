@@ -112,6 +112,8 @@ func rolledBack() *report.Source {
 	s.add(wire.EventBody{Kind: "review", Subject: "shop", To: "open", At: at(70)})
 	edit := s.add(wire.EventBody{Kind: "command", Subject: "edit_review", To: "applied", At: at(75), By: "R. Manager", Principal: "rm", Why: "Test the cache.\nTwice."})
 	s.add(wire.EventBody{Kind: "review", Subject: "lessons", To: "edited", At: at(75), Because: edit})
+	edit = s.add(wire.EventBody{Kind: "command", Subject: "edit_review", To: "applied", At: at(76), By: "R. Manager", Principal: "rm", Why: "O. Engineer: a test for the cache, 2025-06-11"})
+	s.add(wire.EventBody{Kind: "review", Subject: "actions", To: "edited", At: at(76), Because: edit})
 	sign := s.add(wire.EventBody{Kind: "command", Subject: "sign_review", To: "applied", At: at(90), By: "R. Manager", Principal: "rm", Why: "complete"})
 	s.add(wire.EventBody{Kind: "review", Subject: "Release Manager", From: "asked", To: "approved", At: at(90), Because: sign,
 		Signature: &wire.Signature{Role: "Release Manager", Name: "R. Manager", Meaning: "review", Digest: wire.Digest{SHA256: new(edited)}}})
@@ -167,6 +169,5 @@ func rolledBack() *report.Source {
 			{Phase: "all", Rule: "few-errors", Kind: rules.Success, Samples: 36000, Minutes: 1, Said: "passes in its window"},
 			{Phase: "all", Rule: "many-errors", Kind: rules.RollbackRule, Samples: 36000, Minutes: 20, Said: "finds 3 % in 20m"},
 		},
-		Fields: map[string]string{"actions": "O. Engineer: a test for the cache, 2025-06-11"},
 	}
 }

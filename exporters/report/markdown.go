@@ -179,7 +179,7 @@ func (b *Rollback) facts() [][3]string {
 	case b.Acknowledged != nil:
 		list = append(list, [3]string{"Acknowledged", stamp(b.Acknowledged) + after(b.ToAck, "after the order") + by(b.AckBy), ""})
 	case b.Undone == nil:
-		list = append(list, [3]string{"Acknowledged", "not: nobody has reported that it is carried out", ""})
+		list = append(list, [3]string{"Acknowledged", "not yet: it was not reported as carried out", ""})
 	}
 	if b.Undone != nil {
 		list = append(list, [3]string{"Overridden", stamp(b.Undone) + ": the run went on", ""})
@@ -266,7 +266,7 @@ func (r *Report) mdAfter(p *page) {
 
 	p.heading(2, "Forecasts and what came")
 	if len(r.Forecasts) > 0 {
-		p.line("What check said before the release, beside what came. A success rule decides at the end of its window at the earliest.\n")
+		p.line("What check says of the plan as the run began, beside what came. A success rule decides at the end of its window at the earliest.\n")
 	}
 	var rows [][]string
 	for _, c := range r.Forecasts {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/exporters/report"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -63,7 +64,8 @@ func init() {
 func spoilt() *report.Source {
 	s := rolledBack()
 	spoil(reflect.ValueOf(s), nasty)
-	s.Fields = map[string]string{"lessons": nasty, nasty: nasty}
+	then(s, wire.EventBody{ID: "edit", Kind: "command", Subject: "edit_review", To: "applied", Why: nasty},
+		wire.EventBody{Kind: "review", Subject: "lessons", To: "edited", Because: "edit"}, wire.EventBody{Kind: "review", Subject: nasty, To: "edited", Because: "edit"})
 	return s
 }
 

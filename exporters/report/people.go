@@ -154,7 +154,7 @@ type Review struct {
 type Field struct {
 	Name string `json:"name"`
 	Asks string `json:"asks"` // what is to be written there
-	Text string `json:"text"` // empty: nobody has written it
+	Text string `json:"text"` // empty: it is not written
 }
 
 // fields are those that every review has.
@@ -188,7 +188,6 @@ func (m *maker) review() Review {
 			r.State, r.Archived, r.Link = e.To, at, e.Kept
 		}
 	}
-	maps.Copy(written, m.Fields)
 	for _, f := range fields {
 		f.Text = written[f.Name]
 		delete(written, f.Name)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/relgate/relgate/exporters/report"
 	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/rules"
 )
 
 // golden compares text with a file.
@@ -184,6 +185,45 @@ func TestPassCriteria(t *testing.T) {
 	}
 }
 
+// A copy for an archive is written before the archive has it, and says so. The report says
+// what an archive answered that does not have it.
+func TestTheReviewThatIsNotArchivedSaysWhy(t *testing.T) {
+	for _, tt := range []struct {
+		name, want string
+		edit       func(*report.Source)
+	}{
+		{"the archive has said nothing", "the review is signed and not archived", func(*report.Source) {}},
+		{"the copy that is archived", "copy for the archive confluence, before its answer", func(s *report.Source) { s.Archive = "confluence" }},
+		{"another endpoint fails", "the review is signed and not archived", func(s *report.Source) {
+			s.Deliveries = []report.Delivery{{Endpoint: "slack", Attempts: 2, LastError: "answered 500"}}
+		}},
+		{"a pull request that is open", "the review is signed and not archived: waiting for the pull request to be merged: https://github.com/o/r/pull/1", func(s *report.Source) {
+			s.Deliveries = []report.Delivery{{Endpoint: "confluence", Attempts: 1, LastError: "waiting for the pull request to be merged: https://github.com/o/r/pull/1"}}
+		}},
+		{"what was given up", "the review is signed and not archived: answered 410", func(s *report.Source) {
+			s.Deliveries = []report.Delivery{{Endpoint: "confluence", GivenUp: []report.GivenUp{{Reason: "answered 403"}, {Reason: "answered 410"}}}}
+		}},
+	} {
+		s := passed()
+		then(s, wire.EventBody{Kind: "review", To: "complete", At: at(90)})
+		core(s, "met", "met", "met", "met", "open", "met")
+		s.Deliveries = nil
+		tt.edit(s)
+		for _, c := range report.Make(s).Criteria {
+			if c.Name == rules.CriterionReview && (c.Status != report.Open || c.Reason != tt.want) {
+				t.Errorf("%s: %s, %q, want open, %q", tt.name, c.Status, c.Reason, tt.want)
+			}
+		}
+		then(s, wire.EventBody{Kind: "review", To: "archived", At: at(91)})
+		core(s, "met", "met", "met", "met", "met", "met")
+		for _, c := range report.Make(s).Criteria {
+			if c.Name == rules.CriterionReview && c.Status != report.Met {
+				t.Errorf("%s: once it is archived it is %s, %q", tt.name, c.Status, c.Reason)
+			}
+		}
+	}
+}
+
 // A metric that would pass is not met before its phase is decided.
 func TestAMetricIsOpenUntilItsPhaseIsDecided(t *testing.T) {
 	s := passed()
@@ -250,7 +290,7 @@ func TestARollbackByAPersonHasNoTimeOfTheFault(t *testing.T) {
 	if len(r) != 1 || r[0].By != "M" || r[0].FaultBegan != nil || r[0].Found != nil || r[0].Acknowledged != nil {
 		t.Errorf("got %+v", r)
 	}
-	if text := markdown(t, s); !strings.Contains(text, "nobody has reported that it is carried out") || strings.Contains(text, "Fault began") {
+	if text := markdown(t, s); !strings.Contains(text, "it was not reported as carried out") || strings.Contains(text, "Fault began") {
 		t.Error("the report says something else")
 	}
 }
@@ -265,7 +305,7 @@ func TestARollbackThatAPersonUndid(t *testing.T) {
 	if len(r.Rollbacks) != 1 || r.Rollbacks[0].Undone == nil || !r.Rollbacks[0].Undone.Equal(*at(35)) || len(r.Overrides) != before+1 || r.Overrides[before].Why != "a false alarm" {
 		t.Errorf("got %+v and %+v", r.Rollbacks, r.Overrides)
 	}
-	if text := markdown(t, s); !strings.Contains(text, "- Overridden: 2025-06-04 02:35 UTC: the run went on") || strings.Contains(text, "nobody has reported") {
+	if text := markdown(t, s); !strings.Contains(text, "- Overridden: 2025-06-04 02:35 UTC: the run went on") || strings.Contains(text, "not reported") {
 		t.Error("the report says something else")
 	}
 }

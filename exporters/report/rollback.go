@@ -16,9 +16,9 @@ type Rollback struct {
 	FaultBegan   *time.Time `json:"faultBegan"` // an estimate: the start of the stretch that the rule judged, or since when its alarm was on; null where a person ordered it
 	Found        *time.Time `json:"found"`      // the rule's first warning, hold or breach that led to it; null where a person ordered it
 	Ordered      *time.Time `json:"ordered"`
-	Acknowledged *time.Time `json:"acknowledged"` // somebody reported that it is carried out; null: nobody has
+	Acknowledged *time.Time `json:"acknowledged"` // when it was reported as carried out; null: it was not
 	AckBy        string     `json:"acknowledgedBy"`
-	Undone       *time.Time `json:"undone"` // a person let the run go on; null: nobody did
+	Undone       *time.Time `json:"undone"` // a person let the run go on; null: it did not
 	Text         string     `json:"text"`
 	Action       string     `json:"action"`
 	Command      string     `json:"command"`
@@ -152,7 +152,8 @@ func (m *maker) ruleOf(name, kind string) (found *wire.Rule) {
 	return found
 }
 
-// Compared is what check said of a rule in a phase, beside what came.
+// Compared is what check says of a rule in a phase, by the plan as the run began, beside what
+// came.
 type Compared struct {
 	Phase           string   `json:"phase"`
 	Rule            string   `json:"rule"`

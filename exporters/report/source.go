@@ -15,8 +15,8 @@ type Source struct {
 	Digests    map[uint64]string // :: number of an event → digest of the plan in force then; one that is missing is not known
 	Deliveries []Delivery        // of each endpoint that the journal knows
 	Readings   []Series          // what was measured
-	Forecast   []Forecast        // what check said of the plan
-	Fields     map[string]string // what people have written in the review: feedback, lessons, actions, and fields of their own; it goes over what the events say
+	Forecast   []Forecast        // what check says of the plan as the run began
+	Archive    string            // name of the archive that this is a copy for; empty: it is none
 }
 
 // Delivery is how far an endpoint has been told of the run.
@@ -51,7 +51,7 @@ type Series struct {
 	Points []rules.Point
 }
 
-// Forecast is what check said of a rule in a phase, before the release.
+// Forecast is what check says of a rule in a phase.
 type Forecast struct {
 	Phase   string
 	Rule    string

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -57,15 +58,10 @@ func (x *Phase) stateWords() string {
 
 // allowed says what a signature is for.
 func (a *Approval) allowed() string {
-	switch a.Allows {
-	case rules.ApprovesStart:
-		return "the start"
-	case rules.ApprovesOverride:
-		return "an override"
-	case "review":
+	if a.Allows == "review" {
 		return "the review"
 	}
-	return "phase " + a.Allows
+	return words.Allowed(a.Allows)
 }
 
 // binding says whether a signature is on the plan in force.
