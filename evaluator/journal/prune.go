@@ -15,6 +15,10 @@ const droppable = ` r.over = 1 AND r.decided > 0 AND r.decided < $1
 	AND NOT EXISTS (SELECT 1 FROM cursors c WHERE c.run = r.run AND c.n < r.n)
 	AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.run = r.run)
 	AND NOT EXISTS (SELECT 1 FROM dead d WHERE d.run = r.run)
+	AND (r.state = 'superseded'
+		OR NOT EXISTS (SELECT 1 FROM plans p WHERE p.digest = r.digest AND json_extract(p.document, '$.review.archive') <> '')
+		OR 'archived' = (SELECT json_extract(e.event, '$.to') FROM events e
+			WHERE e.run = r.run AND e.kind = 'review' AND json_extract(e.event, '$.to') IN ('open', 'archived') ORDER BY e.n DESC LIMIT 1))
 	AND (r.state <> 'passed' OR
 		$2 <= (SELECT count(*) FROM runs p
 			WHERE p.plan = r.plan AND p.state = 'passed' AND (p.begun, p.id) > (r.begun, r.id))
@@ -24,11 +28,12 @@ const droppable = ` r.over = 1 AND r.decided > 0 AND r.decided < $1
 // Prune drops runs that are not needed any more, each whole and in a transaction
 // of its own, with the plan documents that only they used. A run is dropped when
 // it is over, was decided before olderThan, every known endpoint is done with all
-// its events and has no order of it pending, it has no dead letter, and no later
-// release needs it. That one takes its previous version from the passed run of the
-// plan that began last, and is compared with the passed runs that were decided last
-// and told what they had counted: the newest keepPassed of each kind are kept, and
-// one in any case.
+// its events and has no order of it pending, it has no dead letter, its review is
+// archived where its plan names an archive (a run that was superseded has no review),
+// and no later release needs it. That one takes its previous version from the passed
+// run of the plan that began last, and is compared with the passed runs that were
+// decided last and told what they had counted: the newest keepPassed of each kind are
+// kept, and one in any case.
 func (j *Journal) Prune(ctx context.Context, olderThan time.Time, keepPassed int) (total Pruned, err error) {
 	if j.config.ReadOnly {
 		return total, fmt.Errorf("pruning journal %q: %w", j.config.Path, errReadOnly)

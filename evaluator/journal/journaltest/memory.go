@@ -358,6 +358,9 @@ func (m *Memory) droppableLocked(r *kept, olderThan time.Time, keepPassed int) b
 			return false
 		}
 	}
+	if c.State != rules.Superseded && m.archiveLocked(c.Digest) != "" && !archived(r) {
+		return false
+	}
 	compared := m.passedLocked(c.Plan)
 	begun := slices.Clone(compared)
 	slices.SortFunc(begun, func(a, b *kept) int {
@@ -365,6 +368,23 @@ func (m *Memory) droppableLocked(r *kept, olderThan time.Time, keepPassed int) b
 	})
 	compared = slices.DeleteFunc(compared, func(r *kept) bool { return r.record.Totals == nil })
 	return !slices.Contains(begun[:min(keepPassed, len(begun))], r) && !slices.Contains(compared[:min(keepPassed, len(compared))], r)
+}
+
+// archiveLocked is the archive that a plan names for its reviews, empty for none.
+func (m *Memory) archiveLocked(digest string) string {
+	var plan struct{ Review rules.Review }
+	_ = json.Unmarshal(m.documents[digest], &plan) // a document is JSON
+	return plan.Review.Archive
+}
+
+// archived reports whether the newest review of a run is archived.
+func archived(r *kept) bool {
+	for _, s := range slices.Backward(r.events) {
+		if e := &s.Event; e.Kind == fact.ReviewEvent && (e.To == fact.Open || e.To == fact.Archived) {
+			return e.To == fact.Archived
+		}
+	}
+	return false
 }
 
 func (m *memory) Events(_ context.Context, run string, after uint64, limit int) (list []fact.Stored, err error) {

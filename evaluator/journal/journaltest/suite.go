@@ -51,6 +51,7 @@ func Run(t *testing.T, store func(t *testing.T) Store) {
 		{"a run is dropped whole, with its plan", testPrune},
 		{"a run that is needed is kept whole", testPruneKeeps},
 		{"the passed runs that the next release needs are kept", testPruneKeepsPassed},
+		{"a run is kept until its review is archived", testPruneReviews},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := &bench{T: t, store: store(t), seq: make(map[string]uint64), n: make(map[string]uint64)}

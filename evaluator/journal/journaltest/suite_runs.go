@@ -3,6 +3,7 @@ package journaltest
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
@@ -160,6 +161,61 @@ func testPruneKeeps(b *bench) {
 	prune(1, 1, "without dead letters")
 	b.ok("Forget", b.j.Forget(ctx, "b"))
 	prune(1, 1, "without the endpoint that was not told")
+}
+
+func testPruneReviews(b *bench) {
+	ctx := b.Context()
+	b.reopen("a")
+	end := func(run, document string, state rules.State) {
+		e := b.decided(run, 5, state)
+		e.Document = []byte(document)
+		b.commit(e)
+	}
+	review := func(run, from, to string) {
+		e := b.entry(run, 6, 1)
+		e.Record = b.decided(run, 5, rules.Failed).Record
+		e.Events[0].Kind, e.Events[0].From, e.Events[0].To = fact.ReviewEvent, from, to
+		b.commit(e)
+	}
+	const archive = `{"review":{"sign":["QA"],"archive":"wiki"}}`
+	end("none@1", `{"review":{"sign":["QA"]}}`, rules.Failed)
+	end("superseded@1", archive, rules.Superseded)
+	for _, run := range []string{"unopened@1", "open@1", "complete@1", "failed@1", "archived@1", "again@1", "edited@1"} {
+		end(run, archive, rules.Failed)
+	}
+	for _, run := range []string{"open@1", "complete@1", "failed@1", "archived@1", "again@1", "edited@1"} {
+		review(run, "", fact.Open)
+	}
+	for _, run := range []string{"complete@1", "failed@1", "archived@1", "again@1"} {
+		review(run, fact.Open, fact.Complete)
+	}
+	review("failed@1", fact.Complete, fact.Failed)
+	review("archived@1", fact.Complete, fact.Archived)
+	review("again@1", fact.Complete, fact.Archived)
+	review("again@1", fact.Archived, fact.Void) // a person let the run go on
+	review("again@1", "", fact.Open)
+	edited := b.entry("edited@1", 7, 0)
+	edited.Record, edited.Digest, edited.Document = b.decided("edited@1", 5, rules.Failed).Record, "without an archive", []byte(`{}`)
+	b.commit(edited)
+	for _, run := range b.runs(fact.RunFilter{}) {
+		b.ok("Delivered", b.j.Delivered(ctx, "a", run, b.n[run]))
+	}
+	dropped := func(want int64, what string, left ...string) {
+		b.Helper()
+		if p := must[journal.Pruned](b)(b.j.Prune(ctx, at(100), 1)); p.Runs != want {
+			b.Errorf("%s: dropped %d runs, want %d", what, p.Runs, want)
+		}
+		got := b.runs(fact.RunFilter{})
+		slices.Sort(got)
+		b.lists(what, got, left...)
+	}
+	dropped(4, "at first", "again@1", "complete@1", "failed@1", "open@1", "unopened@1")
+	review("failed@1", fact.Complete, fact.Archived) // it was sent again
+	review("again@1", fact.Complete, fact.Archived)
+	b.ok("Delivered", b.j.Delivered(ctx, "a", "failed@1", b.n["failed@1"]))
+	dropped(1, "after the archive took one", "again@1", "complete@1", "open@1", "unopened@1")
+	b.ok("Forget", b.j.Forget(ctx, "a"))
+	dropped(1, "without the endpoint", "complete@1", "open@1", "unopened@1")
 }
 
 func testPruneKeepsPassed(b *bench) {
