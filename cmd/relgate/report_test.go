@@ -167,7 +167,7 @@ func TestAuditOfAJournal(t *testing.T) {
 	if err != nil || len(rows) != 2 || rows[1][0] != demoRunID {
 		t.Fatalf("%v: %q", err, rows)
 	}
-	wants(t, strings.Join(rows[1], "\n"), "no-requester", "the start, CTO by cto@bioage.example (mail:cto@bioage.example) at 2025-06-03T02:00:00Z: approval, plan ", "rollback-not-acknowledged", "delivery-given-up: ops never took event "+demoRunID+".demo/5: answered 410", "mobile-10 rolled_back at 2025-06-04T03:11:00Z")
+	wants(t, strings.Join(rows[1], "\n"), "no-requester", "the start of the release, CTO by cto@bioage.example (mail:cto@bioage.example) at 2025-06-03T02:00:00Z: approval, plan ", "rollback-not-acknowledged", "delivery-given-up: ops never took event "+demoRunID+".demo/5: answered 410", "mobile-10 rolled_back at 2025-06-04T03:11:00Z")
 
 	out, errs = says(t, exitPass, "audit", "--from", "2025-06-05", "--to", "2025-06-30", "--journal", path)
 	wants(t, errs, "population: 0 runs of 1")

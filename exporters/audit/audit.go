@@ -40,31 +40,36 @@ type List struct {
 
 // Row is one run.
 type Row struct {
-	Run             string      `json:"run"`
-	Plan            string      `json:"plan"`
-	Version         string      `json:"version"`
-	Try             int         `json:"try" unit:"ordinal"`
-	State           string      `json:"state"`
-	Verdict         string      `json:"verdict"`
-	RequestedAt     *time.Time  `json:"requestedAt"`     // when it began
-	RequestedBy     string      `json:"requestedBy"`     // in the sender's words; empty: the plan's file began it
-	RequestedToken  string      `json:"requestedToken"`  // name of the token that proved it; empty: nothing did
-	RequestedWhy    string      `json:"requestedWhy"`    //
-	Start           *time.Time  `json:"start"`           // T, as planned
-	StartedAt       *time.Time  `json:"startedAt"`       // when the first phase began; null: none has
-	PlanAtStart     string      `json:"planAtStart"`     // digest of the plan in force then
-	PlanNow         string      `json:"planNow"`         // and at the end
-	Roles           []string    `json:"roles"`           // whose approval the plan asks
-	Approvals       []Signature `json:"approvals"`       // every one that was given, in order
-	Evidence        []string    `json:"evidence"`        // what the rules came to, phase by phase
-	Deployment      []string    `json:"deployment"`      // the phases that began, and when
-	Checks          []string    `json:"checks"`          // how the phases ended, and when
-	DecidedAt       *time.Time  `json:"decidedAt"`       // null: the run is not decided
-	RolledBackAt    *time.Time  `json:"rolledBackAt"`    // null: no rollback was ordered
-	RollbackAckedAt *time.Time  `json:"rollbackAckedAt"` // null: nobody reported that one was carried out
-	Review          string      `json:"review"`          // none, open, complete, archived
-	Exceptions      []Finding   `json:"exceptions"`      // what happened out of the ordinary
-	Gaps            []Finding   `json:"gaps"`            // what is missing
+	Run            string      `json:"run"`
+	Plan           string      `json:"plan"`
+	Version        string      `json:"version"`
+	Try            int         `json:"try" unit:"ordinal"`
+	State          string      `json:"state"`
+	Verdict        string      `json:"verdict"`
+	RequestedAt    *time.Time  `json:"requestedAt"`    // when it began
+	RequestedBy    string      `json:"requestedBy"`    // in the sender's words; empty: the plan's file began it
+	RequestedToken string      `json:"requestedToken"` // name of the token that proved it; empty: nothing did
+	RequestedWhy   string      `json:"requestedWhy"`   //
+	Start          *time.Time  `json:"start"`          // T, as planned
+	StartedAt      *time.Time  `json:"startedAt"`      // when the first phase began; null: none has
+	PlanAtStart    string      `json:"planAtStart"`    // digest of the plan in force then
+	PlanNow        string      `json:"planNow"`        // and at the end
+	Roles          []string    `json:"roles"`          // whose approval the plan asks
+	Approvals      []Signature `json:"approvals"`      // every one that was given, in order
+	Evidence       []string    `json:"evidence"`       // what the rules came to, phase by phase
+	Deployment     []string    `json:"deployment"`     // the phases that began, and when
+	Checks         []string    `json:"checks"`         // how the phases ended, and when
+	DecidedAt      *time.Time  `json:"decidedAt"`      // null: the run is not decided
+	Rollbacks      []Rollback  `json:"rollbacks"`      // each that was ordered, in order
+	Review         string      `json:"review"`         // none, open, complete, archived
+	Exceptions     []Finding   `json:"exceptions"`     // what happened out of the ordinary
+	Gaps           []Finding   `json:"gaps"`           // what is missing
+}
+
+// Rollback is a rollback that was ordered.
+type Rollback struct {
+	OrderedAt      *time.Time `json:"orderedAt"`
+	AcknowledgedAt *time.Time `json:"acknowledgedAt"` // null: it was not reported as carried out
 }
 
 // Signature is an approval that was given.

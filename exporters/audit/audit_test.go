@@ -341,6 +341,80 @@ func TestEachDefectIsNamedAndNoneIsInvented(t *testing.T) {
 	}
 }
 
+// Each rollback of a run has its own acknowledgement: that of the one is none of the other.
+func TestEachRollbackHasItsOwnTimes(t *testing.T) {
+	order := func(m int) wire.EventBody {
+		return wire.EventBody{Kind: "run", Subject: "shop", From: "monitoring", To: "rolled_back", At: at(m)}
+	}
+	undo := func(m int) wire.EventBody {
+		return wire.EventBody{Kind: "run", Subject: "shop", From: "rolled_back", To: "monitoring", At: at(m)}
+	}
+	done := func(m int) wire.EventBody {
+		return wire.EventBody{Kind: "command", Subject: "rollback_done", To: "applied", At: at(m), By: "O. Engineer", Principal: "ops", Why: "reverted"}
+	}
+	const minute = "2025-06-04T02:0%d:00Z"
+	for _, tt := range []struct {
+		name                  string
+		events                []wire.EventBody
+		ordered, acknowledged string // minutes; - where it was not
+		gap                   bool
+	}{
+		{"none", nil, "", "", false},
+		{"one that is carried out", []wire.EventBody{order(1), done(2)}, "1", "2", false},
+		{"one that is not", []wire.EventBody{order(1)}, "1", "-", true},
+		{"two, both carried out", []wire.EventBody{order(1), done(2), undo(3), order(4), done(6)}, "1 4", "2 6", false},
+		{"two, the first carried out", []wire.EventBody{order(1), done(2), undo(3), order(4)}, "1 4", "2 -", true},
+		{"two, the second carried out", []wire.EventBody{order(1), undo(3), order(4), done(6)}, "1 4", "- 6", false},
+	} {
+		r := clean()
+		remove(r, runPassed, runPassed)
+		for _, e := range tt.events {
+			insert(r, len(r.Events)-5, e)
+		}
+		if len(tt.events) > 0 {
+			r.Record.State, r.Record.Verdict = "rolled_back", "rollback"
+		}
+		l := audit.Make([]audit.Run{*r}, t0.AddDate(0, 0, -1), t0.AddDate(0, 0, 1))
+		var ordered, acknowledged []string
+		for _, b := range l.Rows[0].Rollbacks {
+			ordered = append(ordered, fmt.Sprint(b.OrderedAt.Minute()))
+			if b.AcknowledgedAt == nil {
+				acknowledged = append(acknowledged, "-")
+				continue
+			}
+			acknowledged = append(acknowledged, fmt.Sprint(b.AcknowledgedAt.Minute()))
+		}
+		if got, want := strings.Join(ordered, " ")+"/"+strings.Join(acknowledged, " "), tt.ordered+"/"+tt.acknowledged; got != want {
+			t.Errorf("%s: %s, want %s", tt.name, got, want)
+		}
+		gap := slices.IndexFunc(l.Rows[0].Gaps, func(f audit.Finding) bool { return f.Code == "rollback-not-acknowledged" })
+		if (gap >= 0) != tt.gap || gap >= 0 && l.Rows[0].Gaps[gap].At.Minute() != l.Rows[0].Rollbacks[len(ordered)-1].OrderedAt.Minute() {
+			t.Errorf("%s: gaps %+v, want one of the last rollback: %v", tt.name, l.Rows[0].Gaps, tt.gap)
+		}
+		var b bytes.Buffer
+		if err := l.CSV(&b); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(&b).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for column, minutes := range map[string]string{"rolled_back_at": tt.ordered, "rollback_acknowledged_at": tt.acknowledged} {
+			var want []string
+			for _, m := range strings.Fields(minutes) {
+				if m == "-" {
+					want = append(want, "not acknowledged")
+					continue
+				}
+				want = append(want, strings.ReplaceAll(minute, "%d", m))
+			}
+			if got := rows[1][slices.Index(audit.Columns, column)]; got != strings.Join(want, "; ") {
+				t.Errorf("%s: %s is %q, want %q", tt.name, column, got, want)
+			}
+		}
+	}
+}
+
 func TestTheReviewOfARunThatGoesOnIsNone(t *testing.T) {
 	for to, want := range map[string]string{"void": "none", "reminded": "open"} {
 		r := clean()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/relgate/relgate/exporters/report"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -33,19 +34,15 @@ func (x *examiner) phases() {
 			}
 		}
 	})
-	acked := false
-	x.each("run", func(_ int, e *wire.EventBody) {
-		if e.To == "rolled_back" && x.row.RolledBackAt == nil {
-			x.row.RolledBackAt = e.At
+	for _, r := range report.Rollbacks(x.Events) {
+		x.row.Rollbacks = append(x.row.Rollbacks, Rollback{r.Ordered, r.Acknowledged})
+	}
+	if n := len(x.row.Rollbacks); x.Record.State == "rolled_back" && (n == 0 || x.row.Rollbacks[n-1].AcknowledgedAt == nil) {
+		var ordered *time.Time
+		if n > 0 {
+			ordered = x.row.Rollbacks[n-1].OrderedAt
 		}
-	})
-	x.each("command", func(_ int, e *wire.EventBody) {
-		if e.Subject == "rollback_done" && e.To == "applied" {
-			acked, x.row.RollbackAckedAt = true, e.At
-		}
-	})
-	if x.Record.State == "rolled_back" && !acked {
-		x.gap("rollback-not-acknowledged", x.row.RolledBackAt, "nobody reported that the rollback was carried out")
+		x.gap("rollback-not-acknowledged", ordered, "the rollback was not reported as carried out")
 	}
 	if x.Record.State == "passed" {
 		for i := range x.plan.Phases {

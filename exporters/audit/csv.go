@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"encoding/csv"
 	"io"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -45,17 +47,21 @@ func (l *List) cells(r *Row) []string {
 			before = append(before, a.words())
 		}
 	}
+	var ordered, acknowledged []string
+	for _, b := range r.Rollbacks {
+		ordered, acknowledged = append(ordered, at(b.OrderedAt)), append(acknowledged, cmp.Or(at(b.AcknowledgedAt), "not acknowledged"))
+	}
 	return []string{
 		r.Run, r.Plan, r.Version, strconv.Itoa(r.Try), r.State, r.Verdict, at(r.RequestedAt), r.RequestedBy, r.RequestedToken, r.RequestedWhy,
 		at(r.Start), at(r.StartedAt), r.PlanAtStart, r.PlanNow, strings.Join(r.Roles, "; "), strings.Join(all, "; "), strings.Join(before, "; "),
 		strings.Join(r.Evidence, "; "), strings.Join(r.Deployment, "; "), strings.Join(r.Checks, "; "), at(r.DecidedAt),
-		at(r.RolledBackAt), at(r.RollbackAckedAt), r.Review, findings(r.Exceptions), findings(r.Gaps), strconv.Itoa(l.Population), l.Seed,
+		strings.Join(ordered, "; "), strings.Join(acknowledged, "; "), r.Review, findings(r.Exceptions), findings(r.Gaps), strconv.Itoa(l.Population), l.Seed,
 	}
 }
 
 // words are a signature in a cell: role, name, token, time, meaning and what was signed.
 func (a *Signature) words() string {
-	return allowed(a.For) + ", " + a.Role + " by " + or(a.By, "nobody") + " (" + or(a.Token, "no token") + ") at " + at(a.At) + ": " + or(a.Meaning, "no meaning") + ", plan " + or(a.Digest, "not known")
+	return words.Allowed(a.For) + ", " + a.Role + " by " + cmp.Or(a.By, "no name") + " (" + cmp.Or(a.Token, "no token") + ") at " + at(a.At) + ": " + cmp.Or(a.Meaning, "no meaning") + ", plan " + cmp.Or(a.Digest, "not known")
 }
 
 func findings(list []Finding) string {

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
+	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 )
@@ -23,9 +25,9 @@ func (x *examiner) approvals() {
 			x.signature(e, x.before(i), signers)
 		case "overridden":
 			by, why := x.author(e)
-			x.exception("approval-overridden", e.At, "%s let %s go on without its signatures: %s", who(by), allowed(e.Subject), or(why, "no reason"))
+			x.exception("approval-overridden", e.At, "%s let %s go on without its signatures: %s", who(by), words.Allowed(e.Subject), cmp.Or(why, "no reason"))
 			if why == "" {
-				x.gap("override-without-reason", e.At, "%s let %s go on without its signatures and gave no reason", who(by), allowed(e.Subject))
+				x.gap("override-without-reason", e.At, "%s let %s go on without its signatures and gave no reason", who(by), words.Allowed(e.Subject))
 			}
 		}
 	})
@@ -61,17 +63,6 @@ func (x *examiner) begins(allows string) int {
 	return slices.IndexFunc(x.Events, func(e wire.EventBody) bool { return e.Kind == "phase" && e.Subject == allows && e.To == "monitoring" })
 }
 
-// allowed says what an approval allows.
-func allowed(allows string) string {
-	switch allows {
-	case rules.ApprovesStart:
-		return "the start"
-	case rules.ApprovesOverride:
-		return "an override"
-	}
-	return "phase " + allows
-}
-
 // author is who gave the command behind an event, and why.
 func (x *examiner) author(e *wire.EventBody) (by, why string) {
 	if root := x.byID[e.Because]; root != nil && root.Kind == "command" {
@@ -100,7 +91,7 @@ func (x *examiner) signature(e *wire.EventBody, before bool, signers map[string]
 	}
 	x.row.Approvals = append(x.row.Approvals, s)
 	if strings.TrimSpace(s.By) == "" {
-		x.gap("approval-without-name", e.At, "the approval of %s names nobody", s.Role)
+		x.gap("approval-without-name", e.At, "the approval of %s names no person", s.Role)
 		return
 	}
 	if strings.TrimSpace(s.Meaning) == "" {
@@ -111,7 +102,7 @@ func (x *examiner) signature(e *wire.EventBody, before bool, signers map[string]
 	}
 	person := s.For + "\n" + name(s.By)
 	if other := signers[person]; other != "" && other != s.Role {
-		x.gap("one-person-two-roles", e.At, "%s approved %s as %s and as %s", s.By, allowed(s.For), other, s.Role)
+		x.gap("one-person-two-roles", e.At, "%s approved %s as %s and as %s", s.By, words.Allowed(s.For), other, s.Role)
 	}
 	signers[person] = s.Role
 }
@@ -169,14 +160,14 @@ func (x *examiner) signed(a *rules.Approval, i int) {
 			digest = *e.Signature.Digest.SHA256
 		}
 		if in := x.Digests[then.N]; digest != in {
-			x.gap("approval-of-another-plan", e.At, "%s approved plan %.12s for %s, and plan %.12s was in force", role, digest, allowed(a.Allows), in)
+			x.gap("approval-of-another-plan", e.At, "%s approved plan %.12s for %s, and plan %.12s was in force", role, digest, words.Allowed(a.Allows), in)
 		}
 	}
 	if have >= a.Need {
 		return
 	}
 	for _, role := range missing {
-		x.missing(role, allowed(a.Allows), roles[role], then)
+		x.missing(role, words.Allowed(a.Allows), roles[role], then)
 	}
 }
 

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ func rowOf(r *Run, known map[string]bool) Row {
 	x.row = Row{
 		Run: s.ID, Plan: s.Plan, Version: s.Version, Try: s.Try, State: s.State, Verdict: s.Verdict, RequestedAt: s.Begun, Start: s.Start,
 		Roles: []string{}, Approvals: []Signature{}, Evidence: []string{}, Deployment: []string{}, Checks: []string{},
-		DecidedAt: s.DecidedAt, Review: "none", Exceptions: []Finding{}, Gaps: []Finding{},
+		DecidedAt: s.DecidedAt, Rollbacks: []Rollback{}, Review: "none", Exceptions: []Finding{}, Gaps: []Finding{},
 	}
 	if d := s.Digest.SHA256; d != nil {
 		x.row.PlanNow = *d
@@ -156,40 +157,28 @@ func (x *examiner) commands() {
 		reason := strings.TrimSpace(e.Why)
 		switch e.Subject {
 		case "override":
-			x.exception("override", e.At, "%s overrode %s: %s", who(e.By), or(e.Phase, "the run"), or(reason, "no reason"))
+			x.exception("override", e.At, "%s overrode %s: %s", who(e.By), cmp.Or(e.Phase, "the run"), cmp.Or(reason, "no reason"))
 		case "abort":
-			x.exception("abort", e.At, "%s rolled the run back: %s", who(e.By), or(reason, "no reason"))
+			x.exception("abort", e.At, "%s rolled the run back: %s", who(e.By), cmp.Or(reason, "no reason"))
 		case "resume":
 			if heldByRule {
-				x.exception("resumed-against-evidence", e.At, "%s resumed the run, which a rule held: %s", who(e.By), or(reason, "no reason"))
+				x.exception("resumed-against-evidence", e.At, "%s resumed the run, which a rule held: %s", who(e.By), cmp.Or(reason, "no reason"))
 			}
 		case "supersede":
-			x.exception("superseded", e.At, "%s ended the run for another: %s", who(e.By), or(reason, "no reason"))
+			x.exception("superseded", e.At, "%s ended the run for another: %s", who(e.By), cmp.Or(reason, "no reason"))
 		}
 		if reason != "" {
 			continue
 		}
 		if e.Subject == "override" {
-			x.gap("override-without-reason", e.At, "%s overrode %s and gave no reason", who(e.By), or(e.Phase, "the run"))
+			x.gap("override-without-reason", e.At, "%s overrode %s and gave no reason", who(e.By), cmp.Or(e.Phase, "the run"))
 		} else {
 			x.gap("no-reason", e.At, "%s gave %s and no reason", who(e.By), what)
 		}
 	}
 }
 
-func who(name string) string { return or(name, "somebody who is not named") }
+func who(name string) string { return cmp.Or(name, "a person who is not named") }
 
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
-}
-
-// stamp writes a time for people.
-func stamp(t *time.Time) string {
-	if t == nil {
-		return "a time that is not known"
-	}
-	return t.UTC().Format("2006-01-02T15:04:05Z")
-}
+// stamp writes a time in a sentence.
+func stamp(t *time.Time) string { return cmp.Or(at(t), "a time that is not known") }

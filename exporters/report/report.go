@@ -98,12 +98,17 @@ type maker struct {
 	byID   map[string]*wire.EventBody
 }
 
-// Make is the report of a run. The Source is not changed.
-func Make(s *Source) *Report {
+func newMaker(s *Source) *maker {
 	m := &maker{Source: s, events: s.Run.Events, byID: map[string]*wire.EventBody{}}
 	for i := range m.events {
 		m.byID[m.events[i].ID] = &m.events[i]
 	}
+	return m
+}
+
+// Make is the report of a run. The Source is not changed.
+func Make(s *Source) *Report {
+	m := newMaker(s)
 	run := &s.Run
 	r := &Report{
 		APIVersion: APIVersion, Run: run.Run.ID, Plan: run.Plan, Title: run.Title, Version: run.Version, Try: run.Run.Try, Manager: run.Manager,

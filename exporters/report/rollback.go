@@ -28,6 +28,11 @@ type Rollback struct {
 	ToAck        *float64   `json:"toAcknowledgeSeconds"` // from Ordered to Acknowledged
 }
 
+// Rollbacks are those of a run with these events, in order, each with its own times.
+func Rollbacks(events []wire.EventBody) []Rollback {
+	return newMaker(&Source{Run: wire.RunBody{Events: events}}).rollbacks()
+}
+
 // rollbacks are all of the run, also one that a person undid.
 func (m *maker) rollbacks() []Rollback {
 	list := []Rollback{}
