@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -24,15 +25,9 @@ var emailSink = sinkType{
 		{Key: "hello", Doc: "Type email: the host name that relgate gives the server. Default: the part of from behind the @."},
 	},
 	check: func(c rules.Checker, s *SinkSpec) {
-		host, port := s.Texts["server"], 0
-		if h, p, err := net.SplitHostPort(host); err == nil {
-			number, wrong := strconv.ParseUint(p, 10, 16)
-			if host, port = h, int(number); wrong != nil || port == 0 || host == "" {
-				c.At("server").Fail("bad-value", "", `want a host and a port, such as "smtp.example.com:587"`)
-			}
-		}
-		if strings.ContainsAny(host, " /@<>\\") {
-			c.At("server").Fail("bad-value", "", `want a host and a port, such as "smtp.example.com:587"`)
+		host, _, err := MailServer(s.Texts["server"])
+		if err != nil {
+			c.At("server").Fail("bad-value", "", "%v", err)
 		}
 		encryption := s.Texts["encryption"]
 		if encryption != "" {
@@ -63,3 +58,21 @@ var emailSink = sinkType{
 		c.Excess("proxy", !s.Proxy.IsZero(), "mail goes through no HTTP proxy")
 	},
 }
+
+// MailServer reads the address of a mail server: its host, and its port, which is 0 where none
+// is given.
+func MailServer(text string) (host string, port int, err error) {
+	host = text
+	if h, p, wrong := net.SplitHostPort(text); wrong == nil {
+		number, wrong := strconv.ParseUint(p, 10, 16)
+		if host, port = h, int(number); wrong != nil || port == 0 || host == "" {
+			err = errMailServer
+		}
+	}
+	if strings.ContainsAny(host, " /@<>\\") {
+		err = errMailServer
+	}
+	return host, port, err
+}
+
+var errMailServer = errors.New(`want a host and a port, such as "smtp.example.com:587"`)

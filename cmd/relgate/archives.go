@@ -5,38 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"strings"
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/exporters/archive"
-	"github.com/relgate/relgate/exporters/email"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/report"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
 )
-
-func emailEndpoint(d *daemon, s *config.SinkSpec, common webhook.Config, net webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
-	host, port := serverAddress(s.Texts["server"])
-	password, err := s.Secret("password")
-	if err != nil {
-		return e, fmt.Errorf("password: %w", err)
-	}
-	var to []string
-	for one := range strings.SplitSeq(s.Texts["to"], ",") {
-		if one = strings.TrimSpace(one); one != "" {
-			to = append(to, one)
-		}
-	}
-	e.Sink, err = email.New(email.Config{
-		Name: s.Name, Host: host, Port: port, Encryption: email.Encryption(s.Texts["encryption"]), Username: s.Texts["username"], Password: password,
-		From: s.Texts["from"], ReplyTo: s.Texts["reply_to"], To: to, Hello: s.Texts["hello"], Timeout: 2 * net.Timeout,
-		Allow: append(net.Allow, common.Allow...), TLS: net.TLS, External: common.External, Memory: d.journal, Whom: d.whom(s.Name),
-	})
-	return e, err
-}
 
 // archiveEndpoint is an endpoint that keeps the report of a run.
 func (d *daemon) archiveEndpoint(a archive.Archive, err error, e outbox.Endpoint) (outbox.Endpoint, error) {
@@ -90,17 +67,4 @@ func (d *daemon) reportOf(ctx context.Context, e *wire.EventBody, of string) (ar
 	return archive.Report{
 		Run: e.Run, UID: source.Plan.Binding.UID, Event: e.N, Plan: e.Plan, Version: e.Version, Title: strings.TrimSpace("Review of " + e.Plan + " " + e.Version), Markdown: text.Bytes(), HTML: page.Bytes(), JSON: data.Bytes(),
 	}, nil
-}
-
-// serverAddress is the host and the port of a mail server; 0 where none is given.
-func serverAddress(text string) (host string, port int) {
-	host, number, err := net.SplitHostPort(text)
-	if err != nil {
-		return text, 0
-	}
-	port, err = strconv.Atoi(number)
-	if err != nil {
-		return text, 0 // unreachable: the config was checked
-	}
-	return host, port
 }

@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/exporters/email"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/server"
 	"github.com/relgate/relgate/exporters/slack"
@@ -134,6 +136,29 @@ func (d *daemon) startOf(ctx context.Context, run string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	return r.Start, err
+}
+
+func emailEndpoint(d *daemon, s *config.SinkSpec, common webhook.Config, net webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
+	host, port, err := config.MailServer(s.Texts["server"])
+	if err != nil {
+		return e, fmt.Errorf("server: %w", err) // unreachable: the config was checked
+	}
+	password, err := s.Secret("password")
+	if err != nil {
+		return e, fmt.Errorf("password: %w", err)
+	}
+	var to []string
+	for one := range strings.SplitSeq(s.Texts["to"], ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			to = append(to, one)
+		}
+	}
+	e.Sink, err = email.New(email.Config{
+		Name: s.Name, Host: host, Port: port, Encryption: email.Encryption(s.Texts["encryption"]), Username: s.Texts["username"], Password: password,
+		From: s.Texts["from"], ReplyTo: s.Texts["reply_to"], To: to, Hello: s.Texts["hello"], Timeout: 2 * net.Timeout,
+		Allow: append(net.Allow, common.Allow...), TLS: net.TLS, External: common.External, Memory: d.journal, Whom: d.whom(s.Name),
+	})
+	return e, err
 }
 
 func teamsEndpoint(d *daemon, s *config.SinkSpec, common webhook.Config, net webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {

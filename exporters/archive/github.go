@@ -74,7 +74,7 @@ func NewGitHub(c GitHubConfig) (*GitHub, error) {
 		case http.StatusForbidden:
 			return "the token may not do this, or has asked too often"
 		case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-			return "the repository has another name by now"
+			return "the repository was renamed"
 		case http.StatusNotFound:
 			return "there is no such repository or branch, or the token may not see it"
 		}
