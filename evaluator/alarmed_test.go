@@ -280,3 +280,43 @@ func TestAnEditBringsAnAlarm(t *testing.T) {
 		}
 	}
 }
+
+// TestAPolicyThatIgnoresSilenceIgnoresNoAlarm: where nothing is known of the rule's own
+// numbers, its alarm must be known to be off.
+func TestAPolicyThatIgnoresSilenceIgnoresNoAlarm(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		alarm alarmOf
+		ends  rules.State
+		code  fact.Code // why the phase waits
+	}{
+		{"off", alarmOff, rules.Passed, fact.WhyRulesHold},
+		{"silent", alarmSilent, rules.Monitoring, fact.WhyAlarmUnknown},
+		{"silent since before T", alarmWasOn, rules.Monitoring, fact.WhyAlarmUnknown},
+		{"on before T", alarmBefore, rules.Monitoring, fact.WhyAlarmBefore},
+	} {
+		p := alarmedPlan(rules.ByThreshold)
+		p.Signals = append(p.Signals, p.Signals[0])
+		p.Signals[2].Name = "own"
+		p.Rules[1].Signal, p.Rules[1].ShownSignal = 2, 2
+		p.Rules[1].OnNoData = rules.PolicyIgnore
+		w := alarmedWorld(t, p, "", tt.alarm)
+		honest := w.value
+		w.value = func(signal int, at int64) (v, n float64, ok bool) {
+			if v, n, ok = honest(signal, at); signal == 2 {
+				return 0, 0, false
+			}
+			return v, n, ok
+		}
+		w.run(T.Add(37 * time.Minute))
+		v := Look(w.plan, w.state)
+		if v.State != tt.ends || v.Phases[0].Why.Code != tt.code {
+			t.Errorf("%s: the run is %s, its phase %s, %+v\n%s", tt.name, v.State, v.Phases[0].State, v.Phases[0].Why, w.lines())
+		}
+		// A phase that fails is not watched for an alarm of which nothing is known.
+		w.tick(fact.Command{Kind: fact.Override, By: "ada", Why: "seen", Phase: "ten", Verdict: rules.Fail})
+		if accused := Look(w.plan, w.state).Accused; accused != (tt.code == fact.WhyAlarmBefore) {
+			t.Errorf("%s: after a failure it is watched: %t", tt.name, accused)
+		}
+	}
+}

@@ -356,8 +356,8 @@ func (s *stepper) stillSpeaks(k int) *opinion {
 }
 
 // ongoing reports whether something goes on against the release now, by a rollback rule that
-// only warns, or went on when it fell silent: no pass is given over it. It says so in o. Of
-// one that compares with a threshold there is no more to say than that it breaches.
+// only warns, or went on when it fell silent, or may go on by its alarm: no pass is given over
+// it. It says so in o, where there is more to say than that the rule breaches.
 func (s *stepper) ongoing(i int, o *opinion) bool {
 	rs := &s.st.rules[i]
 	if rs.State != judge.Silent && rs.State != judge.Warning {
@@ -366,12 +366,11 @@ func (s *stepper) ongoing(i int, o *opinion) bool {
 	w, m, v := new(judge.Watch), rs.Memory, new(judge.Standing)
 	s.st.rollbackWatch(w, i)
 	s.lay.Rules[i].Judge.Stand(&s.st.Scene, w, &m, v)
-	v.State = judge.Warning
-	if span, ok := s.st.Ongoing(w, v); ok {
-		*o = opinion{rules.Pending, rules.CauseEvidence, span.Why(&s.plan.Rules[i]), 0}
-		return true
+	cause, why, ok := s.st.Waits(w, v, rs.State == judge.Silent)
+	if why.Code != "" {
+		*o = opinion{rules.Pending, cause, why, 0}
 	}
-	return rs.State == judge.Silent && v.Breaching()
+	return ok
 }
 
 func (s *stepper) whyUnclear(k, rule int, c windowCount) opinion {

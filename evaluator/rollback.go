@@ -62,7 +62,8 @@ func (s *stepper) accused() bool {
 				return true
 			}
 		case judge.Silent:
-			if s.st.run.accused || s.ongoing(int(i), new(opinion)) {
+			var o opinion // an alarm that is not known is no word against the release
+			if s.st.run.accused || s.ongoing(int(i), &o) && o.why.Code != fact.WhyAlarmUnknown {
 				return true
 			}
 		}

@@ -64,8 +64,8 @@ const (
 	WhyNeverSeen    Code = "never_seen"    // zeros stand for its signal's values, and the name was never seen: they prove nothing
 	WhyNotSeenYet   Code = "not_seen_yet"  // the same, while the source has not looked for the name yet
 	WhyAlarmFired   Code = "alarm_fired"   // the alarm that it names went off in the window
-	WhyAlarmUnknown Code = "alarm_unknown" // the alarm that it names is not known for the whole window, for Cause
-	WhyAlarmBefore  Code = "alarm_before"  // the alarm was on before its window began, and has not been OK since
+	WhyAlarmUnknown Code = "alarm_unknown" // the alarm that it names is not known for the whole window, for Cause; of a phase: rollback rule Rule is silent, and its alarm is not known now
+	WhyAlarmBefore  Code = "alarm_before"  // the alarm was on before its window began, and has not been OK since; of a phase: so it is with silent rollback rule Rule
 )
 
 // Of a command: applied, or why it was refused. The obstacles are also why a

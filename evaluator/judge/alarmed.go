@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/relgate/relgate/evaluator/evidence"
@@ -91,4 +92,17 @@ func (j Alarmed) Against(sc *Scene, w *Watch, v *Standing) fact.Evidence {
 	ev := j.Judge.Against(sc, w, v)
 	ev.Alarm = v.alarm
 	return ev
+}
+
+// alarmed is what a phase waits for of a silent rule's alarm. A policy may let the phase do
+// without the rule's numbers: then the alarm is all that is known of it, and must be off.
+func (v *Standing) alarmed(r *rules.Rule) (cause rules.Cause, why fact.Why, waits bool) {
+	switch a := v.alarm; {
+	case a == nil || a.State == fact.AlarmOff:
+		return rules.CauseNone, why, false
+	case a.State == fact.AlarmUnknown:
+		cause = cmp.Or(a.Cause, rules.CauseNoData)
+		return cause, fact.Why{Code: fact.WhyAlarmUnknown, Rule: r.Name, Cause: cause}, true
+	}
+	return rules.CauseThreshold, fact.Why{Code: fact.WhyAlarmBefore, Rule: r.Name}, true
 }

@@ -64,6 +64,23 @@ func (sc *Scene) Ongoing(w *Watch, v *Standing) (newest Span, ok bool) {
 	return sc.goesOn(w, &v.weighs)
 }
 
+// Waits reports whether a phase waits for a rollback rule that warns or is silent, because
+// something goes on against the release or may go on by the rule's alarm. Cause and why say
+// what, where there is more to say than that the rule's own periods breach.
+func (sc *Scene) Waits(w *Watch, v *Standing, silent bool) (cause rules.Cause, why fact.Why, waits bool) {
+	v.State = Warning
+	span, warns := sc.Ongoing(w, v)
+	switch {
+	case warns:
+		return rules.CauseEvidence, span.Why(w.Rule), true
+	case silent && v.Breaching():
+		return rules.CauseNone, why, true
+	case silent:
+		return v.alarmed(w.Rule)
+	}
+	return rules.CauseNone, why, false
+}
+
 // goesOn is the same by what a rule has weighed.
 func (sc *Scene) goesOn(w *Watch, g *Weighing) (newest Span, ok bool) {
 	if g.warn < g.bound { // earlier releases warn, and do no more

@@ -29,6 +29,9 @@ func (s *speaker) besides() string {
 	if a.Cause != rules.CauseNone {
 		why = ", " + causeText(a.Cause)
 	}
+	if s.view.State == fact.RuleSilent {
+		return the + " is not known" + why
+	}
 	return the + " is not known" + why + ": the rule goes by its own numbers"
 }
 
@@ -41,11 +44,22 @@ func alarmSince(a *fact.Alarm, at time.Time) string {
 }
 
 // alarmNoun is what people call the alarm that a rule names: "CloudWatch alarm".
-func (s *speaker) alarmNoun() string {
-	if i := s.rule.Alarm; i >= 0 && i < len(s.plan.Signals) && s.plan.Signals[i].Query.Facts().Alarm != "" {
-		return s.plan.Signals[i].Query.Facts().Alarm
+func (s *speaker) alarmNoun() string { return alarmNoun(s.plan, s.rule) }
+
+func alarmNoun(plan *rules.Plan, r *rules.Rule) string {
+	if i := r.Alarm; i >= 0 && i < len(plan.Signals) && plan.Signals[i].Query.Facts().Alarm != "" {
+		return plan.Signals[i].Query.Facts().Alarm
 	}
 	return "alarm"
+}
+
+// alarmOf names the alarm of a rule, by the rule's name: "the CloudWatch alarm api-5xx".
+func alarmOf(plan *rules.Plan, rule string) string {
+	r := anyRule(plan, rule)
+	if r == nil || r.Alarm < 0 || r.Alarm >= len(plan.Signals) {
+		return "the alarm"
+	}
+	return "the " + alarmNoun(plan, r) + " " + plan.Signals[r.Alarm].Name
 }
 
 // own says what a rule's own numbers are, where its alarm has fired it.

@@ -68,6 +68,12 @@ func TestARuleSaysWhichWayItCame(t *testing.T) {
 			"API 5xx, plain 1 % <= 3 % (1 of 1 points, 100 samples). The rule is clear. The CloudWatch alarm pager is not known, no data: the rule goes by its own numbers.",
 		},
 		{
+			"both are silent", "own", &inbox.Query{Format: inbox.SNS}, fact.RuleSilent, fact.Why{Code: fact.WhyCannotJudge, Cause: rules.CauseNoData},
+			fact.Alarm{Signal: "pager", State: fact.AlarmUnknown, Cause: rules.CauseNoData}, fact.Evidence{},
+			"UNKNOWN: API 5xx, plain: cannot be judged, no data",
+			"API 5xx, plain: cannot be judged, no data. The CloudWatch alarm pager is not known, no data.",
+		},
+		{
 			"nothing is known of the alarm yet", "own", &inbox.Query{Format: inbox.EventBridge}, fact.RuleIdle, fact.Why{Code: fact.WhyNoDataYet},
 			fact.Alarm{Signal: "pager", State: fact.AlarmUnknown}, fact.Evidence{},
 			"WAIT: API 5xx, plain: no complete minute yet",

@@ -285,7 +285,7 @@ func unknownDo(plan *rules.Plan, s *fact.Snapshot, p *fact.PhaseView) string {
 	signal, v := "", viewOf(p, p.Why.Rule)
 	if r := anyRule(plan, p.Why.Rule); r != nil {
 		i := r.ShownSignal
-		if v != nil && v.Why.Code == fact.WhyAlarmUnknown {
+		if v != nil && v.Why.Code == fact.WhyAlarmUnknown || p.Why.Code == fact.WhyAlarmUnknown {
 			i = r.Alarm
 		}
 		if i >= 0 && i < len(plan.Signals) {

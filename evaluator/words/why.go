@@ -93,6 +93,10 @@ func ground(plan *rules.Plan, w *fact.Why, at time.Time) string {
 		return fmt.Sprintf("no data at the end of the window for rollback rule %s; none came there for longer than its grace%s, and what comes later says nothing of it", title, grace(plan, w.Rule))
 	case fact.WhyRuleUnsettled:
 		return fmt.Sprintf("the data of rollback rule %s has not settled", title)
+	case fact.WhyAlarmUnknown:
+		return fmt.Sprintf("%s is not known, %s; rollback rule %s has no data of its own", alarmOf(plan, w.Rule), causeText(w.Cause), title)
+	case fact.WhyAlarmBefore:
+		return fmt.Sprintf("%s is on; rollback rule %s has no data of its own", alarmOf(plan, w.Rule), title)
 	case fact.WhyOngoing:
 		return ongoing(plan, w)
 	case fact.WhyPolicy:
