@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -299,5 +300,54 @@ func TestAMessageThatComesBackIsNotSentTwice(t *testing.T) {
 	}
 	if m := Look(p, w.state).People.Messages; due != 1 || m[0].State != fact.Waiting || m[1].State != fact.Due {
 		t.Errorf("it was told of %d times; messages %+v", due, m)
+	}
+}
+
+// A signature on a review is for the end that was signed. A run that comes to another end, in
+// the very tick in which a person lets it go on, or by a rule after it has failed, is signed
+// for anew.
+func TestASignatureOnAReviewIsForOneEnd(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals, p.Roles, p.Review.Sign = nil, nil, []string{"Manager", "CTO"}
+	p.Phases = p.Phases[:1]
+	p.Phases[0].Rollback, p.Phases[0].Success = nil, []int{0}
+	w := newWorld(t, p)
+	w.run(T.Add(20 * time.Minute))
+	if v := Look(p, w.state); v.State != rules.Passed {
+		t.Fatalf("the run is %s\n%s", v.State, w.lines())
+	}
+	for _, tt := range []struct {
+		from, to string
+		moves    fact.Command
+	}{
+		{"passed", "failed", command(fact.Override, "ada", "", verdict(rules.Fail))},
+		{"failed", "passed", command(fact.Override, "ada", "", verdict(rules.Pass))},
+		{"passed", "rolled_back", command(fact.Abort, "ada", "")},
+	} {
+		w.does(deed{tt.from, command(fact.SignReview, "kim", "", role("Manager")), "applied"})
+		w.events = nil
+		w.does(deed{tt.to, tt.moves, "applied"})
+		v := Look(p, w.state)
+		if v.State.String() != tt.to || v.People.Review.State != fact.Open || v.People.Review.Roles[0].State == fact.Approved {
+			t.Errorf("%s to %s: the run is %s, the review %+v", tt.from, tt.to, v.State, v.People.Review)
+		}
+		var said []string
+		for _, e := range w.events {
+			if e.Kind == fact.ReviewEvent {
+				said = append(said, e.From+" to "+e.To+" "+e.Why.State)
+			}
+		}
+		if got, want := strings.Join(said, ", "), "open to void "+tt.to+",  to open "+tt.to; got != want {
+			t.Errorf("%s to %s: said %q, want %q", tt.from, tt.to, got, want)
+		}
+		// Without another end it stands.
+		w.events = nil
+		w.does(deed{"again", command(fact.SignReview, "kim", "", role("Manager")), "applied"})
+		w.now = w.now.Add(time.Minute)
+		w.tick()
+		if v := Look(p, w.state); v.People.Review.Roles[0].State != fact.Approved {
+			t.Errorf("%s: signed and not changed: %+v", tt.to, v.People.Review)
+		}
+		w.state, _ = checkedStep(t, p, w.state, fact.Tick{At: w.now, Commands: []fact.Command{command(fact.EditReview, "ada", "", about("lessons"))}})
 	}
 }

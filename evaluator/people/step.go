@@ -309,21 +309,33 @@ func (w *work) tickReview() {
 	if w.Plan.Review.IsZero() || w.Run == rules.Superseded {
 		return
 	}
+	if w.st.review.is != notOpen && (!w.Over || w.ended()) { // it is of another end
+		from, why := w.st.review.is.String(), fact.Why{Code: fact.WhyResumed}
+		if w.Over {
+			why = fact.Why{Code: fact.WhyRunIs, State: w.Run.String()}
+		}
+		r := &w.own().review
+		*r = review{roles: make([]mark, len(r.roles))}
+		w.sayReview(from, fact.Void, why, false)
+	}
 	switch r := &w.st.review; {
 	case r.is == notOpen && w.Over:
 		r = &w.own().review
 		r.is, r.reminded, r.times = open, w.At, 0
 		w.sayReview("", fact.Open, fact.Why{Code: fact.WhyReviewDue, State: w.Run.String()}, true)
-	case r.is != notOpen && !w.Over: // a person let the run go on: it will end otherwise
-		from := r.is.String()
-		r = &w.own().review
-		*r = review{roles: make([]mark, len(r.roles))}
-		w.sayReview(from, fact.Void, fact.Why{Code: fact.WhyResumed}, false)
 	case r.is == open && w.At >= r.reminded+secs(w.Plan.Review.Remind) && w.Plan.Review.Remind > 0 && r.times < mostReminders:
 		r = &w.own().review
 		r.reminded, r.times = w.At, r.times+1
 		w.sayReview(fact.Open, fact.Reminded, fact.Why{Code: fact.WhyReminder, N: r.times}, true)
 	}
+}
+
+// ended reports whether the run came to its end in this tick: to its first, or to another
+// than the one that it had.
+func (w *work) ended() bool {
+	return slices.ContainsFunc(w.Since, func(e fact.Event) bool {
+		return e.Kind == fact.RunEvent && e.From != e.To && e.To == w.Run.String()
+	})
 }
 
 // mostReminders is how often people are reminded of a review: after that the run gets no

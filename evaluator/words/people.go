@@ -83,6 +83,9 @@ func reviewEvent(plan *rules.Plan, e *fact.Event, w fact.Why) Text {
 		if w.Code == fact.WhyResumed {
 			said = "the run goes on, so its review is not due yet"
 		}
+		if w.Code == fact.WhyRunIs {
+			said = "the run is " + stateText(w.State) + " now: signatures for another outcome count no more"
+		}
 	case fact.Archived:
 		if e.Kept != "" {
 			t.Detail = append(t.Detail, e.Kept)

@@ -51,6 +51,7 @@ func TestWordsOfPeople(t *testing.T) {
 		{"a review that is signed", review("CTO", "approved", fact.Why{Code: fact.WhySigned}), &command, "REVIEW: Kim Lee has signed the review as CTO: read it", ""},
 		{"a review that is edited", review("lessons", "edited", fact.Why{}), &command, "REVIEW: kim has written in the review: lessons", ""},
 		{"a review that is not due", review("shop", "void", fact.Why{Code: fact.WhyResumed}), nil, "REVIEW: the run goes on, so its review is not due yet", ""},
+		{"a review of another end", review("shop", "void", fact.Why{Code: fact.WhyRunIs, State: "passed"}), nil, "REVIEW: the run is passed now: signatures for another outcome count no more", ""},
 		{"a review that is archived", review("shop", "archived", fact.Why{Code: fact.WhyArchived}), nil, "REVIEW: the review is in the archive", ""},
 		{"a message that arrived", message("sent", fact.Why{Code: fact.WhyMessageSent}), nil, "SENT: StatusPage: message live", "message live was sent to StatusPage."},
 		{"a message that did not", message("failed", fact.Why{Code: fact.WhyMessageFailed, Text: "channel_not_found"}), nil, "NOT SENT: StatusPage: message live channel_not_found", "message live did not arrive at StatusPage. channel_not_found."},
