@@ -351,3 +351,62 @@ func TestASignatureOnAReviewIsForOneEnd(t *testing.T) {
 		w.state, _ = checkedStep(t, p, w.state, fact.Tick{At: w.now, Commands: []fact.Command{command(fact.EditReview, "ada", "", about("lessons"))}})
 	}
 }
+
+// A message for what happens falls due each time. One that was lost stays lost, whatever
+// became of the next, until it arrives after all, or a person sends or skips it.
+func TestAMessageThatWasLostStaysLost(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals = nil
+	p.Communications = []rules.Communication{{Name: "held", On: rules.Wanted{States: []rules.State{rules.Held}}, To: rules.Address{Sink: "slack"}, Text: "x"}}
+	for _, tt := range []struct {
+		name   string
+		order  string // of the answers to the two sendings: + it arrived, - it was lost
+		by     *fact.Command
+		state  string
+		judged fact.CriterionState
+	}{
+		{"both arrive", "1+ 2+", nil, fact.Sent, fact.CriterionMet},
+		{"neither is answered", "", nil, fact.Due, fact.CriterionOpen},
+		{"the first is not answered", "2+", nil, fact.Sent, fact.CriterionOpen},
+		{"the first is lost before the second falls due", "1- 2+", nil, fact.Failed, fact.CriterionNotMet},
+		{"the first is lost after that", "2+ 1-", nil, fact.Failed, fact.CriterionNotMet},
+		{"and said to be once more", "2+ 1- 1-", nil, fact.Failed, fact.CriterionNotMet},
+		{"the second is lost", "1+ 2-", nil, fact.Failed, fact.CriterionNotMet},
+		{"the first arrives after all", "1- 2+ 1+", nil, fact.Sent, fact.CriterionMet},
+		{"the first arrives late", "2+ 1+", nil, fact.Sent, fact.CriterionMet},
+		{"a person sends it", "1- 2+", new(command(fact.SendMessage, "ada", "", about("held"))), fact.Due, fact.CriterionOpen},
+		{"a person skips it", "1- 2+", new(command(fact.SkipMessage, "ada", "", about("held"))), fact.Skipped, fact.CriterionMet},
+	} {
+		w := newWorld(t, p)
+		w.run(T.Add(time.Minute))
+		hold := func() (id string) {
+			for _, e := range w.tick(command(fact.Hold, "ada", "")) {
+				if e.Kind == fact.CommunicationEvent {
+					id = e.ID
+				}
+			}
+			w.tick(command(fact.Resume, "ada", ""))
+			return id
+		}
+		ids := map[byte]string{'1': hold()}
+		answers := strings.Fields(tt.order)
+		for i, a := range append([]string{}, answers...) {
+			if _, met := ids['2']; !met && (a[0] == '2' || i > 0) {
+				ids['2'] = hold()
+			}
+			w.state, _ = checkedStep(t, p, w.state, fact.Tick{At: w.now, Results: []fact.Result{{Event: ids[a[0]], Sink: "slack", OK: a[1] == '+', Reason: "gone"}}})
+		}
+		if _, met := ids['2']; !met {
+			ids['2'] = hold()
+		}
+		if tt.by != nil {
+			w.does(deed{tt.name, *tt.by, "applied"})
+		}
+		if m := Look(p, w.state).People.Messages[0]; m.State != tt.state {
+			t.Errorf("%s: the message is %s, want %s", tt.name, m.State, tt.state)
+		}
+		if got := w.criterion(3); got != tt.judged {
+			t.Errorf("%s: the criterion is %s, want %s", tt.name, got, tt.judged)
+		}
+	}
+}

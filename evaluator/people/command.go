@@ -183,11 +183,12 @@ func (w *work) message(c *fact.Command) (func(), *fact.Why) {
 		return nil, &fact.Why{Code: fact.WhyNoSuchMessage, State: c.Subject}
 	}
 	// What is due at a sink that the plan no longer names may never be answered.
-	is, moved := w.st.messages[i].is, w.st.messages[i].sink != w.Plan.Communications[i].To.Sink
-	if is == sent || is == due && !moved || c.Kind == fact.SkipMessage && is != waiting {
+	is, moved := w.st.messages[i].shown(), w.st.messages[i].sink != w.Plan.Communications[i].To.Sink
+	if is == sent || is == due && !moved || c.Kind == fact.SkipMessage && is != waiting && is != failed {
 		return nil, &fact.Why{Code: fact.WhyMessageIs, Phase: c.Subject, State: is.String()}
 	}
 	return func() {
+		w.own().messages[i].earlier = nil // whoever sends or skips it knows what was lost
 		if c.Kind == fact.SkipMessage {
 			w.say(i, skipped, fact.Why{Code: fact.WhyMessageSkippedBy})
 			return

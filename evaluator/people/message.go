@@ -1,6 +1,7 @@
 package people
 
 import (
+	"slices"
 	"time"
 
 	"github.com/relgate/relgate/evaluator/fact"
@@ -54,6 +55,9 @@ func (w *work) onMessage(i int) {
 			continue
 		}
 		if c.OnlyIf.IsZero() || c.OnlyIf.Holds(w.stateOf(c.OnlyIf.Phase)) {
+			if m := &w.own().messages[i]; (m.is == due || m.is == failed) && m.sink != "" {
+				m.earlier = append(slices.Clone(m.earlier), sending{m.event, m.sink, m.is == failed})
+			}
 			w.send(i, fact.Why{Code: fact.WhyMessageDue})
 		}
 		return
@@ -88,6 +92,27 @@ func (w *work) send(i int, why fact.Why) {
 	n := w.say(i, due, why)
 	m := &w.st.messages[i]
 	m.event, m.sink = n, w.Plan.Communications[i].To.Sink
+}
+
+// answered takes in what became of an earlier sending of a message that fell due again.
+func (w *work) answered(i, k int, r *fact.Result) {
+	s := w.st.messages[i].earlier[k]
+	e := fact.Event{Kind: fact.CommunicationEvent, Subject: w.Plan.Communications[i].Name, From: fact.Due, Because: r.Event, Notify: w.Plan.Communications[i].Notify}
+	if s.lost {
+		e.From = fact.Failed
+	}
+	switch m := &w.own().messages[i]; {
+	case r.OK:
+		m.earlier = slices.Delete(slices.Clone(m.earlier), k, k+1)
+		e.To, e.Kept, e.Why = fact.Sent, r.Kept, fact.Why{Code: fact.WhyMessageSent}
+	case s.lost:
+		return // it is known already
+	default:
+		m.earlier = slices.Clone(m.earlier)
+		m.earlier[k].lost = true
+		e.To, e.Why = fact.Failed, fact.Why{Code: fact.WhyMessageFailed, Text: r.Reason}
+	}
+	w.Emit(e)
 }
 
 // told is what the texts of a message tell of the run, nil where they tell nothing.

@@ -73,6 +73,29 @@ type message struct {
 	event uint64 // that said that it is due, by its ordinal; 0 for none
 	sink  string // that the event went to: an edit may name another
 	kept  string // the receiver's own name for it
+
+	earlier []sending // of one that fell due again: what is not known to have arrived before
+}
+
+// sending is that a message was sent.
+type sending struct {
+	event uint64 // that said that it is due, by its ordinal
+	sink  string
+	lost  bool // it did not arrive
+}
+
+// lost reports whether a message did not arrive, this time or before.
+func (m *message) lost() bool {
+	return m.is == failed || slices.ContainsFunc(m.earlier, func(s sending) bool { return s.lost })
+}
+
+// shown is where a message stands for people. One that was lost before stays so, also where
+// it has arrived since: that told of something else.
+func (m *message) shown() course {
+	if m.is == sent && m.lost() {
+		return failed
+	}
+	return m.is
 }
 
 // gone is a message that is not in the plan any more. An edit that brings it back does not
@@ -250,6 +273,11 @@ func writeMessage(w *stored.Writer, m *message) {
 	w.Uint(m.event)
 	w.String(m.sink)
 	w.String(m.kept)
+	stored.List(w, m.earlier, func(w *stored.Writer, s *sending) {
+		w.Uint(s.event)
+		w.String(s.sink)
+		w.Bool(s.lost)
+	})
 }
 
 func writeMark(w *stored.Writer, m *mark) {
@@ -271,8 +299,8 @@ func Read(r *stored.Reader, whole bool) (st State) {
 		a.waived = r.Time()
 		a.roles = stored.ReadList(r, 4, readMark)
 	})
-	st.messages = stored.ReadList(r, 5, readMessage)
-	st.gone = stored.ReadList(r, 6, func(r *stored.Reader, g *gone) {
+	st.messages = stored.ReadList(r, 6, readMessage)
+	st.gone = stored.ReadList(r, 7, func(r *stored.Reader, g *gone) {
 		g.name = r.String()
 		readMessage(r, &g.message)
 	})
@@ -287,6 +315,7 @@ func Read(r *stored.Reader, whole bool) (st State) {
 
 func readMessage(r *stored.Reader, m *message) {
 	*m = message{is: course(r.Enum(len(courses))), at: r.Time(), event: r.Uint(), sink: r.String(), kept: r.String()}
+	m.earlier = stored.ReadList(r, 3, func(r *stored.Reader, s *sending) { *s = sending{r.Uint(), r.String(), r.Bool()} })
 }
 
 func readMark(r *stored.Reader, m *mark) {

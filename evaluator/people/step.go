@@ -431,6 +431,10 @@ func (st State) Result(sc *Scene, r *fact.Result) State {
 	}
 	for i := range w.st.messages {
 		m := &w.st.messages[i]
+		if k := slices.IndexFunc(m.earlier, func(s sending) bool { return n != 0 && s.event == n && s.sink == r.Sink }); k >= 0 {
+			w.answered(i, k, r)
+			return w.st
+		}
 		if n == 0 || m.event != n || m.sink != r.Sink || m.is != due && m.is != failed {
 			continue
 		}

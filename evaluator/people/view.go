@@ -17,7 +17,7 @@ func (st *State) View(plan *rules.Plan, at, start int64, run rules.State, phases
 	}
 	for i := range plan.Communications {
 		m := &st.messages[i]
-		shown := fact.MessageView{Name: plan.Communications[i].Name, State: m.is.String(), At: when(m.at), Kept: m.kept}
+		shown := fact.MessageView{Name: plan.Communications[i].Name, State: m.shown().String(), At: when(m.at), Kept: m.kept}
 		if t, known := dueAt(plan, i, start, phases); known && plan.Communications[i].On.IsZero() {
 			shown.Due = when(t)
 		}
@@ -107,16 +107,16 @@ func (st *State) signedCriterion(v *fact.People, decided bool) fact.CriterionSta
 	return fact.CriterionMet
 }
 
-// messagesCriterion is met when every message was sent, or was not to be. What waits in a run
+// messagesCriterion is met when every message was sent, each time that it fell due, or was not to be. What waits in a run
 // that is decided for a phase that never began is not to be.
 func (st *State) messagesCriterion(plan *rules.Plan, v *fact.People, decided bool) fact.CriterionState {
 	state := fact.CriterionMet
 	for i := range st.messages {
 		c := &plan.Communications[i]
 		switch is := st.messages[i].is; {
-		case is == failed || is == late:
+		case is == late, st.messages[i].lost():
 			return fact.CriterionNotMet
-		case is == waiting && c.On.IsZero() && !(decided && v.Messages[i].Due.IsZero()), is == due && c.To.Sink != "":
+		case len(st.messages[i].earlier) > 0, is == waiting && c.On.IsZero() && !(decided && v.Messages[i].Due.IsZero()), is == due && c.To.Sink != "":
 			state = fact.CriterionOpen
 		}
 	}
