@@ -16,14 +16,13 @@ func follow(plan *rules.Plan, state *State, k fact.Kept) *State {
 	s := newStepper(plan, state, k.Tick)
 	s.followed = k.Events
 	s.take(&k.Tick)
-	if told := len(s.events); told < len(k.Events) {
-		for i := range k.Events[told:] {
-			e := &k.Events[told+i]
-			s.st.n = e.N - 1
-			s.decided(e)
-			s.st.n = e.N
-		}
+	for i := len(s.events); i < len(k.Events); i++ {
+		e := &k.Events[i]
+		s.st.n = e.N - 1
+		s.decided(e)
+		s.st.n = e.N
 	}
+	s.st.people = s.st.people.Remember(plan, k.Events)
 	s.fold()
 	return s.st
 }

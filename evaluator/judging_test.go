@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -313,5 +314,52 @@ func TestAnUpgradeOpensNoRunThatWasOver(t *testing.T) {
 		if s := Look(w.plan, again.State); s.State != rules.Failed || !s.Over || s.Accused {
 			t.Errorf("differs %v: it is %v, over %v, accused %v", differs, s.State, s.Over, s.Accused)
 		}
+	}
+}
+
+// A run whose ticks are followed remembers of its people what one that was stepped does: what
+// a person undid, and what was sent.
+func TestPeopleAreFollowed(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals = nil
+	p.Communications = []rules.Communication{
+		{Name: "held", On: rules.Wanted{States: []rules.State{rules.Held}}, To: rules.Address{Sink: "slack"}, Text: "x"},
+		{Name: "soon", At: -2 * time.Minute, To: rules.Address{Sink: "slack"}, Text: "x"},
+	}
+	stepped, followed := Begin(p), Begin(p)
+	at, id := T.Add(-5*time.Minute), ""
+	for i, tick := range []fact.Tick{
+		{Begin: &fact.Begun{By: "ada"}}, {}, {}, {}, {},
+		{Commands: []fact.Command{command(fact.Hold, "ada", "")}}, {},
+		{Commands: []fact.Command{command(fact.Resume, "ada", "")}},
+		{Commands: []fact.Command{command(fact.Hold, "ada", "")}},
+		{Commands: []fact.Command{command(fact.Resume, "ada", "")}},
+		{Commands: []fact.Command{command(fact.Abort, "ada", "")}},
+		{Commands: []fact.Command{command(fact.SignReview, "kim", "", role("Manager"))}},
+		{Commands: []fact.Command{command(fact.Override, "ada", "", verdict(rules.Pass))}},
+		{Commands: []fact.Command{command(fact.Override, "ada", "", verdict(rules.Pass), inPhase("ten"))}},
+		{Commands: []fact.Command{command(fact.Override, "ada", "", verdict(rules.Pass), inPhase("all"))}},
+		{At: T.Add(3 * time.Hour)},
+	} {
+		if tick.Judging = Judging; tick.At.IsZero() {
+			tick.At = at.Add(time.Duration(i) * time.Minute)
+		}
+		if i == 6 {
+			tick.Results = []fact.Result{{Event: id, Sink: "slack", Reason: "gone"}}
+		}
+		next, events := Step(p, stepped, tick)
+		for _, e := range events {
+			if e.Subject == "held" && e.To == fact.Due {
+				id = e.ID
+			}
+		}
+		stepped, followed = next, follow(p, followed, fact.Kept{Entry: fact.Entry{Tick: tick, Events: events}})
+		got, want := Look(p, followed).People, Look(p, stepped).People
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("tick %d: followed it is\n%+v, stepped\n%+v", i, got, want)
+		}
+	}
+	if v := Look(p, followed).People; v.Messages[0].State != fact.Due || v.Criteria[0].State != fact.CriterionNotMet || v.Criteria[1].State != fact.CriterionNotMet || v.Criteria[3].State != fact.CriterionNotMet {
+		t.Errorf("got %+v", v)
 	}
 }

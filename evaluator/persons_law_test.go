@@ -27,6 +27,8 @@ type deed struct {
 
 func verdict(v rules.Verdict) func(*fact.Command) { return func(c *fact.Command) { c.Verdict = v } }
 
+func inPhase(name string) func(*fact.Command) { return func(c *fact.Command) { c.Phase = name } }
+
 func approval(allows string, roles ...string) rules.Approval {
 	return rules.Approval{Allows: allows, Roles: roles, Need: len(roles), Meaning: rules.MeansApproval}
 }

@@ -55,12 +55,17 @@ func (w *work) onMessage(i int) {
 			continue
 		}
 		if c.OnlyIf.IsZero() || c.OnlyIf.Holds(w.stateOf(c.OnlyIf.Phase)) {
-			if m := &w.own().messages[i]; (m.is == due || m.is == failed) && m.sink != "" {
-				m.earlier = append(slices.Clone(m.earlier), sending{m.event, m.sink, m.is == failed})
-			}
+			w.own().messages[i].again()
 			w.send(i, fact.Why{Code: fact.WhyMessageDue})
 		}
 		return
+	}
+}
+
+// again keeps of a message that falls due again what became of it before.
+func (m *message) again() {
+	if (m.is == due || m.is == failed) && m.sink != "" {
+		m.earlier = append(slices.Clone(m.earlier), sending{m.event, m.sink, m.is == failed})
 	}
 }
 

@@ -235,8 +235,7 @@ func (st *State) given(plan *rules.Plan, allows string) int64 {
 
 // Tick does what the time asks for, and what happened in this tick.
 func (st State) Tick(sc *Scene) State {
-	w := &work{Scene: sc, st: st}
-	w.remember()
+	w := &work{Scene: sc, st: st.Remember(sc.Plan, sc.Since)}
 	w.expire()
 	w.ask()
 	for i := range w.Plan.Communications {
@@ -247,21 +246,21 @@ func (st State) Tick(sc *Scene) State {
 	return w.st
 }
 
-// remember notes what happened in this tick that a person may undo, and that the criteria
-// of the plan are about all the same.
-func (w *work) remember() {
-	now := w.st.past
-	for i := range w.Since {
-		switch e := &w.Since[i]; {
+// Remember notes what happened in a tick that a person may undo, and that the criteria of
+// the plan are about all the same.
+func (st State) Remember(plan *rules.Plan, events []fact.Event) State {
+	if Nobody(plan) {
+		return st
+	}
+	for i := range events {
+		switch e := &events[i]; {
 		case e.Kind == fact.RunEvent && e.To == rules.RolledBack.String():
-			now |= rolledBack
+			st.past |= rolledBack
 		case e.Kind == fact.CommandEvent && e.Subject == string(fact.Override) && e.To == "applied" && e.Why.Verdict == rules.Pass:
-			now |= overridden
+			st.past |= overridden
 		}
 	}
-	if now != w.st.past {
-		w.own().past = now
-	}
+	return st
 }
 
 func (w *work) expire() {
@@ -392,6 +391,9 @@ func (st State) Follow(plan *rules.Plan, e *fact.Event) State {
 		i := slices.IndexFunc(plan.Communications, func(c rules.Communication) bool { return c.Name == e.Subject })
 		if to := slices.Index(courses[:], e.To); i >= 0 && to >= 0 {
 			m := &w.own().messages[i]
+			if course(to) == due {
+				m.again()
+			}
 			if m.is, m.at = course(to), at; m.is == due {
 				m.event, m.sink = e.N, plan.Communications[i].To.Sink
 			}
