@@ -96,6 +96,8 @@ func (r *Runner) resume(ctx context.Context, rec fact.RunRecord) (*run, error) {
 		switch {
 		case diff != nil && diff.Older:
 			r.Log.Warn("a tick is judged otherwise since relgate was upgraded; what was decided stands", "run", rec.ID, "difference", diff.String())
+		case diff != nil && k.Tick.JudgedBy() > evaluator.Judging:
+			return nil, fmt.Errorf("%w: %v; a newer relgate judged that tick: start that one, or restore the backup made before the upgrade", ErrDiverged, diff)
 		case diff != nil:
 			return nil, fmt.Errorf("%w: %v; start the former version once and stop it gracefully", ErrDiverged, diff)
 		}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/runner"
@@ -177,6 +178,24 @@ func TestDiverged(t *testing.T) {
 	if len(r.Published().Plans) != 0 {
 		t.Error("something was published of a run that is in doubt")
 	}
+	if !strings.HasSuffix(err.Error(), "start the former version once and stop it gracefully") {
+		t.Errorf("got %v, and a former version would not help", err)
+	}
+	r = newRunner(t, runner.Config{Policies: runner.Policies{Plans: p}, Journal: newer{doctored{open(t, store)}}, Fetcher: &world{bad: spike}, Clock: c})
+	if err := r.Run(t.Context()); !errors.Is(err, runner.ErrDiverged) || !strings.Contains(err.Error(), "a newer relgate judged that tick: start that one") {
+		t.Errorf("ticks of a newer judging: got %v", err)
+	}
+}
+
+// newer is a journal whose ticks are of a newer judging.
+type newer struct{ journaltest.Journal }
+
+func (o newer) Recover(ctx context.Context, run string) (fact.Recovery, error) {
+	rec, err := o.Journal.Recover(ctx, run)
+	for i := range rec.Later {
+		rec.Later[i].Tick.Judging = evaluator.Judging + 1
+	}
+	return rec, err
 }
 
 // TestUpgraded: a journal of an older judging is gone on with, whatever this version

@@ -348,8 +348,12 @@ func planEvent(e *fact.Event) Text {
 }
 
 func judgedAnew(e *fact.Event) Text {
+	said := "relgate was upgraded, and judges anew"
+	if e.Why.N < e.Why.Of {
+		said = "an older relgate was started, and judges as it did before"
+	}
 	return Text{
-		Headline: headline(note, "relgate was upgraded, and judges anew"),
+		Headline: headline(note, said),
 		Sentence: sentence(fmt.Sprintf("The way relgate judges has changed from %d to %d", e.Why.Of, e.Why.N), "What was decided stands; every rule was looked at again"),
 	}
 }

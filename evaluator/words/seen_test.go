@@ -47,4 +47,9 @@ func TestAnUpgradeInMidRunIsSaid(t *testing.T) {
 	if got.Headline != "NOTE: relgate was upgraded, and judges anew" || got.Sentence != "The way relgate judges has changed from 1 to 2. What was decided stands; every rule was looked at again." {
 		t.Errorf("got %q, %q", got.Headline, got.Sentence)
 	}
+	e.Why.N, e.Why.Of = 3, 4
+	got = Event(launch(), &e, nil)
+	if got.Headline != "NOTE: an older relgate was started, and judges as it did before" || got.Sentence != "The way relgate judges has changed from 4 to 3. What was decided stands; every rule was looked at again." {
+		t.Errorf("got %q, %q", got.Headline, got.Sentence)
+	}
 }
