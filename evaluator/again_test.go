@@ -75,7 +75,7 @@ func TestAPushAsksAheadOfTime(t *testing.T) {
 	w.run(T.Add(12*time.Minute + 30*time.Second))
 	asked := func(at time.Time, names ...string) string {
 		text := ""
-		for _, want := range Woken(p, w.state, at, names) {
+		for _, want := range Woken(p, w.state, at, names, false) {
 			text += p.Signals[want.Signal].Name + ", "
 		}
 		return text

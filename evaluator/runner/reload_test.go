@@ -504,6 +504,48 @@ func TestAReloadAndARestartAskAgain(t *testing.T) {
 	})
 }
 
+// A push after a reload wakes a tick of its own. That one asks again, too.
+func TestAPushAfterAReloadAsksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until(-60)
+		w := &world{bad: healthy}
+		w.odd = func(r *rules.Reading) {
+			switch {
+			case r.Signal == 1:
+				r.Points, r.SettledUntil = nil, r.To
+			case r.To >= start.Unix()+120 && r.To < start.Unix()+1200:
+				*r = rules.Reading{Signal: r.Signal, From: r.From, To: r.To, Fault: rules.Throttled, Detail: "429", RetryAt: r.To + 3000}
+			}
+		}
+		asked := func() (n int) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, a := range w.asked {
+				if a.Index == 0 {
+					n++
+				}
+			}
+			return n
+		}
+		plans := func() runner.Policies { return runner.Policies{Plans: []*rules.Plan{pushedPlan()}} }
+		l := goLive(t, new(journaltest.Memory), runner.Config{Policies: plans(), Fetcher: w})
+		until(305)
+		silent := asked()
+		if err := l.Reload(t.Context(), plans()); err != nil {
+			t.Fatal(err)
+		}
+		until(310)
+		l.Wake(func(s *rules.Signal) bool { return s.Name == "pager" })
+		until(365)
+		if n := asked() - silent; n != 1 {
+			t.Errorf("asked %d times within a minute of the reload, want once", n)
+		}
+		if err := l.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A run that has failed and may still be rolled back is under way: no other begins beside
 // it, unless it takes its place.
 func TestAnAccusedRunIsUnderWay(t *testing.T) {

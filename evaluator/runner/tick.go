@@ -34,7 +34,8 @@ func (r *Runner) tick(ctx context.Context) {
 	for _, d := range dues {
 		mine := answered(readings[:len(d.wants)])
 		readings = readings[len(d.wants):]
-		d.next, d.again = floor(d.slot, d.Plan.Interval).Add(d.Plan.Interval), false
+		// A tick that a push woke may have come before a source that failed may be asked.
+		d.next, d.again = floor(d.slot, d.Plan.Interval).Add(d.Plan.Interval), d.again && len(d.woken) > 0
 		d.hurry(d.slot)
 		if d.idle {
 			continue // a command ended the run while the sources were asked
@@ -63,7 +64,7 @@ func (r *Runner) dues(now time.Time) (dues []due, wants []Want) {
 		d := due{run: u, slot: slot, wants: wanted(u.Plan, u.State, slot)}
 		if len(u.woken) > 0 && !slot.Before(u.wake) {
 			d.woken, u.woken = u.woken, nil
-			d.wants = evaluator.Woken(u.Plan, u.State, slot, d.woken)
+			d.wants = evaluator.Woken(u.Plan, u.State, slot, d.woken, u.again)
 		}
 		for _, w := range d.wants {
 			wants = append(wants, Want{Run: u.record.ID, Index: w.Signal, Signal: &u.Plan.Signals[w.Signal], From: w.From, To: w.To})
