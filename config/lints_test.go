@@ -94,6 +94,7 @@ func lints() []lint {
 		{"unknown-signal", "There is no such signal."},
 		{"unknown-sink", "There is no such sink, or it is of the other kind: some tell people, some keep reviews."},
 		{"unknown-source", "There is no such source."},
+		{"unknown-token", "A role signs by a token or a CI system that `[daemon.tokens]` or `[daemon.oidc]` does not have."},
 		{"unknown-type", "There is no such type of source."},
 		{"unknown-type-of-event", "No event can be of that type."},
 		{"unknown-unit", "CloudWatch has no such unit."},

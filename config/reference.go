@@ -100,6 +100,26 @@ func (l *loader) references(f, main *file, found *rules.Problems) {
 // archives are the types of sinks that keep the review of a run.
 var archives = []string{"folder", "github", "confluence"}
 
+// signers reports tokens and CI systems that a role signs by and that the main file does not have.
+func (l *loader) signers(at rules.Checker, sign []string, d *DaemonSpec) {
+	for i, who := range sign {
+		switch kind, name, _ := strings.Cut(who, ":"); {
+		case strings.Contains(who, "@") || name == "":
+		case kind == "token":
+			at.Index(i).OneOf("unknown-token", "token", name, names(d.Tokens, func(t TokenSpec) string { return t.Name }))
+		case kind == "oidc":
+			at.Index(i).OneOf("unknown-token", "CI system", name, names(d.OIDC, func(o OIDCSpec) string { return o.Name }))
+		}
+	}
+}
+
+func names[T any](list []T, name func(T) string) (all []string) {
+	for _, t := range list {
+		all = append(all, name(t))
+	}
+	return all
+}
+
 // people reports sinks that a plan's people are told by and that the main file does not have.
 func (l *loader) people(top rules.Checker, f, main *file) {
 	var tells, keeps []string
@@ -127,6 +147,7 @@ func (l *loader) people(top rules.Checker, f, main *file) {
 		if r.Email != "" {
 			told(at.At("email"), "email")
 		}
+		l.signers(at.At("sign"), r.Sign, &main.doc.Daemon)
 		signs := slices.ContainsFunc(r.Sign, func(who string) bool { return strings.Contains(who, "@") })
 		if d := &main.doc.Daemon; signs && (!slices.Contains(tells, "email") || len(d.LinkSecrets) == 0 || d.ExternalURL == "") {
 			at.At("sign").Warn("no-links", "write [sinks.email], and link_secrets and external_url in [daemon]", "nobody can sign by e-mail: no link can be sent")

@@ -108,6 +108,10 @@ func (c *compiler) lintPeople(top Checker) {
 			at.At("need").Fail("out-of-range", "", "%d of %d roles: want at least 1 and at most all", *s.Need, len(s.Roles))
 		}
 		at.Span("expires", s.Expires, time.Minute, year)
+		if able, need := c.ableToOverride(s.Roles), cmp.Or(value(s.Need), len(s.Roles)); s.Name == ApprovesOverride && able < min(need, len(s.Roles)) {
+			at.At("roles").Fail("conflict", `let the roles sign by a token: sign = "token:NAME"`,
+				"%d of %d roles can sign for an override, and %d must: no link is sent for it, so a role that signs by e-mail alone cannot", able, len(s.Roles), need)
+		}
 		if s.Meaning != "" {
 			at.At("meaning").OneOf("bad-value", "meaning", s.Meaning, Meanings())
 		}
@@ -123,9 +127,25 @@ func (c *compiler) lintPeople(top Checker) {
 	c.lintReview(top.At("review"))
 }
 
+// ableToOverride counts the roles that can sign without a link.
+func (c *compiler) ableToOverride(roles []string) (able int) {
+	for _, name := range roles {
+		k := slices.IndexFunc(c.spec.People, func(s PersonSpec) bool { return s.Name == name })
+		if k < 0 || len(c.spec.People[k].Sign) == 0 || slices.ContainsFunc(c.spec.People[k].Sign, func(who string) bool { return !strings.Contains(who, "@") }) {
+			able++
+		}
+	}
+	return able
+}
+
 func (c *compiler) lintReview(at Checker) {
 	s := c.spec.Review
 	at.Span("remind", s.Remind, time.Hour, year)
+	for i, role := range s.Sign {
+		if slices.Index(s.Sign, role) < i {
+			at.At("sign").Index(i).Fail("duplicate", "name each role once", "%q is named twice", role)
+		}
+	}
 	if s.PassCriteria == nil {
 		return
 	}

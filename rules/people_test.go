@@ -32,6 +32,19 @@ func TestPeopleAreChecked(t *testing.T) {
 		{"an author", func(s *Spec) { s.Approvals[0].NotAuthor, s.Release.Author = nil, "Kim" }, ""},
 		{"a phase", func(s *Spec) { s.Approvals[0].Name = "canary" }, ""},
 		{"reminders by the second", func(s *Spec) { s.Review.Remind = dur(time.Second) }, "out-of-range review.remind"},
+		{"a review that a role signs twice", func(s *Spec) { s.Review.Sign = Several{"CTO", "Ops", "CTO"} }, "duplicate review.sign[2]"},
+		{"an override that only links could sign", func(s *Spec) {
+			s.Approvals[0].Name, s.Approvals[0].Roles = "override", []string{"CTO", "Ops"}
+			s.People = []PersonSpec{{Name: "CTO", Sign: Several{"cto@example.com"}}}
+		}, "conflict approvals.override.roles"},
+		{"an override that one of two must sign", func(s *Spec) {
+			s.Approvals[0].Name, s.Approvals[0].Roles, s.Approvals[0].Need = "override", []string{"CTO", "Ops"}, ptr(1)
+			s.People = []PersonSpec{{Name: "CTO", Sign: Several{"cto@example.com"}}, {Name: "Ops"}}
+		}, ""},
+		{"an override that a token may sign beside a link", func(s *Spec) {
+			s.Approvals[0].Name, s.Approvals[0].Roles = "override", []string{"CTO"}
+			s.People = []PersonSpec{{Name: "CTO", Sign: Several{"cto@example.com", "token:cto"}}}
+		}, ""},
 		{"a criterion misspelled", func(s *Spec) { s.Review.PassCriteria = []string{"phases_pased"} }, "unknown-criterion review.pass_criteria[0]"},
 		{"no review to archive", func(s *Spec) { s.Review.PassCriteria = []string{"review_archived"} }, "conflict review.pass_criteria[0]"},
 		{"no approvals to sign", func(s *Spec) { s.Approvals, s.Review.PassCriteria = nil, []string{"approvals_signed"} }, "conflict review.pass_criteria[0]"},
