@@ -217,12 +217,12 @@ func (s *stepper) overriding(c *fact.Command) (func(uint64), *fact.Why) {
 	if k < 0 {
 		return nil, &fact.Why{Code: fact.WhyNoSuchPhase, Phase: c.Phase}
 	}
-	to := rules.Passed
-	if c.Verdict == rules.Fail {
-		to = rules.Failed
-	}
+	to := map[rules.Verdict]rules.State{rules.Pass: rules.Passed, rules.Fail: rules.Failed}[c.Verdict]
 	if s.st.phases[k].state == to {
 		return nil, &fact.Why{Code: fact.WhyPhaseIs, Phase: s.plan.Phases[k].Name, State: to.String()}
+	}
+	if why := s.st.keeps(s.plan, k); why != nil && to == rules.Passed && !s.st.phases[k].begun {
+		return nil, why // that is what break-glass is for
 	}
 	return func(root uint64) { s.override(k, to, c, root) }, nil
 }

@@ -412,3 +412,32 @@ func TestAMessageThatWasLostStaysLost(t *testing.T) {
 		}
 	}
 }
+
+// To override a phase is to decide in place of its rules. What it wants signed before it begins
+// is another matter: that is signed, or a person breaks the glass.
+func TestAnOverrideGoesRoundNoSignature(t *testing.T) {
+	p := peoplePlan()
+	p.Roles, p.Approvals = nil, []rules.Approval{approval("start", "CTO"), approval("all", "Legal", "CTO")}
+	w := newWorld(t, p)
+	w.run(T.Add(time.Minute))
+	pass := func(phase string) fact.Command {
+		return command(fact.Override, "ada", "", verdict(rules.Pass), inPhase(phase))
+	}
+	w.does(
+		deed{"before the start is signed", pass("ten"), "unsigned"},
+		deed{"the start", command(fact.Approve, "kim", "", role("CTO"), about("start")), "applied"},
+		deed{"a phase that wants none", pass("ten"), "applied"},
+		deed{"one that does", pass("all"), "unsigned"},
+		deed{"a rejection", command(fact.Reject, "lee", "", role("Legal"), about("all")), "applied"},
+		deed{"goes round that", pass("all"), "rejected"},
+		deed{"a failure waits for none", command(fact.Override, "ada", "", verdict(rules.Fail), inPhase("all")), "applied"},
+		deed{"and is no way round", pass("all"), "rejected"},
+		deed{"break-glass", command(fact.BreakGlass, "ada", "", about("all")), "applied"},
+		deed{"with which it may", pass("all"), "applied"},
+	)
+	for _, e := range w.events {
+		if e.Kind == fact.CommandEvent && e.Why.Code == fact.WhyRejected && (e.Why.Phase != "all" || e.Why.Text != "Legal, CTO") {
+			t.Errorf("it does not say who is missing: %+v", e.Why)
+		}
+	}
+}

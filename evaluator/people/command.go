@@ -159,7 +159,7 @@ func (w *work) breakGlass(c *fact.Command) (func(), *fact.Why) {
 	switch {
 	case why == nil:
 		return nil, &fact.Why{Code: fact.WhyNothingToSkip, State: allows}
-	case w.Over && allows != rules.ApprovesOverride:
+	case w.Over && allows != rules.ApprovesOverride && w.Run != rules.Failed: // one that has failed may be let go on by an override, which this allows
 		return nil, &fact.Why{Code: fact.WhyRunIs, State: w.Run.String()}
 	}
 	return func() {

@@ -244,7 +244,7 @@ func commandEvent(plan *rules.Plan, e *fact.Event) Text {
 	}
 	if e.To == "refused" {
 		why := ground(plan, &e.Why, e.At)
-		return Text{Headline: headline(refused, name+": "+why), Sentence: sentence(name + " refused: " + why), Who: e.By}
+		return Text{Headline: headline(refused, name+": "+why), Sentence: sentence(name+" refused: "+why, wayOut(&e.Why)), Who: e.By}
 	}
 	if e.Why.Code == fact.WhyAppliedEarlier { // neither this sender nor this reason is the journal's
 		why := ground(plan, &e.Why, e.At)
@@ -272,6 +272,18 @@ func commandEvent(plan *rules.Plan, e *fact.Event) Text {
 	said := name + by(e.By, e.Why.Text)
 	t.Headline, t.Sentence = headline(verb, said), sentence(said, more)
 	return t
+}
+
+// wayOut says how a person goes on where signatures are missing; empty for other refusals.
+func wayOut(w *fact.Why) string {
+	if w.Code != fact.WhyUnsigned && w.Code != fact.WhyRejected {
+		return ""
+	}
+	option := ""
+	if w.Phase != rules.ApprovesStart {
+		option = " --for " + w.Phase
+	}
+	return "Let them sign, or go on without them by `relgate break-glass" + option + "`"
 }
 
 // rehearsed is the command that rolls a release back, as the rollback rules have it;
