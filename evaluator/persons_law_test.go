@@ -441,3 +441,36 @@ func TestAnOverrideGoesRoundNoSignature(t *testing.T) {
 		}
 	}
 }
+
+// A message that counts from a phase which did not begin before the run was over is skipped,
+// and says why. It waits again where a person lets the run go on.
+func TestAMessageWhoseTimeNeverComesIsSkipped(t *testing.T) {
+	p := peoplePlan()
+	p.Approvals = nil
+	p.Communications = []rules.Communication{
+		{Name: "all", Phase: "all", At: time.Minute, To: rules.Address{Sink: "slack"}, Text: "x"},
+		{Name: "ten", Phase: "ten", At: 30 * time.Minute, To: rules.Address{Sink: "slack"}, Text: "x"},
+	}
+	w := newWorld(t, p)
+	w.run(T.Add(time.Minute))
+	w.does(deed{"abort", command(fact.Abort, "ada", ""), "applied"})
+	e := w.events[len(w.events)-2] // before the review opens
+	if e.Subject != "all" || e.From != fact.Waiting || e.To != fact.Skipped || e.Why != (fact.Why{Code: fact.WhyMessageNever, State: "rolled_back", Phase: "all"}) {
+		t.Errorf("said %+v", e)
+	}
+	if m := Look(p, w.state).People.Messages; m[0].State != fact.Skipped || m[1].State != fact.Waiting {
+		t.Errorf("over: %+v", m)
+	}
+	w.does(
+		deed{"it is skipped", command(fact.SkipMessage, "ada", "", about("all")), "message_is"},
+		deed{"goes on", command(fact.Override, "ada", "", verdict(rules.Pass)), "applied"},
+	)
+	if m := Look(p, w.state).People.Messages; m[0].State != fact.Waiting {
+		t.Errorf("under way again: %+v", m)
+	}
+	w.events = nil
+	w.run(T.Add(25 * time.Minute))
+	if m := Look(p, w.state).People.Messages; m[0].State != fact.Due || strings.Count(w.lines(), "communication all") != 1 {
+		t.Errorf("its time came: %+v\n%s", m, w.lines())
+	}
+}

@@ -123,6 +123,7 @@ const (
 	WhyMessageDue       Code = "message_due"        //
 	WhyMessageSkipped   Code = "message_skipped"    // not sent: the run's verdict is Verdict
 	WhyMessageTooLate   Code = "message_too_late"   // not sent: it was due at Since
+	WhyMessageNever     Code = "message_never"      // not sent: the run is State, and Phase, from which its time counts, did not begin
 	WhyMessageUnmet     Code = "message_unmet"      // not sent: what it is sent for, Text, was not so from Since on
 	WhyMessageSent      Code = "message_sent"       // the receiver has it
 	WhyMessageFailed    Code = "message_failed"     // it did not arrive; Text says why

@@ -183,7 +183,7 @@ func (w *work) message(c *fact.Command) (func(), *fact.Why) {
 		return nil, &fact.Why{Code: fact.WhyNoSuchMessage, State: c.Subject}
 	}
 	// What is due at a sink that the plan no longer names may never be answered.
-	is, moved := w.st.messages[i].shown(), w.st.messages[i].sink != w.Plan.Communications[i].To.Sink
+	is, moved := w.st.messages[i].shown(w.Over), w.st.messages[i].sink != w.Plan.Communications[i].To.Sink
 	if is == sent || is == due && !moved || c.Kind == fact.SkipMessage && is != waiting && is != failed {
 		return nil, &fact.Why{Code: fact.WhyMessageIs, Phase: c.Subject, State: is.String()}
 	}

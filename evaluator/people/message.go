@@ -24,7 +24,11 @@ func (w *work) tickMessage(i int) {
 		return
 	}
 	at, known := w.dueAt(i)
-	if m.is != waiting || !known || w.At < at {
+	if m.is == waiting && !known && w.Over {
+		w.say(i, never, fact.Why{Code: fact.WhyMessageNever, State: w.Run.String(), Phase: c.Phase})
+		return
+	}
+	if !m.waits(w.Over) || !known || w.At < at {
 		return
 	}
 	end := at + secs(grace(c))

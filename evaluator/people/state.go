@@ -91,12 +91,18 @@ func (m *message) lost() bool {
 
 // shown is where a message stands for people. One that was lost before stays so, also where
 // it has arrived since: that told of something else.
-func (m *message) shown() course {
-	if m.is == sent && m.lost() {
+func (m *message) shown(over bool) course {
+	switch {
+	case m.is == sent && m.lost():
 		return failed
+	case m.waits(over):
+		return waiting
 	}
 	return m.is
 }
+
+// waits reports whether a message waits for its time, in a run that is over or is not.
+func (m *message) waits(over bool) bool { return m.is == waiting || m.is == never && !over }
 
 // gone is a message that is not in the plan any more. An edit that brings it back does not
 // send it once more.
@@ -115,9 +121,10 @@ const (
 	late // skipped because it was too late
 	sent
 	failed
+	never // skipped because the run was over before its time; where a person lets the run go on, it waits
 )
 
-var courses = [...]string{fact.Waiting, fact.Due, fact.Skipped, fact.Skipped, fact.Sent, fact.Failed}
+var courses = [...]string{fact.Waiting, fact.Due, fact.Skipped, fact.Skipped, fact.Sent, fact.Failed, fact.Skipped}
 
 func (c course) String() string { return courses[c] }
 

@@ -361,7 +361,7 @@ func (st *State) Next(plan *rules.Plan, at, start, end int64, over bool, phases 
 	next := st.slips(plan, at, start, end, over, phases)
 	for i := range plan.Communications {
 		c := &plan.Communications[i]
-		if st.messages[i].is != waiting || !c.On.IsZero() {
+		if !st.messages[i].waits(over) || !c.On.IsZero() {
 			continue
 		}
 		if t, known := dueAt(plan, i, start, phases); known {
@@ -389,7 +389,11 @@ func (st State) Follow(plan *rules.Plan, e *fact.Event) State {
 	switch e.Kind {
 	case fact.CommunicationEvent:
 		i := slices.IndexFunc(plan.Communications, func(c rules.Communication) bool { return c.Name == e.Subject })
-		if to := slices.Index(courses[:], e.To); i >= 0 && to >= 0 {
+		to := slices.Index(courses[:], e.To)
+		if e.Why.Code == fact.WhyMessageNever {
+			to = int(never)
+		}
+		if i >= 0 && to >= 0 {
 			m := &w.own().messages[i]
 			if course(to) == due {
 				m.again()

@@ -17,7 +17,7 @@ func (st *State) View(plan *rules.Plan, at, start int64, run rules.State, phases
 	}
 	for i := range plan.Communications {
 		m := &st.messages[i]
-		shown := fact.MessageView{Name: plan.Communications[i].Name, State: m.shown().String(), At: when(m.at), Kept: m.kept}
+		shown := fact.MessageView{Name: plan.Communications[i].Name, State: m.shown(decided(run)).String(), At: when(m.at), Kept: m.kept}
 		if t, known := dueAt(plan, i, start, phases); known && plan.Communications[i].On.IsZero() {
 			shown.Due = when(t)
 		}
@@ -60,8 +60,12 @@ func roleViews(names []string, marks []mark) []fact.RoleView {
 	return views
 }
 
+func decided(run rules.State) bool {
+	return run == rules.Passed || run == rules.Failed || run == rules.RolledBack || run == rules.Superseded
+}
+
 func (st *State) criterion(plan *rules.Plan, v *fact.People, name string, run rules.State) fact.CriterionState {
-	decided := run == rules.Passed || run == rules.Failed || run == rules.RolledBack || run == rules.Superseded
+	decided := decided(run)
 	judged := func(met bool) fact.CriterionState {
 		switch {
 		case !decided:
@@ -116,7 +120,7 @@ func (st *State) messagesCriterion(plan *rules.Plan, v *fact.People, decided boo
 		switch is := st.messages[i].is; {
 		case is == late, st.messages[i].lost():
 			return fact.CriterionNotMet
-		case len(st.messages[i].earlier) > 0, is == waiting && c.On.IsZero() && !(decided && v.Messages[i].Due.IsZero()), is == due && c.To.Sink != "":
+		case len(st.messages[i].earlier) > 0, st.messages[i].waits(decided) && c.On.IsZero() && !(decided && v.Messages[i].Due.IsZero()), is == due && c.To.Sink != "":
 			state = fact.CriterionOpen
 		}
 	}

@@ -315,6 +315,8 @@ func messageEvent(plan *rules.Plan, e, root *fact.Event) Text {
 	switch e.Why.Code {
 	case fact.WhyMessageSkipped:
 		why = fmt.Sprintf("the run's verdict is %s", e.Why.Verdict)
+	case fact.WhyMessageNever:
+		why = fmt.Sprintf("the run is %s, and phase %s, from which its time counts, did not begin", stateText(e.Why.State), e.Why.Phase)
 	case fact.WhyMessageTooLate:
 		why = "it was due at " + clock(e.Why.Since, e.At)
 	case fact.WhyMessageSent:

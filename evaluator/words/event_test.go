@@ -59,6 +59,7 @@ var eventsOf = map[fact.Code]fact.Event{
 	fact.WhySignalBack:     {Kind: fact.SignalEvent, Subject: "errors", To: "ok", Why: fact.Why{Code: fact.WhySignalBack}},
 	fact.WhyMessageDue:     {Kind: fact.CommunicationEvent, Subject: "live", To: "due", Why: fact.Why{Code: fact.WhyMessageDue}},
 	fact.WhyMessageSkipped: {Kind: fact.CommunicationEvent, Subject: "live", To: "skipped", Why: fact.Why{Code: fact.WhyMessageSkipped, Verdict: rules.Fail}},
+	fact.WhyMessageNever:   {Kind: fact.CommunicationEvent, Subject: "live", To: "skipped", Why: fact.Why{Code: fact.WhyMessageNever, State: "rolled_back", Phase: "all"}},
 	fact.WhyMessageTooLate: {Kind: fact.CommunicationEvent, Subject: "live", To: "skipped", Why: fact.Why{Code: fact.WhyMessageTooLate, Since: T}},
 }
 
