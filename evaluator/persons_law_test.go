@@ -474,3 +474,32 @@ func TestAMessageWhoseTimeNeverComesIsSkipped(t *testing.T) {
 		t.Errorf("its time came: %+v\n%s", m, w.lines())
 	}
 }
+
+// T may move after a message was sent. It was sent, and is not sent again; what waits goes by
+// the new T.
+func TestAMessageIsNotSentAgainWhenTMoves(t *testing.T) {
+	for _, by := range []time.Duration{2 * time.Hour, -time.Minute} {
+		p := peoplePlan()
+		p.Approvals = nil
+		slack := rules.Address{Sink: "slack"}
+		p.Communications = []rules.Communication{{Name: "soon", At: -2 * time.Minute, To: slack, Text: "x"}, {Name: "live", At: 10 * time.Minute, To: slack, Text: "x"}}
+		w := newWorld(t, p)
+		w.run(T.Add(-time.Minute))
+		moved := *p
+		moved.Start = T.Add(by)
+		w.state, w.plan = Adopt(p, &moved, w.state), &moved
+		w.run(moved.Start.Add(20 * time.Minute))
+		var due []string
+		for _, e := range w.events {
+			if e.Kind == fact.CommunicationEvent {
+				due = append(due, e.Subject+" "+e.To+" "+e.At.Sub(T).String())
+			}
+		}
+		if got, want := strings.Join(due, ", "), "soon due -2m0s, live due "+(by+10*time.Minute).String(); got != want {
+			t.Errorf("T moved by %s: %s, want %s", by, got, want)
+		}
+		if got := outcome(w.tick(command(fact.SendMessage, "ada", "", about("soon")))); got != "message_is" {
+			t.Errorf("by hand: %s", got)
+		}
+	}
+}
