@@ -150,7 +150,7 @@ func (l *loader) people(top rules.Checker, f, main *file) {
 		l.signers(at.At("sign"), r.Sign, &main.doc.Daemon)
 		signs := slices.ContainsFunc(r.Sign, func(who string) bool { return strings.Contains(who, "@") })
 		if d := &main.doc.Daemon; signs && (!slices.Contains(tells, "email") || len(d.LinkSecrets) == 0 || d.ExternalURL == "") {
-			at.At("sign").Warn("no-links", "write [sinks.email], and link_secrets and external_url in [daemon]", "nobody can sign by e-mail: no link can be sent")
+			at.At("sign").Warn("no-links", "write [sinks.email], and link_secrets and external_url in [daemon]", "this role cannot sign by e-mail: no link can be sent")
 		}
 	}
 	if name := f.doc.Review.Archive; name != "" {

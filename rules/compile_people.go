@@ -87,7 +87,7 @@ func (c *compiler) lintPeople(top Checker) {
 			}
 			kind, name, tagged := strings.Cut(who, ":")
 			if !strings.Contains(who, "@") && !(tagged && name != "" && (kind == "token" || kind == "oidc")) {
-				at.At("sign").Index(i).Fail("bad-value", `write an e-mail address, "token:NAME" or "oidc:NAME"`, "%q says of nobody how they prove who they are", who)
+				at.At("sign").Index(i).Fail("bad-value", `write an e-mail address, "token:NAME" or "oidc:NAME"`, "%q does not say how a signer proves who they are", who)
 			}
 		}
 	}
@@ -121,7 +121,7 @@ func (c *compiler) lintPeople(top Checker) {
 			}
 		}
 		if c.plan.Version != "" && c.spec.Release.Author == "" && (s.NotAuthor == nil || *s.NotAuthor) {
-			top.At("release", "author").Warn("no-author", `write author = "who wrote it", or begin runs with relgate start`, "missing: nobody can be kept from approving their own release")
+			top.At("release", "author").Warn("no-author", `write author = "who wrote it", or begin runs with relgate start`, "missing: without it the author can approve their own release")
 		}
 	}
 	c.lintReview(top.At("review"))

@@ -249,7 +249,7 @@ func TestThePeopleOfAPlan(t *testing.T) {
 	p.gives("cto", 400, `{"kind":"approve","by":"Lee","why":"x"}`)
 	p.gives("cto", 400, `{"kind":"approve","role":"CTO","by":"Lee","why":"x","meaning":"consent"}`)
 	p.gives("cto", 409, `{"kind":"approve","role":"CTO","by":"Lee","why":"x","read":"0000"}`)
-	if text := p.gives("ada", 409, `{"kind":"approve","role":"CTO","by":"Ada","why":"x"}`); !strings.Contains(text, "none of those that the plan lets sign for CTO") {
+	if text := p.gives("ada", 409, `{"kind":"approve","role":"CTO","by":"Ada","why":"x"}`); !strings.Contains(text, "the plan does not let this token sign for CTO") {
 		t.Errorf("another token: %s", text)
 	}
 	if text := p.gives("cto", 409, `{"kind":"approve","role":"CTO","by":"kim","why":"x"}`); !strings.Contains(text, "may not approve it") {

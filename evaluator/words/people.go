@@ -58,7 +58,7 @@ func approvalEvent(e *fact.Event, w fact.Why) Text {
 // signer is the printed name of who signed.
 func signer(s *fact.Signature) string {
 	if s.Name == "" {
-		return "somebody"
+		return "a person"
 	}
 	return s.Name
 }

@@ -46,7 +46,7 @@ func TestWordsOfPeople(t *testing.T) {
 			"VOID: break-glass counts no more: the plan has changed", "Break-glass counts no more: the plan has changed."},
 		{"break-glass that was used", fact.Event{At: at, Kind: fact.ApprovalEvent, Subject: "override", From: "overridden", To: "void", Why: fact.Why{Code: fact.WhyUsed}}, nil,
 			"VOID: break-glass counts no more: what it allowed was done", "Break-glass counts no more: what it allowed was done."},
-		{"a phase", fact.Event{At: at, Kind: fact.ApprovalEvent, Subject: "ten", To: "approved", Signature: &fact.Signature{Role: "CTO"}}, nil, "SIGNED: phase ten by somebody (CTO)", "Somebody has signed for phase ten as CTO."},
+		{"a phase", fact.Event{At: at, Kind: fact.ApprovalEvent, Subject: "ten", To: "approved", Signature: &fact.Signature{Role: "CTO"}}, nil, "SIGNED: phase ten by a person (CTO)", "A person has signed for phase ten as CTO."},
 		{"a review that is due", review("shop", "open", fact.Why{Code: fact.WhyReviewDue, State: "passed", Text: "CTO"}), nil, "REVIEW: the run is passed: its review is to be written and signed by CTO", ""},
 		{"a review that is signed", review("CTO", "approved", fact.Why{Code: fact.WhySigned}), &command, "REVIEW: Kim Lee has signed the review as CTO: read it", ""},
 		{"a review that is edited", review("lessons", "edited", fact.Why{}), &command, "REVIEW: kim has written in the review: lessons", ""},

@@ -75,7 +75,7 @@ func peopleGround(w *fact.Why, at time.Time) string {
 	case fact.WhyNotAsked:
 		return fmt.Sprintf("the plan asks %s for no signature", w.State)
 	case fact.WhyNotSigner:
-		return fmt.Sprintf("this token is none of those that the plan lets sign for %s", w.State)
+		return fmt.Sprintf("the plan does not let this token sign for %s", w.State)
 	case fact.WhyAuthorSigns:
 		return "whoever began the run may not approve it: another person must sign"
 	case fact.WhySignedAlready:
