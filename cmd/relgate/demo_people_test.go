@@ -136,6 +136,12 @@ func TestTheDemoDoesWhatTheConfigSays(t *testing.T) {
 		{"a review that is signed by e-mail", [][2]string{{`"token:release-manager"`, `"rm@bioage.example"`}}, exitPass, func(s *summary) bool {
 			return s.People.Review.State == "archived" && s.People.Review.Roles[0].By == "rm@bioage.example" && tookOf(s, "email") == 6
 		}},
+		{"an archive by pull request, which a person of the demo merges", [][2]string{
+			{`(?m)^archive .*\n`, "archive = \"releases\"\n"},
+			{`(?s)\n\[sinks\.confluence\].*?\n\n`, "\n[sinks.releases]\ntype = \"github\"\ntoken = { env = \"GITHUB_TOKEN\" }\nrepository = \"bioage/releases\"\nby = \"pull-request\"\n\n"},
+		}, exitPass, func(s *summary) bool {
+			return s.People.Review.State == "archived" && strings.Contains(s.People.Review.Link, "/blob/") && criteriaOf(s)[rules.CriterionReview] == "met"
+		}},
 		{"no archive", [][2]string{{`(?m)^archive .*\n`, ""}}, exitPass, func(s *summary) bool {
 			return s.People.Review.State == "complete" && s.People.Review.Link == "" && tookOf(s, "confluence") == 0
 		}},
