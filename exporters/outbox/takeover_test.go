@@ -165,6 +165,49 @@ func TestAReloadTriesWhatWaits(t *testing.T) {
 	})
 }
 
+// unsures notes of each attempt since when it may have been made before, and hangs while it
+// is to.
+type unsures struct {
+	began time.Time
+	mu    sync.Mutex
+	said  []string
+	hangs bool
+}
+
+func (u *unsures) answer(_ int, c call) outbox.Outcome {
+	at := "never"
+	if !c.Unsure.IsZero() {
+		at = c.Unsure.Sub(u.began).String()
+	}
+	u.mu.Lock()
+	u.said = append(u.said, fmt.Sprintf("%d %s", c.N, at))
+	hangs := u.hangs
+	u.mu.Unlock()
+	if hangs {
+		return hang(c)
+	}
+	return took
+}
+
+// check holds what was noted since the last time against what is wanted.
+func (u *unsures) check(t *testing.T, what string, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	slices.Sort(u.said)
+	if !slices.Equal(u.said, want) {
+		t.Errorf("%s: got %q, want %q", what, u.said, want)
+	}
+	u.said = nil
+}
+
+func (u *unsures) hang(yes bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.hangs = yes
+}
+
 // What was pending when a process began may have been sent by one that was killed in the
 // attempt: the message says so, whether it is an order or not. What is committed since
 // was sent by no other. An attempt that a reload cut off says so too.
@@ -174,50 +217,22 @@ func TestAMessageSaysThatItMayHaveBeenSentBefore(t *testing.T) {
 		f.CommitN(t, 1)
 		f.Commit(t, held)
 		time.Sleep(time.Minute)
-		began := time.Now()
-		var mu sync.Mutex
-		var unsure []string
-		hangs := true
-		s := newScript(func(_ int, c call) outbox.Outcome {
-			at := "never"
-			if !c.Unsure.IsZero() {
-				at = c.Unsure.Sub(began).String()
-			}
-			mu.Lock()
-			unsure = append(unsure, fmt.Sprintf("%d %s", c.N, at))
-			wait := hangs && c.N > 2
-			mu.Unlock()
-			if wait {
-				return hang(c)
-			}
-			return took
-		})
-		said := func(want ...string) {
-			t.Helper()
-			synctest.Wait()
-			mu.Lock()
-			defer mu.Unlock()
-			slices.Sort(unsure)
-			if !slices.Equal(unsure, want) {
-				t.Errorf("got %q, want %q", unsure, want)
-			}
-			unsure = nil
-		}
+		u := &unsures{began: time.Now()}
+		s := newScript(u.answer)
 		b := simple(t, outbox.Action, f, s)
 		stop := outboxtest.Start(t, b)
-		said("1 0s", "2 0s")
+		u.check(t, "pending when the process began", "1 0s", "2 0s")
+		u.hang(true)
 		f.CommitN(t, 1)
 		f.Commit(t, held)
-		said("3 never", "4 never")
+		u.check(t, "committed since", "3 never", "4 never")
 		time.Sleep(time.Second)
 		stop() // its grace is 2 s: both attempts are cut off
-		mu.Lock()
-		hangs = false
-		mu.Unlock()
+		u.hang(false)
 		next := simple(t, outbox.Action, f, s)
 		next.TakeOver(b)
 		stop = outboxtest.Start(t, next)
-		said("3 3s", "4 3s")
+		u.check(t, "cut off by a reload", "3 3s", "4 3s")
 		stop()
 	})
 }
@@ -237,64 +252,35 @@ func TestADeadLetterSaysThatItMayHaveBeenSentBefore(t *testing.T) {
 			}
 			f.Dead[i].Again = s.Event.N == 1 || s.Event.N == 3
 		}
-		began := time.Now()
-		var mu sync.Mutex
-		var said []string
-		hangs := true
-		s := newScript(func(_ int, c call) outbox.Outcome {
-			at := "never"
-			if !c.Unsure.IsZero() {
-				at = c.Unsure.Sub(began).String()
-			}
-			mu.Lock()
-			said = append(said, fmt.Sprintf("%d %s", c.N, at))
-			wait := hangs
-			mu.Unlock()
-			if wait {
-				return hang(c)
-			}
-			return took
-		})
-		check := func(what string, want ...string) {
-			t.Helper()
-			synctest.Wait()
-			mu.Lock()
-			defer mu.Unlock()
-			slices.Sort(said)
-			if !slices.Equal(said, want) {
-				t.Errorf("%s: got %q, want %q", what, said, want)
-			}
-			said = nil
-		}
+		u := &unsures{began: time.Now(), hangs: true}
+		s := newScript(u.answer)
 		f.Hide(errors.New("locked")) // the first reading fails: what is read next is as old
 		b := simple(t, outbox.Action, f, s)
 		stop := outboxtest.Start(t, b)
 		synctest.Wait()
 		f.Hide(nil)
 		time.Sleep(time.Second)
-		check("asked for before the process began", "1 1s", "3 1s")
+		u.check(t, "asked for before the process began", "1 1s", "3 1s")
 		time.Sleep(time.Second)
 		stop() // its grace is 2 s: both attempts are cut off
 		next := simple(t, outbox.Action, f, s)
 		next.TakeOver(b)
 		stop = outboxtest.Start(t, next)
-		check("cut off by a reload", "1 4s", "3 4s")
+		u.check(t, "cut off by a reload", "1 4s", "3 4s")
 		for _, id := range []string{"2", "4"} {
 			if _, _, err := next.Retry(t.Context(), "a", outboxtest.TheRun+"/"+id); err != nil {
 				t.Fatal(err)
 			}
 		}
-		check("asked for in this process", "4 never") // 2 comes after 1
+		u.check(t, "asked for in this process", "4 never") // 2 comes after 1
 		time.Sleep(time.Second)
 		stop()
-		mu.Lock()
-		hangs = false
-		mu.Unlock()
+		u.hang(false)
 		last := simple(t, outbox.Action, f, s)
 		last.TakeOver(next)
 		stop = outboxtest.Start(t, last)
 		outboxtest.Drain(t, last)
-		check("cut off once more", "1 7s", "2 never", "3 7s", "4 7s")
+		u.check(t, "cut off once more", "1 7s", "2 never", "3 7s", "4 7s")
 		stop()
 	})
 }
