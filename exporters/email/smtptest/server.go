@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Step is where in the conversation a client is.
@@ -34,11 +35,12 @@ const (
 
 // Mode is how a step is answered.
 type Mode struct {
-	Reply string // "451 4.3.0 try later": this instead, and nothing is done; empty: as a server would
-	Take  bool   // at End: the message is taken, whatever is answered
-	Drop  bool   // the connection is closed without an answer
-	Hang  bool   // there is no answer until the client is gone
-	Flood bool   // there is no end of the answer
+	Reply string        // "451 4.3.0 try later": this instead, and nothing is done; empty: as a server would
+	Take  bool          // at End: the message is taken, whatever is answered
+	Drop  bool          // the connection is closed without an answer
+	Hang  bool          // there is no answer until the client is gone
+	Late  time.Duration // with Hang, at End: the message is taken so much later
+	Flood bool          // there is no end of the answer
 }
 
 // Message is one that was taken.
@@ -209,6 +211,11 @@ func (p *peer) answer(step Step, address, reply string, done ...func()) bool {
 	case mode.Drop:
 		return false
 	case mode.Hang:
+		for _, do := range done {
+			if mode.Late > 0 {
+				time.AfterFunc(mode.Late, do)
+			}
+		}
 		p.hung <- step
 		_, _ = p.in.ReadByte() // until the client is gone
 		return false

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,13 +37,20 @@ const (
 	UID = Run + ".k7q"
 )
 
-// Receiver is what a sink sends to, in memory.
+// Receiver is what a sink sends to, in memory. It is an [http.Handler], or a [Dialed].
 type Receiver interface {
-	http.Handler
 	// Count says how often what an event tells of is there.
 	Count(id string) int
 	// Wrong is what was wrong with what was sent.
 	Wrong() []string
+}
+
+// Dial connects to a receiver.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Dialed is a receiver that speaks over connections, such as a mail server.
+type Dialed interface {
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Bench tries one sink.
@@ -53,6 +62,8 @@ type Bench struct {
 	Receiver func(fault func(n int) faulttest.Fault) Receiver
 	// Sink makes the sink as a process makes it that starts.
 	Sink func(network http.RoundTripper, m outbox.Memory) (outbox.Sink, error)
+	// Dialing makes it instead of Sink, where the receiver is a [Dialed].
+	Dialing func(dial Dial, m outbox.Memory) (outbox.Sink, error)
 }
 
 // Event is an event, and its body.
@@ -114,6 +125,39 @@ func (l *life) step() bool {
 	}
 	l.steps++
 	return true
+}
+
+// sink makes the sink of a process.
+func (b Bench) sink(l *life, r Receiver, m outbox.Memory) (outbox.Sink, error) {
+	if d, ok := r.(Dialed); ok {
+		return b.Dialing(func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := d.Dial(ctx, network, address)
+			return spoken{c, l}, err
+		}, m)
+	}
+	return b.Sink(l.over(outboxtest.Network{Handler: r.(http.Handler)}), m)
+}
+
+// spoken is a connection each of whose lines is a step before it is said, and one before the
+// answer is heard.
+type spoken struct {
+	net.Conn
+	life *life
+}
+
+func (s spoken) Write(p []byte) (int, error) {
+	if !s.life.step() {
+		return 0, errKilled
+	}
+	return s.Conn.Write(p)
+}
+
+func (s spoken) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if !s.life.step() {
+		return 0, errKilled
+	}
+	return n, err
 }
 
 // over is a network each of whose requests is two steps: before it is sent, and before its
@@ -199,7 +243,7 @@ func (b Bench) work(t *testing.T, file *journaltest.File, r Receiver, l *life, f
 		}
 		return journaltest.Crashed
 	}}
-	sink, err := b.Sink(l.over(outboxtest.Network{Handler: r}), j)
+	sink, err := b.sink(l, r, j)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,6 +345,35 @@ func (r Row) String() string {
 		cells = append(cells, r.Faults[f])
 	}
 	return strings.Join(cells, " | ")
+}
+
+// Manual holds the table in docs/people.md to the rows that a test has seen: those of the sinks
+// that they name stand there, and no other of these sinks.
+func Manual(t *testing.T, rows []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/people.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := func(row string) string {
+		name, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), ":")
+		name, _, _ = strings.Cut(name, ",")
+		return name
+	}
+	var sinks, there []string
+	for _, row := range rows {
+		sinks = append(sinks, sink(row))
+	}
+	_, table, _ := strings.Cut(string(text), "| | killed at any step |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for line := range strings.Lines(table) {
+		if slices.Contains(sinks, sink(line)) {
+			there = append(there, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if !slices.Equal(there, rows) {
+		t.Errorf("docs/people.md says\n%s\nwant\n%s", strings.Join(there, "\n"), strings.Join(rows, "\n"))
+	}
 }
 
 // last says what is there of the last event.
