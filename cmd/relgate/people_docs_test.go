@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,5 +147,42 @@ func TestThePlansOfTheManualOfPeopleAreConfigs(t *testing.T) {
 		if c == nil {
 			t.Errorf("%s is no config: %v", name, problems)
 		}
+	}
+}
+
+// The table of what is there in the end has a row for a message and for an order of each type of
+// sink, and none of another. The tests of the sinks hold what the rows say to what they have seen.
+func TestTheTableOfSinksNamesEachType(t *testing.T) {
+	t.Parallel()
+	rows := map[string][]string{
+		"slack": {"Slack, bot: message", "Slack, bot: order", "Slack, bot: live message of a phase", "Slack, bot: in its thread", "Slack, webhook: message", "Slack, webhook: order"},
+		// Only messages of a plan are sent there.
+		"statuspage": {"Statuspage: first message", "Statuspage: update"},
+		"pagerduty":  {"PagerDuty: message", "PagerDuty: order"},
+		"teams":      {"Teams: message", "Teams: order"},
+		"email":      {"E-mail: message", "E-mail: order"},
+		"github":     {"GitHub: review, by a commit", "GitHub: review, by a pull request"},
+		"confluence": {"Confluence: review"},
+		"banner":     nil, // it is asked for
+		"folder":     nil, // no other side fails
+	}
+	var want, got []string
+	for kind := range sinkMakers {
+		if _, ok := rows[kind]; !ok {
+			t.Errorf("the table says nothing of sinks of type %s", kind)
+		}
+		want = append(want, rows[kind]...)
+	}
+	_, table, _ := strings.Cut(readText(t, "../../"+peoplePage), "| | killed at any step |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for line := range strings.Lines(table) {
+		if name, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " |"); ok && strings.Contains(name, ":") {
+			got = append(got, name)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the table has the rows\n%q, want\n%q", got, want)
 	}
 }

@@ -89,6 +89,11 @@ func Alarm() Event {
 	}}
 }
 
+// Review is an event that has the review archived: every role has signed it.
+func Review() Event {
+	return Event{Kind: fact.ReviewEvent, To: "complete", Body: wire.EventBody{Subject: "review", Headline: "REVIEW: every role has signed the review"}}
+}
+
 // Phase is what becomes of a phase.
 func Phase(name, from, to string) Event {
 	return Event{Kind: fact.PhaseEvent, To: to, Body: wire.EventBody{Subject: name, Phase: name, From: from, Headline: strings.ToUpper(to) + ": " + name, Sentence: "It is " + to + "."}}
