@@ -24,7 +24,13 @@ import (
 // time that they take.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	within(t, time.Minute, what, ok)
+}
+
+// within is eventually with a time of its own.
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	for !ok() {
 		if sleep(ctx, 50*time.Millisecond) != nil {
