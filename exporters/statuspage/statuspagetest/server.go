@@ -282,7 +282,7 @@ func (s *Server) write(r *http.Request, body []byte, old *Incident) answer {
 	from, e1 := time.Parse(time.RFC3339, in.From)
 	to, e2 := time.Parse(time.RFC3339, in.To)
 	switch {
-	case old == nil && (in.Name == "" || len(in.Name) > 1000 || in.Status == ""):
+	case old == nil && (in.Name == "" || len([]rune(in.Name)) > 255 || in.Status == ""):
 		return s.fail("name %q, status %q", in.Name, in.Status)
 	case in.Status != "" && !planned && !slices.Contains(realtime, in.Status):
 		return s.fail("status %q", in.Status)
