@@ -41,7 +41,10 @@ type assembly struct {
 	upstreams upstreams
 	transport http.RoundTripper // of webhooks; nil: the network, with its address check
 	arrivals  func() time.Time  // by which sinks say how long ago they asked for something; nil: time.Now
-	uid       func() string     // what a new run is marked with; nil: random
+	// after has deliveries wait by the time of arrivals; nil: they have this machine's time.
+	after     func(time.Duration) <-chan time.Time
+	attempted func(sink string, m outbox.Message, o outbox.Outcome) // told how each attempt of a sink went; nil does nothing
+	uid       func() string                                         // what a new run is marked with; nil: random
 	log       *slog.Logger
 }
 

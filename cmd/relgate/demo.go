@@ -18,6 +18,7 @@ import (
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
+	"github.com/relgate/relgate/exporters/outbox/faulttest"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/simulator"
@@ -32,6 +33,7 @@ type demoCommand struct {
 	Plain        bool          `help:"Judge all rules by plain thresholds, to see what weighing evidence is for."`
 	Dir          string        `type:"path" help:"Keep journal and deliveries here, and go on where an earlier demo stopped."`
 	ResumeAfter  time.Duration `help:"With --dir: virtual time that has passed since the earlier demo stopped."`
+	Receivers    string        `enum:"good,fail,hang,late,lie" default:"good" help:"How the other sides of the sinks answer what they are first asked for: good; fail: 500; hang: not at all; late: not at all, and do it later; lie: do it, and say 500."`
 	Keep         string        `type:"path" help:"Leave the run's report here: report.md, report.html, report.json."`
 }
 
@@ -49,6 +51,7 @@ and archived.
   relgate demo --exit-when-done --scenario no-data --speed max -o json | tail -1
   relgate demo --exit-when-done --scenario low-traffic-healthy --plain
   relgate demo --exit-when-done --keep reports
+  relgate demo --exit-when-done --receivers lie
 
 Exit codes with --exit-when-done: 0 passed, 3 rolled back, 1 failed, 8 undecided.`
 }
@@ -119,15 +122,20 @@ func (d *demo) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.receivers, err = newReceivers(ctx, d.Dir, d.clock, d.config); err != nil {
+	if d.receivers, err = newReceivers(ctx, d.Dir, d.clock, d.config, receiverFaults[d.Receivers]); err != nil {
 		return err
 	}
 	if d.app, err = newBannerApp(d.Dir, d.plan.Name, d.config); err != nil {
 		return err
 	}
 	d.redirect()
+	var deliveries func(time.Duration) <-chan time.Time
+	if d.receivers.fault != faulttest.None {
+		deliveries = d.receivers.after
+	}
 	d.daemon, err = newDaemon(ctx, assembly{
 		config: d.config, clock: d.clock, log: d.log, uid: func() string { return "demo" }, transport: d.receivers, arrivals: d.receivers.now,
+		after: deliveries, attempted: d.receivers.attempted,
 		upstreams: upstreams{
 			simulated: true,
 			pause:     d.clock.pause, log: d.log,

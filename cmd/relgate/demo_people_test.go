@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -151,6 +152,71 @@ func TestTheDemoDoesWhatTheConfigSays(t *testing.T) {
 			run := runDemo(t, "--speed", "max", "--config", ownPlan(t, tt.changes...))
 			if run.code != tt.code || !tt.check(&run.summary) {
 				t.Errorf("exit %d, %+v, receivers %+v", run.code, run.summary.People, run.summary.Receivers)
+			}
+		})
+	}
+}
+
+// Receivers fail, hang, answer late and lie at what they are first asked for. The demo ends all
+// the same, and says what came of each message: none is lost, and none of the plan's is there
+// twice. One of which a mail server said that it did not take it, or nothing, is a dead letter.
+func TestTheDemoEndsWhateverItsReceiversDo(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		mode  string
+		mails int // three approvals, in doubt once more, and the message
+		came  map[string]string
+		says  string // of the message to the executives
+	}{
+		{"fail", 4, map[string]string{"ops": sentFound, "statuspage": sentFound, "executives": sentLate}, "451"},
+		{"hang", 4, map[string]string{"ops": sentFound, "statuspage": sentFound, "executives": sentLate}, "did not answer in time"},
+		{"late", 7, map[string]string{"ops": sentFound, "statuspage": sentFound, "executives": givenUpTwin}, "did not say whether it took the message"},
+		{"lie", 4, map[string]string{"ops": sentFound, "statuspage": sentFound, "executives": givenUp}, "554"},
+	} {
+		t.Run(tt.mode, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			run := runDemo(t, "--speed", "max", "--receivers", tt.mode, "--keep", dir)
+			s := run.summary
+			if run.code != exitPass {
+				t.Errorf("exit %d, want %d", run.code, exitPass)
+			}
+			came := map[string]string{}
+			for _, a := range s.Attempts {
+				if awaited(a.Type) && a.Sink != "confluence" {
+					came[a.Subject] = a.Outcome
+				}
+				if a.Outcome == notYet || a.Failed == 0 || a.Reason == "" {
+					t.Errorf("it ends with %+v", a)
+				}
+				if a.Subject == "executives" && !strings.Contains(a.Reason, tt.says) {
+					t.Errorf("of the message to the executives it says %q, want %q in it", a.Reason, tt.says)
+				}
+			}
+			if !maps.Equal(came, tt.came) {
+				t.Errorf("came of the messages %v, want %v", came, tt.came)
+			}
+			// Slack is told of an approval and of the review beside the message.
+			for sink, n := range map[string]int{"slack": 3, "statuspage": 1, "email": tt.mails, "confluence": 1} {
+				if got := tookOf(&s, sink); got != n {
+					t.Errorf("%s has %d, want %d", sink, got, n)
+				}
+			}
+			for _, r := range s.Receivers {
+				if (r.Spoilt == 0) != (r.Type == "banner") || len(r.Wrong) > 0 {
+					t.Errorf("receiver %+v", r)
+				}
+			}
+			dead := strings.HasPrefix(tt.came["executives"], givenUp)
+			want, criterion := "sent", "met"
+			if dead {
+				want, criterion = "failed", "not_met"
+			}
+			if got := messageOf(&s, "executives").State; got != want || criteriaOf(&s)["messages_sent"] != criterion || s.People.Review.State != "archived" {
+				t.Errorf("the message to the executives is %s, want %s; %+v", got, want, s.People)
+			}
+			if text := readText(t, filepath.Join(dir, "report.md")); !strings.Contains(text, "| executives | email executives@") || dead && !strings.Contains(text, tt.says) {
+				t.Errorf("the report does not say what came of the message:\n%s", text)
 			}
 		})
 	}

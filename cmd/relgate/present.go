@@ -160,6 +160,11 @@ func (p *linePresenter) people(s *summary) {
 	for _, m := range s.People.Messages {
 		row("  ", fmt.Sprintf("%s: %s, %s%s", m.Name, m.To, m.State, at(m.At)))
 		row("    ", m.Kept)
+		for _, a := range s.Attempts {
+			if a.Subject == m.Name && awaited(a.Type) {
+				row("    ", a.words())
+			}
+		}
 	}
 	for _, b := range s.Banner {
 		row("  ", "the app showed: "+b.Text)
@@ -184,6 +189,14 @@ func (p *linePresenter) people(s *summary) {
 		row("  ", fmt.Sprintf("%s: %d taken, %d wrong", r.Sink, r.Took, len(r.Wrong)))
 		for _, w := range r.Wrong {
 			row("    ", w)
+		}
+		if r.Spoilt > 0 {
+			row("    ", fmt.Sprintf("%s: %s", amount(r.Spoilt, "request"), faultWords[s.Faults]))
+		}
+		for _, a := range s.Attempts {
+			if a.Sink == r.Sink && a.Type != "relgate.communication.due" {
+				row("    ", a.Type+": "+a.words())
+			}
 		}
 	}
 }

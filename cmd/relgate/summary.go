@@ -16,6 +16,7 @@ type summary struct {
 	Plan       string            `json:"plan"`
 	Run        string            `json:"run"`
 	Scenario   string            `json:"scenario"`
+	Faults     string            `json:"faults"` // of the receivers: what --receivers says
 	State      rules.State       `json:"state"`
 	Verdict    rules.Verdict     `json:"verdict"`
 	Headline   string            `json:"headline"`
@@ -32,7 +33,8 @@ type summary struct {
 	Requests   map[string]int    `json:"requests"` // what the upstreams were asked
 	People     wire.People       `json:"people"`   // signatures, messages, the review, and the pass criteria one by one
 	Receivers  []receiverSummary `json:"receivers"`
-	Banner     []bannerShown     `json:"banner"` // what the app has shown
+	Attempts   []attempts        `json:"attempts"` // what was not delivered at once
+	Banner     []bannerShown     `json:"banner"`   // what the app has shown
 }
 
 type phaseSummary struct {
@@ -73,10 +75,10 @@ func (d *demo) summary(ctx context.Context) (*summary, error) {
 	}
 	snap, text := &u.Snapshot, words.Run(u.Plan, &u.Snapshot)
 	s := &summary{
-		Plan: snap.Plan, Run: u.Record.ID, Scenario: d.scenario.Name, State: snap.State, Verdict: snap.Verdict,
+		Plan: snap.Plan, Run: u.Record.ID, Scenario: d.scenario.Name, Faults: d.Receivers, State: snap.State, Verdict: snap.Verdict,
 		Headline: text.Headline, Sentence: text.Sentence, Do: text.Do, Command: text.Command, Who: text.Who,
 		Ended: snap.At, Offset: offset(snap.Start, snap.At), Events: snap.Generation, Requests: d.world.simulator.Stats().Requests,
-		People: wire.PeopleOf(new(runView(u))), Receivers: d.receivers.summary(), Banner: append([]bannerShown{}, d.app.shown...),
+		People: wire.PeopleOf(new(runView(u))), Receivers: d.receivers.summary(), Attempts: d.receivers.failures(), Banner: append([]bannerShown{}, d.app.shown...),
 	}
 	if d.app.base != "" {
 		s.Receivers = append(s.Receivers, receiverSummary{Sink: bannerOf(d.config).Name, Type: "banner", Took: len(d.app.shown), Wrong: append([]string{}, d.app.wrong...)})

@@ -198,6 +198,9 @@ type reporting struct {
 // Send sends, and reports.
 func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	o := r.Sink.Send(ctx, m)
+	if r.daemon.attempted != nil {
+		r.daemon.attempted(r.name, m, o)
+	}
 	if !o.OK || !awaited(m.Type) {
 		return o
 	}

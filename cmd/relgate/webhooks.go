@@ -186,6 +186,9 @@ func endpointNames(cfg *config.Config) []string {
 // that a missing one is an error before anything is lost.
 func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
 	c := outbox.Config{Feed: burials{d.journal, d.report}, Log: d.log, Encode: d.encoder.encode}
+	if d.after != nil {
+		c.Now, c.After = d.arrivals, d.after
+	}
 	common := webhook.Config{Version: version, External: cfg.Daemon.ExternalURL, Transport: d.transport}
 	for _, n := range cfg.Daemon.WebhookAllow {
 		common.Allow = append(common.Allow, n.String())
