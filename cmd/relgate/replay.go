@@ -27,7 +27,8 @@ func (replayCommand) Help() string {
 	return `Runs every tick of a run again. The events must be those of the journal, fact for
 fact; exit 1 names the first difference. Ticks from before an upgrade that changed how
 relgate judges may differ: what this version would say instead is listed, and it is no
-difference.
+difference. The ticks must be those of the run's hash chain, too (docs/proof.md): an error
+names the first that is not.
 
   relgate replay relgate.db
   relgate replay relgate.db -o scenario > incident.txtar && relgate test incident.txtar`
@@ -44,7 +45,15 @@ func (c replayCommand) Run(ctx context.Context, con console) error {
 		return err
 	}
 	var seen recording
-	report, err := replay.Replay(ctx, j, id, replay.Options{Kinds: upstreamKinds(), Each: seen.tick(c.Output, con.out)})
+	var head string
+	each := seen.tick(c.Output, con.out)
+	report, err := replay.Replay(ctx, j, id, replay.Options{Kinds: upstreamKinds(), Each: func(k fact.Kept, plan *rules.Plan, state *evaluator.State) error {
+		head = k.Link
+		if each == nil {
+			return nil
+		}
+		return each(k, plan, state)
+	}})
 	if err != nil {
 		return err
 	}
@@ -61,6 +70,9 @@ func (c replayCommand) Run(ctx context.Context, con console) error {
 		}
 		_, err = fmt.Fprintf(con.out, "run %s: %s from %s to %s give the same %s\n", id, amount(report.Ticks, "tick"),
 			report.From.Format("2006-01-02T15:04:05Z"), report.To.Format("2006-01-02T15:04:05Z"), amount(report.Events, "event"))
+		if head != "" && err == nil {
+			_, err = fmt.Fprintf(con.out, "run %s: the chain is whole, its head is %s\n", id, head)
+		}
 	case "scenario":
 		err = seen.write(con.out)
 	}

@@ -60,11 +60,13 @@ type RunFilter struct {
 }
 
 // Kept is an entry as a journal gives it back, without document, snapshot and
-// record. Raw holds the events' JSON as it was stored.
+// record. Text and Raw hold the JSON of the tick and of its events as it was stored.
 type Kept struct {
 	Seq uint64 // in its run, from 1
 	Entry
-	Raw [][]byte
+	Text []byte
+	Raw  [][]byte
+	Link string // of the chain; empty in a journal of a form that had none
 }
 
 // Recovery is where a run goes on: a state, and the ticks since.
@@ -81,6 +83,7 @@ type Stored struct {
 	Run    string // id of the run
 	Seq    uint64 // of the tick that brought it
 	Digest string // of the plan that was in force
+	Link   string // of that tick in the chain; empty in a journal of a form that had none
 	Event  Event
 	Raw    []byte // its JSON as stored
 }

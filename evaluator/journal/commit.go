@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/chain"
 	"github.com/relgate/relgate/evaluator/fact"
 )
 
 // statements are those that run at every tick or delivery.
 type statements struct {
 	begin, advance, fresh, uses *sql.Stmt
-	tick, event, snapshot       *sql.Stmt
+	tick, event, snapshot, link *sql.Stmt
 	events, mark, failed        *sql.Stmt
 	order, orderDone, orderFail *sql.Stmt
 	normal, strict              *sql.Stmt
@@ -34,7 +35,8 @@ func (s *statements) prepare(ctx context.Context, db *handles) error {
 			WHERE run = $16 AND seq = $17 AND EXISTS (SELECT 1 FROM meta WHERE epoch = $18)`},
 		{&s.fresh, db.write, `INSERT INTO cursors (run, endpoint, n, attempts, next_at, last_error) SELECT $1, name, 0, 0, 0, '' FROM endpoints`},
 		{&s.uses, db.write, `INSERT INTO uses (run, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING`},
-		{&s.tick, db.write, `INSERT INTO ticks (run, seq, at, digest, first, events, tick) VALUES ($1, $2, $3, $4, $5, $6, $7)`},
+		{&s.tick, db.write, `INSERT INTO ticks (run, seq, at, digest, first, events, tick, link) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`},
+		{&s.link, db.write, selectLink},
 		{&s.event, db.write, `INSERT INTO events (run, n, seq, at, kind, event) VALUES ($1, $2, $3, $4, $5, $6)`},
 		{&s.snapshot, db.write, `INSERT INTO snapshots (run, seq, at, digest, state) VALUES ($1, $2, $3, $4, $5)`},
 		{&s.mark, db.write, `UPDATE cursors SET n = $1, attempts = 0, next_at = 0, last_error = '' WHERE run = $2 AND endpoint = $3 AND n < $4`},
@@ -44,7 +46,7 @@ func (s *statements) prepare(ctx context.Context, db *handles) error {
 		{&s.orderFail, db.write, `UPDATE orders SET attempts = $1, next_at = $2, last_error = $3 WHERE run = $4 AND n = $5 AND endpoint = $6`},
 		{&s.normal, db.write, `PRAGMA synchronous = NORMAL`},
 		{&s.strict, db.write, `PRAGMA synchronous = FULL`},
-		{&s.events, db.read, selectEvents},
+		{&s.events, db.read, db.selectEvents()},
 	} {
 		if p.pool == nil {
 			continue // read only
@@ -61,7 +63,7 @@ func (s *statements) prepare(ctx context.Context, db *handles) error {
 func (s *statements) close() error {
 	var errs []error
 	for _, stmt := range []*sql.Stmt{
-		s.begin, s.advance, s.fresh, s.uses, s.tick, s.event, s.snapshot, s.events, s.mark, s.failed,
+		s.begin, s.advance, s.fresh, s.uses, s.tick, s.event, s.snapshot, s.link, s.events, s.mark, s.failed,
 		s.order, s.orderDone, s.orderFail, s.normal, s.strict,
 	} {
 		if stmt != nil {
@@ -77,6 +79,7 @@ type row struct {
 	tick                         []byte
 	events                       [][]byte
 	parameters, previous, totals []byte
+	link                         string // once it is inserted
 }
 
 // Commit keeps a batch, all of it or nothing, and returns when it is on disk. Of
@@ -166,7 +169,12 @@ func (db *handles) insert(ctx context.Context, tx *sql.Tx, r *row) error {
 	if len(r.Events) > 0 {
 		first = int64(r.Events[0].N)
 	}
-	_, err := tx.StmtContext(ctx, db.stmts.tick).ExecContext(ctx, r.Run, seq, at, r.Digest, first, len(r.events), string(r.tick))
+	before, err := linkOf(tx.StmtContext(ctx, db.stmts.link).QueryRowContext(ctx, r.Run, int64(r.After)))
+	if err != nil {
+		return err
+	}
+	r.link = chain.Link(before, r.Run, r.After+1, r.Digest, r.tick, r.events)
+	_, err = tx.StmtContext(ctx, db.stmts.tick).ExecContext(ctx, r.Run, seq, at, r.Digest, first, len(r.events), string(r.tick), r.link)
 	if err != nil {
 		return err
 	}

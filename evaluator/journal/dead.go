@@ -33,7 +33,7 @@ func (j *Journal) Bury(ctx context.Context, endpoint, run string, n uint64, now 
 // first, and in order within a run.
 func (j *Journal) DeadLetters(ctx context.Context, endpoint string) (letters []fact.DeadLetter, err error) {
 	err = j.view(fmt.Sprintf("dead letters of endpoint %q", endpoint), func(db *handles) error {
-		rows, err := db.read.QueryContext(ctx, `SELECT d.run, d.n, d.at, d.reason, d.again, e.seq, t.digest, e.event FROM dead d
+		rows, err := db.read.QueryContext(ctx, `SELECT d.run, d.n, d.at, d.reason, d.again, e.seq, t.digest, `+db.link()+`, e.event FROM dead d
 			JOIN runs r ON r.run = d.run JOIN events e ON e.run = d.run AND e.n = d.n JOIN ticks t ON t.run = e.run AND t.seq = e.seq
 			WHERE d.endpoint = $1 ORDER BY r.id, d.n`, endpoint)
 		if err != nil {
@@ -43,7 +43,7 @@ func (j *Journal) DeadLetters(ctx context.Context, endpoint string) (letters []f
 			d := fact.DeadLetter{Endpoint: endpoint}
 			var n uint64
 			var at int64
-			if err := rows.Scan(&d.Run, &n, &at, &d.Reason, &d.Again, &d.Seq, &d.Digest, &d.Raw); err != nil {
+			if err := rows.Scan(&d.Run, &n, &at, &d.Reason, &d.Again, &d.Seq, &d.Digest, &d.Link, &d.Raw); err != nil {
 				return err
 			}
 			d.At = fromMillis(at)

@@ -23,6 +23,10 @@
 // cut may lose the newest marks, and those events are delivered once more under the
 // same id.
 //
+// The ticks of a run are a hash chain: each has a link that is made of the link before and
+// of all that is kept of it. Ticks are compared with their links whenever they are read; the
+// record of a run, its states and its cursors are not in the chain.
+//
 // A run is kept whole or dropped whole: see [Journal.Prune].
 //
 // The file is watched: [Journal.Check] notices that it was moved, deleted or
@@ -36,7 +40,7 @@
 //
 // # Schema
 //
-// This is form 4. Times are whole Unix seconds, 0 for none, except next_at, dead.at,
+// This is form 5. Times are whole Unix seconds, 0 for none, except next_at, dead.at,
 // kept.at and those of pushes in milliseconds. JSON is text.
 //
 //	meta       one row: form; uid, random, the same for the life of the file;
@@ -45,7 +49,8 @@
 //	runs       a run: a RunRecord, column by column
 //	uses       which run has ticks under which plan document
 //	ticks      (run, seq) -> digest of the plan in force, number of the first
-//	           event and how many there are, the tick
+//	           event and how many there are, the tick, and its link in the chain of
+//	           the run (package chain)
 //	events     (run, n) -> sequence of the tick, time, kind, the event
 //	snapshots  (run, seq) -> stored form of the state after that tick
 //	endpoints  receivers that are known
@@ -64,9 +69,9 @@
 // later begins at the end of every run that exists then, and at the beginning of
 // every run begun after that.
 //
-// A file of form 1, which has no table orders, of form 2, which has no pushes, or of
-// form 3, which has no table kept, is upgraded when it is opened for writing, in one
-// transaction: every order beyond a cursor is entered. A file from
-// before runs, which counted over all plans, is refused with [ErrOlder]. The statements are plain SQL on database/sql; what is SQLite's own
+// A file of form 1, which has no table orders, of form 2, which has no pushes, of
+// form 3, which has no table kept, or of form 4, which has no links, is upgraded when it is
+// opened for writing, in one transaction: every order beyond a cursor is entered, and every
+// tick gets its link. A file from before runs, which counted over all plans, is refused with [ErrOlder]. The statements are plain SQL on database/sql; what is SQLite's own
 // stands in open.go and schema.go.
 package journal

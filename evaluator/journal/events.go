@@ -9,8 +9,10 @@ import (
 	"github.com/relgate/relgate/evaluator/fact"
 )
 
-const selectEvents = `SELECT e.n, e.seq, t.digest, e.event FROM events e JOIN ticks t ON t.run = e.run AND t.seq = e.seq
-	WHERE e.run = $1 AND e.n > $2 ORDER BY e.n LIMIT $3`
+func (db *handles) selectEvents() string {
+	return `SELECT e.n, e.seq, t.digest, ` + db.link() + `, e.event FROM events e JOIN ticks t ON t.run = e.run AND t.seq = e.seq
+		WHERE e.run = $1 AND e.n > $2 ORDER BY e.n LIMIT $3`
+}
 
 // Events returns the events of a run after a number, in order, at most limit of
 // them; all when limit is negative.
@@ -68,7 +70,7 @@ func scanEvents(rows *sql.Rows, run string) ([]fact.Stored, error) {
 	err := each(rows, func() error {
 		s := fact.Stored{Run: run}
 		var n uint64
-		if err := rows.Scan(&n, &s.Seq, &s.Digest, &s.Raw); err != nil {
+		if err := rows.Scan(&n, &s.Seq, &s.Digest, &s.Link, &s.Raw); err != nil {
 			return err
 		}
 		if err := decode(&s, n); err != nil {

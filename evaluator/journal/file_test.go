@@ -313,11 +313,13 @@ func TestOpenRefuses(t *testing.T) {
 		"a newer form":           {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 99") }, journal.ErrNewer, "form 99"},
 		"a form below the first": {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 0") }, journal.ErrCorrupt, "form 0"},
 		"form 1 with orders":     {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 1") }, journal.ErrCorrupt, "table orders: true"},
-		"form 4 without orders":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE orders") }, journal.ErrCorrupt, "table orders: false"},
+		"form 5 without orders":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE orders") }, journal.ErrCorrupt, "table orders: false"},
 		"form 2 with pushes":     {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 2") }, journal.ErrCorrupt, "table pushes: true"},
-		"form 4 without pushes":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE pushes") }, journal.ErrCorrupt, "table pushes: false"},
+		"form 5 without pushes":  {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE pushes") }, journal.ErrCorrupt, "table pushes: false"},
 		"form 3 with kept":       {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 3") }, journal.ErrCorrupt, "table kept: true"},
-		"form 4 without kept":    {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE kept") }, journal.ErrCorrupt, "table kept: false"},
+		"form 5 without kept":    {func(t *testing.T) journal.Config { return changed(t, "DROP TABLE kept") }, journal.ErrCorrupt, "table kept: false"},
+		"form 4 with links":      {func(t *testing.T) journal.Config { return changed(t, "UPDATE meta SET form = 4") }, journal.ErrCorrupt, "links: true"},
+		"form 5 without links":   {func(t *testing.T) journal.Config { return changed(t, "ALTER TABLE ticks DROP COLUMN link") }, journal.ErrCorrupt, "links: false"},
 		"form 1 without a column": {func(t *testing.T) journal.Config {
 			return execute(t, form1(t), "ALTER TABLE cursors DROP COLUMN attempts")
 		}, journal.ErrCorrupt, "attempts"},

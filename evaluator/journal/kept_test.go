@@ -44,7 +44,7 @@ func TestAJournalOfForm3GoesOn(t *testing.T) {
 	}
 	c.ReadOnly, c.Endpoints = false, []string{"slack"}
 	j = open(t, c)
-	if n := queried(t, c.Path, "SELECT form FROM meta"); n != 4 {
+	if n := queried(t, c.Path, "SELECT form FROM meta"); n != 5 {
 		t.Errorf("it has form %d", n)
 	}
 	if r, err := j.Recover(t.Context(), "p"); err != nil || len(r.Later) != 2 {

@@ -17,7 +17,7 @@ func (j *Journal) Orders(ctx context.Context, endpoint string) (list []fact.Pend
 		if db.form < formOrders {
 			return fmt.Errorf("it has form %d, which has no orders; start relgate on it once, to upgrade it", db.form)
 		}
-		rows, err := db.read.QueryContext(ctx, `SELECT o.run, o.n, o.attempts, o.next_at, o.last_error, e.seq, t.digest, e.event FROM orders o
+		rows, err := db.read.QueryContext(ctx, `SELECT o.run, o.n, o.attempts, o.next_at, o.last_error, e.seq, t.digest, `+db.link()+`, e.event FROM orders o
 			JOIN runs r ON r.run = o.run JOIN events e ON e.run = o.run AND e.n = o.n JOIN ticks t ON t.run = e.run AND t.seq = e.seq
 			WHERE o.endpoint = $1 ORDER BY r.id, o.n`, endpoint)
 		if err != nil {
@@ -27,7 +27,7 @@ func (j *Journal) Orders(ctx context.Context, endpoint string) (list []fact.Pend
 			var o fact.PendingOrder
 			var n uint64
 			var next int64
-			if err := rows.Scan(&o.Run, &n, &o.Attempts, &next, &o.LastError, &o.Seq, &o.Digest, &o.Raw); err != nil {
+			if err := rows.Scan(&o.Run, &n, &o.Attempts, &next, &o.LastError, &o.Seq, &o.Digest, &o.Link, &o.Raw); err != nil {
 				return err
 			}
 			o.NextAt = fromMillis(next)

@@ -113,7 +113,7 @@ func TestPushesOfAnOlderForm(t *testing.T) {
 	checkPushed(t, "upgraded", pushed(t, j, "am", 0), "10: a=on")
 }
 
-// A journal of form 2, which is one of this form without the pushes, is upgraded too.
+// A journal of form 2, which is one of this form without pushes, answers and links, is upgraded too.
 func TestAJournalOfForm2GoesOn(t *testing.T) {
 	c := with(t, nil)
 	j := open(t, c)
@@ -123,7 +123,7 @@ func TestAJournalOfForm2GoesOn(t *testing.T) {
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, statement := range []string{"DROP TABLE kept", "DROP TABLE pushed", "DROP TABLE pushes", "UPDATE meta SET form = 2"} {
+	for _, statement := range []string{"DROP TABLE kept", "DROP TABLE pushed", "DROP TABLE pushes", "ALTER TABLE ticks DROP COLUMN link", "UPDATE meta SET form = 2"} {
 		c = execute(t, c, statement)
 	}
 	j = open(t, c)
@@ -132,7 +132,7 @@ func TestAJournalOfForm2GoesOn(t *testing.T) {
 	}
 	keepAll(t, j, "am", pushAt(10, "", "a=on"))
 	checkPushed(t, "upgraded", pushed(t, j, "am", 0), "10: a=on")
-	if n := queried(t, c.Path, "SELECT form FROM meta"); n != 4 {
+	if n := queried(t, c.Path, "SELECT form FROM meta"); n != 5 {
 		t.Errorf("it has form %d", n)
 	}
 }

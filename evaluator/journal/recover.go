@@ -20,7 +20,7 @@ func (j *Journal) Document(ctx context.Context, digest string) (document []byte,
 
 // Recover returns the newest state of a run that was kept and every tick since,
 // in order. A run that is not in the journal has a zero Recovery. It returns
-// ErrCorrupt when ticks are missing.
+// ErrCorrupt when ticks are missing, or are not what the chain says.
 func (j *Journal) Recover(ctx context.Context, run string) (fact.Recovery, error) {
 	var r fact.Recovery
 	err := j.view(fmt.Sprintf("run %q", run), func(db *handles) error {
@@ -71,7 +71,8 @@ func (j *Journal) Origin(ctx context.Context, run string) (r fact.Recovery, err 
 }
 
 // Entries returns the ticks of a run after a sequence with their events, in
-// order; at most limit, all when limit is negative.
+// order; at most limit, all when limit is negative. It returns ErrCorrupt when they are
+// not what the chain says.
 func (j *Journal) Entries(ctx context.Context, run string, after uint64, limit int) (kept []fact.Kept, err error) {
 	err = j.view(fmt.Sprintf("ticks of run %q", run), func(db *handles) error {
 		kept, err = db.entries(ctx, run, after, limit)
@@ -81,8 +82,8 @@ func (j *Journal) Entries(ctx context.Context, run string, after uint64, limit i
 }
 
 func (db *handles) entries(ctx context.Context, run string, after uint64, limit int) ([]fact.Kept, error) {
-	rows, err := db.read.QueryContext(ctx, `SELECT seq, digest, first, events, tick FROM ticks WHERE run = $1 AND seq > $2 ORDER BY seq LIMIT $3`,
-		run, int64(after), limit)
+	rows, err := db.read.QueryContext(ctx, `SELECT t.seq, t.digest, t.first, t.events, t.tick, `+db.link()+` FROM ticks t
+		WHERE t.run = $1 AND t.seq > $2 ORDER BY t.seq LIMIT $3`, run, int64(after), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +92,13 @@ func (db *handles) entries(ctx context.Context, run string, after uint64, limit 
 	err = each(rows, func() error {
 		k := fact.Kept{Entry: fact.Entry{Run: run}}
 		var s span
-		var tick sql.RawBytes
-		if err := rows.Scan(&k.Seq, &k.Digest, &s.first, &s.events, &tick); err != nil {
+		if err := rows.Scan(&k.Seq, &k.Digest, &s.first, &s.events, &k.Text, &k.Link); err != nil {
 			return err
 		}
 		if k.After = k.Seq - 1; k.Seq != after+uint64(len(kept))+1 {
 			return corrupt("tick %d is followed by tick %d", after+uint64(len(kept)), k.Seq)
 		}
-		if err := json.Unmarshal(tick, &k.Tick); err != nil {
+		if err := json.Unmarshal(k.Text, &k.Tick); err != nil {
 			return corrupt("tick %d: %w", k.Seq, err)
 		}
 		kept, spans = append(kept, k), append(spans, s)
@@ -107,7 +107,10 @@ func (db *handles) entries(ctx context.Context, run string, after uint64, limit 
 	if err != nil || len(kept) == 0 {
 		return nil, err
 	}
-	return kept, db.attach(ctx, kept, spans)
+	if err := db.attach(ctx, kept, spans); err != nil {
+		return nil, err
+	}
+	return kept, db.linked(ctx, kept)
 }
 
 // span is the events of a tick: the number of the first, and how many there are.
@@ -125,8 +128,8 @@ func (db *handles) attach(ctx context.Context, kept []fact.Kept, spans []span) e
 	if all.events == 0 {
 		return nil
 	}
-	// The digest of an event is its tick's.
-	rows, err := db.read.QueryContext(ctx, `SELECT n, seq, '', event FROM events WHERE run = $1 AND n > $2 ORDER BY n LIMIT $3`,
+	// The digest and the link of an event are its tick's.
+	rows, err := db.read.QueryContext(ctx, `SELECT n, seq, '', '', event FROM events WHERE run = $1 AND n > $2 ORDER BY n LIMIT $3`,
 		kept[0].Run, all.first-1, all.events)
 	if err != nil {
 		return err

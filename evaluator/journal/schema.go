@@ -10,13 +10,14 @@ import (
 )
 
 // form is the form that this relgate writes and reads.
-const form = 4
+const form = 5
 
 // Since which form a journal has what.
 const (
 	formOrders = 2
 	formPushes = 3
 	formKept   = 4
+	formLinks  = 5
 )
 
 // schema is explained in doc.go. There is no foreign key from ticks to plans:
@@ -36,7 +37,7 @@ var schema = slices.Concat([]string{
 		PRIMARY KEY (run, digest)) STRICT, WITHOUT ROWID`,
 	`CREATE INDEX uses_digest ON uses (digest)`,
 	`CREATE TABLE ticks (run TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, digest TEXT NOT NULL,
-		first INTEGER NOT NULL, events INTEGER NOT NULL, tick TEXT NOT NULL, PRIMARY KEY (run, seq)) STRICT`,
+		first INTEGER NOT NULL, events INTEGER NOT NULL, tick TEXT NOT NULL, link TEXT NOT NULL, PRIMARY KEY (run, seq)) STRICT`,
 	`CREATE TABLE events (run TEXT NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
 		kind TEXT NOT NULL, event TEXT NOT NULL, PRIMARY KEY (run, n)) STRICT`,
 	`CREATE TABLE snapshots (run TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, digest TEXT NOT NULL,
@@ -106,11 +107,12 @@ func identify(ctx context.Context, q querier) (uid string, f int, err error) {
 	case !tables["meta"]:
 		return "", 0, corrupt("%w", errForeign)
 	}
-	var lane, inbox, memory bool // looked for in the same query: another process may be upgrading the file
+	var lane, inbox, memory, links bool // looked for in the same query: another process may be upgrading the file
 	err = q.QueryRowContext(ctx, `SELECT form, uid, EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'orders'),
 		EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'pushes'),
-		EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'kept')
-		FROM meta WHERE id = 1`).Scan(&f, &uid, &lane, &inbox, &memory)
+		EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'kept'),
+		EXISTS (SELECT 1 FROM pragma_table_info('ticks') WHERE name = 'link')
+		FROM meta WHERE id = 1`).Scan(&f, &uid, &lane, &inbox, &memory, &links)
 	switch {
 	case err != nil && (errors.Is(classify(err), ErrFull) || errors.Is(classify(err), ErrLocked) || ctx.Err() != nil):
 		return "", 0, err
@@ -118,8 +120,8 @@ func identify(ctx context.Context, q querier) (uid string, f int, err error) {
 		return "", 0, corrupt("reading its form: %w", err)
 	case f > form:
 		return "", 0, fmt.Errorf("%w: it has form %d, this relgate knows %d", ErrNewer, f, form)
-	case f < 1 || uid == "" || lane != (f >= formOrders) || inbox != (f >= formPushes) || memory != (f >= formKept):
-		return "", 0, corrupt("it has form %d, uid %q, table orders: %v, table pushes: %v, and table kept: %v", f, uid, lane, inbox, memory)
+	case f < 1 || uid == "" || lane != (f >= formOrders) || inbox != (f >= formPushes) || memory != (f >= formKept) || links != (f >= formLinks):
+		return "", 0, corrupt("it has form %d, uid %q, table orders: %v, table pushes: %v, table kept: %v, and links: %v", f, uid, lane, inbox, memory, links)
 	}
 	return uid, f, nil
 }

@@ -26,7 +26,7 @@ func (t *tail) add(rows []row) {
 	for i := range rows {
 		r := &rows[i]
 		for k, raw := range r.events {
-			t.events = append(t.events, fact.Stored{Run: r.Run, Seq: r.After + 1, Digest: r.Digest, Event: r.Events[k], Raw: raw})
+			t.events = append(t.events, fact.Stored{Run: r.Run, Seq: r.After + 1, Digest: r.Digest, Link: r.link, Event: r.Events[k], Raw: raw})
 		}
 	}
 	if n := len(t.events) - tailLength; n > tailLength {

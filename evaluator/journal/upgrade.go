@@ -18,10 +18,19 @@ func upgrade(ctx context.Context, tx *sql.Tx, from int) error {
 	if from < formPushes {
 		tables = pushes
 	}
-	for _, statement := range slices.Concat(tables, kept, []string{`UPDATE meta SET form = ` + strconv.Itoa(form)}) {
+	if from < formKept {
+		tables = slices.Concat(tables, kept)
+	}
+	for _, statement := range tables {
 		if err == nil {
 			_, err = tx.ExecContext(ctx, statement)
 		}
+	}
+	if err == nil {
+		err = addLinks(ctx, tx)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE meta SET form = `+strconv.Itoa(form))
 	}
 	if err != nil {
 		return fmt.Errorf("upgrading it to form %d: %w", form, err)

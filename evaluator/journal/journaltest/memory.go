@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/chain"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
@@ -141,12 +142,16 @@ func (m *Memory) keepLocked(e *fact.Entry, k fact.Kept) {
 		}
 	}
 	n := r.record.N
+	if last := len(r.ticks); last > 0 {
+		k.Link = r.ticks[last-1].Link
+	}
+	k.Link = chain.Link(k.Link, k.Run, k.Seq, k.Digest, k.Text, k.Raw)
 	r.record = k.Record
 	r.record.Seq, r.record.N, r.record.Digest, r.record.At = k.Seq, n, k.Digest, k.Tick.At
 	k.Record = fact.RunRecord{}
 	r.ticks = append(r.ticks, k)
 	for i, event := range k.Events {
-		s := fact.Stored{Run: e.Run, Seq: k.Seq, Digest: k.Digest, Event: event, Raw: k.Raw[i]}
+		s := fact.Stored{Run: e.Run, Seq: k.Seq, Digest: k.Digest, Link: k.Link, Event: event, Raw: k.Raw[i]}
 		r.events, m.newest = append(r.events, s), append(m.newest, s)
 		r.record.N = event.N
 		for _, name := range m.endpoints {
@@ -163,7 +168,11 @@ func stored(b fact.Batch) ([]fact.Kept, error) {
 	list := make([]fact.Kept, len(b))
 	for i, e := range b {
 		k := fact.Kept{Seq: e.After + 1, Entry: fact.Entry{Run: e.Run, After: e.After, Digest: e.Digest}}
-		if err := through(e.Tick, &k.Tick); err != nil {
+		var err error
+		if k.Text, err = json.Marshal(e.Tick); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(k.Text, &k.Tick); err != nil {
 			return nil, err
 		}
 		if err := through(e.Record, &k.Record); err != nil {

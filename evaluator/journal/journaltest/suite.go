@@ -27,6 +27,7 @@ func Run(t *testing.T, store func(t *testing.T) Store) {
 		{"a batch with an entry that cannot be kept is not kept at all", testAllOrNothing},
 		{"a commit wakes those who watch", testWatch},
 		{"recovery goes on from the newest state", testRecover},
+		{"the ticks of a run are a hash chain of its own", testChain},
 		{"a changed plan is kept beside the former", testDigest},
 		{"events of a run have one order", testEvents},
 		{"what was committed last can be followed over all runs", testNewer},

@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 
+	"github.com/relgate/relgate/evaluator/chain"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
 	"github.com/relgate/relgate/rules"
@@ -272,4 +273,37 @@ func testNewer(b *bench) {
 	b.lists("the rest", ids, "p/3")
 	ids, _ = newer(end, 9)
 	b.lists("after the end", ids)
+}
+
+// Each tick has the link that is made of the one before and of what is kept of it, and its
+// events name it, from memory and from the store.
+func testChain(b *bench) {
+	b.commit(b.entry("p", 0, 2), b.entry("q", 0, 1))
+	b.commit(b.entry("p", 1, 0))
+	b.commit(b.entry("p", 2, 1), b.entry("q", 2, 0))
+	for range 2 {
+		for run, ticks := range map[string]int{"p": 3, "q": 2} {
+			kept := must[[]fact.Kept](b)(b.j.Entries(b.Context(), run, 0, -1))
+			if len(kept) != ticks {
+				b.Fatalf("run %q: got %d ticks, want %d", run, len(kept), ticks)
+			}
+			before, links := "", map[uint64]string{}
+			for _, k := range kept {
+				want := chain.Link(before, run, k.Seq, k.Digest, k.Text, k.Raw)
+				if k.Link != want || len(k.Text) == 0 {
+					b.Errorf("tick %d of run %q: got link %q of %s, want %q", k.Seq, run, k.Link, k.Text, want)
+				}
+				before, links[k.Seq] = want, want
+			}
+			for _, s := range must[[]fact.Stored](b)(b.j.Events(b.Context(), run, 0, -1)) {
+				if s.Link != links[s.Seq] {
+					b.Errorf("event %s: got link %q, want %q of tick %d", s.Event.ID, s.Link, links[s.Seq], s.Seq)
+				}
+			}
+			if later := must[[]fact.Kept](b)(b.j.Entries(b.Context(), run, 1, 1)); len(later) != 1 || later[0].Link != links[2] {
+				b.Errorf("run %q after tick 1: got %+v", run, later)
+			}
+		}
+		b.reopen()
+	}
 }
