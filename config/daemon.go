@@ -153,6 +153,11 @@ func (l *loader) daemon(main *file) {
 	d := &main.doc.Daemon
 	checkDaemon(top.At("daemon"), d)
 	d.Journal = main.journal(d.Journal)
+	if d.SigningKeys == "" {
+		d.SigningKeys = d.Journal + ".keys"
+	} else {
+		d.SigningKeys = main.journal(d.SigningKeys)
+	}
 	if t := d.TLS; t != nil {
 		t.Cert, t.Key, t.ClientCA = main.beside(t.Cert), main.beside(t.Key), main.beside(t.ClientCA)
 	}

@@ -184,6 +184,7 @@ type GitHubGateSpec struct {
 // DaemonSpec is the daemon itself.
 type DaemonSpec struct {
 	Journal       string          `toml:"journal"`        // File of the journal. A relative path is below $STATE_DIRECTORY, which the systemd unit and the image set; without that, beside the config file. Default: relgate.db.
+	SigningKeys   string          `toml:"signing_keys"`   // File of the keys that proofs are signed with, made at the first start (docs/proof.md). A relative path is where that of the journal would be. Default: the journal's with .keys behind it.
 	Public        string          `toml:"public"`         // Address of the gate and of commands. Default: 127.0.0.1:8080.
 	Private       string          `toml:"private"`        // Address of metrics, health and pprof. Default: 127.0.0.1:9091.
 	TLS           *TLSSpec        `toml:"tls"`            // Certificate of the public address, `tls = { cert = "gate.pem", key = "gate.key" }`. Default: none, plain HTTP.

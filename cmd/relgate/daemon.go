@@ -22,6 +22,7 @@ import (
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/prom"
 	"github.com/relgate/relgate/exporters/server"
+	"github.com/relgate/relgate/exporters/signing"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -97,6 +98,9 @@ func (d *daemon) open(ctx context.Context) error {
 	d.asked.use(d.newPool(d.config, made))
 	d.inboxes.use(made)
 	if d.journal, err = journal.Open(ctx, journal.Config{Path: d.config.Daemon.Journal, Endpoints: endpointNames(d.config)}); err != nil {
+		return err
+	}
+	if _, err := signing.OpenOrMake(d.config.Daemon.SigningKeys); err != nil {
 		return err
 	}
 	d.encoder = &encoder{journal: d.journal, kinds: d.upstreams.all().Kinds(), plans: map[string]*rules.Plan{}}
@@ -266,6 +270,7 @@ func (d *daemon) publicHandler() http.Handler {
 	d.deliveryRoutes(mux)
 	mux.Handle("POST /v1/inbox/{source}", http.HandlerFunc(d.receive))
 	mux.Handle(signPath+"{token}", http.HandlerFunc(d.serveLinks))
+	mux.Handle("GET /v1/keys", http.HandlerFunc(d.serveKeys))
 	mux.Handle("POST /v1/github/{app}", http.HandlerFunc(d.receiveGitHub))
 	mux.Handle("GET /v1/plans/{plan}/banner.json", http.HandlerFunc(d.serveBanner))
 	others := gate.Straight(mux)

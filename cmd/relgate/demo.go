@@ -19,6 +19,7 @@ import (
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/exporters/outbox/faulttest"
+	"github.com/relgate/relgate/exporters/signing"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/simulator"
@@ -34,7 +35,7 @@ type demoCommand struct {
 	Dir          string        `type:"path" help:"Keep journal and deliveries here, and go on where an earlier demo stopped."`
 	ResumeAfter  time.Duration `help:"With --dir: virtual time that has passed since the earlier demo stopped."`
 	Receivers    string        `enum:"good,fail,hang,late,lie" default:"good" help:"How the other sides of the sinks answer what they are first asked for: good; fail: 500; hang: not at all; late: not at all, and do it later; lie: do it, and say 500."`
-	Keep         string        `type:"path" help:"Leave the run's report here: report.md, report.html, report.json."`
+	Keep         string        `type:"path" help:"Leave the run's report and its proof here: report.md, report.html, report.json, bundle.json, keys.json."`
 }
 
 // Help is printed by --help.
@@ -362,7 +363,7 @@ func (d *demo) finish(ctx context.Context, n uint64) error {
 	return nil
 }
 
-// keep leaves the run's report where the caller wants it.
+// keep leaves the run's report and its proof where the caller wants them.
 func (d *demo) keep(ctx context.Context, s *summary) error {
 	if d.Keep == "" {
 		return nil
@@ -371,12 +372,23 @@ func (d *demo) keep(ctx context.Context, s *summary) error {
 	if err != nil {
 		return err
 	}
-	for form, text := range map[string][]byte{"md": r.Markdown, "html": r.HTML, "json": r.JSON} {
-		if err := os.WriteFile(filepath.Join(d.Keep, "report."+form), text, 0o644); err != nil {
+	keys, err := signing.Open(d.config.Daemon.SigningKeys)
+	if err != nil {
+		return err
+	}
+	bundle, err := bundleOf(ctx, d.daemon.journal, s.Run, keys)
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string][]byte{
+		"report.md": r.Markdown, "report.html": r.HTML, "report.json": r.JSON, "bundle.json": bundle, "keys.json": keys.Public(),
+	} {
+		if err := os.WriteFile(filepath.Join(d.Keep, name), text, 0o644); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err = fmt.Fprintf(d.con.err, "proof: python3 docs/verify.py %s %s\n", filepath.Join(d.Keep, "bundle.json"), filepath.Join(d.Keep, "keys.json"))
+	return err
 }
 
 func (d *demo) verdict() error {

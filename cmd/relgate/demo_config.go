@@ -75,6 +75,7 @@ func (d *demo) redirect() {
 	d.config.Alertmanagers, d.config.OTLP, d.config.GitHubs = nil, nil, nil
 	d.config.Daemon.WebhookAllow = []config.Network{{Prefix: netip.MustParsePrefix("127.0.0.1/32")}}
 	d.config.Daemon.Journal = filepath.Join(d.Dir, "relgate.db")
+	d.config.Daemon.SigningKeys = d.config.Daemon.Journal + ".keys"
 	d.config.Daemon.Public, d.config.Daemon.Private = "127.0.0.1:0", "127.0.0.1:0"
 	d.config.Daemon.Tokens, d.config.Daemon.OIDC, d.config.Daemon.TLS = nil, nil, nil
 }

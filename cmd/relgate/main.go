@@ -64,6 +64,8 @@ type commandLine struct {
 	Report     reportCommand     `cmd:"" help:"Write the report of a run: what was decided, measured, approved and sent."`
 	Plan       planCommand       `cmd:"" help:"Write a plan as the document that people sign."`
 	Audit      auditCommand      `cmd:"" help:"List all runs of a stretch of time for auditors, with what is missing in each."`
+	Prove      proveCommand      `cmd:"" help:"Write a signed proof of how a run was decided."`
+	Keys       keysCommand       `cmd:"" help:"List and rotate the keys that proofs are signed with."`
 	Replay     replayCommand     `cmd:"" help:"Run a journal's ticks again and compare the events."`
 	Deliveries deliveriesCommand `cmd:"" help:"List, retry and replay webhook deliveries."`
 	Recipe     recipeCommand     `cmd:"" help:"Write the pipeline of a CI system for a plan."`
