@@ -61,7 +61,7 @@ func TestPeopleAreChecked(t *testing.T) {
 		}, "conflict approvals.start"},
 		{"a message after no phase", func(s *Spec) { s.Communications[0].At = &Moment{Phase: "canaryy"} }, "unknown-phase communications.later.at"},
 		{"a message if no phase", func(s *Spec) { s.Communications[0].OnlyIf = &Wanted{Phase: "canaryy", States: []State{Passed}} }, "unknown-phase communications.later.only_if"},
-		{"a message that tells", func(s *Spec) { s.Communications[0].Text = "{version}: {headline} {value.errors} {traffic}" }, ""},
+		{"a message that tells", func(s *Spec) { s.Communications[0].Text = "{version}: {headline} {value.errors} {traffic} {chain}" }, ""},
 		{"a message that tells of nothing", func(s *Spec) { s.Communications[0].Text = "{trafic}" }, "unknown-placeholder communications.later.text"},
 		{"a message that tells of no rule", func(s *Spec) { s.Communications[0].Subject = "{value.eror}" }, "unknown-placeholder communications.later.subject"},
 		{"a claim before the run can pass", func(s *Spec) { s.Communications[0].Text = "{version} is a Success." }, "~claims-early communications.later.text"},

@@ -200,7 +200,7 @@ type CommunicationSpec struct {
 	To      string    `toml:"to"`          // The sink that sends it, and whom it reaches there: "slack #ops". Default: webhooks tell of it, and whoever they tell sends it.
 	Channel string    `toml:"channel"`     // Where it goes, for people: "Slack #ops". Required, unless to is given.
 	Subject string    `toml:"subject"`     // One line, for what has a title. Default: the release's title.
-	Text    string    `toml:"text"`        // What it says. {phase}, {traffic}, {state}, {verdict}, {headline}, {sentence}, {link} and {value.RULE} are filled in when it falls due. Required.
+	Text    string    `toml:"text"`        // What it says. {phase}, {traffic}, {state}, {verdict}, {headline}, {sentence}, {link}, {chain} and {value.RULE} are filled in when it falls due. Required.
 	Notify  []string  `toml:"notify"`      // Names of the webhooks that are told. Default: all.
 }
 

@@ -27,6 +27,7 @@ type keptRun struct {
 	begun   *rules.Plan // as the run began
 	state   fact.Snapshot
 	events  []wire.EventBody
+	chain   *wire.Chain                      // up to that state; nil in a journal without links
 	digests map[uint64]string                // :: event → digest of the plan in force then
 	points  map[string]map[int64]rules.Point // :: signal, period → what was last said of it
 }
@@ -116,10 +117,13 @@ func (c *keptRun) history(ctx context.Context, j *journal.Journal, load func(str
 				if e.Because == "" {
 					roots[e.ID] = e
 				}
-				c.events = append(c.events, wire.Event(plan, e, roots[e.Because]))
+				event := wire.Event(plan, e, roots[e.Because])
+				event.Chain = wire.ChainOf(k.Seq, k.Link)
+				c.events = append(c.events, event)
 				c.digests[e.N] = k.Digest
 			}
 			c.note(plan, k.Tick.Readings)
+			c.chain = wire.ChainOf(k.Seq, k.Link)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/relgate/relgate/exporters/report"
+	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/internal/peertest"
 )
 
@@ -59,8 +63,72 @@ func TestAProofOfARollback(t *testing.T) {
 	if err != nil || len(out) > 0 {
 		t.Errorf("%v:\n%s", err, out)
 	}
+	told := heads(t, journal)
+	if code, said := verified(t, append([]string{bundle, keys}, told...)...); code != 0 || strings.Count(said, "told outside: tick") != len(told) {
+		t.Errorf("heads %q: exit %d, %s", told, code, said)
+	}
 	opensslTakes(t, bundle, keys)
 	rotates(t, journal, bundle, keys)
+}
+
+// heads are those that a report and the events of a replay tell, as docs/verify.py takes them.
+func heads(t *testing.T, journal string) (list []string) {
+	t.Helper()
+	add := func(text string, body any, chain **wire.Chain) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(text), body); err != nil || *chain == nil {
+			t.Fatalf("%v: got no chain in %.300s", err, text)
+		}
+		list = append(list, fmt.Sprintf("--head=%d:%s", (*chain).Seq, (*chain).Head))
+	}
+	var r report.Report
+	_, out, _ := command(t, "report", "REL-2025-06-04@1.0.0", "--journal", journal, "-o", "json")
+	add(out, &r, &r.Chain)
+	_, out, _ = command(t, "replay", journal, "-o", "json")
+	for line := range strings.Lines(out) {
+		var e wire.EventBody
+		add(line, &e, &e.Chain)
+	}
+	if len(list) != 63 {
+		t.Errorf("got %d heads, want that of the report and of 62 events", len(list))
+	}
+	return list
+}
+
+// TestAWebhookTellsTheHead: what left the house is compared with the bundle of a run that is
+// under way, which nothing is signed of as passed.
+func TestAWebhookTellsTheHead(t *testing.T) {
+	hook := make(bodies, 64)
+	d := housed(t, plainConfig+"[webhooks.witness]\nurl = \"https://example.com/\"\n", hook, io.Discard)
+	give(t, d, "hold")
+	var told []string
+	for held := false; !held; {
+		var body struct{ Data wire.EventBody }
+		if err := json.Unmarshal([]byte(hook.next(t)), &body); err != nil {
+			t.Fatal(err)
+		}
+		if body.Data.Chain == nil {
+			t.Fatalf("event %s has no chain", body.Data.ID)
+		}
+		told = append(told, fmt.Sprintf("--head=%d:%s", body.Data.Chain.Seq, body.Data.Chain.Head))
+		held = body.Data.Type == "relgate.run.held"
+	}
+	journal, dir := d.config.Daemon.Journal, t.TempDir()
+	bundle, keys := filepath.Join(dir, "bundle.json"), filepath.Join(dir, "keys.json")
+	code, _, errs := command(t, "prove", "P-1@1.0.0", "--journal", journal, "--keys", d.config.Daemon.SigningKeys, "-o", bundle)
+	_, list, _ := command(t, "keys", "list", "--keys", d.config.Daemon.SigningKeys)
+	if err := os.WriteFile(keys, []byte(list), 0o600); err != nil || code != 0 {
+		t.Fatalf("exit %d: %s; %v", code, errs, err)
+	}
+	code, said := verified(t, append([]string{bundle, keys}, told...)...)
+	for _, want := range []string{"the run is held", "signed as passed: nothing", "there is no test result"} {
+		if code != 0 || !strings.Contains(said, want) {
+			t.Errorf("exit %d: got %s, want %q", code, said, want)
+		}
+	}
+	if code, said := verified(t, bundle, keys, "--head=1:"+strings.Repeat("0", 64)); code != 1 || !strings.Contains(said, "has not the link that was told") {
+		t.Errorf("another head: exit %d, %s", code, said)
+	}
 }
 
 // rotates checks that a bundle is good with the keys after a rotation, that another one is

@@ -115,7 +115,9 @@ func (r *recording) tick(output string, w io.Writer) func(fact.Kept, *rules.Plan
 				if e.Because == "" {
 					roots[e.ID] = e
 				}
-				if err := showJSON(w, wire.Event(plan, e, roots[e.Because]), ""); err != nil {
+				event := wire.Event(plan, e, roots[e.Because])
+				event.Chain = wire.ChainOf(k.Seq, k.Link)
+				if err := showJSON(w, event, ""); err != nil {
 					return err
 				}
 			}

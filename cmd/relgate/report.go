@@ -66,7 +66,7 @@ func reportSource(ctx context.Context, j *journal.Journal, run string) (*report.
 		return nil, err
 	}
 	return &report.Source{
-		Plan: c.plan, Digest: c.record.Digest, Run: c.body(), Digests: c.digests, Deliveries: sent.of(run, c.record.N),
+		Plan: c.plan, Digest: c.record.Digest, Chain: c.chain, Run: c.body(), Digests: c.digests, Deliveries: sent.of(run, c.record.N),
 		Readings: c.readings(), Forecast: forecastOf(c.begun),
 	}, nil
 }

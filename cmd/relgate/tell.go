@@ -184,7 +184,7 @@ func (e *encoder) message(ctx context.Context, plan *rules.Plan, s fact.Stored, 
 	if err != nil {
 		return nil, err
 	}
-	return wire.MessageOf(plan, &s.Event, words.Event(plan, &s.Event, root), sink.Name, page), nil
+	return wire.MessageOf(plan, &s.Event, words.Event(plan, &s.Event, root), sink.Name, page, s.Link), nil
 }
 
 // reporting is a sink that tells the run what became of what it sent, before it says so

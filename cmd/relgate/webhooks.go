@@ -70,7 +70,9 @@ func (e *encoder) event(ctx context.Context, s fact.Stored) (wire.EventBody, err
 	if err != nil {
 		return wire.EventBody{}, err
 	}
-	return wire.Event(plan, &s.Event, root), nil
+	event := wire.Event(plan, &s.Event, root)
+	event.Chain = wire.ChainOf(s.Seq, s.Link)
+	return event, nil
 }
 
 // telling makes what is told of a stored event.

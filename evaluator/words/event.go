@@ -308,7 +308,7 @@ func messageEvent(plan *rules.Plan, e, root *fact.Event) Text {
 	channel, text, sink := e.Subject, "", ""
 	for i := range plan.Communications {
 		if c := &plan.Communications[i]; c.Name == e.Subject {
-			channel, text, sink = c.Channel, MessageText(plan, e, c.Text, ""), c.To.Sink
+			channel, text, sink = c.Channel, MessageText(plan, e, c.Text, "", ""), c.To.Sink
 		}
 	}
 	why := ""
@@ -416,7 +416,7 @@ func signalEvent(plan *rules.Plan, e *fact.Event) Text {
 
 // MessageText fills in what a message tells of its run. link is where people find the run,
 // empty where that is not known.
-func MessageText(plan *rules.Plan, e *fact.Event, text, link string) string {
+func MessageText(plan *rules.Plan, e *fact.Event, text, link, head string) string {
 	told := e.Told
 	if told == nil {
 		return text
@@ -441,6 +441,8 @@ func MessageText(plan *rules.Plan, e *fact.Event, text, link string) string {
 			return told.Verdict.String(), true
 		case "link":
 			return link, true
+		case "chain":
+			return head, true
 		case "headline":
 			return toldText(plan, e).Headline, true
 		case "sentence":

@@ -66,7 +66,7 @@ func TestWordsOfPeople(t *testing.T) {
 			}
 		})
 	}
-	if got := MessageText(plan, &told, "{link}", "https://x"); got != "https://x" {
+	if got := MessageText(plan, &told, "{link} {chain}", "https://x", "c0ffee"); got != "https://x c0ffee" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -302,7 +302,9 @@ func (g *Gate) events(ctx context.Context, run *runBoard, after uint64, limit in
 				return nil, false, err
 			}
 		}
-		out = append(out, wire.Event(run.view.Plan, e, root))
+		event := wire.Event(run.view.Plan, e, root)
+		event.Chain = wire.ChainOf(stored[i].Seq, stored[i].Link)
+		out = append(out, event)
 	}
 	return out, more, nil
 }

@@ -159,7 +159,7 @@ func rolledBack() *report.Source {
 		}
 	}
 	return &report.Source{
-		Plan: shop(), Digest: edited, Run: run, Digests: digests, Readings: []report.Series{errors},
+		Plan: shop(), Digest: edited, Chain: &wire.Chain{Seq: 412, Head: "c0ffee"}, Run: run, Digests: digests, Readings: []report.Series{errors},
 		Deliveries: []report.Delivery{
 			{Endpoint: "ops", Done: 31, Newest: 31},
 			{Endpoint: "pager", Done: 12, Newest: 31, Attempts: 4, LastError: "answered 500", Waiting: []report.Waiting{{Event: fired, Attempts: 4, LastError: "answered 500"}}, GivenUp: []report.GivenUp{{Event: "shop@1.4.2.u1/04", At: *at(-100), Reason: "answered 410"}}},

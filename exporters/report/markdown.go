@@ -116,7 +116,11 @@ func (r *Report) overview() [][3]string {
 	for _, name := range slices.Sorted(maps.Keys(r.Parameters)) {
 		list = append(list, [3]string{"Parameter", name + " = " + r.Parameters[name], ""})
 	}
-	return append(list, [3]string{"Digest of the plan", r.Digest, "code"}, [3]string{"As of", stamp(r.AsOf), ""})
+	list = append(list, [3]string{"Digest of the plan", r.Digest, "code"}, [3]string{"As of", stamp(r.AsOf), ""})
+	if r.Chain != nil {
+		list = append(list, [3]string{fmt.Sprintf("Chain, tick %d", r.Chain.Seq), r.Chain.Head, "code"})
+	}
+	return list
 }
 
 func (r *Report) mdResults(p *page) {

@@ -23,6 +23,7 @@ type Report struct {
 	Try        int               `json:"try" unit:"ordinal"`
 	Manager    string            `json:"manager"`
 	Digest     string            `json:"digest"` // of the plan in force, hex SHA-256; empty: not known
+	Chain      *wire.Chain       `json:"chain"`  // of the run, up to then; null: not known
 	AsOf       *time.Time        `json:"asOf"`   // the newest tick: nothing later is in the report
 	State      string            `json:"state"`
 	Verdict    string            `json:"verdict"`
@@ -112,7 +113,7 @@ func Make(s *Source) *Report {
 	run := &s.Run
 	r := &Report{
 		APIVersion: APIVersion, Run: run.Run.ID, Plan: run.Plan, Title: run.Title, Version: run.Version, Try: run.Run.Try, Manager: run.Manager,
-		Digest: s.Digest, AsOf: run.EvaluatedAt, State: run.Run.State, Verdict: run.Run.Verdict, Over: run.Run.Over,
+		Digest: s.Digest, Chain: s.Chain, AsOf: run.EvaluatedAt, State: run.Run.State, Verdict: run.Run.Verdict, Over: run.Run.Over,
 		Headline: run.Headline, Sentence: run.Sentence, Detail: append([]string{}, run.Detail...), Start: run.Run.Start,
 		Parameters: run.Parameters, Previous: run.Previous.Version, Deliveries: append([]Delivery{}, s.Deliveries...),
 	}

@@ -11,6 +11,7 @@ import (
 type Source struct {
 	Plan       *rules.Plan       // of the run, as it is in force; required
 	Digest     string            // of Plan, hex SHA-256; empty: not known
+	Chain      *wire.Chain       // up to where the run stands; nil: not known
 	Run        wire.RunBody      // where the run stands, with every event; required
 	Digests    map[uint64]string // :: number of an event → digest of the plan in force then; one that is missing is not known
 	Deliveries []Delivery        // of each endpoint that the journal knows

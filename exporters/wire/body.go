@@ -317,6 +317,13 @@ type EventBody struct {
 	Signature *Signature `json:"signature"` // of an approval or a review
 	Target    string     `json:"target"`    // whom a sink reaches with it there: a channel, addresses; empty for the sink's own
 	Kept      string     `json:"kept"`      // of what was sent or archived: the receiver's own name for it, or a link
+	Chain     *Chain     `json:"chain"`     // of the tick that brought it
+}
+
+// Chain is how far the hash chain of a run goes: see docs/proof.md.
+type Chain struct {
+	Seq  uint64 `json:"seq" unit:"ordinal"` // of a tick of the run
+	Head string `json:"head"`               // its link, hex SHA-256
 }
 
 // Signature is what a person signs, or is asked to.

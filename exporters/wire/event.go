@@ -47,9 +47,18 @@ func Event(plan *rules.Plan, e, root *fact.Event) EventBody {
 	return out
 }
 
+// ChainOf is the chain up to a tick with a link; nil where it has none.
+func ChainOf(seq uint64, link string) *Chain {
+	if link == "" {
+		return nil
+	}
+	return &Chain{Seq: seq, Head: link}
+}
+
 // MessageOf is what a sink sends of an event: a communication with its text, whatever else as
-// it is said to people. link is where they find the run; empty: nowhere.
-func MessageOf(plan *rules.Plan, e *fact.Event, t words.Text, sink, link string) *Message {
+// it is said to people. link is where they find the run; empty: nowhere. head is the
+// link of the event's tick in the chain.
+func MessageOf(plan *rules.Plan, e *fact.Event, t words.Text, sink, link, head string) *Message {
 	m := &Message{Name: e.Subject, Sink: sink, Subject: t.Headline, Text: t.Sentence, Link: link}
 	if t.Do != "" {
 		m.Text += " To do: " + t.Do + "."
@@ -58,8 +67,8 @@ func MessageOf(plan *rules.Plan, e *fact.Event, t words.Text, sink, link string)
 	case fact.CommunicationEvent:
 		for i := range plan.Communications {
 			if c := &plan.Communications[i]; c.Name == e.Subject {
-				m.Target, m.Text = c.To.Target, words.MessageText(plan, e, c.Text, link)
-				m.Subject = words.MessageText(plan, e, cmp.Or(c.Subject, plan.Title), link)
+				m.Target, m.Text = c.To.Target, words.MessageText(plan, e, c.Text, link, head)
+				m.Subject = words.MessageText(plan, e, cmp.Or(c.Subject, plan.Title), link, head)
 			}
 		}
 	case fact.ApprovalEvent:
