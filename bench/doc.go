@@ -6,7 +6,8 @@
 //	go test -run '^$' -bench . -count 3 ./...
 //
 // Its tests also give deliveries of the webhooks to other people's verifiers, which are
-// in Go, in JavaScript (the folder verifiers) and a program.
+// in Go, in JavaScript (the folder verifiers) and a program, and proofs of runs to those of
+// DSSE and in-toto.
 //
 // It is a module of its own, so that the peers, such as Prometheus, are not
 // dependencies of relgate.
