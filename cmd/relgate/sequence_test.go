@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,7 +94,7 @@ type house struct {
 	files  map[string]*rules.Plan // :: plan → what its file has; nil: it is broken
 	taken  map[string]string      // :: plan → version that its file named when it was last read in this life
 	seen   map[string]bodySeen    // :: answer → what is looked at of it
-	uids   int
+	uids   atomic.Int64
 	life   int
 	broken string // the first law that was broken
 
@@ -196,7 +197,7 @@ func (h *house) begin() {
 	var err error
 	h.runner, err = runner.New(runner.Config{
 		Kinds: upstreamKinds(), Policies: h.policies(), Journal: faulty, Fetcher: h, Clock: h.clock, SnapshotEvery: 1 + h.life%4,
-		NewUID: func() string { h.uids++; return fmt.Sprintf("u%d", h.uids) },
+		NewUID: func() string { return fmt.Sprintf("u%d", h.uids.Add(1)) },
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -232,8 +233,7 @@ var faults = map[string]journaltest.Fault{
 func (h *house) do(s step) {
 	ctx := context.Background()
 	act := func(c fact.Command) {
-		h.uids++
-		c.ID, c.By, c.Why = fmt.Sprintf("c%d", h.uids), "ann", "reason"
+		c.ID, c.By, c.Why = fmt.Sprintf("c%d", h.uids.Add(1)), "ann", "reason"
 		run := ""
 		if s.Flag {
 			run = s.Plan + "@" + s.Version

@@ -80,3 +80,13 @@ func (s *speaker) number() string {
 	}
 	return fmt.Sprintf("%s above %s", share(s.ev.Value), s.plan.Signals[s.sig.Of].Unit.Short(s.sig.Above))
 }
+
+// withoutData is what keeps a phase from going on of a rollback rule whose own data is missing:
+// its alarm.
+func withoutData(plan *rules.Plan, w *fact.Why) string {
+	state := " is on"
+	if w.Code == fact.WhyAlarmUnknown {
+		state = " is not known, " + causeText(w.Cause)
+	}
+	return fmt.Sprintf("%s%s; rollback rule %s has no data of its own", alarmOf(plan, w.Rule), state, titleOf(plan, w.Rule))
+}

@@ -49,10 +49,7 @@ func ground(plan *rules.Plan, w *fact.Why, at time.Time) string {
 	case fact.WhyResumedItself:
 		return fmt.Sprintf("the data of %s has been good since %s, so its hold has ended by itself", title, clock(w.Since, at))
 	case fact.WhyWatchEnded:
-		if w.Until.IsZero() {
-			return "it stays failed, no rollback rule speaks against it any more"
-		}
-		return "it stays failed, its rollback rules were watched until " + until()
+		return watchEnded(w, at)
 	case fact.WhyBegins:
 		return "planned for " + until()
 	case fact.WhyNextTick:
@@ -93,10 +90,8 @@ func ground(plan *rules.Plan, w *fact.Why, at time.Time) string {
 		return fmt.Sprintf("no data at the end of the window for rollback rule %s; none came there for longer than its grace%s, and what comes later says nothing of it", title, grace(plan, w.Rule))
 	case fact.WhyRuleUnsettled:
 		return fmt.Sprintf("the data of rollback rule %s has not settled", title)
-	case fact.WhyAlarmUnknown:
-		return fmt.Sprintf("%s is not known, %s; rollback rule %s has no data of its own", alarmOf(plan, w.Rule), causeText(w.Cause), title)
-	case fact.WhyAlarmBefore:
-		return fmt.Sprintf("%s is on; rollback rule %s has no data of its own", alarmOf(plan, w.Rule), title)
+	case fact.WhyAlarmUnknown, fact.WhyAlarmBefore:
+		return withoutData(plan, w)
 	case fact.WhyOngoing:
 		return ongoing(plan, w)
 	case fact.WhyPolicy:
@@ -104,6 +99,14 @@ func ground(plan *rules.Plan, w *fact.Why, at time.Time) string {
 			span(int64(w.Until.Sub(w.Since)/time.Second)), causeText(w.Cause), policyText(w))
 	}
 	return refusal(w, at)
+}
+
+// watchEnded is why a run that has failed is watched no more.
+func watchEnded(w *fact.Why, at time.Time) string {
+	if w.Until.IsZero() {
+		return "it stays failed, no rollback rule speaks against it any more"
+	}
+	return "it stays failed, its rollback rules were watched until " + clock(w.Until, at)
 }
 
 // ongoing says what a phase waits for that is not over: "5.0 % in the last 5 min (12 of

@@ -68,9 +68,17 @@ func TestAReviewIsThereOnce(t *testing.T) {
 		}
 		return ""
 	}
-	repository := func(f func(int) faulttest.Fault) killtest.Receiver {
-		s := archivetest.NewGitHub("bioage/releases", token)
-		return newShelf(s, func() int { return max(s.Commits()-1, len(s.Pulls()), len(s.Branches())-1) }, f)
+	repository := func(pull bool) func(func(int) faulttest.Fault) killtest.Receiver {
+		return func(f func(int) faulttest.Fault) killtest.Receiver {
+			s := archivetest.NewGitHub("bioage/releases", token)
+			s.Merges = true // a person does so at once
+			return newShelf(s, func() int {
+				if pull { // merging is a commit, too
+					return max(len(s.Pulls()), len(s.Branches())-1, s.Commits()-2)
+				}
+				return max(s.Commits()-1, len(s.Pulls()), len(s.Branches())-1)
+			}, f)
+		}
 	}
 	github := func(pull bool) func(archive.Network) (archive.Archive, error) {
 		return func(n archive.Network) (archive.Archive, error) {
@@ -83,8 +91,8 @@ func TestAReviewIsThereOnce(t *testing.T) {
 		receiver func(func(int) faulttest.Fault) killtest.Receiver
 		open     func(archive.Network) (archive.Archive, error)
 	}{
-		{"GitHub: review, by a commit", repository, github(false)},
-		{"GitHub: review, by a pull request", repository, github(true)},
+		{"GitHub: review, by a commit", repository(false), github(false)},
+		{"GitHub: review, by a pull request", repository(true), github(true)},
 		{"Confluence: review", func(f func(int) faulttest.Fault) killtest.Receiver {
 			s := archivetest.NewConfluence("REL", "bot@bioage.example", token)
 			return newShelf(s, func() (n int) {
