@@ -16,7 +16,7 @@ func TestAskAgain(t *testing.T) {
 	wait := func(retry int64) {
 		rd := rules.Reading{Fault: rules.Throttled, RetryAt: retry}
 		lay := judge.NewLayout(w.plan)
-		w.state.Signals[0], _ = w.state.Signals[0].Merge(&w.plan.Signals[0], &lay.Signals[0], &rd, w.now.Unix(), unneeded)
+		w.state.Signals[0], _ = w.state.Signals[0].Merge(&w.plan.Signals[0], &lay.Signals[0], &rd, w.now.Unix(), judge.Unneeded)
 	}
 	wait(w.now.Unix() + 3000)
 	was := w.state.Signals[0].Next

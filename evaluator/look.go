@@ -66,7 +66,7 @@ func lookAt(v *fact.Snapshot, lay *judge.Layout, st *State) {
 		return
 	}
 	for i, need := range st.needs(lay, st.At) {
-		if need != unneeded {
+		if need != judge.Unneeded {
 			v.Signals[i].Due = series.When(max(st.Signals[i].Owed(), need, st.run.begun)) // a run that begins late asked no source before
 		}
 	}

@@ -58,7 +58,7 @@ func (st *State) nextQuestion(plan *rules.Plan, lay *judge.Layout) int64 {
 	}
 	next := int64(math.MaxInt64)
 	for i, need := range st.needs(lay, st.At) {
-		if need != unneeded {
+		if need != judge.Unneeded {
 			next = min(next, st.Signals[i].Next)
 		}
 	}

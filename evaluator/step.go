@@ -101,7 +101,7 @@ func (s *stepper) readings(readings []rules.Reading) {
 		if rd.Signal < 0 || rd.Signal >= len(s.plan.Signals) {
 			continue
 		}
-		s.reading(rd, needed.of(rd.Signal))
+		s.reading(rd, needed.Of(rd.Signal))
 	}
 }
 

@@ -1,7 +1,6 @@
 package evaluator
 
 import (
-	"math"
 	"time"
 
 	"github.com/relgate/relgate/evaluator/fact"
@@ -16,8 +15,6 @@ const (
 	lead = 2 * 60
 	// afterlife is how long after the horizon an undecided run is still asked for.
 	afterlife = 24 * 60 * 60
-	// longest bounds the periods of one question, unless a rule needs more.
-	longest = 1500
 )
 
 // Wants lists the questions that are due at a time: which signals are to be asked for
@@ -33,10 +30,10 @@ func Wants(plan *rules.Plan, state *State, now time.Time) []fact.Want {
 	needs := st.needs(lay, at)
 	var wants []fact.Want
 	for i := range plan.Signals {
-		if needs[i] == unneeded || at < st.Signals[i].Next {
+		if needs[i] == judge.Unneeded || at < st.Signals[i].Next {
 			continue
 		}
-		if from := st.askFrom(lay, i, needs[i], at); from < at {
+		if from := st.AskFrom(i, needs[i], at); from < at {
 			wants = append(wants, fact.Want{Signal: i, From: from, To: at})
 		}
 	}
@@ -52,19 +49,17 @@ func (s *State) watched(plan *rules.Plan, lay *judge.Layout, at int64) bool {
 	return at < horizon+afterlife
 }
 
-const unneeded = math.MaxInt64
-
 // needs gives for each signal the earliest event time that its rules rest on,
-// unneeded for the signals that nothing judges now.
+// judge.Unneeded for the signals that nothing judges now.
 func (s *State) needs(lay *judge.Layout, at int64) []int64 {
 	plan := lay.Plan
 	needs := make([]int64, len(plan.Signals))
 	for i := range needs {
-		needs[i] = unneeded
+		needs[i] = judge.Unneeded
 	}
 	for _, i := range lay.Roll {
 		if rs := &s.rules[i]; rs.active {
-			needRule(plan, &plan.Rules[i], rs.since, needs)
+			judge.Need(plan, &plan.Rules[i], rs.since, needs)
 		}
 	}
 	for k := range plan.Phases {
@@ -80,25 +75,10 @@ func (s *State) needs(lay *judge.Layout, at int64) []int64 {
 	return needs
 }
 
-// needRule needs what a rule judges, what runs beside that, its alarm, and the percentile
-// that people are shown where the share above its threshold is judged.
-func needRule(plan *rules.Plan, r *rules.Rule, from int64, needs []int64) {
-	needs[r.Signal] = min(needs[r.Signal], from)
-	if b := plan.Signals[r.Signal].Baseline; b > 0 && b < len(needs) {
-		needs[b] = min(needs[b], from)
-	}
-	if r.Alarm >= 0 && r.Alarm < len(needs) {
-		needs[r.Alarm] = min(needs[r.Alarm], from)
-	}
-	if i := judge.ShownQuantile(plan, r); i >= 0 {
-		needs[i] = min(needs[i], from)
-	}
-}
-
 func (s *State) needSuccess(plan *rules.Plan, k int, needs []int64) {
 	for _, i := range plan.Phases[k].Success {
 		r := &plan.Rules[i]
-		needRule(plan, r, s.successFrom(plan, k, r), needs)
+		judge.Need(plan, r, s.successFrom(plan, k, r), needs)
 	}
 }
 
@@ -115,42 +95,14 @@ func (s *State) successFrom(plan *rules.Plan, k int, r *rules.Rule) int64 {
 func needSoon(plan *rules.Plan, p *rules.Phase, from int64, needs []int64) {
 	for _, list := range [...][]int{p.Success, p.Rollback} {
 		for _, i := range list {
-			needRule(plan, &plan.Rules[i], from, needs)
+			judge.Need(plan, &plan.Rules[i], from, needs)
 		}
 	}
 }
 
-// askFrom is where a question begins: at the oldest period that has not settled,
-// once more as far back as a period may still be corrected, and as far as a
-// rollback rule judges, so that it never fires on a peak that its source has
-// corrected since; and at what is needed if that was never answered.
-func (s *State) askFrom(lay *judge.Layout, i int, need, at int64) int64 {
-	sr, sl := &s.Signals[i], &lay.Signals[i]
-	w := sr.Bucket(sl)
-	need = series.AlignDown(need, w)
-	need = min(need, series.AlignDown(at-sl.Settle, w)-2*w) // something to see, before the first period ends
-	furthest := at - w*max(longest, int64(sl.Keep))
-	need = max(need, series.AlignDown(furthest, w))
-	if sr.From == 0 || sr.Settled == 0 || sr.From > need+w {
-		return max(need, 0)
-	}
-	return max(need, series.AlignDown(sr.Settled-sl.Settle-int64(sl.Judged), w), 0)
-}
-
-// windowStarts is the earliest event time that undecided phases need of each
-// signal, so that a merge forgets none of it. It is nil when there is none.
-type windowStarts []int64
-
-func (n windowStarts) of(signal int) int64 {
-	if n == nil {
-		return unneeded
-	}
-	return n[signal]
-}
-
 // windowNeeds looks at the success rules of the phases that are not decided, and
 // at what rules that weigh evidence have not taken in yet.
-func (s *State) windowNeeds(lay *judge.Layout) windowStarts {
+func (s *State) windowNeeds(lay *judge.Layout) judge.WindowStarts {
 	n := s.evidenceNeeds(lay)
 	for k := range s.phases {
 		ph := &s.phases[k]
@@ -165,53 +117,37 @@ func (s *State) windowNeeds(lay *judge.Layout) windowStarts {
 	return n
 }
 
-func (s *State) noNeeds() windowStarts {
-	n := make(windowStarts, len(s.Signals))
+func (s *State) noNeeds() judge.WindowStarts {
+	n := make(judge.WindowStarts, len(s.Signals))
 	for i := range n {
-		n[i] = unneeded
+		n[i] = judge.Unneeded
 	}
 	return n
 }
 
 // evidenceNeeds is what rollback rules that weigh evidence have not taken in; nil
 // when there are none.
-func (s *State) evidenceNeeds(lay *judge.Layout) windowStarts {
+func (s *State) evidenceNeeds(lay *judge.Layout) judge.WindowStarts {
 	if len(lay.Weighing) == 0 {
 		return nil
 	}
 	n := s.noNeeds()
 	for _, i := range lay.Weighing {
 		if rs := &s.rules[i]; rs.active && rs.State != judge.Fired {
-			n.weigh(&lay.Plan.Signals[lay.Plan.Rules[i].Signal], lay.Plan.Rules[i].Signal, rs.since, rs.Ev, false)
+			n.Weigh(&lay.Plan.Signals[lay.Plan.Rules[i].Signal], lay.Plan.Rules[i].Signal, rs.since, rs.Ev, false)
 		}
 	}
 	return n
 }
 
-// weigh says what a rule that weighs evidence has not taken in. Only where data
-// ripen before they count, for success rules, is what has not ripened needed.
-func (n windowStarts) weigh(sig *rules.Signal, i int, since int64, z *judge.Weighed, ripens bool) {
-	from := since
-	if z != nil {
-		from = max(from, z.Until)
-		if ripens && sig.Maturity > 0 {
-			from = max(since, min(z.Until, z.Ripe))
-		}
-	}
-	n[i] = min(n[i], from)
-	if b := sig.Baseline; b > 0 && b < len(n) {
-		n[b] = min(n[b], from)
-	}
-}
-
 // keepSuccess is needSuccess without the periods that were folded.
-func (s *State) keepSuccess(lay *judge.Layout, k int, n windowStarts) {
+func (s *State) keepSuccess(lay *judge.Layout, k int, n judge.WindowStarts) {
 	plan, ph := lay.Plan, &s.phases[k]
 	for i, ri := range plan.Phases[k].Success {
 		r := &plan.Rules[ri]
 		from := s.successFrom(plan, k, r)
 		if lay.Rules[ri].Weigh != nil {
-			n.weigh(&plan.Signals[r.Signal], r.Signal, ph.started, ph.success[i].Ev, true)
+			n.Weigh(&plan.Signals[r.Signal], r.Signal, ph.started, ph.success[i].Ev, true)
 		} else {
 			n[r.Signal] = min(n[r.Signal], from)
 		}

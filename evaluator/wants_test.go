@@ -54,7 +54,7 @@ func TestWants(t *testing.T) {
 		w := after(t, 4, nil)
 		at := func(rd rules.Reading) int64 {
 			rd.Points = nil
-			s, _ := w.state.Signals[0].Merge(&w.plan.Signals[0], &judge.NewLayout(w.plan).Signals[0], &rd, 1000, unneeded)
+			s, _ := w.state.Signals[0].Merge(&w.plan.Signals[0], &judge.NewLayout(w.plan).Signals[0], &rd, 1000, judge.Unneeded)
 			w.state.Signals[0].Fails = s.Fails
 			return s.Next - 1000
 		}
