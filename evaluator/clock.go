@@ -94,7 +94,7 @@ func Decided(s rules.State) bool {
 func (r *runState) judged() bool { return !Decided(r.state) || r.accused }
 
 func (s *State) runOver() bool {
-	return s.run.done || !s.run.judged() && s.run.state != rules.RolledBack
+	return (s.run.done || !s.run.judged() && s.run.state != rules.RolledBack) && !s.people.Way().Watches()
 }
 
 // shown is the state with the hold in it.

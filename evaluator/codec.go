@@ -12,17 +12,16 @@ import (
 )
 
 // Versions of the stored form. What a version adds is written behind what was there
-// before, and read only from it on: see stored.Reader.Form.
+// before, and read only from it on: see stored.Reader.Form, and people.FormPeople.
 const (
 	formOldest  = 2 // of the programs before judgings had numbers
 	formJudging = 3 // the number of the judging, and what speaks against a release that cannot be judged
-	formPeople  = 4 // signatures and the review, beside messages
 )
 
 // storedForm begins the stored form: three bytes that name it and its version.
 // The state's parts follow in a fixed order as varints, floats and strings, grounds
 // and evidence as JSON, then a CRC-32 of all of it.
-const storedForm = "RGr\x04"
+const storedForm = "RGr\x05"
 
 // MarshalBinary is the stored form: the same bytes for equal states.
 func (s *State) MarshalBinary() ([]byte, error) {
@@ -57,7 +56,7 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	n.Signals = stored.ReadList(r, 8, series.ReadSeries)
 	n.rules = stored.ReadList(r, 5, readRule)
 	n.phases = stored.ReadList(r, 11, readPhase)
-	n.people = people.Read(r, r.Form >= formPeople)
+	n.people = people.Read(r)
 	n.applied = stored.ReadList(r, 1, func(r *stored.Reader, id *string) { *id = r.String() })
 	n.frozen = stored.ReadList(r, 3, readFrozen)
 	n.fired = stored.ReadOptional[fact.Event](r)

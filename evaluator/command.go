@@ -177,7 +177,7 @@ func (s *stepper) heldByEvidence() string {
 	if hold := &s.st.run.hold; hold.Code == fact.WhyHeldByRule {
 		return hold.Rule
 	}
-	for _, i := range s.lay.Weighing {
+	for _, i := range s.lay.Roll {
 		if s.st.rules[i].State == judge.Holding {
 			return s.plan.Rules[i].Name
 		}
@@ -321,12 +321,21 @@ func (s *stepper) doneCommand(c *fact.Command) (func(uint64), *fact.Why) {
 	if s.st.run.state != rules.RolledBack {
 		return nil, &fact.Why{Code: fact.WhyNotRolledBack}
 	}
-	return func(root uint64) {
-		o := manually(rules.Fail, fact.WhyRollbackDone, c, root)
-		run := &s.st.run
-		run.done, run.verdict, run.cause, run.why = true, o.verdict, o.cause, o.why
-		for k := range s.st.phases {
-			s.verdict(k, o)
-		}
-	}, nil
+	return func(root uint64) { s.rolledBack(manually(rules.Fail, fact.WhyRollbackDone, c, root)) }, nil
+}
+
+// rolledBack notes that the rollback has been carried out.
+func (s *stepper) rolledBack(o opinion) {
+	run := &s.st.run
+	run.done, run.verdict, run.cause, run.why = true, o.verdict, o.cause, o.why
+	for k := range s.st.phases {
+		s.verdict(k, o)
+	}
+}
+
+// carriedOut notes it when all that the way back asks for is done.
+func (s *stepper) carriedOut() {
+	if run := &s.st.run; run.state == rules.RolledBack && !run.done && s.st.people.Way().Back() {
+		s.rolledBack(opinion{rules.Fail, rules.CauseManual, fact.Why{Code: fact.WhyRollbackTaken}, 0})
+	}
 }

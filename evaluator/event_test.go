@@ -240,6 +240,12 @@ func TestRungsAndKinds(t *testing.T) {
 	p := peoplePlan()
 	p.Approvals[0].Allows = "override"
 	p.Communications = boundPlan().Communications
+	p.WayBack = true
+	for i := range p.Rules {
+		if p.Rules[i].Kind == rules.RollbackRule {
+			p.Rules[i].Effects = wayPlan().Rules[1].Effects
+		}
+	}
 	w := newWorld(t, p)
 	w.value = func(int, int64) (float64, float64, bool) { return 90, 1000, true }
 	var events []fact.Event

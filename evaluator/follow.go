@@ -61,7 +61,7 @@ func (s *stepper) decided(e *fact.Event) {
 		s.st.run.accused = false
 	case e.Kind == fact.RunEvent:
 		s.setRun(to, o, fact.Event{})
-	case e.Kind == fact.CommunicationEvent, e.Kind == fact.ApprovalEvent, e.Kind == fact.ReviewEvent, e.Kind == fact.PlanEvent:
+	case e.Kind == fact.CommunicationEvent, e.Kind == fact.ApprovalEvent, e.Kind == fact.ReviewEvent, e.Kind == fact.EffectEvent, e.Kind == fact.PlanEvent:
 		s.st.people = s.st.people.Follow(s.plan, e)
 	case e.Kind == fact.RuleEvent && slices.Contains(fact.RuleStates(), fact.RuleState(e.To)):
 		s.stood(e)

@@ -42,6 +42,12 @@ func genPeople(t *rapid.T, p *rules.Plan) {
 		p.Review = rules.Review{Sign: genRoles[:rapid.IntRange(1, 2).Draw(t, "reviewers")], Remind: minutes(t, "remind", 0, 5)}
 		p.Review.Archive = rapid.SampledFrom([]string{"", "folder"}).Draw(t, "archive")
 	}
+	p.WayBack = rapid.Bool().Draw(t, "way back")
+	for i := range p.Rules {
+		if p.WayBack && p.Rules[i].Kind == rules.RollbackRule {
+			p.Rules[i].Owner, p.Rules[i].Effects = "A", genEffects(t)
+		}
+	}
 	p.PassCriteria = append(rules.Criteria(), "customers are pleased")
 }
 
@@ -80,9 +86,24 @@ func genMessage(t *rapid.T, i int, p *rules.Plan) rules.Communication {
 	return m
 }
 
+// genEffects is a way back, with or without what only slows the fault down.
+func genEffects(t *rapid.T) []rules.Effect {
+	all := []rules.Effect{
+		{Name: "hold", Do: rules.DoHold},
+		{Name: "slow", Do: "scale down", To: rules.Address{Sink: "slack"}, After: minutes(t, "slow after", 0, 2)},
+		{Name: "back", Do: rules.DoRollBack, After: minutes(t, "back after", 0, 6)},
+		{Name: "alias", Do: rapid.SampledFrom([]string{rules.DoRevert, rules.DoPause}).Draw(t, "actuator"), To: rules.Address{Sink: "slack"}},
+		{Name: "build", Do: "remove the build", By: "B", After: minutes(t, "build after", 0, 4)},
+	}
+	for i := range all {
+		all[i].Ack = minutes(t, "ack", 1, 5)
+	}
+	return all[rapid.SampledFrom([]int{0, 1, 2, 3, 4, 5}).Draw(t, "from effect"):]
+}
+
 // genDeed is a command of people's part.
 func genDeed(t *rapid.T, plan *rules.Plan) fact.Command {
-	kinds := []fact.CommandKind{fact.Approve, fact.Approve, fact.Approve, fact.Approve, fact.Reject, fact.BreakGlass, fact.SendMessage, fact.SkipMessage, fact.EditReview, fact.SignReview, fact.SignReview}
+	kinds := []fact.CommandKind{fact.Approve, fact.Approve, fact.Approve, fact.Approve, fact.Reject, fact.BreakGlass, fact.SendMessage, fact.SkipMessage, fact.EditReview, fact.SignReview, fact.SignReview, fact.AckEffect, fact.EffectDone, fact.EffectDone, fact.EffectFailed, fact.SkipEffect}
 	c := fact.Command{
 		ID: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "id"), Kind: rapid.SampledFrom(kinds).Draw(t, "deed"),
 		By: rapid.SampledFrom([]string{"ann", "bob", "cem", " Bob "}).Draw(t, "by"), Why: "because",
@@ -94,6 +115,8 @@ func genDeed(t *rapid.T, plan *rules.Plan) fact.Command {
 		c.Subject = fmt.Sprintf("m%d", rapid.IntRange(0, 3).Draw(t, "message"))
 	case fact.EditReview:
 		c.Subject = "lessons"
+	case fact.AckEffect, fact.EffectDone, fact.EffectFailed, fact.SkipEffect:
+		c.Subject = rapid.SampledFrom([]string{"alias", "build", "slow", "back", "none"}).Draw(t, "step")
 	default:
 		c.Role = rapid.SampledFrom(genRoles).Draw(t, "role")
 		if i := rapid.IntRange(0, len(plan.Approvals)).Draw(t, "for"); i < len(plan.Approvals) {
@@ -105,7 +128,7 @@ func genDeed(t *rapid.T, plan *rules.Plan) fact.Command {
 
 // genResult is what became of something that the run has sent, or of nothing.
 func genResult(t *rapid.T, sent []string) fact.Result {
-	r := fact.Result{Event: "P/1", Sink: rapid.SampledFrom([]string{"slack", "slack", "folder", "other"}).Draw(t, "result of"), OK: rapid.Bool().Draw(t, "arrived"), Kept: "k", Reason: "r"}
+	r := fact.Result{Event: "P/1", Sink: rapid.SampledFrom([]string{"slack", "slack", "folder", "other"}).Draw(t, "result of"), OK: rapid.Bool().Draw(t, "arrived"), Done: rapid.Bool().Draw(t, "done"), Kept: "k", Reason: "r"}
 	if len(sent) > 0 {
 		r.Event = rapid.SampledFrom(sent).Draw(t, "result for")
 	}
@@ -182,6 +205,18 @@ func played(t *rapid.T, known map[string]string, e *fact.Event) {
 					delete(known, other)
 				}
 			}
+		}
+	case e.Kind == fact.EffectEvent && e.To == fact.Escalated:
+		return
+	case e.Kind == fact.EffectEvent && e.Subject == "P":
+		if known["run P"] != rules.RolledBack.String() {
+			t.Fatalf("the run is not rolled back: %s", line(*e))
+		}
+		return
+	case e.Kind == fact.EffectEvent:
+		if key = "step " + e.Subject; from == fact.Planned { // a rule may fire again
+			from = ""
+			delete(known, key)
 		}
 	case e.Signature == nil: // a person goes on without
 		if key = "leave for " + e.Subject; from == fact.Asked {

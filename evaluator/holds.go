@@ -19,7 +19,7 @@ func (s *stepper) holdRun(rule fact.Event, root uint64) {
 // acknowledge lets a run go on that rules have held, or would have held if it had not
 // ended. Each of them may still roll it back, but does not hold it again.
 func (s *stepper) acknowledge(why fact.Why, root uint64) {
-	for _, i := range s.lay.Weighing {
+	for _, i := range s.lay.Roll {
 		if s.st.rules[i].State != judge.Holding {
 			continue
 		}
@@ -42,7 +42,7 @@ func (s *stepper) resumeItself() {
 	}
 	var good []int
 	why := fact.Why{Code: fact.WhyResumedItself, Rule: hold.Rule}
-	for _, i := range s.lay.Weighing {
+	for _, i := range s.lay.Roll {
 		r, rs := &s.plan.Rules[i], &s.st.rules[i]
 		if rs.State != judge.Holding {
 			continue

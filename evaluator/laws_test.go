@@ -76,7 +76,7 @@ func TestEventsAreChanges(t *testing.T) {
 				if e.Why.Code == "" {
 					t.Fatalf("no ground: %s", line(*e))
 				}
-				failed := e.To == fact.Failed && (e.Kind == fact.CommunicationEvent || e.Kind == fact.ReviewEvent) // says what a sink said, which no event does
+				failed := e.To == fact.Failed && (e.Kind == fact.CommunicationEvent || e.Kind == fact.ReviewEvent || e.Kind == fact.EffectEvent) // says what a sink said, which no event does
 				if e.Because != "" && !failed && (e.Evidence != nil || e.By != "" || e.Why.By != "" || e.Why.Text != "") {
 					t.Fatalf("it has a root and copies its facts: %+v", e)
 				}
@@ -86,7 +86,7 @@ func TestEventsAreChanges(t *testing.T) {
 				switch {
 				case e.Kind == fact.CommandEvent || e.Kind == fact.CommunicationEvent || e.Kind == fact.PlanEvent:
 					continue
-				case e.Kind == fact.ApprovalEvent || e.Kind == fact.ReviewEvent:
+				case e.Kind == fact.ApprovalEvent || e.Kind == fact.ReviewEvent || e.Kind == fact.EffectEvent:
 					played(t, known, e)
 					continue
 				case e.Begun != nil && n == 1:

@@ -36,6 +36,7 @@ func Look(plan *rules.Plan, state *State) fact.Snapshot {
 	lookAt(&v, lay, st)
 	if !people.Nobody(plan) {
 		v.People = st.people.View(plan, st.At, lay.Start, v.State, st.phasesForPeople(plan))
+		v.Effects = st.people.Way().View(plan)
 	}
 	return v
 }

@@ -1,6 +1,9 @@
 package evaluator
 
 import (
+	"time"
+
+	"github.com/relgate/relgate/evaluator/effects"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/people"
 	"github.com/relgate/relgate/rules"
@@ -20,7 +23,23 @@ func (s *stepper) scene(root uint64) *people.Scene {
 			s.emit(e, root)
 			return s.st.n
 		},
+		Way: effects.Scene{Fault: s.st.faultBegan(), Fired: s.st.firedRules(), Watched: func(i int) bool { return s.st.rules[i].active }, Good: s.st.Good},
 	}
+}
+
+// faultBegan is when the fault began that the run was rolled back for, as far as is known.
+func (st *State) faultBegan() time.Time {
+	if st.fired == nil || st.fired.Evidence == nil {
+		return time.Time{}
+	}
+	return st.fired.Evidence.From
+}
+
+func (st *State) firedRules() (list []int) {
+	for i := range st.frozen {
+		list = append(list, st.frozen[i].rule)
+	}
+	return list
 }
 
 func (st *State) phasesForPeople(plan *rules.Plan) []people.Phase {

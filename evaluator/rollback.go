@@ -92,7 +92,7 @@ func (s *stepper) judgeRule(i int, changed int64) {
 	case r.Shadow:
 		s.judgeShadow(i, &rs, v)
 		return
-	case v.Rung == evidence.Firing:
+	case s.fires(i, v):
 		*s.rule(i) = rs
 		s.fire(i, old.State, v.Fires, by.Against(&s.st.Scene, &s.watch, v), fact.Why{Code: fact.WhyMeasured})
 		return
@@ -115,6 +115,29 @@ func (s *stepper) judgeRule(i int, changed int64) {
 	if p == rules.PolicyFail && !s.settledRun() {
 		s.failPhases(i, &rs)
 	}
+}
+
+// fires reports whether a rule rolls the run back now. One that slows the fault down first
+// holds the run meanwhile.
+func (s *stepper) fires(i int, v *judge.Standing) bool {
+	r, firing := &s.plan.Rules[i], v.Rung == evidence.Firing
+	if r.Slow() == 0 {
+		return firing
+	}
+	stands := s.st.Stands(&s.watch, v)
+	s.st.people = s.st.people.Climb(r.Name, s.at, stands)
+	way := s.st.people.Way()
+	due := way.Ladder(r.Name) + series.Secs(r.Slow())
+	if stands && s.at >= due && !way.Kept(r) {
+		return true
+	}
+	if stands || firing && s.lay.Rules[i].Weigh != nil {
+		v.State, v.Cause, v.Told, v.Next = judge.Holding, v.Fires, v.Fires, min(v.Next, max(due, s.at+1))
+		if s.st.rules[i].Acked {
+			v.State = judge.Warning // a person let the run go on meanwhile
+		}
+	}
+	return false
 }
 
 // judgeShadow says where a rule in shadow stands: what it would have done is told and

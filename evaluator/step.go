@@ -34,6 +34,7 @@ func Step(plan *rules.Plan, state *State, tick fact.Tick) (*State, []fact.Event)
 	s.judgeRun()
 	if !people.Nobody(s.plan) {
 		s.st.people = s.st.people.Tick(s.scene(0))
+		s.carriedOut()
 	}
 	return s.st, s.events
 }

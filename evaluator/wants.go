@@ -43,7 +43,7 @@ func Wants(plan *rules.Plan, state *State, now time.Time) []fact.Want {
 // watched reports whether anything is asked for at all.
 func (s *State) watched(plan *rules.Plan, lay *judge.Layout, at int64) bool {
 	if !s.run.judged() {
-		return false
+		return s.people.Way().Watches()
 	}
 	_, horizon := s.ends(plan, lay)
 	return at < horizon+afterlife
@@ -61,6 +61,9 @@ func (s *State) needs(lay *judge.Layout, at int64) []int64 {
 		if rs := &s.rules[i]; rs.active {
 			judge.Need(plan, &plan.Rules[i], rs.since, needs)
 		}
+	}
+	if s.run.state == rules.RolledBack {
+		return needs // whether users are safe does not rest on what let phases pass
 	}
 	for k := range plan.Phases {
 		p, ph := &plan.Phases[k], &s.phases[k]

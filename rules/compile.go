@@ -178,7 +178,8 @@ func (c *compiler) declareRules() {
 			s.Evidence = new(Method) // it counts periods, whatever the release's other rules do
 		}
 		r := c.rule(RollbackRule, s.RuleSpec, s.Alarm)
-		r.For, r.Action, r.Command = or(s.For, 0), s.Action, s.Command
+		r.For, r.Action, r.Command, r.Effects = or(s.For, 0), s.Action, s.Command, effects(s.Effects)
+		c.plan.WayBack = c.plan.WayBack || len(r.Effects) > 0
 		r.KeepFiring, r.Datapoints = or(s.KeepFiring, 0), datapoints(s)
 		if r.Signal >= 0 {
 			r.ResumeAfter = resumeAfter(s, &c.plan.Signals[r.Signal])

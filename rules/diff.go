@@ -239,6 +239,9 @@ func (p *Plan) ruleTable(r *Rule) *table {
 	t.set("owner", r.Owner)
 	t.set("action", r.Action)
 	t.set("command", r.Command)
+	for i := range r.Effects {
+		t.set("effects."+r.Effects[i].Name, r.Effects[i].String())
+	}
 	t.set("notify", list(r.Notify))
 	return t
 }

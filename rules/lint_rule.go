@@ -64,6 +64,7 @@ func (c *compiler) lintRollback(at Checker, s RollbackSpec) {
 		at.At("command").Warn("no-command", `write command = "the command that was rehearsed"`, "missing: the event must say what to run")
 	}
 	at.Span("for", s.For, time.Second, year)
+	c.lintEffects(at, s.Effects)
 	i, ok := c.signals[s.Signal]
 	if ok && s.Alarm != "" && c.plan.Signals[i].Kind == Alarm {
 		at.At("alarm").Fail("conflict", "make it a rollback rule of its own", "signal %q is an alarm itself", s.Signal)

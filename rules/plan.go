@@ -120,6 +120,7 @@ type Rule struct {
 	Owner   string   `json:"owner"`
 	Action  string   `json:"action,omitempty"`  // rollback: what is to be done, for people
 	Command string   `json:"command,omitempty"` // rollback: the command that was rehearsed; relgate never runs it
+	Effects []Effect `json:"effects,omitempty"` // rollback: the way back, step by step
 	Notify  []string `json:"notify,omitempty"`  // names of webhook endpoints; empty means all
 }
 
@@ -190,6 +191,8 @@ type Plan struct {
 
 	FalseRollback float64 `json:"false_rollback,omitempty"` // how likely a good release may be rolled back by the rules that weigh evidence, 0..1
 	FalsePass     float64 `json:"false_pass,omitempty"`     // how likely one such rule may pass a release that misses its bound, 0..1
+
+	WayBack bool `json:"way_back,omitempty"` // a rollback rule says step by step what is to happen when it fires
 
 	Signals        []Signal        `json:"signals"`
 	Rules          []Rule          `json:"rules"`                    // in file order, success rules before rollback rules

@@ -126,6 +126,20 @@ type RollbackSpec struct {
 	Alarm       string     `toml:"alarm"`           // Name of an alarm signal that rolls back, too: the rule fires when its own numbers say so or when the alarm is on. An alarm that was on before the watch began counts once it has been OK. While its state is not known the rule goes by its own numbers. An alarm is no evidence: it takes nothing from release.false_rollback. Default: none.
 	Action      string     `toml:"action"`          // What is to be done, for people. Required.
 	Command     string     `toml:"command"`         // The command that was rehearsed.
+
+	Effects []EffectSpec `toml:"effects"` // The way back, step by step: `[rollback.NAME.effects]`. What stands before `do = "roll back"` only slows the fault down, and the run is held meanwhile. Default: the run is rolled back at once, and the event's receivers do the rest.
+}
+
+// EffectSpec is one step of the way back.
+type EffectSpec struct {
+	Name    string    `toml:"-" key:"name"`
+	Do      string    `toml:"do"`      // What is to be done: "hold" holds the run and "roll back" rolls it back, both by relgate; "revert" at a sink of type "lambda", "pause" at one of type "appstore"; else words for whoever does it: "remove the build". Required.
+	To      string    `toml:"to"`      // The sink or the webhook that it is sent to, and whom it reaches there: "alias", "slack #ops". Required, unless by is given or relgate does it itself.
+	By      string    `toml:"by"`      // The role of the person who does it, and says so with `relgate effects ack` and `done`.
+	After   *Duration `toml:"after"`   // How long after the effect before it, if the rule still stands then: up to 7d. Default: 0s.
+	Ack     *Duration `toml:"ack"`     // Within what it must be acknowledged: else the owner of the rule and the manager are told, again and again, from 1m to 24h. Default: 5m.
+	Command string    `toml:"command"` // The command that was rehearsed.
+	Link    string    `toml:"link"`    // Where it is described: a runbook.
 }
 
 // SignalSpec declares a measurement: where it comes from and what it counts.

@@ -70,6 +70,11 @@ func (p *Plan) eachText(visit func(text *string, use textUse, keys ...string)) {
 		see(&r.Title, plainText, kind, r.Name, "title")
 		see(&r.Action, plainText, kind, r.Name, "action")
 		see(&r.Command, shellText, kind, r.Name, "command")
+		for k := range r.Effects {
+			e := &r.Effects[k]
+			see(&e.Command, shellText, kind, r.Name, "effects", e.Name, "command")
+			see(&e.Link, plainText, kind, r.Name, "effects", e.Name, "link")
+		}
 	}
 	for i := range p.Signals {
 		declared := p.Signals[i]

@@ -20,6 +20,7 @@ const (
 	PlanEvent          EventKind = "plan"          // the plan was edited under way, or is judged anew
 	ApprovalEvent      EventKind = "approval"      // a role is asked for its signature, or where that stands; Subject is what it allows
 	ReviewEvent        EventKind = "review"        // the review is open, was signed or archived
+	EffectEvent        EventKind = "effect"        // a step of the way back, by rule and name; of the whole way back, by the plan's name, that users are safe
 )
 
 // Over is where the event of a run leads that has failed and could still be rolled back,
@@ -28,7 +29,7 @@ const Over = "over"
 
 // EventKinds lists every EventKind.
 func EventKinds() []EventKind {
-	return []EventKind{RunEvent, PhaseEvent, VerdictEvent, RuleEvent, SignalEvent, CommunicationEvent, CommandEvent, PlanEvent, ApprovalEvent, ReviewEvent}
+	return []EventKind{RunEvent, PhaseEvent, VerdictEvent, RuleEvent, SignalEvent, CommunicationEvent, CommandEvent, PlanEvent, ApprovalEvent, ReviewEvent, EffectEvent}
 }
 
 // Event says that a state changed: from what, to what, and why, in facts. Its
@@ -62,6 +63,7 @@ type Event struct {
 	Edit      *Edit     `json:"edit,omitempty"`      // of a plan event
 	Totals    []Total   `json:"totals,omitempty"`    // a run that passes: what it has counted, for those that come after it
 
+	Effect    *Effect    `json:"effect,omitempty"`    // of a step of the way back
 	Signature *Signature `json:"signature,omitempty"` // of an approval or a review
 	Told      *Told      `json:"told,omitempty"`      // of a message that falls due: what its text tells of the run
 	Kept      string     `json:"kept,omitempty"`      // of what was sent or archived: the receiver's own name for it, or a link

@@ -84,12 +84,19 @@ func (e *Event) Severity() Severity {
 		if e.To == Failed {
 			return Warning
 		}
+	case EffectEvent:
+		switch e.To {
+		case Failed, Escalated, Unproven:
+			return Critical
+		case Intended:
+			return Warning
+		}
 	}
 	return Info
 }
 
 // Order reports whether an event orders something of those who carry out the
-// rollout: roll back, hold, resume or abort. Orders are told first, whatever else
+// rollout: roll back, hold, resume or abort, or a step of the way back. Orders are told first, whatever else
 // waits.
 func (e *Event) Order() bool {
 	switch e.Kind {
@@ -97,6 +104,8 @@ func (e *Event) Order() bool {
 		return e.To == rules.RolledBack.String() || e.To == rules.Held.String() || e.From == rules.Held.String()
 	case RuleEvent:
 		return e.To == string(RuleFired)
+	case EffectEvent:
+		return e.To == Intended
 	case CommandEvent:
 		return e.To == "applied" && (e.Subject == string(Hold) || e.Subject == string(Resume) || e.Subject == string(Abort))
 	}

@@ -61,6 +61,7 @@ type Snapshot struct {
 	Fired      *Event // the root of the rollback: the event of the rule that fired, or of the command
 	RolledBack bool   // the rollback has been reported as carried out
 	People     People
+	Effects    Effects
 }
 
 // Holder is who keeps a run from going on.

@@ -72,6 +72,11 @@ const (
 	SkipMessage CommandKind = "skip_message" // do not send the message Subject
 	EditReview  CommandKind = "edit_review"  // write Why in the field Subject of the review
 	SignReview  CommandKind = "sign_review"  // sign the review for Role
+
+	AckEffect    CommandKind = "ack_effect"    // who is to do the step Subject of the way back knows of it
+	EffectDone   CommandKind = "effect_done"   // it is done
+	EffectFailed CommandKind = "effect_failed" // it could not be done
+	SkipEffect   CommandKind = "skip_effect"   // it is not to be done
 )
 
 // Command is an input like a reading: it goes through a tick, so it is
@@ -84,7 +89,7 @@ type Command struct {
 	By      string        `json:"by"`
 	Why     string        `json:"why"`
 
-	Subject string `json:"subject,omitempty"` // approve, reject, break_glass: what is allowed by it, empty for the first that wants the role; of messages and reviews: which one
+	Subject string `json:"subject,omitempty"` // approve, reject, break_glass: what is allowed by it, empty for the first that wants the role; of messages, reviews and steps of the way back: which one
 	Role    string `json:"role,omitempty"`    // approve, reject, sign_review: for which role
 	Meaning string `json:"meaning,omitempty"` // approve, sign_review: what the signature means; empty: what the plan says
 	Digest  string `json:"digest,omitempty"`  // of the plan in force, which is what is signed
@@ -120,6 +125,7 @@ type Result struct {
 	Event  string `json:"event"`            // id of the event
 	Sink   string `json:"sink"`             //
 	OK     bool   `json:"ok"`               // the receiver has it
+	Done   bool   `json:"done,omitempty"`   // and has done what it asks for, as was read back
 	Kept   string `json:"kept,omitempty"`   // the receiver's own name for it, or a link
 	Reason string `json:"reason,omitempty"` // why it has not
 }

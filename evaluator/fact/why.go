@@ -26,6 +26,7 @@ const (
 	WhyOverridden         Code = "overridden"          // By decided Phase with Verdict
 	WhyRollbackOverridden Code = "rollback_overridden" // By let the run go on after a rollback
 	WhyRollbackDone       Code = "rollback_done"       // By says that the rollback has been carried out
+	WhyRollbackTaken      Code = "rollback_taken"      // every step of the way back is done
 	WhySuperseded         Code = "superseded"          // By ended the run; Run takes its place
 	WhyResumed            Code = "resumed"             // By let a held run go on
 	WhyResumedItself      Code = "resumed_itself"      // the hold of Rule has ended: the data has been good since Since
@@ -108,6 +109,8 @@ const (
 	WhyNothingToSkip   Code = "nothing_to_skip"  // no signature is missing for State
 	WhyNoSuchMessage   Code = "no_such_message"  // the plan has no message State
 	WhyMessageIs       Code = "message_is"       // message Phase is State
+	WhyNoSuchEffect    Code = "no_such_effect"   // the way back has no step State
+	WhyEffectIs        Code = "effect_is"        // step Phase of the way back is State
 	WhyNoReview        Code = "no_review"        // the plan asks for no review
 	WhyReviewIs        Code = "review_is"        // the review is State
 )
@@ -128,6 +131,19 @@ const (
 	WhyMessageSent      Code = "message_sent"       // the receiver has it
 	WhyMessageFailed    Code = "message_failed"     // it did not arrive; Text says why
 	WhyMessageSkippedBy Code = "message_skipped_by" // By does not want it sent
+
+	WhyEffectDue        Code = "effect_due"        // a step of the way back is asked for: Rule fires
+	WhyEffectOwn        Code = "effect_own"        // relgate does it itself
+	WhyEffectTaken      Code = "effect_taken"      // the receiver has it
+	WhyEffectDone       Code = "effect_done"       // the sink has done it, and read back that it is so
+	WhyEffectFailed     Code = "effect_failed"     // it did not arrive, or could not be done; Text says why
+	WhyEffectReported   Code = "effect_reported"   // By says so
+	WhyEffectDropped    Code = "effect_dropped"    // it is not needed any more
+	WhyEffectGone       Code = "effect_gone"       // the plan was changed, and has it no more
+	WhyEffectUnanswered Code = "effect_unanswered" // no one has acknowledged it since Since; others were told N times
+	WhySafe             Code = "safe"              // the signals have been good since Since
+	WhyStopped          Code = "stopped"           // it spreads no further since Since; Text is what was read back
+	WhyUnproven         Code = "unproven"          // the run was rolled back at Since, and the signals were not good for as long as they were watched
 
 	WhyAsked     Code = "asked"      // a role is asked for its signature
 	WhySigned    Code = "signed"     // it has signed

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/relgate/relgate/evaluator/effects"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
@@ -12,12 +13,22 @@ import (
 var kinds = []fact.CommandKind{fact.Approve, fact.Reject, fact.BreakGlass, fact.SendMessage, fact.SkipMessage, fact.EditReview, fact.SignReview}
 
 // Takes reports whether a command is for people's part of the run.
-func Takes(kind fact.CommandKind) bool { return slices.Contains(kinds, kind) }
+func Takes(kind fact.CommandKind) bool { return slices.Contains(kinds, kind) || effects.Takes(kind) }
 
 // Command gives what a command will do to the state, or why it cannot. do is called with a
 // scene whose events have the command's as their root.
 func (st State) Command(sc *Scene, c *fact.Command) (do func(sc *Scene) State, refusal *fact.Why) {
 	w := &work{Scene: sc, st: st}
+	if effects.Takes(c.Kind) {
+		act, refusal := st.effects.Command(sc.Plan, c)
+		if refusal != nil {
+			return nil, refusal
+		}
+		return func(sc *Scene) State {
+			w.st.effects = act(sc.way())
+			return w.st
+		}, nil
+	}
 	var act func()
 	switch c.Kind {
 	case fact.Approve, fact.Reject:

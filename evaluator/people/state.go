@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/relgate/relgate/evaluator/effects"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/stored"
 	"github.com/relgate/relgate/rules"
@@ -21,6 +22,7 @@ type State struct {
 	gone      []gone     // messages that an edit took out of the plan
 	review    review
 	past      past
+	effects   effects.State
 }
 
 // past is what has happened in the run and is to be remembered: what a person undid, so
@@ -179,7 +181,7 @@ func (st *State) Fitted(plan *rules.Plan) State {
 		return *st
 	}
 	c := Begin(plan)
-	c.author, c.past, c.gone = st.author, st.past, st.gone
+	c.author, c.past, c.gone, c.effects = st.author, st.past, st.gone, st.effects
 	for i := range min(len(c.approvals), len(st.approvals)) {
 		c.approvals[i].waived = st.approvals[i].waived
 		copy(c.approvals[i].roles, st.approvals[i].roles)
@@ -197,7 +199,7 @@ func (st *State) Fitted(plan *rules.Plan) State {
 // says so.
 func (st *State) Adopt(old, changed *rules.Plan) State {
 	c := Begin(changed)
-	c.author, c.past = st.author, st.past
+	c.author, c.past, c.effects = st.author, st.past, st.effects
 	if !changed.Completion.Equal(old.Completion) {
 		c.past &^= overdue // another time is expected
 	}
@@ -272,6 +274,7 @@ func (st *State) Write(w *stored.Writer) {
 	w.Uint(r.event)
 	w.String(r.kept)
 	w.Byte(byte(st.past))
+	st.effects.Write(w)
 }
 
 func writeMessage(w *stored.Writer, m *message) {
@@ -294,10 +297,17 @@ func writeMark(w *stored.Writer, m *mark) {
 	w.String(m.name)
 }
 
-// Read reads what Write wrote. Before whole there were only messages: waiting, due or
+// The forms of the stored state from which on there is more than messages, and steps of a
+// way back.
+const (
+	FormPeople  = 4
+	FormEffects = 5
+)
+
+// Read reads what Write wrote. Before FormPeople there were only messages: waiting, due or
 // skipped.
-func Read(r *stored.Reader, whole bool) (st State) {
-	if !whole {
+func Read(r *stored.Reader) (st State) {
+	if r.Form < FormPeople {
 		st.messages = stored.ReadList(r, 1, func(r *stored.Reader, m *message) { m.is = course(r.Enum(int(late))) })
 		return st
 	}
@@ -317,6 +327,9 @@ func Read(r *stored.Reader, whole bool) (st State) {
 	v.reminded, v.times = r.Time(), int(r.Int32())
 	v.event, v.kept = r.Uint(), r.String()
 	st.past = past(r.Enum(int(pastEnd)))
+	if r.Form >= FormEffects {
+		st.effects = effects.Read(r)
+	}
 	return st
 }
 

@@ -26,7 +26,7 @@ func TestMessagesOfAnOlderForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st := Read(r, false)
+	st := Read(r)
 	if err := r.End(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/relgate/relgate/evaluator/effects"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
@@ -22,6 +23,14 @@ type Scene struct {
 	End     func() int64              // when the last window ends at the earliest
 	Look    func() fact.Snapshot      // the run as it stands, of which messages tell
 	Emit    func(e fact.Event) uint64 // makes an event, and gives its ordinal
+	Way     effects.Scene             // what the way back sees beside that
+}
+
+// way is the scene of the way back.
+func (sc *Scene) way() *effects.Scene {
+	way := sc.Way
+	way.Plan, way.At, way.Since, way.Emit = sc.Plan, sc.At, sc.Since, sc.Emit
+	return &way
 }
 
 // Phase is what a step sees of a phase.
@@ -48,7 +57,7 @@ func (w *work) own() *State {
 
 // Nobody reports whether a plan has no part for people: nothing has to be done then.
 func Nobody(plan *rules.Plan) bool {
-	return len(plan.Approvals)+len(plan.Communications)+len(plan.PassCriteria) == 0 && plan.Review.IsZero() && !plan.Promised
+	return len(plan.Approvals)+len(plan.Communications)+len(plan.PassCriteria) == 0 && plan.Review.IsZero() && !plan.Promised && effects.None(plan)
 }
 
 // Begun notes who began the run.
@@ -236,6 +245,9 @@ func (st *State) given(plan *rules.Plan, allows string) int64 {
 // Tick does what the time asks for, and what happened in this tick.
 func (st State) Tick(sc *Scene) State {
 	w := &work{Scene: sc, st: st.Remember(sc.Plan, sc.Since)}
+	if !effects.None(w.Plan) {
+		w.st.effects = w.st.effects.Tick(sc.way())
+	}
 	w.expire()
 	w.ask()
 	for i := range w.Plan.Communications {
@@ -379,7 +391,7 @@ func (st *State) Next(plan *rules.Plan, at, start, end int64, over bool, phases 
 	if r := &st.review; over && r.is == open && plan.Review.Remind > 0 && r.times < mostReminders {
 		next = min(next, r.reminded+secs(plan.Review.Remind))
 	}
-	return next
+	return st.effects.Next(next)
 }
 
 // Follow takes over where an event of an older judging says that something stands.
@@ -410,6 +422,8 @@ func (st State) Follow(plan *rules.Plan, e *fact.Event) State {
 				m.is, m.at = stand(to), at
 			}
 		}
+	case fact.EffectEvent:
+		w.st.effects = st.effects.Follow(e)
 	case fact.PlanEvent:
 		if e.To == fact.Late {
 			w.own().past |= overdue
@@ -435,6 +449,7 @@ func (st State) Result(sc *Scene, r *fact.Result) State {
 	if b := &w.Plan.Binding; b.Run != "" && !strings.HasPrefix(r.Event, b.Run+"."+b.UID+"/") {
 		return st // of another run that had this id
 	}
+	w.st.effects = st.effects.Result(sc.way(), n, r)
 	for i := range w.st.messages {
 		m := &w.st.messages[i]
 		if k := slices.IndexFunc(m.earlier, func(s sending) bool { return n != 0 && s.event == n && s.sink == r.Sink }); k >= 0 {

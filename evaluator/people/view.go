@@ -3,9 +3,19 @@ package people
 import (
 	"slices"
 
+	"github.com/relgate/relgate/evaluator/effects"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
+
+// Way is the way back of the run.
+func (st *State) Way() *effects.State { return &st.effects }
+
+// Climb notes whether a rule would roll the run back that slows the fault down first.
+func (st State) Climb(rule string, at int64, fires bool) State {
+	st.effects = st.effects.Climb(rule, at, fires)
+	return st
+}
 
 // View is what people see. run is the state of the run, and over whether it is decided.
 func (st *State) View(plan *rules.Plan, at, start int64, run rules.State, phases []Phase) fact.People {

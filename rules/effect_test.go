@@ -1,0 +1,73 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTheWayBackAsItIsWritten(t *testing.T) {
+	effects := func(list ...EffectSpec) func(*Spec) {
+		return func(s *Spec) {
+			s.People = []PersonSpec{{Name: "Mobile", Slack: "#mobile"}, {Name: "CTO"}}
+			s.Rollback[0].Effects = list
+		}
+	}
+	after := func(d time.Duration) *Duration { return &Duration{d} }
+	revert := EffectSpec{Name: "alias", Do: "revert", To: "alias", Command: "aws"}
+	for name, tt := range map[string]struct {
+		spec func(*Spec)
+		want string // a part of the first problem; empty: none
+	}{
+		"at once":           {effects(revert, EffectSpec{Name: "build", Do: "remove the build", By: "Mobile"}), ""},
+		"a ladder":          {effects(EffectSpec{Name: "hold", Do: "hold"}, EffectSpec{Name: "back", Do: "roll back", After: after(10 * time.Minute)}, revert), ""},
+		"nothing to do":     {effects(EffectSpec{Name: "x", To: "alias"}), "do: missing"},
+		"no one":            {effects(EffectSpec{Name: "x", Do: "revert"}), "reaches no one"},
+		"two":               {effects(EffectSpec{Name: "x", Do: "revert", To: "alias", By: "Mobile"}), "to is given as well"},
+		"a stranger":        {effects(EffectSpec{Name: "x", Do: "y", By: "Mobil"}), `role of [people] "Mobil"`},
+		"out of reach":      {effects(EffectSpec{Name: "x", Do: "y", By: "CTO"}), `cannot reach "CTO"`},
+		"its own":           {effects(EffectSpec{Name: "x", Do: "hold", To: "alias"}), "relgate does it itself"},
+		"twice":             {effects(EffectSpec{Name: "a", Do: "roll back", After: after(time.Minute)}, EffectSpec{Name: "b", Do: "roll back"}), "rolls back already"},
+		"a hold too late":   {effects(EffectSpec{Name: "a", Do: "roll back", After: after(time.Minute)}, EffectSpec{Name: "b", Do: "hold"}), "nothing to hold"},
+		"no time":           {effects(EffectSpec{Name: "a", Do: "hold"}, EffectSpec{Name: "b", Do: "roll back"}), "no time to help"},
+		"said for nothing":  {effects(EffectSpec{Name: "b", Do: "roll back"}, revert), "rolls back at once where nothing says otherwise"},
+		"too long":          {effects(EffectSpec{Name: "a", Do: "revert", To: "alias", Ack: after(time.Second)}), "ack"},
+		"a name with space": {effects(EffectSpec{Name: "a b", Do: "revert", To: "alias"}), "a b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := goodSpec()
+			tt.spec(&s)
+			_, problems := Compile(s)
+			var said []string
+			for _, p := range problems {
+				if strings.Contains(p.Path, "effects") {
+					said = append(said, p.Path+": "+p.Message)
+				}
+			}
+			if got := strings.Join(said, "\n"); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestALadderInALine(t *testing.T) {
+	r := Rule{Effects: []Effect{
+		{Name: "hold", Do: DoHold, Ack: DefaultAck},
+		{Name: "scale", Do: "scale down", To: ParseAddress("slack #ops"), After: time.Minute, Ack: time.Minute, Command: "make small", Link: "https://wiki.example"},
+		{Name: "back", Do: DoRollBack, After: 10 * time.Minute, Ack: DefaultAck},
+		{Name: "build", Do: "remove the build", By: "Mobile", Ack: DefaultAck},
+	}}
+	want := []string{"hold", "scale down at slack #ops after 1m, acknowledged within 1m, make small, https://wiki.example", "roll back after 10m", "remove the build by Mobile"}
+	for i := range r.Effects {
+		if got := r.Effects[i].String(); got != want[i] {
+			t.Errorf("got %q, want %q", got, want[i])
+		}
+	}
+	if r.Rung() != 2 || r.Slow() != 11*time.Minute || (&Rule{}).Rung() != -1 || (&Rule{}).Slow() != 0 {
+		t.Errorf("it rolls back at %d after %v", r.Rung(), r.Slow())
+	}
+	if e := r.Effects[1]; e.Confirmed() || !(&Effect{Do: DoPause}).Confirmed() {
+		t.Error("who reads back what it did is not known")
+	}
+}
