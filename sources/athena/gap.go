@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/athena/kind"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // kpiSlack is the allowed difference between the SQL's own gap and ours: a

@@ -10,9 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/athena/types"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources/athena/kind"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // maxTries is how many queries one slot may start, the first included: the

@@ -3,8 +3,8 @@ package athena
 import (
 	"context"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/sources"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // Open makes a source of Athena.

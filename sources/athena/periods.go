@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/rules"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // The columns of SQL that gives a row for each period.

@@ -11,8 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 	"github.com/aws/aws-sdk-go-v2/service/athena/types"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/rules"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 const (

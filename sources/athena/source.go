@@ -11,10 +11,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/athena"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/athena/kind"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // Config says which account and region to ask, and how.

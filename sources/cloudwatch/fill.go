@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/rules"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // fill makes a reading of two series: what was counted, and of how many.

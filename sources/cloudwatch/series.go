@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/rules"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // series is what CloudWatch said of one statistic.

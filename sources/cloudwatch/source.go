@@ -10,9 +10,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 
+	"github.com/relgate/relgate/internal/amazon"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
-	"github.com/relgate/relgate/sources/internal/amazon"
 )
 
 // Config says which account and region to ask, and how.

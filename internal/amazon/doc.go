@@ -1,4 +1,4 @@
-// Package amazon is shared by relgate's AWS sources: how a client is configured,
+// Package amazon is shared by relgate's clients of AWS: how a client is configured,
 // how it retries through a sources.Pause, what it counts, and how an error of
 // the SDK becomes a fault of a reading.
 package amazon
