@@ -2,14 +2,13 @@ package appstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
+	"github.com/relgate/relgate/internal/connect"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/appstore/kind"
@@ -41,7 +40,7 @@ type Config struct {
 type Source struct {
 	connect *sources.Client
 	lookup  *sources.Client // has no credentials
-	signer  *signer
+	signer  *connect.Signer
 	pause   sources.Pause
 	log     *slog.Logger
 	name    string
@@ -56,10 +55,7 @@ type Source struct {
 
 // New makes a Source, or says what its config lacks. It asks nothing.
 func New(cfg Config) (*Source, error) {
-	if cfg.KeyID == "" {
-		return nil, errors.New("appstore: key_id is missing")
-	}
-	sign, err := newSigner(cfg)
+	sign, err := connect.NewSigner(connect.Key{Name: cfg.Name, Issuer: cfg.Issuer, ID: cfg.KeyID, PEM: cfg.KeyPEM, Log: cfg.Log, Now: cfg.Now, Read: cfg.ReadKey})
 	if err != nil {
 		return nil, fmt.Errorf("appstore: %w", err)
 	}
@@ -86,19 +82,11 @@ func New(cfg Config) (*Source, error) {
 	if s.lookup, err = newLookupClient(common, cfg.LookupURL); err != nil {
 		return nil, fmt.Errorf("appstore: lookup: %w", err)
 	}
-	common.BaseURL, common.Authorize, common.Explain, common.Limits = cfg.BaseURL, s.authorize, explain, limits
+	common.BaseURL, common.Authorize, common.Explain, common.Limits = cfg.BaseURL, sign.Authorize, connect.Explain, connect.Limits
 	if s.connect, err = sources.NewClient(common); err != nil {
 		return nil, fmt.Errorf("appstore: %w", err)
 	}
 	return s, nil
-}
-
-func (s *Source) authorize(r *http.Request) error {
-	token, err := s.signer.bearer()
-	if err == nil {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	return err
 }
 
 // Stats counts the requests; what remains is of App Store Connect.
@@ -191,7 +179,7 @@ func (b *batch) get(ref string, into any) *sources.CallError {
 	err := b.spaced(b.connect, ref, into)
 	if err != nil && err.Status == http.StatusUnauthorized && !b.resigned {
 		b.resigned = true
-		b.signer.forget()
+		b.signer.Forget()
 		b.log.Warn("token refused, signing another", "source", b.name, "err", err.Detail)
 		err = b.spaced(b.connect, ref, into)
 	}
@@ -199,7 +187,7 @@ func (b *batch) get(ref string, into any) *sources.CallError {
 		return nil
 	}
 	if err.Status == http.StatusUnauthorized {
-		err.Detail = sources.Clip(err.Detail + b.signer.skew(err.Header))
+		err.Detail = sources.Clip(err.Detail + b.signer.Skew(err.Header))
 	}
 	if err.Fault == rules.Throttled || err.Status == http.StatusUnauthorized || agreements(err) {
 		b.stop = err
@@ -231,22 +219,17 @@ func (b *batch) version(q kind.Query) (string, *sources.CallError) {
 		return q.VersionID, nil
 	}
 	if q.App == "" || q.Version == "" {
-		return "", wrongQuestion("the appstore query needs version_id, or app and version")
+		return "", connect.Wrong("the appstore query needs version_id, or app and version")
 	}
 	key := q.App + "|" + q.Version
 	if id, ok := b.versions[key]; ok {
 		return id, nil
 	}
-	var found versions
-	ref := "/v1/apps/" + url.PathEscape(q.App) + "/appStoreVersions?" + url.Values{
-		"filter[versionString]":    {q.Version},
-		"fields[appStoreVersions]": {"versionString,platform,appVersionState"},
-		"limit":                    {"200"},
-	}.Encode()
-	if err := b.get(ref, &found); err != nil {
+	var found connect.Versions
+	if err := b.get(connect.VersionsRef(q.App, q.Version), &found); err != nil {
 		return "", err
 	}
-	id, err := found.only(q)
+	id, err := found.Only(q.App, q.Version)
 	if err == nil {
 		b.versions[key] = id
 	}
@@ -259,14 +242,6 @@ func (b *batch) forgetVersion(q kind.Query, err *sources.CallError) {
 	if err != nil && err.Status == http.StatusNotFound {
 		delete(b.versions, q.App+"|"+q.Version)
 	}
-}
-
-func wrongQuestion(format string, args ...any) *sources.CallError {
-	return &sources.CallError{Fault: rules.ConfigFault, Detail: sources.Clip(fmt.Sprintf(format, args...))}
-}
-
-func partial(format string, args ...any) *sources.CallError {
-	return &sources.CallError{Fault: rules.PartialData, Detail: sources.Clip(sources.Scrub(fmt.Sprintf(format, args...)))}
 }
 
 func floor(t, width int64) int64 {

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/relgate/relgate/internal/connect"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
-	"github.com/relgate/relgate/sources/appstore/kind"
 )
 
 var fuzzNoon = time.Date(2025, 6, 4, 12, 0, 0, 0, time.UTC)
@@ -21,7 +21,7 @@ func FuzzReviews(f *testing.F) {
 	f.Add([]byte(`{"data":[{"id":"1","attributes":{"rating":3,"createdDate":"9999-12-31T23:59:59Z"}}],"meta":{"paging":{"total":9}}}`))
 	f.Add([]byte(`{"errors":[{"code":"X","detail":"y","source":{"parameter":"sort"}}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_ = explain(b)
+		_ = connect.Explain(b)
 		var p page
 		if json.Unmarshal(b, &p) != nil {
 			return
@@ -63,18 +63,18 @@ func FuzzBodies(f *testing.F) {
 	f.Add([]byte(`{"data":[{"id":"a","attributes":{"versionString":"1.0.0","platform":"IOS"}}]}`), "user-hour-rem:Inf")
 	f.Add([]byte(`{"resultCount":1,"results":[{"trackId":647,"userRatingCount":5,"averageUserRating":4.696129999999999959925179178}]}`), ";;:")
 	f.Fuzz(func(t *testing.T, b []byte, limit string) {
-		if _, left := limits(http.Header{"X-Rate-Limit": {limit}}, 200, fuzzNoon); !(left == -1 || left >= 0 && left < 1e308) {
+		if _, left := connect.Limits(http.Header{"X-Rate-Limit": {limit}}, 200, fuzzNoon); !(left == -1 || left >= 0 && left < 1e308) {
 			t.Errorf("%q: %v left", limit, left)
 		}
-		var ph phasedBody
+		var ph connect.PhasedBody
 		if json.Unmarshal(b, &ph) == nil {
-			if day, _, err := ph.day(); err == nil && !(day >= 0 && day <= phasedDays) {
-				t.Errorf("%q: day %v", b, day)
+			if r, err := ph.Release(); err == nil && !(r.Day >= 0 && r.Day <= connect.PhasedDays) {
+				t.Errorf("%q: day %v", b, r.Day)
 			}
 		}
-		var vs versions
+		var vs connect.Versions
 		if json.Unmarshal(b, &vs) == nil {
-			if id, err := vs.only(kind.Query{App: "647", Version: "1.0.0"}); (id == "") != (err != nil) {
+			if id, err := vs.Only("647", "1.0.0"); (id == "") != (err != nil) {
 				t.Errorf("%q: id %q with error %v", b, id, err)
 			}
 		}

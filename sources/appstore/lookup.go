@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relgate/relgate/internal/connect"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/appstore/kind"
@@ -174,21 +175,21 @@ type storefront struct {
 
 func (l lookupBody) figures(app, country string) (count, average float64, err *sources.CallError) {
 	if l.ResultCount == nil {
-		return 0, 0, partial("the answer lacks resultCount")
+		return 0, 0, connect.Partial("the answer lacks resultCount")
 	}
 	if *l.ResultCount == 0 || len(l.Results) == 0 {
-		return 0, 0, wrongQuestion("app %s is not in the storefront %q", app, country)
+		return 0, 0, connect.Wrong("app %s is not in the storefront %q", app, country)
 	}
 	i := slices.IndexFunc(l.Results, func(r storefront) bool { return strconv.FormatInt(r.TrackID, 10) == app })
 	if i < 0 {
-		return 0, 0, partial("the answer of storefront %q is of another app", country)
+		return 0, 0, connect.Partial("the answer of storefront %q is of another app", country)
 	}
 	r := l.Results[i]
 	switch {
 	case r.Count == nil || r.Average == nil:
 		return 0, 0, &sources.CallError{Fault: rules.NoData, Detail: sources.Clip(fmt.Sprintf("no ratings in storefront %q", country))}
 	case *r.Count < 0 || *r.Count != math.Trunc(*r.Count) || *r.Average < 0 || *r.Average > 5 || *r.Count > 0 && *r.Average < 1:
-		return 0, 0, partial("storefront %q shows %v ratings of %v stars", country, *r.Count, *r.Average)
+		return 0, 0, connect.Partial("storefront %q shows %v ratings of %v stars", country, *r.Count, *r.Average)
 	}
 	return *r.Count, *r.Average, nil
 }

@@ -1,33 +1,14 @@
 package appstore
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"math"
-	"net/url"
 	"time"
 
+	"github.com/relgate/relgate/internal/connect"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/appstore/kind"
 )
-
-// phasedDays is how many days Apple's phased release has.
-const phasedDays = 7
-
-// phasedBody is an answer of …/appStoreVersionPhasedRelease.
-type phasedBody struct {
-	Data json.RawMessage `json:"data"` // null when phased release is off
-}
-
-type phasedRelease struct {
-	Attributes struct {
-		State     string   `json:"phasedReleaseState"`
-		Day       *float64 `json:"currentDayNumber"`
-		PauseDays *float64 `json:"totalPauseDuration"`
-	} `json:"attributes"`
-}
 
 // phased answers a want with the day of the phased release: 0 before it began,
 // 1 to 7 while it runs, the day it stopped at while it is paused, 7 when it is
@@ -37,15 +18,13 @@ func (b *batch) phased(w sources.Want, q kind.Query) rules.Reading {
 	if err != nil {
 		return err.Reading(w)
 	}
-	var body phasedBody
-	err = b.get("/v1/appStoreVersions/"+url.PathEscape(id)+"/appStoreVersionPhasedRelease?"+url.Values{
-		"fields[appStoreVersionPhasedReleases]": {"phasedReleaseState,startDate,totalPauseDuration,currentDayNumber"},
-	}.Encode(), &body)
+	var body connect.PhasedBody
+	err = b.get(connect.PhasedRef(id), &body)
 	b.forgetVersion(q, err)
 	if err != nil {
 		return err.Reading(w)
 	}
-	day, note, err := body.day()
+	release, err := body.Release()
 	if err != nil {
 		return err.Reading(w)
 	}
@@ -54,8 +33,8 @@ func (b *batch) phased(w sources.Want, q kind.Query) rules.Reading {
 		return sources.Faulty(w, rules.NoData, "the range asked for does not include the present")
 	}
 	return rules.Reading{
-		Signal: w.Index, From: w.From, To: w.To, Note: note,
-		Points:       []rules.Point{{At: at, Value: day, Samples: 1}},
+		Signal: w.Index, From: w.From, To: w.To, Note: note(release),
+		Points:       []rules.Point{{At: at, Value: float64(release.Day), Samples: 1}},
 		SettledUntil: settledUntil(w, b.now),
 	}
 }
@@ -65,33 +44,17 @@ func levelAt(w sources.Want, now time.Time) int64 {
 	return floor(min(now.Unix(), w.To-1), int64(w.Signal.Period/time.Second))
 }
 
-func (p phasedBody) day() (day float64, note string, err *sources.CallError) {
-	switch {
-	case len(p.Data) == 0:
-		return 0, "", partial("the answer lacks data")
-	case bytes.Equal(bytes.TrimSpace(p.Data), []byte("null")):
-		return 0, "", &sources.CallError{Fault: rules.NoData, Detail: "phased release is not enabled for this version"}
+// note says the state for people.
+func note(r connect.PhasedRelease) string {
+	switch r.State {
+	case connect.Inactive:
+		return r.State
+	case connect.Complete:
+		return r.State + ": released to all users"
 	}
-	var r phasedRelease
-	if json.Unmarshal(p.Data, &r) != nil {
-		return 0, "", partial("the phased release cannot be read")
+	text := fmt.Sprintf("%s, day %d of %d", r.State, r.Day, connect.PhasedDays)
+	if r.PauseDays > 0 {
+		text += fmt.Sprintf(", paused for %d days in all", r.PauseDays)
 	}
-	a := r.Attributes
-	switch a.State {
-	case "INACTIVE":
-		return 0, "INACTIVE", nil
-	case "COMPLETE":
-		return phasedDays, "COMPLETE: released to all users", nil
-	case "ACTIVE", "PAUSED":
-	default:
-		return 0, "", partial("unknown state %q of the phased release", a.State)
-	}
-	if a.Day == nil || *a.Day < 0 || *a.Day > phasedDays || *a.Day != math.Trunc(*a.Day) {
-		return 0, "", partial("the phased release is %s without a day from 0 to %d", a.State, phasedDays)
-	}
-	note = fmt.Sprintf("%s, day %v of %d", a.State, *a.Day, phasedDays)
-	if a.PauseDays != nil && *a.PauseDays > 0 {
-		note += fmt.Sprintf(", paused for %v days in all", *a.PauseDays)
-	}
-	return *a.Day, note, nil
+	return text
 }

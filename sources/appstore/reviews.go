@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/relgate/relgate/internal/connect"
 	"github.com/relgate/relgate/rules"
 	"github.com/relgate/relgate/sources"
 	"github.com/relgate/relgate/sources/appstore/kind"
@@ -96,11 +97,11 @@ func (b *batch) walk(id string, territories []string, back int64) *walk {
 			return wk
 		}
 		if ref = p.Links.Next; asked[ref] {
-			wk.err = partial("the pages of reviews form a loop")
+			wk.err = connect.Partial("the pages of reviews form a loop")
 			return wk
 		}
 	}
-	wk.err = partial("more than %d pages of reviews", maxPages)
+	wk.err = connect.Partial("more than %d pages of reviews", maxPages)
 	return wk
 }
 
@@ -135,7 +136,7 @@ func (wk *walk) take(p page, ids map[string]bool, territories []string) (done bo
 		return false
 	}
 	if total := p.Meta.Paging.Total; total != nil && *total > len(ids) {
-		wk.err = partial("only %d of %d reviews came, without a link to more", len(ids), *total)
+		wk.err = connect.Partial("only %d of %d reviews came, without a link to more", len(ids), *total)
 		return true
 	}
 	wk.since = wk.back
@@ -144,7 +145,7 @@ func (wk *walk) take(p page, ids map[string]bool, territories []string) (done bo
 
 // spoilt ends a walk whose reviews cannot be trusted, and discards them.
 func (wk *walk) spoilt(why string) bool {
-	wk.err, wk.reviews, wk.since = partial("%s", why), nil, 1<<62
+	wk.err, wk.reviews, wk.since = connect.Partial("%s", why), nil, 1<<62
 	return true
 }
 

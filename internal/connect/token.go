@@ -1,4 +1,4 @@
-package appstore
+package connect
 
 import (
 	"crypto/ecdsa"
@@ -36,9 +36,23 @@ type claims struct {
 	Audience string `json:"aud"`
 }
 
-// signer makes bearer tokens and keeps the newest. A token is used until it is
+// Key is a key of App Store Connect.
+type Key struct {
+	Name   string           // of the source or actuator that it is for, for logs; required
+	Issuer string           // issuer id of a team key; empty for an individual key
+	ID     string           // required
+	PEM    []byte           // the text of the .p8 file; required unless Read is set
+	Log    *slog.Logger     // nothing is logged if nil
+	Now    func() time.Time // for the issue and expiry times of tokens; time.Now if nil
+
+	// Read reads the .p8 file's text where it is kept, before each request: a key that is
+	// replaced counts at once. PEM counts if nil.
+	Read func() (string, error)
+}
+
+// Signer makes bearer tokens and keeps the newest. A token is used until it is
 // about to expire, because Apple sometimes refuses a new one.
-type signer struct {
+type Signer struct {
 	key    *sources.Secret // the .p8 file's text
 	keyID  string
 	issuer string // empty for an individual key
@@ -53,18 +67,22 @@ type signer struct {
 	exp   time.Time
 }
 
-func newSigner(cfg Config) (*signer, error) {
-	s := &signer{key: sources.Fixed(string(cfg.KeyPEM)), keyID: cfg.KeyID, issuer: cfg.Issuer, now: cfg.Now, log: cfg.Log}
+// NewSigner makes a Signer, or says what is wrong with the key.
+func NewSigner(k Key) (*Signer, error) {
+	if k.ID == "" {
+		return nil, errors.New("key_id is missing")
+	}
+	s := &Signer{key: sources.Fixed(string(k.PEM)), keyID: k.ID, issuer: k.Issuer, now: k.Now, log: k.Log}
 	if s.now == nil {
 		s.now = time.Now
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.log = s.log.With("source", cfg.Name)
+	s.log = s.log.With("source", k.Name)
 	var err error
-	if cfg.ReadKey != nil {
-		if s.key, err = sources.NewSecret(cfg.Name, cfg.ReadKey, cfg.Log); err != nil {
+	if k.Read != nil {
+		if s.key, err = sources.NewSecret(k.Name, k.Read, k.Log); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +90,7 @@ func newSigner(cfg Config) (*signer, error) {
 }
 
 // take signs with a key from now on.
-func (s *signer) take(text string) error {
+func (s *Signer) take(text string) error {
 	key, err := parseKey([]byte(text))
 	if err != nil {
 		return err
@@ -90,7 +108,7 @@ func (s *signer) take(text string) error {
 
 // renew takes the key that is there now. One that is none, because it is just being
 // written, changes nothing.
-func (s *signer) renew() {
+func (s *Signer) renew() {
 	text := s.key.Value()
 	if text == s.pem || text == s.bad {
 		return
@@ -126,8 +144,17 @@ func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 	return ec, nil
 }
 
+// Authorize adds the token to a request.
+func (s *Signer) Authorize(r *http.Request) error {
+	token, err := s.bearer()
+	if err == nil {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	return err
+}
+
 // bearer is the token to send now.
-func (s *signer) bearer() (string, error) {
+func (s *Signer) bearer() (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.renew()
@@ -147,16 +174,16 @@ func (s *signer) bearer() (string, error) {
 	return token, nil
 }
 
-// forget makes the next token a new one.
-func (s *signer) forget() {
+// Forget makes the next token a new one.
+func (s *Signer) Forget() {
 	s.mu.Lock()
 	s.token = ""
 	s.mu.Unlock()
 }
 
-// skew says how far our clock is from that of an answer, "" if the difference is
+// Skew says how far our clock is from that of an answer, "" if the difference is
 // too small to matter.
-func (s *signer) skew(h http.Header) string {
+func (s *Signer) Skew(h http.Header) string {
 	theirs, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
 		return ""

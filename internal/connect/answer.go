@@ -1,0 +1,106 @@
+package connect
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/relgate/relgate/rules"
+	"github.com/relgate/relgate/sources"
+)
+
+// VersionsRef asks for the versions of an app that have a version string.
+func VersionsRef(app, version string) string {
+	return "/v1/apps/" + url.PathEscape(app) + "/appStoreVersions?" + url.Values{
+		"filter[versionString]":    {version},
+		"fields[appStoreVersions]": {"versionString,platform,appVersionState"},
+		"limit":                    {"200"},
+	}.Encode()
+}
+
+// Versions is an answer of /v1/apps/{id}/appStoreVersions.
+type Versions struct {
+	Data *[]struct {
+		ID         string `json:"id"`
+		Attributes struct {
+			VersionString string `json:"versionString"`
+			Platform      string `json:"platform"`
+		} `json:"attributes"`
+	} `json:"data"`
+}
+
+// Only gives the id of the single version of an app that has a version string.
+func (v Versions) Only(app, version string) (string, *sources.CallError) {
+	if v.Data == nil {
+		return "", Partial("the answer lacks data")
+	}
+	var ids, names []string
+	for _, d := range *v.Data {
+		if d.ID != "" && d.Attributes.VersionString == version {
+			ids = append(ids, d.ID)
+			names = append(names, fmt.Sprintf("%s %s", d.Attributes.Platform, d.ID))
+		}
+	}
+	switch len(ids) {
+	case 0:
+		return "", Wrong("app %s has no version %q", app, version)
+	case 1:
+		return ids[0], nil
+	}
+	return "", Wrong("version %q of app %s is ambiguous: set version_id to one of %s", version, app, strings.Join(names, ", "))
+}
+
+// Explain finds the words of an error: {"errors":[{"status":"403","code":…}]}.
+func Explain(b []byte) string {
+	var e struct {
+		Errors []struct {
+			Code   string `json:"code"`
+			Title  string `json:"title"`
+			Detail string `json:"detail"`
+			Source struct {
+				Parameter string `json:"parameter"`
+				Pointer   string `json:"pointer"`
+			} `json:"source"`
+		} `json:"errors"`
+	}
+	if json.Unmarshal(b, &e) != nil || len(e.Errors) == 0 {
+		return ""
+	}
+	first := e.Errors[0]
+	said := first.Detail
+	if said == "" {
+		said = first.Title
+	}
+	if where := first.Source.Parameter + first.Source.Pointer; where != "" {
+		said += " (" + where + ")"
+	}
+	return strings.TrimSpace(first.Code + " " + said)
+}
+
+// Limits reads "user-hour-lim:3600;user-hour-rem:3121;". The hour is a rolling
+// one; the header does not say when requests are possible again.
+func Limits(h http.Header, _ int, _ time.Time) (resetAt time.Time, remaining float64) {
+	for part := range strings.SplitSeq(h.Get("X-Rate-Limit"), ";") {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(part), "user-hour-rem:"); ok {
+			if n, err := strconv.ParseFloat(v, 64); err == nil && n >= 0 && !math.IsInf(n, 0) {
+				return time.Time{}, n
+			}
+		}
+	}
+	return time.Time{}, -1
+}
+
+// Wrong is a question that cannot be answered as it is.
+func Wrong(format string, args ...any) *sources.CallError {
+	return &sources.CallError{Fault: rules.ConfigFault, Detail: sources.Clip(fmt.Sprintf(format, args...))}
+}
+
+// Partial is an answer that cannot be used.
+func Partial(format string, args ...any) *sources.CallError {
+	return &sources.CallError{Fault: rules.PartialData, Detail: sources.Clip(sources.Scrub(fmt.Sprintf(format, args...)))}
+}
