@@ -1,12 +1,14 @@
 package sources
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -31,6 +33,8 @@ type ClientConfig struct {
 	Jitter      func() float64 // 0 to 1, how much of the jitter a pause gets; random if nil
 	Secrets     []string       // texts that must never appear in an error
 	Secret      *Secret        // another one, which may be replaced; none if nil
+	// Transport replaces the network; nil means HTTP over connections of its own.
+	Transport http.RoundTripper
 
 	// Authorize adds the credentials to a request; none are sent if nil. It is asked
 	// again after a 401 or 403: if the credentials are others by then, they are tried.
@@ -44,8 +48,8 @@ type ClientConfig struct {
 }
 
 // Client asks a JSON API of one upstream. It follows no redirect, sends its
-// credentials to no other host, repeats only what may be repeated (5xx, 429, a
-// connection that broke), and counts. It is safe for concurrent use.
+// credentials to no other host, repeats only questions, and of them what may be repeated
+// (5xx, 429, a connection that broke), and counts. It is safe for concurrent use.
 type Client struct {
 	cfg       ClientConfig
 	base      *url.URL
@@ -77,9 +81,11 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	case base.RawQuery != "" || base.Fragment != "":
 		return nil, errors.New("base URL holds a query or fragment")
 	}
-	transport, err := newTransport(cfg.CAFile)
-	if err != nil {
-		return nil, err
+	transport := cfg.Transport
+	if transport == nil {
+		if transport, err = newTransport(cfg.CAFile); err != nil {
+			return nil, err
+		}
 	}
 	return &Client{cfg: withDefaults(cfg), base: base, http: &http.Client{
 		Transport: transport,
@@ -116,7 +122,7 @@ func withDefaults(cfg ClientConfig) ClientConfig {
 	return cfg
 }
 
-func newTransport(caFile string) (*http.Transport, error) {
+func newTransport(caFile string) (http.RoundTripper, error) {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	if caFile == "" {
 		return t, nil
@@ -189,7 +195,7 @@ func (c *Client) Get(ctx context.Context, now time.Time, ref string, into any) (
 			c.retries.Add(1)
 		}
 		sent := ""
-		answer, err := c.once(ctx, now, target, &sent)
+		answer, err := c.once(ctx, now, question(target), &sent)
 		if err == nil {
 			return answer, c.decode(answer, into)
 		}
@@ -207,6 +213,34 @@ func (c *Client) Get(ctx context.Context, now time.Time, ref string, into any) (
 		now = now.Add(wait)
 	}
 }
+
+// Patch changes what a reference names, by a value that is sent as JSON. It makes one
+// request and never repeats it: of one without an answer it is not known whether it was
+// carried out, and who asked for it looks before asking again.
+func (c *Client) Patch(ctx context.Context, now time.Time, ref string, change, into any) *CallError {
+	target, callErr := c.resolve(ref)
+	if callErr != nil {
+		return callErr
+	}
+	body, err := json.Marshal(change)
+	if err != nil {
+		return c.fault(rules.ConfigFault, err.Error())
+	}
+	answer, callErr := c.once(ctx, now, message{http.MethodPatch, target, body}, new(string))
+	if callErr != nil {
+		return callErr
+	}
+	return c.decode(answer, into)
+}
+
+// message is what is sent, without credentials.
+type message struct {
+	method string
+	target *url.URL
+	body   []byte // JSON; nil for none
+}
+
+func question(target *url.URL) message { return message{http.MethodGet, target, nil} }
 
 // wait is the pause before the attempt after this one.
 func (c *Client) wait(attempt int, now time.Time, err *CallError) time.Duration {
@@ -258,13 +292,20 @@ func (c *Client) resolve(ref string) (*url.URL, *CallError) {
 }
 
 // request makes one request, with its credentials.
-func (c *Client) request(ctx context.Context, target *url.URL) (*http.Request, *CallError) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+func (c *Client) request(ctx context.Context, m message) (*http.Request, *CallError) {
+	var body io.Reader
+	if m.body != nil {
+		body = bytes.NewReader(m.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, m.method, m.target.String(), body)
 	if err != nil {
 		return nil, c.fault(rules.ConfigFault, err.Error()) // unreachable unless a URL that parsed does not parse again
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "relgate")
+	if m.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	if c.cfg.Authorize != nil {
 		if err := c.cfg.Authorize(req); err != nil {
 			return nil, c.fault(rules.AuthFault, err.Error())
@@ -275,13 +316,13 @@ func (c *Client) request(ctx context.Context, target *url.URL) (*http.Request, *
 
 // renewed reports whether the credentials are others than those that were sent.
 func (c *Client) renewed(ctx context.Context, target *url.URL, sent string) bool {
-	req, err := c.request(ctx, target)
+	req, err := c.request(ctx, question(target))
 	return err == nil && req.Header.Get("Authorization") != sent
 }
 
 // once sends one request, and says with which credentials.
-func (c *Client) once(ctx context.Context, now time.Time, target *url.URL, sent *string) (*Answer, *CallError) {
-	req, callErr := c.request(ctx, target)
+func (c *Client) once(ctx context.Context, now time.Time, m message, sent *string) (*Answer, *CallError) {
+	req, callErr := c.request(ctx, m)
 	if callErr != nil {
 		return nil, callErr
 	}

@@ -177,6 +177,65 @@ func TestClientClassifiesAnswers(t *testing.T) {
 	}
 }
 
+// A change is sent once, whatever is answered: nobody but who asked for it knows whether it
+// may be sent again.
+func TestAChangeIsNeverRepeated(t *testing.T) {
+	for _, tt := range []struct {
+		status int
+		body   string
+		want   rules.Fault
+	}{
+		{200, `{"id":"7"}`, rules.OK},
+		{500, `{}`, rules.Unavailable},
+		{429, `{}`, rules.Throttled},
+		{401, `{}`, rules.AuthFault},
+		{409, `{}`, rules.ConfigFault},
+		{200, `<html>`, rules.Unavailable},
+	} {
+		bodies := []string{}
+		up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			bodies = append(bodies, r.Method+" "+r.URL.Path+" "+r.Header.Get("Content-Type")+" "+string(b))
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(tt.status)
+			fmt.Fprint(w, tt.body)
+		}))
+		c, err := sources.NewClient(sources.ClientConfig{BaseURL: up.URL, Pause: func(context.Context, time.Duration) error { return nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var into struct{ ID string }
+		var fault rules.Fault
+		if err := c.Patch(t.Context(), time.Now(), "/v1/things/7", map[string]string{"state": "PAUSED"}, &into); err != nil {
+			fault = err.Fault
+		}
+		if want := []string{`PATCH /v1/things/7 application/json {"state":"PAUSED"}`}; fault != tt.want || !slices.Equal(bodies, want) || (fault == rules.OK) != (into.ID == "7") {
+			t.Errorf("%d %s: fault %v, sent %q, read %q; want fault %v and one request", tt.status, tt.body, fault, bodies, into.ID, tt.want)
+		}
+		up.Close()
+	}
+	c, err := sources.NewClient(sources.ClientConfig{BaseURL: "https://api.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]*sources.CallError{
+		"another host":      c.Patch(t.Context(), time.Now(), "https://evil.example/v1", 1, nil),
+		"what has no JSON":  c.Patch(t.Context(), time.Now(), "/v1", math.NaN(), nil),
+		"what is no URL":    c.Patch(t.Context(), time.Now(), "mailto:x", 1, nil),
+		"what has no reply": c.Patch(canceled(t), time.Now(), "/v1", 1, nil),
+	} {
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func canceled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
 func TestClientObeysTheUpstreamsOwnReset(t *testing.T) {
 	u := serve(t, status(429, "", "X-Reset", fmt.Sprint(noon.Unix()+4)), status(200, `{}`, "X-Left", "7"))
 	c := u.client(t, func(cfg *sources.ClientConfig) {

@@ -32,6 +32,7 @@ type Config struct {
 	MaxAttempts int                     // tries of one call, the first included; 3 if zero
 	Pause       sources.Pause           // what retries and polling wait through; nil: real sleeping
 	Log         *slog.Logger            // nil: no log
+	Transport   http.RoundTripper       // in place of the network; nil: HTTP over connections of its own
 }
 
 // Load resolves the configuration of an AWS client that counts into c. It calls
@@ -73,7 +74,11 @@ func Load(ctx context.Context, cfg Config, c *Counters) (aws.Config, error) {
 	}
 	loaded.Credentials = renew
 	// Set last, so that calls for credentials are not counted as requests.
-	loaded.HTTPClient = newCountingClient(loaded.HTTPClient, c)
+	counting := newCountingClient(loaded.HTTPClient, c)
+	if cfg.Transport != nil {
+		counting.next.Transport = cfg.Transport
+	}
+	loaded.HTTPClient = counting
 	loaded.Retryer = func() aws.Retryer { return newRetryer(cfg.MaxAttempts, cfg.Pause, c, renew) }
 	return loaded, nil
 }
