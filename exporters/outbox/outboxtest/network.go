@@ -12,6 +12,10 @@ type Network struct{ http.Handler }
 
 // RoundTrip gives a request to the handler.
 func (n Network) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body == nil {
+		req = req.WithContext(req.Context())
+		req.Body = http.NoBody // as a server has it
+	}
 	w, served, dropped := httptest.NewRecorder(), make(chan struct{}), false
 	go func() {
 		defer close(served)
