@@ -45,20 +45,41 @@ func GitHub(tb testing.TB) func(operation, part string) *jsonschema.Schema {
 	if _, err := os.Stat(path); err != nil {
 		tb.Skipf("GitHub's OpenAPI description is not there: put it into %s as github.json", specs())
 	}
+	return schemas(tb, path)
+}
+
+// Apple gives the schemas of App Store Connect's API, as GitHub does. Where no file
+// apple-app-store-connect*.json is among the specs the test is skipped, and not noted.
+func Apple(tb testing.TB) func(operation, part string) *jsonschema.Schema {
+	tb.Helper()
+	found, err := filepath.Glob(filepath.Join(specs(), "apple-app-store-connect*.json"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if len(found) == 0 {
+		tb.Skipf("Apple's OpenAPI description is not there: put it into %s as apple-app-store-connect.json", specs())
+	}
+	return schemas(tb, found[0])
+}
+
+// schemas compiles the schemas of a description.
+func schemas(tb testing.TB, path string) func(operation, part string) *jsonschema.Schema {
+	tb.Helper()
 	doc, err := described(path)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	const name = "description.json"
 	return func(operation, part string) *jsonschema.Schema {
 		tb.Helper()
 		method, route, _ := strings.Cut(operation, " ")
 		pointer := "/paths/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(route) + "/" + strings.ToLower(method) + "/" + part + "/content/application~1json/schema"
 		c := jsonschema.NewCompiler()
 		c.DefaultDraft(jsonschema.Draft7)
-		if err := c.AddResource("github.json", doc); err != nil {
+		if err := c.AddResource(name, doc); err != nil {
 			tb.Fatal(err)
 		}
-		s, err := c.Compile("github.json#" + strings.NewReplacer("{", "%7B", "}", "%7D").Replace(pointer))
+		s, err := c.Compile(name + "#" + strings.NewReplacer("{", "%7B", "}", "%7D").Replace(pointer))
 		if err != nil {
 			tb.Fatalf("%s: %v", operation, err)
 		}

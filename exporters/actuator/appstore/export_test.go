@@ -1,0 +1,4 @@
+package appstore
+
+// Sent are the states that can be sent.
+func Sent() []string { return []string{pause.state(), resume.state()} }
