@@ -9,15 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
-
-// phased is what clients wrote to the phased release.
-type phased struct {
-	mu    sync.Mutex
-	state string // empty until written
-}
 
 // mobileStart is when the phased release begins, as in the plan.
 const mobileStart = 30 * time.Minute
@@ -152,7 +145,9 @@ func selfURL(r *http.Request, q url.Values) string {
 // phasedRelease is Apple's view of the phased release: by the days since its
 // start, or as a client wrote it.
 func (s *Simulator) phasedRelease() map[string]any {
-	since := s.world.offset(s.now().Unix()) - mobileStart
+	now := s.now().Unix()
+	wrote, paused := s.world.phasedAt(now)
+	since := s.world.offset(now-paused) - mobileStart
 	state, day := "INACTIVE", 0
 	var start any
 	if since >= 0 {
@@ -161,13 +156,11 @@ func (s *Simulator) phasedRelease() map[string]any {
 			day, state = 7, "COMPLETE"
 		}
 	}
-	s.phased.mu.Lock()
-	if s.phased.state != "" {
-		state = s.phased.state
+	if wrote != "" && state != "COMPLETE" {
+		state = wrote
 	}
-	s.phased.mu.Unlock()
 	return map[string]any{"type": "appStoreVersionPhasedReleases", "id": s.phasedID(), "attributes": map[string]any{
-		"phasedReleaseState": state, "startDate": start, "totalPauseDuration": 0, "currentDayNumber": day}}
+		"phasedReleaseState": state, "startDate": start, "totalPauseDuration": paused / 86400, "currentDayNumber": day}}
 }
 
 func (s *Simulator) updatePhased(w http.ResponseWriter, r *http.Request) {
@@ -191,8 +184,6 @@ func (s *Simulator) updatePhased(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("A phased release cannot go from %v to %s.", now, state), nil)
 		return
 	}
-	s.phased.mu.Lock()
-	s.phased.state = state
-	s.phased.mu.Unlock()
+	s.world.writePhased(s.now(), state)
 	writeJSON(w, http.StatusOK, map[string]any{"data": s.phasedRelease()})
 }

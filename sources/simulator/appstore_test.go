@@ -2,10 +2,14 @@ package simulator_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -239,6 +243,58 @@ func TestLookupNeedsNoTokenAndKnowsItsCountries(t *testing.T) {
 		}
 		if want == 1 && (got.Results[0].UserRatingCount <= 12000 || got.Results[0].AverageUserRating < 4.5) {
 			t.Errorf("%s: %+v, want more ratings than before the release", path, got)
+		}
+	}
+}
+
+// A pause ends the spreading of the release, in what users do as in what Apple says.
+func TestAPausedReleaseReachesNobodyMore(t *testing.T) {
+	sessions := func(pauseAt, resumeAt time.Duration) []float64 {
+		scenario, err := simulator.Parse("app", "[names]\nissuer = \"*\"\nkey_id = \"*\"\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sim, clk, base := serve(t, "appstore", simulator.Config{Scenario: scenario})
+		set := func(at time.Duration, state string) {
+			if at == 0 {
+				return
+			}
+			clk.at(at)
+			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := sign(t, key, jose.ES256, "KEY", claims(clk.now()))
+			var versions page
+			get(t, base+"/v1/apps/6470000001/appStoreVersions", token, &versions)
+			var release struct{ Data struct{ ID string } }
+			get(t, base+"/v1/appStoreVersions/"+versions.Data[0].ID+"/appStoreVersionPhasedRelease", token, &release)
+			body := `{"data":{"type":"appStoreVersionPhasedReleases","id":"` + release.Data.ID + `","attributes":{"phasedReleaseState":"` + state + `"}}}`
+			req := httptest.NewRequest(http.MethodPatch, "/v1/appStoreVersionPhasedReleases/"+release.Data.ID, strings.NewReader(body))
+			req.Header.Set("Authorization", "Bearer "+token)
+			rec := httptest.NewRecorder()
+			if sim.Handler("appstore").ServeHTTP(rec, req); rec.Code != 200 {
+				t.Fatalf("%s: %d %s", state, rec.Code, rec.Body)
+			}
+		}
+		set(pauseAt, "PAUSED")
+		set(resumeAt, "ACTIVE")
+		var list []float64
+		for _, at := range []time.Duration{time.Hour, 3 * time.Hour, 6 * time.Hour, 8 * time.Hour} {
+			list = append(list, sim.Released(start.Add(at)))
+		}
+		return list
+	}
+	for _, tt := range []struct {
+		pause, resume time.Duration
+		want          []float64 // share of users 1, 3, 6 and 8 hours after T
+	}{
+		{0, 0, []float64{0.1, 0.5, 0.5, 1}},
+		{time.Hour, 0, []float64{0.1, 0.1, 0.1, 0.1}},
+		{time.Hour, 4 * time.Hour, []float64{0.1, 0.1, 0.5, 0.5}},
+	} {
+		if got := sessions(tt.pause, tt.resume); !slices.Equal(got, tt.want) {
+			t.Errorf("paused at %v, resumed at %v: %v, want %v", tt.pause, tt.resume, got, tt.want)
 		}
 	}
 }

@@ -31,8 +31,8 @@ const cloudwatchService = "GraniteServiceVersion20100801"
 // maxBody is the largest request that an upstream reads.
 const maxBody = 4 << 20
 
-// serveAWS tells CloudWatch, Athena and Lambda apart, so that one endpoint URL
-// serves all three clients.
+// serveAWS tells CloudWatch, Athena, Lambda and CodeDeploy apart, so that one endpoint
+// URL serves all their clients.
 func (s *Simulator) serveAWS(w http.ResponseWriter, r *http.Request) {
 	up, op := awsOperation(r)
 	s.serve(w, r, up, op, func(w http.ResponseWriter, r *http.Request) {
@@ -47,6 +47,8 @@ func (s *Simulator) serveAWS(w http.ResponseWriter, r *http.Request) {
 			s.serveAthena(w, r, op)
 		case "lambda":
 			s.serveLambda(w, r, op)
+		case "codedeploy":
+			s.serveCodeDeploy(w, r, op)
 		default:
 			writeAWSError(w, r, &awsError{status: http.StatusNotFound, code: "UnknownOperationException", message: "The requested operation is not recognized by the service."})
 		}
@@ -67,6 +69,8 @@ func awsOperation(r *http.Request) (upstream, operation string) {
 		return "athena", op
 	case ok && service == cloudwatchService:
 		return "cloudwatch", op
+	case ok && service == codeDeployService:
+		return "codedeploy", op
 	}
 	return "aws", "unknown"
 }

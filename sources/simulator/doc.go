@@ -1,11 +1,13 @@
 // Package simulator is the upstreams of a release plan on loopback: CloudWatch,
-// Athena, Lambda aliases, Sentry, App Store Connect and the iTunes lookup. They
+// Athena, Lambda aliases, CodeDeploy that deploys nothing, Sentry, App Store
+// Connect and the iTunes lookup. They
 // speak the wire formats that the real clients receive, so a client needs
-// nothing but another base URL: AWS_ENDPOINT_URL serves all three AWS clients.
+// nothing but another base URL: AWS_ENDPOINT_URL serves all AWS clients.
 //
 // What the upstreams say is a pure function of a scenario and of the time: the
 // same question at the same time has the same answer, whatever was asked before.
-// The exceptions are what clients write (an alias, a phased release) and
+// The exceptions are what clients write (an alias; a phased release, which spreads
+// to nobody more while it is paused) and
 // Athena's queries, which advance as they are polled. AWS signatures must be
 // present and have the right form; they are not verified.
 //

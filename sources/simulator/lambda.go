@@ -10,8 +10,11 @@ import (
 const lambdaFunctions = "/2015-03-31/functions/"
 
 func lambdaOperation(r *http.Request) string {
-	if r.Method == http.MethodPut {
+	switch {
+	case r.Method == http.MethodPut:
 		return "UpdateAlias"
+	case strings.HasSuffix(r.URL.Path, "/configuration"):
+		return "GetFunctionConfiguration"
 	}
 	return "GetAlias"
 }
@@ -37,6 +40,10 @@ type aliasConfiguration struct {
 }
 
 func (s *Simulator) serveLambda(w http.ResponseWriter, r *http.Request, op string) {
+	if op == "GetFunctionConfiguration" {
+		s.functionConfiguration(w, r)
+		return
+	}
 	function, name, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, lambdaFunctions), "/aliases/")
 	if n := s.world.s.Names; !ok || function != n.Function || name != n.Alias {
 		writeAWSError(w, r, &awsError{status: http.StatusNotFound, code: "ResourceNotFoundException",
@@ -53,6 +60,17 @@ func (s *Simulator) serveLambda(w http.ResponseWriter, r *http.Request, op strin
 		return
 	}
 	writeAWS(w, r, http.StatusOK, s.aliasConfiguration())
+}
+
+// functionConfiguration says that a version is there, and active.
+func (s *Simulator) functionConfiguration(w http.ResponseWriter, r *http.Request) {
+	function := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, lambdaFunctions), "/configuration")
+	version, n := r.URL.Query().Get("Qualifier"), s.world.s.Names
+	if function != n.Function || version != n.Stable && version != n.Canary {
+		writeAWSError(w, r, &awsError{status: http.StatusNotFound, code: "ResourceNotFoundException", message: "Function not found: " + aliasARN(function, version)})
+		return
+	}
+	writeAWS(w, r, http.StatusOK, map[string]any{"FunctionName": function, "FunctionArn": aliasARN(function, version), "Version": version, "State": "Active", "LastUpdateStatus": "Successful"})
 }
 
 func aliasARN(function, name string) string {

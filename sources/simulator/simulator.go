@@ -40,7 +40,6 @@ type Simulator struct {
 	cfg     Config
 	world   *world
 	queries queries // Athena
-	phased  phased  // App Store
 
 	mu      sync.Mutex
 	stats   Stats

@@ -18,7 +18,8 @@ type world struct {
 	changes []Change // rollout, then changes: a later one wins
 
 	mu     sync.Mutex
-	writes []aliasWrite // by time
+	writes []aliasWrite  // by time
+	phased []phasedWrite // by time
 	alarms alarmLine
 }
 
@@ -41,6 +42,9 @@ func (w *world) level(signal string, unix int64) float64 {
 	v := defaultLevels[signal]
 	if set, has := w.s.Levels[signal]; has {
 		v = set.V
+	}
+	if signal == "traffic.mobile" {
+		unix = w.spread(unix)
 	}
 	at := w.offset(unix)
 	for _, c := range w.changes {
