@@ -262,6 +262,9 @@ func TestAnswersOfAWS(t *testing.T) {
 		{"lambda:GetFunctionConfiguration", "AccessDeniedException", 403, denied, nil, actuator.Error{Final: true, Reason: "AWS denies it: allow lambda:GetFunctionConfiguration to"}},
 		{"lambda:UpdateAlias", "AccessDeniedException", 403, denied, nil, actuator.Error{Final: true, Reason: "AWS denies it: allow lambda:UpdateAlias to"}},
 		{"codedeploy:ListDeployments", "AccessDeniedException", 400, `{"__type":"AccessDeniedException","Message":"no"}`, nil, actuator.Error{Final: true, Reason: "whether CodeDeploy is shifting alias live of bioage-inference is not known: AWS denies it: allow codedeploy:ListDeployments to"}},
+		{"codedeploy:ListDeploymentTargets", "AccessDeniedException", 400, `{"__type":"AccessDeniedException","Message":"no"}`, nil, actuator.Error{Final: true, Reason: "whether CodeDeploy is shifting alias live of bioage-inference is not known: AWS denies it: allow codedeploy:ListDeploymentTargets to"}},
+		{"codedeploy:BatchGetDeploymentTargets", "AccessDeniedException", 400, `{"__type":"AccessDeniedException","Message":"no"}`, nil, actuator.Error{Final: true, Reason: "whether CodeDeploy is shifting alias live of bioage-inference is not known: AWS denies it: allow codedeploy:BatchGetDeploymentTargets to"}},
+		{"codedeploy:ListDeploymentTargets", "DeploymentDoesNotExistException", 400, `{"__type":"DeploymentDoesNotExistException","message":"gone"}`, nil, actuator.Error{Reason: "codedeploy:ListDeploymentTargets: a deployment of CodeDeploy went away while it was looked at: gone"}},
 		{"lambda:GetAlias", "ExpiredTokenException", 403, `{"message":"The security token included in the request is expired"}`, nil, actuator.Error{Reason: "lambda:GetAlias: ExpiredTokenException: The security token"}},
 		{"lambda:GetAlias", "TooManyRequestsException", 429, `{"Reason":"CallerRateLimitExceeded","message":"Rate exceeded"}`, http.Header{"Retry-After": {"40"}}, actuator.Error{RetryAfter: 40 * time.Second, Reason: "lambda:GetAlias: TooManyRequestsException: Rate exceeded; Retry-After: 40"}},
 		{"lambda:UpdateAlias", "TooManyRequestsException", 429, `{"message":"Rate exceeded"}`, nil, actuator.Error{RetryAfter: 15 * time.Second, Reason: "lambda:UpdateAlias: TooManyRequestsException: Rate exceeded"}},
@@ -279,6 +282,7 @@ func TestAnswersOfAWS(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer()
+			s.Deploy(lambdatest.Deployment{ID: "d-1", Status: "InProgress", Function: "other", Alias: "live"})
 			s.Answer = func(action string, w http.ResponseWriter) bool {
 				if action != tt.action {
 					return false
