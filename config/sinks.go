@@ -16,13 +16,15 @@ type sinkType struct {
 	keys []rules.AccountKey
 	// public is true of a sink that customers read: it sends messages of plans only.
 	public bool
+	// does is the step of a way back that it does itself, empty where it only tells.
+	does string
 	// check reports what is wrong with its keys, beside those that are required; nil where
 	// nothing else can be.
 	check func(c rules.Checker, s *SinkSpec)
 }
 
 // sinkTypes lists them by name.
-var sinkTypes = []sinkType{bannerSink, confluenceSink, emailSink, folderSink, githubSink, pagerdutySink, slackSink, statuspageSink, teamsSink}
+var sinkTypes = []sinkType{appStoreSink, bannerSink, confluenceSink, emailSink, folderSink, githubSink, lambdaSink, pagerdutySink, slackSink, statuspageSink, teamsSink}
 
 func sinkNamed(name string) *sinkType {
 	for i := range sinkTypes {

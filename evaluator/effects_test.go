@@ -107,10 +107,11 @@ func TestTheWayBackUntilUsersAreSafe(t *testing.T) {
 02:12:00 effect high/build: intended => escalated (manual) effect_unanswered since=02:07:00  -> pager slack
 02:13:00 command effect_done:  => applied (manual) commanded "removed"
 02:13:00 effect high/build: intended => done (manual) effect_reported
+02:13:00 effect REL: intended => taken (manual) rollback_taken  -> slack
 02:19:00 effect REL: done => safe (manual) safe since=02:14:00  -> slack
 `)
 	v := Look(w.plan, w.state)
-	if !v.Over || v.Effects.Ended.IsZero() || v.Effects.Steps[0].State != fact.Verified || v.Effects.Steps[1].By != "ann" {
+	if !v.Over || !v.Effects.Ended.Equal(T.Add(14*time.Minute)) || v.Effects.Steps[0].State != fact.Verified || v.Effects.Steps[1].By != "ann" {
 		t.Errorf("got over %v, %+v", v.Over, v.Effects)
 	}
 }
@@ -307,13 +308,18 @@ func TestTheWayBackOfAnOlderJudgingIsFollowed(t *testing.T) {
 	st = st.Follow(w.plan, &fact.Event{Kind: fact.EffectEvent, To: fact.Planned})
 	now := Look(w.plan, w.state).Effects
 	got := st.Way().View(w.plan)
-	if len(got.Steps) != len(now.Steps) || got.Ended.IsZero() {
+	if len(got.Steps) != len(now.Steps) || !got.Ended.Equal(now.Ended) || !got.Back.Equal(now.Back) {
 		t.Fatalf("got %+v, want %+v", got, now)
 	}
 	for i := range got.Steps {
 		if g, n := got.Steps[i], now.Steps[i]; g.Name != n.Name || g.State != n.State || g.Told != n.Told {
 			t.Errorf("step %d: got %+v, want %+v", i, g, n)
 		}
+	}
+	stopped := Begin(w.plan).people
+	stopped = stopped.Follow(w.plan, &fact.Event{Kind: fact.EffectEvent, To: fact.Stopped, Why: fact.Why{Code: fact.WhyStopped, Since: T}})
+	if v := stopped.Way().View(w.plan); !v.Ended.Equal(T) || !v.Back.Equal(T) {
+		t.Errorf("what has stopped: got %+v", v)
 	}
 	lost := st.Follow(w.plan, &fact.Event{Kind: fact.EffectEvent, To: fact.Unproven})
 	if lost.Way().Watches() {

@@ -31,9 +31,8 @@ func Quiet(plan *rules.Plan, state *State) time.Time {
 	}
 	lay := st.Lay
 	end, horizon := st.ends(plan, lay)
-	next := int64(math.MaxInt64)
+	next := st.nextQuestion(plan, lay)
 	if st.run.judged() {
-		next = st.nextQuestion(plan, lay)
 		if Decided(st.run.state) {
 			next = min(next, horizon+afterlife)
 		} else {

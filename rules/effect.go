@@ -16,6 +16,9 @@ type Effect struct {
 	Ack     time.Duration `json:"ack,omitempty"`     // it is to be acknowledged within
 	Command string        `json:"command,omitempty"` // the command that was rehearsed
 	Link    string        `json:"link,omitempty"`    // where it is described
+
+	Version  string `json:"version,omitempty"`  // of a sink that acts: the version that is released, as the receiver calls it
+	Previous string `json:"previous,omitempty"` // and the one before
 }
 
 // What an effect may be that relgate does itself.
@@ -57,9 +60,17 @@ func (r *Rule) Slow() time.Duration {
 
 func effects(specs []EffectSpec) (list []Effect) {
 	for _, s := range specs {
-		list = append(list, Effect{
+		e := Effect{
 			Name: s.Name, Do: s.Do, To: ParseAddress(s.To), By: s.By, After: or(s.After, 0), Ack: or(s.Ack, DefaultAck), Command: s.Command, Link: s.Link,
-		})
+			Version: s.Version, Previous: s.Previous,
+		}
+		if e.Confirmed() {
+			e.Version = cmp.Or(e.Version, "{version}")
+		}
+		if e.Do == DoRevert {
+			e.Previous = cmp.Or(e.Previous, "{previous}")
+		}
+		list = append(list, e)
 	}
 	return list
 }
@@ -72,7 +83,9 @@ func (c *compiler) lintEffects(at Checker, specs []EffectSpec) {
 		at.Required("do", s.Do == "", `"revert"`)
 		at.Span("after", s.After, 0, 7*24*time.Hour)
 		at.Span("ack", s.Ack, time.Minute, 24*time.Hour)
-		own := s.Do == DoHold || s.Do == DoRollBack
+		own, acts := s.Do == DoHold || s.Do == DoRollBack, s.Do == DoRevert || s.Do == DoPause
+		at.Excess("version", s.Version != "" && !acts, "only a sink that acts needs it")
+		at.Excess("previous", s.Previous != "" && s.Do != DoRevert, "only what reverts needs it")
 		switch {
 		case own:
 			for key, text := range map[string]string{"to": s.To, "by": s.By, "command": s.Command} {
@@ -142,6 +155,12 @@ func (e *Effect) String() string {
 	}
 	if e.Ack != DefaultAck && !e.Own() {
 		said += ", acknowledged within " + Duration{e.Ack}.String()
+	}
+	if e.Version != "" {
+		said += ", of " + e.Version
+	}
+	if e.Previous != "" {
+		said += " to " + e.Previous
 	}
 	for _, text := range []string{e.Command, e.Link} {
 		if text != "" {

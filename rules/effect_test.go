@@ -57,8 +57,9 @@ func TestALadderInALine(t *testing.T) {
 		{Name: "scale", Do: "scale down", To: ParseAddress("slack #ops"), After: time.Minute, Ack: time.Minute, Command: "make small", Link: "https://wiki.example"},
 		{Name: "back", Do: DoRollBack, After: 10 * time.Minute, Ack: DefaultAck},
 		{Name: "build", Do: "remove the build", By: "Mobile", Ack: DefaultAck},
+		{Name: "alias", Do: DoRevert, To: ParseAddress("alias"), Ack: DefaultAck, Version: "43", Previous: "42"},
 	}}
-	want := []string{"hold", "scale down at slack #ops after 1m, acknowledged within 1m, make small, https://wiki.example", "roll back after 10m", "remove the build by Mobile"}
+	want := []string{"hold", "scale down at slack #ops after 1m, acknowledged within 1m, make small, https://wiki.example", "roll back after 10m", "remove the build by Mobile", "revert at alias, of 43 to 42"}
 	for i := range r.Effects {
 		if got := r.Effects[i].String(); got != want[i] {
 			t.Errorf("got %q, want %q", got, want[i])
@@ -69,5 +70,18 @@ func TestALadderInALine(t *testing.T) {
 	}
 	if e := r.Effects[1]; e.Confirmed() || !(&Effect{Do: DoPause}).Confirmed() {
 		t.Error("who reads back what it did is not known")
+	}
+}
+
+// An edit of a step is a change of its rule.
+func TestAnEditOfAStepIsAChange(t *testing.T) {
+	spec := goodSpec()
+	spec.Rollback[0].Effects = []EffectSpec{{Name: "ops", Do: "restart", To: "slack"}}
+	before, _ := Compile(spec)
+	spec.Rollback[0].Effects = []EffectSpec{{Name: "ops", Do: "restart twice", To: "slack"}}
+	after, _ := Compile(spec)
+	changes := Diff(before, after)
+	if len(changes) != 1 || changes[0].Path != "rollback."+spec.Rollback[0].Name+".effects.ops" || changes[0].From != "restart at slack" || changes[0].To != "restart twice at slack" {
+		t.Errorf("got %+v", changes)
 	}
 }

@@ -140,6 +140,9 @@ type EffectSpec struct {
 	Ack     *Duration `toml:"ack"`     // Within what it must be acknowledged: else the owner of the rule and the manager are told, again and again, from 1m to 24h. Default: 5m.
 	Command string    `toml:"command"` // The command that was rehearsed.
 	Link    string    `toml:"link"`    // Where it is described: a runbook.
+
+	Version  string `toml:"version"`  // With "revert" and "pause", the version that is released, as the sink's receiver calls it: "{lambda}". Default: "{version}".
+	Previous string `toml:"previous"` // With "revert", the version before, as the receiver calls it: "{previous.lambda}". Default: "{previous}".
 }
 
 // SignalSpec declares a measurement: where it comes from and what it counts.

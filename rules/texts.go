@@ -74,6 +74,8 @@ func (p *Plan) eachText(visit func(text *string, use textUse, keys ...string)) {
 			e := &r.Effects[k]
 			see(&e.Command, shellText, kind, r.Name, "effects", e.Name, "command")
 			see(&e.Link, plainText, kind, r.Name, "effects", e.Name, "link")
+			see(&e.Version, plainText, kind, r.Name, "effects", e.Name, "version")
+			see(&e.Previous, plainText, kind, r.Name, "effects", e.Name, "previous")
 		}
 	}
 	for i := range p.Signals {

@@ -233,7 +233,8 @@ func (d *demo) done() bool {
 	case rules.Passed:
 		return d.plan.Review.IsZero() || s.People.Review.State != "" || s.Over
 	case rules.RolledBack:
-		return true
+		// Who has not taken the way back within the hour will not.
+		return len(s.Effects.Steps) == 0 || s.Over || s.Effects.Back.IsZero() && s.At.After(s.Effects.Rolled.Add(time.Hour))
 	}
 	return s.Over || (!s.Horizon.IsZero() && s.At.After(s.Horizon.Add(2*d.plan.Interval)))
 }

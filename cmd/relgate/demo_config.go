@@ -62,6 +62,7 @@ func (d *demo) directory() (err error) {
 // redirect points the config at the simulated world.
 func (d *demo) redirect() {
 	d.world.simulate(d.config.Sources)
+	d.world.take(d.config.Sinks)
 	for i := range d.config.Webhooks {
 		w := &d.config.Webhooks[i]
 		w.URL, w.URLFrom, w.CA, w.Headers = d.receiver.url(w.Name), config.Secret{}, "", nil

@@ -89,6 +89,7 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 	}
 	labelled(w, "run", fmt.Sprintf("%s, %s; evaluated %s", b.Run.ID, b.Title, utc(b.EvaluatedAt)))
 	showApprovals(w, b)
+	showEffects(w, b)
 	fmt.Fprintln(w)
 	var phases [][]string
 	for i := range b.Phases {

@@ -103,6 +103,10 @@ func (s *screen) frame(u *runner.RunView, columns, rows int) []string {
 	for i := range snap.Rollback {
 		lines = append(lines, s.rule(u.Plan, &snap.Rollback[i]))
 	}
+	for i := range snap.Effects.Steps {
+		v := &snap.Effects.Steps[i]
+		lines = append(lines, fmt.Sprintf("%-16s %s: %s", "way back", plain(words.Step(v)), v.State))
+	}
 	room := rows - 2 - len(lines)
 	if room <= 0 {
 		return lines[:max(rows-1, 1)]

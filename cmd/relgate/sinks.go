@@ -28,6 +28,7 @@ type sinkMaker func(d *daemon, s *config.SinkSpec, common webhook.Config, net we
 var sinkMakers = map[string]sinkMaker{
 	"slack": slackEndpoint, "statuspage": statuspageEndpoint, "teams": teamsEndpoint, "pagerduty": pagerdutyEndpoint, "email": emailEndpoint, "banner": bannerEndpoint,
 	"folder": folderEndpoint, "github": githubEndpoint, "confluence": confluenceEndpoint,
+	"lambda": lambdaEndpoint, "appstore": appStoreEndpoint,
 }
 
 // sinks are the endpoints of a config's sinks: each wants what names it.
@@ -45,7 +46,7 @@ func (d *daemon) sinks(common webhook.Config, cfg *config.Config) (list []outbox
 		if err != nil {
 			return nil, fmt.Errorf("sink %q: %w", s.Name, err)
 		}
-		e.Sink, e.Encode = &reporting{e.Sink, d, s.Name}, d.encoder.encodeFor(s, externalBase(cfg))
+		e.Sink, e.Encode = &reporting{Sink: e.Sink, daemon: d, name: s.Name, does: actors[s.Type]}, d.encoder.encodeFor(s, externalBase(cfg))
 		list = append(list, e)
 	}
 	return list, nil

@@ -193,18 +193,26 @@ type reporting struct {
 	outbox.Sink
 	daemon *daemon
 	name   string
+	does   bool // what it takes is done, and was read back
+	steps  bool // it is asked for steps of the way back only
 }
 
-// Send sends, and reports.
+// Send sends, and reports. Of a step of the way back the run is also told that it was
+// refused: it is tried again, but others must know.
 func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	o := r.Sink.Send(ctx, m)
 	if r.daemon.attempted != nil {
 		r.daemon.attempted(r.name, m, o)
 	}
-	if !o.OK || !awaited(m.Type) {
+	refused := o.Refused && m.Type == stepAsked
+	if !o.OK && !refused || !awaited(m.Type) || r.steps && m.Type != stepAsked {
 		return o
 	}
-	if err := r.daemon.report(ctx, m.ID, fact.Result{Event: m.ID, Sink: r.name, OK: true, Kept: o.Kept}); err != nil {
+	result := fact.Result{Event: m.ID, Sink: r.name, OK: o.OK, Done: o.OK && r.does, Kept: o.Kept}
+	if refused {
+		result.Reason = o.Reason
+	}
+	if err := r.daemon.report(ctx, m.ID, result); err != nil && o.OK {
 		return outbox.Outcome{Reason: "it was sent, and the run could not be told: " + err.Error()}
 	}
 	return o
@@ -219,8 +227,11 @@ func (r *reporting) CloseIdleConnections() {
 
 // awaited reports whether a run waits for what becomes of an event of a type.
 func awaited(kind string) bool {
-	return kind == "relgate.communication.due" || kind == "relgate.review.complete"
+	return kind == "relgate.communication.due" || kind == "relgate.review.complete" || kind == stepAsked
 }
+
+// stepAsked is the type of an event that asks for a step of the way back.
+const stepAsked = "relgate.effect.intended"
 
 // report tells a run of a result. A run that is gone has nothing to be told.
 func (d *daemon) report(ctx context.Context, event string, r fact.Result) error {

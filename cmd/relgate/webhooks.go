@@ -208,7 +208,7 @@ func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
 		}
 		e := outbox.Endpoint{
 			Name: w.Name, Class: outbox.Class(w.Class), Types: w.Types, Severity: fact.Severity(w.Severity), Plans: w.Plans,
-			EscalateTo: w.EscalateTo, Sink: sink,
+			EscalateTo: w.EscalateTo, Sink: &reporting{Sink: sink, daemon: d, name: w.Name, steps: true},
 		}
 		for _, kind := range w.Events {
 			e.Events = append(e.Events, fact.EventKind(kind))

@@ -82,6 +82,22 @@ func (w *world) simulate(specs []config.SourceSpec) {
 	}
 }
 
+// take points sinks that act at the simulated upstreams. There they do act.
+func (w *world) take(sinks []config.SinkSpec) {
+	for i := range sinks {
+		s := &sinks[i]
+		switch s.Type {
+		case "lambda":
+			s.Texts["api"], s.Texts["role_arn"] = w.url("aws"), ""
+		case "appstore":
+			s.Texts["api"], s.Own["key"] = w.url("appstore"), config.Plain(w.appStoreKey)
+		default:
+			continue
+		}
+		s.Texts["act"] = "live"
+	}
+}
+
 func (w *world) url(name string) string { return "http://" + w.listeners[name].Addr().String() }
 
 // Run serves until ctx is done.

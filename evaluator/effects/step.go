@@ -170,8 +170,6 @@ func (w *work) due(i int) {
 	case e.Do == rules.DoHold:
 		w.say(i, done, fact.Why{Code: fact.WhyEffectOwn})
 	case e.Do == rules.DoRollBack: // it is done when the rule fires
-	case w.st.ended != 0:
-		w.say(i, dropped, fact.Why{Code: fact.WhyEffectDropped})
 	default:
 		s = w.step(i)
 		s.tell = w.At + secs(e.Ack)
@@ -239,6 +237,9 @@ func (w *work) finish() {
 	}
 	if some {
 		w.st.back = w.At
+		if !w.st.stops() { // else verify says at once that it has stopped
+			w.whole(fact.Intended, fact.Taken, fact.Why{Code: fact.WhyRollbackTaken})
+		}
 	}
 }
 
@@ -261,7 +262,7 @@ func (w *work) verify() {
 			good, since = good && ok, max(since, at)
 		}
 		if good {
-			w.st.ended, why.Since = w.At, when(since)
+			w.st.ended, why.Since = since, when(since)
 			w.end(fact.Safe, why)
 			return
 		}
@@ -289,10 +290,16 @@ func (w *work) stopped() string {
 }
 
 func (w *work) end(to string, why fact.Why) {
-	e := fact.Event{Kind: fact.EffectEvent, Subject: w.Plan.Name, From: fact.Intended, To: to, Cause: rules.CauseManual, Why: why, Effect: &fact.Effect{Fault: w.Fault}}
+	from := fact.Intended
 	if w.st.back != 0 {
-		e.From = fact.Done
+		from = fact.Done
 	}
+	w.whole(from, to, why)
+}
+
+// whole tells the manager something of the whole way back.
+func (w *work) whole(from, to string, why fact.Why) {
+	e := fact.Event{Kind: fact.EffectEvent, Subject: w.Plan.Name, From: from, To: to, Cause: rules.CauseManual, Why: why, Effect: &fact.Effect{Fault: w.Fault}}
 	if at := Reached(w.Plan.Role(w.Plan.Manager)); at.Sink != "" {
 		e.Tell = []string{at.Sink}
 	}
@@ -320,6 +327,7 @@ func (w *work) event(i int, from, to string, why fact.Why) fact.Event {
 	}
 	if _, o := effect(w.Plan, s); o != nil {
 		e.Effect.To, e.Effect.By, e.Effect.Command, e.Effect.Link = o.To.String(), o.By, o.Command, o.Link
+		e.Effect.Version, e.Effect.Previous = o.Version, o.Previous
 		if !o.Own() {
 			e.Effect.Within = o.Ack.String()
 		}
@@ -331,8 +339,13 @@ func (w *work) event(i int, from, to string, why fact.Why) fact.Event {
 func (st State) Follow(e *fact.Event) State {
 	at := e.At.Unix()
 	switch e.To {
+	case fact.Taken:
+		st.back = at
+		return st
 	case fact.Safe, fact.Stopped:
-		st.ended = at
+		if st.ended = max(e.Why.Since.Unix(), 1); st.back == 0 {
+			st.back = st.ended
+		}
 		return st
 	case fact.Unproven:
 		st.given = true

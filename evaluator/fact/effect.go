@@ -11,6 +11,7 @@ const (
 	Dropped      = "dropped"      // it is not needed any more: the rule is good again
 	Verified     = "verified"     // it was done, and the signals are good again
 	Escalated    = "escalated"    // no one has acknowledged it: others are told
+	Taken        = "taken"        // of the way back: every step is done, and none of them only stops the version
 	Safe         = "safe"         // of the way back: the signals are good again
 	Stopped      = "stopped"      // of the way back: nobody new gets the version
 	Unproven     = "unproven"     // of the way back: it was watched for a day, and the signals were not good
@@ -18,16 +19,20 @@ const (
 
 // Effect is what an event asks for, or tells of.
 type Effect struct {
-	Rule    string    `json:"rule"`
-	Name    string    `json:"name"`
-	Do      string    `json:"do"`
-	To      string    `json:"to,omitempty"` // sink or webhook, and whom there
-	By      string    `json:"by,omitempty"` // role of the person who does it
-	Command string    `json:"command,omitempty"`
-	Link    string    `json:"link,omitempty"`
-	Slow    bool      `json:"slow,omitempty"`   // it comes before the rollback, and only slows the fault down
-	Within  string    `json:"within,omitempty"` // it is to be acknowledged: "5m0s"
-	Fault   time.Time `json:"fault,omitzero"`   // when the fault began, as far as is known
+	Rule    string `json:"rule"`
+	Name    string `json:"name"`
+	Do      string `json:"do"`
+	To      string `json:"to,omitempty"` // sink or webhook, and whom there
+	By      string `json:"by,omitempty"` // role of the person who does it
+	Command string `json:"command,omitempty"`
+	Link    string `json:"link,omitempty"`
+
+	Version  string `json:"version,omitempty"`  // of a sink that acts: the version that is released, as the receiver calls it
+	Previous string `json:"previous,omitempty"` // and the one before
+
+	Slow   bool      `json:"slow,omitempty"`   // it comes before the rollback, and only slows the fault down
+	Within string    `json:"within,omitempty"` // it is to be acknowledged: "5m0s"
+	Fault  time.Time `json:"fault,omitzero"`   // when the fault began, as far as is known
 }
 
 // Effects is the way back in a [Snapshot].
@@ -44,7 +49,7 @@ type EffectView struct {
 	Rule    string
 	Name    string
 	Do      string
-	Slow    bool      // it comes before the rollback, and only slows the fault down
+	Slow    bool // it comes before the rollback, and only slows the fault down
 	State   string
 	At      time.Time // since when
 	Due     time.Time // planned: when it is intended; later: when it was

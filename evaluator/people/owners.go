@@ -30,9 +30,10 @@ func Owners(plan *rules.Plan, e *fact.Event) []string {
 	return roles
 }
 
-// Woken reports whether an event of a run wakes people: it was rolled back, or has failed.
+// Woken reports whether an event wakes people: a run was rolled back, or has failed, or it is
+// of a way back.
 func Woken(e *fact.Event) bool {
-	return e.To == rules.RolledBack.String() || e.To == rules.Failed.String()
+	return e.Kind == fact.EffectEvent || e.To == rules.RolledBack.String() || e.To == rules.Failed.String()
 }
 
 // Address is how a role is reached about an event of a run: where it is woken if it is, and

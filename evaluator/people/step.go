@@ -330,7 +330,7 @@ func (w *work) tickReview() {
 		w.sayReview(from, fact.Void, why, false)
 	}
 	switch r := &w.st.review; {
-	case r.is == notOpen && w.Over:
+	case r.is == notOpen && w.Over && !w.st.effects.Watches(): // whether users are safe belongs in it
 		r = &w.own().review
 		r.is, r.reminded, r.times = open, w.At, 0
 		w.sayReview("", fact.Open, fact.Why{Code: fact.WhyReviewDue, State: w.Run.String()}, true)

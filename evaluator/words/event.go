@@ -27,6 +27,8 @@ func Event(plan *rules.Plan, e, root *fact.Event) Text {
 		return approvalEvent(e, withRoot(e, root))
 	case fact.ReviewEvent:
 		return reviewEvent(plan, e, withRoot(e, root))
+	case fact.EffectEvent:
+		return effectEvent(plan, e, withRoot(e, root))
 	case fact.PlanEvent:
 		switch e.Why.Code {
 		case fact.WhyJudgedAnew:

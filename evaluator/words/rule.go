@@ -9,13 +9,16 @@ import (
 )
 
 // Rule says where a rule stands.
-func Rule(plan *rules.Plan, v *fact.RuleView, at time.Time) Text {
+func Rule(plan *rules.Plan, v *fact.RuleView, at time.Time) Text { return ruleText(plan, v, at, nil) }
+
+// ruleText is Rule for one that slows the fault down: back is the step that rolls back.
+func ruleText(plan *rules.Plan, v *fact.RuleView, at time.Time, back *fact.EffectView) Text {
 	r := ruleNamed(plan, v.Kind, v.Name)
 	if r == nil || r.Signal < 0 || r.Signal >= len(plan.Signals) { // the plan has changed since
 		verb := verdictWord(v.Verdict)
 		return Text{Headline: headline(verb, v.Name), Sentence: sentence(v.Name + ": " + string(v.State)), Who: v.Owner}
 	}
-	s := speaker{plan: plan, rule: r, sig: &plan.Signals[r.Signal], view: v, ev: &v.Evidence, weighed: v.Evidence.Weighed, at: at}
+	s := speaker{plan: plan, rule: r, sig: &plan.Signals[r.Signal], view: v, ev: &v.Evidence, weighed: v.Evidence.Weighed, at: at, back: back}
 	t := s.text()
 	if said := s.besides(); said != "" && (v.Evidence.Alarm == nil || !v.Evidence.Alarm.Fired) {
 		t.Sentence = sentence(t.Sentence, capital(said))
@@ -66,6 +69,7 @@ type speaker struct {
 	ev      *fact.Evidence
 	weighed *fact.Weighed // of a rule that weighs evidence; nil for others
 	at      time.Time
+	back    *fact.EffectView // that rolls back, of a rule that slows the fault down; nil: not known
 }
 
 func (s *speaker) title() string {
@@ -303,6 +307,8 @@ func (s *speaker) plainNext() string {
 		return s.notJudged(why.Cause)
 	case s.view.State == fact.RuleClear && s.rule.Kind == rules.RollbackRule:
 		return "The rule is clear"
+	case s.view.State == fact.RuleHolding:
+		return capital(s.holds())
 	}
 	return ""
 }

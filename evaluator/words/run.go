@@ -108,8 +108,12 @@ func rolledBack(plan *rules.Plan, s *fact.Snapshot) Text {
 		aborted := "aborted" + by(s.Fired.By, s.Fired.Why.Text)
 		t.Headline, t.Sentence, t.Who = headline(rollback, aborted), sentence(aborted), s.Manager
 	}
+	t.Detail = append(t.Detail, openSteps(s)...)
 	if s.RolledBack {
 		done := ground(plan, &s.Why, s.At)
+		if after := afterBack(s); after != "" {
+			done += "; " + after
+		}
 		t.Headline, t.Sentence = headline(fail, done), sentence(done, t.Sentence)
 		t.Do, t.Command = "", ""
 		if s.Fired != nil && s.Fired.Kind == fact.CommandEvent {
@@ -138,9 +142,9 @@ func held(plan *rules.Plan, s *fact.Snapshot) Text {
 	if now != nil && now.State == fact.RuleHolding {
 		v.Cause = now.Cause // a hold that began for the baseline may rest on evidence now
 	}
-	t := Rule(plan, &v, s.At)
+	t := ruleText(plan, &v, s.At, back(s, h.By))
 	if now != nil && now.Evidence.Weighed != nil && !now.Evidence.Weighed.Rung.Holds() {
-		t.Detail = append(t.Detail, "now: "+Rule(plan, now, s.At).Sentence)
+		t.Detail = append(t.Detail, "now: "+ruleText(plan, now, s.At, back(s, h.By)).Sentence)
 	}
 	t.Do = fmt.Sprintf("look at %s, then resume the run or abort it", titleOf(plan, h.By))
 	return t
@@ -250,7 +254,7 @@ func ofEarlier(plan *rules.Plan, k int, w *fact.Why) string {
 // its text is the run's.
 func ofTheRun(w *fact.Why) bool {
 	switch w.Code {
-	case fact.WhyRuleFired, fact.WhyAborted, fact.WhyRollbackDone, fact.WhyHeldByRule, fact.WhyHeld:
+	case fact.WhyRuleFired, fact.WhyAborted, fact.WhyRollbackDone, fact.WhyRollbackTaken, fact.WhyHeldByRule, fact.WhyHeld:
 		return true
 	}
 	return false
@@ -308,4 +312,15 @@ func unknownDo(plan *rules.Plan, s *fact.Snapshot, p *fact.PhaseView) string {
 		return "extend the window, send more traffic, or override the phase"
 	}
 	return "look at " + titleOf(plan, p.Why.Rule) + ", or override the phase"
+}
+
+// back is the step that rolls the run back, of a rule that slows the fault down first; nil
+// where there is none.
+func back(s *fact.Snapshot, rule string) *fact.EffectView {
+	for i := len(s.Effects.Steps) - 1; i >= 0; i-- {
+		if v := &s.Effects.Steps[i]; v.Rule == rule && v.Slow && v.Do == rules.DoRollBack {
+			return v
+		}
+	}
+	return nil
 }

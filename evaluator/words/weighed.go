@@ -423,6 +423,9 @@ func (s *speaker) holds() string {
 	case s.view.Cause == rules.CauseBaseline && s.rule.ResumeAfter > 0:
 		return "the hold ends by itself once release and baseline have kept the limit for " + spanOf(s.rule.ResumeAfter)
 	}
+	if said := s.rollsBack(); said != "" {
+		return said + "; the run is held meanwhile"
+	}
 	return "the run is held until it is resumed"
 }
 
@@ -446,4 +449,17 @@ func (s *speaker) rollbackNext() string {
 		return "The rule is clear"
 	}
 	return ""
+}
+
+// rollsBack says when a rule that slows the fault down rolls back; empty where it does not.
+func (s *speaker) rollsBack() string {
+	switch {
+	case s.rule.Kind != rules.RollbackRule || s.rule.Slow() == 0 || s.weighed != nil && s.weighed.Rung != fact.RollbackRung:
+		return ""
+	case s.back == nil:
+		return "it rolls back after " + spanOf(s.rule.Slow()) + " if it still stands"
+	case s.back.State == fact.Planned:
+		return "it rolls back at " + clock(s.back.Due, s.at) + " if it still stands"
+	}
+	return "" // a person does not want that, or the rule is good again
 }

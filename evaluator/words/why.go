@@ -1,6 +1,7 @@
 package words
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -38,10 +39,6 @@ func ground(plan *rules.Plan, w *fact.Why, at time.Time) string {
 		return "aborted" + by(w.By, w.Text)
 	case fact.WhyOverridden:
 		return fmt.Sprintf("phase %s was overridden with %s%s", w.Phase, w.Verdict, by(w.By, w.Text))
-	case fact.WhyRollbackOverridden:
-		return "the rollback was overridden" + by(w.By, w.Text)
-	case fact.WhyRollbackDone:
-		return "the rollback has been carried out" + by(w.By, w.Text)
 	case fact.WhySuperseded:
 		return supersededBy(w)
 	case fact.WhyResumed:
@@ -98,7 +95,7 @@ func ground(plan *rules.Plan, w *fact.Why, at time.Time) string {
 		return fmt.Sprintf("%s could not be judged for %s, %s; %s", title,
 			span(int64(w.Until.Sub(w.Since)/time.Second)), causeText(w.Cause), policyText(w))
 	}
-	return refusal(w, at)
+	return cmp.Or(effectGround(plan, w, at), refusal(w, at))
 }
 
 // watchEnded is why a run that has failed is watched no more.

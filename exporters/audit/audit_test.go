@@ -272,6 +272,12 @@ var defects = []struct {
 		insert(r, smallShown, command("abort", "calls"))
 		r.Record.State, r.Record.Verdict = "rolled_back", "rollback"
 	}, "abort rollback-not-acknowledged"},
+	{"an abort whose way back was taken", func(r *audit.Run) {
+		insert(r, runPassed, wire.EventBody{Kind: "effect", Subject: "shop", From: "intended", To: "taken", At: at(18)})
+		insert(r, runPassed, wire.EventBody{Kind: "run", From: "passed", To: "rolled_back", At: at(18)})
+		insert(r, smallShown, command("abort", "calls"))
+		r.Record.State, r.Record.Verdict = "rolled_back", "rollback"
+	}, "abort"},
 	{"a superseded run", func(r *audit.Run) { insert(r, smallShown, command("supersede", "hotfix")) }, "superseded"},
 	{"a superseded run has no review", func(r *audit.Run) {
 		remove(r, reviewOpen, reviewArchived)

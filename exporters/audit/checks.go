@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -35,7 +36,7 @@ func (x *examiner) phases() {
 		}
 	})
 	for _, r := range report.Rollbacks(x.Events) {
-		x.row.Rollbacks = append(x.row.Rollbacks, Rollback{r.Ordered, r.Acknowledged})
+		x.row.Rollbacks = append(x.row.Rollbacks, Rollback{r.Ordered, cmp.Or(r.Acknowledged, r.WayTaken)})
 	}
 	if n := len(x.row.Rollbacks); x.Record.State == "rolled_back" && (n == 0 || x.row.Rollbacks[n-1].AcknowledgedAt == nil) {
 		var ordered *time.Time

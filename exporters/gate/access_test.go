@@ -44,6 +44,10 @@ func TestEachScopeLetsInWhatItIsFor(t *testing.T) {
 		{"abort", "POST", commandURL, `{"kind":"abort","by":"a","why":"b"}`},
 		{"rollback_done", "POST", commandURL, `{"kind":"rollback_done","by":"a","why":"b"}`},
 		{"override", "POST", commandURL, `{"kind":"override","verdict":"pass","by":"a","why":"b"}`},
+		{"ack_effect", "POST", commandURL, `{"kind":"ack_effect","subject":"high/alias","by":"a","why":"b"}`},
+		{"effect_done", "POST", commandURL, `{"kind":"effect_done","subject":"high/alias","by":"a","why":"b"}`},
+		{"effect_failed", "POST", commandURL, `{"kind":"effect_failed","subject":"high/alias","by":"a","why":"b"}`},
+		{"skip_effect", "POST", commandURL, `{"kind":"skip_effect","subject":"high/alias","by":"a","why":"b"}`},
 		{"retry", "POST", "/v1/deliveries/x/retry", ""},
 	}
 	for _, tt := range []struct {
@@ -54,10 +58,10 @@ func TestEachScopeLetsInWhatItIsFor(t *testing.T) {
 		{[]gate.Scope{gate.Read}, "read", map[string]string{"start": "no scope start", "supersede": "no scope start", "phase start": "no scope phase", "resume": "no scope stop or override", "override": "no scope override", "retry": "no scope stop"}},
 		{[]gate.Scope{gate.Start}, "start", map[string]string{"read": "no scope read", "supersede": "no scope override", "hold": "no scope stop"}},
 		{[]gate.Scope{gate.Phase}, "phase start", map[string]string{"hold": "no scope stop"}},
-		{[]gate.Scope{gate.Stop}, "hold resume abort rollback_done retry", map[string]string{"override": "no scope override", "phase start": "no scope phase"}},
-		{[]gate.Scope{gate.Override}, "override resume", map[string]string{"hold": "no scope stop", "supersede": "no scope start"}},
-		{[]gate.Scope{gate.Start, gate.Override}, "start supersede override resume", nil},
-		{[]gate.Scope{gate.Command}, "start supersede phase start hold resume abort rollback_done override retry", map[string]string{"read": "no scope read"}},
+		{[]gate.Scope{gate.Stop}, "hold resume abort rollback_done ack_effect effect_done effect_failed retry", map[string]string{"skip_effect": "no scope override", "override": "no scope override", "phase start": "no scope phase"}},
+		{[]gate.Scope{gate.Override}, "override resume skip_effect", map[string]string{"effect_done": "no scope stop", "hold": "no scope stop", "supersede": "no scope start"}},
+		{[]gate.Scope{gate.Start, gate.Override}, "start supersede override resume skip_effect", nil},
+		{[]gate.Scope{gate.Command}, "start supersede phase start hold resume abort rollback_done override ack_effect effect_done effect_failed skip_effect retry", map[string]string{"read": "no scope read"}},
 	} {
 		g, _ := newGate(t, gate.Config{Tokens: scoped(tt.scopes...), Commander: &commander{to: "applied"}, Starter: &starter{answer: gate.StartAnswer{Run: try(planName, "1.0.1", 1)}}}, view(planName))
 		m := http.NewServeMux()

@@ -31,6 +31,11 @@ var needs = map[fact.CommandKind][]Scope{
 	fact.SendMessage: {Approve},
 	fact.SkipMessage: {Approve},
 	fact.EditReview:  {Approve},
+
+	fact.AckEffect:    {Stop},
+	fact.EffectDone:   {Stop},
+	fact.EffectFailed: {Stop},
+	fact.SkipEffect:   {Override},
 }
 
 // scopesFor are the scopes of which one lets a command in: who may sign for a role may give

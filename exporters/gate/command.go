@@ -31,7 +31,7 @@ type commandBody struct {
 	Kind    fact.CommandKind `json:"kind"`
 	Phase   string           `json:"phase"`
 	Verdict rules.Verdict    `json:"verdict"`
-	Subject string           `json:"subject"` // what is signed for, sent, skipped or written in
+	Subject string           `json:"subject"` // what is signed for, sent, skipped or written in; the step of the way back
 	Role    string           `json:"role"`    // approve, reject, sign_review: for which role
 	Meaning string           `json:"meaning"` // of a signature: review, approval, responsibility; left out: what the plan says
 	Read    string           `json:"read"`    // digest of the plan that the signer has read; left out: not said
@@ -222,7 +222,13 @@ func identifyCommand(c *fact.Command, keys []string) error {
 
 // peoples are the commands of people's part. They alone have a subject, a role, a meaning
 // and what was read.
-var peoples = []fact.CommandKind{fact.Approve, fact.Reject, fact.SignReview, fact.BreakGlass, fact.SendMessage, fact.SkipMessage, fact.EditReview}
+var peoples = []fact.CommandKind{
+	fact.Approve, fact.Reject, fact.SignReview, fact.BreakGlass, fact.SendMessage, fact.SkipMessage, fact.EditReview,
+	fact.AckEffect, fact.EffectDone, fact.EffectFailed, fact.SkipEffect,
+}
+
+// named are those of them that need a subject.
+var named = []fact.CommandKind{fact.SendMessage, fact.SkipMessage, fact.EditReview, fact.AckEffect, fact.EffectDone, fact.EffectFailed, fact.SkipEffect}
 
 func checkCommand(c *fact.Command) error {
 	switch c.Kind {
@@ -242,7 +248,7 @@ func checkCommand(c *fact.Command) error {
 			}
 			break
 		}
-		return fmt.Errorf("unknown kind %q: want start, hold, resume, override, abort, rollback_done, approve, reject, break_glass, send_message, skip_message, edit_review or sign_review", c.Kind)
+		return fmt.Errorf("unknown kind %q: want start, hold, resume, override, abort, rollback_done, approve, reject, break_glass, send_message, skip_message, edit_review, sign_review, ack_effect, effect_done, effect_failed or skip_effect", c.Kind)
 	}
 	if !slices.Contains(peoples, c.Kind) && c.Subject+c.Role+c.Meaning+c.Read != "" {
 		return fmt.Errorf("%s takes no subject, role, meaning or read", c.Kind)
@@ -266,7 +272,7 @@ func checkPeople(c *fact.Command) error {
 		return fmt.Errorf("%s: the role is required", c.Kind)
 	case !signs && c.Role+c.Meaning+c.Read != "":
 		return fmt.Errorf("%s takes no role, meaning or read", c.Kind)
-	case c.Subject == "" && (c.Kind == fact.SendMessage || c.Kind == fact.SkipMessage || c.Kind == fact.EditReview):
+	case c.Subject == "" && slices.Contains(named, c.Kind):
 		return fmt.Errorf("%s: the subject is required", c.Kind)
 	case c.Meaning != "" && !slices.Contains(rules.Meanings(), c.Meaning):
 		return fmt.Errorf("meaning %q: want one of %q", c.Meaning, rules.Meanings())

@@ -81,7 +81,7 @@ func TestTheDescriptionHasTheFieldsThatAreSent(t *testing.T) {
 		"Gate": wire.Body{}, "Status": wire.Status{}, "Plan": wire.PlanBody{}, "PlanList": wire.PlanList{}, "PlanSummary": wire.PlanSummary{}, "RunList": wire.RunList{},
 		"RunSummary": wire.RunSummary{}, "RunPage": wire.RunBody{}, "Event": wire.EventBody{}, "EventList": wire.EventList{}, "Problem": wire.Problem{},
 		"Run": wire.Run{}, "Rule": wire.Rule{}, "Evidence": wire.Evidence{}, "Weighed": wire.Weighed{}, "Hold": wire.Hold{}, "Signal": wire.Signal{},
-		"Do": wire.Do{}, "File": wire.File{}, "Links": wire.Links{}, "Override": wire.Override{}, "Previous": wire.Previous{}, "Groups": wire.Groups{}, "Rating": wire.Rating{},
+		"Do": wire.Do{}, "File": wire.File{}, "Links": wire.Links{}, "Override": wire.Override{}, "Previous": wire.Previous{}, "Groups": wire.Groups{}, "Effects": wire.Effects{}, "EffectLine": wire.EffectLine{}, "Effect": wire.Effect{}, "Rating": wire.Rating{},
 	} {
 		b, err := json.Marshal(v)
 		if err != nil {

@@ -71,7 +71,7 @@ func schemaTables(doc *openapi3.T) string {
 	var b strings.Builder
 	for _, name := range []string{
 		"Gate", "Do", "Run", "Hold", "Rule", "Weighed", "Odds", "Baseline", "Earlier", "Groups", "Rating", "Plan", "Signal", "PlanSummary", "File",
-		"Status", "RunSummary", "RunPage", "EventList", "Event", "Evidence", "Command", "Start", "Problem", "Deliveries",
+		"Status", "RunSummary", "RunPage", "EventList", "Event", "Evidence", "Effects", "EffectLine", "Effect", "Command", "Start", "Problem", "Deliveries",
 	} {
 		s := doc.Components.Schemas[name].Value
 		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n| field | type | |\n|---|---|---|\n", name, s.Description)

@@ -29,6 +29,12 @@ var alerts = []alert{
 		description: "`relgate explain {{ $labels.plan }}` names the reason, the command and who is to run it.",
 	},
 	{
+		name: "RelgateEffectUnanswered", after: "5m", severity: "critical",
+		expr:        `max without (state) (last_over_time(relgate_effect_state{state=~"intended|failed"}[15m]) == 1)`,
+		summary:     "Step {{ $labels.effect }} of the way back of {{ $labels.plan }} was not acknowledged, or could not be done: see to it, and say so with `relgate effects`.",
+		description: "`relgate effects RUN` shows who was asked and what was answered; `relgate effects ack RUN STEP --by WHO --why REASON` says that somebody is at it; `done`, `failed` and `skip` say what became of it.",
+	},
+	{
 		name: "RelgateRunFailed", after: "10m", severity: "critical",
 		expr:        `(last_over_time(relgate_run_state{state="failed"}[15m]) == 1) and on (job, instance, plan) (time() - last_over_time(relgate_run_decided_timestamp_seconds[15m]) < 86400)`,
 		summary:     "The release of {{ $labels.plan }} has failed and its gates are closed: decide whether to roll back, to override the phase, or to try again.",

@@ -48,7 +48,7 @@ func Types() []string {
 	for _, to := range []string{"waiting", "monitoring", "held", "passed", "failed", "rolled_back", "superseded"} {
 		all = append(all, "relgate.run."+to)
 	}
-	return all
+	return append(all, "relgate.effect.safe", "relgate.effect.stopped")
 }
 
 // part is what an event is in Grafana.
@@ -75,6 +75,10 @@ func partOf(e *wire.EventBody) part {
 		}
 	case "verdict":
 		if slices.Contains([]string{"pass", "fail", "unknown"}, e.To) {
+			return point
+		}
+	case "effect":
+		if e.To == "safe" || e.To == "stopped" {
 			return point
 		}
 	case "run":

@@ -54,6 +54,8 @@ var story = []outbox.Message{
 	happened(16, "verdict", "ten", "pass", "rollback"),
 	happened(17, "phase", "later", "waiting", "rolled_back"),
 	happened(18, "run", "shop", "rolled_back", "superseded"),
+	happened(19, "effect", "errors/alias", "planned", "intended"),
+	happened(20, "effect", "shop", "done", "safe"),
 }
 
 // told sends messages and fails where one is not taken.
@@ -83,7 +85,8 @@ const drawnStory = `2-11 MONITORING: &lt;b&gt;ten&lt;/b&gt; &amp; more<br>PASSED
 12-12 PASS: &lt;b&gt;ten&lt;/b&gt; &amp; more
 13-15 MONITORING: &lt;b&gt;all&lt;/b&gt; &amp; more<br>ROLLED_BACK: &lt;b&gt;all&lt;/b&gt; &amp; more
 14-14 ROLLED_BACK: &lt;b&gt;shop&lt;/b&gt; &amp; more
-18-18 SUPERSEDED: &lt;b&gt;shop&lt;/b&gt; &amp; more`
+18-18 SUPERSEDED: &lt;b&gt;shop&lt;/b&gt; &amp; more
+20-20 SAFE: &lt;b&gt;shop&lt;/b&gt; &amp; more`
 
 func TestARunIsAnnotated(t *testing.T) {
 	fake, c := open(t, "/grafana")

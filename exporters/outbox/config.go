@@ -114,6 +114,9 @@ func (c Config) withDefaults() Config {
 // severity and plan, and by the endpoints that the event itself names.
 func (e *Endpoint) wants(ev *fact.Event) bool {
 	named := slices.Contains(ev.Notify, e.Name) || slices.Contains(ev.Tell, e.Name)
+	if named && ev.Kind == fact.EffectEvent && ev.To == fact.Intended { // an endpoint that is to do something is told, whatever it selects
+		return len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan)
+	}
 	if e.Named && (named || !e.Overhears || len(e.Events)+len(e.Types) == 0) {
 		return named && (len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan))
 	}

@@ -77,7 +77,7 @@ func Alarm(m Message) bool {
 		Message json.RawMessage `json:"message"`
 	}
 	err := json.Unmarshal(m.Data, &e)
-	return err == nil && (len(e.Message) == 0 || string(e.Message) == "null" || e.Kind == fact.ApprovalEvent || e.Kind == fact.ReviewEvent)
+	return err == nil && (len(e.Message) == 0 || string(e.Message) == "null" || e.Kind == fact.ApprovalEvent || e.Kind == fact.ReviewEvent || e.Kind == fact.EffectEvent)
 }
 
 // CloseIdleConnections frees the connections of the sink behind it.

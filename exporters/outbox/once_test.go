@@ -187,3 +187,13 @@ func TestAReloadThatNamesNoMoreReadsAgain(t *testing.T) {
 		}
 	})
 }
+
+// Of whom something is asked hears it twice rather than not at all; what a plan tells people
+// outside is not repeated.
+func TestWhatIsAskedOfAPersonIsAnAlarm(t *testing.T) {
+	for kind, want := range map[fact.EventKind]bool{fact.CommunicationEvent: false, fact.ApprovalEvent: true, fact.ReviewEvent: true, fact.EffectEvent: true, fact.PlanEvent: false} {
+		if got := outbox.Alarm(outbox.Message{Type: "relgate.x", Data: []byte(`{"kind":"` + string(kind) + `","message":{"text":"x"}}`)}); got != want {
+			t.Errorf("a message of kind %s: alarm is %v", kind, got)
+		}
+	}
+}

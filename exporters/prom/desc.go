@@ -24,6 +24,7 @@ type catalog struct {
 	evidenceDescs
 	signalDescs
 	peopleDescs
+	effectDescs
 	tickDescs
 	sourceDescs
 	webhookDescs
@@ -41,6 +42,7 @@ func newCatalog() *catalog {
 	c.addEvidence()
 	c.addSignal()
 	c.addPeople()
+	c.addEffects()
 	c.addTick()
 	c.addSource()
 	c.addWebhook()

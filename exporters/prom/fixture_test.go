@@ -74,6 +74,10 @@ func weighing(plan string) prom.View {
 		})
 	}
 	p.Rules[4].Kind, p.Rules[4].Alpha = rules.Success, .01
+	p.Rules[1].Effects = []rules.Effect{{Name: "alias", Do: rules.DoRevert}, {Name: "build", Do: "remove the build"}, {Name: "later", Do: "scale down"}}
+	s.Effects = fact.Effects{Rolled: t0.Add(time.Minute), Back: t0.Add(2 * time.Minute), Ended: t0.Add(3 * time.Minute), Steps: []fact.EffectView{
+		{Rule: "api-5xx", Name: "alias", State: fact.Failed}, {Rule: "api-5xx", Name: "build", State: fact.Intended}, {Rule: "api-5xx", Name: "alias", State: fact.Verified}, {Rule: "gone", Name: "x", State: fact.Done},
+	}}
 	weighed := fact.Weighed{
 		Bad: 6, Low: .009, High: .15, Limit: .01, Trigger: .03, Against: 6.5, Bound: 5.991464547107982, Warning: 7.5, Middle: 1.25,
 		Keeps: -.5, Spared: .25, Proof: 2.995732273553991, More: 270,
@@ -146,7 +150,7 @@ func config(now *time.Time) prom.Config {
 func decided(plan string) prom.View {
 	v := weighing(plan)
 	s := &v.Run.Snapshot
-	s.State, s.Verdict, s.Over = rules.Failed, rules.Fail, true
+	s.State, s.Verdict, s.Over, s.Effects.Stopped = rules.Failed, rules.Fail, true, true
 	s.Phases[0].State, s.Phases[0].Verdict, s.Phases[0].Decided = rules.Failed, rules.Fail, t0.Add(4*time.Minute)
 	for i := range s.Signals {
 		s.Signals[i].Due = time.Time{}

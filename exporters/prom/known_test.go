@@ -129,7 +129,7 @@ func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 	v := weighing("p")
 	p, s := v.Run.Plan, &v.Run.Snapshot
 	p.Start, p.Completion = time.Time{}, time.Time{}
-	s.At, s.Start, s.Horizon = time.Time{}, time.Time{}, time.Time{}.Add(time.Hour)
+	s.At, s.Start, s.Horizon, s.Effects = time.Time{}, time.Time{}, time.Time{}.Add(time.Hour), fact.Effects{}
 	idle := func(r *fact.RuleView) {
 		r.State, r.Evidence = fact.RuleIdle, fact.Evidence{Weighed: r.Evidence.Weighed}
 	}

@@ -76,6 +76,7 @@ func (b *shownRun) whole(p *page, v *View) {
 		b.rule("", &s.Rollback[i])
 	}
 	b.people()
+	b.effects()
 	shown := asked(b.Plan)
 	for i := range s.Signals {
 		if i < len(shown) && shown[i] {

@@ -160,6 +160,7 @@ func (r *Report) mdResults(p *page) {
 	}
 	for _, b := range r.Rollbacks {
 		p.facts(b.facts())
+		b.mdSteps(p)
 	}
 }
 
@@ -182,9 +183,10 @@ func (b *Rollback) facts() [][3]string {
 	switch {
 	case b.Acknowledged != nil:
 		list = append(list, [3]string{"Acknowledged", stamp(b.Acknowledged) + after(b.ToAck, "after the order") + by(b.AckBy), ""})
-	case b.Undone == nil:
+	case b.Undone == nil && b.WayTaken == nil:
 		list = append(list, [3]string{"Acknowledged", "not yet: it was not reported as carried out", ""})
 	}
+	list = append(list, b.wayFacts()...)
 	if b.Undone != nil {
 		list = append(list, [3]string{"Overridden", stamp(b.Undone) + ": the run went on", ""})
 	}

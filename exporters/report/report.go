@@ -211,6 +211,8 @@ func curated(e *wire.EventBody) bool {
 	switch e.Kind {
 	case "run", "phase", "plan", "communication", "approval":
 		return true
+	case "effect":
+		return e.To != "escalated" // a step without an answer says how often
 	case "review":
 		return e.To != "reminded"
 	case "command": // of people's part the event that it makes says all
@@ -221,10 +223,11 @@ func curated(e *wire.EventBody) bool {
 	return false
 }
 
-// peoples are the commands that are answered by an event of a signature, a message or the
-// review.
+// peoples are the commands that are answered by an event of a signature, a message, the
+// review or a step of the way back.
 var peoples = map[string]bool{
 	"approve": true, "reject": true, "break_glass": true, "send_message": true, "skip_message": true, "edit_review": true, "sign_review": true,
+	"ack_effect": true, "effect_done": true, "effect_failed": true, "skip_effect": true,
 }
 
 func (m *maker) everything() []Moment {

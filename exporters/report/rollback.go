@@ -26,6 +26,13 @@ type Rollback struct {
 	ToFind       *float64   `json:"toFindSeconds"`        // from FaultBegan to Found
 	ToOrder      *float64   `json:"toOrderSeconds"`       // from FaultBegan to Ordered
 	ToAck        *float64   `json:"toAcknowledgeSeconds"` // from Ordered to Acknowledged
+
+	WayTaken     *time.Time `json:"wayTaken"`      // every step of the way back was done; null: not all are
+	SafeSince    *time.Time `json:"safeSince"`     // the signals are good again, so users are safe; null: that is not known
+	StoppedSince *time.Time `json:"stoppedSince"`  // it spreads no further, and who has the version keeps it
+	ToTake       *float64   `json:"toTakeSeconds"` // from Ordered to WayTaken
+	ToSafe       *float64   `json:"toSafeSeconds"` // from FaultBegan to SafeSince
+	Steps        []Step     `json:"steps"`         // of the way back, and before them what slowed the fault down
 }
 
 // Rollbacks are those of a run with these events, in order, each with its own times.
@@ -35,9 +42,20 @@ func Rollbacks(events []wire.EventBody) []Rollback {
 
 // rollbacks are all of the run, also one that a person undid.
 func (m *maker) rollbacks() []Rollback {
-	list := []Rollback{}
+	list, before := []Rollback{}, []Step{}
 	for i := range m.events {
 		e := &m.events[i]
+		if e.Kind == "effect" && e.Effect != nil && e.Effect.Rule != "" {
+			if n := len(list); n > 0 && list[n-1].Undone == nil {
+				list[n-1].Steps = heard(list[n-1].Steps, e)
+			} else {
+				before = heard(before, e)
+			}
+			continue
+		}
+		if n := len(list); e.Kind == "effect" && (e.To == "taken" || e.To == "stopped") && n > 0 {
+			list[n-1].WayTaken = cmp.Or(list[n-1].WayTaken, e.At)
+		}
 		if e.Kind != "run" {
 			if n := len(list); n > 0 && e.Kind == "command" && e.Subject == "rollback_done" && e.To == "applied" && list[n-1].Acknowledged == nil {
 				r := &list[n-1]
@@ -47,11 +65,14 @@ func (m *maker) rollbacks() []Rollback {
 		}
 		switch {
 		case e.To == "rolled_back" && e.From != "rolled_back":
-			list = append(list, m.rollback(i))
+			r := m.rollback(i)
+			r.Steps, before = slowing(before, r.Rule), nil
+			list = append(list, r)
 		case e.From == "rolled_back" && len(list) > 0:
 			list[len(list)-1].Undone = e.At
 		}
 	}
+	m.ended(list)
 	return list
 }
 

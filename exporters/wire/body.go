@@ -183,6 +183,7 @@ type PlanBody struct {
 	Rollback         []Rule     `json:"rollback"` // every rollback rule of the plan
 	Signals          []Signal   `json:"signals"`
 	People           People     `json:"people"`
+	Effects          Effects    `json:"effects"`
 	Fired            *EventBody `json:"fired"` // the event of the rollback
 	Links            Links      `json:"links"`
 }
@@ -285,7 +286,7 @@ type EventList struct {
 
 // EventBody says that a state changed: from what, to what and why, with numbers.
 type EventBody struct {
-	Kind      string     `json:"kind"`     // run, phase, verdict, rule, signal, communication, command, plan
+	Kind      string     `json:"kind"`     // run, phase, verdict, rule, signal, communication, command, plan, approval, review, effect
 	Type      string     `json:"type"`     // relgate.KIND.TO: relgate.run.rolled_back
 	Severity  string     `json:"severity"` // info, warning, critical
 	ID        string     `json:"id"`       // the same on every replay and every retry
@@ -294,7 +295,7 @@ type EventBody struct {
 	Plan      string     `json:"plan"`
 	Version   string     `json:"version"`
 	At        *time.Time `json:"at"`
-	Subject   string     `json:"subject"` // name of the phase, rule, signal, message or command
+	Subject   string     `json:"subject"` // name of the phase, rule, signal, message, command or step
 	Phase     string     `json:"phase"`
 	From      string     `json:"from"`
 	To        string     `json:"to"`
@@ -315,6 +316,7 @@ type EventBody struct {
 	Totals    []Total    `json:"totals"`    // of a run that passed: what it has counted
 	Message   *Message   `json:"message"`   // of what a sink sends to people
 	Signature *Signature `json:"signature"` // of an approval or a review
+	Effect    *Effect    `json:"effect"`    // of a step of the way back, or of all of it
 	Target    string     `json:"target"`    // whom a sink reaches with it there: a channel, addresses; empty for the sink's own
 	Kept      string     `json:"kept"`      // of what was sent or archived: the receiver's own name for it, or a link
 	Chain     *Chain     `json:"chain"`     // of the tick that brought it

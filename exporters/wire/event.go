@@ -40,7 +40,7 @@ func Event(plan *rules.Plan, e, root *fact.Event) EventBody {
 			out.Signature.Digest.SHA256 = &s.Digest
 		}
 	}
-	out.Kept = e.Kept
+	out.Kept, out.Effect = e.Kept, effectOf(e.Effect)
 	for _, t := range e.Totals {
 		out.Totals = append(out.Totals, Total{Signal: t.Signal, Bad: count(t.Bad), Samples: count(t.Samples)})
 	}
@@ -75,6 +75,11 @@ func MessageOf(plan *rules.Plan, e *fact.Event, t words.Text, sink, link, head s
 		m.Name = "approval of " + e.Subject
 		if e.Signature != nil {
 			m.Target = targetOf(plan, sink, e.Signature.Role)
+		}
+	case fact.EffectEvent:
+		m.Name, m.Target = "way back", effectTarget(plan, e, sink)
+		if t.Command != "" {
+			m.Text += " Command: " + t.Command
 		}
 	case fact.PlanEvent:
 		m.Name, m.Target = "plan", targetOf(plan, sink, plan.Manager)

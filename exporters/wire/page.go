@@ -18,8 +18,8 @@ func (c *Site) Plan(v *RunView, run Answer, answer func(k int) Answer) PlanBody 
 		Run: runOf(v), Stale: run.Stale, Current: currentName(s), IntervalSeconds: s.Interval.Seconds(),
 		Start: at(s.Start), End: at(s.End), Horizon: at(s.Horizon), EvaluatedAt: at(s.At),
 		Phases: make([]Body, len(s.Phases)), Rollback: make([]Rule, len(s.Rollback)), Signals: make([]Signal, len(s.Signals)),
-		People: PeopleOf(v),
-		Links:  Links{Self: c.Link("v1", "plans", s.Plan) + about(v.ID(), v.Plan.Version), Run: c.runLink(v.ID())},
+		People: PeopleOf(v), Effects: EffectsOf(&v.Snapshot),
+		Links: Links{Self: c.Link("v1", "plans", s.Plan) + about(v.ID(), v.Plan.Version), Run: c.runLink(v.ID())},
 	}
 	b.ExpiresAt, b.NextEvaluationAt = times(s, s.Over)
 	for k := range s.Phases {

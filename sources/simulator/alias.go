@@ -33,8 +33,8 @@ func (w *world) aliasAt(unix int64) alias {
 }
 
 func (w *world) lastWrite(unix int64) (alias, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.written.Lock()
+	defer w.written.Unlock()
 	for i := len(w.writes) - 1; i >= 0; i-- {
 		if w.writes[i].at <= unix {
 			return w.writes[i].to, true
@@ -43,9 +43,16 @@ func (w *world) lastWrite(unix int64) (alias, bool) {
 	return alias{}, false
 }
 
+// reverted reports whether the alias was written so that the released version gets
+// nothing.
+func (w *world) reverted(unix int64) bool {
+	wrote, ok := w.lastWrite(unix)
+	return ok && wrote.version != w.s.Names.Canary && wrote.weights[w.s.Names.Canary] == 0
+}
+
 func (w *world) writeAlias(at time.Time, to alias) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.written.Lock()
+	defer w.written.Unlock()
 	w.writes = append(w.writes, aliasWrite{at.Unix(), to})
 }
 

@@ -9,16 +9,16 @@ type phasedWrite struct {
 }
 
 func (w *world) writePhased(at time.Time, state string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.written.Lock()
+	defer w.written.Unlock()
 	w.phased = append(w.phased, phasedWrite{at.Unix(), state})
 }
 
 // phasedAt is what a client wrote last before a second, empty for nothing, and for how many
 // seconds the release has been paused by then.
 func (w *world) phasedAt(unix int64) (state string, paused int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.written.Lock()
+	defer w.written.Unlock()
 	since := int64(0)
 	for _, write := range w.phased {
 		if write.at > unix {

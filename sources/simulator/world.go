@@ -18,9 +18,11 @@ type world struct {
 	changes []Change // rollout, then changes: a later one wins
 
 	mu     sync.Mutex
-	writes []aliasWrite  // by time
-	phased []phasedWrite // by time
 	alarms alarmLine
+
+	written sync.Mutex    // what clients wrote; levels are read under mu
+	writes  []aliasWrite  // by time
+	phased  []phasedWrite // by time
 }
 
 // settled is a time at which all has been published and corrected.
@@ -45,6 +47,9 @@ func (w *world) level(signal string, unix int64) float64 {
 	}
 	if signal == "traffic.mobile" {
 		unix = w.spread(unix)
+	}
+	if signal == "api.5xx" && w.reverted(unix) {
+		return v // the version that fails gets no requests any more
 	}
 	at := w.offset(unix)
 	for _, c := range w.changes {

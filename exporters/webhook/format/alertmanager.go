@@ -32,6 +32,7 @@ var alertmanager = Format{
 		Types: []string{
 			"relgate.run.monitoring", "relgate.run.waiting", "relgate.run.held", "relgate.run.passed", "relgate.run.failed", "relgate.run.rolled_back", "relgate.run.superseded",
 			"relgate.rule.idle", "relgate.rule.clear", "relgate.rule.breaching", "relgate.rule.warning", "relgate.rule.holding", "relgate.rule.fired",
+			"relgate.effect.taken", "relgate.effect.stopped",
 			"relgate.rule.pending", "relgate.rule.pass", "relgate.rule.fail",
 			"relgate.verdict.pending", "relgate.verdict.pass", "relgate.verdict.fail", "relgate.verdict.rollback", "relgate.verdict.unknown",
 			"relgate.command.applied",
@@ -168,6 +169,10 @@ func (s *alertState) take(e *wire.EventBody) {
 		}
 	case "command":
 		if e.To == "applied" && e.Subject == "rollback_done" {
+			s.over(e)
+		}
+	case "effect":
+		if e.To == "taken" || e.To == "stopped" {
 			s.over(e)
 		}
 	}

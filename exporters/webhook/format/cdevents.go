@@ -22,7 +22,7 @@ var cdevents = Format{
 		Signed: true, Check: checkArtifact,
 		Types: []string{
 			"relgate.run.monitoring", "relgate.run.waiting", "relgate.run.held", "relgate.run.passed", "relgate.run.failed", "relgate.run.rolled_back", "relgate.run.superseded",
-			"relgate.command.applied",
+			"relgate.command.applied", "relgate.effect.taken",
 			"relgate.approval.asked", "relgate.approval.approved", "relgate.approval.rejected", "relgate.approval.void", "relgate.approval.expired", "relgate.approval.overridden",
 		},
 	},
@@ -138,6 +138,8 @@ func cdeventType(e *wire.EventBody) string {
 	trouble := func(state string) bool { return state == "held" || state == "failed" || state == "rolled_back" }
 	switch {
 	case e.Kind == "command" && e.Subject == "rollback_done" && e.To == "applied":
+		return serviceRolledback
+	case e.Kind == "effect" && e.To == "taken":
 		return serviceRolledback
 	case e.Kind != "run":
 		return ""

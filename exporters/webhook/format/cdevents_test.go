@@ -29,6 +29,8 @@ func TestWhatCDEventsSay(t *testing.T) {
 		{"it has failed", run("monitoring", "failed"), "0.9.0", incidentDetected, "REL@1.0.0", "pkg:oci/shop@1.0.0?arch=amd64"},
 		{"a rollback is ordered: nothing has been rolled back yet", run("held", "rolled_back"), "0.9.0", incidentDetected, "REL@1.0.0", "pkg:oci/shop@1.0.0?arch=amd64"},
 		{"the rollback is carried out: the version before runs", done, "sha256:0.9", serviceRolledback, "REL", "pkg:oci/shop@sha256%3A0.9?arch=amd64"},
+		{"the way back is taken: the version before runs", wire.EventBody{Kind: "effect", Subject: "REL", From: "intended", To: "taken"}, "sha256:0.9", serviceRolledback, "REL", "pkg:oci/shop@sha256%3A0.9?arch=amd64"},
+		{"who has the version keeps it", wire.EventBody{Kind: "effect", Subject: "REL", From: "done", To: "stopped"}, "0.9.0", "", "", ""},
 		{"the version before is not known", done, "", incidentResolved, "REL@1.0.0", ""},
 		{"a run begins and nothing is deployed", run("", "waiting"), "0.9.0", "", "", ""},
 		{"another command", wire.EventBody{Kind: "command", Subject: "hold", To: "applied"}, "0.9.0", "", "", ""},

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/relgate/relgate/config"
+	"github.com/relgate/relgate/exporters/actuator"
+	"github.com/relgate/relgate/exporters/actuator/appstore"
+	"github.com/relgate/relgate/exporters/actuator/lambda"
+	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/webhook"
+	"github.com/relgate/relgate/exporters/wire"
+	"github.com/relgate/relgate/internal/amazon"
+	"github.com/relgate/relgate/rules"
+)
+
+// actors are the types of sinks that do what an event asks for, and read back that it is so:
+// when they have answered, it is done.
+var actors = map[string]bool{"lambda": true, "appstore": true}
+
+// alias is the alias of a Lambda function as a way back has it.
+type alias struct{ *lambda.Alias }
+
+func (a alias) Would(ctx context.Context) ([]string, string, error) {
+	seen, err := a.Look(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	steps, refusal := a.Plan(seen)
+	return steps, refusal, nil
+}
+
+func (a alias) Act(ctx context.Context) (string, error) {
+	done, err := a.Revert(ctx)
+	return done.Words, err
+}
+
+// phased is the phased release of an app's version as a way back has it.
+type phased struct{ *appstore.Release }
+
+func (p phased) Would(ctx context.Context) ([]string, string, error) {
+	seen, err := p.Look(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	steps, refusal := p.PlanPause(seen)
+	return steps, refusal, nil
+}
+
+func (p phased) Act(ctx context.Context) (string, error) {
+	done, err := p.Pause(ctx)
+	if err != nil {
+		return "", err
+	}
+	return done.After.String(), nil
+}
+
+func lambdaEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
+	cfg := amazon.Config{Name: s.Name, Region: s.Texts["region"], BaseURL: s.Texts["api"], RoleARN: s.Texts["role_arn"], Log: d.log}
+	if d.upstreams.simulated {
+		cfg.Credentials = credentials.NewStaticCredentialsProvider("AKIDDEMO", "demo", "")
+	}
+	account, err := lambda.Open(context.Background(), lambda.AccountConfig{Amazon: cfg, CodeDeployURL: s.Texts["api"], Now: d.arrivals})
+	if err != nil {
+		return e, err
+	}
+	e.Class = outbox.Action
+	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoRevert, Live: s.Live(), Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
+		a, err := lambda.New(lambda.Config{
+			Account: account, Function: s.Texts["function"], Alias: s.Texts["alias"], CodeDeploy: s.Texts["codedeploy"], Version: step.Version, Previous: step.Previous,
+		})
+		return alias{a}, err
+	}}
+	return e, nil
+}
+
+func appStoreEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
+	account, err := appstore.Open(appstore.AccountConfig{
+		Name: s.Name, BaseURL: s.Texts["api"], Issuer: s.Texts["issuer"], KeyID: s.Texts["key_id"], ReadKey: func() (string, error) { return s.Secret("key") }, Log: d.log, Now: d.arrivals,
+	})
+	if err != nil {
+		return e, err
+	}
+	e.Class = outbox.Action
+	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoPause, Live: s.Live(), Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
+		r, err := appstore.New(appstore.Config{Account: account, App: s.Texts["app"], Version: step.Version})
+		return phased{r}, err
+	}}
+	return e, nil
+}

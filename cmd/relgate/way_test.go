@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// wayConfig is the project's own plan, whose way back relgate takes itself.
+func wayConfig(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	text := readText(t, filepath.Join(root, "config.toml"))
+	text = strings.ReplaceAll(text, `"sql/`, `"`+absolutePath(t, filepath.Join(root, "sql"))+"/")
+	text = strings.Replace(text, "\n[rollback.crash-free-low]\n", `
+[rollback.api-5xx-high.effects]
+alias = { do = "revert", to = "alias", version = "{lambda}", previous = "{previous.lambda}" }
+
+[rollback.crash-free-low]
+`, 1)
+	text = strings.Replace(text, "\n[webhooks.pipeline]\n", `
+[sinks.alias]
+type     = "lambda"
+region   = "eu-central-1"
+function = "bioage-inference"
+alias    = "live"
+
+[webhooks.pipeline]
+`, 1)
+	place(t, filepath.Join(folder, "config.toml"), text)
+	return filepath.Join(folder, "config.toml")
+}
+
+// effectsOf are the events of the way back in a demo, each as "subject from => to".
+func effectsOf(t *testing.T, run demoRun) (lines []string, last demoEvent) {
+	t.Helper()
+	for _, text := range run.events {
+		var e demoEvent
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == "effect" {
+			lines, last = append(lines, e.Subject+" "+e.From+" => "+e.To), e
+		}
+	}
+	return lines, last
+}
+
+type demoEvent struct{ Kind, Subject, From, To, Headline, Sentence string }
+
+// The loop is closed: a rule fires, relgate takes the alias back, traffic is good again, and
+// that is said.
+func TestTheWayBackIsTaken(t *testing.T) {
+	t.Parallel()
+	run := runDemo(t, "--speed", "max", "--scenario", "api-5xx", "--config", wayConfig(t))
+	got, last := effectsOf(t, run)
+	want := []string{
+		"api-5xx-high/alias planned => intended", "api-5xx-high/alias intended => done",
+		"REL-2025-06-04 intended => taken", "REL-2025-06-04 done => safe",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if !strings.HasPrefix(last.Headline, "SAFE: ") || !strings.Contains(last.Sentence, "after the fault began") {
+		t.Errorf("it says %q, %q", last.Headline, last.Sentence)
+	}
+}

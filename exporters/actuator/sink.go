@@ -1,0 +1,80 @@
+package actuator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/wire"
+)
+
+// Actuator does one step of a way back.
+type Actuator interface {
+	// Would says what Act would do to what stands there now, in steps, or why it would not.
+	// No step and no refusal: it is done already. Nothing is changed.
+	Would(ctx context.Context) (steps []string, refusal string, err error)
+	// Act does it, reads back what stands there, and says that. Done again it changes
+	// nothing.
+	Act(ctx context.Context) (words string, err error)
+}
+
+// Sink is the sink of a receiver that relgate acts on itself. It takes the steps of a way
+// back that are sent to it, and nothing else.
+type Sink struct {
+	Name string
+	Does string                                 // the one thing that it can do: rules.DoRevert, rules.DoPause
+	Live bool                                   // it acts; else it only says what it would do
+	Open func(e *wire.Effect) (Actuator, error) // for the versions of a step
+	Idle func()                                 // closes connections that no request uses; nil: there are none
+}
+
+// Send does what an event asks for.
+func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
+	var e wire.EventBody
+	if err := json.Unmarshal(m.Data, &e); err != nil {
+		return outbox.Outcome{Refused: true, Reason: "its event cannot be read: " + err.Error()}
+	}
+	if e.Kind != string(fact.EffectEvent) || e.To != fact.Intended || e.Effect == nil {
+		return outbox.Outcome{OK: true, Skipped: true}
+	}
+	if e.Effect.Do != s.Does {
+		return outbox.Outcome{Refused: true, Reason: fmt.Sprintf("it is asked to %q, and can %q only", e.Effect.Do, s.Does)}
+	}
+	a, err := s.Open(e.Effect)
+	if err != nil {
+		return outbox.Outcome{Refused: true, Reason: err.Error()}
+	}
+	if !s.Live {
+		return s.dry(ctx, a)
+	}
+	return Outcome(a.Act(ctx))
+}
+
+// dry says what would be done. The step is not done by that.
+func (s *Sink) dry(ctx context.Context, a Actuator) outbox.Outcome {
+	steps, refusal, err := a.Would(ctx)
+	if err != nil {
+		return Outcome("", err)
+	}
+	return outbox.Outcome{Refused: true, Reason: fmt.Sprintf("dry run, nothing was done. It would %s. To have it done, write act = \"live\" in [sinks.%s], or do it by hand", would(steps, refusal), s.Name)}
+}
+
+func would(steps []string, refusal string) string {
+	switch {
+	case refusal != "":
+		return "refuse: " + refusal
+	case len(steps) == 0:
+		return "do nothing: it is so already"
+	}
+	return "set " + strings.Join(steps, ", then ")
+}
+
+// CloseIdleConnections closes connections that no request uses.
+func (s *Sink) CloseIdleConnections() {
+	if s.Idle != nil {
+		s.Idle()
+	}
+}
