@@ -370,6 +370,9 @@ func (p *playing) check(t *testing.T) {
 // there after a restart is what the table in docs/people.md says: never two of a message of the
 // plan, and an alarm again where that is in doubt, marked as such.
 func TestKilledAtEachStepSinksHaveWhatTheTableSays(t *testing.T) {
+	if !*long {
+		t.Skip("it waits for minutes: it runs with -long")
+	}
 	t.Parallel()
 	type scene struct {
 		fault faulttest.Fault
