@@ -214,7 +214,7 @@ func (l *loader) settleSecret(f *file, s *Secret) {
 }
 
 // eventKinds are the kinds of the evaluator's events.
-var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command", "plan", "approval", "review"}
+var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command", "plan", "approval", "review", "effect"}
 
 func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec, formats []rules.WebhookFormat) {
 	format := checkFormat(c, w, formats)
@@ -262,6 +262,7 @@ var eventStates = map[string][]string{
 	"communication": {"due", "sent", "failed", "skipped"},
 	"approval":      {"asked", "approved", "rejected", "void", "expired", "overridden"},
 	"review":        {"open", "reminded", "edited", "approved", "void", "complete", "archived", "failed"},
+	"effect":        {"intended", "acknowledged", "done", "failed", "skipped", "dropped", "escalated", "taken", "safe", "stopped", "unproven"},
 	"command":       {"applied", "refused"},
 	"plan":          {"edited", "judged_anew", "late"},
 }
@@ -273,7 +274,7 @@ var severities = []string{"info", "warning", "critical"}
 // from a hold in any of its states.
 var orderTypes = map[string]string{
 	"relgate.run.rolled_back": "critical", "relgate.run.failed": "critical", "relgate.rule.fired": "critical",
-	"relgate.run.held": "warning", "relgate.run.superseded": "warning",
+	"relgate.effect.intended": "warning", "relgate.run.held": "warning", "relgate.run.superseded": "warning",
 	"relgate.run.waiting": "info", "relgate.run.monitoring": "info", "relgate.run.passed": "info", "relgate.command.applied": "info",
 }
 

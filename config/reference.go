@@ -125,7 +125,7 @@ func (l *loader) effects(top rules.Checker, f, main *file) {
 			case does != "" && e.Do != does:
 				at.At("do").Fail("wrong-sink", fmt.Sprintf("write do = %q", does), "sink %q can do %q, and nothing else", name, does)
 			case does == "" && (e.Do == rules.DoRevert || e.Do == rules.DoPause):
-				at.At("do").Fail("wrong-sink", `name a sink of type "lambda" or "appstore" in to, or write in words what is to be done`, "%q cannot do %q and read back that it is so", name, e.Do)
+				at.At("do").Fail("wrong-sink", `name a sink of type "lambda" or "phased-release" in to, or write in words what is to be done`, "%q cannot do %q and read back that it is so", name, e.Do)
 			}
 		}
 	}

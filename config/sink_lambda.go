@@ -40,16 +40,3 @@ var lambdaSink = sinkType{
 	},
 	check: checkAct,
 }
-
-var appStoreSink = sinkType{
-	name: "appstore", doc: "pauses the phased release of an app's version: `do = \"pause\"`", does: rules.DoPause,
-	keys: []rules.AccountKey{
-		{Key: "app", Required: true, Example: `"6470000001"`, Doc: "Type appstore: Apple's id of the app. Required there."},
-		{Key: "issuer", Doc: "Type appstore: issuer id of the team's key. Empty for an individual key."},
-		{Key: "key_id", Required: true, Example: `"2X9R4HXF34"`, Doc: "Type appstore: id of the key, whose role is App Manager or Admin. Required there."},
-		{Key: "key", Secret: true, Required: true, Example: `{ file = "AuthKey.p8" }`, Doc: "Type appstore: the private key, the text of AuthKey_XXXX.p8. Required there."},
-		actKey("appstore"),
-		apiKey("appstore", "https://api.appstoreconnect.apple.com"),
-	},
-	check: checkAct,
-}

@@ -24,7 +24,7 @@ type sinkType struct {
 }
 
 // sinkTypes lists them by name.
-var sinkTypes = []sinkType{appStoreSink, bannerSink, confluenceSink, emailSink, folderSink, githubSink, lambdaSink, pagerdutySink, slackSink, statuspageSink, teamsSink}
+var sinkTypes = []sinkType{bannerSink, confluenceSink, emailSink, folderSink, githubSink, lambdaSink, pagerdutySink, phasedSink, slackSink, statuspageSink, teamsSink}
 
 func sinkNamed(name string) *sinkType {
 	for i := range sinkTypes {

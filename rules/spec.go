@@ -133,7 +133,7 @@ type RollbackSpec struct {
 // EffectSpec is one step of the way back.
 type EffectSpec struct {
 	Name    string    `toml:"-" key:"name"`
-	Do      string    `toml:"do"`      // What is to be done: "hold" holds the run and "roll back" rolls it back, both by relgate; "revert" at a sink of type "lambda", "pause" at one of type "appstore"; else words for whoever does it: "remove the build". Required.
+	Do      string    `toml:"do"`      // What is to be done: "hold" holds the run and "roll back" rolls it back, both by relgate; "revert" at a sink of type "lambda", "pause" at one of type "phased-release"; else words for whoever does it: "remove the build". Required.
 	To      string    `toml:"to"`      // The sink or the webhook that it is sent to, and whom it reaches there: "alias", "slack #ops". Required, unless by is given or relgate does it itself.
 	By      string    `toml:"by"`      // The role of the person who does it, and says so with `relgate effects ack` and `done`.
 	After   *Duration `toml:"after"`   // How long after the effect before it, if the rule still stands then: up to 7d. Default: 0s.

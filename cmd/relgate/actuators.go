@@ -7,8 +7,8 @@ import (
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/exporters/actuator"
-	"github.com/relgate/relgate/exporters/actuator/appstore"
 	"github.com/relgate/relgate/exporters/actuator/lambda"
+	"github.com/relgate/relgate/exporters/actuator/phased"
 	"github.com/relgate/relgate/exporters/outbox"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/wire"
@@ -18,7 +18,7 @@ import (
 
 // actors are the types of sinks that do what an event asks for, and read back that it is so:
 // when they have answered, it is done.
-var actors = map[string]bool{"lambda": true, "appstore": true}
+var actors = map[string]bool{"lambda": true, "phased-release": true}
 
 // alias is the alias of a Lambda function as a way back has it.
 type alias struct{ *lambda.Alias }
@@ -37,10 +37,10 @@ func (a alias) Act(ctx context.Context) (string, error) {
 	return done.Words, err
 }
 
-// phased is the phased release of an app's version as a way back has it.
-type phased struct{ *appstore.Release }
+// appRelease is the phased release of an app's version as a way back has it.
+type appRelease struct{ *phased.Release }
 
-func (p phased) Would(ctx context.Context) ([]string, string, error) {
+func (p appRelease) Would(ctx context.Context) ([]string, string, error) {
 	seen, err := p.Look(ctx)
 	if err != nil {
 		return nil, "", err
@@ -49,7 +49,7 @@ func (p phased) Would(ctx context.Context) ([]string, string, error) {
 	return steps, refusal, nil
 }
 
-func (p phased) Act(ctx context.Context) (string, error) {
+func (p appRelease) Act(ctx context.Context) (string, error) {
 	done, err := p.Pause(ctx)
 	if err != nil {
 		return "", err
@@ -76,8 +76,8 @@ func lambdaEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.E
 	return e, nil
 }
 
-func appStoreEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
-	account, err := appstore.Open(appstore.AccountConfig{
+func phasedEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
+	account, err := phased.Open(phased.AccountConfig{
 		Name: s.Name, BaseURL: s.Texts["api"], Issuer: s.Texts["issuer"], KeyID: s.Texts["key_id"], ReadKey: func() (string, error) { return s.Secret("key") }, Log: d.log, Now: d.arrivals,
 	})
 	if err != nil {
@@ -85,8 +85,8 @@ func appStoreEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook
 	}
 	e.Class = outbox.Action
 	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoPause, Live: s.Live(), Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
-		r, err := appstore.New(appstore.Config{Account: account, App: s.Texts["app"], Version: step.Version})
-		return phased{r}, err
+		r, err := phased.New(phased.Config{Account: account, App: s.Texts["app"], Version: step.Version})
+		return appRelease{r}, err
 	}}
 	return e, nil
 }

@@ -157,16 +157,16 @@ func TestTheTableOfSinksNamesEachType(t *testing.T) {
 	rows := map[string][]string{
 		"slack": {"Slack, bot: message", "Slack, bot: order", "Slack, bot: live message of a phase", "Slack, bot: in its thread", "Slack, webhook: message", "Slack, webhook: order"},
 		// Only messages of a plan are sent there.
-		"statuspage": {"Statuspage: first message", "Statuspage: update"},
-		"pagerduty":  {"PagerDuty: message", "PagerDuty: order"},
-		"teams":      {"Teams: message", "Teams: order"},
-		"email":      {"E-mail: message", "E-mail: order"},
-		"github":     {"GitHub: review, by a commit", "GitHub: review, by a pull request"},
-		"confluence": {"Confluence: review"},
-		"banner":     nil, // it is asked for
-		"folder":     nil, // no other side fails
-		"lambda":     nil, // they set what is to be, and read it back: docs/way-back.md
-		"appstore":   nil,
+		"statuspage":     {"Statuspage: first message", "Statuspage: update"},
+		"pagerduty":      {"PagerDuty: message", "PagerDuty: order"},
+		"teams":          {"Teams: message", "Teams: order"},
+		"email":          {"E-mail: message", "E-mail: order"},
+		"github":         {"GitHub: review, by a commit", "GitHub: review, by a pull request"},
+		"confluence":     {"Confluence: review"},
+		"banner":         nil, // it is asked for
+		"folder":         nil, // no other side fails
+		"lambda":         nil, // they set what is to be, and read it back: docs/way-back.md
+		"phased-release": nil,
 	}
 	var want, got []string
 	for kind := range sinkMakers {

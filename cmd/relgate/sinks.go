@@ -28,7 +28,7 @@ type sinkMaker func(d *daemon, s *config.SinkSpec, common webhook.Config, net we
 var sinkMakers = map[string]sinkMaker{
 	"slack": slackEndpoint, "statuspage": statuspageEndpoint, "teams": teamsEndpoint, "pagerduty": pagerdutyEndpoint, "email": emailEndpoint, "banner": bannerEndpoint,
 	"folder": folderEndpoint, "github": githubEndpoint, "confluence": confluenceEndpoint,
-	"lambda": lambdaEndpoint, "appstore": appStoreEndpoint,
+	"lambda": lambdaEndpoint, "phased-release": phasedEndpoint,
 }
 
 // sinks are the endpoints of a config's sinks: each wants what names it.

@@ -89,7 +89,7 @@ func (w *world) take(sinks []config.SinkSpec) {
 		switch s.Type {
 		case "lambda":
 			s.Texts["api"], s.Texts["role_arn"] = w.url("aws"), ""
-		case "appstore":
+		case "phased-release":
 			s.Texts["api"], s.Own["key"] = w.url("appstore"), config.Plain(w.appStoreKey)
 		default:
 			continue

@@ -1,4 +1,4 @@
-package appstore
+package phased
 
 import (
 	"context"
@@ -28,11 +28,11 @@ type Release struct{ Config }
 func New(c Config) (*Release, error) {
 	switch {
 	case c.Account == nil:
-		return nil, errors.New("appstore: an account is required")
+		return nil, errors.New("phased release: an account is required")
 	case c.Version == "":
-		return nil, errors.New("appstore: version is required")
+		return nil, errors.New("phased release: version is required")
 	case c.App == "" && c.VersionID == "":
-		return nil, errors.New("appstore: app or version_id is required")
+		return nil, errors.New("phased release: app or version_id is required")
 	}
 	return &Release{c}, nil
 }

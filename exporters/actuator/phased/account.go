@@ -1,4 +1,4 @@
-package appstore
+package phased
 
 import (
 	"cmp"
@@ -49,7 +49,7 @@ type Account struct {
 func Open(c AccountConfig) (*Account, error) {
 	signer, err := connect.NewSigner(connect.Key{Name: c.Name, Issuer: c.Issuer, ID: c.KeyID, Read: c.ReadKey, Log: c.Log, Now: c.Now})
 	if err != nil {
-		return nil, fmt.Errorf("appstore: %w", err)
+		return nil, fmt.Errorf("phased release: %w", err)
 	}
 	a := &Account{signer: signer, now: c.Now, turn: make(chan struct{}, 1)}
 	if a.now == nil {
@@ -60,7 +60,7 @@ func Open(c AccountConfig) (*Account, error) {
 		Authorize: signer.Authorize, Explain: connect.Explain, Limits: connect.Limits,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("appstore: %w", err)
+		return nil, fmt.Errorf("phased release: %w", err)
 	}
 	return a, nil
 }

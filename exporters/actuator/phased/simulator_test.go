@@ -1,11 +1,11 @@
-package appstore_test
+package phased_test
 
 import (
 	"net/http/httptest"
 	"testing"
 	"time"
 
-	"github.com/relgate/relgate/exporters/actuator/appstore"
+	"github.com/relgate/relgate/exporters/actuator/phased"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
@@ -28,12 +28,12 @@ func TestTheSimulatorsReleaseIsPaused(t *testing.T) {
 	}
 	srv := httptest.NewServer(sim.Handler("appstore"))
 	defer srv.Close()
-	account, err := appstore.Open(appstore.AccountConfig{Name: "ios", BaseURL: srv.URL, Issuer: "issuer", KeyID: "KEY0123456", ReadKey: func() (string, error) { return string(p8), nil }})
+	account, err := phased.Open(phased.AccountConfig{Name: "ios", BaseURL: srv.URL, Issuer: "issuer", KeyID: "KEY0123456", ReadKey: func() (string, error) { return string(p8), nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer account.CloseIdleConnections()
-	r, err := appstore.New(appstore.Config{Account: account, App: "6470000001", Version: "1.0.0"})
+	r, err := phased.New(phased.Config{Account: account, App: "6470000001", Version: "1.0.0"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package appstore_test
+package phased_test
 
 import (
 	"net/http"

@@ -1,4 +1,4 @@
-package appstore_test
+package phased_test
 
 import (
 	"context"
@@ -26,7 +26,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/relgate/relgate/exporters/actuator"
-	"github.com/relgate/relgate/exporters/actuator/appstore"
+	"github.com/relgate/relgate/exporters/actuator/phased"
 	"github.com/relgate/relgate/exporters/actuator/phasedtest"
 	"github.com/relgate/relgate/exporters/outbox/faulttest"
 	"github.com/relgate/relgate/exporters/outbox/outboxtest"
@@ -52,9 +52,9 @@ func newServer() *phasedtest.Server {
 	return s
 }
 
-func releaseOf(t testing.TB, s http.Handler, c appstore.Config) *appstore.Release {
+func releaseOf(t testing.TB, s http.Handler, c phased.Config) *phased.Release {
 	t.Helper()
-	account, err := appstore.Open(appstore.AccountConfig{Name: "ios", Issuer: "issuer", KeyID: "KEY0123456",
+	account, err := phased.Open(phased.AccountConfig{Name: "ios", Issuer: "issuer", KeyID: "KEY0123456",
 		ReadKey: func() (string, error) { return keyPEM, nil }, Transport: outboxtest.Network{Handler: s}})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func releaseOf(t testing.TB, s http.Handler, c appstore.Config) *appstore.Releas
 	if c.App == "" && c.VersionID == "" {
 		c.App = "6470000001"
 	}
-	r, err := appstore.New(c)
+	r, err := phased.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestLookSaysWhoGetsTheVersion(t *testing.T) {
 			{"", 0, 0, 1, "all users: there is no phased release"},
 		} {
 			s.Set(tt.state, tt.day, tt.days)
-			for _, c := range []appstore.Config{{}, {VersionID: phasedtest.VersionID}} {
+			for _, c := range []phased.Config{{}, {VersionID: phasedtest.VersionID}} {
 				got, err := releaseOf(t, s, c).Look(t.Context())
 				if err != nil || got.State != tt.state || got.Day != tt.day || got.Share != tt.share || got.PauseDays != tt.days || got.String() != tt.want {
 					t.Errorf("%s on day %d: got %+v, %v, %v; want %s", tt.state, tt.day, got, got, err, tt.want)
@@ -146,7 +146,7 @@ func TestAPhasedReleaseIsPausedAndResumed(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer()
 			s.Set(tt.state, tt.day, tt.days)
-			r := releaseOf(t, s, appstore.Config{})
+			r := releaseOf(t, s, phased.Config{})
 			plan, do, to := r.PlanPause, r.Pause, "PAUSED"
 			if tt.resume {
 				plan, do, to = r.PlanResume, r.Resume, "ACTIVE"
@@ -182,7 +182,7 @@ func TestAnswersOfApple(t *testing.T) {
 	said := func(code, detail string) string {
 		return fmt.Sprintf(`{"errors":[{"status":"x","code":%q,"title":"t","detail":%q}]}`, code, detail)
 	}
-	const versions, phased, patch = "GET /v1/apps/6470000001/appStoreVersions", "GET /v1/appStoreVersions/" + phasedtest.VersionID + "/appStoreVersionPhasedRelease", "PATCH /v1/appStoreVersionPhasedReleases/" + phasedtest.PhasedID
+	const versions, reading, patch = "GET /v1/apps/6470000001/appStoreVersions", "GET /v1/appStoreVersions/" + phasedtest.VersionID + "/appStoreVersionPhasedRelease", "PATCH /v1/appStoreVersionPhasedReleases/" + phasedtest.PhasedID
 	for _, tt := range []struct {
 		call   string
 		status int
@@ -190,18 +190,18 @@ func TestAnswersOfApple(t *testing.T) {
 		header http.Header
 		want   actuator.Error
 	}{
-		{phased, 401, said("NOT_AUTHORIZED", "no"), nil, actuator.Error{Reason: "App Store Connect: reading the phased release: 401: NOT_AUTHORIZED no"}},
+		{reading, 401, said("NOT_AUTHORIZED", "no"), nil, actuator.Error{Reason: "App Store Connect: reading the phased release: 401: NOT_AUTHORIZED no"}},
 		{patch, 403, said("FORBIDDEN_ERROR", "The API key in use does not allow this request"), nil, actuator.Error{Final: true, Reason: "App Store Connect: changing the phased release: 403: FORBIDDEN_ERROR The API key in use does not allow this request. The key's role has to be App Manager or Admin"}},
 		{versions, 403, said("FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED", "sign"), nil, actuator.Error{Final: true, Reason: "App Store Connect: looking up the version: 403: FORBIDDEN.REQUIRED_AGREEMENTS_MISSING_OR_EXPIRED sign"}},
 		{versions, 404, said("NOT_FOUND", "no app"), nil, actuator.Error{Final: true, Reason: "App Store Connect: looking up the version: 404"}},
 		{versions, 200, `{"data":[]}`, nil, actuator.Error{Final: true, Reason: `App Store Connect: looking up the version: app 6470000001 has no version "2.3.1"`}},
 		{versions, 200, `{"data":[{"id":"1","attributes":{"versionString":"2.3.1","platform":"IOS"}},{"id":"2","attributes":{"versionString":"2.3.1","platform":"MAC_OS"}}]}`, nil, actuator.Error{Final: true, Reason: `App Store Connect: looking up the version: version "2.3.1" of app 6470000001 is ambiguous`}},
-		{phased, 404, said("NOT_FOUND", "none"), nil, actuator.Error{Final: true, Reason: "version 2.3.1 has no phased release"}},
-		{phased, 200, `{"data":{"id":"7","attributes":{"phasedReleaseState":"HALTED","currentDayNumber":3}}}`, nil, actuator.Error{Reason: `App Store Connect: reading the phased release: unknown state "HALTED"`}},
-		{phased, 200, `{"data":{"id":"7","attributes":{"phasedReleaseState":"ACTIVE","currentDayNumber":9}}}`, nil, actuator.Error{Reason: "App Store Connect: reading the phased release: the phased release is ACTIVE without a day"}},
-		{phased, 200, `{"data":{"attributes":{"phasedReleaseState":"ACTIVE","currentDayNumber":3}}}`, nil, actuator.Error{Reason: "App Store Connect: reading the phased release: the phased release has no id"}},
-		{phased, 200, `{}`, nil, actuator.Error{Reason: "App Store Connect: reading the phased release: the answer lacks data"}},
-		{phased, 503, said("UNEXPECTED_ERROR", "down"), nil, actuator.Error{Reason: "App Store Connect: reading the phased release: 503: UNEXPECTED_ERROR down"}},
+		{reading, 404, said("NOT_FOUND", "none"), nil, actuator.Error{Final: true, Reason: "version 2.3.1 has no phased release"}},
+		{reading, 200, `{"data":{"id":"7","attributes":{"phasedReleaseState":"HALTED","currentDayNumber":3}}}`, nil, actuator.Error{Reason: `App Store Connect: reading the phased release: unknown state "HALTED"`}},
+		{reading, 200, `{"data":{"id":"7","attributes":{"phasedReleaseState":"ACTIVE","currentDayNumber":9}}}`, nil, actuator.Error{Reason: "App Store Connect: reading the phased release: the phased release is ACTIVE without a day"}},
+		{reading, 200, `{"data":{"attributes":{"phasedReleaseState":"ACTIVE","currentDayNumber":3}}}`, nil, actuator.Error{Reason: "App Store Connect: reading the phased release: the phased release has no id"}},
+		{reading, 200, `{}`, nil, actuator.Error{Reason: "App Store Connect: reading the phased release: the answer lacks data"}},
+		{reading, 503, said("UNEXPECTED_ERROR", "down"), nil, actuator.Error{Reason: "App Store Connect: reading the phased release: 503: UNEXPECTED_ERROR down"}},
 		{patch, 429, said("RATE_LIMIT_EXCEEDED", "slow"), http.Header{"Retry-After": {"40"}}, actuator.Error{RetryAfter: 40 * time.Second, Reason: "App Store Connect: changing the phased release: 429: RATE_LIMIT_EXCEEDED slow"}},
 		{patch, 429, said("RATE_LIMIT_EXCEEDED", "slow"), nil, actuator.Error{RetryAfter: 5 * time.Second, Reason: "App Store Connect: changing the phased release: 429: RATE_LIMIT_EXCEEDED slow"}},
 		{patch, 500, said("UNEXPECTED_ERROR", "down"), nil, actuator.Error{Doubt: true, Reason: "App Store Connect: changing the phased release: 500"}},
@@ -221,7 +221,7 @@ func TestAnswersOfApple(t *testing.T) {
 				fmt.Fprint(w, tt.body)
 				return true
 			}
-			_, err := releaseOf(t, s, appstore.Config{}).Pause(t.Context())
+			_, err := releaseOf(t, s, phased.Config{}).Pause(t.Context())
 			e := refused(t, err)
 			reason := e.Reason
 			if e.Reason = tt.want.Reason; err == nil || e != tt.want || !strings.HasPrefix(reason, tt.want.Reason) || len(s.Updates()) > 0 {
@@ -243,7 +243,7 @@ func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 			w.WriteHeader(401)
 			return true
 		}
-		if done, err := releaseOf(t, s, appstore.Config{}).Pause(t.Context()); err != nil || !done.Changed {
+		if done, err := releaseOf(t, s, phased.Config{}).Pause(t.Context()); err != nil || !done.Changed {
 			t.Errorf("%+v, %v", done, err)
 		}
 	})
@@ -272,7 +272,7 @@ func TestWhoeverIsFasterIsSeen(t *testing.T) {
 					s.Set(tt.after, 5, 0)
 				}
 			}
-			_, err := releaseOf(t, s, appstore.Config{}).Pause(t.Context())
+			_, err := releaseOf(t, s, phased.Config{}).Pause(t.Context())
 			if e := refused(t, err); !strings.HasPrefix(e.Reason, tt.want) || (err == nil) != (tt.want == "") || e.Final != tt.final || e.Doubt != (tt.after != "") {
 				t.Errorf("%s: %+v", tt.name, e)
 			}
@@ -284,7 +284,7 @@ func TestWhoeverIsFasterIsSeen(t *testing.T) {
 }
 
 // attempt is one call as a sink makes it, within ten seconds.
-func attempt(t testing.TB, do func(context.Context) (appstore.Done, error)) (appstore.Done, error) {
+func attempt(t testing.TB, do func(context.Context) (phased.Done, error)) (phased.Done, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	return do(ctx)
@@ -306,7 +306,7 @@ func TestWhateverFailsTheReleaseIsPausedOnce(t *testing.T) {
 				}
 				return faulttest.None
 			}
-			r := releaseOf(t, s, appstore.Config{})
+			r := releaseOf(t, s, phased.Config{})
 			do, from, to := r.Pause, "ACTIVE", "PAUSED"
 			if resume {
 				do, from, to = r.Resume, to, from
@@ -314,7 +314,7 @@ func TestWhateverFailsTheReleaseIsPausedOnce(t *testing.T) {
 			var err error
 			for range 20 {
 				before := len(s.Updates())
-				var done appstore.Done
+				var done phased.Done
 				done, err = attempt(t, do)
 				e := refused(t, err)
 				time.Sleep(25 * time.Second) // late ones are through
@@ -348,22 +348,22 @@ func TestWhateverFailsTheReleaseIsPausedOnce(t *testing.T) {
 }
 
 func TestAConfigThatCannotWorkIsRefused(t *testing.T) {
-	for want, c := range map[string]appstore.Config{
+	for want, c := range map[string]phased.Config{
 		"an account is required":        {},
-		"version is required":           {Account: new(appstore.Account)},
-		"app or version_id is required": {Account: new(appstore.Account), Version: "2.3.1"},
+		"version is required":           {Account: new(phased.Account)},
+		"app or version_id is required": {Account: new(phased.Account), Version: "2.3.1"},
 	} {
-		if _, err := appstore.New(c); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := phased.New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
 	read := func() (string, error) { return keyPEM, nil }
-	for want, c := range map[string]appstore.AccountConfig{
+	for want, c := range map[string]phased.AccountConfig{
 		"key_id is missing": {ReadKey: read},
 		"want a PEM file":   {KeyID: "K", ReadKey: func() (string, error) { return "s3cret", nil }},
 		"base URL":          {KeyID: "K", ReadKey: read, BaseURL: "ftp://x"},
 	} {
-		if _, err := appstore.Open(c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+		if _, err := phased.Open(c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -373,7 +373,7 @@ func TestAConfigThatCannotWorkIsRefused(t *testing.T) {
 func TestAKeyMakesOneRequestAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
-		r := releaseOf(t, s, appstore.Config{})
+		r := releaseOf(t, s, phased.Config{})
 		ends := make(chan error)
 		for range 4 {
 			go func() {
@@ -410,7 +410,7 @@ func TestAKeyMakesOneRequestAtATime(t *testing.T) {
 // No code can give the version to everybody: pause and resume are all that can be sent, one
 // place sends, and the name of the third state stands nowhere but in comparisons.
 func TestNothingCanCompleteARelease(t *testing.T) {
-	if got := appstore.Sent(); !reflect.DeepEqual(got, []string{"PAUSED", "ACTIVE"}) {
+	if got := phased.Sent(); !reflect.DeepEqual(got, []string{"PAUSED", "ACTIVE"}) {
 		t.Errorf("can be sent: %q", got)
 	}
 	files, err := os.ReadDir(".")
@@ -461,7 +461,7 @@ func TestBodiesAreAsAppleDescribesThem(t *testing.T) {
 	schema := peertest.Apple(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
-		r := releaseOf(t, s, appstore.Config{})
+		r := releaseOf(t, s, phased.Config{})
 		if _, err := r.Pause(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -490,7 +490,7 @@ func TestBodiesAreAsAppleDescribesThem(t *testing.T) {
 func answered(t *testing.T, s *phasedtest.Server, path, operation string) json.RawMessage {
 	t.Helper()
 	taken := &tap{next: s, path: strings.SplitN(path, "?", 2)[0]}
-	again := releaseOf(t, taken, appstore.Config{})
+	again := releaseOf(t, taken, phased.Config{})
 	do := again.Pause
 	if s.State() == "PAUSED" {
 		do = again.Resume
