@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,7 +183,7 @@ func TestALadderRollsBackOnlyWhatStandsOn(t *testing.T) {
 `, rules.Rollback},
 		"it helps": {9, nil, `
 02:06:00 effect crashy/capacity: intended => acknowledged (manual) effect_taken
-02:12:00 effect crashy/back: planned => dropped (manual) effect_dropped
+02:14:00 effect crashy/back: planned => dropped (manual) effect_dropped
 `, rules.Pending},
 		"a person lets the run go on meanwhile": {60, func(w *world) {
 			w.tick(fact.Command{Kind: fact.Resume, By: "ann", Why: "we look at it"})
@@ -216,6 +217,66 @@ func TestALadderRollsBackOnlyWhatStandsOn(t *testing.T) {
 				t.Errorf("the run is %v, its phase %v", v.Verdict, v.Phases[0].Verdict)
 			}
 		})
+	}
+}
+
+// A fault that is not seen any more has not gone: only what is known to be good ends it.
+func TestSilenceEndsNoFault(t *testing.T) {
+	for name, test := range map[string]struct {
+		bad   func(minute int) bool // from minute 60 on; nil: silence goes on
+		fault bool                  // it is one of the source
+		back  string                // what becomes of the rollback, due after an hour
+	}{
+		"it goes on":                   {func(int) bool { return true }, false, fact.Done},
+		"a minute is good":             {func(minute int) bool { return minute > 60 }, false, fact.Done},
+		"it is good again":             {func(int) bool { return false }, false, fact.Dropped},
+		"silence goes on":              {nil, false, fact.Done},
+		"the source fails, then bad":   {func(int) bool { return true }, true, fact.Done},
+		"the source fails, then good":  {func(int) bool { return false }, true, fact.Dropped},
+		"the source fails until later": {nil, true, fact.Done},
+	} {
+		for _, way := range []string{"over", "for", "weighed"} {
+			t.Run(name+", "+way, func(t *testing.T) {
+				p := wayPlan()
+				r := &p.Rules[2]
+				p.FalseRollback, p.FalsePass, r.Effects[2].After = .01, .05, time.Hour
+				switch way {
+				case "for":
+					r.Over, r.For = 0, 3*time.Minute
+				case "weighed":
+					r.Over, r.Method, r.Limit, r.Trigger, r.Alpha = 0, rules.Sequential, .01, .02, .01
+				}
+				w := newWorld(t, p)
+				w.value = func(s int, at int64) (float64, float64, bool) {
+					switch minute := int(at-T.Unix()) / 60; {
+					case s != 1 || minute < 4:
+						return 1, 1000, true
+					case minute >= 12 && (minute < 60 || test.bad == nil):
+						return 0, 0, false
+					case minute >= 60 && !test.bad(minute):
+						return 1, 1000, true
+					}
+					return 100, 1000, true
+				}
+				w.bend = func(rd *rules.Reading) bool {
+					if minute := w.now.Sub(T).Minutes(); test.fault && rd.Signal == 1 && minute >= 12 && (minute < 60 || test.bad == nil) {
+						rd.Points, rd.Fault, rd.SettledUntil = nil, rules.NoData, 0
+					}
+					return true
+				}
+				for minute := 10; minute <= 90; minute++ {
+					w.run(T.Add(time.Duration(minute) * time.Minute))
+					if v := Look(w.plan, w.state); v.Phases[0].Verdict == rules.Pass || v.State != rules.Held && minute < 63 {
+						t.Fatalf("%d minutes after T the run is %v:\n%s", minute, v.State, w.lines())
+					}
+				}
+				v := Look(w.plan, w.state)
+				k := slices.IndexFunc(v.Effects.Steps, func(e fact.EffectView) bool { return e.Name == "back" })
+				if is := v.Effects.Steps[k].State; is != test.back || (v.Verdict == rules.Rollback) != (is == fact.Done) {
+					t.Errorf("the run is %v, the rollback is %s:\n%s", v.Verdict, is, w.lines())
+				}
+			})
+		}
 	}
 }
 

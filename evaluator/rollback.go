@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -124,15 +125,21 @@ func (s *stepper) fires(i int, v *judge.Standing) bool {
 	if r.Slow() == 0 {
 		return firing
 	}
-	stands := s.st.Stands(&s.watch, v)
-	s.st.people = s.st.people.Climb(r.Name, s.at, stands)
+	stands, good := s.st.Stands(&s.watch, v), true
+	if since := s.st.people.Way().Ladder(r.Name); since != 0 {
+		_, good = s.st.Good(i, since, false) // silence resolves nothing
+	}
+	s.st.people = s.st.people.Climb(r.Name, s.at, stands || !good)
 	way := s.st.people.Way()
 	due := way.Ladder(r.Name) + series.Secs(r.Slow())
-	if stands && s.at >= due && !way.Kept(r) {
+	switch {
+	case stands && s.at >= due && !way.Kept(r):
 		return true
-	}
-	if stands || firing && s.lay.Rules[i].Weigh != nil {
-		v.State, v.Cause, v.Told, v.Next = judge.Holding, v.Fires, v.Fires, min(v.Next, max(due, s.at+1))
+	case stands:
+		v.Next = min(v.Next, max(due, s.at+1))
+		fallthrough
+	case firing && s.lay.Rules[i].Weigh != nil, !good && v.State != judge.Silent:
+		v.State, v.Cause, v.Told = judge.Holding, cmp.Or(v.Fires, s.st.rules[i].Cause), v.Fires
 		if s.st.rules[i].Acked {
 			v.State = judge.Warning // a person let the run go on meanwhile
 		}
