@@ -59,11 +59,12 @@ type Journal struct {
 
 // handles is the opened file.
 type handles struct {
-	write *sql.DB // one connection; nil when read only
-	read  *sql.DB // any number of readers
-	form  int     // of the file; below the newest only when read only
-	epoch int64
-	stmts statements
+	write  *sql.DB // one connection; nil when read only
+	read   *sql.DB // any number of readers
+	form   int     // of the file; below the newest only when read only
+	epoch  int64
+	stmts  statements
+	pushes pushLists
 	// unsafe is why commits would not be on disk when they return; nil when they are.
 	unsafe    error
 	file, wal os.FileInfo // as they were when the file was opened; nil when read only

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 )
 
@@ -29,6 +30,7 @@ func (j *Journal) KeepPush(ctx context.Context, source string, p Push) (kept boo
 		return false, fmt.Errorf("writing a push to source %q: %w", source, err)
 	}
 	err = j.update(fmt.Sprintf("a push to source %q", source), func(db *handles) error {
+		defer db.pushes.written()
 		return db.inTx(ctx, func(tx *sql.Tx) error {
 			var epoch int64
 			if err := tx.QueryRowContext(ctx, `SELECT epoch FROM meta WHERE id = 1`).Scan(&epoch); err != nil || epoch != db.epoch {
@@ -62,11 +64,17 @@ func (j *Journal) KeepPush(ctx context.Context, source string, p Push) (kept boo
 }
 
 // Pushes lists the pushes to a source since a time, in the order in which they came, and
-// before them, as pushes of their own, what was said last before that of each alert.
+// before them, as pushes of their own, what was said last before that of each alert. The
+// list is shared, and not to be changed.
 func (j *Journal) Pushes(ctx context.Context, source string, since time.Time) (list []Push, err error) {
 	err = j.view(fmt.Sprintf("pushes to source %q", source), func(db *handles) error {
 		if db.form < formPushes {
 			return fmt.Errorf("it has form %d, which has no pushes; start relgate on it once, to upgrade it", db.form)
+		}
+		version, known, ok := db.pushes.find(source, since)
+		if ok {
+			list = known
+			return nil
 		}
 		first := int64(math.MaxInt64) // the first push since then; ids rise
 		err := db.read.QueryRowContext(ctx, `SELECT coalesce(min(id), $1) FROM pushes WHERE source = $2 AND at >= $3`, first, source, millis(since)).Scan(&first)
@@ -87,8 +95,8 @@ func (j *Journal) Pushes(ctx context.Context, source string, since time.Time) (l
 		if err != nil {
 			return err
 		}
-		last := int64(-1)
-		return each(rows, func() error {
+		last, oldest := int64(-1), time.Time{}
+		err = each(rows, func() error {
 			var push, at int64
 			var alert, said string
 			if err := rows.Scan(&push, &at, &alert, &said); err != nil {
@@ -96,6 +104,9 @@ func (j *Journal) Pushes(ctx context.Context, source string, since time.Time) (l
 			}
 			if push != last {
 				list, last = append(list, Push{At: fromMillis(at)}), push
+				if push == first {
+					oldest = fromMillis(at)
+				}
 			}
 			if said != "" {
 				p := &list[len(list)-1]
@@ -103,14 +114,60 @@ func (j *Journal) Pushes(ctx context.Context, source string, since time.Time) (l
 			}
 			return nil
 		})
+		if err == nil && db.write != nil {
+			db.pushes.note(source, readPushes{version, since, oldest, list})
+		}
+		return err
 	})
 	return list, err
+}
+
+// pushLists are what was read of pushes last. Sources ask for them in every tick, and mostly
+// nothing came meanwhile. Where another process may write there are none.
+type pushLists struct {
+	mu      sync.Mutex
+	version int // how often pushes were written
+	lists   map[string]readPushes
+}
+
+// readPushes is an answer of Pushes.
+type readPushes struct {
+	version int
+	since   time.Time
+	oldest  time.Time // when the first push since then came; zero where there is none
+	list    []Push
+}
+
+// find gives the list of a source since a time where it is the one that was read last.
+func (l *pushLists) find(source string, since time.Time) (version int, list []Push, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.lists[source]
+	ok = ok && r.version == l.version && !since.Before(r.since) && (r.oldest.IsZero() || !r.oldest.Before(since))
+	return l.version, r.list, ok
+}
+
+func (l *pushLists) note(source string, r readPushes) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lists == nil {
+		l.lists = map[string]readPushes{}
+	}
+	l.lists[source] = r
+}
+
+// written says that pushes were written, or may have been.
+func (l *pushLists) written() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.version++
 }
 
 // PrunePushes forgets the pushes that came before a time. What was said last of an alert
 // before it stays.
 func (j *Journal) PrunePushes(ctx context.Context, before time.Time) error {
 	return j.update("the end of old pushes", func(db *handles) error {
+		defer db.pushes.written()
 		return db.inTx(ctx, func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, `DELETE FROM pushed WHERE at < $1 AND EXISTS
 				(SELECT 1 FROM pushed p WHERE p.source = pushed.source AND p.alert = pushed.alert AND p.push > pushed.push AND p.at < $2)`, millis(before), millis(before))
@@ -127,6 +184,7 @@ func (j *Journal) PrunePushes(ctx context.Context, before time.Time) error {
 // said it stay known by their keys, until they are pruned.
 func (j *Journal) ForgetPushed(ctx context.Context, source, alert string) error {
 	return j.update(fmt.Sprintf("what was pushed to source %q", source), func(db *handles) error {
+		defer db.pushes.written()
 		return db.inTx(ctx, func(tx *sql.Tx) error {
 			_, err := tx.ExecContext(ctx, `DELETE FROM pushed WHERE source = $1 AND alert = $2`, source, alert)
 			return err

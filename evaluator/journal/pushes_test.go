@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -174,5 +175,36 @@ func TestWhatWasPushedOfAnAlertIsForgotten(t *testing.T) {
 	checkPushed(t, "of the other", pushed(t, j, "other", 50), "10: a=on")
 	if kept := keepAll(t, j, "am", pushAt(30, "k1", "a=on")); kept[0] {
 		t.Error("a push was kept a second time")
+	}
+}
+
+// What was read last is given again only while it is still so: whatever is written and asked
+// in whichever order, the answer is that of another reader, who reads it anew.
+func TestPushesThatAreKnownAreThoseThatAreThere(t *testing.T) {
+	c := with(t, nil)
+	j := open(t, c)
+	c.ReadOnly = true
+	other := open(t, c)
+	draw := rand.New(rand.NewPCG(1, 2))
+	sources, alerts := []string{"am", "grafana"}, []string{"a", "b", "c"}
+	for i := range 600 {
+		now, source := int64(100+i), sources[draw.IntN(2)]
+		switch alert := alerts[draw.IntN(3)]; draw.IntN(12) {
+		case 0, 1:
+			keepAll(t, j, source, pushAt(now-draw.Int64N(5), "", fmt.Sprintf("%s=%d", alert, i)))
+		case 2:
+			if err := j.PrunePushes(t.Context(), time.Unix(now-60, 0)); err != nil {
+				t.Fatal(err)
+			}
+		case 3:
+			if err := j.ForgetPushed(t.Context(), source, alert); err != nil {
+				t.Fatal(err)
+			}
+		}
+		since := now - 30 + draw.Int64N(10)
+		checkPushed(t, fmt.Sprintf("step %d, %s since %d", i, source, since), pushed(t, j, source, since), pushed(t, other, source, since)...)
+		if t.Failed() {
+			return
+		}
 	}
 }
