@@ -315,6 +315,21 @@ func TestWhatNoOneAcknowledgesIsToldToOthers(t *testing.T) {
 	}
 }
 
+// Who has taken a step over has it: that the message to them is refused later changes nothing.
+func TestARefusalTakesNoStepFromAPerson(t *testing.T) {
+	w := newWorld(t, wayPlan())
+	w.value = badSignal(0, 4, 60)
+	w.run(T.Add(8 * time.Minute))
+	w.tick(fact.Command{Kind: fact.AckEffect, Subject: "high/build", By: "ann", Why: "on it"})
+	for range 3 {
+		w.result("high/build", fact.Result{Reason: "channel_not_found"})
+	}
+	w.run(T.Add(2 * time.Hour))
+	if s := Look(w.plan, w.state).Effects.Steps[1]; s.State != fact.Acknowledged || s.By != "ann" || s.Told != 0 {
+		t.Errorf("got %+v:\n%s", s, w.effectLines())
+	}
+}
+
 func TestAnAbortTakesTheWholeWayBackOnce(t *testing.T) {
 	w := newWorld(t, wayPlan())
 	w.run(T.Add(5 * time.Minute))

@@ -48,7 +48,7 @@ func TestTheDemoShowsEachRowOfThePlan(t *testing.T) {
 		t.Fatal(problems)
 	}
 	plan, dir := cfg.Plans[0], filepath.Join(t.TempDir(), "reports")
-	code, out, errs := command(t, "demo", "--exit-when-done", "--speed", "max", "--keep", dir)
+	code, out, errs := execute(t, "demo", "--exit-when-done", "--speed", "max", "--keep", dir)
 	if code != exitPass {
 		t.Fatalf("exit %d: %s", code, errs)
 	}

@@ -31,20 +31,27 @@ type demoRun struct {
 // runDemo runs the real binary to the end of the plan.
 func runDemo(t *testing.T, args ...string) demoRun {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary(t), append([]string{"demo", "--exit-when-done", "-o", "json"}, args...)...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("demo %q: %v", args, err)
-	}
-	run, err := readDemo(out)
+	code, out, errs := execute(t, append([]string{"demo", "--exit-when-done", "-o", "json"}, args...)...)
+	run, err := readDemo([]byte(out))
 	if err != nil {
-		t.Fatalf("demo %q: %v\nstderr: %s", args, err, &stderr)
+		t.Fatalf("demo %q: %v\nstderr: %s", args, err, errs)
 	}
-	run.code = cmd.ProcessState.ExitCode()
+	run.code = code
 	return run
+}
+
+// execute runs the binary as it is shipped: a whole release takes six times as long with the
+// race detector, and is watched by it in other tests.
+func execute(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), binary(t), args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%q: %v", args, err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
 // readDemo reads the events and the summary; every line must be JSON.
@@ -276,7 +283,7 @@ func TestTheEventsOfARollbackSayItsNumbersOnce(t *testing.T) {
 // What a demo writes can be read on a terminal of 80 columns, and nothing of it is cut off.
 func TestADemosLinesFitATerminal(t *testing.T) {
 	t.Parallel()
-	code, out, errs := command(t, "demo", "--exit-when-done", "--speed", "max", "--scenario", "shared-outage")
+	code, out, errs := execute(t, "demo", "--exit-when-done", "--speed", "max", "--scenario", "shared-outage")
 	if code != exitPending {
 		t.Fatalf("exit %d: %s", code, errs)
 	}

@@ -5,11 +5,15 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/exporters/outbox/outboxtest"
 	"github.com/relgate/relgate/exporters/wire"
 )
 
@@ -89,6 +93,96 @@ func TestEffectsCommands(t *testing.T) {
 	var got wire.Effects
 	if err := json.Unmarshal([]byte(does("boss", exitPass, "", "effects", run, "-o", "json")), &got); err != nil || len(got.Steps) != 2 || got.Steps[0].State != fact.Done || got.Steps[0].By != "Lee" || got.Steps[1].State != fact.Skipped {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// A receiver refused a step, and a person skipped it since: when the receiver is well again
+// it is not asked. What still waits is.
+func TestWhatWasSkippedIsNotAskedForAgain(t *testing.T) {
+	var mu sync.Mutex
+	well, refused, asked := false, map[string]int{}, map[string]int{} // step → times
+	hook := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ Data wire.EventBody }
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		e := body.Data
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Effect != nil && e.To == fact.Intended {
+			if !well {
+				refused[e.Subject]++
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			asked[e.Subject]++
+		}
+	})
+	const run = "P-1@1.0.0"
+	text := strings.NewReplacer("start = 2100-01-01T00:00:00Z", "start = "+time.Now().Add(-time.Minute).UTC().Format(time.RFC3339),
+		"success = [\"errors\"]\n", "success = [\"errors\"]\nrollback = [\"errors-high\"]\n").Replace(withTokens()) + `
+[rollback.errors-high]
+title  = "errors"
+signal = "errors"
+when   = "> 3 %"
+for    = "5m"
+owner  = "ops"
+action = "roll it back"
+command = "revert"
+
+[rollback.errors-high.effects]
+alias  = { do = "take the alias back", to = "hook" }
+cache  = { do = "empty the cache", to = "hook" }
+
+[webhooks.hook]
+url     = "https://hook.example/"
+class   = "action"
+secrets = [{ env = "HOOK_SECRET" }]
+`
+	t.Setenv("HOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	d := housed(t, text, outboxtest.Network{Handler: hook}, io.Discard)
+	show := func() (body wire.RunBody) {
+		t.Helper()
+		_, out := asksAs(t, "GET", "http://"+d.public.Addr().String()+"/v1/runs/"+run, "read-1", "", "")
+		if err := json.Unmarshal([]byte(out), &body); err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	gives := func(c fact.Command) {
+		t.Helper()
+		c.By, c.Why = "Lee", "a test"
+		if _, err := d.runner.Command(t.Context(), "P-1", run, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the phase to begin", func() bool { return show().Phases[0].State == "monitoring" })
+	gives(fact.Command{Kind: fact.Abort})
+	eventually(t, "both steps to be refused", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(refused) == 2
+	})
+	gives(fact.Command{Kind: fact.SkipEffect, Subject: "alias"})
+	mu.Lock()
+	well = true
+	mu.Unlock()
+	if _, _, err := d.hooks.Load().Retry(t.Context(), "hook", ""); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "every order to have ended", func() bool {
+		_, out := asksAs(t, "GET", "http://"+d.public.Addr().String()+"/v1/deliveries", "read-1", "", "")
+		var list deliveryList
+		if err := json.Unmarshal([]byte(out), &list); err != nil || len(list.Endpoints) == 0 {
+			t.Fatal(err, out)
+		}
+		return list.Endpoints[0].Pending == 0
+	})
+	eventually(t, "what still waits", func() bool { return show().Effects.Steps[1].State == fact.Acknowledged })
+	mu.Lock()
+	defer mu.Unlock()
+	if asked["errors-high/alias"] != 0 || asked["errors-high/cache"] != 1 {
+		t.Errorf("asked for %v", asked)
 	}
 }
 

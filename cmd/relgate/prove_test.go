@@ -23,7 +23,7 @@ import (
 func proven(t *testing.T, scenario string, want int) (dir, keep string) {
 	t.Helper()
 	dir, keep = t.TempDir(), t.TempDir()
-	code, _, errs := command(t, "demo", "--exit-when-done", "--speed", "max", "--scenario", scenario, "--dir", dir, "--keep", keep)
+	code, _, errs := execute(t, "demo", "--exit-when-done", "--speed", "max", "--scenario", scenario, "--dir", dir, "--keep", keep)
 	if code != want || !strings.Contains(errs, "verify.py "+filepath.Join(keep, "bundle.json")) {
 		t.Fatalf("the demo: exit %d, %s", code, errs)
 	}

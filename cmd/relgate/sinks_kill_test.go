@@ -35,6 +35,7 @@ var tableRows = map[string][2]string{
 type theatre struct {
 	fault   faulttest.Fault
 	reached chan string
+	killed  chan struct{} // closed once the daemon was killed
 
 	mu    sync.Mutex
 	armed map[string]bool // :: sink → it has not been asked for anything yet
@@ -47,16 +48,23 @@ type theatre struct {
 	secrets     map[string]string // :: file → what is in it
 }
 
-// take gives the fault of what a sink is asked to do, and whether it is the first.
+// take gives the fault of what a sink is asked to do, and whether it is the first. What a
+// daemon still asks for after that, because the kill comes late, it asks for in vain.
 func (s *theatre) take(sink string) (faulttest.Fault, bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	first := s.armed[sink]
 	delete(s.armed, sink)
+	s.mu.Unlock()
 	if first {
 		return s.fault, true
 	}
-	return faulttest.None, false
+	select {
+	case <-s.killed:
+		return faulttest.None, false
+	default:
+		<-s.killed
+		return faulttest.Hanging, false
+	}
 }
 
 // staged serves a receiver.
@@ -77,7 +85,9 @@ func (s *theatre) staged(t *testing.T, sink string, writes func(r *http.Request)
 		}
 		switch fault {
 		case faulttest.Hanging, faulttest.Lost:
-			s.reached <- sink
+			if first {
+				s.reached <- sink
+			}
 			<-r.Context().Done()
 			return
 		case faulttest.Broken, faulttest.Lying:
@@ -97,7 +107,7 @@ func (s *theatre) staged(t *testing.T, sink string, writes func(r *http.Request)
 
 // newTheatre makes the receivers, and what a config says of them.
 func newTheatre(t *testing.T, fault faulttest.Fault, sinks []string) *theatre {
-	s := &theatre{fault: fault, reached: make(chan string, 16), armed: map[string]bool{}, posts: map[string][]string{}}
+	s := &theatre{fault: fault, reached: make(chan string, 16), killed: make(chan struct{}), armed: map[string]bool{}, posts: map[string][]string{}}
 	for _, sink := range sinks {
 		s.armed[sink] = true
 	}
@@ -297,10 +307,12 @@ func play(t *testing.T, fault faulttest.Fault, alarm bool, sinks []string) *play
 		select {
 		case <-p.reached:
 		case <-time.After(time.Minute):
+			close(p.killed)
 			t.Fatalf("%s: a receiver was asked for nothing:\n%s", p.name, s.log)
 		}
 	}
 	s.kill()
+	close(p.killed)
 	p.last = openShop(t, dir)
 	return p
 }

@@ -198,8 +198,17 @@ type reporting struct {
 }
 
 // Send sends, and reports. Of a step of the way back the run is also told that it was
-// refused: it is tried again, but others must know.
+// refused: it is tried again, but others must know. What is not waited for any more is not
+// asked for: a person may have skipped it since, or done it.
 func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
+	if m.Type == stepAsked {
+		switch waits, err := r.daemon.waits(ctx, m); {
+		case err != nil:
+			return outbox.Outcome{Reason: "its run cannot be read: " + err.Error()}
+		case !waits:
+			return outbox.Outcome{OK: true, Skipped: true}
+		}
+	}
 	o := r.Sink.Send(ctx, m)
 	if r.daemon.attempted != nil {
 		r.daemon.attempted(r.name, m, o)
@@ -235,15 +244,34 @@ const stepAsked = "relgate.effect.intended"
 
 // report tells a run of a result. A run that is gone has nothing to be told.
 func (d *daemon) report(ctx context.Context, event string, r fact.Result) error {
-	id, _, _ := strings.Cut(event, "/")
-	if i := strings.LastIndexByte(id, '.'); i > 0 {
-		id = id[:i] // the UID follows
-	}
-	err := d.runner.Report(ctx, id, r)
+	err := d.runner.Report(ctx, runOf(event), r)
 	if errors.Is(err, runner.ErrUnknownRun) || errors.Is(err, runner.ErrUnknownPlan) {
 		return nil
 	}
 	return err
+}
+
+// runOf is the run of an event, by the event's id.
+func runOf(event string) string {
+	id, _, _ := strings.Cut(event, "/")
+	if i := strings.LastIndexByte(id, '.'); i > 0 {
+		id = id[:i] // the UID follows
+	}
+	return id
+}
+
+// waits reports whether the step that a message asks for is still waited for.
+func (d *daemon) waits(ctx context.Context, m outbox.Message) (bool, error) {
+	v, err := d.runner.Recall(ctx, runOf(m.ID))
+	switch {
+	case errors.Is(err, runner.ErrUnknownRun) || errors.Is(err, runner.ErrUnknownPlan):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	steps := v.Snapshot.Effects.Steps
+	i := slices.IndexFunc(steps, func(s fact.EffectView) bool { return s.Event == m.N })
+	return i < 0 || steps[i].Waits(), nil
 }
 
 // burials is a journal that tells the run of what a sink did not take.

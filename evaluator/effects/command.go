@@ -71,7 +71,7 @@ func (st State) Result(sc *Scene, n uint64, r *fact.Result) State {
 	s := w.step(i)
 	_, e := effect(sc.Plan, s)
 	switch {
-	case !r.OK && s.is == failed: // it was tried again
+	case !r.OK && (s.is == failed || s.by != ""): // it was tried again, or a person has it
 	case !r.OK:
 		s.tell = sc.At
 		w.say(i, failed, fact.Why{Code: fact.WhyEffectFailed, Text: r.Reason})

@@ -165,7 +165,7 @@ func (st *State) View(plan *rules.Plan) fact.Effects {
 	v := fact.Effects{Rolled: when(st.rolled), Back: when(st.back), Ended: when(st.ended), Stopped: st.stops()}
 	for i := range st.steps {
 		s := &st.steps[i]
-		shown := fact.EffectView{Rule: s.rule, Name: s.name, Do: s.do, Slow: s.slow, State: s.is.String(), At: when(s.at), Due: when(s.due), Sink: s.sink, By: s.by, Kept: s.kept, Told: s.told}
+		shown := fact.EffectView{Rule: s.rule, Name: s.name, Do: s.do, Slow: s.slow, State: s.is.String(), At: when(s.at), Due: when(s.due), Sink: s.sink, By: s.by, Kept: s.kept, Told: s.told, Event: s.event}
 		if s.is == done && st.ended != 0 && !st.stops() {
 			shown.State = fact.Verified
 		}

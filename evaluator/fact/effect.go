@@ -44,6 +44,16 @@ type Effects struct {
 	Steps   []EffectView
 }
 
+// Waits reports whether something is still expected of a step: it is not done, and neither a
+// person nor the run has given it up.
+func (v *EffectView) Waits() bool {
+	switch v.State {
+	case Planned, Intended, Acknowledged, Failed:
+		return true
+	}
+	return false
+}
+
 // EffectView is where a step of the way back stands.
 type EffectView struct {
 	Rule    string
@@ -58,6 +68,7 @@ type EffectView struct {
 	By      string    // who acknowledged it, or said what became of it
 	Kept    string    // the receiver's own name for it, or what it read back
 	Told    int       // how often others were told that no one has acknowledged it
+	Event   uint64    // that intended it, by its number in the run; 0 for none
 	Command string
 	Link    string
 }
