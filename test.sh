@@ -92,7 +92,7 @@ begin go test -race -shuffle=on
 # Arithmetic and simulations start no goroutine: the race detector finds nothing in them and
 # makes them ten times slower.
 alone='/evaluator/(evidence|lab/power|lab/simulation)$'
-go test -race -shuffle=on -count=1 -timeout 25m $(go list ./... | grep -vE "$alone")
+go test -race -shuffle=on -count=1 -parallel 4 -timeout 25m $(go list ./... | grep -vE "$alone")
 go test -shuffle=on -count=1 -timeout 25m $(go list ./... | grep -E "$alone")
 
 begin "coverage of rules and the core: every line, or it says why not"
