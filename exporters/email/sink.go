@@ -1,6 +1,7 @@
 package email
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/mail"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,8 +55,8 @@ func New(c Config) (*Sink, error) {
 // What is remembered of a message to a recipient.
 const (
 	sent    = "sent"    // the server has it
-	begun   = "begun"   // the server was about to be given its end: it may have it
-	hung    = "hung"    // the server broke off before that, at this recipient: others go first
+	begun   = "begun"   // the server was about to be given its end: it may have it; followed by how often it broke off
+	hung    = "hung"    // the server broke off before that, at this recipient; followed by how often, where more than once
 	refused = "refused" // the server will not have it; forgotten when no other waits any more
 )
 
@@ -77,17 +79,16 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	}
 	round := round{sink: s, letter: l, all: all}
 	defer round.close()
-	var first, last []pending
+	var waiting []pending
 	for _, one := range all.list {
-		switch p := round.look(looking, one); {
-		case p == nil:
-		case p.mark == "":
-			first = append(first, *p)
-		default:
-			last = append(last, *p)
+		if p := round.look(looking, one); p != nil {
+			waiting = append(waiting, *p)
 		}
 	}
-	for _, p := range append(first, last...) {
+	// Who made the server break off less often goes first: a few at whom it always does keep
+	// the message from no other.
+	slices.SortStableFunc(waiting, func(a, b pending) int { return cmp.Compare(a.turn(), b.turn()) })
+	for _, p := range waiting {
 		round.send(ctx, p)
 	}
 	return round.outcome(ctx)
@@ -170,6 +171,23 @@ type round struct {
 type pending struct {
 	to
 	key, mark string
+	broke     int // how often the server broke off at them
+}
+
+// turn is when it is the recipient's: the lowest goes first.
+func (p *pending) turn() int {
+	if p.mark == "" {
+		return 0
+	}
+	return 1 + p.broke
+}
+
+// times is a mark with how often the server broke off.
+func times(mark string, n int) string {
+	if n == 0 {
+		return mark
+	}
+	return mark + " " + strconv.Itoa(n)
 }
 
 // keepWithin bounds how long keeping something may take once the attempt is over.
@@ -193,7 +211,11 @@ func (r *round) look(ctx context.Context, one to) *pending {
 	case said == begun && r.letter.once:
 		r.doubt(one)
 	default:
-		return &pending{one, key, said}
+		broke, err := strconv.Atoi(why)
+		if err != nil && said == hung {
+			broke = 1 // as it was written once
+		}
+		return &pending{one, key, said, broke}
 	}
 	return nil
 }
@@ -235,13 +257,16 @@ func (r *round) send(ctx context.Context, one pending) {
 		return err
 	}
 	f := r.session.deliver(s.from.Address, one.Address.Address, m, func() error {
-		if err := keep(begun); err != nil {
+		if err := keep(times(begun, one.broke)); err != nil {
 			return fmt.Errorf("remembering that a message is sent: %w", err)
 		}
 		return nil
 	})
 	if f != nil && f.broken {
 		r.drop(ctx, f)
+		if !f.all {
+			one.broke++
+		}
 	}
 	switch {
 	case f == nil:
@@ -253,6 +278,7 @@ func (r *round) send(ctx context.Context, one pending) {
 	case f.doubt && r.letter.once:
 		r.doubt(one.to)
 	case f.doubt:
+		_ = keep(times(begun, one.broke)) // of an alarm: it is sent again in any case
 		r.unsure = true
 		r.wait(one.to, f.reason)
 	case f.refused:
@@ -266,9 +292,9 @@ func (r *round) send(ctx context.Context, one pending) {
 		// attempt it stays.
 		mark := ""
 		if repeated {
-			mark = begun
-		} else if f.broken && !f.all {
-			mark = hung
+			mark = times(begun, one.broke)
+		} else if one.broke > 0 {
+			mark = times(hung, one.broke)
 		}
 		if err := keep(mark); err != nil {
 			r.wait(one.to, "remembering that a message was not taken: "+err.Error())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,6 +105,41 @@ func TestAnAttemptGoesOnAfterFewWhoHang(t *testing.T) {
 			}
 			if n := len(s.Messages()); n != 2 {
 				t.Errorf("%s: %d messages, want those to b and c", kind, n)
+			}
+			s.Close()
+		})
+	}
+}
+
+// TestWhoHungOnceIsTriedBeforeThoseWhoAlwaysHang has three recipients always hang, and one once:
+// that one has the message with the third attempt.
+func TestWhoHungOnceIsTriedBeforeThoseWhoAlwaysHang(t *testing.T) {
+	for kind, step := range map[string]smtptest.Step{"communication": smtptest.Rcpt, "alarm": smtptest.End} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			hung := map[string]int{}
+			s := smtptest.NewUnreached(t, smtptest.Config{Answer: func(at smtptest.Step, address string) smtptest.Mode {
+				if at != step {
+					return smtptest.Mode{}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				hung[address]++
+				return smtptest.Mode{Hang: address != "d@bioage.example" || hung[address] == 1}
+			}})
+			const to = "a@bioage.example, b@bioage.example, c@bioage.example, d@bioage.example"
+			m := communication(to)
+			if kind == "alarm" {
+				m = message(wire.EventBody{Kind: "run", ID: "bioage@1.0.x7k2/13", N: 13, Run: "bioage@1.0", Plan: "bioage", Headline: "ROLLBACK", Target: to})
+			}
+			kept := newMemory()
+			for range 3 {
+				if o := plainSink(t, s, kept).Send(t.Context(), m); o.OK {
+					t.Errorf("%s: %+v", kind, o)
+				}
+			}
+			if list := s.Messages(); len(list) != 1 || list[0].To[0] != "d@bioage.example" {
+				t.Errorf("%s: got %d messages, want that to d", kind, len(list))
 			}
 			s.Close()
 		})
