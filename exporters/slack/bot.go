@@ -40,6 +40,7 @@ type Bot struct {
 	mu       sync.Mutex
 	channels map[string]string // :: name → id
 	users    map[string]string // :: name → id
+	searches map[string]search // :: name → how far it was looked for
 }
 
 // NewBot makes the sink.
@@ -53,7 +54,7 @@ func NewBot(c BotConfig) *Bot {
 	if c.Timeout == 0 {
 		c.Timeout = time.Minute
 	}
-	return &Bot{config: c, channels: map[string]string{}, users: map[string]string{}}
+	return &Bot{config: c, channels: map[string]string{}, users: map[string]string{}, searches: map[string]search{}}
 }
 
 // CloseIdleConnections frees the connections that carry no request.

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"regexp"
 	"strings"
@@ -57,6 +58,7 @@ func (b *Bot) forget() {
 	defer b.mu.Unlock()
 	clear(b.channels)
 	clear(b.users)
+	clear(b.searches)
 }
 
 func (b *Bot) channel(ctx context.Context, order bool, name, types string) (string, *failure) {
@@ -140,12 +142,29 @@ func (b *Bot) user(ctx context.Context, order bool, name string) (id string, f *
 	return id, nil
 }
 
+// search is how far the list of people was read for a name. Where the time of an attempt is
+// over the next one goes on from there: else who stands far down in it is never reached.
+type search struct {
+	cursor string
+	pages  int             // read so far
+	shown  map[string]bool // :: id → they display the name
+}
+
 // named is the id of the person of a user name or displayed name; empty where there is
 // none, or more than one.
 func (b *Bot) named(ctx context.Context, order bool, name string) (id string, f *failure) {
-	query := url.Values{"limit": {"200"}}
-	shown := map[string]bool{} // :: id → they display the name
-	for range mostPages {
+	b.mu.Lock()
+	s := b.searches[name]
+	delete(b.searches, name)
+	b.mu.Unlock()
+	query, shown := url.Values{"limit": {"200"}}, maps.Clone(s.shown)
+	if shown == nil {
+		shown = map[string]bool{}
+	}
+	if s.cursor != "" {
+		query.Set("cursor", s.cursor)
+	}
+	for page := s.pages; page < mostPages; page++ {
 		var list struct {
 			Members []struct {
 				ID      string `json:"id"`
@@ -158,6 +177,11 @@ func (b *Bot) named(ctx context.Context, order bool, name string) (id string, f 
 		}
 		next, f := b.ask(ctx, order, "users.list", query, &list)
 		if f != nil {
+			if f.code != "invalid_cursor" {
+				b.mu.Lock()
+				b.searches[name] = search{query.Get("cursor"), page, shown}
+				b.mu.Unlock()
+			}
 			return "", f
 		}
 		for _, u := range list.Members {

@@ -287,6 +287,24 @@ func TestAnOrderWaitsForNoName(t *testing.T) {
 			t.Errorf("an order whose answer was lost, while Slack does not say whether it is there: %+v, want it again", got)
 		}
 	})
+	// An order to a person whom Slack lists far down comes to them: each attempt looks on where
+	// the one before it stopped.
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkspace(nil)
+		w.PageSize, w.Server.Fault = 1, slow(800*time.Millisecond, "users.list")
+		for i := range 9 {
+			w.Users[fmt.Sprint("a", i)] = fmt.Sprintf("U00000A%d", i)
+		}
+		order := killtest.Alarm()
+		order.Body.Target = "@rm"
+		s, n := bot(t, w, outboxtest.New()), 1
+		for ; n < 6 && !s.Send(t.Context(), sent(1, order)).OK; n++ {
+		}
+		if list := w.Messages(); len(list) != 1 || list[0].Channel != "D00000RM" {
+			t.Errorf("after %d attempts there is %+v, want one message to @rm", n, list)
+		}
+		sound(t, w)
+	})
 	// What is no order has the time of its attempt.
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorkspace(nil)
