@@ -50,9 +50,10 @@ func (a *answered) tells(id string) bool {
 
 // answered is what is read of an incident.
 type answered struct {
-	ID       string   `json:"id"`
-	Link     string   `json:"shortlink"`
-	Metadata metadata `json:"metadata"`
+	ID       string    `json:"id"`
+	Link     string    `json:"shortlink"`
+	Created  time.Time `json:"created_at"`
+	Metadata metadata  `json:"metadata"`
 }
 
 // failure is a request that was not done, or of which that is not known.
@@ -63,7 +64,7 @@ type failure struct {
 
 func failed(reason string) *failure { return &failure{Outcome: outbox.Outcome{Reason: reason}} }
 
-// call makes one request, when its time has come: Statuspage takes one a second.
+// call makes one request. It waits where the one before was less than a second ago: Statuspage takes one a second.
 func (s *Sink) call(ctx context.Context, order bool, method, path string, body, into any) *failure {
 	call := &format.Call{Method: method, URL: s.config.URL + "/pages/" + url.PathEscape(s.config.Page) + path, Header: map[string]string{"Authorization": "OAuth " + s.config.Token}}
 	if body != nil {
@@ -140,20 +141,26 @@ const (
 	perPage   = 100
 )
 
-// search looks for a run's incident among those that the page has, the newest first.
-func (s *Sink) search(ctx context.Context, order bool, run string) (*answered, *failure) {
+// longAgo is further back than a run has its first message.
+const longAgo = 31 * 24 * time.Hour
+
+// search looks for a message's run's incident among those that the page has, the newest first.
+func (s *Sink) search(ctx context.Context, t *told) (*answered, *failure) {
 	for page := 1; page <= mostPages; page++ {
 		var list []answered
 		query := url.Values{"limit": {strconv.Itoa(perPage)}, "page": {strconv.Itoa(page)}}
-		if f := s.call(ctx, order, http.MethodGet, "/incidents?"+query.Encode(), nil, &list); f != nil {
+		if f := s.call(ctx, t.Order, http.MethodGet, "/incidents?"+query.Encode(), nil, &list); f != nil {
 			return nil, f
 		}
 		for i := range list {
-			if list[i].Metadata.Relgate.Run == run && list[i].ID != "" {
+			if list[i].Metadata.Relgate.Run == t.Run && list[i].ID != "" {
 				return &list[i], nil
 			}
 		}
 		if len(list) < perPage {
+			return nil, nil
+		}
+		if oldest := list[len(list)-1].Created; !oldest.IsZero() && oldest.Before(t.Message.At.Add(-longAgo)) {
 			return nil, nil
 		}
 	}

@@ -147,7 +147,7 @@ func (s *Sink) send(ctx context.Context, t *told) outbox.Outcome {
 	now, f := s.write(ctx, t, there)
 	if f != nil && f.status == http.StatusNotFound && there != nil {
 		// A person has removed the incident. Another message may have made one in its place.
-		if there, f = s.search(ctx, t.Order, t.Run); f == nil {
+		if there, f = s.search(ctx, t); f == nil {
 			now, f = s.write(ctx, t, there)
 		} else {
 			f.Doubt = false // nothing was sent
@@ -179,7 +179,7 @@ func (s *Sink) find(ctx context.Context, t *told, kept *answered, mark string) (
 		}
 	}
 	if kept == nil {
-		there, f = s.search(ctx, t.Order, t.Run)
+		there, f = s.search(ctx, t)
 	}
 	if f != nil || there != nil && there.tells(t.ID()) {
 		return there, f

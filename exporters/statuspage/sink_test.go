@@ -301,6 +301,50 @@ func TestWhatCertainlyDidNotArriveIsNotLookedFor(t *testing.T) {
 	})
 }
 
+// A page that has had more incidents than are ever read takes a message after a 500 too: those
+// of long ago are not the run's.
+func TestAPageWithALongHistoryTakesAMessageAfterAFailure(t *testing.T) {
+	for _, recent := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			fault := faulttest.Broken
+			page := newPage(func(int) faulttest.Fault {
+				defer func() { fault = faulttest.None }()
+				return fault
+			})
+			message := sent(1, killtest.Message("text", ""))
+			type incident struct {
+				ID      string
+				Created time.Time
+			}
+			var old struct {
+				Incidents []incident
+				Made      int
+			}
+			for old.Made < 1100 {
+				old.Made++
+				at := message.At.AddDate(-1, 0, 0).Add(time.Duration(old.Made) * time.Hour)
+				if recent {
+					at = message.At.Add(time.Duration(old.Made-1100) * time.Minute)
+				}
+				old.Incidents = append(old.Incidents, incident{fmt.Sprint("old", old.Made), at})
+			}
+			saved, err := json.Marshal(old)
+			if err != nil || page.Load(saved) != nil {
+				t.Fatal("the page takes no history")
+			}
+			s := sink(t, page, outboxtest.New(), statuspage.Config{})
+			if o := s.Send(t.Context(), message); o.OK {
+				t.Fatalf("%+v, want a failure", o)
+			}
+			time.Sleep(5 * time.Minute)
+			o := s.Send(t.Context(), message)
+			if recent && (o.OK || !strings.Contains(o.Reason, "more than 1000 incidents")) || !recent && !o.OK {
+				t.Errorf("recent %v: %+v", recent, o)
+			}
+		})
+	}
+}
+
 // Long texts are cut, and the metadata does not grow without end.
 func TestNoMessageIsTooMuchForStatuspage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

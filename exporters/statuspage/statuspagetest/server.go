@@ -25,6 +25,7 @@ type Incident struct {
 	Impact   string
 	From, To string // of a maintenance
 	Updates  []string
+	Created  time.Time
 	Metadata map[string]map[string]any
 }
 
@@ -232,7 +233,7 @@ func (s *Server) page(q url.Values, key string, list []any) answer {
 }
 
 func (s *Server) shown(i *Incident) object {
-	return object{"id": i.ID, "name": i.Name, "status": i.Status, "impact": i.Impact, "page_id": s.Page, "shortlink": "https://stspg.io/" + i.ID, "metadata": i.Metadata, "components": []any{}}
+	return object{"id": i.ID, "name": i.Name, "status": i.Status, "impact": i.Impact, "page_id": s.Page, "shortlink": "https://stspg.io/" + i.ID, "created_at": i.Created, "metadata": i.Metadata, "components": []any{}}
 }
 
 // fields are those of an incident that the API takes.
@@ -276,7 +277,7 @@ func (s *Server) write(r *http.Request, body []byte, old *Incident) answer {
 	}
 	i := old
 	if i == nil {
-		i = &Incident{ID: fmt.Sprintf("incident%04d", s.made+1), Name: in.Name, From: in.From, To: in.To}
+		i = &Incident{ID: fmt.Sprintf("incident%04d", s.made+1), Name: in.Name, From: in.From, To: in.To, Created: time.Now().UTC()}
 	}
 	planned := slices.Contains(scheduled, in.Status)
 	from, e1 := time.Parse(time.RFC3339, in.From)
