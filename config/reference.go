@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -99,38 +98,6 @@ func (l *loader) references(f, main *file, found *rules.Problems) {
 	l.effects(top, f, main)
 }
 
-// effects reports steps of a way back whose receiver the main file does not have, or that it
-// cannot do.
-func (l *loader) effects(top rules.Checker, f, main *file) {
-	receivers := append(webhookNames(main.doc.Webhooks), sinkList(main.doc.Sinks)...)
-	for _, r := range f.doc.Rollback {
-		for _, e := range r.Effects {
-			name := rules.ParseAddress(e.To).Sink
-			at := top.At("rollback", r.Name, "effects", e.Name)
-			if name == "" || !at.At("to").OneOf("unknown-sink", "sink or webhook", name, receivers) {
-				continue
-			}
-			k := slices.IndexFunc(main.doc.Sinks, func(s SinkSpec) bool { return s.Name == name })
-			does := ""
-			if k >= 0 {
-				if t := sinkNamed(main.doc.Sinks[k].Type); t != nil {
-					does = t.does
-					if t.public || slices.Contains(archives, t.name) {
-						at.At("to").Fail("wrong-sink", "name one that reaches who does it", "sink %q, of type %q, does nothing and wakes no one", name, t.name)
-						continue
-					}
-				}
-			}
-			switch {
-			case does != "" && e.Do != does:
-				at.At("do").Fail("wrong-sink", fmt.Sprintf("write do = %q", does), "sink %q can do %q, and nothing else", name, does)
-			case does == "" && (e.Do == rules.DoRevert || e.Do == rules.DoPause):
-				at.At("do").Fail("wrong-sink", `name a sink of type "lambda" or "phased-release" in to, or write in words what is to be done`, "%q cannot do %q and read back that it is so", name, e.Do)
-			}
-		}
-	}
-}
-
 // archives are the types of sinks that keep the review of a run.
 var archives = []string{"folder", "github", "confluence"}
 
@@ -168,7 +135,11 @@ func (l *loader) people(top rules.Checker, f, main *file) {
 	}
 	told := func(at rules.Checker, address string) bool {
 		name := rules.ParseAddress(address).Sink
-		return name == "" || at.OneOf("unknown-sink", "sink", name, tells)
+		if name == "" || !at.OneOf("unknown-sink", "sink", name, tells) {
+			return name == ""
+		}
+		k := slices.IndexFunc(main.doc.Sinks, func(s SinkSpec) bool { return s.Name == name })
+		return isFor(at, name, main.doc.Sinks[k].Plans, f.doc.Release.Plan)
 	}
 	for _, m := range f.doc.Communications {
 		told(top.At("communications", m.Name, "to"), m.To)
