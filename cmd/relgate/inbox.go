@@ -244,7 +244,7 @@ func (d *daemon) take(w http.ResponseWriter, r *http.Request, in *inbox.Inbox) (
 		return refuse(inbox.TooLarge, fmt.Sprintf("the body has more than %d bytes", inbox.MaxBody))
 	}
 	if err != nil {
-		return refuse(inbox.Malformed, "the body did not come whole")
+		return refuse(inbox.Unavailable, "the body did not arrive whole: send it again")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), pushTime)
 	defer cancel()
