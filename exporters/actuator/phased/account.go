@@ -86,8 +86,8 @@ func (a *Account) get(ctx context.Context, ref string, into any) *sources.CallEr
 	})
 }
 
-// patch sends a change of a phased release.
-func (a *Account) patch(ctx context.Context, id string, c change, into any) *sources.CallError {
+// pause asks for the one change that there is of a phased release.
+func (a *Account) pause(ctx context.Context, id string, into any) *sources.CallError {
 	var body struct {
 		Data struct {
 			Type       string `json:"type"`
@@ -97,13 +97,13 @@ func (a *Account) patch(ctx context.Context, id string, c change, into any) *sou
 			} `json:"attributes"`
 		} `json:"data"`
 	}
-	body.Data.Type, body.Data.ID, body.Data.Attributes.State = "appStoreVersionPhasedReleases", id, c.state()
+	body.Data.Type, body.Data.ID, body.Data.Attributes.State = "appStoreVersionPhasedReleases", id, connect.Paused
 	return a.call(ctx, func() *sources.CallError {
 		return a.client.Patch(ctx, a.now(), "/v1/appStoreVersionPhasedReleases/"+url.PathEscape(id), body, into)
 	})
 }
 
-// call makes a request when its time has come. One whose token was refused was not carried
+// call makes a request, a while after the one before. One whose token was refused was not carried
 // out: it is made once more with a new token, because Apple sometimes refuses a valid one.
 func (a *Account) call(ctx context.Context, request func() *sources.CallError) *sources.CallError {
 	for again := false; ; again = true {

@@ -10,32 +10,6 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// change is what may be done to a phased release: nothing else can be sent.
-type change bool
-
-const (
-	pause  change = false
-	resume change = true
-)
-
-// state is what the change makes of the phased release.
-func (c change) state() string {
-	if c == resume {
-		return connect.Active
-	}
-	return connect.Paused
-}
-
-// from is the state that it may be made from.
-func (c change) from() string { return (!c).state() }
-
-func (c change) String() string {
-	if c == resume {
-		return "resumed"
-	}
-	return "paused"
-}
-
 // mostPauseDays is for how many days in all Apple allows a phased release to be paused.
 const mostPauseDays = 30
 
@@ -48,42 +22,31 @@ type Done struct {
 
 // PlanPause says what [Release.Pause] would do, in plain words, or why it would refuse.
 // Neither means that nothing is left to do.
-func (r *Release) PlanPause(s Seen) (steps []string, refusal string) { return r.plan(s, pause) }
-
-// PlanResume says what [Release.Resume] would do, as PlanPause does.
-func (r *Release) PlanResume(s Seen) (steps []string, refusal string) { return r.plan(s, resume) }
-
-func (r *Release) plan(s Seen, c change) (steps []string, refusal string) {
+func (r *Release) PlanPause(s Seen) (steps []string, refusal string) {
 	switch s.State {
-	case c.state():
+	case connect.Paused:
 		return nil, ""
 	case connect.Inactive:
-		return nil, fmt.Sprintf("the phased release of version %s has not begun: it cannot be %v. Hold the release of the version itself back", r.Version, c)
+		return nil, fmt.Sprintf("the phased release of version %s has not begun: it cannot be paused. Hold the release of the version itself back", r.Version)
 	case connect.Complete:
-		return nil, fmt.Sprintf("the phased release of version %s is complete: everybody has it; it cannot be %v. Remove the version from sale or ship a new build", r.Version, c)
-	case c.from():
+		return nil, fmt.Sprintf("the phased release of version %s is complete: everyone has it; it cannot be paused. Remove the version from sale or ship a new build", r.Version)
+	case connect.Active:
 	default:
-		return nil, fmt.Sprintf("version %s has no phased release: everybody gets it at once; it cannot be %v. Remove the version from sale or ship a new build", r.Version, c)
+		return nil, fmt.Sprintf("version %s has no phased release: everyone gets it at once; it cannot be paused. Remove the version from sale or ship a new build", r.Version)
 	}
-	steps = []string{fmt.Sprintf("phased release of version %s: %s → %s, at %v", r.Version, c.from(), c.state(), s)}
-	if c == pause {
-		steps = append(steps, "who has it keeps it, and anybody may install it by hand")
-		if s.PauseDays > 0 {
-			steps = append(steps, fmt.Sprintf("it was paused for %d of the %d days that Apple allows in all", s.PauseDays, mostPauseDays))
-		}
+	steps = []string{
+		fmt.Sprintf("phased release of version %s: %s → %s, at %v", r.Version, s.State, connect.Paused, s),
+		"who has it keeps it, and anyone may install it by hand",
+	}
+	if s.PauseDays > 0 {
+		steps = append(steps, fmt.Sprintf("it was paused for %d of the %d days that Apple allows in all", s.PauseDays, mostPauseDays))
 	}
 	return steps, ""
 }
 
 // Pause stops the version from spreading to more users. Where it is paused already, it does
 // nothing. Its error is an [actuator.Error].
-func (r *Release) Pause(ctx context.Context) (Done, error) { return r.change(ctx, pause) }
-
-// Resume lets a paused version spread again. Where it does already, it does nothing. Its error
-// is an [actuator.Error].
-func (r *Release) Resume(ctx context.Context) (Done, error) { return r.change(ctx, resume) }
-
-func (r *Release) change(ctx context.Context, c change) (Done, error) {
+func (r *Release) Pause(ctx context.Context) (Done, error) {
 	done, err := r.Account.take(ctx)
 	if err != nil {
 		return Done{}, err
@@ -98,7 +61,7 @@ func (r *Release) change(ctx context.Context, c change) (Done, error) {
 		if tries == 0 {
 			d.Before = s
 		}
-		steps, refusal := r.plan(s, c)
+		steps, refusal := r.PlanPause(s)
 		switch {
 		case refusal != "":
 			return Done{}, actuator.Refuse("%s", refusal)
@@ -107,7 +70,7 @@ func (r *Release) change(ctx context.Context, c change) (Done, error) {
 			return d, nil
 		}
 		var answer connect.PhasedBody
-		refused := r.Account.patch(ctx, s.id, c, &answer)
+		refused := r.Account.pause(ctx, s.id, &answer)
 		// A crash from here on leaves a release that may stand as it should: the next call sees it.
 		if refused != nil {
 			if refused.Status == http.StatusConflict && tries == 0 {
@@ -118,21 +81,21 @@ func (r *Release) change(ctx context.Context, c change) (Done, error) {
 			return Done{}, e
 		}
 		d.Before, d.Changed = s, true
-		return d, r.readBack(ctx, &d, c)
+		return d, r.readBack(ctx, &d)
 	}
 }
 
 // readBack looks at the release after a change. Apple has taken it: what cannot be read, or is
 // otherwise, is looked at again by the next attempt.
-func (r *Release) readBack(ctx context.Context, d *Done, c change) error {
+func (r *Release) readBack(ctx context.Context, d *Done) error {
 	s, err := r.look(ctx)
 	if err != nil {
-		return &actuator.Error{Doubt: true, Reason: fmt.Sprintf("the phased release was %v, and cannot be read back: %v", c, err)}
+		return &actuator.Error{Doubt: true, Reason: fmt.Sprintf("the phased release was paused, and cannot be read back: %v", err)}
 	}
 	d.After = s
 	d.Words = fmt.Sprintf("phased release of version %s: %s → %s, at %v", r.Version, d.Before.State, s.State, s)
-	if s.State != c.state() {
-		return &actuator.Error{Doubt: true, Reason: fmt.Sprintf("the phased release was %v, and now it is %s: somebody else is changing it", c, s.State)}
+	if s.State != connect.Paused {
+		return &actuator.Error{Doubt: true, Reason: fmt.Sprintf("the phased release was paused, and now it is %s: someone else is changing it", s.State)}
 	}
 	return nil
 }

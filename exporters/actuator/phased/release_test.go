@@ -16,7 +16,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -122,50 +121,40 @@ func TestLookSaysWhoGetsTheVersion(t *testing.T) {
 }
 
 // What is done from which state, and what is refused, in which words.
-func TestAPhasedReleaseIsPausedAndResumed(t *testing.T) {
+func TestAPhasedReleaseIsPaused(t *testing.T) {
 	const way = "Remove the version from sale or ship a new build"
 	for _, tt := range []struct {
 		state     string
 		day, days int
-		resume    bool
 		steps     []string // empty: nothing to do, or refused
 		refusal   string
 	}{
-		{"ACTIVE", 5, 0, false, []string{"phased release of version 2.3.1: ACTIVE → PAUSED, at 20 % of the users with automatic updates (day 5)", "who has it keeps it, and anybody may install it by hand"}, ""},
-		{"ACTIVE", 2, 12, false, []string{"phased release of version 2.3.1: ACTIVE → PAUSED, at 2 % of the users with automatic updates (day 2)", "who has it keeps it, and anybody may install it by hand", "it was paused for 12 of the 30 days that Apple allows in all"}, ""},
-		{"PAUSED", 5, 1, false, nil, ""},
-		{"INACTIVE", 0, 0, false, nil, "the phased release of version 2.3.1 has not begun: it cannot be paused. Hold the release of the version itself back"},
-		{"COMPLETE", 7, 0, false, nil, "the phased release of version 2.3.1 is complete: everybody has it; it cannot be paused. " + way},
-		{"", 0, 0, false, nil, "version 2.3.1 has no phased release: everybody gets it at once; it cannot be paused. " + way},
-		{"PAUSED", 5, 1, true, []string{"phased release of version 2.3.1: PAUSED → ACTIVE, at 20 % of the users with automatic updates (day 5, paused)"}, ""},
-		{"ACTIVE", 5, 0, true, nil, ""},
-		{"INACTIVE", 0, 0, true, nil, "the phased release of version 2.3.1 has not begun: it cannot be resumed. Hold the release of the version itself back"},
-		{"COMPLETE", 7, 0, true, nil, "the phased release of version 2.3.1 is complete: everybody has it; it cannot be resumed. " + way},
-		{"", 0, 0, true, nil, "version 2.3.1 has no phased release: everybody gets it at once; it cannot be resumed. " + way},
+		{"ACTIVE", 5, 0, []string{"phased release of version 2.3.1: ACTIVE → PAUSED, at 20 % of the users with automatic updates (day 5)", "who has it keeps it, and anyone may install it by hand"}, ""},
+		{"ACTIVE", 2, 12, []string{"phased release of version 2.3.1: ACTIVE → PAUSED, at 2 % of the users with automatic updates (day 2)", "who has it keeps it, and anyone may install it by hand", "it was paused for 12 of the 30 days that Apple allows in all"}, ""},
+		{"PAUSED", 5, 1, nil, ""},
+		{"INACTIVE", 0, 0, nil, "the phased release of version 2.3.1 has not begun: it cannot be paused. Hold the release of the version itself back"},
+		{"COMPLETE", 7, 0, nil, "the phased release of version 2.3.1 is complete: everyone has it; it cannot be paused. " + way},
+		{"", 0, 0, nil, "version 2.3.1 has no phased release: everyone gets it at once; it cannot be paused. " + way},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer()
 			s.Set(tt.state, tt.day, tt.days)
 			r := releaseOf(t, s, phased.Config{})
-			plan, do, to := r.PlanPause, r.Pause, "PAUSED"
-			if tt.resume {
-				plan, do, to = r.PlanResume, r.Resume, "ACTIVE"
-			}
-			name := fmt.Sprintf("%s on day %d to %s", tt.state, tt.day, to)
+			name := fmt.Sprintf("%s on day %d", tt.state, tt.day)
 			seen, err := r.Look(t.Context())
-			if steps, refusal := plan(seen); err != nil || !slices.Equal(steps, tt.steps) || refusal != tt.refusal {
+			if steps, refusal := r.PlanPause(seen); err != nil || !slices.Equal(steps, tt.steps) || refusal != tt.refusal {
 				t.Errorf("%s: plan %q, refusal %q, %v", name, steps, refusal, err)
 			}
 			for round := range 2 { // the second finds the goal
-				done, err := do(t.Context())
+				done, err := r.Pause(t.Context())
 				e := refused(t, err)
-				if e.Reason != tt.refusal || (err != nil) != (tt.refusal != "") || err != nil && (!e.Final || e.Doubt) || done.Changed != (round == 0 && tt.steps != nil) || err == nil && (done.After.State != to || done.Words == "") {
+				if e.Reason != tt.refusal || (err != nil) != (tt.refusal != "") || err != nil && (!e.Final || e.Doubt) || done.Changed != (round == 0 && tt.steps != nil) || err == nil && (done.After.State != "PAUSED" || done.Words == "") {
 					t.Errorf("%s, round %d: %+v, %+v", name, round, done, e)
 				}
 			}
 			want := []string(nil)
 			if tt.steps != nil {
-				want = []string{to}
+				want = []string{"PAUSED"}
 			}
 			if got := s.Updates(); !slices.Equal(got, want) {
 				t.Errorf("%s: set to %q, want %q", name, got, want)
@@ -249,16 +238,16 @@ func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 	})
 }
 
-// Somebody else changes the release between the reading, the change and the reading back.
+// Someone else changes the release between the reading, the change and the reading back.
 func TestWhoeverIsFasterIsSeen(t *testing.T) {
 	for _, tt := range []struct {
-		name, before, after string // the states that somebody else sets before the change, and after it
+		name, before, after string // the states that someone else sets before the change, and after it
 		want                string
 		final               bool
 	}{
 		{"paused", "PAUSED", "", "", false},
 		{"completed", "COMPLETE", "", "the phased release of version 2.3.1 is complete", true},
-		{"resumed after", "", "ACTIVE", "the phased release was paused, and now it is ACTIVE: somebody else is changing it", false},
+		{"resumed after", "", "ACTIVE", "the phased release was paused, and now it is ACTIVE: someone else is changing it", false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, changes := newServer(), 0
@@ -295,7 +284,6 @@ func attempt(t testing.TB, do func(context.Context) (phased.Done, error)) (phase
 func TestWhateverFailsTheReleaseIsPausedOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		faults := rapid.SliceOfN(rapid.SampledFrom(append(faulttest.Faults(), make([]faulttest.Fault, 8)...)), 0, 16).Draw(rt, "faults")
-		resume := rapid.Bool().Draw(rt, "resume")
 		state := rapid.SampledFrom([]string{"ACTIVE", "ACTIVE", "PAUSED", "PAUSED", "COMPLETE", "INACTIVE", ""}).Draw(rt, "state")
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer()
@@ -307,15 +295,11 @@ func TestWhateverFailsTheReleaseIsPausedOnce(t *testing.T) {
 				return faulttest.None
 			}
 			r := releaseOf(t, s, phased.Config{})
-			do, from, to := r.Pause, "ACTIVE", "PAUSED"
-			if resume {
-				do, from, to = r.Resume, to, from
-			}
 			var err error
 			for range 20 {
 				before := len(s.Updates())
 				var done phased.Done
-				done, err = attempt(t, do)
+				done, err = attempt(t, r.Pause)
 				e := refused(t, err)
 				time.Sleep(25 * time.Second) // late ones are through
 				if err != nil && !e.Doubt && len(s.Updates()) > before || done.Changed && len(s.Updates()) == before {
@@ -325,16 +309,16 @@ func TestWhateverFailsTheReleaseIsPausedOnce(t *testing.T) {
 					break
 				}
 			}
-			possible := state == from || state == to
+			possible := state == "ACTIVE" || state == "PAUSED"
 			want, updates := state, []string(nil)
-			if state == from {
-				want, updates = to, []string{to}
+			if state == "ACTIVE" {
+				want, updates = "PAUSED", []string{"PAUSED"}
 			}
 			if (err == nil) != possible || s.State() != want || !slices.Equal(s.Updates(), updates) {
 				rt.Errorf("from %q: ends with %v at %q, set to %q", state, err, s.State(), s.Updates())
 			}
 			s.Fault = nil
-			if again, err := attempt(t, do); (err == nil) != possible || again.Changed || !slices.Equal(s.Updates(), updates) {
+			if again, err := attempt(t, r.Pause); (err == nil) != possible || again.Changed || !slices.Equal(s.Updates(), updates) {
 				rt.Errorf("again: %+v, %v, set to %q", again, err, s.Updates())
 			}
 			for _, wrong := range s.Wrong() {
@@ -407,12 +391,9 @@ func TestAKeyMakesOneRequestAtATime(t *testing.T) {
 	})
 }
 
-// No code can give the version to everybody: pause and resume are all that can be sent, one
-// place sends, and the name of the third state stands nowhere but in comparisons.
+// No code can give the version to everyone: one place sends, and it sends PAUSED; the names of
+// the other states stand nowhere but in comparisons.
 func TestNothingCanCompleteARelease(t *testing.T) {
-	if got := phased.Sent(); !reflect.DeepEqual(got, []string{"PAUSED", "ACTIVE"}) {
-		t.Errorf("can be sent: %q", got)
-	}
 	files, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
@@ -438,13 +419,14 @@ func TestNothingCanCompleteARelease(t *testing.T) {
 				switch {
 				case n.Sel.Name == "Patch":
 					patches++
-				case n.Sel.Name == "Complete" && !allowed[n]:
+				case !slices.Contains([]string{"Complete", "Active"}, n.Sel.Name):
+				case !allowed[n]:
 					t.Errorf("%s: the state is used outside of a case", fset.Position(n.Pos()))
-				case n.Sel.Name == "Complete":
+				default:
 					compared++
 				}
 			case *ast.BasicLit:
-				if n.Kind == token.STRING && strings.Contains(n.Value, "COMPLETE") {
+				if n.Kind == token.STRING && (strings.Contains(n.Value, "COMPLETE") || strings.Contains(n.Value, "ACTIVE")) {
 					t.Errorf("%s: the state as a text", fset.Position(n.Pos()))
 				}
 			}
@@ -465,10 +447,7 @@ func TestBodiesAreAsAppleDescribesThem(t *testing.T) {
 		if _, err := r.Pause(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Resume(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if len(s.Bodies()) != 2 {
+		if len(s.Bodies()) != 1 {
 			t.Fatalf("%d bodies", len(s.Bodies()))
 		}
 		const patch = "PATCH /v1/appStoreVersionPhasedReleases/{id}"
@@ -490,13 +469,10 @@ func TestBodiesAreAsAppleDescribesThem(t *testing.T) {
 func answered(t *testing.T, s *phasedtest.Server, path, operation string) json.RawMessage {
 	t.Helper()
 	taken := &tap{next: s, path: strings.SplitN(path, "?", 2)[0]}
+	s.Set("ACTIVE", 5, 0)
 	again := releaseOf(t, taken, phased.Config{})
-	do := again.Pause
-	if s.State() == "PAUSED" {
-		do = again.Resume
-	}
 	time.Sleep(time.Second)
-	if _, err := do(t.Context()); err != nil || taken.body == nil {
+	if _, err := again.Pause(t.Context()); err != nil || taken.body == nil {
 		t.Fatalf("%s: %v, %q", operation, err, taken.body)
 	}
 	time.Sleep(time.Second)
