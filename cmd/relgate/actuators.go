@@ -67,7 +67,7 @@ func lambdaEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.E
 		return e, err
 	}
 	e.Class = outbox.Action
-	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoRevert, Live: s.Live(), Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
+	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoRevert, Live: s.Live(), Time: 2 * s.Timeout.Duration, Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
 		a, err := lambda.New(lambda.Config{
 			Account: account, Function: s.Texts["function"], Alias: s.Texts["alias"], CodeDeploy: s.Texts["codedeploy"], Version: step.Version, Previous: step.Previous,
 		})
@@ -84,7 +84,7 @@ func phasedEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.E
 		return e, err
 	}
 	e.Class = outbox.Action
-	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoPause, Live: s.Live(), Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
+	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoPause, Live: s.Live(), Time: 2 * s.Timeout.Duration, Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
 		r, err := phased.New(phased.Config{Account: account, App: s.Texts["app"], Version: step.Version})
 		return appRelease{r}, err
 	}}

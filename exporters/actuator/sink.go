@@ -3,8 +3,10 @@ package actuator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
@@ -27,12 +29,30 @@ type Sink struct {
 	Name string
 	Does string                                 // the one thing that it can do: rules.DoRevert, rules.DoPause
 	Live bool                                   // it acts; else it only says what it would do
+	Time time.Duration                          // how long one attempt may take; 0: as long as it wants
 	Open func(e *wire.Effect) (Actuator, error) // for the versions of a step
 	Idle func()                                 // closes connections that no request uses; nil: there are none
 }
 
-// Send does what an event asks for.
+// Send does what an event asks for. Of an attempt that is cut off it is not known whether it
+// was done: the next one looks first.
 func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
+	if s.Time > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Time, errSlow)
+		defer cancel()
+	}
+	o := s.attempt(ctx, m)
+	if !o.OK && errors.Is(context.Cause(ctx), errSlow) {
+		return outbox.Outcome{Doubt: true, Reason: fmt.Sprintf("it did not answer within %s", s.Time)}
+	}
+	return o
+}
+
+// errSlow is the end of an attempt that took too long.
+var errSlow = errors.New("the attempt took too long")
+
+func (s *Sink) attempt(ctx context.Context, m outbox.Message) outbox.Outcome {
 	var e wire.EventBody
 	if err := json.Unmarshal(m.Data, &e); err != nil {
 		return outbox.Outcome{Refused: true, Reason: "its event cannot be read: " + err.Error()}
