@@ -20,7 +20,7 @@ var emailSink = sinkType{
 		{Key: "username", Doc: "Type email: the account that sends, with password. Default: none."},
 		{Key: "password", Secret: true, Doc: "Type email: password of the account. It is sent over TLS only."},
 		{Key: "from", Required: true, Example: `"relgate <relgate@example.com>"`, Doc: "Type email: who sends. Required there."},
-		{Key: "to", Doc: "Type email: who gets what names no address, with commas between them. Default: nobody."},
+		{Key: "to", Doc: "Type email: who gets what names no address, with commas between them. Default: no one."},
 		{Key: "reply_to", Doc: "Type email: where answers go. Default: from."},
 		{Key: "hello", Doc: "Type email: the host name that relgate gives the server. Default: the part of from behind the @."},
 	},

@@ -288,7 +288,7 @@ class Walk:
         elif e['kind'] == 'run' and e['to'] != 'over':
             if e['to'] == 'rolled_back':
                 fired = root['kind'] == 'rule' and root['to'] == 'fired'
-                need(fired or by_hand and root['subject'] == 'abort', why + ': no rule fired and nobody ordered it')
+                need(fired or by_hand and root['subject'] == 'abort', why + ': no rule fired and no one ordered it')
             if e['to'] == 'passed' and not by_hand:
                 short = [p['name'] for p in self.plan['phases'] if self.verdicts.get(p['name']) != 'pass']
                 need(not short, why + ': not every phase has passed: ' + ', '.join(short))

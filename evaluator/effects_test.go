@@ -120,24 +120,31 @@ func TestTheWayBackUntilUsersAreSafe(t *testing.T) {
 // Without traffic there is nothing to see: the sink has read back that none comes.
 func TestUsersAreSafeWithoutTraffic(t *testing.T) {
 	for _, confirmed := range []bool{true, false} {
-		p := wayPlan()
-		p.Rules[1].Effects = p.Rules[1].Effects[:1]
-		w := newWorld(t, p)
-		bad := badSignal(0, 4, 60)
-		w.value = func(s int, at int64) (float64, float64, bool) {
-			if s == 0 && at >= T.Unix()+10*60 {
-				return 0, 0, false
-			}
-			return bad(s, at)
+		for _, empty := range []bool{false, true} { // no minutes come, and minutes without a request
+			usersWithoutTraffic(t, confirmed, empty)
 		}
-		w.run(T.Add(9 * time.Minute))
-		w.result("high/alias", fact.Result{OK: true, Done: confirmed, Kept: "version 42 has all requests"})
-		w.tick(fact.Command{Kind: fact.RollbackDone, By: "ann", Why: "reverted"})
-		w.run(T.Add(26 * time.Hour))
-		v, last := Look(w.plan, w.state), w.events[len(w.events)-1]
-		if want := map[bool]string{true: fact.Safe, false: fact.Unproven}[confirmed]; last.Kind != fact.EffectEvent || last.To != want || !v.Over {
-			t.Errorf("confirmed %v: the last event is %s", confirmed, line(last))
+	}
+}
+
+func usersWithoutTraffic(t *testing.T, confirmed, empty bool) {
+	t.Helper()
+	p := wayPlan()
+	p.Rules[1].Effects = p.Rules[1].Effects[:1]
+	w := newWorld(t, p)
+	bad := badSignal(0, 4, 60)
+	w.value = func(s int, at int64) (float64, float64, bool) {
+		if s == 0 && at >= T.Unix()+10*60 {
+			return 0, 0, empty
 		}
+		return bad(s, at)
+	}
+	w.run(T.Add(9 * time.Minute))
+	w.result("high/alias", fact.Result{OK: true, Done: confirmed, Kept: "version 42 has all requests"})
+	w.tick(fact.Command{Kind: fact.RollbackDone, By: "ann", Why: "reverted"})
+	w.run(T.Add(26 * time.Hour))
+	v, last := Look(w.plan, w.state), w.events[len(w.events)-1]
+	if want := map[bool]string{true: fact.Safe, false: fact.Unproven}[confirmed]; last.Kind != fact.EffectEvent || last.To != want || !v.Over {
+		t.Errorf("confirmed %v, minutes without a request %v: the last event is %s", confirmed, empty, line(last))
 	}
 }
 
@@ -345,6 +352,18 @@ func TestAnAbortTakesTheWholeWayBackOnce(t *testing.T) {
 	w.tick(fact.Command{Kind: fact.Override, Verdict: rules.Pass, By: "ann", Why: "it is good"})
 	if v := Look(w.plan, w.state); v.Effects.Steps[0].State != fact.Skipped || !v.Effects.Rolled.IsZero() {
 		t.Errorf("the rollback was overridden, and its way back stands: %+v", v.Effects)
+	}
+}
+
+// What no one expects anything of any more is not asked for again.
+func TestWhatIsSettledDoesNotWait(t *testing.T) {
+	for state, want := range map[string]bool{
+		fact.Planned: true, fact.Intended: true, fact.Acknowledged: true, fact.Failed: true,
+		fact.Done: false, fact.Verified: false, fact.Skipped: false, fact.Dropped: false,
+	} {
+		if v := (fact.EffectView{State: state}); v.Waits() != want {
+			t.Errorf("%s: waits %v", state, v.Waits())
+		}
 	}
 }
 

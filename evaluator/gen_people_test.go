@@ -141,7 +141,7 @@ func TestNothingBeginsUnsignedWhateverHappens(t *testing.T) {
 	begun, refused := 0, 0
 	law := func(t *rapid.T) {
 		r := newDrawnRun(t)
-		if people.Nobody(r.plan) || len(r.plan.Approvals) == 0 {
+		if people.None(r.plan) || len(r.plan.Approvals) == 0 {
 			genPeople(t, r.plan)
 			r.state = Begin(r.plan)
 		}

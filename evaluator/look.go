@@ -34,7 +34,7 @@ func Look(plan *rules.Plan, state *State) fact.Snapshot {
 		v.Fired = &f
 	}
 	lookAt(&v, lay, st)
-	if !people.Nobody(plan) {
+	if !people.None(plan) {
 		v.People = st.people.View(plan, st.At, lay.Start, v.State, st.phasesForPeople(plan))
 		v.Effects = st.people.Way().View(plan)
 	}

@@ -38,7 +38,7 @@ func (w *world) criterion(i int) fact.CriterionState {
 }
 
 // A command that names nothing means what was asked, so that one that is sent twice signs
-// nothing that nobody has asked for, and takes back what was signed.
+// nothing that no one has asked for, and takes back what was signed.
 func TestASignatureIsForWhatWasAsked(t *testing.T) {
 	p := peoplePlan()
 	p.Roles, p.Approvals = nil, []rules.Approval{approval("start", "CTO", "Legal"), approval("all", "CTO"), approval("override", "CTO")}
@@ -280,7 +280,7 @@ func TestASignatureIsRenewedInTheTickThatEndsIt(t *testing.T) {
 }
 
 // An edit that takes a message out of the plan, and another that brings it back, send it to
-// nobody twice.
+// no one twice.
 func TestAMessageThatComesBackIsNotSentTwice(t *testing.T) {
 	p := peoplePlan()
 	p.Approvals = nil

@@ -494,7 +494,7 @@ func TestTheReviewIsWrittenSignedAndArchived(t *testing.T) {
 	}
 }
 
-// A review without an archive is complete when it is signed; one that nobody signs is not
+// A review without an archive is complete when it is signed; one that no one signs is not
 // asked for for ever; one of a run that goes on after all is not due.
 func TestReviewsOfOtherEnds(t *testing.T) {
 	p := peoplePlan()
@@ -567,6 +567,10 @@ func TestDecidedTakesOverWhatPeopleWereAsked(t *testing.T) {
 	)
 	if v.Messages[0].State != fact.Due || v.Messages[1].State != fact.Waiting || v.Approvals[0].Roles[0].State != fact.Asked || v.Approvals[0].Roles[1].State != fact.Unasked || v.Review.State != fact.Open {
 		t.Errorf("got %+v", v)
+	}
+	never := event(fact.CommunicationEvent, "early", "skipped", func(e *fact.Event) { e.Why.Code = fact.WhyMessageNever })
+	if v := with(never); v.Messages[0].State != fact.Waiting {
+		t.Errorf("skipped because the run was over, which it is not: %+v", v.Messages[0])
 	}
 	if v := with(event(fact.ReviewEvent, "REL", "open"), event(fact.ReviewEvent, "REL", "void")); v.Review.State != "" {
 		t.Errorf("a review that is not due after all: %+v", v.Review)
@@ -698,7 +702,7 @@ func TestCriteriaRememberWhatWasUndone(t *testing.T) {
 }
 
 // Who owns a rule that rolls the run back is woken, and the manager; a hold is told. What goes
-// as planned tells nobody.
+// as planned tells no one.
 func TestOwnersAreTold(t *testing.T) {
 	p := peoplePlan()
 	p.Approvals, p.Review, p.Communications = nil, rules.Review{}, nil

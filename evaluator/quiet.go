@@ -44,7 +44,7 @@ func Quiet(plan *rules.Plan, state *State) time.Time {
 			}
 		}
 	}
-	if !people.Nobody(plan) {
+	if !people.None(plan) {
 		next = min(next, st.people.Next(plan, st.At, lay.Start, end, Decided(st.run.state), st.phasesForPeople(plan)))
 	}
 	return series.When(max(min(next, stored.Farthest), st.At))

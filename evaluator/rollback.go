@@ -80,7 +80,7 @@ func (s *stepper) judgeRule(i int, changed int64) {
 		s.watch.Alarm, _ = s.touched(r.Alarm)
 	}
 	if s.settledRun() && old.State == judge.Holding {
-		s.watch.Was.State = judge.Warning // nobody can resume a run that has failed
+		s.watch.Was.State = judge.Warning // no one can resume a run that has failed
 	}
 	s.memory = old.Memory
 	v := &s.standing

@@ -42,6 +42,11 @@ func TestSeverityAndOrdersFollowFromWhatAnEventLeadsTo(t *testing.T) {
 		{fact.CommandEvent, "hold", "", "refused", fact.Warning, false},
 		{fact.CommandEvent, "override", "", "applied", fact.Info, false},
 		{fact.PlanEvent, "shop", "", "amended", fact.Info, false},
+		{fact.EffectEvent, "high/alias", "planned", "intended", fact.Warning, true},
+		{fact.EffectEvent, "high/alias", "intended", "failed", fact.Critical, false},
+		{fact.EffectEvent, "high/alias", "intended", "escalated", fact.Critical, false},
+		{fact.EffectEvent, "shop", "done", "unproven", fact.Critical, false},
+		{fact.EffectEvent, "shop", "done", "safe", fact.Info, false},
 	} {
 		e := fact.Event{Kind: tt.kind, Subject: tt.subject, From: tt.from, To: tt.to}
 		if got := e.Severity(); got != tt.severity {

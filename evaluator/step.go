@@ -32,7 +32,7 @@ func Step(plan *rules.Plan, state *State, tick fact.Tick) (*State, []fact.Event)
 	s.resumeItself()
 	s.judgePhases()
 	s.judgeRun()
-	if !people.Nobody(s.plan) {
+	if !people.None(s.plan) {
 		s.st.people = s.st.people.Tick(s.scene(0))
 		s.carriedOut()
 	}

@@ -130,7 +130,7 @@ func TestMoreSilenceNeverPasses(t *testing.T) {
 	})
 }
 
-// A period that has not ended, or not settled, never changes what cannot be taken back:
+// A period that has not ended, or not settled, never changes what cannot be undone:
 // a level whatever it says, a ratio while its total is not plausible.
 func TestWhatHasNotSettledTakesNothingBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

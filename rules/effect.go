@@ -30,7 +30,7 @@ const (
 // What an effect may be at the sinks that can act.
 const (
 	DoRevert = "revert" // a Lambda alias: all requests go to the version before
-	DoPause  = "pause"  // a phased release: nobody new gets the version
+	DoPause  = "pause"  // a phased release: no new user gets the version
 )
 
 // DefaultAck is how long an effect may go unacknowledged before others are told.

@@ -24,7 +24,7 @@ func (c *compiler) lintRollout(at Checker) {
 		for _, q := range before {
 			if end := q.Start + q.Window; q.Traffic < 1 && p.Start < end {
 				at.At(p.Name, "start").Warn("phases-overlap", `write "`+Offset{end}.String()+`" or later`,
-					"%v is inside the window of phase %q, %s until %v: everybody gets the release before that is known", Offset{p.Start}, q.Name, Percent.Format(q.Traffic), Offset{end})
+					"%v is inside the window of phase %q, %s until %v: everyone gets the release before that is known", Offset{p.Start}, q.Name, Percent.Format(q.Traffic), Offset{end})
 				break
 			}
 		}

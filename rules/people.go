@@ -174,7 +174,7 @@ func (m Moment) String() string {
 	return m.Phase + strings.TrimPrefix(m.Offset.String(), "T")
 }
 
-// Quiet is the hours of each day in which nobody is told what can wait. The zero
+// Quiet is the hours of each day in which no one is told what can wait. The zero
 // value has none.
 type Quiet struct {
 	From time.Duration `json:"from,omitempty"` // since midnight, UTC

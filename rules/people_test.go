@@ -18,11 +18,11 @@ func TestPeopleAreChecked(t *testing.T) {
 	}{
 		{"told in two places", func(s *Spec) { s.People = []PersonSpec{{Name: "CTO", Slack: "@cto", Tell: "slack @cto"}} }, "conflict people.CTO"},
 		{"two addresses", func(s *Spec) { s.People = []PersonSpec{{Name: "CTO", Sign: Several{"a@example.com", "b@example.com"}}} }, "conflict people.CTO.sign[1]"},
-		{"nobody to prove it", func(s *Spec) { s.People = []PersonSpec{{Name: "CTO", Sign: Several{"Lee"}}} }, "bad-value people.CTO.sign[0]"},
+		{"no one to prove it", func(s *Spec) { s.People = []PersonSpec{{Name: "CTO", Sign: Several{"Lee"}}} }, "bad-value people.CTO.sign[0]"},
 		{"two addresses", func(s *Spec) { s.People = []PersonSpec{{Name: "CTO", Sign: Several{"a@example.com", "b@example.com"}}} }, "conflict people.CTO.sign[1]"},
 		{"a token and a job", func(s *Spec) { s.People = []PersonSpec{{Name: "CTO", Sign: Several{"token:cto", "oidc:github"}}} }, ""},
 		{"an approval of nothing", func(s *Spec) { s.Approvals[0].Name = "canaryy" }, "unknown-phase approvals.canaryy"},
-		{"an approval of nobody", func(s *Spec) { s.Approvals[0].Roles = nil }, "missing approvals.start.roles"},
+		{"an approval of no one", func(s *Spec) { s.Approvals[0].Roles = nil }, "missing approvals.start.roles"},
 		{"more than there are", func(s *Spec) { s.Approvals[0].Need = ptr(3) }, "out-of-range approvals.start.need"},
 		{"none", func(s *Spec) { s.Approvals[0].Need = ptr(0) }, "out-of-range approvals.start.need"},
 		{"for a second", func(s *Spec) { s.Approvals[0].Expires = dur(time.Second) }, "out-of-range approvals.start.expires"},

@@ -177,7 +177,7 @@ func TestClientClassifiesAnswers(t *testing.T) {
 	}
 }
 
-// A change is sent once, whatever is answered: nobody but who asked for it knows whether it
+// A change is sent once, whatever is answered: no one but who asked for it knows whether it
 // may be sent again.
 func TestAChangeIsNeverRepeated(t *testing.T) {
 	for _, tt := range []struct {

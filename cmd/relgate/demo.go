@@ -225,7 +225,7 @@ func (d *demo) done() bool {
 	}
 	s := &u.Snapshot
 	if s.At.After(s.Start.Add(time.Hour)) && unsigned(s) {
-		return true // nobody gives what is missing
+		return true // no one gives what is missing
 	}
 	switch s.State {
 	case rules.Failed:

@@ -21,7 +21,7 @@ var faultWords = map[string]string{
 	"fail": "answered 500 and not done", "hang": "not done and not answered", "late": "not answered, and done later", "lie": "done, and answered that they were not",
 }
 
-// hurried is how many times as fast deliveries have their time where receivers fail: nobody
+// hurried is how many times as fast deliveries have their time where receivers fail: no one
 // looks on for the minutes that relgate waits between attempts.
 const hurried = 30
 

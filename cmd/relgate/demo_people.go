@@ -112,7 +112,7 @@ func (d *demo) write(ctx context.Context, plan *rules.Plan, run string) error {
 }
 
 // sign gives a signature as the plan's own person for a role would: by the link that an
-// e-mail brought, or by the API with a token. Where no e-mail can bring a link, nobody signs.
+// e-mail brought, or by the API with a token. Where no e-mail can bring a link, no one signs.
 func (d *demo) sign(ctx context.Context, plan *rules.Plan, run string, c fact.Command) error {
 	c.ID, c.By = "demo "+c.Role+" "+fmt.Sprint(d.clock.Now().Unix()), "the demo's "+c.Role
 	who := ""
@@ -140,7 +140,7 @@ var (
 	demoForm = regexp.MustCompile(`name="form" value="([^"]+)"`)
 )
 
-// signByLink opens the newest link in somebody's e-mails that still asks for a signature, and
+// signByLink opens the newest link in someone's e-mails that still asks for a signature, and
 // sends the form of its page.
 func (d *demo) signByLink(ctx context.Context, address string, c *fact.Command) error {
 	title := "Sign for " + words.Allowed(c.Subject)

@@ -52,7 +52,7 @@ type keysRotateCommand struct{ keyFile }
 // Help is printed by --help.
 func (keysRotateCommand) Help() string {
 	return `What was signed before stays valid: whoever checks it finds the old key among the public
-ones. A daemon need not be restarted. Where somebody may have read the file, tell those who
+ones. A daemon need not be restarted. Where someone may have read the file, tell those who
 check proofs from when on the old key proves nothing.
 
   relgate keys rotate --journal /var/lib/relgate/relgate.db`

@@ -74,7 +74,7 @@ type breakGlassCommand struct {
 func (breakGlassCommand) Help() string {
 	return `It needs the scope override, is told to everybody, and stands apart in the review.
 
-  relgate break-glass bioage@1.4.3 --by "R. Manager" --why "hotfix of incident 4711, nobody can be reached"`
+  relgate break-glass bioage@1.4.3 --by "R. Manager" --why "hotfix of incident 4711, no one can be reached"`
 }
 
 func (c breakGlassCommand) Run(ctx context.Context, con console) error {

@@ -120,7 +120,7 @@ func housePeople(t *testing.T, text string, channels map[string]string) *peopled
 
 func (p *peopled) url(path string) string { return "http://" + p.public.Addr().String() + path }
 
-// gives gives a command with the token of somebody, and checks the answer's status.
+// gives gives a command with the token of someone, and checks the answer's status.
 func (p *peopled) gives(token string, want int, body string) string {
 	p.t.Helper()
 	code, text := asksAs(p.t, "POST", p.url(command1), token+"-1", "", body)

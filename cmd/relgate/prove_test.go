@@ -42,7 +42,7 @@ func verified(t *testing.T, args ...string) (int, string) {
 }
 
 // TestAProofOfARollback: docs/verify.py takes the bundle of a run that was rolled back, and
-// nothing that somebody has changed in it: of 10,000 bits none, and no lie about what follows
+// nothing that someone has changed in it: of 10,000 bits none, and no lie about what follows
 // from the counts even with the right key. openssl takes its signatures.
 func TestAProofOfARollback(t *testing.T) {
 	python := peertest.Need(t, "python3")
@@ -259,7 +259,7 @@ func TestTheDaemonPublishesItsKeys(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeProvenIsSaid: no keys, no run, and a journal that somebody has changed.
+// TestWhatCannotBeProvenIsSaid: no keys, no run, and a journal that someone has changed.
 func TestWhatCannotBeProvenIsSaid(t *testing.T) {
 	dir, _ := proven(t, "api-5xx", exitRollback)
 	journal := filepath.Join(dir, "relgate.db")

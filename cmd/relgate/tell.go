@@ -201,11 +201,13 @@ type reporting struct {
 // refused: it is tried again, but others must know. What is not waited for any more is not
 // asked for: a person may have skipped it since, or done it.
 func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
+	var step fact.EffectView
 	if m.Type == stepAsked {
-		switch waits, err := r.daemon.waits(ctx, m); {
+		var err error
+		switch step, err = r.daemon.step(ctx, m); {
 		case err != nil:
 			return outbox.Outcome{Reason: "its run cannot be read: " + err.Error()}
-		case !waits:
+		case !step.Waits():
 			return outbox.Outcome{OK: true, Skipped: true}
 		}
 	}
@@ -213,7 +215,7 @@ func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	if r.daemon.attempted != nil {
 		r.daemon.attempted(r.name, m, o)
 	}
-	refused := o.Refused && m.Type == stepAsked
+	refused := o.Refused && m.Type == stepAsked && step.State != fact.Failed // else it is known
 	if !o.OK && !refused || !awaited(m.Type) || r.steps && m.Type != stepAsked {
 		return o
 	}
@@ -260,18 +262,22 @@ func runOf(event string) string {
 	return id
 }
 
-// waits reports whether the step that a message asks for is still waited for.
-func (d *daemon) waits(ctx context.Context, m outbox.Message) (bool, error) {
+// step is where the step stands that a message asks for. What its run does not show yet was
+// only just asked for; of a run that is gone nothing waits.
+func (d *daemon) step(ctx context.Context, m outbox.Message) (fact.EffectView, error) {
 	v, err := d.runner.Recall(ctx, runOf(m.ID))
 	switch {
 	case errors.Is(err, runner.ErrUnknownRun) || errors.Is(err, runner.ErrUnknownPlan):
-		return false, nil
+		return fact.EffectView{State: fact.Dropped}, nil
 	case err != nil:
-		return false, err
+		return fact.EffectView{}, err
 	}
-	steps := v.Snapshot.Effects.Steps
-	i := slices.IndexFunc(steps, func(s fact.EffectView) bool { return s.Event == m.N })
-	return i < 0 || steps[i].Waits(), nil
+	for _, s := range v.Snapshot.Effects.Steps {
+		if s.Event == m.N {
+			return s, nil
+		}
+	}
+	return fact.EffectView{State: fact.Intended}, nil
 }
 
 // burials is a journal that tells the run of what a sink did not take.

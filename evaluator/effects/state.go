@@ -9,7 +9,7 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// State is where the way back of a run stands between two ticks. Nobody changes it: its
+// State is where the way back of a run stands between two ticks. No one changes it: its
 // methods give another.
 type State struct {
 	ladders []ladder // of the rules that fire, and are still at what slows the fault down

@@ -157,7 +157,7 @@ func (w *work) concerned() (list []int) {
 	return list
 }
 
-// due intends a step whose time has come.
+// due intends a step that is due.
 func (w *work) due(i int) {
 	s := &w.st.steps[i]
 	if s.is != planned || w.At < s.due {
@@ -256,8 +256,9 @@ func (w *work) verify() {
 		return
 	}
 	if w.st.back != 0 {
-		good, since := true, w.st.back
-		for _, i := range w.concerned() {
+		list := w.concerned()
+		good, since := len(list) > 0, w.st.back // an edit may have taken out what says whether it helped
+		for _, i := range list {
 			at, ok := w.Good(i, w.st.back, w.confirmed())
 			good, since = good && ok, max(since, at)
 		}

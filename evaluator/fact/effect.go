@@ -13,7 +13,7 @@ const (
 	Escalated    = "escalated"    // no one has acknowledged it: others are told
 	Taken        = "taken"        // of the way back: every step is done, and none of them only stops the version
 	Safe         = "safe"         // of the way back: the signals are good again
-	Stopped      = "stopped"      // of the way back: nobody new gets the version
+	Stopped      = "stopped"      // of the way back: no new user gets the version
 	Unproven     = "unproven"     // of the way back: it was watched for a day, and the signals were not good
 )
 

@@ -9,7 +9,7 @@ const (
 	Sent       = "sent"       // the receiver has it
 	Skipped    = "skipped"    // it is not sent any more
 	Failed     = "failed"     // it did not arrive
-	Unasked    = "unasked"    // of a role: nobody has been asked yet
+	Unasked    = "unasked"    // of a role: no one has been asked yet
 	Asked      = "asked"      // it is asked for its signature
 	Approved   = "approved"   //
 	Rejected   = "rejected"   //
@@ -49,8 +49,8 @@ func (a *ApprovalView) Given() bool { return a.Waived || a.Have >= a.Need }
 type RoleView struct {
 	Role  string
 	State string
-	By    string    // who signed or rejected; empty while nobody has
-	At    time.Time // when; zero while nobody has
+	By    string    // who signed or rejected; empty while no one has
+	At    time.Time // when; zero while no one has
 }
 
 // MessageView is where a message stands.

@@ -46,7 +46,7 @@ func Address(r *rules.Role, e *fact.Event) rules.Address {
 }
 
 // Told lists the sinks that tell people of an event: those that it names, and of what
-// became of a run those that reach its owners. What goes as planned wakes and tells nobody.
+// became of a run those that reach its owners. What goes as planned wakes and tells no one.
 func Told(plan *rules.Plan, e *fact.Event) []string {
 	if e.Kind != fact.RunEvent || len(plan.Roles) == 0 || e.Severity() == fact.Info && e.From != rules.Held.String() {
 		return e.Tell

@@ -13,7 +13,7 @@ import (
 	"github.com/relgate/relgate/rules"
 )
 
-// State is where the people's part of a run stands between two ticks. Nobody changes it:
+// State is where the people's part of a run stands between two ticks. No one changes it:
 // its methods give another.
 type State struct {
 	author    author
@@ -41,7 +41,7 @@ const (
 type author struct{ principal, name string }
 
 type approval struct {
-	waived int64  // since when a person has gone on without it; 0: nobody has
+	waived int64  // since when a person has gone on without it; 0: no one has
 	roles  []mark // as Approval.Roles
 }
 

@@ -55,8 +55,8 @@ func (w *work) own() *State {
 	return &w.st
 }
 
-// Nobody reports whether a plan has no part for people: nothing has to be done then.
-func Nobody(plan *rules.Plan) bool {
+// None reports whether a plan has no part for people: nothing has to be done then.
+func None(plan *rules.Plan) bool {
 	return len(plan.Approvals)+len(plan.Communications)+len(plan.PassCriteria) == 0 && plan.Review.IsZero() && !plan.Promised && effects.None(plan)
 }
 
@@ -261,7 +261,7 @@ func (st State) Tick(sc *Scene) State {
 // Remember notes what happened in a tick that a person may undo, and that the criteria of
 // the plan are about all the same.
 func (st State) Remember(plan *rules.Plan, events []fact.Event) State {
-	if Nobody(plan) {
+	if None(plan) {
 		return st
 	}
 	for i := range events {

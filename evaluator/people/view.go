@@ -108,8 +108,8 @@ func (st *State) criterion(plan *rules.Plan, v *fact.People, name string, run ru
 }
 
 // signedCriterion is met when all is signed that is asked for before the release or its
-// phases begin, and nobody ever went on without; an override is asked for only where a
-// person wants one. In a run that is decided nobody can sign any more.
+// phases begin, and no one ever went on without; an override is asked for only where a
+// person wants one. In a run that is decided no one can sign any more.
 func (st *State) signedCriterion(v *fact.People, decided bool) fact.CriterionState {
 	lacks := slices.ContainsFunc(v.Approvals, func(a fact.ApprovalView) bool { return a.Allows != rules.ApprovesOverride && a.Have < a.Need })
 	switch {

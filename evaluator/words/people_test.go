@@ -55,7 +55,7 @@ func TestWordsOfPeople(t *testing.T) {
 		{"a review that is archived", review("shop", "archived", fact.Why{Code: fact.WhyArchived}), nil, "REVIEW: the review is in the archive", ""},
 		{"a message that arrived", message("sent", fact.Why{Code: fact.WhyMessageSent}), nil, "SENT: StatusPage: message live", "message live was sent to StatusPage."},
 		{"a message that did not", message("failed", fact.Why{Code: fact.WhyMessageFailed, Text: "channel_not_found"}), nil, "NOT SENT: StatusPage: message live channel_not_found", "message live did not arrive at StatusPage. channel_not_found."},
-		{"a message that nobody wants", message("skipped", fact.Why{Code: fact.WhyMessageSkippedBy}), &command, "NOT SENT: StatusPage: kim does not want it sent: read it", ""},
+		{"a message that no one wants", message("skipped", fact.Why{Code: fact.WhyMessageSkippedBy}), &command, "NOT SENT: StatusPage: kim does not want it sent: read it", ""},
 		{"a message whose time does not come", message("skipped", fact.Why{Code: fact.WhyMessageUnmet, Since: T, Text: "ten monitoring"}), nil, `NOT SENT: StatusPage: "ten monitoring" was not so from 02:00 UTC on`, ""},
 		{"a message that tells", told, nil, "DUE: StatusPage: live to 10 %: HOLD: held by ada: lunch 1.23 % not known ten …", "ten held pending {nothing} {value.none} Held by ada: lunch."},
 	} {

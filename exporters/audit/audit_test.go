@@ -166,7 +166,7 @@ var defects = []struct {
 	edit func(*audit.Run)
 	want string // the codes
 }{
-	{"nobody is named who began it", func(r *audit.Run) {
+	{"no one is named who began it", func(r *audit.Run) {
 		r.Events[begin].By, r.Events[begin].Why, r.Events[begin].Principal = "", "", ""
 	}, "no-requester"},
 	{"no reason is given", func(r *audit.Run) { r.Events[begin].Why = " " }, "no-reason"},
@@ -188,13 +188,13 @@ var defects = []struct {
 		insert(r, smallShown, e)
 		remove(r, productApproved, productApproved)
 	}, "approval-after-start"},
-	{"a phase of its own approval that nobody gave", func(r *audit.Run) {
+	{"a phase of its own approval that no one gave", func(r *audit.Run) {
 		r.Plans[plan].Approvals = append(r.Plans[plan].Approvals, rules.Approval{Allows: "small", Roles: []string{"CTO"}, Need: 1})
 	}, "approval-missing"},
 	{"a phase of its own approval that has not begun", func(r *audit.Run) {
 		r.Plans[plan].Approvals = append(r.Plans[plan].Approvals, rules.Approval{Allows: "later", Roles: []string{"CTO"}, Need: 1})
 	}, ""},
-	{"an override that nobody approved", func(r *audit.Run) {
+	{"an override that no one approved", func(r *audit.Run) {
 		r.Plans[plan].Approvals = append(r.Plans[plan].Approvals, rules.Approval{Allows: "override", Roles: []string{"CTO"}, Need: 1})
 		insert(r, smallShown, command("override", "false alarm"))
 	}, "approval-missing override"},
@@ -229,7 +229,7 @@ var defects = []struct {
 		r.Plans[plan].Approvals = append(r.Plans[plan].Approvals, rules.Approval{Allows: "small", Roles: []string{"QA"}, Need: 1})
 		insert(r, opsDue, wire.EventBody{Kind: "approval", Subject: "small", To: "approved", At: at(-100), Because: "cto", Signature: signature("QA", "C. Officer", "review")})
 	}, ""},
-	{"an approval names nobody", func(r *audit.Run) { r.Events[ctoApproved].Signature.Name = "" }, "approval-without-name"},
+	{"an approval names no one", func(r *audit.Run) { r.Events[ctoApproved].Signature.Name = "" }, "approval-without-name"},
 	{"an approval does not say what it means", func(r *audit.Run) { r.Events[ctoApproved].Signature.Meaning = "" }, "approval-without-meaning"},
 	{"whoever began it approved it", func(r *audit.Run) { r.Events[ctoApproved].Signature.Name = "r.  manager" }, "self-approval"},
 	{"the token that began it approved it", func(r *audit.Run) { r.Events[ctoCommand].Principal = "ci" }, "self-approval"},
@@ -267,7 +267,7 @@ var defects = []struct {
 		hold.ID = "hold"
 		insert(r, smallShown, hold)
 	}, ""},
-	{"an abort that nobody carried out", func(r *audit.Run) {
+	{"an abort that no one carried out", func(r *audit.Run) {
 		insert(r, runPassed, wire.EventBody{Kind: "run", From: "passed", To: "rolled_back", At: at(18)})
 		insert(r, smallShown, command("abort", "calls"))
 		r.Record.State, r.Record.Verdict = "rolled_back", "rollback"
@@ -303,7 +303,7 @@ var defects = []struct {
 	{"a delivery that was given up", func(r *audit.Run) { r.Deliveries[0].GivenUp = []report.GivenUp{{Event: "e", Reason: "410"}} }, "delivery-given-up"},
 	{"an order that has not arrived", func(r *audit.Run) { r.Deliveries[0].Waiting = []report.Waiting{{Event: "e"}} }, "delivery-waiting"},
 	{"a receiver that does not answer", func(r *audit.Run) { r.Deliveries[0].Done, r.Deliveries[0].Attempts = 5, 3 }, "delivery-behind"},
-	{"a review that nobody signed", func(r *audit.Run) { remove(r, reviewCommand, reviewArchived) }, "review-unsigned"},
+	{"a review that no one signed", func(r *audit.Run) { remove(r, reviewCommand, reviewArchived) }, "review-unsigned"},
 	{"a review that is not archived", func(r *audit.Run) { remove(r, reviewArchived, reviewArchived) }, "review-not-archived"},
 	{"a review without an archive", func(r *audit.Run) {
 		r.Plans[plan].Review.Archive = ""
@@ -319,7 +319,7 @@ var defects = []struct {
 	{"the first try is gone", func(r *audit.Run) { r.Record.ID, r.Record.Try = "shop@1.4.2~2", 2 }, "earlier-try-missing"},
 }
 
-// command is one that somebody gave at minute 8, who is known.
+// command is one that someone gave at minute 8, who is known.
 func command(subject, why string) wire.EventBody {
 	return wire.EventBody{Kind: "command", Subject: subject, Phase: "small", To: "applied", At: at(8), By: "M", Principal: "m", Why: why}
 }

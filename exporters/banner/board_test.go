@@ -222,7 +222,7 @@ func TestAJournalThatCannotBeReadIsNoEmptyList(t *testing.T) {
 	if w.reads != reads {
 		t.Errorf("the journal is read at each request")
 	}
-	// Names that nobody gave a plan are not kept.
+	// Names that no one gave a plan are not kept.
 	for range 2 {
 		if got := list(t, ask(b, true, "other")); len(got) != 0 {
 			t.Errorf("another plan: %+v", got)

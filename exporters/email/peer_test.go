@@ -96,7 +96,7 @@ func TestPythonReadsWhatIsSent(t *testing.T) {
 			}
 		}
 		if len(r.header("Bcc")) > 0 || len(r.header("X-Mailer")) > 0 {
-			t.Errorf("message %d has headers that nobody wrote: %q", i, r.Headers)
+			t.Errorf("message %d has headers that no one wrote: %q", i, r.Headers)
 		}
 		if got := r.header("Auto-Submitted")[0]; got != "auto-generated" {
 			t.Errorf("message %d: Auto-Submitted: %s", i, got)

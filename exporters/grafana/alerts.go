@@ -32,7 +32,7 @@ var alerts = []alert{
 		name: "RelgateEffectUnanswered", after: "5m", severity: "critical",
 		expr:        `max without (state) (last_over_time(relgate_effect_state{state=~"intended|failed"}[15m]) == 1)`,
 		summary:     "Step {{ $labels.effect }} of the way back of {{ $labels.plan }} was not acknowledged, or could not be done: see to it, and say so with `relgate effects`.",
-		description: "`relgate effects RUN` shows who was asked and what was answered; `relgate effects ack RUN STEP --by WHO --why REASON` says that somebody is at it; `done`, `failed` and `skip` say what became of it.",
+		description: "`relgate effects RUN` shows who was asked and what was answered; `relgate effects ack RUN STEP --by WHO --why REASON` says that someone is at it; `done`, `failed` and `skip` say what became of it.",
 	},
 	{
 		name: "RelgateRunFailed", after: "10m", severity: "critical",

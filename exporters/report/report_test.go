@@ -142,7 +142,7 @@ func TestPassCriteria(t *testing.T) {
 			s.Run.Run.State, s.Run.Run.Over, s.Run.Phases[1].State = "monitoring", false, "monitoring"
 		}, "open open met met open open"},
 		{"a phase that has not begun in a run that is over", func(s *report.Source) { s.Run.Phases[1].State = "waiting" }, "not_met met met met open open"},
-		{"a required metric that nobody could judge", func(s *report.Source) { s.Run.Phases[1].Rules[0].Result = "no_data" }, "not_met met met met open open"},
+		{"a required metric that no one could judge", func(s *report.Source) { s.Run.Phases[1].Rules[0].Result = "no_data" }, "not_met met met met open open"},
 		{"a breached metric in a phase that was overridden", func(s *report.Source) {
 			s.Run.Phases[1].Rules[0].Result = "fail"
 			s.Run.Phases[1].Override = &wire.Override{By: "M"}
@@ -163,7 +163,7 @@ func TestPassCriteria(t *testing.T) {
 			core(s, "met", "met", "met", "met", "met", "met")
 		}, "met met met met met met"},
 		{"a review that is signed and archived", func(s *report.Source) { then(s, archived...); core(s, "met", "met", "met", "met", "met", "met") }, "met met met met met met"},
-		{"a review that nobody knows of, whatever is said", func(s *report.Source) { core(s, "met", "met", "met", "met", "met", "met") }, "met met met met open open"},
+		{"a review that no one knows of, whatever is said", func(s *report.Source) { core(s, "met", "met", "met", "met", "met", "met") }, "met met met met open open"},
 		{"what the core says is not met", func(s *report.Source) {
 			then(s, archived...)
 			core(s, "not_met", "not_met", "not_met", "not_met", "not_met", "not_met")
@@ -281,7 +281,7 @@ func TestARollbackByAnAlarmBeganWithTheAlarm(t *testing.T) {
 	}
 }
 
-// Nobody measured when the fault began that a person saw.
+// No one measured when the fault began that a person saw.
 func TestARollbackByAPersonHasNoTimeOfTheFault(t *testing.T) {
 	s := passed()
 	then(s, wire.EventBody{ID: "a", Kind: "command", Subject: "abort", To: "applied", By: "M", Why: "customers call", At: at(30)},

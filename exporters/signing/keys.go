@@ -114,7 +114,7 @@ func (k *Keys) read() error {
 		return err
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("others may read it (mode %04o): a key that others know proves nothing; if nobody has read it, chmod 600 it, else run `relgate keys rotate` after that", info.Mode().Perm())
+		return fmt.Errorf("others may read it (mode %04o): a key that others know proves nothing; if no one has read it, chmod 600 it, else run `relgate keys rotate` after that", info.Mode().Perm())
 	}
 	b, err := os.ReadFile(k.path)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // Whatever a message holds, what is sent of it is what Slack takes: within its limits, with
-// everything escaped that is not ours, and with nobody mentioned but by the target.
+// everything escaped that is not ours, and with no one mentioned but by the target.
 func FuzzWhatSlackIsSent(f *testing.F) {
 	f.Add("Deploy", "See https://shop.example/?a&b <!here>", "#ops @here", "revert\n--now", "{}")
 	f.Add("", "", "", "", `{"endpoint":"x","event":{"message":null}}`)

@@ -331,7 +331,7 @@ type Chain struct {
 // Signature is what a person signs, or is asked to.
 type Signature struct {
 	Role    string `json:"role"`
-	Name    string `json:"name"`    // printed name of who signed; empty where somebody is asked to
+	Name    string `json:"name"`    // printed name of who signed; empty where someone is asked to
 	Meaning string `json:"meaning"` // review, approval, responsibility
 	Digest  Digest `json:"digest"`  // of the plan that was signed
 }

@@ -31,7 +31,7 @@ type Approval struct {
 type Signer struct {
 	Role  string     `json:"role"`
 	State string     `json:"state"` // unasked, asked, approved, rejected, void, expired
-	By    string     `json:"by"`    // the printed name; empty while nobody has signed
+	By    string     `json:"by"`    // the printed name; empty while no one has signed
 	At    *time.Time `json:"at"`
 }
 

@@ -18,7 +18,7 @@ const (
 	Inactive = "INACTIVE" // it has not begun
 	Active   = "ACTIVE"
 	Paused   = "PAUSED"
-	Complete = "COMPLETE" // everybody has it
+	Complete = "COMPLETE" // everyone has it
 )
 
 // PhasedRef asks for the phased release of a version.

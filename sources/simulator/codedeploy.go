@@ -6,7 +6,7 @@ import "net/http"
 const codeDeployService = "CodeDeploy_20141006"
 
 // serveCodeDeploy answers that nothing is being deployed: the aliases of a scenario are
-// nobody's but the rollout's.
+// no one's but the rollout's.
 func (s *Simulator) serveCodeDeploy(w http.ResponseWriter, r *http.Request, op string) {
 	if op != "ListDeployments" {
 		writeAWSError(w, r, &awsError{status: http.StatusBadRequest, code: "DeploymentDoesNotExistException", message: "The deployment does not exist"})

@@ -7,7 +7,7 @@
 // What the upstreams say is a pure function of a scenario and of the time: the
 // same question at the same time has the same answer, whatever was asked before.
 // The exceptions are what clients write (an alias; a phased release, which spreads
-// to nobody more while it is paused) and
+// to no one more while it is paused) and
 // Athena's queries, which advance as they are polled. AWS signatures must be
 // present and have the right form; they are not verified.
 //

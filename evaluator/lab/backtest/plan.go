@@ -84,7 +84,7 @@ func (r *run) holds(signal int, from, to int64) coverage {
 const stamp = "2006-01-02 15:04 UTC"
 
 // moved is the plan with its start moved: what a virtual release runs. Phases
-// that CI starts begin on their forecast; nobody signs and no messages are sent.
+// that CI starts begin on their forecast; no one signs and no messages are sent.
 func moved(plan *rules.Plan, start int64) *rules.Plan {
 	p := *plan
 	p.Completion = p.Completion.Add(when(start).Sub(plan.Start))

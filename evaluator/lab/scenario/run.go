@@ -107,7 +107,7 @@ func (f *File) compile(compile Compile) (*rules.Plan, error) {
 		return nil, &Error{f.Name, f.plan.line, "the plan has no interval between ticks of at least a second"}
 	}
 	if len(f.ticks) == 0 && !f.signs() {
-		tried := *plan // rules are tried: nobody has to sign for that
+		tried := *plan // rules are tried: no one has to sign for that
 		tried.Approvals, tried.Review = nil, rules.Review{}
 		plan = &tried
 	}

@@ -164,7 +164,7 @@ func TestWhatIsRefused(t *testing.T) {
 	for i := range 61 {
 		many = append(many, codedeploy(fmt.Sprint("d-", i), "InProgress", "", ""))
 	}
-	moved := "alias live of bioage-inference was moved by somebody else: it sends requests to version "
+	moved := "alias live of bioage-inference was moved by someone else: it sends requests to version "
 	owned := "alias live of bioage-inference is being shifted by CodeDeploy: stop its deployment d-7 with automatic rollback instead"
 	for _, tt := range []struct {
 		name   string
@@ -272,7 +272,7 @@ func TestAnswersOfAWS(t *testing.T) {
 		{"lambda:UpdateAlias", "InvalidParameterValueException", 400, `{"message":"Both versions must have the same execution role."}`, nil, actuator.Error{Final: true, Reason: "lambda:UpdateAlias: InvalidParameterValueException: Both versions"}},
 		{"lambda:UpdateAlias", "ServiceException", 500, `{"Message":"An error occurred"}`, nil, actuator.Error{Doubt: true, Reason: "lambda:UpdateAlias: ServiceException: An error occurred"}},
 		{"lambda:UpdateAlias", "", 200, "<html>Welcome", nil, actuator.Error{Doubt: true, Reason: "lambda:UpdateAlias: "}},
-		{"lambda:UpdateAlias", "PreconditionFailedException", 412, `{"message":"The RevisionId provided does not match"}`, nil, actuator.Error{Reason: "alias live of bioage-inference was changed twice by somebody else"}},
+		{"lambda:UpdateAlias", "PreconditionFailedException", 412, `{"message":"The RevisionId provided does not match"}`, nil, actuator.Error{Reason: "alias live of bioage-inference was changed twice by someone else"}},
 		{"lambda:GetAlias", "ServiceException", 503, `{"Message":"x"}`, nil, actuator.Error{Reason: "lambda:GetAlias: ServiceException: x"}},
 		{"lambda:GetAlias", "", 200, `{}`, nil, actuator.Error{Reason: "lambda:GetAlias: the answer lacks FunctionVersion or RevisionId"}},
 		{"lambda:GetAlias", "", 200, `{"FunctionVersion":"42","RevisionId":"x","RoutingConfig":{"AdditionalVersionWeights":{"43":7}}}`, nil, actuator.Error{Reason: `lambda:GetAlias: the answer gives version "43" the weight 7`}},
@@ -310,7 +310,7 @@ func TestAnswersOfAWS(t *testing.T) {
 	}
 }
 
-// Somebody else moves the alias between the reading and the writing.
+// Someone else moves the alias between the reading and the writing.
 func TestWhoeverIsFasterIsSeen(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -323,8 +323,8 @@ func TestWhoeverIsFasterIsSeen(t *testing.T) {
 	}{
 		{"to the goal", "42", nil, 1, "", false, 0},
 		{"to another share", "42", weights{"43": 0.5}, 1, "", false, 1},
-		{"to another version", "47", nil, 1, "alias live of bioage-inference was moved by somebody else", true, 0},
-		{"again and again", "42", weights{"43": 0.5}, 9, "alias live of bioage-inference was changed twice by somebody else while it was to be changed", false, 0},
+		{"to another version", "47", nil, 1, "alias live of bioage-inference was moved by someone else", true, 0},
+		{"again and again", "42", weights{"43": 0.5}, 9, "alias live of bioage-inference was changed twice by someone else while it was to be changed", false, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, moved := newServer(), 0
@@ -350,7 +350,7 @@ func TestWhatIsReadBackCounts(t *testing.T) {
 		want string
 	}{
 		{"moved", func(s *lambdatest.Server, _ http.ResponseWriter) bool { s.Move("47", nil); return false },
-			"alias live of bioage-inference was updated to version 42 with 100 %, and now it is version 47 with 100 %: somebody else is changing it"},
+			"alias live of bioage-inference was updated to version 42 with 100 %, and now it is version 47 with 100 %: someone else is changing it"},
 		{"not answered", func(_ *lambdatest.Server, w http.ResponseWriter) bool { w.WriteHeader(500); return true },
 			"alias live of bioage-inference was updated, and cannot be read back: lambda:GetAlias: "},
 	} {

@@ -50,7 +50,7 @@ func (a *Alias) Weigh(ctx context.Context, share float64) (Done, error) {
 		d.Before, d.Changed = s, true
 		return d, a.readBack(ctx, &d, to)
 	}
-	return Done{}, &actuator.Error{Reason: fmt.Sprintf("%s was changed twice by somebody else while it was to be changed", a)}
+	return Done{}, &actuator.Error{Reason: fmt.Sprintf("%s was changed twice by someone else while it was to be changed", a)}
 }
 
 // readBack looks at the alias after an update. Lambda has taken it: what cannot be read, or is
@@ -64,7 +64,7 @@ func (a *Alias) readBack(ctx context.Context, d *Done, to target) error {
 	d.After = s
 	d.Words = fmt.Sprintf("%s: %s → %s", a, traffic(d.Before.FunctionVersion, d.Before.Weights), traffic(s.FunctionVersion, s.Weights))
 	if !to.stands(s) {
-		return &actuator.Error{Doubt: true, Reason: fmt.Sprintf("%s was updated to %s, and now it is %s: somebody else is changing it", a, traffic(to.version, to.weights), traffic(s.FunctionVersion, s.Weights))}
+		return &actuator.Error{Doubt: true, Reason: fmt.Sprintf("%s was updated to %s, and now it is %s: someone else is changing it", a, traffic(to.version, to.weights), traffic(s.FunctionVersion, s.Weights))}
 	}
 	return nil
 }

@@ -122,14 +122,14 @@ func TestNothingButTheGoalIsEverSet(t *testing.T) {
 			for range 7 {
 				_, err := attempt(t, a, share)
 				if e := refused(t, err); err == nil || e.Final {
-					// The end: it stands as it should, or somebody else has it.
+					// The end: it stands as it should, or someone else has it.
 					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 					defer cancel()
 					if seen, looked := a.Look(ctx); looked == nil && len(moves) == 0 && seen.Share != share {
 						rt.Errorf("ends with %v at %+v", err, s.Alias())
 					}
 					if len(moves) == 0 && err != nil {
-						rt.Errorf("nobody moved it, and %q is final", e.Reason)
+						rt.Errorf("no one moved it, and %q is final", e.Reason)
 					}
 				}
 				time.Sleep(30 * time.Second)

@@ -81,7 +81,7 @@ func (a *Alias) refusal(s Seen, to target) string {
 	}
 	for _, v := range append([]string{s.FunctionVersion}, slices.Sorted(maps.Keys(s.Weights))...) {
 		if v != a.Version && v != a.Previous {
-			return fmt.Sprintf("%s was moved by somebody else: it sends requests to version %s (%s), and this release is of %s, with %s before it. Whoever moved it has to say what it should be",
+			return fmt.Sprintf("%s was moved by someone else: it sends requests to version %s (%s), and this release is of %s, with %s before it. Whoever moved it has to say what it should be",
 				a, v, traffic(s.FunctionVersion, s.Weights), a.Version, a.Previous)
 		}
 	}

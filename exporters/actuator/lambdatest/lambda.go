@@ -56,7 +56,7 @@ type Server struct {
 	wrong       []string
 }
 
-// Move sets the alias, as somebody else does.
+// Move sets the alias, as someone else does.
 func (s *Server) Move(version string, weights map[string]float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

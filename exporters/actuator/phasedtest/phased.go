@@ -50,7 +50,7 @@ type Server struct {
 	wrong  []string
 }
 
-// Set puts the phased release into a state, as Apple or somebody else does.
+// Set puts the phased release into a state, as Apple or someone else does.
 func (s *Server) Set(state string, day, pausedDays int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
