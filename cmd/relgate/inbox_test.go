@@ -251,6 +251,11 @@ func TestWhatAnInboxRefusesIsCounted(t *testing.T) {
 			wants(t, page, fmt.Sprintf(`relgate_inbox_pushes_total{result=%q,source="am"} 1`, tt.result))
 		}
 	}
+	// What was cut off says nothing of the push: the sender is to repeat it.
+	h := http.Header{"Authorization": {"Bearer " + inboxToken}, "Content-Type": {"application/json"}}
+	if status, _, said := sendHalf(t, url, h, []byte(groupOf("B", "firing"))); status != http.StatusServiceUnavailable || !strings.Contains(said, "did not arrive whole") {
+		t.Errorf("half a body: got %d %s", status, said)
+	}
 	if status, _ := get(t, url); status == http.StatusOK {
 		t.Error("an inbox answers GET")
 	}

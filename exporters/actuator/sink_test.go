@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/relgate/relgate/exporters/actuator"
@@ -90,4 +91,41 @@ func TestASinkThatActs(t *testing.T) {
 
 func dry(would string) outbox.Outcome {
 	return outbox.Outcome{Refused: true, Reason: "dry run, nothing was done. It would " + would + `. To have it done, write act = "live" in [sinks.alias], or do it by hand`}
+}
+
+// stuck is an actuator whose other side does not answer.
+type stuck struct{}
+
+func (stuck) Would(ctx context.Context) ([]string, string, error) {
+	<-ctx.Done()
+	return nil, "", ctx.Err()
+}
+
+func (s stuck) Act(ctx context.Context) (string, error) {
+	_, _, err := s.Would(ctx)
+	return "", err
+}
+
+// An attempt ends in its time, and what became of it is not known then. A stop ends it too,
+// and is not called slow.
+func TestAnAttemptOfASinkThatActsEnds(t *testing.T) {
+	asked := message(t, wire.EventBody{Kind: "effect", To: "intended", Effect: &wire.Effect{Do: "revert"}})
+	for _, live := range []bool{true, false} {
+		for _, stopped := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &actuator.Sink{Name: "alias", Does: "revert", Live: live, Time: 30 * time.Second, Open: func(*wire.Effect) (actuator.Actuator, error) { return stuck{}, nil }}
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				want, most := outbox.Outcome{Doubt: true, Reason: "it did not answer within 30s"}, 30*time.Second
+				if stopped {
+					time.AfterFunc(10*time.Second, stop)
+					want, most = outbox.Outcome{Reason: "context canceled"}, 10*time.Second
+				}
+				began := time.Now()
+				if got := s.Send(ctx, asked); got != want || time.Since(began) != most {
+					t.Errorf("live %v, stopped %v: %+v after %v, want %+v after %v", live, stopped, got, time.Since(began), want, most)
+				}
+			})
+		}
+	}
 }
