@@ -421,3 +421,69 @@ func TestTheWayBackOfAnOlderJudgingIsFollowed(t *testing.T) {
 		t.Error("its watch was given up, and goes on")
 	}
 }
+
+// A ladder on a gap between groups, and on ratings, ends in a rollback while what is newest is
+// bad, and not where that is good.
+func TestALadderOnGapsAndRatings(t *testing.T) {
+	for name, test := range map[string]struct {
+		plan   *rules.Plan
+		world  func(p *rules.Plan, good bool) *world
+		better bool // from the second hour on
+		state  rules.State
+	}{
+		"a gap":                   {gapPlan(), gaps(t), false, rules.RolledBack},
+		"a gap that closes":       {gapPlan(), gaps(t), true, rules.Held},
+		"ratings":                 {starPlan(), ratings(t), false, rules.RolledBack},
+		"ratings that get better": {starPlan(), ratings(t), true, rules.Held},
+	} {
+		p := test.plan
+		p.WayBack = true
+		p.Rules[1].Effects = []rules.Effect{{Name: "hold", Do: rules.DoHold, Ack: rules.DefaultAck}, {Name: "back", Do: rules.DoRollBack, After: 90 * time.Minute, Ack: rules.DefaultAck}}
+		w := test.world(p, false)
+		w.run(T.Add(70 * time.Minute))
+		if test.better {
+			good := test.world(p, true)
+			w.value, w.bend = good.value, good.bend
+		}
+		w.run(T.Add(4 * time.Hour))
+		if v := Look(w.plan, w.state); v.State != test.state || !strings.Contains(w.effectLines(), "high/hold: planned => done") {
+			t.Errorf("%s: the run is %v, want %v:\n%s", name, v.State, test.state, w.lines())
+		}
+	}
+}
+
+func gaps(t *testing.T) func(p *rules.Plan, good bool) *world {
+	return func(p *rules.Plan, good bool) *world {
+		return gapWorld(t, p, 20000, map[bool]float64{true: .01, false: .15}[good])
+	}
+}
+
+func ratings(t *testing.T) func(p *rules.Plan, good bool) *world {
+	return func(p *rules.Plan, good bool) *world {
+		return starWorld(t, p, map[bool][5]float64{true: {0, 0, 0, 1, 20}, false: {5, 2, 2, 2, 4}}[good])
+	}
+}
+
+// An alarm that is on until the time is over rolls the run back; one that went off does not.
+func TestALadderOfAnAlarm(t *testing.T) {
+	for until, want := range map[int]string{60: fact.Done, 8: fact.Dropped} {
+		p := alarmedPlan(rules.ByThreshold)
+		p.WayBack = true
+		for i := range p.Rules {
+			if r := &p.Rules[i]; r.Kind == rules.RollbackRule {
+				r.Effects = []rules.Effect{{Name: "hold", Do: rules.DoHold, Ack: rules.DefaultAck}, {Name: "back", Do: rules.DoRollBack, After: 10 * time.Minute, Ack: rules.DefaultAck}}
+			}
+		}
+		w := alarmedWorld(t, p, "good", func(at time.Time) (on, known bool) {
+			return !at.Before(T.Add(4*time.Minute)) && at.Before(T.Add(time.Duration(until)*time.Minute)), true
+		})
+		w.run(T.Add(6 * time.Minute))
+		if v := Look(p, w.state); v.State != rules.Held {
+			t.Errorf("the alarm is on, and the run is %v:\n%s", v.State, w.lines())
+		}
+		w.run(T.Add(20 * time.Minute))
+		if v := Look(p, w.state); v.Effects.Steps[1].State != want || (v.State == rules.RolledBack) != (want == fact.Done) {
+			t.Errorf("on until minute %d: the run is %v, its rollback %s, want %s:\n%s", until, v.State, v.Effects.Steps[1].State, want, w.lines())
+		}
+	}
+}

@@ -132,13 +132,17 @@ func (s *stepper) fires(i int, v *judge.Standing) bool {
 	s.st.people = s.st.people.Climb(r.Name, s.at, stands || !good)
 	way := s.st.people.Way()
 	due := way.Ladder(r.Name) + series.Secs(r.Slow())
+	silent := !good && v.State == judge.Silent
+	if next := max(due, s.at+1); (stands || silent) && (v.Next <= s.at || next < v.Next) {
+		v.Next = next
+	}
 	switch {
-	case stands && s.at >= due && !way.Kept(r):
+	case (stands || silent) && s.at >= due && !way.Kept(r):
+		if silent { // what it has seen last stands until something else is seen
+			v.Fires = rules.CauseThreshold
+		}
 		return true
-	case stands:
-		v.Next = min(v.Next, max(due, s.at+1))
-		fallthrough
-	case firing && s.lay.Rules[i].Weigh != nil, !good && v.State != judge.Silent:
+	case stands, firing && s.lay.Rules[i].Weigh != nil, !good && !silent:
 		v.State, v.Cause, v.Told = judge.Holding, cmp.Or(v.Fires, s.st.rules[i].Cause), v.Fires
 		if s.st.rules[i].Acked {
 			v.State = judge.Warning // a person let the run go on meanwhile

@@ -62,6 +62,18 @@ func gapPlan() *rules.Plan {
 	return p
 }
 
+// starPlan is the same for ratings.
+func starPlan() *rules.Plan {
+	p := gapPlan()
+	p.Signals[0].Kind = rules.Mean
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		r.Limit, r.Trigger, r.When = 4.5, 4.5, pct(">= 4.5")
+	}
+	p.Rules[1].When = pct("< 4.5")
+	return p
+}
+
 // A gap is judged by intervals that hold for all pairs of groups at once: few
 // samples decide nothing, whatever the plain gap is.
 func TestGaps(t *testing.T) {
@@ -134,13 +146,7 @@ func TestStars(t *testing.T) {
 		{"a few so-so", [5]float64{0, 0, 1, 0, 1}, rules.Monitoring, func(s, _ *fact.Evidence) bool { return s.Weighed.Outlook.Fails.More > 0 }},
 		{"none", [5]float64{}, rules.Monitoring, func(s, _ *fact.Evidence) bool { return !s.Known && s.Weighed.Outlook == nil }},
 	} {
-		p := gapPlan()
-		p.Signals[0].Kind = rules.Mean
-		for i := range p.Rules {
-			r := &p.Rules[i]
-			r.Limit, r.Trigger, r.When = 4.5, 4.5, pct(">= 4.5")
-		}
-		p.Rules[1].When = pct("< 4.5")
+		p := starPlan()
 		w := starWorld(t, p, tt.stars)
 		w.run(T.Add(6*time.Hour + 30*time.Minute))
 		v := Look(p, w.state)
@@ -151,13 +157,8 @@ func TestStars(t *testing.T) {
 // Stars of an hour without a value are not counted, whether the daemon was killed
 // meanwhile or not; an hour without stars has none.
 func TestStarsWithoutAValue(t *testing.T) {
-	p := gapPlan()
-	p.Signals[0].Kind, p.Signals[0].Settle = rules.Mean, 2*time.Hour
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		r.Limit, r.Trigger, r.When = 4.5, 4.5, pct(">= 4.5")
-	}
-	p.Rules[1].When = pct("< 4.5")
+	p := starPlan()
+	p.Signals[0].Settle = 2 * time.Hour
 	w := starWorld(t, p, [5]float64{0, 0, 0, 0, 2})
 	answered := w.bend
 	w.bend = func(rd *rules.Reading) bool {

@@ -1,9 +1,12 @@
 package judge
 
 import (
+	"slices"
+
 	"github.com/relgate/relgate/evaluator/evidence"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/series"
+	"github.com/relgate/relgate/rules"
 )
 
 // Stands reports whether what makes a rule fire still goes on: what it has weighed speaks
@@ -12,13 +15,35 @@ func (sc *Scene) Stands(w *Watch, v *Standing) bool {
 	switch {
 	case v.Rung != evidence.Firing:
 		return false
+	case v.alarm != nil && v.alarm.State == fact.AlarmOn:
+		return true
 	case v.alarm != nil && v.alarm.Fired:
-		return v.alarm.State == fact.AlarmOn
-	case w.Lay == nil || w.Lay.rule == nil:
+		return false
+	case w.Rule.Method != rules.Sequential:
 		return v.Breaching()
+	case w.Lay.rule == nil: // stars and gaps
+		return sc.newestTriggers(w)
 	}
 	_, ok := sc.goesOn(w, &v.weighs)
 	return ok
+}
+
+// newestTriggers reports whether the newest period with a value triggers a rule.
+func (sc *Scene) newestTriggers(w *Watch) bool {
+	for _, p := range slices.Backward(sc.Signals[w.Rule.Signal].Points) {
+		if hasValue(w.Sig.Kind, &p) {
+			return triggers(w.Rule, w.Sig, &p, w.w)
+		}
+	}
+	return false // unreachable: the rule fires by what it has seen
+}
+
+// triggers reports whether what a period says triggers a rule, or cannot be told.
+func triggers(r *rules.Rule, sig *rules.Signal, p *rules.Point, width int64) bool {
+	a := Accumulator{Rule: r, Kind: sig.Kind}
+	a.Add(p, width)
+	v, known := a.Value(sig)
+	return !known || r.When.Holds(v)
 }
 
 // goodFew is how many settled periods in a row say that a signal is good again.
@@ -47,9 +72,7 @@ func (sc *Scene) Good(i int, from int64, idle bool) (since int64, ok bool) {
 		if !hasValue(sig.Kind, &points[k]) {
 			continue
 		}
-		a := Accumulator{Rule: r, Kind: sig.Kind}
-		a.Add(&points[k], w)
-		if v, known := a.Value(sig); !known || r.When.Holds(v) {
+		if triggers(r, sig, &points[k], w) {
 			if idle {
 				since = points[k].At + w
 			}
