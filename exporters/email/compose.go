@@ -29,6 +29,7 @@ type letter struct {
 	once  bool // it is of the plan's communications: never sent again in doubt
 	// repeated says that it may have arrived before, by what keeps watch over the sink.
 	repeated bool
+	unsure   bool // an earlier attempt may have been cut off
 	subject  string
 	title    string     // the first line of the text; empty where the text says it all
 	blocks   [][]string // paragraphs, each of lines
@@ -42,7 +43,7 @@ const mostSubject = 200
 
 // write says a message of the outbox in words.
 func write(m outbox.Message, external string) (*letter, error) {
-	l := &letter{id: m.ID, at: m.At, repeated: m.Repeated}
+	l := &letter{id: m.ID, at: m.At, repeated: m.Repeated, unsure: !m.Unsure.IsZero()}
 	e := &l.event
 	if err := json.Unmarshal(m.Data, e); err != nil {
 		return nil, errors.New("the event cannot be read")

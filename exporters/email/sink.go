@@ -57,7 +57,8 @@ const (
 	sent    = "sent"    // the server has it
 	begun   = "begun"   // the server was about to be given its end: it may have it; followed by how often it broke off
 	hung    = "hung"    // the server broke off before that, at this recipient; followed by how often, where more than once
-	refused = "refused" // the server will not have it; forgotten when no other waits any more
+	refused = "refused" // the server will not have it, and others wait
+	givenUp = "given"   // the server will not have it, and no other waits any more
 )
 
 // Send makes one attempt to bring the message to every recipient who does not have it. They
@@ -157,14 +158,14 @@ type round struct {
 	all     addressed
 	session *session // nil while there is no connection
 
-	have   []string // addresses of those who have it
-	later  []string // of those who are to get it with another attempt
-	why    string   // the first of them did not get it now
-	never  []string // why others will not get it
-	marked []string // keys of those that the server refused
-	unsure bool     // of some it is not known whether they have it
-	broken int      // conversations that ended without an answer
-	closed string   // why no other recipient is tried now; empty while they are
+	have   []string    // addresses of those who have it
+	later  []string    // of those who are to get it with another attempt
+	why    string      // the first of them did not get it now
+	never  []string    // why others will not get it
+	marked [][2]string // keys of those that the server refused, and why
+	unsure bool        // of some it is not known whether they have it
+	broken int         // conversations that ended without an answer
+	closed string      // why no other recipient is tried now; empty while they are
 }
 
 // pending is a recipient to whom the message is to be sent, and what is remembered of that.
@@ -206,11 +207,16 @@ func (r *round) look(ctx context.Context, one to) *pending {
 	switch {
 	case said == sent:
 		r.have = append(r.have, one.Address.Address)
-	case said == refused:
+	case said == refused, said == givenUp && r.letter.once && r.letter.unsure:
+		// Where relgate was killed before it noted that the message was given up, a server
+		// that took it and said no would have it twice.
 		r.refuse(one, key, why)
 	case said == begun && r.letter.once:
 		r.doubt(one)
 	default:
+		if said == givenUp {
+			said = "" // a person has had the address put right
+		}
 		broke, err := strconv.Atoi(why)
 		if err != nil && said == hung {
 			broke = 1 // as it was written once
@@ -330,7 +336,7 @@ func (r *round) wait(one to, reason string) {
 
 func (r *round) refuse(one to, key, why string) {
 	r.never = append(r.never, one.Address.Address+": "+why)
-	r.marked = append(r.marked, key)
+	r.marked = append(r.marked, [2]string{key, why})
 }
 
 func (r *round) doubt(one to) {
@@ -339,8 +345,8 @@ func (r *round) doubt(one to) {
 }
 
 // outcome is what the attempt came to. While some wait the others' refusals are kept, so
-// that a retry asks only for those; when the message is given up they are forgotten, so that
-// a person who sends it again has every address tried.
+// that a retry asks only for those; when the message is given up that is kept, so that a
+// person who sends it again has every address tried.
 func (r *round) outcome(ctx context.Context) outbox.Outcome {
 	never := r.never
 	if r.all.wrong != "" {
@@ -356,9 +362,9 @@ func (r *round) outcome(ctx context.Context) outbox.Outcome {
 	case len(never) == 0:
 		return outbox.Outcome{OK: true, Kept: "<" + r.sink.messageID("event", r.letter.id) + ">"}
 	}
-	for _, key := range r.marked {
-		if err := r.sink.config.Memory.Keep(ctx, r.sink.config.Name, key, ""); err != nil {
-			return outbox.Outcome{Reason: "forgetting refusals: " + err.Error()}
+	for _, m := range r.marked {
+		if err := r.sink.config.Memory.Keep(ctx, r.sink.config.Name, m[0], givenUp+" "+m[1]); err != nil {
+			return outbox.Outcome{Reason: "keeping that it is given up: " + err.Error()}
 		}
 	}
 	return outbox.Outcome{Refused: true, Doubt: r.unsure, Reason: strings.Join(never, "; ") + "; " + have}

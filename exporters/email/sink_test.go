@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/relgate/relgate/exporters/email"
 	"github.com/relgate/relgate/exporters/email/smtptest"
@@ -189,6 +190,35 @@ func TestAnAddressThatIsRefusedLosesNobodyElseTheMessage(t *testing.T) {
 	want := map[string]int{"a@bioage.example": 1, "b@bioage.example": 1, "full@bioage.example": 1, "gone@bioage.example": 1, "spam@bioage.example": 1}
 	if got := h.inboxes(); !maps.Equal(got, want) {
 		t.Errorf("inboxes %v, want %v", got, want)
+	}
+}
+
+// A server takes a message, and says that it does not. relgate is killed before it has noted that
+// the message was given up, and tries again: there is still one, and it is given up. Where no
+// attempt was cut off a person has sent it again.
+func TestALieIsNotSentTwice(t *testing.T) {
+	h := newHouse(t)
+	h.Answer(func(step smtptest.Step, _ string) smtptest.Mode {
+		if step == smtptest.End {
+			return smtptest.Mode{Reply: "554 5.3.0 no", Take: true}
+		}
+		return smtptest.Mode{}
+	})
+	m := communication("a@bioage.example")
+	first := h.sink(t).Send(t.Context(), m)
+	h.Answer(nil)
+	cut := m
+	cut.Unsure = time.Now()
+	for range 2 {
+		if o := h.sink(t).Send(t.Context(), cut); o != first || !o.Refused {
+			t.Errorf("Send = %+v, want %+v again", o, first)
+		}
+	}
+	if got := h.inboxes(); got["a@bioage.example"] != 1 {
+		t.Errorf("inboxes %v, want one message", got)
+	}
+	if o := h.sink(t).Send(t.Context(), m); !o.OK {
+		t.Errorf("a person sends it again: %+v", o)
 	}
 }
 
