@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/relgate/relgate/evaluator/fact"
+	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/rules"
@@ -74,6 +75,9 @@ func (d *demo) people(ctx context.Context) error {
 			}
 		}
 	}
+	if err := d.steps(ctx, u); err != nil {
+		return err
+	}
 	if part.Review.State != fact.Open {
 		return nil
 	}
@@ -85,6 +89,32 @@ func (d *demo) people(ctx context.Context) error {
 			continue
 		}
 		if err := d.sign(ctx, u.Plan, u.Record.ID, fact.Command{Kind: fact.SignReview, Role: r.Role, Why: "read the review"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// demoDeed is how long the people of the demo take to do a step of the way back.
+const demoDeed = 5 * time.Minute
+
+// steps does those of the way back that a person does.
+func (d *demo) steps(ctx context.Context, u *runner.RunView) error {
+	now := u.Snapshot.At
+	for _, s := range u.Snapshot.Effects.Steps {
+		c := fact.Command{Subject: s.Rule + "/" + s.Name, By: "the demo's " + s.Role, Principal: "demo " + s.Role}
+		switch {
+		case s.Role == "":
+			continue
+		case s.State == fact.Intended:
+			c.Kind, c.Why = fact.AckEffect, "on it"
+		case s.State == fact.Acknowledged && !now.Before(s.At.Add(demoDeed)):
+			c.Kind, c.Why = fact.EffectDone, "done as rehearsed"
+		default:
+			continue
+		}
+		c.ID = "demo " + string(c.Kind) + " " + c.Subject
+		if _, err := d.daemon.runner.Command(ctx, u.Plan.Name, u.Record.ID, c); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,37 @@ func effectsOf(t *testing.T, run demoRun) (lines []string, last demoEvent) {
 		}
 	}
 	return lines, last
+}
+
+// A ladder holds the run while a person does what slows the fault down, and rolls back what
+// stands on.
+func TestALadderIsClimbed(t *testing.T) {
+	t.Parallel()
+	path := wayConfig(t)
+	text := strings.Replace(readText(t, path), "\n[rollback.bias-high]\n", `
+[rollback.lambda-p95-high.effects]
+capacity = { do = "add provisioned concurrency", by = "DevSecOps" }
+back     = { do = "roll back", after = "15m" }
+alias    = { do = "revert", to = "alias", version = "{lambda}", previous = "{previous.lambda}" }
+
+[rollback.bias-high]
+`, 1)
+	place(t, path, text)
+	run := runDemo(t, "--speed", "max", "--scenario", "latency", "--config", path)
+	all, last := effectsOf(t, run)
+	const done = "lambda-p95-high/capacity acknowledged => done" // when the person is ready
+	got := slices.DeleteFunc(slices.Clone(all), func(line string) bool { return line == done })
+	want := []string{
+		"lambda-p95-high/capacity planned => intended", "lambda-p95-high/capacity intended => acknowledged",
+		"lambda-p95-high/back planned => done", "lambda-p95-high/alias planned => intended", "lambda-p95-high/alias intended => done",
+		"REL-2025-06-04 intended => taken", "REL-2025-06-04 done => safe",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if len(all) != len(got)+1 || run.code != exitFail || !strings.HasPrefix(last.Headline, "SAFE: ") {
+		t.Errorf("exit %d, it ends with %q", run.code, last.Headline)
+	}
 }
 
 type demoEvent struct{ Kind, Subject, From, To, Headline, Sentence string }
