@@ -204,10 +204,10 @@ func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	var step fact.EffectView
 	if m.Type == stepAsked {
 		var err error
-		switch step, err = r.daemon.step(ctx, m); {
+		switch step, err = r.step(ctx, m); {
 		case err != nil:
 			return outbox.Outcome{Reason: "its run cannot be read: " + err.Error()}
-		case !step.Waits():
+		case step.Sink == r.name && !step.Waits():
 			return outbox.Outcome{OK: true, Skipped: true}
 		}
 	}
@@ -215,7 +215,7 @@ func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 	if r.daemon.attempted != nil {
 		r.daemon.attempted(r.name, m, o)
 	}
-	refused := o.Refused && m.Type == stepAsked && step.State != fact.Failed // else it is known
+	refused := o.Refused && step.Sink == r.name && step.State != fact.Failed // else it is known
 	if !o.OK && !refused || !awaited(m.Type) || r.steps && m.Type != stepAsked {
 		return o
 	}
@@ -264,11 +264,11 @@ func runOf(event string) string {
 
 // step is where the step stands that a message asks for. What its run does not show yet was
 // only just asked for; of a run that is gone nothing waits.
-func (d *daemon) step(ctx context.Context, m outbox.Message) (fact.EffectView, error) {
-	v, err := d.runner.Recall(ctx, runOf(m.ID))
+func (r *reporting) step(ctx context.Context, m outbox.Message) (fact.EffectView, error) {
+	v, err := r.daemon.runner.Recall(ctx, runOf(m.ID))
 	switch {
 	case errors.Is(err, runner.ErrUnknownRun) || errors.Is(err, runner.ErrUnknownPlan):
-		return fact.EffectView{State: fact.Dropped}, nil
+		return fact.EffectView{State: fact.Dropped, Sink: r.name}, nil
 	case err != nil:
 		return fact.EffectView{}, err
 	}
@@ -277,7 +277,7 @@ func (d *daemon) step(ctx context.Context, m outbox.Message) (fact.EffectView, e
 			return s, nil
 		}
 	}
-	return fact.EffectView{State: fact.Intended}, nil
+	return fact.EffectView{State: fact.Intended, Sink: r.name}, nil
 }
 
 // burials is a journal that tells the run of what a sink did not take.
