@@ -96,12 +96,17 @@ func ShownQuantile(plan *rules.Plan, r *rules.Rule) int {
 // shown is a weighing as people should see it: a hold, or a failure, names the
 // stretch that speaks, where all that was seen would not.
 func (w *Watch) shown(v *Weighing) *Weighing {
-	speaks := v.rung >= evidence.Holding && v.miss.LLR > 0 && v.miss.Start > w.from
-	if !speaks || v.rung == evidence.Firing && v.from > w.from || v.miss.LLR <= v.llr || w.Rule.Kind == rules.Success && !w.meets(v) {
+	success := w.Rule.Kind == rules.Success
+	if v.rung < evidence.Holding || v.rung == evidence.Firing && v.from > w.from || success && !w.meets(v) {
 		return v
 	}
 	s := *v
-	s.Bad, s.N, s.from, s.base = v.miss.Bad, v.miss.N, v.miss.Start, Tally{v.miss.Over.Bad, v.miss.Over.N}
+	switch {
+	case v.miss.LLR > max(v.llr, 0) && v.miss.Start > w.from:
+		s.Bad, s.N, s.from, s.base = v.miss.Bad, v.miss.N, v.miss.Start, Tally{v.miss.Over.Bad, v.miss.Over.N}
+	case success && v.llr > 0 && v.suspect.Start > w.from:
+		s.Bad, s.N, s.from = v.suspect.Bad, v.suspect.N, v.suspect.Start
+	}
 	return &s
 }
 
