@@ -287,7 +287,6 @@ func (s *stepper) passWhy(k int) fact.Why {
 	if i := s.leadingRule(k); i >= 0 {
 		why.Rule = s.plan.Rules[p.Success[i]].Name
 	}
-	var warn []string
 	for _, i := range p.Rollback {
 		r := &s.plan.Rules[i]
 		if r.Shadow {
@@ -298,10 +297,9 @@ func (s *stepper) passWhy(k int) fact.Why {
 		case judge.Clear:
 			why.N++
 		case judge.Warning:
-			warn = append(warn, r.Name)
+			why.Warn = strings.TrimPrefix(why.Warn+" "+r.Name, " ")
 		}
 	}
-	why.Warn = strings.Join(warn, " ")
 	return why
 }
 
@@ -355,12 +353,14 @@ func (s *stepper) stillSpeaks(k int) *opinion {
 	return nil
 }
 
-// ongoing reports whether something goes on against the release now, by a rollback rule that
-// only warns, or went on when it fell silent, or may go on by its alarm: no pass is given over
-// it. It says so in o, where there is more to say than that the rule breaches.
+// ongoing reports, in o where there is more to say than that a rollback rule breaches, whether
+// no pass is given over what it says: while its ladder stands, it warns or falls silent.
 func (s *stepper) ongoing(i int, o *opinion) bool {
-	rs := &s.st.rules[i]
-	if rs.State != judge.Silent && rs.State != judge.Warning {
+	r, rs := &s.plan.Rules[i], &s.st.rules[i]
+	if s.st.people.Way().Ladder(r.Name) != 0 { // also where a person resumed, and silence is ignored
+		*o = opinion{rules.Pending, rules.CauseThreshold, fact.Why{Code: fact.WhyRuleBreaches, Rule: r.Name}, 0}
+		return true
+	} else if rs.State != judge.Silent && rs.State != judge.Warning {
 		return false
 	}
 	w, m, v := new(judge.Watch), rs.Memory, new(judge.Standing)
