@@ -1,6 +1,7 @@
 package evaluator
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,31 @@ func TestNoPhasePassesOverALadder(t *testing.T) {
 			if v := Look(w.plan, w.state); (v.Verdict == rules.Rollback) != test.ends {
 				t.Errorf("%s, %s: the run is %v:\n%s", name, way, v.Verdict, w.lines())
 			}
+		}
+	}
+}
+
+// A fault that comes again before the first ladder would have ended has a ladder of its own:
+// what slows it down is asked for again, and a person may skip its rollback.
+func TestAFaultThatComesAgainHasALadderOfItsOwn(t *testing.T) {
+	p := wayPlan()
+	p.Rules[2].Effects[2].After = time.Hour
+	w := newWorld(t, p)
+	w.value = func(s int, at int64) (float64, float64, bool) {
+		if minute := int(at-T.Unix()) / 60; s == 1 && (minute >= 4 && minute < 9 || minute >= 16) {
+			return 100, 1000, true
+		}
+		return 1, 1000, true
+	}
+	w.run(T.Add(100 * time.Minute))
+	lines := w.effectLines()
+	for _, want := range []string{
+		"02:14:00 effect crashy/back: planned => dropped",
+		"02:17:00 effect crashy/capacity: planned => intended",
+		"03:17:00 effect crashy/back: planned => done",
+	} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("there is no %q:\n%s", want, lines)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (st State) Tick(sc *Scene) State {
 func (w *work) climb() {
 	for _, l := range w.st.ladders {
 		i := w.ruleOf(l.rule)
-		if i < 0 || slices.ContainsFunc(w.st.steps, func(s step) bool { return s.rule == l.rule && s.due >= l.since }) {
+		if i < 0 || slices.ContainsFunc(w.st.steps, func(s step) bool { return s.rule == l.rule && s.due >= l.since && s.at >= l.since }) {
 			continue
 		}
 		w.plan(i, 0, w.Plan.Rules[i].Rung()+1, l.since)
