@@ -175,7 +175,11 @@ func (r *Rule) Standing(c *Case, in Scope) Standing {
 	case held && long && confirmed && clear:
 		s.Rung = Firing
 	case held:
-		s.Rung, s.Baseline = Holding, !confirmed && s.Over.Bad > r.Limit*s.Over.N
+		beside := s.Over
+		if !s.Suspect && s.Miss.LLR > 0 {
+			beside = s.Miss.Over // the stretch that holds
+		}
+		s.Rung, s.Baseline = Holding, !confirmed && beside.Bad > r.Limit*beside.N
 	case s.Warn >= r.Bound:
 		s.Rung = Warning
 	case s.Compared && s.Pair >= r.Bound, in.Past >= r.Bound:
