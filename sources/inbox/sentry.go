@@ -88,11 +88,12 @@ func (hook *sentryHook) metric(now time.Time) (sources.Alert, error) {
 	return a, nil
 }
 
-// event is an alert on an event.
+// event is an alert on an event. Events that differ in a label are alerts of their own: a
+// rule is about several releases, and rules of several projects have one name.
 func (hook *sentryHook) event(now time.Time) sources.Alert {
 	said := hook.Data.Event
 	a := sources.Alert{
-		ID: digest("event " + hook.Data.Rule), State: sources.AlertOn, Lasts: now.Add(eventLasts).UnixMilli(),
+		State: sources.AlertOn, Lasts: now.Add(eventLasts).UnixMilli(),
 		Labels: labelled("resource", "event_alert", "rule", hook.Data.Rule, "project", said.Project.String(), "level", said.Level),
 	}
 	for _, tag := range said.Tags {
@@ -100,6 +101,7 @@ func (hook *sentryHook) event(now time.Time) sources.Alert {
 			a.Labels[tag[0]] = tag[1]
 		}
 	}
+	a.ID = digest("event " + identity(a.Labels))
 	return a
 }
 
