@@ -93,6 +93,7 @@ func TestPushesByAMapping(t *testing.T) {
 	pushAll(t, in, []pushCase{
 		{"without a token", headers(), `{}`, noon, Unsigned, ""},
 		{"no JSON", good, "x", noon, Malformed, "cannot be read"},
+		{"two documents", good, `{"data":{"alerts":[]}}` + "\n" + `{"data":{"alerts":[{"name":"a","now":{"state":"red"}}]}}`, noon, Malformed, "more than one document"},
 		{"no list", good, `{"data":{}}`, noon, Malformed, "no data.alerts"},
 		{"no state", good, `{"data":{"alerts":[{"name":"a"}]}}`, noon, Malformed, "no now.state"},
 		{"no id", good, `{"data":{"alerts":[{"now":{"state":"red"}}]}}`, noon, Malformed, "no name"},

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -85,6 +86,9 @@ func (m *mapped) read(_ context.Context, h http.Header, body []byte, now time.Ti
 	decoder.UseNumber()
 	if err := decoder.Decode(&document); err != nil {
 		return message{}, refuse(Malformed, "it cannot be read: %v", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return message{}, refuse(Malformed, "it cannot be read: more than one document is in it; make them one list")
 	}
 	found, ok := at(document, m.alerts)
 	if !ok {
