@@ -214,6 +214,9 @@ func (x *exchange) reason(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return "Grafana cannot be reached: " + op.Error()
 	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return "what answers there speaks without TLS: write http:// in the url, or the port of its https"
+	}
 	if cert, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "Grafana's certificate is not trusted: " + cert.Error()
 	}

@@ -78,8 +78,12 @@ func (c *Client) Sync(ctx context.Context, w Wanted) (done []Change, err error) 
 func (c *Client) health(ctx context.Context) error {
 	var h gapi.HealthResponse
 	_, err := c.call(ctx, func(api *gapi.Client) (err error) { h, err = api.Health(); return err })
+	const noGrafana = "what answers there is no Grafana: check the url, with the path below which Grafana is served"
 	if err == nil && h.Database == "" {
-		return &Error{Reason: "what answers there is no Grafana: check the url, with the path below which Grafana is served"}
+		return &Error{Reason: noGrafana}
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound {
+		return &Error{Status: e.Status, Reason: noGrafana + "; " + strings.Replace(e.Reason, "Grafana answered", "it answered", 1)}
 	}
 	return err
 }
@@ -222,6 +226,15 @@ func (c *Client) dashboard(ctx context.Context, w Wanted) (Did, error) {
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusPreconditionFailed {
 		if e.code == "name-exists" {
 			return "", fmt.Errorf("another dashboard of the same title is in the folder: rename or remove it: %w", err)
+		}
+		now, failed := c.find(ctx)
+		switch {
+		case failed != nil:
+			return "", failed
+		case now == nil || there != nil && now.version == there.version:
+			return "", fmt.Errorf("it was not saved: %w", err) // and none was quicker
+		case now.now == fingerprint(model):
+			return Unchanged, nil // another relgate was quicker
 		}
 		return Kept, nil // a person was quicker
 	}

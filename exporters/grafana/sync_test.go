@@ -316,6 +316,14 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 			fake.EditDashboard("relgate", func(d grafanatest.Object) {})
 			fake.CopyDashboard("relgate", "theirs")
 		}, "another dashboard of the same title is in the folder", 412},
+		{"412 of something before Grafana, and no dashboard is there", func(t *testing.T, fake *grafanatest.Server) {
+			fake.Answer(func(r *http.Request) grafanatest.Mode {
+				if strings.HasSuffix(r.URL.Path, "/api/dashboards/db") {
+					return grafanatest.Mode{Status: 412, Words: "If-Match"}
+				}
+				return grafanatest.Mode{}
+			})
+		}, `dashboard "relgate": it was not saved: Grafana answered 412 Precondition Failed (If-Match)`, 412},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			fake := grafanatest.New(token, "")
@@ -382,7 +390,7 @@ func TestWhatIsNoGrafanaIsSaid(t *testing.T) {
 	fake, _ := open(t, "/grafana")
 	address := serve(t, fake)
 	for path, says := range map[string]string{
-		"/":        "404 Not Found",
+		"/":        "is no Grafana: check the url, with the path below which Grafana is served; it answered 404 Not Found",
 		"/grafana": "",
 	} {
 		_, err := client(t, address+path).Sync(t.Context(), grafana.Wanted{})
@@ -396,6 +404,9 @@ func TestWhatIsNoGrafanaIsSaid(t *testing.T) {
 	}))
 	defer other.Close()
 	if _, err := client(t, other.URL).Sync(t.Context(), grafana.Wanted{}); err == nil || !strings.Contains(err.Error(), "is no Grafana") {
+		t.Errorf("%v", err)
+	}
+	if _, err := client(t, "https"+strings.TrimPrefix(other.URL, "http")).Sync(t.Context(), grafana.Wanted{}); err == nil || !strings.Contains(err.Error(), "without TLS") {
 		t.Errorf("%v", err)
 	}
 	other.Close()
