@@ -46,6 +46,7 @@ func WriteWeighed(w *stored.Writer, z *Weighed) {
 	w.Fixed(&z.own)
 	w.Fixed(&z.Lasts)
 	w.Int(z.inside)
+	w.Int(z.lively)
 	if w.Bool(z.Ride != (evidence.Ride{})); z.Ride != (evidence.Ride{}) {
 		w.Fixed(&z.Ride)
 	}
@@ -61,6 +62,9 @@ func ReadPooled(r *stored.Reader, p *Pooled) {
 
 // formRides is the form of the state from which on a memory has what rides out bursts.
 const formRides = 3
+
+// formLively is the form from which on it has when something happened last.
+const formLively = 5
 
 // ReadWeighed reads what WriteWeighed wrote, and what an older version of it did.
 func ReadWeighed(r *stored.Reader) *Weighed {
@@ -86,7 +90,11 @@ func ReadWeighed(r *stored.Reader) *Weighed {
 		r.Fixed(&vs.Sway)
 		r.Fixed(&z.own)
 		r.Fixed(&z.Lasts)
-		z.inside = r.Time()
+		if z.inside = r.Time(); r.Form >= formLively {
+			z.lively = r.Time()
+		} else {
+			z.lively = z.inside
+		}
 		if r.Bool() {
 			r.Fixed(&z.Ride)
 		}
@@ -98,7 +106,7 @@ func ReadWeighed(r *stored.Reader) *Weighed {
 	r.Check(sound(reflect.ValueOf(z).Elem()), "evidence is not finite")
 	if r.Form < formRides && r.Ok() {
 		z.Earlier()
-		z.inside = z.newest
+		z.inside, z.lively = z.newest, z.newest
 	}
 	return z
 }

@@ -70,6 +70,9 @@ func (w *Watch) each(z *taken, points, base []rules.Point, upto int64, f *Firm, 
 		if p.Samples <= 0 {
 			continue // nothing happened in it: it is known, and says nothing
 		}
+		if w.phase != nil && z.newest <= w.end {
+			z.lively = z.newest
+		}
 		for k < len(base) && base[k].At < p.At {
 			k++
 		}

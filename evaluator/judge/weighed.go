@@ -28,6 +28,7 @@ type taken struct {
 	Until  int64   // periods that begin before it are taken in
 	newest int64   // end of the newest period that is known
 	inside int64   // success: and of the newest in the window itself
+	lively int64   // success: end of the newest period in the window itself in which something happened
 	filled float64 // how many of the samples are only plausible. Never in what is folded
 	points int32   // how many are known, also those in which nothing happened
 }

@@ -273,6 +273,8 @@ func (j EvidenceJudge) verdict(sc *Scene, w *Watch, v *Finding, s *series.Series
 		return rules.Fail, rules.CauseEvidence
 	case silentAtEnd(w.Rule, s, w.w, max(v.soft.inside, w.from), w.end) || silentAtEnd(w.Rule, s, w.w, v.weigh.to, w.to):
 		return rules.Pending, rules.CauseNoData // what came before says nothing of the end, and neither does what came after it
+	case w.deserted(s, v):
+		return rules.Pending, rules.CauseNoData
 	case !v.Stretch.Covered(w.Rule.Coverage) || v.Stretch.real < w.Rule.MinSamples:
 		return rules.Pending, rules.CauseInsufficientSamples
 	case !j.passes(w, v):
@@ -287,6 +289,22 @@ func (j EvidenceJudge) verdict(sc *Scene, w *Watch, v *Finding, s *series.Series
 		}
 	}
 	return rules.Pass, rules.CauseEvidence
+}
+
+// mostMissed is how many samples may be missing at the end of a window, by its own rate: by
+// chance none of ten come in 1 of 22,000 windows.
+const mostMissed = 10
+
+// deserted reports whether the periods at the end of a window are empty, for longer than the
+// rule's grace, though the window's own rate would have filled them. A period in which nothing
+// happened is known; so many of them after traffic are as good as silence.
+func (w *Watch) deserted(s *series.Series, v *Finding) bool {
+	z := v.soft
+	if w.Lay.rule == nil || z.lively <= w.from {
+		return false // reviews and groups come when they come, and nothing at all is said elsewhere
+	}
+	missed := z.own.N / float64(z.lively-w.from) * float64(w.end-z.lively)
+	return missed > mostMissed && silentAtEnd(w.Rule, s, w.w, z.lively, w.end)
 }
 
 // acts reports whether a rollback rule of the phase acts by the evidence of the signal of
