@@ -66,6 +66,8 @@ type alert struct {
 	EndsAt       time.Time         `json:"endsAt"` // the zero time while it fires
 	GeneratorURL string            `json:"generatorURL"`
 	Fingerprint  string            `json:"fingerprint"`
+
+	decided bool // no reading ends it
 }
 
 const (
@@ -157,6 +159,7 @@ func (s *alertState) take(e *wire.EventBody) {
 		switch e.To {
 		case "breaching", "warning", "holding", "fired", "fail":
 			s.fire("rule "+e.Subject+" "+success(e), alertRule, "warning", e, "rule", e.Subject, "phase", success(e))
+			s.open["rule "+e.Subject+" "+success(e)].decided = e.To == "fired"
 		case "idle", "clear", "pass", "pending":
 			s.resolve("rule "+e.Subject+" "+success(e), e)
 		}

@@ -235,3 +235,21 @@ func TestNoRunIsNoGroup(t *testing.T) {
 		t.Errorf("got %v, %v", call, err)
 	}
 }
+
+// A rule that has fired is decided, as the rollback is that it orders: no reading ends it, and
+// no outage may.
+func TestARuleThatHasFiredIsDecided(t *testing.T) {
+	events := history(
+		wire.EventBody{Kind: "rule", Subject: "api", From: "clear", To: "breaching"},
+		wire.EventBody{Kind: "rule", Subject: "api", From: "breaching", To: "fired"},
+		wire.EventBody{Kind: "rule", Subject: "api", From: "fired", To: "clear"},
+		wire.EventBody{Kind: "rule", Subject: "api", From: "clear", To: "breaching"},
+	)
+	var r RunAlerts
+	for i, want := range []bool{false, true, true, false} {
+		r.Take(&events[i])
+		if got := r.Alerts(time.Time{})[0].Decided; got != want {
+			t.Errorf("after event %d: decided %v, want %v", i+1, got, want)
+		}
+	}
+}

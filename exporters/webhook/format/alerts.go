@@ -55,7 +55,7 @@ func (r *RunAlerts) Alerts(resolvedSince time.Time) []Alert {
 			name := a.Labels["alertname"]
 			list = append(list, Alert{
 				Labels: maps.Clone(a.Labels), Annotations: maps.Clone(a.Annotations), StartsAt: a.StartsAt, EndsAt: a.EndsAt,
-				Decided: name == alertRollback || name == alertFailed || name == alertHeld,
+				Decided: a.decided || name == alertRollback || name == alertFailed || name == alertHeld,
 			})
 		}
 	}
