@@ -121,7 +121,8 @@ func (st *State) signedCriterion(v *fact.People, decided bool) fact.CriterionSta
 	return fact.CriterionMet
 }
 
-// messagesCriterion is met when every message was sent, each time that it fell due, or was not to be. What waits in a run
+// messagesCriterion is met when every message was sent, each time that it fell due, or was not to be. Whether one without
+// a sink was sent is not known: it stays open. What waits in a run
 // that is decided for a phase that never began is not to be.
 func (st *State) messagesCriterion(plan *rules.Plan, v *fact.People, decided bool) fact.CriterionState {
 	state := fact.CriterionMet
@@ -130,7 +131,7 @@ func (st *State) messagesCriterion(plan *rules.Plan, v *fact.People, decided boo
 		switch is := st.messages[i].is; {
 		case is == late, st.messages[i].lost():
 			return fact.CriterionNotMet
-		case len(st.messages[i].earlier) > 0, st.messages[i].waits(decided) && c.On.IsZero() && !(decided && v.Messages[i].Due.IsZero()), is == due && c.To.Sink != "":
+		case len(st.messages[i].earlier) > 0, st.messages[i].waits(decided) && c.On.IsZero() && !(decided && v.Messages[i].Due.IsZero()), is == due:
 			state = fact.CriterionOpen
 		}
 	}
