@@ -232,15 +232,17 @@ func TestSilenceEndsNoFault(t *testing.T) {
 	for name, test := range map[string]struct {
 		bad   func(minute int) bool // from minute 60 on; nil: silence goes on
 		fault bool                  // it is one of the source
+		empty bool                  // minutes come, and nothing is in them
 		back  string                // what becomes of the rollback, due after an hour
 	}{
-		"it goes on":                   {func(int) bool { return true }, false, fact.Done},
-		"a minute is good":             {func(minute int) bool { return minute > 60 }, false, fact.Done},
-		"it is good again":             {func(int) bool { return false }, false, fact.Dropped},
-		"silence goes on":              {nil, false, fact.Done},
-		"the source fails, then bad":   {func(int) bool { return true }, true, fact.Done},
-		"the source fails, then good":  {func(int) bool { return false }, true, fact.Dropped},
-		"the source fails until later": {nil, true, fact.Done},
+		"it goes on":                   {func(int) bool { return true }, false, false, fact.Done},
+		"a minute is good":             {func(minute int) bool { return minute > 60 }, false, false, fact.Done},
+		"it is good again":             {func(int) bool { return false }, false, false, fact.Dropped},
+		"silence goes on":              {nil, false, false, fact.Done},
+		"minutes without a request":    {nil, false, true, fact.Done},
+		"the source fails, then bad":   {func(int) bool { return true }, true, false, fact.Done},
+		"the source fails, then good":  {func(int) bool { return false }, true, false, fact.Dropped},
+		"the source fails until later": {nil, true, false, fact.Done},
 	} {
 		for _, way := range []string{"over", "for", "weighed"} {
 			t.Run(name+", "+way, func(t *testing.T) {
@@ -259,7 +261,7 @@ func TestSilenceEndsNoFault(t *testing.T) {
 					case s != 1 || minute < 4:
 						return 1, 1000, true
 					case minute >= 12 && (minute < 60 || test.bad == nil):
-						return 0, 0, false
+						return 0, 0, test.empty
 					case minute >= 60 && !test.bad(minute):
 						return 1, 1000, true
 					}
@@ -466,7 +468,7 @@ func ratings(t *testing.T) func(p *rules.Plan, good bool) *world {
 
 // An alarm that is on until the time is over rolls the run back; one that went off does not.
 func TestALadderOfAnAlarm(t *testing.T) {
-	for until, want := range map[int]string{60: fact.Done, 8: fact.Dropped} {
+	for until, want := range map[int]string{60: fact.Done, 8: fact.Dropped, -8: fact.Done} { // -8: from then on it is silent
 		p := alarmedPlan(rules.ByThreshold)
 		p.WayBack = true
 		for i := range p.Rules {
@@ -475,7 +477,8 @@ func TestALadderOfAnAlarm(t *testing.T) {
 			}
 		}
 		w := alarmedWorld(t, p, "good", func(at time.Time) (on, known bool) {
-			return !at.Before(T.Add(4*time.Minute)) && at.Before(T.Add(time.Duration(until)*time.Minute)), true
+			on = !at.Before(T.Add(4*time.Minute)) && (until < 0 || at.Before(T.Add(time.Duration(until)*time.Minute)))
+			return on, until > 0 || at.Before(T.Add(8*time.Minute))
 		})
 		w.run(T.Add(6 * time.Minute))
 		if v := Look(p, w.state); v.State != rules.Held {

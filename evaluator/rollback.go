@@ -132,7 +132,7 @@ func (s *stepper) fires(i int, v *judge.Standing) bool {
 	s.st.people = s.st.people.Climb(r.Name, s.at, stands || !good)
 	way := s.st.people.Way()
 	due := way.Ladder(r.Name) + series.Secs(r.Slow())
-	silent := !good && v.State == judge.Silent
+	silent := !good && s.st.Lost(&s.watch, v)
 	if next := max(due, s.at+1); (stands || silent) && (v.Next <= s.at || next < v.Next) {
 		v.Next = next
 	}
@@ -142,7 +142,7 @@ func (s *stepper) fires(i int, v *judge.Standing) bool {
 			v.Fires = rules.CauseThreshold
 		}
 		return true
-	case stands, firing && s.lay.Rules[i].Weigh != nil, !good && !silent:
+	case stands, firing && s.lay.Rules[i].Weigh != nil, !good && v.State != judge.Silent:
 		v.State, v.Cause, v.Told = judge.Holding, cmp.Or(v.Fires, s.st.rules[i].Cause), v.Fires
 		if s.st.rules[i].Acked {
 			v.State = judge.Warning // a person let the run go on meanwhile

@@ -494,3 +494,27 @@ func TestWhatIsHarmlessIsShownWithWhatItWeighs(t *testing.T) {
 		}
 	}
 }
+
+// A window whose end is empty, though its own rate would have filled it, is not known to be
+// good. What comes once an hour is not missed before it is due.
+func TestAnEmptyEndAfterTrafficIsNoPass(t *testing.T) {
+	for _, tt := range []struct {
+		every int64 // minutes
+		n     float64
+		want  rules.Verdict
+	}{{1, 1000, rules.Unknown}, {1, 2, rules.Unknown}, {60, 60_000, rules.Pass}} {
+		p := weighPlan(6 * time.Hour)
+		p.Rules[0].Grace = 5 * time.Minute
+		w := newWorld(t, p)
+		w.value = func(_ int, at int64) (float64, float64, bool) {
+			if minute := (at - T.Unix()) / 60; minute >= 5*60+10 || minute%tt.every != 0 {
+				return 0, 0, true
+			}
+			return 0, tt.n, true
+		}
+		w.run(T.Add(7*time.Hour + 30*time.Minute))
+		if v := Look(p, w.state).Phases[0]; v.Verdict != tt.want {
+			t.Errorf("%g every %d minutes: %v, want %v\n%s", tt.n, tt.every, v.Verdict, tt.want, w.lines())
+		}
+	}
+}

@@ -47,6 +47,7 @@ func WriteWeighed(w *stored.Writer, z *Weighed) {
 	w.Fixed(&z.Lasts)
 	w.Int(z.inside)
 	w.Int(z.lively)
+	w.Int(z.pause)
 	if w.Bool(z.Ride != (evidence.Ride{})); z.Ride != (evidence.Ride{}) {
 		w.Fixed(&z.Ride)
 	}
@@ -62,9 +63,6 @@ func ReadPooled(r *stored.Reader, p *Pooled) {
 
 // formRides is the form of the state from which on a memory has what rides out bursts.
 const formRides = 3
-
-// formLively is the form from which on it has when something happened last.
-const formLively = 5
 
 // ReadWeighed reads what WriteWeighed wrote, and what an older version of it did.
 func ReadWeighed(r *stored.Reader) *Weighed {
@@ -90,11 +88,7 @@ func ReadWeighed(r *stored.Reader) *Weighed {
 		r.Fixed(&vs.Sway)
 		r.Fixed(&z.own)
 		r.Fixed(&z.Lasts)
-		if z.inside = r.Time(); r.Form >= formLively {
-			z.lively = r.Time()
-		} else {
-			z.lively = z.inside
-		}
+		z.inside, z.lively, z.pause = r.Time(), r.Time(), r.Time()
 		if r.Bool() {
 			r.Fixed(&z.Ride)
 		}

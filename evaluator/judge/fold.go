@@ -71,6 +71,9 @@ func (w *Watch) each(z *taken, points, base []rules.Point, upto int64, f *Firm, 
 			continue // nothing happened in it: it is known, and says nothing
 		}
 		if w.phase != nil && z.newest <= w.end {
+			if z.lively > 0 {
+				z.pause = max(z.pause, p.At-z.lively)
+			}
 			z.lively = z.newest
 		}
 		for k < len(base) && base[k].At < p.At {

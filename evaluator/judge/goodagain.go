@@ -28,6 +28,22 @@ func (sc *Scene) Stands(w *Watch, v *Standing) bool {
 	return ok
 }
 
+// Lost reports whether nothing newer tells whether what made a rule fire still goes on: its
+// numbers or its alarm have fallen silent, or every period is empty for longer than its grace.
+func (sc *Scene) Lost(w *Watch, v *Standing) bool {
+	if v.State == Silent || v.alarm != nil && v.alarm.State == fact.AlarmUnknown && sc.on(w.Rule.Alarm) {
+		return true
+	}
+	s, newest := &sc.Signals[w.Rule.Signal], int64(0)
+	for _, p := range slices.Backward(s.Points) {
+		if hasValue(w.Sig.Kind, &p) {
+			newest = p.At + w.w
+			break
+		}
+	}
+	return v.Rung == evidence.Firing && silentAtEnd(w.Rule, s, w.w, newest, s.Settled)
+}
+
 // newestTriggers reports whether the newest period with a value triggers a rule.
 func (sc *Scene) newestTriggers(w *Watch) bool {
 	for _, p := range slices.Backward(sc.Signals[w.Rule.Signal].Points) {

@@ -29,6 +29,7 @@ type taken struct {
 	newest int64   // end of the newest period that is known
 	inside int64   // success: and of the newest in the window itself
 	lively int64   // success: end of the newest period in the window itself in which something happened
+	pause  int64   // success: and the longest stretch between two of those
 	filled float64 // how many of the samples are only plausible. Never in what is folded
 	points int32   // how many are known, also those in which nothing happened
 }

@@ -296,15 +296,17 @@ func (j EvidenceJudge) verdict(sc *Scene, w *Watch, v *Finding, s *series.Series
 const mostMissed = 10
 
 // deserted reports whether the periods at the end of a window are empty, for longer than the
-// rule's grace, though the window's own rate would have filled them. A period in which nothing
-// happened is known; so many of them after traffic are as good as silence.
+// rule's grace and twice as long as the longest pause before them, though the window's own rate
+// would have filled them. A period in which nothing happened is known; so many of them after
+// traffic are as good as silence.
 func (w *Watch) deserted(s *series.Series, v *Finding) bool {
 	z := v.soft
 	if w.Lay.rule == nil || z.lively <= w.from {
 		return false // reviews and groups come when they come, and nothing at all is said elsewhere
 	}
-	missed := z.own.N / float64(z.lively-w.from) * float64(w.end-z.lively)
-	return missed > mostMissed && silentAtEnd(w.Rule, s, w.w, z.lively, w.end)
+	tail := w.end - z.lively
+	missed := z.own.N / float64(z.lively-w.from) * float64(tail)
+	return missed > mostMissed && tail > 2*z.pause && silentAtEnd(w.Rule, s, w.w, z.lively, w.end)
 }
 
 // acts reports whether a rollback rule of the phase acts by the evidence of the signal of
