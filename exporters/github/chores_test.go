@@ -287,10 +287,11 @@ func TestAllPagesOfLostRequestsAreLookedAt(t *testing.T) {
 					}
 					return githubtest.Mode{}
 				})
+				w.start()
+				w.after(time.Minute) // the look of the start, which its wake-up may interrupt
 				before := w.count("/deliveries")
 				w.lose(tt.deliveries, 502)
-				w.start()
-				w.after(time.Minute)
+				w.after(5 * time.Minute)
 				pages := w.count("/deliveries") - before
 				got := w.hub.Repeated()
 				slices.Sort(got)
