@@ -37,8 +37,8 @@ func (w *world) criterion(i int) fact.CriterionState {
 	return Look(w.plan, w.state).People.Criteria[i].State
 }
 
-// A command that names nothing means what was asked, so that one that is sent twice signs
-// nothing that no one has asked for, and takes back what was signed.
+// A command that names nothing is for what was asked: sent twice, it signs only that. A
+// rejection that names nothing is for what was signed.
 func TestASignatureIsForWhatWasAsked(t *testing.T) {
 	p := peoplePlan()
 	p.Roles, p.Approvals = nil, []rules.Approval{approval("start", "CTO", "Legal"), approval("all", "CTO"), approval("override", "CTO")}

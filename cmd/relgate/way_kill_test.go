@@ -114,12 +114,8 @@ func awsJuncture(r *http.Request, changed bool) juncture {
 		return atOwner
 	case strings.HasSuffix(r.URL.Path, "/configuration"):
 		return atState
-	case r.Method != http.MethodGet:
-		return atChange
-	case changed:
-		return atReadBack
 	}
-	return atRead
+	return appleJuncture(r, changed)
 }
 
 func appleJuncture(r *http.Request, changed bool) juncture {

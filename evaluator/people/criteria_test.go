@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/relgate/relgate/evaluator/fact"
-	"github.com/relgate/relgate/evaluator/stored"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -12,17 +11,7 @@ import (
 // meet the criterion.
 func TestAMessageWithoutASinkIsNotKnownToBeSent(t *testing.T) {
 	plan := &rules.Plan{Communications: []rules.Communication{{Name: "ops"}}, PassCriteria: []string{rules.CriterionMessages}}
-	w := stored.NewWriter("x\x01", 16)
-	stored.List(w, []byte{1}, func(w *stored.Writer, b *byte) { w.Byte(*b) })
-	bytes, err := w.Seal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := stored.Open("x\x01", 1, bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := Read(r)
+	st := readOlder(t, 1)
 	fitted := st.Fitted(plan)
 	v := fitted.View(plan, 0, 0, rules.Passed, nil)
 	if got := v.Messages[0].State; got != fact.Due {

@@ -16,20 +16,7 @@ func TestMessagesOfAnOlderForm(t *testing.T) {
 		Communications: []rules.Communication{{Name: "a"}, {Name: "b"}, {Name: "c"}},
 		Approvals:      []rules.Approval{{}, {Allows: "start", Roles: []string{"CTO"}, Need: 1}}, Review: rules.Review{Sign: []string{"CTO"}},
 	}
-	w := stored.NewWriter("x\x01", 16)
-	stored.List(w, []byte{0, 1, 2}, func(w *stored.Writer, b *byte) { w.Byte(*b) })
-	bytes, err := w.Seal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := stored.Open("x\x01", 1, bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := Read(r)
-	if err := r.End(); err != nil {
-		t.Fatal(err)
-	}
+	st := readOlder(t, 0, 1, 2)
 	fitted := st.Fitted(plan)
 	v := fitted.View(plan, 0, 0, rules.Waiting, nil)
 	for i, want := range []string{fact.Waiting, fact.Due, fact.Skipped} {
@@ -97,4 +84,24 @@ func TestWhenARunIsLateIsKnownAhead(t *testing.T) {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 	}
+}
+
+// readOlder reads the oldest stored form, which has where each message stands and nothing else.
+func readOlder(t *testing.T, messages ...byte) State {
+	t.Helper()
+	w := stored.NewWriter("x\x01", 16)
+	stored.List(w, messages, func(w *stored.Writer, b *byte) { w.Byte(*b) })
+	bytes, err := w.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := stored.Open("x\x01", 1, bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := Read(r)
+	if err := r.End(); err != nil {
+		t.Fatal(err)
+	}
+	return st
 }
