@@ -259,5 +259,8 @@ func (p *Plan) clone() *Plan {
 	for i := range c.Signals {
 		c.Signals[i].Query = c.Signals[i].Query.clone()
 	}
+	for i := range c.Rules {
+		c.Rules[i].Effects = slices.Clone(c.Rules[i].Effects)
+	}
 	return &c
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -289,5 +290,29 @@ func TestMatchingGivesWhatThePatternMatches(t *testing.T) {
 		if err := d.takes(d.example()); err != nil {
 			t.Errorf("%q: the example %q does not match", pattern, d.example())
 		}
+	}
+}
+
+// A run has the versions of its own release in the steps of its way back, whatever the plan
+// was tried or bound with before.
+func TestEachRunHasItsOwnWayBack(t *testing.T) {
+	spec := templateSpec()
+	spec.Rollback[0].Effects = []EffectSpec{{Name: "alias", Do: "revert", To: "alias", Command: "back {version} {previous}", Link: "https://wiki.example/{version}"}}
+	plan := compiled(t, spec)
+	before := fmt.Sprintf("%+v", plan.Rules)
+	for _, version := range []string{"1.0.1", "1.0.2"} {
+		own := bind
+		own.Version = version
+		run, err := plan.Bound(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := run.Rules[slices.IndexFunc(run.Rules, func(r Rule) bool { return len(r.Effects) > 0 })].Effects[0]
+		if e.Version != version || e.Previous != "1.0.0" || e.Command != "back "+version+" 1.0.0" || e.Link != "https://wiki.example/"+version {
+			t.Errorf("version %s: %+v", version, e)
+		}
+	}
+	if after := fmt.Sprintf("%+v", plan.Rules); after != before {
+		t.Errorf("the plan itself was changed: %s, was %s", after, before)
 	}
 }
