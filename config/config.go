@@ -26,6 +26,7 @@ type Config struct {
 	Alertmanagers []AlertmanagerSpec // in file order
 	GitHubs       []GitHubSpec       // in file order
 	Sinks         []SinkSpec         // in file order
+	Environments  []EnvironmentSpec  // in file order
 	Grafana       *GrafanaSpec       // nil: there is none
 	OTLP          *OTLPSpec          // nil: there is none
 	Daemon        DaemonSpec
@@ -434,7 +435,7 @@ func (f *file) hasPlan() bool {
 
 // mainOnly reports what an included file must not have.
 func (l *loader) mainOnly(f *file) {
-	for _, key := range []string{"include", "sources", "webhooks", "alertmanager", "grafana", "sinks", "otlp", "github", "daemon"} {
+	for _, key := range []string{"include", "sources", "webhooks", "alertmanager", "grafana", "sinks", "otlp", "github", "environments", "daemon"} {
 		if f.root.child([]byte(key)) != nil {
 			l.add(f, rules.Problem{Path: key, ID: "main-file-only", Message: "an included file has a plan only", Fix: "move it to the main file"})
 		}

@@ -140,6 +140,7 @@ func (l *loader) daemon(main *file) {
 		}
 		l.settleSink(main, s)
 	}
+	l.environments(top.At("environments"), main)
 	for i := range main.doc.Alertmanagers {
 		a := &main.doc.Alertmanagers[i]
 		checkAlertmanager(top.At("alertmanager", a.Name), a)
@@ -173,7 +174,7 @@ func (l *loader) daemon(main *file) {
 	}
 	l.judge(main, found)
 	l.config.Sources, l.config.Webhooks, l.config.Alertmanagers, l.config.Sinks, l.config.Grafana, l.config.OTLP, l.config.Daemon = main.doc.Sources, main.doc.Webhooks, main.doc.Alertmanagers, main.doc.Sinks, main.doc.Grafana, main.doc.OTLP, *d
-	l.config.GitHubs = main.doc.GitHubs
+	l.config.GitHubs, l.config.Environments = main.doc.GitHubs, main.doc.Environments
 }
 
 // journal is the path of the journal. A relative one is below the folder that the
@@ -262,7 +263,7 @@ var eventStates = map[string][]string{
 	"communication": {"due", "sent", "failed", "skipped"},
 	"approval":      {"asked", "approved", "rejected", "void", "expired", "overridden"},
 	"review":        {"open", "reminded", "edited", "approved", "void", "complete", "archived", "failed"},
-	"effect":        {"intended", "acknowledged", "done", "failed", "skipped", "dropped", "escalated", "taken", "safe", "stopped", "unproven"},
+	"effect":        {"intended", "acknowledged", "done", "failed", "skipped", "dropped", "escalated", "taken", "safe", "stopped", "unproven", "asked", "ready", "missing", "unknown", "rehearsed", "overridden"},
 	"command":       {"applied", "refused"},
 	"plan":          {"edited", "judged_anew", "late"},
 }

@@ -13,6 +13,7 @@ import (
 // effects reports steps of a way back whose receiver the main file does not have, or that it
 // cannot do.
 func (l *loader) effects(top rules.Checker, f, main *file) {
+	l.rehearsable(top, f, main)
 	receivers := append(webhookNames(main.doc.Webhooks), sinkList(main.doc.Sinks)...)
 	for _, r := range f.doc.Rollback {
 		for _, e := range r.Effects {

@@ -21,6 +21,7 @@ type document struct {
 	Webhooks      []WebhookSpec      `toml:"webhooks"`     // Who is told. Main file only.
 	Alertmanagers []AlertmanagerSpec `toml:"alertmanager"` // Who is told of alerts until they are over. Main file only.
 	Sinks         []SinkSpec         `toml:"sinks"`        // Where the messages of plans are sent: chat, e-mail, status page, pager, an app, and where reviews are kept. Main file only.
+	Environments  []EnvironmentSpec  `toml:"environments"` // Where the way back is rehearsed: what stands in there for the receivers of its steps. Main file only.
 	Grafana       *GrafanaSpec       `toml:"grafana"`      // The Grafana that relgate writes to. Main file only. Default: none.
 	OTLP          *OTLPSpec          `toml:"otlp"`         // Where traces of runs are sent. Main file only. Default: nowhere.
 	GitHubs       []GitHubSpec       `toml:"github"`       // The GitHub Apps whose deployment protection rules relgate answers. Main file only.
@@ -116,6 +117,14 @@ type SinkSpec struct {
 
 	Texts map[string]string `toml:"-"` // keys of its type that are no secrets
 	Own   map[string]Secret `toml:"-"` // keys of its type that are
+}
+
+// EnvironmentSpec is where drills send the steps of a way back. Its webhooks and sinks have the
+// names of those that they stand in for, and are told of nothing else.
+type EnvironmentSpec struct {
+	Name     string        `toml:"-" key:"name"`
+	Webhooks []WebhookSpec `toml:"webhooks"` // What stands in for receivers and is a webhook: `[environments.staging.webhooks.pipeline]`, with the keys of [webhooks].
+	Sinks    []SinkSpec    `toml:"sinks"`    // What stands in for receivers and is a sink that acts: `[environments.staging.sinks.alias]`, with the keys of [sinks].
 }
 
 // GrafanaSpec is the Grafana that relgate writes to: annotations of what was decided, and,

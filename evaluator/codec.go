@@ -21,7 +21,7 @@ const (
 // storedForm begins the stored form: three bytes that name it and its version.
 // The state's parts follow in a fixed order as varints, floats and strings, grounds
 // and evidence as JSON, then a CRC-32 of all of it.
-const storedForm = "RGr\x05"
+const storedForm = "RGr\x06"
 
 // MarshalBinary is the stored form: the same bytes for equal states.
 func (s *State) MarshalBinary() ([]byte, error) {

@@ -16,8 +16,8 @@ func TestStoredForm(t *testing.T) {
 	for _, tt := range []struct{ name, bytes, want string }{
 		{"empty", "", "not a stored state"},
 		{"another kind", "SQLite format 3\x00", "not a stored state"},
-		{"a later version", "RGr\x06" + string(good[4:]), "form 6, this program reads forms 2 to 5"},
-		{"an earlier version", "RGr\x01" + string(good[4:]), "form 1, this program reads forms 2 to 5"},
+		{"a later version", "RGr\x07" + string(good[4:]), "form 7, this program reads forms 2 to 6"},
+		{"an earlier version", "RGr\x01" + string(good[4:]), "form 1, this program reads forms 2 to 6"},
 		{"a bit", string(good[:20]) + "?" + string(good[21:]), "the checksum differs"},
 	} {
 		err := new(State).UnmarshalBinary([]byte(tt.bytes))

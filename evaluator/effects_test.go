@@ -61,10 +61,14 @@ func (w *world) result(subject string, r fact.Result) []fact.Event {
 	return nil
 }
 
-// effectLines are the events of the way back, and of the run.
+// effectLines are the events of the way back, and of the run, without what is asked before it
+// is needed.
 func (w *world) effectLines() string {
 	var b strings.Builder
 	for _, e := range w.events {
+		if e.Kind == fact.EffectEvent && e.To == fact.Asked {
+			continue
+		}
 		if e.Kind == fact.EffectEvent || e.Kind == fact.RunEvent || e.Kind == fact.CommandEvent {
 			tell := ""
 			if len(e.Tell) > 0 {
@@ -417,6 +421,10 @@ func TestTheWayBackOfAnOlderJudgingIsFollowed(t *testing.T) {
 	stopped = stopped.Follow(w.plan, &fact.Event{Kind: fact.EffectEvent, To: fact.Stopped, Why: fact.Why{Code: fact.WhyStopped, Since: T}})
 	if v := stopped.Way().View(w.plan); !v.Ended.Equal(T) || !v.Back.Equal(T) {
 		t.Errorf("what has stopped: got %+v", v)
+	}
+	waived := st.Follow(w.plan, &fact.Event{Kind: fact.EffectEvent, To: fact.Overridden, At: T})
+	if v := waived.Way().View(w.plan); !v.Waived.Equal(T) {
+		t.Errorf("a person goes on without a way back: %+v", v)
 	}
 	lost := st.Follow(w.plan, &fact.Event{Kind: fact.EffectEvent, To: fact.Unproven})
 	if lost.Way().Watches() {

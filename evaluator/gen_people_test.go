@@ -48,7 +48,19 @@ func genPeople(t *rapid.T, p *rules.Plan) {
 			p.Rules[i].Owner, p.Rules[i].Effects = "A", genEffects(t)
 		}
 	}
+	if p.WayBack && rapid.Bool().Draw(t, "proven") {
+		p.Rehearsal = rules.Rehearsal{MaxAge: minutes(t, "max age", 0, 10), Obstacle: rapid.Bool().Draw(t, "obstacle")}
+	}
 	p.PassCriteria = append(rules.Criteria(), "customers are pleased")
+}
+
+// genDrill is a rehearsal of the steps that genEffects makes, or of some of them.
+func genDrill(t *rapid.T) *fact.Drill {
+	d := &fact.Drill{ID: rapid.SampledFrom([]string{"d1", "d2", "d3"}).Draw(t, "drill"), Environment: "staging", At: T.Add(minutes(t, "drilled at", -10, 10)), By: "ann"}
+	for _, name := range []string{"slow", "alias"}[:rapid.IntRange(0, 2).Draw(t, "steps")] {
+		d.Steps = append(d.Steps, fact.DrillStep{Rule: "r", Name: name, OK: rapid.Bool().Draw(t, "rehearsed"), Answer: "yes"})
+	}
+	return d
 }
 
 func genApproval(t *rapid.T, allows string) rules.Approval {
@@ -128,6 +140,9 @@ func genDeed(t *rapid.T, plan *rules.Plan) fact.Command {
 
 // genResult is what became of something that the run has sent, or of nothing.
 func genResult(t *rapid.T, sent []string) fact.Result {
+	if rapid.IntRange(0, 9).Draw(t, "a drill") == 0 {
+		return fact.Result{Drill: genDrill(t)}
+	}
 	r := fact.Result{Event: "P/1", Sink: rapid.SampledFrom([]string{"slack", "slack", "folder", "other"}).Draw(t, "result of"), OK: rapid.Bool().Draw(t, "arrived"), Done: rapid.Bool().Draw(t, "done"), Kept: "k", Reason: "r"}
 	if len(sent) > 0 {
 		r.Event = rapid.SampledFrom(sent).Draw(t, "result for")
@@ -156,7 +171,8 @@ func TestNothingBeginsUnsignedWhateverHappens(t *testing.T) {
 				takenBack := slices.ContainsFunc(events[i:], func(e fact.Event) bool { return e.To == fact.Rejected || e.To == fact.Void }) // by a later command of the tick
 				switch {
 				case e.Kind == fact.PhaseEvent && !takenBack && e.From == rules.Waiting.String() && e.To == rules.Monitoring.String():
-					if why := r.state.people.Keeps(r.plan, e.Subject, r.state.At, old.phasesForPeople(r.plan)); why != nil {
+					k := slices.IndexFunc(r.plan.Phases, func(p rules.Phase) bool { return p.Name == e.Subject })
+					if why := r.state.people.Keeps(r.plan, k, r.state.At, old.phasesForPeople(r.plan)); why != nil {
 						t.Fatalf("phase %s began at %v, and %+v", e.Subject, e.At, why)
 					}
 					for k := range r.plan.Phases {
@@ -206,7 +222,14 @@ func played(t *rapid.T, known map[string]string, e *fact.Event) {
 				}
 			}
 		}
-	case e.Kind == fact.EffectEvent && e.To == fact.Escalated:
+	case e.Kind == fact.EffectEvent && (e.To == fact.Escalated || e.To == fact.Asked):
+		return
+	case e.Kind == fact.EffectEvent && (e.Drill != nil || e.Why.Code == fact.WhyWayWaived || e.Why.Code == fact.WhyNotRehearsed):
+		return
+	case e.Kind == fact.EffectEvent && slices.Contains([]string{fact.Ready, fact.Missing, fact.Unknown}, e.To):
+		if from != fact.Asked {
+			t.Fatalf("it was not asked: %s", line(*e))
+		}
 		return
 	case e.Kind == fact.EffectEvent && e.Subject == "P":
 		if known["run P"] != rules.RolledBack.String() {

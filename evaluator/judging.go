@@ -11,7 +11,7 @@ import (
 // Judging is the number of the way in which this program judges: it grows with every
 // change that may decide otherwise than before on the same data. The daemon writes it
 // into each tick. A tick without a number was judged by 1.
-const Judging = 2
+const Judging = 3
 
 // judgingAccuses is the first that watches on a run that has failed.
 const judgingAccuses = 2

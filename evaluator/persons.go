@@ -50,12 +50,12 @@ func (st *State) phasesForPeople(plan *rules.Plan) []people.Phase {
 	return phases
 }
 
-// keeps says which signatures keep a phase from beginning, nil where none do.
+// keeps says which signatures, or what of the way back, keep a phase from beginning.
 func (st *State) keeps(plan *rules.Plan, k int) *fact.Why {
-	if len(plan.Approvals) == 0 || k >= len(plan.Phases) {
+	if len(plan.Approvals) == 0 && !plan.WayBack || k >= len(plan.Phases) {
 		return nil
 	}
-	return st.people.Keeps(plan, plan.Phases[k].Name, st.At, st.phasesForPeople(plan))
+	return st.people.Keeps(plan, k, st.At, st.phasesForPeople(plan))
 }
 
 func (s *stepper) peopleCommand(c *fact.Command) (func(uint64), *fact.Why) {

@@ -310,7 +310,6 @@ func lookUp(names []string, index map[string]int) []int {
 func (c *compiler) remainder() {
 	c.communications()
 	c.people()
-	r := c.spec.Rehearsal
-	c.plan.Rehearsal = Rehearsal{Date: r.Date.Text, Environment: r.Environment, Note: r.Note}
+	c.rehearsal()
 	c.review()
 }

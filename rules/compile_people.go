@@ -95,12 +95,20 @@ func (c *compiler) lintPeople(top Checker) {
 	for _, p := range c.spec.Phases {
 		allows = append(allows, p.Name)
 	}
+	phases := len(allows)
+	for _, r := range c.spec.Rollback {
+		for _, e := range r.Effects {
+			if e.Do != DoHold && e.Do != DoRollBack {
+				allows = append(allows, r.Name+"/"+e.Name)
+			}
+		}
+	}
 	for _, s := range c.spec.Approvals {
 		at := top.At("approvals", s.Name)
-		if !at.OneOf("unknown-phase", "phase", s.Name, allows) {
+		if !at.OneOf("unknown-phase", "phase or step of a way back", s.Name, allows) {
 			continue
 		}
-		if (s.Name == ApprovesStart || s.Name == ApprovesOverride) && slices.Contains(allows[2:], s.Name) {
+		if (s.Name == ApprovesStart || s.Name == ApprovesOverride) && slices.Contains(allows[2:phases], s.Name) {
 			at.Fail("conflict", "name the phase otherwise", "a phase has this name too: it cannot be told which of the two is signed for")
 		}
 		at.Required("roles", len(s.Roles) == 0, `["CTO"]`)

@@ -140,6 +140,8 @@ func (p *Plan) remainingTables() []*table {
 	rehearsal.set("date", p.Rehearsal.Date)
 	rehearsal.set("environment", p.Rehearsal.Environment)
 	rehearsal.set("note", p.Rehearsal.Note)
+	rehearsal.set("max_age", length(p.Rehearsal.MaxAge))
+	rehearsal.set("unproven", map[bool]string{true: unprovenObstacle}[p.Rehearsal.Obstacle])
 	return append([]*table{rehearsal}, p.peopleTables()...)
 }
 

@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,10 @@ type Effect struct {
 
 	Version  string `json:"version,omitempty"`  // of a sink that acts: the version that is released, as the receiver calls it
 	Previous string `json:"previous,omitempty"` // and the one before
+
+	// Mark is what is done where, with the placeholders of the command: what a drill has
+	// rehearsed for another version. Empty where the plan asks for no drill.
+	Mark string `json:"mark,omitempty"`
 }
 
 // What an effect may be that relgate does itself.
@@ -42,6 +47,11 @@ func (e *Effect) Own() bool { return e.Do == DoHold || e.Do == DoRollBack }
 // Confirmed reports whether the sink that it is sent to does it itself and reads back what it
 // has done, so that its answer says that it is done.
 func (e *Effect) Confirmed() bool { return e.Do == DoRevert || e.Do == DoPause }
+
+// What tells steps apart by what they do and where: two that have it in common are one.
+func (e *Effect) What() string {
+	return strings.Join([]string{e.Do, e.To.String(), e.Version, e.Previous, e.Command}, "\n")
+}
 
 // Rung is the place of the effect that rolls the run back; -1 where that happens at once.
 func (r *Rule) Rung() int {

@@ -20,6 +20,7 @@ func (c *compiler) lint() {
 	c.lintSignals(top.At("signals"))
 	c.lintCommunications(top.At("communications"))
 	c.lintPeople(top)
+	c.lintRehearsal(top.At("rehearsal"))
 	c.lintIdle(top)
 }
 

@@ -33,6 +33,7 @@ func (a Address) String() string { return strings.TrimSpace(a.Sink + " " + a.Tar
 const (
 	ApprovesStart    = "start"    // that the release begins: any of its phases
 	ApprovesOverride = "override" // that a person decides in place of the rules
+	ApprovesWayBack  = "way_back" // that phases begin though the way back is not known to exist: by a person's command alone, never by a signature
 )
 
 // The meanings of a signature, as 21 CFR 11.50 names them.

@@ -168,13 +168,6 @@ type Communication struct {
 // DefaultGrace is how late a message may be sent where the plan does not say.
 const DefaultGrace = time.Hour
 
-// Rehearsal is the proof that the rollback commands were tried.
-type Rehearsal struct {
-	Date        string `json:"date,omitempty"`
-	Environment string `json:"environment,omitempty"`
-	Note        string `json:"note,omitempty"`
-}
-
 // Plan is a compiled release plan: complete, checked, immutable, without any
 // secret. Its JSON form is what the journal keeps, so that a replay runs under
 // the very plan that was in force.

@@ -15,7 +15,7 @@ type Spec struct {
 	Rollback       []RollbackSpec      `toml:"rollback"`       // What rolls the release back.
 	Signals        []SignalSpec        `toml:"signals"`        // The measurements that the rules judge.
 	Communications []CommunicationSpec `toml:"communications"` // Messages that fall due on the plan's clock.
-	Rehearsal      RehearsalSpec       `toml:"rehearsal"`      // The proof that the rollback commands were tried.
+	Rehearsal      RehearsalSpec       `toml:"rehearsal"`      // How the way back is known to exist before it is needed.
 	People         []PersonSpec        `toml:"people"`         // Who signs and who is told, by role.
 	Approvals      []ApprovalSpec      `toml:"approvals"`      // What must be signed: before the release begins (start), before a phase (its name), before a person decides in place of the rules (override).
 	Review         ReviewSpec          `toml:"review"`         // What follows the release.
@@ -221,11 +221,13 @@ type CommunicationSpec struct {
 	Notify  []string  `toml:"notify"`      // Names of the webhooks that are told. Default: all.
 }
 
-// RehearsalSpec is the proof that the rollback commands were tried.
+// RehearsalSpec says how the way back is known to exist before it is needed.
 type RehearsalSpec struct {
-	Date        Date   `toml:"date"`        // The day: 2025-05-30.
-	Environment string `toml:"environment"` // Where: "staging".
-	Note        string `toml:"note"`        // What was tried.
+	MaxAge      *Duration `toml:"max_age"`     // How old the newest drill of the way back may be when a phase begins, from 1h to 366d. Drills are made with `relgate drill`. Default: no drill is asked for.
+	Unproven    string    `toml:"unproven"`    // What follows where it is not known that the way back exists: "obstacle" keeps phases from beginning, "warning" tells the owner and the manager. Default: obstacle with max_age, else warning.
+	Date        Date      `toml:"date"`        // The day on which the commands were tried: 2025-05-30. It is shown, and proves nothing.
+	Environment string    `toml:"environment"` // Where: "staging".
+	Note        string    `toml:"note"`        // What was tried.
 }
 
 // ReviewSpec is what follows the release.

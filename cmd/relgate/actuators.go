@@ -32,6 +32,14 @@ func (a alias) Would(ctx context.Context) ([]string, string, error) {
 	return steps, refusal, nil
 }
 
+func (a alias) Ready(ctx context.Context) (says, missing string, err error) {
+	steps, refusal, err := a.Would(ctx)
+	if err != nil || refusal != "" {
+		return "", refusal, err
+	}
+	return actuator.Would(steps), "", nil
+}
+
 func (a alias) Act(ctx context.Context) (string, error) {
 	done, err := a.Revert(ctx)
 	return done.Words, err
@@ -47,6 +55,22 @@ func (p appRelease) Would(ctx context.Context) ([]string, string, error) {
 	}
 	steps, refusal := p.PlanPause(seen)
 	return steps, refusal, nil
+}
+
+// Ready is Would, but for a phased release that has not begun: it can be paused once it has.
+func (p appRelease) Ready(ctx context.Context) (says, missing string, err error) {
+	seen, err := p.Look(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	if seen.Waits() {
+		return "the phased release is there and has not begun: once it has, it can be paused", "", nil
+	}
+	steps, refusal := p.PlanPause(seen)
+	if refusal != "" {
+		return "", refusal, nil
+	}
+	return actuator.Would(steps), "", nil
 }
 
 func (p appRelease) Act(ctx context.Context) (string, error) {

@@ -106,7 +106,7 @@ func (d *daemon) open(ctx context.Context) error {
 	d.encoder = &encoder{journal: d.journal, kinds: d.upstreams.all().Kinds(), plans: map[string]*rules.Plan{}}
 	d.runner, err = runner.New(runner.Config{
 		Kinds: d.upstreams.all().Kinds(), Policies: policies(d.config), Journal: d.journal, Fetcher: &d.asked, Clock: d.clock, Log: d.log, NewUID: d.uid, Say: logLine,
-		SnapshotEvery: *d.config.Daemon.SnapshotEvery, History: *d.config.Daemon.History,
+		SnapshotEvery: *d.config.Daemon.SnapshotEvery, History: *d.config.Daemon.History, Drilled: d.newestDrill,
 	})
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func (d *daemon) newExporters() error {
 	}
 	desk := desk{runner: d.runner, journal: d.journal}
 	d.gate, err = gate.New(gate.Config{
-		Tokens: tokens, Jobs: jobs, PublicBadges: d.config.Daemon.PublicBadges, OpenCommands: d.config.Daemon.Local(), Commander: desk, Starter: desk, Past: desk,
+		Tokens: tokens, Jobs: jobs, PublicBadges: d.config.Daemon.PublicBadges, OpenCommands: d.config.Daemon.Local(), Commander: desk, Starter: desk, Past: desk, Driller: driller{d},
 		BaseURL: d.config.Daemon.ExternalURL, Now: d.clock.Now, Log: d.log,
 	})
 	if err != nil {
@@ -222,6 +222,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.prune(ctx) })
 	group.Go(func() error { return d.watchConfig(ctx) })
 	group.Go(func() error { return d.announce(ctx) })
+	group.Go(func() error { return d.tellDrills(ctx) })
 	group.Go(func() error { return d.public.server.Run(ctx, d.public) })
 	group.Go(func() error { return d.private.server.Run(ctx, d.private) })
 	d.log.Info("serving", "public", d.public.Addr().String(), "private", d.private.Addr().String(), "plans", len(d.config.Plans))

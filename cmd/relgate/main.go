@@ -60,6 +60,7 @@ type commandLine struct {
 	BreakGlass breakGlassCommand `cmd:"" help:"Go on without the signatures that are missing."`
 	Messages   messagesCommand   `cmd:"" help:"Show, send and skip the messages of a run."`
 	Review     reviewCommand     `cmd:"" help:"Write and sign the review of a run."`
+	Drill      drillCommand      `cmd:"" help:"Rehearse the way back of a plan, or list its drills."`
 	Effects    effectsCommand    `cmd:"" help:"Show the way back of a run, and say what became of its steps."`
 
 	Report     reportCommand     `cmd:"" help:"Write the report of a run: what was decided, measured, approved and sent."`

@@ -201,6 +201,9 @@ type reporting struct {
 // refused: it is tried again, but others must know. What is not waited for any more is not
 // asked for: a person may have skipped it since, or done it.
 func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
+	if m.Type == stepLooked {
+		return r.look(ctx, m)
+	}
 	var step fact.EffectView
 	if m.Type == stepAsked {
 		var err error
@@ -243,6 +246,39 @@ func awaited(kind string) bool {
 
 // stepAsked is the type of an event that asks for a step of the way back.
 const stepAsked = "relgate.effect.intended"
+
+// stepLooked is the type of an event that asks whether a step could be done.
+const stepLooked = "relgate.effect.asked"
+
+// look asks the sink whether a step could be done, and tells the run what it says. It is never
+// sent as an event: whom it reached might do the step. A question that the run does not wait
+// for any more is not asked, and one that fails is asked again by the run.
+func (r *reporting) look(ctx context.Context, m outbox.Message) outbox.Outcome {
+	v, err := r.daemon.runner.Recall(ctx, runOf(m.ID))
+	switch {
+	case errors.Is(err, runner.ErrUnknownRun) || errors.Is(err, runner.ErrUnknownPlan):
+		return outbox.Outcome{OK: true, Skipped: true}
+	case err != nil:
+		return outbox.Outcome{Reason: "its run cannot be read: " + err.Error()}
+	case m.N <= v.Snapshot.Generation && !slices.ContainsFunc(v.Snapshot.Effects.Proofs, func(p fact.ProofView) bool { return p.Event == m.N }):
+		return outbox.Outcome{OK: true, Skipped: true}
+	}
+	o := outbox.Outcome{OK: true, Skipped: true}
+	if sink, ok := r.Sink.(outbox.Looker); ok {
+		o = sink.Look(ctx, m)
+	}
+	if r.daemon.attempted != nil {
+		r.daemon.attempted(r.name, m, o)
+	}
+	result := fact.Result{Event: m.ID, Sink: r.name, OK: o.OK, Done: o.OK && !o.Skipped, Kept: o.Kept}
+	if !o.OK {
+		result.Kept, result.Reason = "", o.Reason
+	}
+	if err := r.daemon.report(ctx, m.ID, result); err != nil {
+		return outbox.Outcome{Reason: "it was asked, and the run could not be told: " + err.Error()}
+	}
+	return outbox.Outcome{OK: true, Skipped: true}
+}
 
 // report tells a run of a result. A run that is gone has nothing to be told.
 func (d *daemon) report(ctx context.Context, event string, r fact.Result) error {

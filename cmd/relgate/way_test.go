@@ -35,7 +35,8 @@ alias    = "live"
 	return filepath.Join(folder, "config.toml")
 }
 
-// effectsOf are the events of the way back in a demo, each as "subject from => to".
+// effectsOf are the events of the way back in a demo, each as "subject from => to", without
+// those of what is asked before it is needed.
 func effectsOf(t *testing.T, run demoRun) (lines []string, last demoEvent) {
 	t.Helper()
 	for _, text := range run.events {
@@ -43,7 +44,7 @@ func effectsOf(t *testing.T, run demoRun) (lines []string, last demoEvent) {
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
 			t.Fatal(err)
 		}
-		if e.Kind == "effect" {
+		if e.Kind == "effect" && e.To != "asked" && e.From != "asked" {
 			lines, last = append(lines, e.Subject+" "+e.From+" => "+e.To), e
 		}
 	}
@@ -95,6 +96,13 @@ func TestTheWayBackIsTaken(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	proof := slices.IndexFunc(run.events, func(text string) bool {
+		return strings.Contains(text, "READY: revert at alias: it could be done: it would do nothing: it is so already")
+	})
+	begun := slices.IndexFunc(run.events, func(text string) bool { return strings.Contains(text, `"to":"monitoring"`) })
+	if proof < 0 || begun < proof {
+		t.Errorf("that there is a way back is said in event %d, and the first phase begins in event %d", proof, begun)
 	}
 	if !strings.HasPrefix(last.Headline, "SAFE: ") || !strings.Contains(last.Sentence, "after the fault began") {
 		t.Errorf("it says %q, %q", last.Headline, last.Sentence)

@@ -63,11 +63,20 @@ func (st *State) named(name string) int {
 
 // Result takes in what became of a step that was sent.
 func (st State) Result(sc *Scene, n uint64, r *fact.Result) State {
+	w := &work{Scene: sc, st: st}
+	if r.Drill != nil {
+		w.drilled(r.Drill)
+		return w.st
+	}
+	if i := slices.IndexFunc(st.proofs, func(p proof) bool { return n != 0 && p.event == n && p.sink == r.Sink }); i >= 0 {
+		w.answered(i, r)
+		return w.st
+	}
 	i := slices.IndexFunc(st.steps, func(s step) bool { return n != 0 && s.event == n && s.sink == r.Sink })
 	if i < 0 || st.steps[i].is != intended && st.steps[i].is != acknowledged && st.steps[i].is != failed {
 		return st
 	}
-	w := &work{Scene: sc, st: st, because: r.Event}
+	w.because = r.Event
 	s := w.step(i)
 	_, e := effect(sc.Plan, s)
 	switch {

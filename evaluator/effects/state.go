@@ -18,6 +18,11 @@ type State struct {
 	back    int64    // since when the way back is taken
 	ended   int64    // since when users are safe, or it has only stopped
 	given   bool     // the watch for that was given up
+
+	proofs []proof     // what is known of steps before they are needed
+	drill  *fact.Drill // the newest rehearsal
+	lacks  bool        // it was said that the way back is not rehearsed
+	waived int64       // since when phases begin though it is not known to exist; 0: they do not
 }
 
 // ladder is a rule that would roll the run back, and slows the fault down first.
@@ -128,7 +133,15 @@ func (st *State) Write(w *stored.Writer) {
 	w.Int(st.back)
 	w.Int(st.ended)
 	w.Bool(st.given)
+	stored.List(w, st.proofs, writeProof)
+	stored.Optional(w, st.drill)
+	w.Bool(st.lacks)
+	w.Int(st.waived)
 }
+
+// FormProofs is the form of the stored state from which on the way back is proven before it
+// is needed.
+const FormProofs = 6
 
 // Read reads what Write wrote.
 func Read(r *stored.Reader) (st State) {
@@ -141,6 +154,11 @@ func Read(r *stored.Reader) (st State) {
 	})
 	st.rolled, st.back, st.ended = r.Time(), r.Time(), r.Time()
 	st.given = r.Bool()
+	if r.Form >= FormProofs {
+		st.proofs = stored.ReadList(r, 10, readProof)
+		st.drill = stored.ReadOptional[fact.Drill](r)
+		st.lacks, st.waived = r.Bool(), r.Time()
+	}
 	return st
 }
 
@@ -162,7 +180,7 @@ func effect(plan *rules.Plan, s *step) (*rules.Rule, *rules.Effect) {
 
 // View is what people see of the steps.
 func (st *State) View(plan *rules.Plan) fact.Effects {
-	v := fact.Effects{Rolled: when(st.rolled), Back: when(st.back), Ended: when(st.ended), Stopped: st.stops()}
+	v := fact.Effects{Rolled: when(st.rolled), Back: when(st.back), Ended: when(st.ended), Stopped: st.stops(), Proofs: st.proofViews(), Drill: st.drill, Waived: when(st.waived)}
 	for i := range st.steps {
 		s := &st.steps[i]
 		shown := fact.EffectView{Rule: s.rule, Name: s.name, Do: s.do, Slow: s.slow, State: s.is.String(), At: when(s.at), Due: when(s.due), Sink: s.sink, By: s.by, Kept: s.kept, Told: s.told, Event: s.event}

@@ -22,6 +22,12 @@ type Scene struct {
 	// after from. Where idle, a period without samples is good, too.
 	Good func(rule int, from int64, idle bool) (since int64, ok bool)
 	Emit func(e fact.Event) uint64 // makes an event, and gives its ordinal
+	// Phase is the next that may begin, and Opens when at the earliest; -1 where none may.
+	Phase int
+	Opens int64
+	// Unsigned says what is missing of what a step, "rule/effect", wants signed; nil where
+	// nothing is.
+	Unsigned func(step string) *fact.Why
 }
 
 // work is a step under way. The steps are copied before their first change.
@@ -47,6 +53,7 @@ func None(plan *rules.Plan) bool {
 // Tick does what the time asks for, and what happened in this tick.
 func (st State) Tick(sc *Scene) State {
 	w := &work{Scene: sc, st: st}
+	w.prove()
 	w.climb()
 	for k := range w.Since {
 		w.heard(&w.Since[k])
@@ -170,6 +177,7 @@ func (w *work) due(i int) {
 	case e.Do == rules.DoHold:
 		w.say(i, done, fact.Why{Code: fact.WhyEffectOwn})
 	case e.Do == rules.DoRollBack: // it is done when the rule fires
+	case w.unsigned(i, e):
 	default:
 		s = w.step(i)
 		s.tell = w.At + secs(e.Ack)
@@ -178,6 +186,28 @@ func (w *work) due(i int) {
 		}
 		s.event = w.say(i, intended, fact.Why{Code: fact.WhyEffectDue, Rule: r.Name})
 	}
+}
+
+// unsigned reports whether a step that is due wants signatures first, and has a rejected one
+// skipped.
+func (w *work) unsigned(i int, e *rules.Effect) bool {
+	why := w.Unsigned(w.st.steps[i].rule + "/" + w.st.steps[i].name)
+	switch {
+	case why == nil:
+		return false
+	case why.Code == fact.WhyRejected:
+		w.step(i).by = why.By
+		w.say(i, skipped, fact.Why{Code: fact.WhyEffectRejected, State: why.State, By: why.By})
+	case w.st.steps[i].tell == 0:
+		w.step(i).tell = w.At + secs(e.Ack)
+	}
+	return true
+}
+
+// Awaits reports whether a step, "rule/effect", is due and not asked for yet: its signatures
+// are missing.
+func (st *State) Awaits(name string) bool {
+	return slices.ContainsFunc(st.steps, func(s step) bool { return s.rule+"/"+s.name == name && s.is == planned && s.tell != 0 })
 }
 
 // Reached is where a role is woken; where it is told if it has no such place.
@@ -195,7 +225,7 @@ func Reached(r *rules.Role) rules.Address {
 // again until someone answers.
 func (w *work) escalate(i int) {
 	s := &w.st.steps[i]
-	if s.is != intended && s.is != failed || w.At < s.tell || s.told >= mostTold {
+	if !s.waits() || w.At < s.tell || s.told >= mostTold {
 		return
 	}
 	r, e := effect(w.Plan, s)
@@ -205,12 +235,15 @@ func (w *work) escalate(i int) {
 	s = w.step(i)
 	s.told++
 	s.tell = w.At + min(secs(e.Ack)<<min(s.told, 10), longestSilence)
-	ev := w.event(i, s.is.String(), fact.Escalated, fact.Why{Code: fact.WhyEffectUnanswered, Since: when(s.due), N: s.told, Text: s.kept})
-	for _, role := range []string{r.Owner, w.Plan.Manager, e.By} {
-		if at := Reached(w.Plan.Role(role)); at.Sink != "" && !slices.Contains(ev.Tell, at.Sink) {
-			ev.Tell = append(ev.Tell, at.Sink)
+	why := fact.Why{Code: fact.WhyEffectUnanswered, Since: when(s.due), N: s.told, Text: s.kept}
+	if s.is == planned {
+		why = fact.Why{Code: fact.WhyEffectUnsigned, Since: when(s.due), N: s.told}
+		if missing := w.Unsigned(s.rule + "/" + s.name); missing != nil {
+			why.Text = missing.Text
 		}
 	}
+	ev := w.event(s, s.is.String(), fact.Escalated, why)
+	ev.Tell = w.tell(r.Owner, w.Plan.Manager, e.By)
 	w.Emit(ev)
 }
 
@@ -310,7 +343,7 @@ func (w *work) whole(from, to string, why fact.Why) {
 // say brings a step to where it stands now, and says so.
 func (w *work) say(i int, to life, why fact.Why) uint64 {
 	from := w.st.steps[i].is
-	e := w.event(i, from.String(), to.String(), why)
+	e := w.event(&w.st.steps[i], from.String(), to.String(), why)
 	s := w.step(i)
 	s.is, s.at = to, w.At
 	if to == intended {
@@ -320,8 +353,7 @@ func (w *work) say(i int, to life, why fact.Why) uint64 {
 	return w.Emit(e)
 }
 
-func (w *work) event(i int, from, to string, why fact.Why) fact.Event {
-	s := &w.st.steps[i]
+func (w *work) event(s *step, from, to string, why fact.Why) fact.Event {
 	e := fact.Event{
 		Kind: fact.EffectEvent, Subject: s.rule + "/" + s.name, From: from, To: to, Cause: rules.CauseManual, Why: why, Because: w.because, Kept: s.kept,
 		Effect: &fact.Effect{Rule: s.rule, Name: s.name, Do: s.do, Slow: s.slow, Fault: w.Fault},
@@ -351,8 +383,11 @@ func (st State) Follow(e *fact.Event) State {
 	case fact.Unproven:
 		st.given = true
 		return st
+	case fact.Overridden:
+		st.waived = at
+		return st
 	}
-	if e.Effect == nil {
+	if e.Effect == nil || e.To == fact.Asked || e.To == fact.Ready || e.To == fact.Missing || e.To == fact.Unknown { // what is asked before it is needed is asked anew
 		return st
 	}
 	w := &work{st: st}
@@ -377,13 +412,20 @@ func (st State) Follow(e *fact.Event) State {
 	return w.st
 }
 
-// Next is the earliest time from which on time alone may change something.
-func (st *State) Next(next int64) int64 {
+// waits reports whether others are told of a step until someone answers.
+func (s *step) waits() bool {
+	return s.is == intended || s.is == failed || s.is == planned && s.tell != 0
+}
+
+// Next is the earliest time from which on time alone may change something. Phase is the next
+// that may begin, and opens when at the earliest; -1 where none may.
+func (st *State) Next(plan *rules.Plan, next int64, phase int, opens int64) int64 {
+	next = st.nextProof(plan, next, phase, opens)
 	for i := range st.steps {
 		switch s := &st.steps[i]; {
-		case s.is == planned:
+		case s.is == planned && s.tell == 0:
 			next = min(next, s.due)
-		case (s.is == intended || s.is == failed) && s.told < mostTold:
+		case s.waits() && s.told < mostTold:
 			next = min(next, s.tell)
 		}
 	}

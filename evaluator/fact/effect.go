@@ -15,6 +15,10 @@ const (
 	Safe         = "safe"         // of the way back: the signals are good again
 	Stopped      = "stopped"      // of the way back: no new user gets the version
 	Unproven     = "unproven"     // of the way back: it was watched for a day, and the signals were not good
+	Ready        = "ready"        // before it is needed: its receiver says that it could be done
+	Missing      = "missing"      // before it is needed: it could not be done; of the way back: it was not rehearsed
+	Rehearsed    = "rehearsed"    // of the way back: it was, in a drill
+	Unknown      = "unknown"      // before it is needed: its receiver cannot be asked without doing it
 )
 
 // Effect is what an event asks for, or tells of.
@@ -42,6 +46,10 @@ type Effects struct {
 	Ended   time.Time // since when users are safe, or it has only stopped
 	Stopped bool      // something was done that cannot be undone
 	Steps   []EffectView
+
+	Proofs []ProofView // what is known of the steps before they are needed
+	Drill  *Drill      // the newest that the run knows of; nil: none
+	Waived time.Time   // since when a person goes on though the way back is not known to exist
 }
 
 // Waits reports whether something is still expected of a step: it is not done, and neither a

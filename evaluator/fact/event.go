@@ -64,6 +64,7 @@ type Event struct {
 	Totals    []Total   `json:"totals,omitempty"`    // a run that passes: what it has counted, for those that come after it
 
 	Effect    *Effect    `json:"effect,omitempty"`    // of a step of the way back
+	Drill     *Drill     `json:"drill,omitempty"`     // of the way back that was rehearsed
 	Signature *Signature `json:"signature,omitempty"` // of an approval or a review
 	Told      *Told      `json:"told,omitempty"`      // of a message that falls due: what its text tells of the run
 	Kept      string     `json:"kept,omitempty"`      // of what was sent or archived: the receiver's own name for it, or a link

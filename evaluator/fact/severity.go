@@ -88,7 +88,9 @@ func (e *Event) Severity() Severity {
 		switch e.To {
 		case Failed, Escalated, Unproven:
 			return Critical
-		case Intended:
+		case Overridden:
+			return Critical
+		case Intended, Missing:
 			return Warning
 		}
 	}

@@ -128,6 +128,8 @@ type Result struct {
 	Done   bool   `json:"done,omitempty"`   // and has done what it asks for, as was read back
 	Kept   string `json:"kept,omitempty"`   // the receiver's own name for it, or a link
 	Reason string `json:"reason,omitempty"` // why it has not
+
+	Drill *Drill `json:"drill,omitempty"` // it is not about an event: the way back of the plan was rehearsed
 }
 
 // Want is one question that is due: the points of a signal from From

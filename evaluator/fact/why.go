@@ -143,6 +143,14 @@ const (
 	WhyEffectUnanswered Code = "effect_unanswered" // no one has acknowledged it since Since; others were told N times
 	WhySafe             Code = "safe"              // the signals have been good since Since
 	WhyStopped          Code = "stopped"           // it spreads no further since Since; Text is what was read back
+	WhyEffectUnsigned   Code = "effect_unsigned"   // it is due since Since and wants signatures first; Text names the roles that are missing
+	WhyEffectRejected   Code = "effect_rejected"   // By, as State, does not want it done
+	WhyWayAsked         Code = "way_asked"         // before Phase begins, it is asked whether step State of the way back could be done
+	WhyWayReady         Code = "way_ready"         // it could; Text says how
+	WhyWayMissing       Code = "way_missing"       // step State of the way back could not be done; Text says why
+	WhyNotRehearsed     Code = "not_rehearsed"     // the way back was not rehearsed: never, or last at Since, or Text says which step was not
+	WhyRehearsed        Code = "rehearsed"         // By has rehearsed the way back in State at Since: N of Of steps
+	WhyWayWaived        Code = "way_waived"        // By goes on though the way back is not known to exist
 	WhyUnproven         Code = "unproven"          // the run was rolled back at Since, and the signals were not good for as long as they were watched
 
 	WhyAsked     Code = "asked"      // a role is asked for its signature

@@ -107,7 +107,7 @@ func (w *work) sign(c *fact.Command) (func(), *fact.Why) {
 	switch {
 	case i < 0:
 		return nil, &fact.Why{Code: fact.WhyNotAsked, State: c.Role}
-	case w.Over && (w.Plan.Approvals[i].Allows != rules.ApprovesOverride || w.Run == rules.Superseded): // a run that is decided is what an override is for
+	case w.Over && (w.Plan.Approvals[i].Allows != rules.ApprovesOverride && !w.st.effects.Awaits(w.Plan.Approvals[i].Allows) || w.Run == rules.Superseded): // a run that is decided is what an override is for
 		return nil, &fact.Why{Code: fact.WhyRunIs, State: w.Run.String()}
 	case c.Read != "" && c.Read != c.Digest:
 		return nil, &fact.Why{Code: fact.WhyOtherPlan}
@@ -168,9 +168,12 @@ func (w *work) breakGlass(c *fact.Command) (func(), *fact.Why) {
 	}
 	why := w.st.Unsigned(w.Plan, allows, w.At, w.Phases)
 	switch {
+	case allows == rules.ApprovesWayBack:
+		do, refusal := w.st.effects.Waive(w.Plan)
+		return func() { w.st.effects = do(w.way()) }, refusal
 	case why == nil:
 		return nil, &fact.Why{Code: fact.WhyNothingToSkip, State: allows}
-	case w.Over && allows != rules.ApprovesOverride && w.Run != rules.Failed: // one that has failed may be let go on by an override, which this allows
+	case w.Over && !w.st.effects.Awaits(allows) && allows != rules.ApprovesOverride && w.Run != rules.Failed: // one that has failed may be let go on by an override, which this allows
 		return nil, &fact.Why{Code: fact.WhyRunIs, State: w.Run.String()}
 	}
 	return func() {

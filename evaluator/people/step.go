@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -24,13 +25,6 @@ type Scene struct {
 	Look    func() fact.Snapshot      // the run as it stands, of which messages tell
 	Emit    func(e fact.Event) uint64 // makes an event, and gives its ordinal
 	Way     effects.Scene             // what the way back sees beside that
-}
-
-// way is the scene of the way back.
-func (sc *Scene) way() *effects.Scene {
-	way := sc.Way
-	way.Plan, way.At, way.Since, way.Emit = sc.Plan, sc.At, sc.Since, sc.Emit
-	return &way
 }
 
 // Phase is what a step sees of a phase.
@@ -208,12 +202,13 @@ func (st *State) Unsigned(plan *rules.Plan, allows string, at int64, phases []Ph
 	return &why
 }
 
-// Keeps says which signatures keep a phase from beginning, nil where none do.
-func (st *State) Keeps(plan *rules.Plan, phase string, at int64, phases []Phase) *fact.Why {
+// Keeps says which signatures, or what of the way back, keep a phase from beginning, nil
+// where none do.
+func (st *State) Keeps(plan *rules.Plan, phase int, at int64, phases []Phase) *fact.Why {
 	if why := st.Unsigned(plan, rules.ApprovesStart, at, phases); why != nil {
 		return why
 	}
-	return st.Unsigned(plan, phase, at, phases)
+	return cmp.Or(st.Unsigned(plan, plan.Phases[phase].Name, at, phases), st.effects.Keeps(plan, phase, at))
 }
 
 // Allowed is when the newest signature came that a phase needed to begin, or a person went
@@ -246,7 +241,9 @@ func (st *State) given(plan *rules.Plan, allows string) int64 {
 func (st State) Tick(sc *Scene) State {
 	w := &work{Scene: sc, st: st.Remember(sc.Plan, sc.Since)}
 	if !effects.None(w.Plan) {
-		w.st.effects = w.st.effects.Tick(sc.way())
+		way := sc.way()
+		way.Unsigned = func(step string) *fact.Why { return w.st.Unsigned(w.Plan, step, w.At, w.Phases) }
+		w.st.effects = w.st.effects.Tick(way)
 	}
 	w.expire()
 	w.ask()
@@ -293,13 +290,16 @@ func (w *work) expireMark(i, k int) {
 // has begun, for a phase when only signatures keep it. An override is asked for by whoever
 // wants it. A signature that counts no more is asked for again.
 func (w *work) ask() {
-	if w.Over {
-		return
-	}
 	for i := range w.st.approvals {
 		a := &w.Plan.Approvals[i]
 		k := phaseOf(w.Plan, a.Allows)
-		if a.Allows == rules.ApprovesStart {
+		if w.st.effects.Awaits(a.Allows) {
+			w.askAll(i)
+			continue
+		}
+		if w.Over {
+			continue
+		} else if a.Allows == rules.ApprovesStart {
 			k = slices.IndexFunc(w.Phases, func(p Phase) bool { return p.State == rules.Waiting })
 		} else if k < 0 || !w.Phases[k].Clear {
 			continue
@@ -307,10 +307,15 @@ func (w *work) ask() {
 		if k < 0 || w.Phases[k].State != rules.Waiting || w.st.Unsigned(w.Plan, a.Allows, w.At, w.Phases) == nil {
 			continue
 		}
-		for r := range w.st.approvals[i].roles {
-			if is := w.st.approvals[i].roles[r].is; is == unasked || is == void || is == expired {
-				w.move(i, r, asked, fact.Why{Code: fact.WhyAsked}, "")
-			}
+		w.askAll(i)
+	}
+}
+
+// askAll asks the roles of an approval that were not asked, or whose signatures count no more.
+func (w *work) askAll(i int) {
+	for r := range w.st.approvals[i].roles {
+		if is := w.st.approvals[i].roles[r].is; is == unasked || is == void || is == expired {
+			w.move(i, r, asked, fact.Why{Code: fact.WhyAsked}, "")
 		}
 	}
 }
@@ -391,7 +396,12 @@ func (st *State) Next(plan *rules.Plan, at, start, end int64, over bool, phases 
 	if r := &st.review; over && r.is == open && plan.Review.Remind > 0 && r.times < mostReminders {
 		next = min(next, r.reminded+secs(plan.Review.Remind))
 	}
-	return st.effects.Next(next)
+	phase := -1
+	opening := int64(0)
+	if !over {
+		phase, opening = opens(plan, start, phases)
+	}
+	return st.effects.Next(plan, next, phase, opening)
 }
 
 // Follow takes over where an event of an older judging says that something stands.
@@ -446,6 +456,10 @@ func (st State) Follow(plan *rules.Plan, e *fact.Event) State {
 func (st State) Result(sc *Scene, r *fact.Result) State {
 	w := &work{Scene: sc, st: st}
 	n := fact.Ordinal(r.Event)
+	if r.Drill != nil {
+		w.st.effects = st.effects.Result(sc.way(), 0, r)
+		return w.st
+	}
 	if b := &w.Plan.Binding; b.Run != "" && !strings.HasPrefix(r.Event, b.Run+"."+b.UID+"/") {
 		return st // of another run that had this id
 	}

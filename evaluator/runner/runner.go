@@ -75,6 +75,9 @@ type Config struct {
 	// History is how many releases that passed before a run is compared with, as
 	// its first tick finds them in the journal. Zero compares with none.
 	History int
+	// Drilled gives the newest rehearsal of the way back of a plan, nil where there is none.
+	// A run whose plan has a way back is told of it as it begins. Nil knows of none.
+	Drilled func(ctx context.Context, plan string) (*fact.Drill, error)
 	// Say is an event in a line, for the log; root is the event that caused it,
 	// nil where that is the event itself. Nil says nothing.
 	Say func(plan *rules.Plan, e, root *fact.Event) string

@@ -180,6 +180,15 @@ func (r *Runner) begin(ctx context.Context, p *policy, bind rules.Bind, begun fa
 			return staged{}, err
 		}
 	}
+	if bound.WayBack && r.Drilled != nil {
+		d, err := r.Drilled(ctx, p.name)
+		if err != nil {
+			return staged{}, err
+		}
+		if d != nil {
+			tick.Results = []fact.Result{{Drill: d}}
+		}
+	}
 	s := r.stage(u, tick)
 	s.into = p
 	return s, nil

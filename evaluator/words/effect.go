@@ -22,6 +22,13 @@ const (
 	safeWord = "SAFE"
 	stopWord = "STOPPED" // and by that not safe
 	unproved = "UNPROVEN"
+
+	askedWord   = "ASKED" // before it is needed: could it be done?
+	readyWord   = "READY"
+	missingWord = "NO WAY BACK"
+	unknownWord = "NOT KNOWN"
+	drillWord   = "REHEARSED"
+	waivedWord  = "GOING ON"
 )
 
 // effectEvent says what became of a step of the way back, or of all of it.
@@ -33,6 +40,8 @@ func effectEvent(plan *rules.Plan, e *fact.Event, w fact.Why) Text {
 	switch e.To {
 	case fact.Taken, fact.Safe, fact.Stopped, fact.Unproven:
 		return wayEnded(plan, e, f)
+	case fact.Asked, fact.Ready, fact.Missing, fact.Unknown, fact.Rehearsed, fact.Overridden:
+		return wayProven(plan, e, f)
 	}
 	step, why := stepName(e, f), ground(plan, &w, e.At)
 	t := Text{Who: cmp.Or(f.By, plan.Manager)}
@@ -105,6 +114,60 @@ func wayEnded(plan *rules.Plan, e *fact.Event, f *fact.Effect) Text {
 		t.Do = "look whether users are safe"
 	}
 	return t
+}
+
+// wayProven says what is known of the way back before it is needed.
+func wayProven(plan *rules.Plan, e *fact.Event, f *fact.Effect) Text {
+	w := &e.Why
+	why, t := ground(plan, w, e.At), Text{Who: plan.Manager}
+	say := func(word, said string, more ...string) {
+		t.Headline, t.Sentence = headline(word, said), sentence(append([]string{capital(said)}, more...)...)
+	}
+	step := stepName(e, f)
+	switch {
+	case e.To == fact.Asked:
+		say(askedWord, step+": "+why, "Nothing is done by that")
+	case e.To == fact.Ready:
+		say(readyWord, step+": "+why)
+	case e.To == fact.Unknown:
+		say(unknownWord, step+": its receiver cannot be asked without doing it", "A drill shows whether it works: `relgate drill`")
+	case e.To == fact.Rehearsed:
+		var failed []string
+		if e.Drill != nil {
+			for _, s := range e.Drill.Steps {
+				if !s.OK {
+					failed = append(failed, s.Rule+"/"+s.Name+": "+s.Answer)
+				}
+			}
+		}
+		t.Detail = failed
+		say(drillWord, why)
+	case e.To == fact.Overridden:
+		say(waivedWord, why, "If this release has to be rolled back, that may fail")
+	case w.Code == fact.WhyNotRehearsed:
+		say(missingWord, why, unprovenMeans(plan))
+		t.Do = "rehearse it: `relgate drill " + cmp.Or(plan.Name, "PLAN") + " --environment NAME`"
+	default:
+		say(missingWord, step+": "+why, unprovenMeans(plan))
+		t.Do = "put it right: it is asked again by itself"
+		if r := ruleNamed(plan, rules.RollbackRule, f.Rule); r != nil {
+			t.Who = cmp.Or(r.Owner, plan.Manager)
+		}
+	}
+	return t
+}
+
+// Drill marks a text as one that rehearses.
+func Drill(environment, by, text string) string {
+	return fmt.Sprintf("DRILL in %s, by %s, nothing is wrong: %s", environment, by, text)
+}
+
+// unprovenMeans says what follows from a way back that is not known to exist.
+func unprovenMeans(plan *rules.Plan) string {
+	if plan.Rehearsal.Obstacle {
+		return "No phase begins before it is known that the way back exists"
+	}
+	return "The release goes on all the same, because the plan wants a warning only"
 }
 
 // stepName says what a step does, and who does it.

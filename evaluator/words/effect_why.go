@@ -40,6 +40,26 @@ func effectGround(plan *rules.Plan, w *fact.Why, at time.Time) string {
 		return "the plan was changed, and has it no more"
 	case fact.WhyEffectUnanswered:
 		return fmt.Sprintf("asked at %s, told others %s", clock(w.Since, at), times(w.N))
+	case fact.WhyEffectUnsigned:
+		return fmt.Sprintf("due since %s, and signatures are missing: %s; told others %s", clock(w.Since, at), w.Text, times(w.N))
+	case fact.WhyEffectRejected:
+		return fmt.Sprintf("%s does not want it%s", w.State, by(w.By, ""))
+	case fact.WhyWayAsked:
+		return fmt.Sprintf("it is asked whether step %s of the way back could be taken", w.State)
+	case fact.WhyWayReady:
+		said := "it could be done"
+		if w.Text != "" {
+			said += ": " + w.Text
+		}
+		return said
+	case fact.WhyWayMissing:
+		return fmt.Sprintf("step %s of the way back cannot be taken: %s", w.State, cmp.Or(w.Text, "no reason was given"))
+	case fact.WhyNotRehearsed:
+		return notRehearsed(w, at)
+	case fact.WhyRehearsed:
+		return fmt.Sprintf("the way back was rehearsed in %s: %d of %d steps answered%s", w.State, w.N, w.Of, by(w.By, w.Text))
+	case fact.WhyWayWaived:
+		return "the release goes on though the way back is not known to exist" + by(w.By, w.Text)
 	case fact.WhySafe:
 		return "users are safe since " + clock(w.Since, at)
 	case fact.WhyStopped:
@@ -52,6 +72,17 @@ func effectGround(plan *rules.Plan, w *fact.Why, at time.Time) string {
 		return "rolled back at " + clock(w.Since, at) + "; the signals were not seen to be good since"
 	}
 	return ""
+}
+
+// notRehearsed says why the way back does not count as rehearsed.
+func notRehearsed(w *fact.Why, at time.Time) string {
+	switch {
+	case w.Since.IsZero():
+		return "the way back was never rehearsed: no drill is known"
+	case w.Text != "":
+		return "the way back was not rehearsed as a whole by the drill of " + clock(w.Since, at) + ": " + w.Text
+	}
+	return "the newest drill of the way back is too old: it was at " + clock(w.Since, at)
 }
 
 func times(n int) string {

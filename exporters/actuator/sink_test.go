@@ -24,6 +24,13 @@ type lever struct {
 
 func (l *lever) Would(context.Context) ([]string, string, error) { return l.steps, l.refusal, l.err }
 
+func (l *lever) Ready(context.Context) (string, string, error) {
+	if l.refusal != "" || l.err != nil {
+		return "", l.refusal, l.err
+	}
+	return actuator.Would(l.steps), "", nil
+}
+
 func (l *lever) Act(context.Context) (string, error) {
 	l.acted++
 	return "version 42 has all requests", l.err
@@ -93,12 +100,56 @@ func dry(would string) outbox.Outcome {
 	return outbox.Outcome{Refused: true, Reason: "dry run, nothing was done. It would " + would + `. To have it done, write act = "live" in [sinks.alias], or do it by hand`}
 }
 
+// Before it is needed, a sink that acts says what it would do, and does nothing.
+func TestASinkThatActsIsAskedBeforeItIsNeeded(t *testing.T) {
+	asked := wire.EventBody{Kind: "effect", To: "asked", Effect: &wire.Effect{Do: "revert", Version: "43", Previous: "42"}}
+	other := asked
+	other.Effect = &wire.Effect{Do: "pause"}
+	for name, tt := range map[string]struct {
+		event wire.EventBody
+		live  bool
+		lever lever
+		open  error
+		want  outbox.Outcome
+	}{
+		"it could":               {asked, true, lever{steps: []string{"version 42 with 100 %"}}, nil, outbox.Outcome{OK: true, Kept: "it would set version 42 with 100 %"}},
+		"it is so":               {asked, true, lever{}, nil, outbox.Outcome{OK: true, Kept: "it would do nothing: it is so already"}},
+		"it could not":           {asked, true, lever{refusal: "version 42 is not there"}, nil, outbox.Outcome{Refused: true, Reason: "version 42 is not there"}},
+		"it is blind":            {asked, true, lever{err: &actuator.Error{Reason: "throttled", RetryAfter: time.Minute}}, nil, outbox.Outcome{Reason: "throttled", RetryAfter: time.Minute}},
+		"it does not act":        {asked, false, lever{}, nil, outbox.Outcome{Refused: true, Reason: `it would do nothing: it is so already, and it would only say so: write act = "live" in [sinks.alias] to have it done`}},
+		"another thing":          {other, true, lever{}, nil, outbox.Outcome{Refused: true, Reason: `it is asked to "pause", and can "revert" only`}},
+		"versions that are none": {asked, true, lever{}, errors.New("want a number"), outbox.Outcome{Refused: true, Reason: "want a number"}},
+		"no step":                {wire.EventBody{}, true, lever{}, nil, outbox.Outcome{Refused: true, Reason: "its event cannot be read"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &actuator.Sink{Name: "alias", Does: "revert", Live: tt.live, Open: func(*wire.Effect) (actuator.Actuator, error) { return &tt.lever, tt.open }}
+			if got := s.Look(t.Context(), message(t, tt.event)); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			if tt.lever.acted != 0 {
+				t.Error("it acted")
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &actuator.Sink{Does: "revert", Time: 30 * time.Second, Open: func(*wire.Effect) (actuator.Actuator, error) { return stuck{}, nil }}
+		if got, want := s.Look(t.Context(), message(t, asked)), (outbox.Outcome{Reason: "it did not answer within 30s"}); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
 // stuck is an actuator whose other side does not answer.
 type stuck struct{}
 
 func (stuck) Would(ctx context.Context) ([]string, string, error) {
 	<-ctx.Done()
 	return nil, "", ctx.Err()
+}
+
+func (s stuck) Ready(ctx context.Context) (string, string, error) {
+	_, _, err := s.Would(ctx)
+	return "", "", err
 }
 
 func (s stuck) Act(ctx context.Context) (string, error) {

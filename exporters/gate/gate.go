@@ -95,6 +95,7 @@ type Config struct {
 	OpenCommands bool             // the listener is for this machine alone: without tokens, commands and starts are taken from it
 	Commander    Commander        // takes commands; nil: they are answered with 503
 	Starter      Starter          // begins runs; nil: starts are answered with 503
+	Driller      Driller          // rehearses; nil: drills are answered with 503
 	Past         Past             // reads ended runs; nil: only what Update gives is known
 	BaseURL      string           // external URL in links, "https://gate.example"; empty: links hold a path only
 	Now          func() time.Time // the clock that ages a verdict; nil: time.Now
@@ -149,6 +150,7 @@ type Gate struct {
 	base      string
 	commander Commander
 	starter   Starter
+	driller   Driller
 	past      *past
 	open      bool
 	badges    []string
@@ -174,7 +176,7 @@ func New(c Config) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{
-		now: c.Now, base: base, commander: c.Commander, starter: c.Starter, open: c.OpenCommands, badges: c.PublicBadges, log: c.Log,
+		now: c.Now, base: base, commander: c.Commander, starter: c.Starter, driller: c.Driller, open: c.OpenCommands, badges: c.PublicBadges, log: c.Log,
 		waiters:  waiters{limit: c.Waiters, busy: map[string]int{}},
 		cross:    http.NewCrossOriginProtection(),
 		draining: make(chan struct{}),

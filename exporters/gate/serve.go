@@ -24,6 +24,7 @@ func (g *Gate) routes() *http.ServeMux {
 	m.HandleFunc("/v1/plans/{plan}/status", g.methods(g.serveStatus, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/v1/plans/{plan}/badge.svg", g.methods(g.serveBadge, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/v1/plans/{plan}/commands", g.methods(g.serveCommand, http.MethodPost))
+	m.HandleFunc("/v1/plans/{plan}/drills", g.methods(g.serveDrills, http.MethodGet, http.MethodHead, http.MethodPost))
 	m.HandleFunc("/v1/plans/{plan}/runs", g.methods(g.serveStart, http.MethodPost))
 	m.HandleFunc("/v1/runs", g.methods(g.serveRuns, http.MethodGet, http.MethodHead))
 	m.HandleFunc("/v1/runs/{id}", g.methods(g.serveRun, http.MethodGet, http.MethodHead))

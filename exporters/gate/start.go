@@ -140,12 +140,15 @@ func checkStart(s *StartRequest) error {
 	if s.Supersede && (s.By == "" || s.Why == "") {
 		return errors.New("by and why are required with supersede: who ends the run under way, and for what reason")
 	}
-	for _, set := range []map[string]string{s.Set, s.Previous.Parameters} {
-		for name, value := range set {
-			if err := clean("parameter "+fmt.Sprintf("%q", name), name+value, maxWhy); err != nil {
-				return err
-			}
+	return errors.Join(cleanSettings(s.Set), cleanSettings(s.Previous.Parameters), clean("by", s.By, maxBy), clean("why", s.Why, maxWhy))
+}
+
+// cleanSettings reports a parameter that cannot be shown as it is.
+func cleanSettings(set map[string]string) error {
+	for name, value := range set {
+		if err := clean("parameter "+fmt.Sprintf("%q", name), name+value, maxWhy); err != nil {
+			return err
 		}
 	}
-	return errors.Join(clean("by", s.By, maxBy), clean("why", s.Why, maxWhy))
+	return nil
 }

@@ -114,7 +114,7 @@ func (c Config) withDefaults() Config {
 // severity and plan, and by the endpoints that the event itself names.
 func (e *Endpoint) wants(ev *fact.Event) bool {
 	named := slices.Contains(ev.Notify, e.Name) || slices.Contains(ev.Tell, e.Name)
-	if named && ev.Kind == fact.EffectEvent && ev.To == fact.Intended { // an endpoint that is to do something is told, whatever it selects
+	if named && ev.Kind == fact.EffectEvent && (ev.To == fact.Intended || ev.To == fact.Asked) { // an endpoint that is to do something, or is asked whether it could, is told, whatever it selects
 		return len(e.Plans) == 0 || slices.Contains(e.Plans, ev.Plan)
 	}
 	if e.Named && (named || !e.Overhears || len(e.Events)+len(e.Types) == 0) {

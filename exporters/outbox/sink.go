@@ -21,6 +21,14 @@ type Sink interface {
 	Send(ctx context.Context, m Message) Outcome
 }
 
+// Looker is a sink that can tell, before a step of a way back is needed, whether it could be
+// done. Nothing is done by that.
+type Looker interface {
+	// Look says in Kept what would be done, or in Reason why it could not. Skipped: it cannot
+	// be told without doing it.
+	Look(ctx context.Context, m Message) Outcome
+}
+
 // Message is what is sent of one event. It is the same on every attempt, but for Unsure.
 type Message struct {
 	ID      string    // of the event, or made from it: what a receiver knows a repetition by

@@ -48,6 +48,7 @@ type Sink struct {
 	endpoint Endpoint
 	keys     keys
 	make     format.Maker // nil: the standard message
+	dry      *format.Call // shows whether the receiver would take a message; nil where no call can
 	amazon   *signer      // of requests to AWS
 	client   *http.Client // for all but orders
 	orders   *http.Client // for orders: each has a connection for itself
@@ -80,10 +81,12 @@ func New(c Config, e Endpoint) (*Sink, error) {
 	}
 	s := &Sink{endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now}
 	s.amazon = &signer{region: e.Keys.Texts["region"], role: e.Keys.Texts["role_arn"], externalID: e.Own["external_id"]}
+	at := format.Endpoint{Name: e.Name, URL: e.URL, External: strings.TrimSuffix(c.External, "/"), Secrets: e.Own, FormatKeys: e.Keys}
 	if open := e.Format.Open; open != nil {
-		s.make = open(format.Endpoint{
-			Name: e.Name, URL: e.URL, External: strings.TrimSuffix(c.External, "/"), Secrets: e.Own, FormatKeys: e.Keys,
-		})
+		s.make = open(at)
+	}
+	if e.Format.Dry != nil {
+		s.dry = e.Format.Dry(at)
 	}
 	if c.Transport != nil {
 		s.client = client(c.Transport)
@@ -144,6 +147,15 @@ func (s *Sink) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 		call = reply.Next
 	}
 	return outbox.Outcome{Reason: "the receiver's answers lead to no end"} // unreachable: formats ask a few times
+}
+
+// Look asks whether the receiver would take what is asked of it, and starts nothing. It is
+// skipped where no call can show that.
+func (s *Sink) Look(ctx context.Context, m outbox.Message) outbox.Outcome {
+	if s.dry == nil {
+		return outbox.Outcome{OK: true, Skipped: true}
+	}
+	return s.Do(ctx, m.Order, s.dry)
 }
 
 // Do makes one request of another sink's, under the same guards, and reads its answer. The

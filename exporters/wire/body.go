@@ -317,6 +317,7 @@ type EventBody struct {
 	Message   *Message   `json:"message"`   // of what a sink sends to people
 	Signature *Signature `json:"signature"` // of an approval or a review
 	Effect    *Effect    `json:"effect"`    // of a step of the way back, or of all of it
+	Drill     *Drill     `json:"drill"`     // of the way back that was rehearsed
 	Target    string     `json:"target"`    // whom a sink reaches with it there: a channel, addresses; empty for the sink's own
 	Kept      string     `json:"kept"`      // of what was sent or archived: the receiver's own name for it, or a link
 	Chain     *Chain     `json:"chain"`     // of the tick that brought it

@@ -22,6 +22,7 @@ type Effect struct {
 	FaultAt       *time.Time `json:"faultAt"`       // when the fault began, as far as is known
 	Version       string     `json:"version"`       // of revert and pause: the version that is released, as the receiver calls it
 	Previous      string     `json:"previous"`      // of revert: the one before
+	Drill         string     `json:"drill"`         // environment of the drill that this is a step of; empty where it is meant
 }
 
 // Effects is the way back of a run.
@@ -31,6 +32,9 @@ type Effects struct {
 	SafeSince    *time.Time   `json:"safeSince"`    // since when the signals are good again: users are safe
 	StoppedSince *time.Time   `json:"stoppedSince"` // since when it spreads no further, where a step cannot give users the old version back
 	Steps        []EffectLine `json:"steps"`        // what was asked for, in order
+	Proofs       []ProofLine  `json:"proofs"`       // what is known of the steps before they are needed
+	Drill        *Drill       `json:"drill"`        // the newest rehearsal that the run knows of
+	WaivedAt     *time.Time   `json:"waivedAt"`     // since when a person goes on though the way back is not known to exist
 }
 
 // EffectLine is where a step of the way back stands.
@@ -65,7 +69,10 @@ func effectOf(e *fact.Effect) *Effect {
 // EffectsOf is where the way back of a run stands.
 func EffectsOf(s *fact.Snapshot) Effects {
 	from := &s.Effects
-	out := Effects{RolledBackAt: at(from.Rolled), WayTakenAt: at(from.Back), Steps: []EffectLine{}}
+	out := Effects{RolledBackAt: at(from.Rolled), WayTakenAt: at(from.Back), Steps: []EffectLine{}, Proofs: proofs(from.Proofs), WaivedAt: at(from.Waived)}
+	if from.Drill != nil {
+		out.Drill = new(DrillOf(s.Plan, from.Drill))
+	}
 	if from.Stopped {
 		out.StoppedSince = at(from.Ended)
 	} else {

@@ -41,6 +41,9 @@ func Event(plan *rules.Plan, e, root *fact.Event) EventBody {
 		}
 	}
 	out.Kept, out.Effect = e.Kept, effectOf(e.Effect)
+	if e.Drill != nil {
+		out.Drill = new(DrillOf(e.Plan, e.Drill))
+	}
 	for _, t := range e.Totals {
 		out.Totals = append(out.Totals, Total{Signal: t.Signal, Bad: count(t.Bad), Samples: count(t.Samples)})
 	}

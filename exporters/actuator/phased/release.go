@@ -50,6 +50,9 @@ type Seen struct {
 	id string
 }
 
+// Waits reports whether the phased release is there and has not begun.
+func (s Seen) Waits() bool { return s.State == connect.Inactive }
+
 // String says for people who gets the version.
 func (s Seen) String() string {
 	switch s.State {

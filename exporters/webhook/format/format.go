@@ -19,6 +19,9 @@ type Format struct {
 	// Open makes what writes the events of an endpoint; nil for the standard format,
 	// which package webhook writes itself.
 	Open func(Endpoint) Maker
+	// Dry makes the call that shows whether the receiver would take what asks for something,
+	// and starts nothing; nil where no call can show that.
+	Dry func(Endpoint) *Call
 }
 
 // Need is what a format must know of a run besides the event.

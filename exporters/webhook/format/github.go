@@ -57,6 +57,7 @@ var githubWorkflow = Format{
 			return workflowCall(e, inputs, f)
 		}
 	},
+	Dry: dryWorkflow,
 }
 
 // githubDispatch has a repository told of an event by repository_dispatch.
@@ -77,6 +78,7 @@ var githubDispatch = Format{
 	Open: func(e Endpoint) Maker {
 		return func(f Facts) (*Call, error) { return dispatchCall(e, f) }
 	},
+	Dry: dryDispatch,
 }
 
 var repositoryName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9_.-]+$`)

@@ -37,6 +37,7 @@ var gitlab = Format{
 			return pipelineCall(e, inputs, variables, f)
 		}
 	},
+	Dry: dryPipeline,
 }
 
 func pipelineCall(e Endpoint, inputs, variables fields, f Facts) (*Call, error) {

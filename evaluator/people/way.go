@@ -1,0 +1,31 @@
+package people
+
+import (
+	"slices"
+
+	"github.com/relgate/relgate/evaluator/effects"
+	"github.com/relgate/relgate/rules"
+)
+
+// way is the scene of the way back.
+func (sc *Scene) way() *effects.Scene {
+	way := sc.Way
+	way.Plan, way.At, way.Since, way.Emit = sc.Plan, sc.At, sc.Since, sc.Emit
+	if way.Phase = -1; !sc.Over {
+		way.Phase, way.Opens = opens(sc.Plan, sc.Start, sc.Phases)
+	}
+	return &way
+}
+
+// opens is the phase that begins next, and when at the earliest; -1 where each has begun.
+func opens(plan *rules.Plan, start int64, phases []Phase) (next int, at int64) {
+	next = slices.IndexFunc(phases, func(p Phase) bool { return p.State == rules.Waiting })
+	if next < 0 || plan.Clocked(next) {
+		return next, start + secs(plan.Phases[max(next, 0)].Start)
+	}
+	at = start
+	for k := range next {
+		at = max(at, phases[k].Started+secs(plan.Phases[k].Window))
+	}
+	return next, at
+}
