@@ -82,7 +82,7 @@ func (p appRelease) Act(ctx context.Context) (string, error) {
 }
 
 func lambdaEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
-	cfg := amazon.Config{Name: s.Name, Region: s.Texts["region"], BaseURL: s.Texts["api"], RoleARN: s.Texts["role_arn"], Log: d.log}
+	cfg := amazon.Config{Name: s.Name, Region: s.Texts["region"], BaseURL: s.Texts["api"], RoleARN: s.Texts["role_arn"], Log: d.log, Transport: d.transport}
 	if d.upstreams.simulated {
 		cfg.Credentials = credentials.NewStaticCredentialsProvider("AKIDDEMO", "demo", "")
 	}

@@ -152,7 +152,7 @@ func (w *world) lambdaVersion(name, version string) part {
 	case "Errors":
 		return func(m, at int64) sample {
 			n := w.invocations(version, m, at)
-			return sample{n: n, ones: w.share("lambda.errors "+version, m, n, w.level(errors, m*60))}
+			return sample{n: n, ones: w.invoked("lambda.errors "+version, m, n, w.level(errors, m*60))}
 		}
 	case "Throttles":
 		return func(m, at int64) sample { return sample{n: w.invocations(version, m, at)} }
@@ -168,10 +168,18 @@ func (w *world) invocations(version string, m, seenAt int64) float64 {
 		return 0
 	}
 	total, canary := w.traffic("lambda.requests", m), w.s.Names.Canary
-	n := w.share("lambda.weight "+canary, m, total, w.weight(canary, m*60))
+	n := w.invoked("lambda.weight "+canary, m, total, w.weight(canary, m*60))
 	if version != canary {
 		n = total - n
 	}
 	all, _ := partly(n, 0, seen)
 	return all
+}
+
+// invoked is how many of n invocations have a property of the given rate.
+func (w *world) invoked(what string, m int64, n, rate float64) float64 {
+	if w.s.CloudWatch.Chance {
+		return w.chance(what, m, n, rate)
+	}
+	return w.share(what, m, n, rate)
 }

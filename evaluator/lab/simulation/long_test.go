@@ -154,6 +154,28 @@ func TestBadReleasesAreFound(t *testing.T) {
 	}
 }
 
+// A release of which a fifth fails is rolled back as soon as the documents say, 99 of 100 of
+// them, with a baseline beside it and without.
+func TestReleasesThatFailAFifthAreFound(t *testing.T) {
+	// Median, 95th and 99th percentile of the rollback, in minutes.
+	want := map[float64][3]int{2: {6, 8, 9}, 20: {5, 5, 5}}
+	for _, traffic := range []float64{2, 20} {
+		for _, beside := range []bool{false, true} {
+			name := fmt.Sprintf("true 20 %%, %g req/s, baseline %v", traffic, beside)
+			rule := chosen(day)
+			rule.Beside = beside
+			o := study(t, Release{Rate: .2, Baseline: .001}, PerLook(traffic, .1, 60, beside), rule, day, scale(10000))
+			tell(t, name, o)
+			f := &o.Fires[RolledBack]
+			for k, q := range []float64{.5, .95, .99} {
+				got, _ := f.Quantile(q)
+				t.Logf("%g %% by %d", 100*q, got)
+				within(t, name, f, q, want[traffic][k])
+			}
+		}
+	}
+}
+
 // A release between limit and trigger is held and seldom rolled back.
 func TestReleasesInBetweenAreHeld(t *testing.T) {
 	for _, traffic := range []float64{2, 5, 20, 50} {
