@@ -150,6 +150,12 @@ type loop struct {
 	wrong       []string // what the chat would not have taken
 }
 
+func (l *loop) String() string {
+	after := func(at time.Time) time.Duration { return at.Sub(l.fault) }
+	return fmt.Sprintf("seed %d, %d a second: down %v, since the fault: order %v, told %v, taken back %v, read back %v, safe %v since %v, end %q", l.seed, l.rate, l.downs,
+		after(l.order), after(l.told), after(l.reverted), after(l.taken), after(l.safe), after(l.since), l.end)
+}
+
 // loopHouse is a daemon with its world, in virtual time.
 type loopHouse struct {
 	loop
@@ -285,8 +291,8 @@ func (h *loopHouse) note(e *fact.Event) {
 var loopFigures = map[int]time.Duration{2: 9 * time.Minute, 20: 5 * time.Minute}
 
 const (
-	loopSettle = 3 * time.Minute // of CloudWatch: how long after its end a minute may be told of
-	loopPeriod = time.Minute
+	loopSettle = 3 * time.Minute // of CloudWatch
+	loopPeriod = time.Minute     // in which the signal is counted, and asked for: a minute is seen when the next one ends
 )
 
 // loopLeg is a part of a closed loop, and how long it took in each.
@@ -299,7 +305,7 @@ type loopLeg struct {
 
 // loopLegs are the three that are promised, and what they are made of.
 var loopLegs = []loopLeg{
-	{"fault to order", func(l *loop) time.Duration { return l.order.Sub(l.fault) }, func(l *loop) time.Duration { return loopFigures[l.rate] + loopSettle }, false},
+	{"fault to order", func(l *loop) time.Duration { return l.order.Sub(l.fault) }, func(l *loop) time.Duration { return loopFigures[l.rate] + loopPeriod }, false},
 	{"order to taken back or a person told", (*loop).heard, func(*loop) time.Duration { return time.Minute }, false},
 	{"order to taken back", func(l *loop) time.Duration { return l.reverted.Sub(l.order) }, nil, false},
 	{"order to a person told", func(l *loop) time.Duration { return l.told.Sub(l.order) }, nil, false},
@@ -359,10 +365,17 @@ func TestClosedLoop(t *testing.T) {
 			leg.check(t, loops[rate])
 		}
 	}
+	none, spoilt := 0, 0
 	for _, list := range loops {
 		for i := range list {
 			list[i].check(t)
+			if spoilt += list[i].spoilt; list[i].taken.IsZero() && list[i].told.IsZero() {
+				none++
+			}
 		}
+	}
+	if t.Logf("runs in which no sink confirmed anything: %d of %d; requests with a fault: %d", none, 2*runs, spoilt); none > 0 {
+		t.Error("want none")
 	}
 }
 
@@ -382,14 +395,15 @@ func (leg loopLeg) check(t *testing.T, loops []loop) {
 		if d >= 0 && d <= leg.most(l) {
 			within++
 		} else {
-			t.Logf("%s: %v in %+v", leg.name, d, *l)
+			t.Logf("%s: %v: %v", leg.name, d, l)
 		}
 	}
 	slices.Sort(took)
 	at := func(q float64) time.Duration { return took[int(math.Ceil(q*float64(len(took))))-1].Round(time.Second) }
 	if leg.most != nil {
 		share = fmt.Sprintf("%d of %d", within, len(loops))
-		if late := len(loops) - within; late > len(loops)/100 || leg.all && late > 0 {
+		// A few runs prove no share: they may have one that is late.
+		if late := len(loops) - within; late > max(1, len(loops)/100) || leg.all && late > 0 {
 			t.Errorf("%s, %d a second: %s within %s", leg.name, loops[0].rate, share, bound)
 		}
 	}
@@ -399,11 +413,8 @@ func (leg loopLeg) check(t *testing.T, loops []loop) {
 // check holds a loop to what is so in each.
 func (l *loop) check(t *testing.T) {
 	t.Helper()
-	if l.taken.IsZero() && l.told.IsZero() {
-		t.Errorf("no sink confirmed anything: %+v", *l)
-	}
-	if l.order.IsZero() || l.reverted.IsZero() || l.taken.Before(l.reverted.Truncate(time.Second)) || l.end != fact.Safe || l.since.Before(l.taken) || l.since.Sub(l.whole()) != 0 {
-		t.Errorf("the way back did not end well: %+v", *l)
+	if l.order.IsZero() || l.reverted.IsZero() || l.taken.Before(l.reverted.Truncate(time.Second)) || l.end != fact.Safe || !l.since.Equal(l.whole()) {
+		t.Errorf("the way back did not end well: %v", l)
 	}
 	for _, wrong := range l.wrong {
 		t.Errorf("seed %d: a wrong request: %s", l.seed, wrong)
