@@ -70,7 +70,7 @@ func (e *escalations) tell(ctx context.Context, m Message, of *told) {
 			}
 			e.to.say(slog.LevelWarn, "escalation failed", "event", m.ID, "attempts", failures, "err", o.Reason)
 			select {
-			case <-e.to.after(max(Action.delay(failures), min(o.RetryAfter, actionOrderWait))):
+			case <-e.to.after(max(Action.delay(failures, true), min(o.RetryAfter, actionOrderWait))):
 			case <-of.arrived:
 				return
 			case <-ctx.Done():

@@ -344,7 +344,7 @@ func (l *orderLane) settle(ctx context.Context, t *target, o *order, out Outcome
 		return
 	}
 	o.fail(l.endpoint.Class, true, l.now(), succeeded, out)
-	if o.exhausted(l.endpoint.Class, l.now(), o.since, o.Event.At) {
+	if o.exhausted(l.endpoint.Class, true, l.now(), o.since, o.Event.At) {
 		if err := l.feed.BuryOrder(saving, l.endpoint.Name, o.Run, o.Event.N, l.now().UTC(), o.lastErr); err != nil {
 			l.trouble(err) // it stays, and is given up with its next failure
 			return

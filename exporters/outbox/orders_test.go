@@ -93,7 +93,7 @@ func TestSchedulesOfOrders(t *testing.T) {
 	}{
 		{"an action endpoint that refuses", outbox.Action, always(refused), 250 * time.Second, []float64{0, 1, 3, 8, 18, 38, 68, 128, 188, 248}, 0},
 		{"a notify endpoint that refuses, for a day", outbox.Notify, always(refused), 3 * day,
-			[]float64{0, 5, 35, 155, 755, 2555, 9755, 27755, 45755, 63755, 81755}, 1},
+			[]float64{0, 5, 10, 20, 30, 50, 80, 140, 260, 860, 2660, 9860, 27860, 45860, 63860, 81860}, 1},
 		{"Retry-After counts for a minute at an action endpoint", outbox.Action, first(1, later(time.Hour)), time.Hour, []float64{0, 60}, 0},
 		{"and for five at a notify endpoint", outbox.Notify, first(1, later(time.Hour)), time.Hour, []float64{0, 300}, 0},
 	} {
@@ -196,23 +196,24 @@ func TestWhatWaitsIsHurried(t *testing.T) {
 		name   string
 		class  outbox.Class
 		first  fact.Event
-		answer outbox.Outcome // until 40 s
+		answer outbox.Outcome // until 52 s
 		then   func(t *testing.T, b *outbox.Outbox, f *outboxtest.Feed)
 		want   []float64
 	}{
-		{"nothing happens", outbox.Notify, rollback, failed, nil, []float64{0, 5, 35, 155}},
+		{"nothing happens", outbox.Notify, rollback, failed, nil, []float64{0, 5, 10, 20, 30, 50, 80}},
+		{"nothing happens to the rest", outbox.Notify, monitoring, failed, nil, []float64{0, 5, 35, 155}},
 		{"a new event hurries an order", outbox.Notify, rollback, failed, func(t *testing.T, b *outbox.Outbox, f *outboxtest.Feed) {
 			f.CommitTo(t, "B", 1)
-		}, []float64{0, 5, 35, 50}},
+		}, []float64{0, 5, 10, 20, 30, 50, 55}},
 		{"a new event hurries the rest", outbox.Notify, monitoring, failed, func(t *testing.T, b *outbox.Outbox, f *outboxtest.Feed) {
 			f.CommitTo(t, "B", 1)
-		}, []float64{0, 5, 35, 50}},
+		}, []float64{0, 5, 35, 55}},
 		{"retry hurries an order", outbox.Notify, rollback, failed, func(t *testing.T, b *outbox.Outbox, f *outboxtest.Feed) {
 			retry(t, b, "", 0, 1)
-		}, []float64{0, 5, 35, 50}},
+		}, []float64{0, 5, 10, 20, 30, 50, 55}},
 		{"retry hurries the rest, by id", outbox.Notify, monitoring, failed, func(t *testing.T, b *outbox.Outbox, f *outboxtest.Feed) {
 			retry(t, b, "REL 1.0/1", 0, 1)
-		}, []float64{0, 5, 35, 50}},
+		}, []float64{0, 5, 35, 55}},
 		{"the rest waits for Retry-After", outbox.Notify, monitoring, later(2 * time.Minute), func(t *testing.T, b *outbox.Outbox, f *outboxtest.Feed) {
 			retry(t, b, "", 0, 0)
 		}, []float64{0, 120}},
@@ -224,7 +225,7 @@ func TestWhatWaitsIsHurried(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
 				s := newScript(func(_ int, c call) outbox.Outcome {
-					if time.Since(began) < 40*time.Second {
+					if time.Since(began) < 52*time.Second {
 						return tt.answer
 					}
 					return took
@@ -233,7 +234,7 @@ func TestWhatWaitsIsHurried(t *testing.T) {
 				b := simple(t, tt.class, f, s)
 				stop := outboxtest.Start(t, b)
 				f.Commit(t, tt.first)
-				time.Sleep(50 * time.Second)
+				time.Sleep(55 * time.Second)
 				if tt.then != nil {
 					tt.then(t, b, f)
 				}
@@ -245,6 +246,22 @@ func TestWhatWaitsIsHurried(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An order that a person has sent again days later is tried for as long as a new one.
+func TestAnOldOrderHasItsTimeToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newScript(always(failed)), outboxtest.New()
+		stop := outboxtest.Start(t, simple(t, outbox.Notify, f, s))
+		old := rollback
+		old.At = time.Now().Add(-48 * time.Hour)
+		f.Commit(t, old)
+		time.Sleep(48 * time.Hour)
+		stop()
+		if got := s.tried("a", "REL 1.0/1"); len(got) != 16 || len(f.Dead) != 1 {
+			t.Errorf("tried after %v s with %d dead letters, want 16 attempts and 1", got, len(f.Dead))
+		}
+	})
 }
 
 func retry(t *testing.T, b *outbox.Outbox, id string, wantAgain, wantHurried int) {

@@ -6,11 +6,14 @@ import "time"
 var (
 	actionDelays = []time.Duration{1, 2, 5, 10, 20, 30, 60}               // seconds; the last one repeats
 	notifyDelays = []time.Duration{5, 30, 120, 600, 1800, 7200, 5 * 3600} // seconds; the last one repeats until patience ends
+	// An order that wakes a person is worth nothing some minutes later.
+	notifyOrderDelays = []time.Duration{5, 5, 10, 10, 20, 30, 60, 120, 600, 1800, 7200, 5 * 3600} // the same
 )
 
 const (
 	patience         = 24 * time.Hour   // with one event, of a notify endpoint
 	maxAttempts      = 11               // as many as fit into patience; counts where a restart forgot when the first was
+	maxOrderAttempts = 16               // and of an order
 	escalateAfter    = 3                // failures
 	escalateOrder    = 15 * time.Second // after the first attempt at an order began
 	slowestHurry     = time.Minute      // what an event comes to that fails while others arrive
@@ -22,11 +25,14 @@ const (
 	notifyHurryEvery = 5 * time.Second
 )
 
-// delay is how long to wait after a number of failures.
-func (c Class) delay(failures int) time.Duration {
+// delay is how long to wait after a number of failures, of an order or of anything else.
+func (c Class) delay(failures int, order bool) time.Duration {
 	delays := notifyDelays
-	if c == Action {
+	switch {
+	case c == Action:
 		delays = actionDelays
+	case order:
+		delays = notifyOrderDelays
 	}
 	return delays[min(max(failures, 1), len(delays))-1] * time.Second
 }
@@ -70,7 +76,7 @@ type tries struct {
 // resumed is what the feed knows of the attempts before a restart. That another class
 // or another clock planned the next one puts it off no longer than this class would.
 func resumed(c Class, order bool, now time.Time, attempts int, next time.Time, lastErr string) tries {
-	if latest := now.Add(max(c.delay(attempts), c.longest(order))).UTC(); next.After(latest) {
+	if latest := now.Add(max(c.delay(attempts, order), c.longest(order))).UTC(); next.After(latest) {
 		next = latest
 	}
 	return tries{attempts: attempts, step: attempts, planned: next, next: next, lastErr: lastErr}
@@ -96,7 +102,7 @@ func (t *tries) fail(c Class, order bool, now, succeeded time.Time, o Outcome) {
 	t.attempts, t.last, t.lastErr = t.attempts+1, now, o.Reason
 	if !now.Before(t.planned) {
 		t.step++
-		t.planned = now.Add(c.delay(t.step))
+		t.planned = now.Add(c.delay(t.step, order))
 	}
 	t.asked = now.Add(min(o.RetryAfter, c.longest(order)))
 	if t.asked.After(t.planned) {
@@ -124,6 +130,10 @@ func (t *tries) hurry(now time.Time, gap time.Duration) bool {
 
 // exhausted reports whether a notify endpoint has had its time with an event that
 // was read at since and happened at happened, and would have to wait again.
-func (t *tries) exhausted(c Class, now, since, happened time.Time) bool {
-	return c == Notify && (t.planned.Sub(since) > patience || t.attempts >= maxAttempts && now.Sub(happened) > patience)
+func (t *tries) exhausted(c Class, order bool, now, since, happened time.Time) bool {
+	most := maxAttempts
+	if order {
+		most = maxOrderAttempts
+	}
+	return c == Notify && (t.planned.Sub(since) > patience || t.attempts >= most && now.Sub(happened) > patience)
 }

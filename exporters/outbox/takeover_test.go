@@ -140,10 +140,10 @@ func TestAReloadDelaysNoEscalation(t *testing.T) {
 // more is done with.
 func TestAReloadTriesWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newScript(first(11, failed)), outboxtest.New()
+		s, f := newScript(first(15, failed)), outboxtest.New()
 		var r reloaded
 		r.to(simple(t, outbox.Notify, f, s))
-		f.Commit(t, held, monitoring) // each fails at 0, 5 and 35 s
+		f.Commit(t, held, monitoring) // each fails as often as its schedule has it
 		time.Sleep(100 * time.Second)
 		r.to(simple(t, outbox.Notify, f, s)) // as before: each fails again
 		time.Sleep(10 * time.Second)
@@ -154,7 +154,7 @@ func TestAReloadTriesWhatWaits(t *testing.T) {
 		r.to(mustNew(t, outbox.Config{Endpoints: []outbox.Endpoint{changed}, Feed: f}))
 		outboxtest.Drain(t, r.Outbox)
 		r.end(t)
-		for id, want := range map[string][]float64{"REL 1.0/1": {0, 5, 35, 100, 110}, "REL 1.0/2": {0, 5, 35, 100, 110, 112, 120}} {
+		for id, want := range map[string][]float64{"REL 1.0/1": {0, 5, 10, 20, 30, 50, 80, 100, 110}, "REL 1.0/2": {0, 5, 35, 100, 110, 112, 120}} {
 			if got := s.tried("a", id); !slices.Equal(got, want) {
 				t.Errorf("%s was tried after %v s, want %v", id, got, want)
 			}

@@ -68,7 +68,7 @@ func (l *restLane) settle(ctx context.Context, succeeded time.Time, head pending
 		head = l.waitLocked(head, s, t)
 	}
 	t.fail(l.endpoint.Class, false, l.now(), succeeded, o)
-	if o.Refused || t.exhausted(l.endpoint.Class, l.now(), head.since, head.Event.At) {
+	if o.Refused || t.exhausted(l.endpoint.Class, false, l.now(), head.since, head.Event.At) {
 		return l.buryLocked(saving, head, s, *t)
 	}
 	l.say(level, said, "event", head.Event.ID, "attempts", t.attempts, "next", t.next, "err", t.lastErr)
