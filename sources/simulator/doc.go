@@ -78,6 +78,8 @@
 //	sparse  = true                 # a metric of failures has no value in a minute without one
 //	spacing = "5m"                 # every metric has one value in so long; "1m" if absent
 //	ranks   = false                # refuses PR(:x), as an old emulator does; true if absent
+//	chance  = true                 # an invocation goes to a version, and fails, by a chance of its
+//	                               # own, up to 150 in a minute; false if absent: counts swing less
 //
 //	[sentry]
 //	resolution = "1h"              # refuses shorter intervals; "1m" if absent

@@ -87,8 +87,8 @@ type CloudWatchSettings struct {
 	Sparse  bool  `toml:"sparse"`  // a metric of failures has no value in a minute without one
 	Spacing Span  `toml:"spacing"` // one value in so long; one minute if absent
 	Ranks   *bool `toml:"ranks"`   // false: PR(:x) is refused
-	// Chance has each invocation go to a version, and fail, by a chance of its own, as far as
-	// a minute has few: counts swing as they do where requests know nothing of each other.
+	// Chance has each invocation go to a version, and fail, by a chance of its own, up to
+	// drawMost in a minute: counts swing as they do where requests know nothing of each other.
 	Chance bool `toml:"chance"`
 }
 

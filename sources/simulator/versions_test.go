@@ -115,3 +115,34 @@ func TestThePreviousReleaseHasItsOwnCrashes(t *testing.T) {
 		}
 	}
 }
+
+// By chance of its own each invocation fails, so that a minute's failures swing as those of
+// requests do that know nothing of each other: by a binomial distribution. Else they swing less.
+func TestInvocationsFailByChance(t *testing.T) {
+	for _, tt := range []struct {
+		chance   bool
+		from, to float64 // of the variance; a binomial one is 16
+	}{{true, 12, 21}, {false, 3, 9}} {
+		s, err := simulator.Parse("chance", fmt.Sprintf(`
+[cloudwatch]
+chance = %v
+
+[levels]
+"lambda.requests" = 100
+"lambda.errors"   = "20 %%"
+"day.swing"       = 0
+`, tt.chance))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newDesk(t, s)
+		bad := d.metric(t, 12*time.Hour, "Errors", canaryDims, "Sum", time.Hour, 11*time.Hour) // it has all of the traffic
+		mean, squares := sum(bad)/float64(len(bad)), 0.0
+		for _, n := range bad {
+			squares += (n - mean) * (n - mean)
+		}
+		if v := squares / float64(len(bad)); len(bad) != 600 || math.Abs(mean-20) > 1 || v < tt.from || v > tt.to {
+			t.Errorf("chance %v: %d minutes, mean %.1f, variance %.1f, want %v to %v", tt.chance, len(bad), mean, v, tt.from, tt.to)
+		}
+	}
+}
