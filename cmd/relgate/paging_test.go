@@ -19,7 +19,7 @@ import (
 	"github.com/relgate/relgate/internal/peertest"
 )
 
-var long = flag.Bool("long", false, "let alerts last as long as the rules say before they page")
+var long = flag.Bool("long", false, "let alerts last as long as the rules say before they page, and run 1,000 closed loops")
 
 // paged records what Alertmanager tells people, by receiver.
 type paged struct {
