@@ -55,6 +55,9 @@ func (c effectsListCommand) Run(ctx context.Context, con console) error {
 
 // listEffects writes the steps of a way back, and what is known of users since.
 func listEffects(w io.Writer, e *wire.Effects) error {
+	if err := listProofs(w, e); err != nil {
+		return err
+	}
 	if len(e.Steps) == 0 {
 		fmt.Fprintln(w, "No step of a way back was asked for.")
 		return nil
@@ -80,6 +83,38 @@ func listEffects(w io.Writer, e *wire.Effects) error {
 	case e.WayTakenAt != nil:
 		fmt.Fprintf(w, "\nThe way back was taken at %s. Whether users are safe is not known.\n", utc(e.WayTakenAt))
 	}
+	return nil
+}
+
+// listProofs writes what is known of the way back before it is needed.
+func listProofs(w io.Writer, e *wire.Effects) error {
+	if len(e.Proofs) == 0 && e.Drill == nil && e.WaivedAt == nil {
+		return nil
+	}
+	if d := e.Drill; d != nil {
+		taken := 0
+		for _, s := range d.Steps {
+			if s.OK {
+				taken++
+			}
+		}
+		fmt.Fprintf(w, "Rehearsed in %s at %s by %s: %d of %s taken.\n", plain(d.Environment), utc(d.At), plain(d.By), taken, amount(len(d.Steps), "step"))
+	}
+	if e.WaivedAt != nil {
+		fmt.Fprintf(w, "A person goes on though the way back is not known to exist, since %s.\n", utc(e.WaivedAt))
+	}
+	if len(e.Proofs) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "BEFORE IT IS NEEDED\tSINK\tSTATE\tSEEN\tIT SAYS")
+	for _, p := range e.Proofs {
+		fmt.Fprintf(t, "%s/%s\t%s\t%s\t%s\t%s\n", plain(p.Rule), plain(p.Name), plain(p.Sink), plain(p.State), utc(p.At), plain(p.Says))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
 	return nil
 }
 

@@ -33,13 +33,14 @@ url = "https://ci.example.com/hooks/relgate"
 [sinks.slack]
 token = { env = "SLACK_TOKEN" }
 channel = "#ops"
-` + recipe(t, "docs/way-back.md", "way-back-sinks")
+` + recipe(t, "docs/way-back.md", "way-back-sinks") + recipe(t, "docs/way-back.md", "way-back-rehearsal") + recipe(t, "docs/way-back.md", "way-back-drill")
+	t.Setenv("RELGATE_STAGING_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	t.Setenv("SLACK_TOKEN", "xoxb-hunter2")
 	t.Setenv("AWS_ACCESS_KEY_ID", "x")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "x")
 	c, problems := configs().Decode("config.toml", []byte(text), os.ReadFile)
 	for _, p := range problems {
-		if strings.Contains(p.Path, ".effects") || strings.HasPrefix(p.Path, "sinks.") && p.ID != "dry-run" {
+		if strings.Contains(p.Path, ".effects") || (strings.HasPrefix(p.Path, "sinks.") || strings.HasPrefix(p.Path, "environments") || strings.HasPrefix(p.Path, "rehearsal")) && p.ID != "dry-run" {
 			t.Error(p)
 		}
 	}
@@ -47,6 +48,9 @@ channel = "#ops"
 		t.Fatal(problems)
 	}
 	plan := c.Plans[0]
+	if plan.Rehearsal.MaxAge != 30*24*time.Hour || !plan.Rehearsal.Obstacle || c.Named("staging") == nil || len(c.Named("staging").Webhooks) != 2 || len(c.Named("staging").Sinks) != 1 {
+		t.Errorf("got %+v in %v", plan.Rehearsal, c.EnvironmentNames())
+	}
 	slow := map[string]time.Duration{"lambda-p95-high": 10 * time.Minute, "bias-high": 4 * time.Hour}
 	for _, name := range names {
 		i := slices.IndexFunc(plan.Rules, func(r rules.Rule) bool { return r.Kind == rules.RollbackRule && r.Name == name })

@@ -67,7 +67,7 @@ func (c rejectCommand) Run(ctx context.Context, con console) error {
 
 type breakGlassCommand struct {
 	deed `embed:""`
-	For  string `default:"start" help:"What goes on without the signatures that are missing: start, a phase, or override."`
+	For  string `default:"start" help:"What goes on without the signatures that are missing: start, a phase, a step of the way back or override; way_back: though it is not known to exist."`
 }
 
 // Help is printed by --help.

@@ -28,15 +28,19 @@ func TestEffects(t *testing.T) {
 	if strings.Contains(safe, "\nrelgate_rollback_stopped_timestamp_seconds{") || strings.Contains(safe, `rule="gone"`) {
 		t.Error("there is a series of what is not so")
 	}
+	wantLines(t, safe, `relgate_way_back_ready{effect="alias",plan="p",rule="api-5xx"} 1`, `relgate_way_back_ready{effect="build",plan="p",rule="api-5xx"} 0`, `relgate_rehearsal_timestamp_seconds{plan="p"} 1.7490024e+09`)
+	bare := page(func(v *prom.View) {
+		s := &v.Run.Snapshot
+		s.Effects, s.State, s.Fired = fact.Effects{}, rules.RolledBack, &fact.Event{At: t0.Add(time.Minute)}
+	})
+	if strings.Count(safe, "\nrelgate_way_back_ready{") != 2 || strings.Contains(bare, "\nrelgate_way_back_ready{") || strings.Contains(bare, "\nrelgate_rehearsal") {
+		t.Error("there is a series of what is not known")
+	}
 	stopped := page(func(v *prom.View) { v.Run.Snapshot.Effects.Stopped = true })
 	wantLines(t, stopped, `relgate_rollback_stopped_timestamp_seconds{plan="p"} 1.74900258e+09`)
 	if strings.Contains(stopped, "\nrelgate_rollback_safe_timestamp_seconds{") {
 		t.Error("what has only stopped is called safe")
 	}
-	bare := page(func(v *prom.View) {
-		s := &v.Run.Snapshot
-		s.Effects, s.State, s.Fired = fact.Effects{}, rules.RolledBack, &fact.Event{At: t0.Add(time.Minute)}
-	})
 	wantLines(t, bare, `relgate_rollback_order_timestamp_seconds{plan="p"} 1.74900246e+09`, `relgate_effect_state{effect="alias",plan="p",rule="api-5xx",state="planned"} 1`)
 	none := page(func(v *prom.View) { v.Run.Snapshot.Effects = fact.Effects{} })
 	for _, name := range []string{"order", "taken", "safe", "stopped"} {

@@ -77,6 +77,9 @@ func weighing(plan string) prom.View {
 	p.Rules[1].Effects = []rules.Effect{{Name: "alias", Do: rules.DoRevert}, {Name: "build", Do: "remove the build"}, {Name: "later", Do: "scale down"}}
 	s.Effects = fact.Effects{Rolled: t0.Add(time.Minute), Back: t0.Add(2 * time.Minute), Ended: t0.Add(3 * time.Minute), Steps: []fact.EffectView{
 		{Rule: "api-5xx", Name: "alias", State: fact.Failed}, {Rule: "api-5xx", Name: "build", State: fact.Intended}, {Rule: "api-5xx", Name: "alias", State: fact.Verified}, {Rule: "gone", Name: "x", State: fact.Done},
+	}, Drill: &fact.Drill{At: t0}, Proofs: []fact.ProofView{
+		{Rule: "api-5xx", Name: "alias", State: fact.Ready}, {Rule: "api-5xx", Name: "build", State: fact.Missing},
+		{Rule: "api-5xx", Name: "later", State: fact.Asked}, {Rule: "gone", Name: "alias", State: fact.Ready},
 	}}
 	weighed := fact.Weighed{
 		Bad: 6, Low: .009, High: .15, Limit: .01, Trigger: .03, Against: 6.5, Bound: 5.991464547107982, Warning: 7.5, Middle: 1.25,

@@ -191,11 +191,19 @@ func detection(p *rules.Plan, r *rules.Rule) string {
 func rehearsalOf(p *rules.Plan) Section {
 	s := Section{Title: "Rehearsal"}
 	r := &p.Rehearsal
-	if r.Date == "" && r.Environment == "" && r.Note == "" {
+	if *r == (rules.Rehearsal{}) {
 		s.None = "The plan names no rehearsal of its rollback commands."
 		return s
 	}
-	s.Facts = [][3]string{{"Date", r.Date, ""}, {"Environment", r.Environment, ""}, {"Note", r.Note, ""}}
+	if r.Date != "" || r.Environment != "" || r.Note != "" {
+		s.Facts = [][3]string{{"Date", r.Date, ""}, {"Environment", r.Environment, ""}, {"Note", r.Note, ""}}
+	}
+	if r.MaxAge > 0 {
+		s.Facts = append(s.Facts, [3]string{"Drill", "not older than " + rules.Duration{Duration: r.MaxAge}.String(), ""})
+	}
+	if r.Obstacle {
+		s.Facts = append(s.Facts, [3]string{"Way back", "no phase begins before it is known to exist", ""})
+	}
 	return s
 }
 

@@ -194,10 +194,17 @@ func decided(state string) bool {
 // what people did. What an event only repeats of its root is left out.
 func (m *maker) timeline() []Moment {
 	list := []Moment{}
+	known := map[string]string{} // step of the way back → what was said of it before it is needed
 	for i := range m.events {
 		e := &m.events[i]
 		if !curated(e) {
 			continue
+		}
+		if foreseen(e) {
+			if known[e.Subject] == e.To {
+				continue // it was asked again, and says the same
+			}
+			known[e.Subject] = e.To
 		}
 		if root := m.byID[e.Because]; root != nil && root.Headline == e.Headline && curated(root) {
 			continue
@@ -212,7 +219,7 @@ func curated(e *wire.EventBody) bool {
 	case "run", "phase", "plan", "communication", "approval":
 		return true
 	case "effect":
-		return e.To != "escalated" // a step without an answer says how often
+		return e.To != "escalated" && e.To != "asked" // a step without an answer says how often
 	case "review":
 		return e.To != "reminded"
 	case "command": // of people's part the event that it makes says all

@@ -40,12 +40,15 @@ func Rollbacks(events []wire.EventBody) []Rollback {
 	return newMaker(&Source{Run: wire.RunBody{Events: events}}).rollbacks()
 }
 
+// foreseen reports whether an event says of a step what is known before it is needed.
+func foreseen(e *wire.EventBody) bool { return e.To == "asked" || e.From == "asked" }
+
 // rollbacks are all of the run, also one that a person undid.
 func (m *maker) rollbacks() []Rollback {
 	list, before := []Rollback{}, []Step{}
 	for i := range m.events {
 		e := &m.events[i]
-		if e.Kind == "effect" && e.Effect != nil && e.Effect.Rule != "" {
+		if e.Kind == "effect" && e.Effect != nil && e.Effect.Rule != "" && !foreseen(e) {
 			if n := len(list); n > 0 && list[n-1].Undone == nil {
 				list[n-1].Steps = heard(list[n-1].Steps, e)
 			} else {
