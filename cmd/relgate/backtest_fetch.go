@@ -63,7 +63,7 @@ func (t *trial) fetch(ctx context.Context) (*backtest.History, error) {
 	}
 	t.now = t.to.Add(time.Hour) // by then all of the range has been published
 	clock := newVirtualClock(t.now, 0)
-	w, err := newWorld(ctx, scenario, t.plans[0].Start, clock)
+	w, err := newWorld(ctx, "", scenario, t.plans[0].Start, clock)
 	if err != nil {
 		return nil, err
 	}

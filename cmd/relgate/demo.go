@@ -112,7 +112,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := d.directory(); err != nil {
 		return err
 	}
-	if d.world, err = newWorld(ctx, d.scenario, d.plan.Start, d.clock); err != nil {
+	if d.world, err = newWorld(ctx, d.Dir, d.scenario, d.plan.Start, d.clock); err != nil {
 		return err
 	}
 	if d.receiver, err = newRecorder(ctx, filepath.Join(d.Dir, "received.jsonl")); err != nil {
@@ -397,12 +397,12 @@ func (d *demo) verdict() error {
 	if u == nil {
 		return exit(exitPending, nil) // unreachable: the run ended the demo
 	}
-	switch u.Snapshot.Verdict {
-	case rules.Pass:
-		return nil
-	case rules.Rollback:
+	switch {
+	case u.Snapshot.State == rules.RolledBack: // its verdict is fail once the way back is taken
 		return exit(exitRollback, nil)
-	case rules.Fail:
+	case u.Snapshot.Verdict == rules.Pass:
+		return nil
+	case u.Snapshot.Verdict == rules.Fail:
 		return exit(exitFail, nil)
 	}
 	return exit(exitPending, nil)

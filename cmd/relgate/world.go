@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,17 +26,27 @@ type world struct {
 	servers     map[string]*http.Server
 }
 
-// newWorld makes the upstreams of a scenario on free loopback ports; Run serves.
-func newWorld(ctx context.Context, scenario *simulator.Scenario, start time.Time, clock *virtualClock) (*world, error) {
+// newWorld makes the upstreams of a scenario on free loopback ports; Run serves. What clients
+// write is kept in a folder, where one is named: it outlives a demo that is killed, as it would
+// with the real ones.
+func newWorld(ctx context.Context, dir string, scenario *simulator.Scenario, start time.Time, clock *virtualClock) (*world, error) {
 	private, public, err := simulator.DemoKey()
 	if err != nil {
 		return nil, err
 	}
 	w := &world{sentryToken: randomSecret(), appStoreKey: string(private), pushSecret: randomSecret()}
+	keep, path := func() {}, filepath.Join(dir, "upstreams.json")
+	if dir != "" {
+		keep = func() { _ = saveFile(path, w.simulator) } // what is not kept is missed after a kill only
+	}
 	w.simulator, err = simulator.New(simulator.Config{
 		Scenario: scenario, Start: start, Now: clock.Now, OnHang: clock.hangs, Pause: clock.pause,
+		OnWrite:     keep,
 		SentryToken: w.sentryToken, AppStorePublicKey: public, TokenClock: time.Now,
 	})
+	if err == nil && dir != "" {
+		err = loadFile(path, w.simulator)
+	}
 	if err != nil {
 		return nil, err
 	}

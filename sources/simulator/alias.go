@@ -46,8 +46,25 @@ func (w *world) lastWrite(unix int64) (alias, bool) {
 // reverted reports whether the alias was written so that the released version gets
 // nothing.
 func (w *world) reverted(unix int64) bool {
-	wrote, ok := w.lastWrite(unix)
-	return ok && wrote.version != w.s.Names.Canary && wrote.weights[w.s.Names.Canary] == 0
+	_, yes := w.revertedSince(unix)
+	return yes
+}
+
+// revertedSince is when the alias was written so that the released version gets nothing.
+func (w *world) revertedSince(unix int64) (at int64, yes bool) {
+	w.written.Lock()
+	defer w.written.Unlock()
+	for _, wrote := range w.writes {
+		if wrote.at > unix {
+			break
+		}
+		gone := wrote.to.version != w.s.Names.Canary && wrote.to.weights[w.s.Names.Canary] == 0
+		if gone && !yes {
+			at = wrote.at
+		}
+		yes = gone
+	}
+	return at, yes
 }
 
 func (w *world) writeAlias(at time.Time, to alias) {

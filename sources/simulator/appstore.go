@@ -185,5 +185,6 @@ func (s *Simulator) updatePhased(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.world.writePhased(s.now(), state)
+	s.cfg.OnWrite()
 	writeJSON(w, http.StatusOK, map[string]any{"data": s.phasedRelease()})
 }

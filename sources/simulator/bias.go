@@ -29,9 +29,19 @@ func (s *Simulator) deciles(now time.Time) [10]decile {
 	return out
 }
 
-// newestPrediction is the newest event in the lake at a time, Unix seconds. It
-// lags, and it stops when the upstream goes silent.
+// newestPrediction is the release's newest event in the lake at a time, Unix seconds. It stops
+// when the release gets no requests any more: what it has predicted stays as it is.
 func (s *Simulator) newestPrediction(now time.Time) int64 {
+	newest := s.newestEvent(now)
+	if at, gone := s.world.revertedSince(newest); gone {
+		newest = floorTo(at, 60)
+	}
+	return newest
+}
+
+// newestEvent is the newest event in the lake at a time, Unix seconds. It lags, and it stops
+// when the upstream goes silent.
+func (s *Simulator) newestEvent(now time.Time) int64 {
 	w := s.world
 	newest := floorTo(now.Unix()-seconds(w.delay("athena").After.D), 60)
 	newest -= seconds(w.lateness("athena", newest/60))

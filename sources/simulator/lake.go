@@ -37,7 +37,7 @@ func (s *Simulator) result(q *athenaQuery) (rows []row, columns []map[string]any
 		columns = []map[string]any{column("period", "timestamp", 3), column("value", "double", 17), column("samples", "bigint", 19)}
 	}
 	width := truncated(q.in.QueryString)
-	newest := s.newestPrediction(source.started)
+	newest := s.newestEvent(source.started)
 	for at := floorTo(newest-lakeDays*86400, width); at < newest; at += width {
 		if s.partial("athena", "GetQueryResults") && at/width%3 == 2 {
 			continue // a partition that was not registered

@@ -115,6 +115,7 @@ func (s *Simulator) updateAlias(r *http.Request) *awsError {
 		return e
 	}
 	s.world.writeAlias(now, a)
+	s.cfg.OnWrite()
 	return nil
 }
 

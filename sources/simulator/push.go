@@ -130,6 +130,7 @@ const (
 	crashWindow   = 60   // minutes that it looks at
 	crashSessions = 200  // so many sessions it wants to see
 	gapHigh       = 0.07 // above it Grafana's alert is on
+	gapWindow     = 3600 // seconds: where there is no newer prediction, Grafana has no data and is set to call that normal
 )
 
 // crashing is whether Sentry's alert is on: the crash-free sessions of the last hour are
@@ -147,6 +148,9 @@ func (s *Simulator) crashing(now time.Time, was bool) bool {
 
 // biased is whether Grafana's alert is on: the gap between the deciles' rates is too wide.
 func (s *Simulator) biased(now time.Time, was bool) bool {
+	if now.Unix()-s.newestPrediction(now) > gapWindow {
+		return false
+	}
 	lo, hi := 1.0, 0.0
 	for _, d := range s.deciles(now) {
 		if d.n < 100 {

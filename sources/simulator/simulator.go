@@ -19,6 +19,9 @@ type Config struct {
 	// OnHang is called when a request begins to hang. The handler then waits until
 	// the client has gone. Nothing is called if nil.
 	OnHang func()
+	// OnWrite is called when a client has written something that Save gives, before it is
+	// answered. Nothing is called if nil.
+	OnWrite func()
 	// Pause is how a slow answer is waited for; a real timer if nil.
 	Pause func(ctx context.Context, d time.Duration) error
 
@@ -71,6 +74,9 @@ func New(cfg Config) (*Simulator, error) {
 	}
 	if cfg.OnHang == nil {
 		cfg.OnHang = func() {}
+	}
+	if cfg.OnWrite == nil {
+		cfg.OnWrite = func() {}
 	}
 	if cfg.Pause == nil {
 		cfg.Pause = pause

@@ -210,8 +210,12 @@ func TestLatencyRises(t *testing.T) {
 	}
 }
 
-// gap runs the bias query at a time.
-func (d desk) gap(t *testing.T, at time.Duration) float64 {
+type cells struct {
+	Data []struct{ VarCharValue string }
+}
+
+// biasRows runs the bias query at a time: its rows, without their header.
+func (d desk) biasRows(t *testing.T, at time.Duration) []cells {
 	t.Helper()
 	var id struct{ QueryExecutionID string }
 	token := fmt.Sprintf("token-%040d", at)
@@ -224,24 +228,33 @@ func (d desk) gap(t *testing.T, at time.Duration) float64 {
 	}
 	w = d.aws(at, "AmazonAthena.GetQueryResults", `{"QueryExecutionId":"`+id.QueryExecutionID+`"}`)
 	var got struct {
-		ResultSet struct {
-			Rows []struct {
-				Data []struct{ VarCharValue string }
-			}
-		}
+		ResultSet struct{ Rows []cells }
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || len(got.ResultSet.Rows) != 11 {
 		t.Fatal(w.Code, w.Body, err)
 	}
+	return got.ResultSet.Rows[1:]
+}
+
+// newest is the time of the newest prediction in the rows of a time.
+func (d desk) newest(t *testing.T, at time.Duration) string {
+	t.Helper()
+	return d.biasRows(t, at)[0].Data[3].VarCharValue
+}
+
+// gap is the gap between the rates of the rows of a time.
+func (d desk) gap(t *testing.T, at time.Duration) float64 {
+	t.Helper()
+	rows := d.biasRows(t, at)
 	lo, hi := 1.0, 0.0
-	for _, r := range got.ResultSet.Rows[1:] {
+	for _, r := range rows {
 		var n, positives float64
 		fmt.Sscan(r.Data[1].VarCharValue, &n)
 		fmt.Sscan(r.Data[2].VarCharValue, &positives)
 		lo, hi = min(lo, positives/n), max(hi, positives/n)
 	}
 	var kpi float64
-	if fmt.Sscan(got.ResultSet.Rows[1].Data[4].VarCharValue, &kpi); kpi != hi-lo {
+	if fmt.Sscan(rows[0].Data[4].VarCharValue, &kpi); kpi != hi-lo {
 		t.Errorf("kpi %v, but the rows' gap is %v", kpi, hi-lo)
 	}
 	return hi - lo
@@ -256,6 +269,36 @@ func TestTheBiasGapGrows(t *testing.T) {
 		if gap := d.gap(t, tt.at); gap < tt.min || gap > tt.max {
 			t.Errorf("gap at T+%v: %v, want %v to %v", tt.at, gap, tt.min, tt.max)
 		}
+	}
+}
+
+// Once the alias is taken back the release predicts nothing more: what it has predicted is
+// still there, and grows old.
+func TestNoPredictionsAfterTheAliasIsTakenBack(t *testing.T) {
+	d := newDesk(t, loaded(t, "bias"))
+	r := httptest.NewRequest(http.MethodPut, "/2015-03-31/functions/bioage-inference/aliases/live", strings.NewReader(`{"FunctionVersion": "42", "RoutingConfig": {"AdditionalVersionWeights": {}}}`))
+	r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=A/b, SignedHeaders=host, Signature=00")
+	if w := d.ask(6*time.Hour, "aws", r); w.Code != http.StatusOK {
+		t.Fatal(w.Code, w.Body)
+	}
+	before := d.gap(t, 6*time.Hour+10*time.Minute)
+	first, newest := d.newest(t, 6*time.Hour+10*time.Minute), d.newest(t, 9*time.Hour)
+	if gap := d.gap(t, 9*time.Hour); first != newest || gap != before {
+		t.Errorf("the newest prediction is of %s and then of %s, the gap %v and then %v", first, newest, before, gap)
+	}
+	saved, err := d.sim.Save()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newDesk(t, loaded(t, "bias"))
+	if err := other.sim.Load(saved); err != nil {
+		t.Fatal(err)
+	}
+	if got := other.newest(t, 9*time.Hour); got != newest {
+		t.Errorf("a world that goes on from what was kept has a prediction of %s, want %s", got, newest)
+	}
+	if other.sim.Load([]byte("{")) == nil {
+		t.Error("it goes on from what is cut off")
 	}
 }
 
