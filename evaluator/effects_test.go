@@ -124,13 +124,13 @@ func TestTheWayBackUntilUsersAreSafe(t *testing.T) {
 // Without traffic there is nothing to see: the sink has read back that none comes.
 func TestUsersAreSafeWithoutTraffic(t *testing.T) {
 	for _, confirmed := range []bool{true, false} {
-		for _, empty := range []bool{false, true} { // no minutes come, and minutes without a request
-			usersWithoutTraffic(t, confirmed, empty)
+		for _, answer := range []string{"no minutes", "minutes without a request", "old minutes"} {
+			usersWithoutTraffic(t, confirmed, answer)
 		}
 	}
 }
 
-func usersWithoutTraffic(t *testing.T, confirmed, empty bool) {
+func usersWithoutTraffic(t *testing.T, confirmed bool, answer string) {
 	t.Helper()
 	p := wayPlan()
 	p.Rules[1].Effects = p.Rules[1].Effects[:1]
@@ -138,9 +138,15 @@ func usersWithoutTraffic(t *testing.T, confirmed, empty bool) {
 	bad := badSignal(0, 4, 60)
 	w.value = func(s int, at int64) (float64, float64, bool) {
 		if s == 0 && at >= T.Unix()+10*60 {
-			return 0, 0, empty
+			return 0, 0, answer == "minutes without a request"
 		}
 		return bad(s, at)
+	}
+	w.bend = func(rd *rules.Reading) bool {
+		if answer == "old minutes" && rd.Signal == 0 && !w.now.Before(T.Add(14*time.Minute)) {
+			*rd = rules.Reading{Signal: 0, From: rd.From, To: rd.To, Fault: rules.StaleData}
+		}
+		return true
 	}
 	w.run(T.Add(9 * time.Minute))
 	w.result("high/alias", fact.Result{OK: true, Done: confirmed, Kept: "version 42 has all requests"})
@@ -148,7 +154,7 @@ func usersWithoutTraffic(t *testing.T, confirmed, empty bool) {
 	w.run(T.Add(26 * time.Hour))
 	v, last := Look(w.plan, w.state), w.events[len(w.events)-1]
 	if want := map[bool]string{true: fact.Safe, false: fact.Unproven}[confirmed]; last.Kind != fact.EffectEvent || last.To != want || !v.Over {
-		t.Errorf("confirmed %v, minutes without a request %v: the last event is %s", confirmed, empty, line(last))
+		t.Errorf("confirmed %v, %s: the last event is %s", confirmed, answer, line(last))
 	}
 }
 

@@ -67,16 +67,20 @@ const goodFew = 3
 
 // Good reports since when the signal of a rollback rule has been good, in settled periods
 // that begin at or after from: what none of the newest few says triggers the rule, and its
-// alarm is not on. Where idle, they may also have no samples.
+// alarm is not on. Where idle, they may also have no samples: so it is, too, while the source
+// answers that what it has is old.
 func (sc *Scene) Good(i int, from int64, idle bool) (since int64, ok bool) {
 	r := &sc.Lay.Plan.Rules[i]
 	if r.Alarm >= 0 && sc.on(r.Alarm) {
 		return 0, false
 	}
 	sig, s, sl := &sc.Lay.Plan.Signals[r.Signal], &sc.Signals[r.Signal], &sc.Lay.Signals[r.Signal]
-	w := s.Bucket(sl)
-	to, first := series.AlignDown(s.Settled, w), series.AlignDown(from+w-1, w)
-	if s.Fails > 0 || to-first < goodFew*w || sc.At > s.Settled+sc.Lay.allowance(r.Signal, w) {
+	w, settled, fails := s.Bucket(sl), s.Settled, s.Fails
+	if idle && s.Fault == rules.StaleData {
+		settled, fails = s.Asked-sl.Settle, 0
+	}
+	to, first := series.AlignDown(settled, w), series.AlignDown(from+w-1, w)
+	if fails > 0 || to-first < goodFew*w || sc.At > settled+sc.Lay.allowance(r.Signal, w) {
 		return 0, false
 	}
 	points := s.Points[series.Before(s.Points, first):series.Before(s.Points, to)]
