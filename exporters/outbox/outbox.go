@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -91,8 +92,14 @@ func (b *Outbox) Run(ctx context.Context) error {
 
 // Drain waits until every endpoint is done with all that was committed before
 // the call, or until ctx is done, whose error it then gives. Run must be running.
-func (b *Outbox) Drain(ctx context.Context) error {
+func (b *Outbox) Drain(ctx context.Context) error { return b.DrainBut(ctx, nil) }
+
+// DrainBut is Drain without some endpoints, by their names.
+func (b *Outbox) DrainBut(ctx context.Context, without []string) error {
 	for _, t := range b.targets {
+		if slices.Contains(without, t.endpoint.Name) {
+			continue
+		}
 		for _, lane := range []func() (bool, <-chan struct{}){t.rest.idle, t.orders.idle} {
 			for {
 				idle, changed := lane()

@@ -26,6 +26,7 @@ type signer struct {
 	region     string
 	role       string // ARN, empty for none
 	externalID string
+	given      aws.CredentialsProvider // nil: what the chain finds
 
 	mu    sync.Mutex
 	found aws.CredentialsProvider // nil: not yet
@@ -52,6 +53,9 @@ func notFound(err error) error {
 }
 
 func (s *signer) provider(ctx context.Context) (aws.CredentialsProvider, error) {
+	if s.given != nil {
+		return s.given, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.found != nil {

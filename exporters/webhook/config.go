@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/relgate/relgate/exporters/webhook/format"
 	"github.com/relgate/relgate/exporters/wire"
 	"github.com/relgate/relgate/rules"
@@ -50,6 +52,8 @@ type Config struct {
 	Resolver *net.Resolver // nil means the system's
 
 	Now func() time.Time // time.Now if nil
+	// Credentials sign requests to AWS; nil means those that the SDK's chain finds.
+	Credentials aws.CredentialsProvider
 	// Transport replaces the network, and with it the check of addresses; nil
 	// means HTTP over connections of its own.
 	Transport http.RoundTripper

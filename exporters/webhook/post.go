@@ -80,7 +80,7 @@ func New(c Config, e Endpoint) (*Sink, error) {
 		e.TLS = c.TLS
 	}
 	s := &Sink{endpoint: e, keys: keys, agent: "relgate/" + c.Version, now: c.Now}
-	s.amazon = &signer{region: e.Keys.Texts["region"], role: e.Keys.Texts["role_arn"], externalID: e.Own["external_id"]}
+	s.amazon = &signer{region: e.Keys.Texts["region"], role: e.Keys.Texts["role_arn"], externalID: e.Own["external_id"], given: c.Credentials}
 	at := format.Endpoint{Name: e.Name, URL: e.URL, External: strings.TrimSuffix(c.External, "/"), Secrets: e.Own, FormatKeys: e.Keys}
 	if open := e.Format.Open; open != nil {
 		s.make = open(at)
@@ -211,6 +211,9 @@ func (s *Sink) exchange(ctx context.Context, cancel context.CancelFunc, m outbox
 		o.Reason = reply.Reason
 	}
 	o.RetryAfter = max(o.RetryAfter, reply.RetryAfter)
+	if o.Doubt { // it may have been done all the same
+		o.RetryAfter = max(o.RetryAfter, call.Unsure)
+	}
 	return reply, o
 }
 

@@ -79,9 +79,9 @@ type Call struct {
 	// Read says what an answer means; nil: 2xx is done, and other answers are what they
 	// are to every webhook.
 	Read func(Answer) Reply
-	// Unsure is how long to wait before the next attempt when no answer came, or may have
-	// been lost with a process that was killed: what was asked for may have been done, and
-	// shows by then.
+	// Unsure is how long to wait before the next attempt when no answer came, or one that says
+	// nothing of what was done, or may have been lost with a process that was killed: what was
+	// asked for may have been done, and shows by then.
 	Unsure time.Duration
 }
 
