@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/credentials"
-
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/exporters/actuator"
 	"github.com/relgate/relgate/exporters/actuator/lambda"
@@ -84,7 +82,7 @@ func (p appRelease) Act(ctx context.Context) (string, error) {
 func lambdaEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
 	cfg := amazon.Config{Name: s.Name, Region: s.Texts["region"], BaseURL: s.Texts["api"], RoleARN: s.Texts["role_arn"], Log: d.log, Transport: d.transport}
 	if d.upstreams.simulated {
-		cfg.Credentials = credentials.NewStaticCredentialsProvider("AKIDDEMO", "demo", "")
+		cfg.Credentials = demoCredentials()
 	}
 	account, err := lambda.Open(context.Background(), lambda.AccountConfig{Amazon: cfg, CodeDeployURL: s.Texts["api"], Now: d.arrivals})
 	if err != nil {
@@ -102,7 +100,7 @@ func lambdaEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.E
 
 func phasedEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.Endpoint, e outbox.Endpoint) (outbox.Endpoint, error) {
 	account, err := phased.Open(phased.AccountConfig{
-		Name: s.Name, BaseURL: s.Texts["api"], Issuer: s.Texts["issuer"], KeyID: s.Texts["key_id"], ReadKey: func() (string, error) { return s.Secret("key") }, Log: d.log, Now: d.arrivals,
+		Name: s.Name, BaseURL: s.Texts["api"], Issuer: s.Texts["issuer"], KeyID: s.Texts["key_id"], ReadKey: func() (string, error) { return s.Secret("key") }, Log: d.log,
 	})
 	if err != nil {
 		return e, err

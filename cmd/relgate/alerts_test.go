@@ -392,17 +392,17 @@ func TestWhatTheAlertsSayOfOtherWorlds(t *testing.T) {
 func TestARollbackPagesOnce(t *testing.T) {
 	t.Parallel()
 	peertest.Need(t, "promtool")
-	dir := t.TempDir()
+	dir, config := t.TempDir(), unanswered(t)
 	s := newScraped(t)
 	var now time.Time
-	s.live(demoCommand{Scenario: "api-5xx", Dir: dir}, func(d *demo, at time.Time) bool {
+	s.live(demoCommand{Scenario: "api-5xx", Config: config, Dir: dir}, func(d *demo, at time.Time) bool {
 		now = at
 		return d.done()
 	})
 	rolledBack := int(now.Sub(s.base) / time.Minute)
 	s.hold(10)
 	s.down(s.at(s.end + 1))
-	s.live(demoCommand{Scenario: "api-5xx", Dir: dir, ResumeAfter: 12 * time.Minute}, func(d *demo, at time.Time) bool { return d.done() })
+	s.live(demoCommand{Scenario: "api-5xx", Config: config, Dir: dir, ResumeAfter: 12 * time.Minute}, func(d *demo, at time.Time) bool { return d.done() })
 	s.hold(10)
 	done := s.end + 1
 	for key := range s.series {

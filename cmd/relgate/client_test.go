@@ -28,7 +28,7 @@ func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // ended runs a demo to the end of its plan and leaves the daemon answering.
 func ended(t *testing.T, scenario string) (url string) {
 	t.Helper()
-	public, _ := startDemo(t, "--speed", "max", "--scenario", scenario)
+	public, _ := startDemo(t, "--speed", "max", "--scenario", scenario, "--config", unanswered(t))
 	url = "http://" + public
 	eventually(t, "the end of "+scenario, func() bool {
 		var plan wire.PlanBody

@@ -45,6 +45,7 @@ type assembly struct {
 	// after has deliveries wait by the time of arrivals; nil: they have this machine's time.
 	after     func(time.Duration) <-chan time.Time
 	attempted func(sink string, m outbox.Message, o outbox.Outcome) // told how each attempt of a sink went; nil does nothing
+	turn      func(ctx context.Context, n uint64)                   // waits until the n-th event, a step of the way back, may be sent; nil: at once
 	uid       func() string                                         // what a new run is marked with; nil: random
 	log       *slog.Logger
 }

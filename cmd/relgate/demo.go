@@ -35,6 +35,7 @@ type demoCommand struct {
 	Dir          string        `type:"path" help:"Keep journal and deliveries here, and go on where an earlier demo stopped."`
 	ResumeAfter  time.Duration `help:"With --dir: virtual time that has passed since the earlier demo stopped."`
 	Receivers    string        `enum:"good,fail,hang,late,lie" default:"good" help:"How the other sides of the sinks answer what they are first asked for: good; fail: 500; hang: not at all; late: not at all, and do it later; lie: do it, and say 500."`
+	Absent       []string      `help:"Roles of the plan whose people do and answer nothing that the way back asks of them." placeholder:"ROLE"`
 	Keep         string        `type:"path" help:"Leave the run's report and its proof here: report.md, report.html, report.json, bundle.json, keys.json."`
 }
 
@@ -42,10 +43,11 @@ type demoCommand struct {
 func (demoCommand) Help() string {
 	return `Starts four simulated upstreams, senders of alerts, a webhook receiver that verifies
 signatures, the other sides of the config's sinks (Slack, Statuspage, a mail server,
-Confluence, GitHub, an app with its banner), and the daemon, all on loopback, and lets the
-release plan run in virtual time. Who is asked for a signature signs, by the link in the
-e-mail or by a token; the messages are sent at their times; the review is written, signed
-and archived.
+Confluence, GitHub, an app with its banner) and of its webhooks (GitHub, GitLab,
+EventBridge), and the daemon, all on loopback, and lets the release plan run in virtual
+time. Who is asked for a signature signs, by the link in the e-mail or by a token; the
+messages are sent at their times; what is rolled back is taken back, in the simulated
+world, by whoever is asked for it; the review is written, signed and archived.
 
   relgate demo --exit-when-done
   relgate demo --exit-when-done --scenario api-5xx --speed 600
@@ -53,6 +55,7 @@ and archived.
   relgate demo --exit-when-done --scenario low-traffic-healthy --plain
   relgate demo --exit-when-done --keep reports
   relgate demo --exit-when-done --receivers lie
+  relgate demo --exit-when-done --scenario crash --absent "Mobile Lead"
 
 Exit codes with --exit-when-done: 0 passed, 3 rolled back, 1 failed, 8 undecided.`
 }
@@ -115,7 +118,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	if d.world, err = newWorld(ctx, d.Dir, d.scenario, d.plan.Start, d.clock); err != nil {
 		return err
 	}
-	if d.receiver, err = newRecorder(ctx, filepath.Join(d.Dir, "received.jsonl")); err != nil {
+	if d.receiver, err = newRecorder(ctx, filepath.Join(d.Dir, "received.jsonl"), func() time.Time { return d.receivers.stamps() }); err != nil {
 		return err
 	}
 	if d.config.Grafana != nil {
@@ -131,12 +134,13 @@ func (d *demo) prepare(ctx context.Context) error {
 	}
 	d.redirect()
 	var deliveries func(time.Duration) <-chan time.Time
+	turn := d.turn
 	if d.receivers.fault != faulttest.None {
-		deliveries = d.receivers.after
+		deliveries, turn = d.receivers.after, nil
 	}
 	d.daemon, err = newDaemon(ctx, assembly{
 		config: d.config, clock: d.clock, log: d.log, uid: func() string { return "demo" }, transport: d.receivers, arrivals: d.receivers.now,
-		after: deliveries, attempted: d.receivers.attempted,
+		after: deliveries, attempted: d.receivers.attempted, turn: turn,
 		upstreams: upstreams{
 			simulated: true,
 			pause:     d.clock.pause, log: d.log,
@@ -333,9 +337,7 @@ func (d *demo) showEvents(ctx context.Context, n uint64) (uint64, error) {
 // finish waits for the deliveries and shows the summary. Without --exit-when-done
 // the daemon then goes on answering.
 func (d *demo) finish(ctx context.Context, n uint64) error {
-	draining, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	drained := d.daemon.hooks.Load().Drain(draining)
+	drained := d.drain(ctx, 30*time.Second)
 	if _, err := d.showEvents(ctx, n); err != nil {
 		return err
 	}
@@ -350,7 +352,7 @@ func (d *demo) finish(ctx context.Context, n uint64) error {
 		return err
 	}
 	if drained != nil {
-		return fmt.Errorf("waiting for the deliveries: %w", drained)
+		return drained
 	}
 	for _, r := range s.Receivers {
 		if len(r.Wrong) > 0 {

@@ -65,6 +65,9 @@ func (d *demo) redirect() {
 	d.world.take(d.config.Sinks)
 	for i := range d.config.Webhooks {
 		w := &d.config.Webhooks[i]
+		if hooked(w.Format) {
+			continue // its receiver is simulated: see addHook
+		}
 		w.URL, w.URLFrom, w.CA, w.Headers = d.receiver.url(w.Name), config.Secret{}, "", nil
 		w.Secrets = []config.Secret{config.Plain(d.receiver.secret)}
 		w.HubSecret, w.Proxy = config.Secret{}, config.Secret{}

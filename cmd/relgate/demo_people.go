@@ -36,15 +36,12 @@ const deliverWithin = 3 * time.Minute
 func (d *demo) act(ctx context.Context) error {
 	for ctx.Err() == nil {
 		u := d.release()
-		if u == nil || d.clock.finished() || u.Snapshot.Generation == d.acted {
+		if u == nil || d.clock.finished() || u.Snapshot.Generation == d.acted && len(d.deeds(u)) == 0 {
 			break
 		}
 		before := u.Snapshot.Generation
-		draining, cancel := context.WithTimeout(ctx, deliverWithin)
-		err := d.daemon.hooks.Load().Drain(draining)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("waiting for the deliveries: %w", err)
+		if err := d.drain(ctx, deliverWithin); err != nil {
+			return err
 		}
 		if err := d.app.look(ctx); err != nil {
 			return err
@@ -54,9 +51,44 @@ func (d *demo) act(ctx context.Context) error {
 		}
 		if u = d.release(); u.Snapshot.Generation == before {
 			d.acted = before
+			break
 		}
 	}
 	return ctx.Err()
+}
+
+// drain waits until what was committed is delivered. What cannot be delivered is not waited for:
+// see stuck.
+func (d *demo) drain(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for {
+		stuck := d.stuck()
+		draining, stop := context.WithTimeout(ctx, time.Second)
+		err := d.daemon.hooks.Load().DrainBut(draining, stuck)
+		stop()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("waiting for the deliveries: %w", err)
+		}
+	}
+}
+
+// stuck are the endpoints that refuse a step of the way back: it is tried again for as long as
+// it stands, while time goes on.
+func (d *demo) stuck() (names []string) {
+	u := d.release()
+	if u == nil {
+		return nil
+	}
+	for _, s := range u.Snapshot.Effects.Steps {
+		if s.State == fact.Failed && s.Role == "" {
+			names = append(names, s.Sink)
+		}
+	}
+	return names
 }
 
 // people does what the people of the plan would do: who is asked for a signature gives it, each
@@ -95,30 +127,76 @@ func (d *demo) people(ctx context.Context) error {
 	return nil
 }
 
-// demoDeed is how long the people of the demo take to do a step of the way back.
-const demoDeed = 5 * time.Minute
+// How long the people of the demo take to do a step of the way back, and the workflows that
+// its webhooks start.
+const (
+	demoDeed = 5 * time.Minute
+	demoJob  = 2 * time.Minute
+)
 
-// steps does those of the way back that a person does.
+// steps does those of the way back that are due: see deeds.
 func (d *demo) steps(ctx context.Context, u *runner.RunView) error {
-	now := u.Snapshot.At
-	for _, s := range u.Snapshot.Effects.Steps {
-		c := fact.Command{Subject: s.Rule + "/" + s.Name, By: "the demo's " + s.Role, Principal: "demo " + s.Role}
-		switch {
-		case s.Role == "":
-			continue
-		case s.State == fact.Intended:
-			c.Kind, c.Why = fact.AckEffect, "on it"
-		case s.State == fact.Acknowledged && !now.Before(s.At.Add(demoDeed)):
-			c.Kind, c.Why = fact.EffectDone, "done as rehearsed"
-		default:
-			continue
-		}
-		c.ID = "demo " + string(c.Kind) + " " + c.Subject
+	for _, c := range d.deeds(u) {
 		if _, err := d.daemon.runner.Command(ctx, u.Plan.Name, u.Record.ID, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// deeds are what is to be said by now of steps of the way back, by the people who do them and
+// by the jobs that a webhook has started.
+func (d *demo) deeds(u *runner.RunView) (list []fact.Command) {
+	now := u.Snapshot.At
+	for _, s := range u.Snapshot.Effects.Steps {
+		c := fact.Command{Kind: fact.EffectDone, Subject: s.Rule + "/" + s.Name, By: "the demo's " + s.Role, Principal: "demo " + s.Role, Why: "done as rehearsed"}
+		switch {
+		case slices.Contains(d.Absent, s.Role):
+			continue
+		case s.Role != "" && s.State == fact.Intended:
+			c.Kind, c.Why = fact.AckEffect, "on it"
+		case s.State != fact.Acknowledged:
+			continue
+		case s.Role != "" && now.Before(s.At.Add(demoDeed)):
+			continue
+		case s.Role == "":
+			if now.Before(s.At.Add(demoJob)) || !d.told(s.Sink, fmt.Sprintf("%s.demo/%d", u.Record.ID, s.Event)) {
+				continue
+			}
+			c.By, c.Principal, c.Why = "the job of "+s.Sink, "demo "+s.Sink, either(s.Kept, "done as told")
+		}
+		c.ID = fmt.Sprintf("demo %s %s %d", c.Kind, c.Subject, s.Event)
+		list = append(list, c)
+	}
+	return list
+}
+
+// turn has steps of the way back sent in their order, for a moment at the longest: so the
+// same demo has the same events.
+func (d *demo) turn(ctx context.Context, n uint64) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		published, u := d.daemon.runner.Watch(), d.release()
+		if u == nil || u.Snapshot.Generation >= n && !slices.ContainsFunc(u.Snapshot.Effects.Steps, func(s fact.EffectView) bool { return s.Role == "" && s.State == fact.Intended && s.Event < n }) {
+			return
+		}
+		select {
+		case <-published:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// told reports whether a webhook's receiver has an event. The recorder has what was
+// acknowledged.
+func (d *demo) told(webhook, event string) bool {
+	for i := range d.config.Webhooks {
+		if w := &d.config.Webhooks[i]; w.Name == webhook {
+			return !hooked(w.Format) || d.receivers.did(webhook, event)
+		}
+	}
+	return false
 }
 
 // write fills in the fields of the review, once.

@@ -32,7 +32,8 @@ import (
 )
 
 // receivers are the other sides of a demo's sinks: Slack, Statuspage, a mail server, GitHub,
-// Confluence, PagerDuty and Teams, each on a port of its own. They are strict about what they
+// Confluence, PagerDuty and Teams, each on a port of its own; and of the webhooks that start
+// something at GitHub, GitLab and EventBridge. They are strict about what they
 // are sent. What they took is kept in the demo's folder, so that it outlives a demo that is
 // killed, as it would with the real ones.
 type receivers struct {
@@ -100,6 +101,18 @@ func newReceivers(ctx context.Context, dir string, clock *virtualClock, cfg *con
 			return nil, errors.Join(fmt.Errorf("simulating sink %q: %w", s.Name, err), r.close())
 		}
 	}
+	for i := range cfg.Webhooks {
+		w := &cfg.Webhooks[i]
+		if !hooked(w.Format) {
+			continue
+		}
+		if fault == faulttest.Hanging || fault == faulttest.Late {
+			w.Timeout = &rules.Duration{Duration: 3 * time.Second}
+		}
+		if err := r.addHook(ctx, w); err != nil {
+			return nil, errors.Join(fmt.Errorf("simulating webhook %q: %w", w.Name, err), r.close())
+		}
+	}
 	return r, nil
 }
 
@@ -124,6 +137,14 @@ func (r *receivers) now() time.Time {
 		now = now.Add((hurried - 1) * time.Since(r.began))
 	}
 	return now
+}
+
+// stamps is the time by which webhooks say when they send.
+func (r *receivers) stamps() time.Time {
+	if r.fault == faulttest.None {
+		return time.Now()
+	}
+	return r.now()
 }
 
 func (r *receivers) later() error {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/exporters/outbox"
+	"github.com/relgate/relgate/exporters/outbox/faulttest"
 	"github.com/relgate/relgate/exporters/webhook"
 	"github.com/relgate/relgate/exporters/webhook/format"
 	"github.com/relgate/relgate/exporters/wire"
@@ -392,7 +393,8 @@ func TestWhichRunsAlert(t *testing.T) {
 	}
 }
 
-// A demo tells its own receiver and no other: it starts no pipeline and alerts no one.
+// A demo tells its own receivers and no others: it starts no pipeline and alerts no one. What
+// starts something goes to a simulated receiver, with a token of its own.
 func TestADemoReachesNoOneElse(t *testing.T) {
 	t.Setenv("TOKEN", "a secret")
 	c, problems := configs().Decode("config.toml", []byte(plainConfig+`
@@ -403,6 +405,9 @@ repository = "acme/shop"
 workflow   = "rollback.yml"
 ref        = "main"
 token      = { env = "TOKEN" }
+[webhooks.oncall]
+format     = "pagerduty"
+routing_key = { env = "TOKEN" }
 [alertmanager.am]
 urls = ["https://am-1.example.com"]
 `), os.ReadFile)
@@ -415,10 +420,86 @@ urls = ["https://am-1.example.com"]
 	}
 	defer l.Close()
 	c.Sources = nil
-	d := demo{config: c, world: &world{}, receiver: &recorder{listener: l, secret: "a secret"}}
+	r, err := newReceivers(t.Context(), t.TempDir(), newVirtualClock(time.Now(), 0), c, faulttest.None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := r.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	d := demo{config: c, world: &world{}, receivers: r, receiver: &recorder{listener: l, secret: "a secret"}}
 	d.redirect()
-	e, err := webhookEndpoint(&c.Webhooks[0])
-	if err != nil || e.Format.Name != "standard" || len(e.Own) > 0 || !strings.HasPrefix(e.URL, "http://127.0.0.1:") || len(c.Alertmanagers) > 0 {
-		t.Errorf("got %+v and %+v, %v", e, c.Alertmanagers, err)
+	for i := range c.Webhooks {
+		w := &c.Webhooks[i]
+		e, err := webhookEndpoint(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := url.Parse(e.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch w.Name {
+		case "rollback":
+			if e.Format.Name != "github-workflow" || !strings.HasPrefix(r.hosts[to.Host], "127.0.0.1:") || e.Own["token"] == "a secret" {
+				t.Errorf("got %+v", e)
+			}
+		case "oncall":
+			if e.Format.Name != "standard" || len(e.Own) > 0 || to.Hostname() != "127.0.0.1" {
+				t.Errorf("got %+v", e)
+			}
+		}
+	}
+	req := httptest.NewRequest(http.MethodGet, "https://api.github.com/", http.NoBody)
+	if _, err := r.RoundTrip(req); err == nil || len(c.Alertmanagers) > 0 {
+		t.Errorf("it reaches GitHub, or %+v", c.Alertmanagers)
+	}
+}
+
+// What starts something at GitHub, GitLab or EventBridge is asked for there, also where the
+// answers fail, hang, come late and lie: at GitHub once, at the others with the event's id.
+func TestADemoStartsWhatItsWebhooksStart(t *testing.T) {
+	t.Setenv("TOKEN", "a secret")
+	path := shipped(t, "[webhooks.ops]\n", `[webhooks.gitlab]
+format  = "gitlab"
+types   = ["relgate.run.rolled_back"]
+project = "bioage/deploy"
+ref     = "main"
+token   = { env = "TOKEN" }
+inputs  = { version = "{{ .version }}" }
+
+[webhooks.bus]
+format = "eventbridge"
+types  = ["relgate.run.rolled_back"]
+region = "eu-central-1"
+
+[webhooks.tell]
+format     = "github-dispatch"
+types      = ["relgate.run.rolled_back"]
+repository = "bioage/app"
+token      = { env = "TOKEN" }
+
+[webhooks.ops]
+`)
+	for _, mode := range []string{"good", "fail", "hang", "late", "lie"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			run := runDemo(t, "--speed", "max", "--scenario", "api-5xx", "--receivers", mode, "--config", path)
+			for name, most := range map[string]int{"rollout": 1, "gitlab": 2, "bus": 2, "tell": 2} {
+				if mode == "good" || mode == "fail" || mode == "hang" {
+					most = 1
+				}
+				for _, r := range run.summary.Receivers {
+					if r.Sink == name && (r.Took < 1 || r.Took > most || len(r.Wrong) > 0 || (r.Spoilt == 0) != (mode == "good")) {
+						t.Errorf("got %+v, want 1 to %d taken", r, most)
+					}
+				}
+			}
+			if !strings.Contains(run.summary.Headline, "users are safe since") {
+				t.Errorf("it ends with %q", run.summary.Headline)
+			}
+		})
 	}
 }

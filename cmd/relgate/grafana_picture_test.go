@@ -37,7 +37,7 @@ func record(t *testing.T, scenario string, to time.Duration) *recorded {
 	promtool, prometheus := peertest.Need(t, "promtool"), peertest.Need(t, "prometheus")
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.toml")
-	text := strings.ReplaceAll(readText(t, filepath.Join(root, "config.toml")), `"sql/`, `"`+absolutePath(t, filepath.Join(root, "sql"))+"/")
+	text := readText(t, unanswered(t))
 	if err := os.WriteFile(config, []byte(text+"\n[grafana]\nurl = \"https://grafana.invalid\"\ntoken = { env = \"NOT_SET_IN_THE_TEST\" }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -465,7 +465,8 @@ func (p *picture) done() string {
 }
 
 // The picture in the documents is the dashboard's own: every question of it, answered by a
-// Prometheus over the release of config.toml that is rolled back. -update draws it again.
+// Prometheus over the release of config.toml that is rolled back, and whose way back no one
+// takes. -update draws it again.
 func TestThePictureOfTheDashboardIsFresh(t *testing.T) {
 	t.Parallel()
 	_, text := dashboardOf(t)

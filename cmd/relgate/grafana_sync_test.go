@@ -319,7 +319,13 @@ func TestTheDemoHasAGrafana(t *testing.T) {
 02:20-02:53 WAIT: phase lambda-100: started on schedule; watched until 02:50 UTC<br>PASS: phase lambda-100: API 5xx rate 0.21 % &lt; 1 % (78 of 36,999)
 02:30-03:11 WAIT: phase mobile-10: started on schedule; watched until 04:30 UTC<br>ROLLBACK: phase mobile-10 is rolled back: API 5xx
 02:53-02:53 PASS: phase lambda-100: its success rules hold; 2 rollback rules are clear
-03:11-03:11 ROLLBACK: API 5xx 4.9 % &gt; 3 % for 10 min (552 of 11,325)`
+03:11-03:11 ROLLBACK: API 5xx 4.9 % &gt; 3 % for 10 min (552 of 11,325)
+03:13-03:13 FAIL: phase lambda-100: every step of the way back is done
+03:13-03:13 FAIL: phase lambda-10: every step of the way back is done
+03:13-03:13 FAIL: phase mobile-100: every step of the way back is done
+03:13-03:13 FAIL: phase mobile-10: every step of the way back is done
+03:13-03:13 FAIL: phase mobile-50: every step of the way back is done
+03:19-03:19 SAFE: users are safe since 03:13 UTC, 13 min after the fault began`
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}

@@ -49,7 +49,7 @@ func TestAProofOfARollback(t *testing.T) {
 	dir, keep := proven(t, "api-5xx", exitRollback)
 	bundle, keys := filepath.Join(keep, "bundle.json"), filepath.Join(keep, "keys.json")
 	code, said := verified(t, bundle, keys)
-	for _, want := range []string{"REL-2025-06-04@1.0.0", "rolled_back as of 2025-06-04T03:11:00Z", "signed as passed: nothing", "test result: FAILED", "without a gap", "the numbers of 9 verdicts follow"} {
+	for _, want := range []string{"REL-2025-06-04@1.0.0", "rolled_back as of 2025-06-04T03:19:00Z", "signed as passed: nothing", "test result: FAILED", "without a gap", "the numbers of 9 verdicts follow"} {
 		if code != 0 || !strings.Contains(said, want) {
 			t.Fatalf("exit %d: got %s, want %q", code, said, want)
 		}

@@ -36,10 +36,10 @@ type delivered struct {
 	Order    bool   `json:"order"`
 }
 
-func newRecorder(ctx context.Context, path string) (*recorder, error) {
+func newRecorder(ctx context.Context, path string, now func() time.Time) (*recorder, error) {
 	r := &recorder{secret: randomSecret()}
 	var err error
-	if r.verifier, err = webhook.NewReceiver(webhook.ReceiverConfig{Secrets: []string{r.secret}, Refuse: r.record}); err != nil {
+	if r.verifier, err = webhook.NewReceiver(webhook.ReceiverConfig{Secrets: []string{r.secret}, Now: now, Refuse: r.record}); err != nil {
 		return nil, err
 	}
 	if r.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644); err != nil {

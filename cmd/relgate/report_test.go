@@ -30,11 +30,12 @@ func says(t *testing.T, want int, args ...string) (out, errs string) {
 
 const demoRunID = "REL-2025-06-04@1.0.0"
 
-// rolledBackJournal is the journal of a demo that is rolled back at 03:11.
+// rolledBackJournal is the journal of a demo that is rolled back at 03:11, and whose way back no
+// one takes.
 func rolledBackJournal(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	runDemo(t, "--speed", "max", "--scenario", "api-5xx", "--dir", dir)
+	runDemo(t, "--speed", "max", "--scenario", "api-5xx", "--config", unanswered(t), "--dir", dir)
 	return filepath.Join(dir, "relgate.db")
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
+	"github.com/relgate/relgate/exporters/webhook/dispatchtest"
 	"github.com/relgate/relgate/sources/simulator"
 )
 
@@ -17,12 +19,16 @@ type simulateCommand struct {
 	AWS         string    `default:"127.0.0.1:4566" help:"Address of CloudWatch, Athena and Lambda."`
 	Sentry      string    `default:"127.0.0.1:4567" help:"Address of Sentry."`
 	AppStore    string    `default:"127.0.0.1:4568" help:"Address of App Store Connect and the public lookup."`
+	EventBridge string    `name:"eventbridge" default:"127.0.0.1:4569" help:"Address of EventBridge, which takes any credentials."`
+	GitHub      string    `name:"github" default:"127.0.0.1:4570" help:"Address of GitHub, whose repositories have every workflow that is started."`
+	GitLab      string    `name:"gitlab" default:"127.0.0.1:4571" help:"Address of GitLab, whose projects take every pipeline trigger token."`
 	SentryToken string    `help:"The one token that is accepted; any when left out."`
 }
 
 // Help is printed by --help.
 func (simulateCommand) Help() string {
-	return `The upstreams speak the real wire formats, so the SDKs' own clients work:
+	return `The upstreams, and the receivers at GitHub, GitLab and EventBridge, speak the real
+wire formats, so the SDKs' own clients work:
 
   relgate simulate --scenario outage &
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x \
@@ -47,19 +53,19 @@ func (c simulateCommand) Run(ctx context.Context, con console) error {
 		c.Start = begun
 	}
 	now := func() time.Time { return c.Start.Add(time.Duration(float64(time.Since(begun)) * c.Speed)).UTC() }
-	w := &world{}
+	w := &world{others: map[string]http.Handler{"eventbridge": &dispatchtest.EventBridge{}, "github": &dispatchtest.GitHub{}, "gitlab": &dispatchtest.GitLab{}}}
 	w.simulator, err = simulator.New(simulator.Config{
 		Scenario: scenario, Start: c.Start.UTC(), Now: now, SentryToken: c.SentryToken, TokenClock: time.Now,
 	})
 	if err != nil {
 		return exit(exitUsage, err)
 	}
-	if err := w.listen(ctx, map[string]string{"aws": c.AWS, "sentry": c.Sentry, "appstore": c.AppStore}); err != nil {
+	if err := w.listen(ctx, map[string]string{"aws": c.AWS, "sentry": c.Sentry, "appstore": c.AppStore, "eventbridge": c.EventBridge, "github": c.GitHub, "gitlab": c.GitLab}); err != nil {
 		return exit(exitUsage, err)
 	}
 	fmt.Fprintf(con.out, "scenario %s: %s\nT is %s\n", scenario.Name, scenario.Title, c.Start.UTC().Format(time.RFC3339))
-	for _, name := range simulator.Handlers() {
-		fmt.Fprintf(con.out, "%-9s %s\n", name, w.url(name))
+	for _, name := range w.names() {
+		fmt.Fprintf(con.out, "%-11s %s\n", name, w.url(name))
 	}
 	return errors.Join(w.Run(ctx), w.close())
 }

@@ -62,7 +62,7 @@ type moment struct {
 	To     string    `json:"to"`
 }
 
-// deliverySummary is what one endpoint was sent and what it verified.
+// deliverySummary is what one endpoint of the standard format was sent and what it verified.
 type deliverySummary struct {
 	tally
 	Made uint64 `json:"made"` // attempts of this process that were answered with 2xx
@@ -153,7 +153,9 @@ func (d *demo) summariseDeliveries(s *summary) error {
 		return err
 	}
 	for i, t := range tallies {
-		s.Deliveries = append(s.Deliveries, deliverySummary{tally: t, Made: stats[i].Delivered})
+		if !hooked(d.config.Webhooks[i].Format) {
+			s.Deliveries = append(s.Deliveries, deliverySummary{tally: t, Made: stats[i].Delivered})
+		}
 	}
 	return nil
 }

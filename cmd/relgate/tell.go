@@ -213,6 +213,9 @@ func (r *reporting) Send(ctx context.Context, m outbox.Message) outbox.Outcome {
 		case step.Sink == r.name && !step.Waits():
 			return outbox.Outcome{OK: true, Skipped: true}
 		}
+		if r.daemon.turn != nil {
+			r.daemon.turn(ctx, m.N)
+		}
 	}
 	o := r.Sink.Send(ctx, m)
 	if r.daemon.attempted != nil {

@@ -191,7 +191,10 @@ func (d *daemon) newWebhooks(cfg *config.Config) (*outbox.Outbox, error) {
 	if d.after != nil {
 		c.Now, c.After = d.arrivals, d.after
 	}
-	common := webhook.Config{Version: version, External: cfg.Daemon.ExternalURL, Transport: d.transport}
+	common := webhook.Config{Version: version, External: cfg.Daemon.ExternalURL, Transport: d.transport, Now: c.Now}
+	if d.upstreams.simulated {
+		common.Credentials = demoCredentials()
+	}
 	for _, n := range cfg.Daemon.WebhookAllow {
 		common.Allow = append(common.Allow, n.String())
 	}

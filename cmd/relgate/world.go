@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,8 +22,9 @@ import (
 type world struct {
 	simulator   *simulator.Simulator
 	sentryToken string
-	appStoreKey string // PEM
-	pushSecret  string // by which alerts are signed
+	appStoreKey string                  // PEM
+	pushSecret  string                  // by which alerts are signed
+	others      map[string]http.Handler // beside the upstreams, by their names
 	listeners   map[string]net.Listener
 	servers     map[string]*http.Server
 }
@@ -56,16 +59,25 @@ func newWorld(ctx context.Context, dir string, scenario *simulator.Scenario, sta
 // listen takes the ports: the addresses given, free loopback ports otherwise.
 func (w *world) listen(ctx context.Context, addresses map[string]string) error {
 	w.listeners, w.servers = map[string]net.Listener{}, map[string]*http.Server{}
-	for _, name := range simulator.Handlers() {
+	for _, name := range w.names() {
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", either(addresses[name], "127.0.0.1:0"))
 		if err != nil {
 			return errors.Join(fmt.Errorf("listening for the simulated %s: %w", name, err), w.close())
 		}
 		w.listeners[name] = l
-		w.servers[name] = &http.Server{Handler: w.simulator.Handler(name), ReadHeaderTimeout: 10 * time.Second}
+		handler := w.others[name]
+		if handler == nil {
+			handler = w.simulator.Handler(name)
+		}
+		w.servers[name] = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	}
 	return nil
+}
+
+// names are those of all that is served.
+func (w *world) names() []string {
+	return append(simulator.Handlers(), slices.Sorted(maps.Keys(w.others))...)
 }
 
 // simulate points sources at the simulated upstreams.
