@@ -100,6 +100,9 @@ func (p *linePresenter) where(d *demo) {
 }
 
 func (p *linePresenter) event(plan *rules.Plan, e, root *fact.Event) error {
+	if e.Quiet() {
+		return nil
+	}
 	at := offset(plan.Start, e.At)
 	for _, line := range wrapped(plain(words.Event(plan, e, root).Headline), 69) {
 		if _, err := fmt.Fprintf(p.out, "%-10s %s\n", at, line); err != nil {
@@ -240,7 +243,7 @@ func (p *screenPresenter) logs() io.Writer { return io.Discard }
 // event keeps an event for the next frame. Time stays at one that matters, so
 // that it can be read.
 func (p *screenPresenter) event(plan *rules.Plan, e, root *fact.Event) error {
-	if p.screen.event(plan, e, root) {
+	if !e.Quiet() && p.screen.event(plan, e, root) {
 		p.demo.clock.stay(linger)
 	}
 	return nil

@@ -113,3 +113,9 @@ func (e *Event) Order() bool {
 	}
 	return false
 }
+
+// Quiet reports whether people need not hear of an event: it asks something of a receiver before
+// that is needed, or the answer says the same again.
+func (e *Event) Quiet() bool {
+	return e.Kind == EffectEvent && (e.To == Asked || e.From == Asked && len(e.Notify) > 0)
+}

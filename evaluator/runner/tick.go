@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -243,7 +244,11 @@ func (r *Runner) tell(plan *rules.Plan, e fact.Entry) {
 		if r.Say != nil {
 			said = r.Say(plan, ev, cause)
 		}
-		r.Log.Info("event", "run", e.Run, "id", ev.ID, "kind", ev.Kind, "subject", ev.Subject, "phase", ev.Phase,
+		level := slog.LevelInfo
+		if ev.Quiet() {
+			level = slog.LevelDebug
+		}
+		r.Log.Log(context.Background(), level, "event", "run", e.Run, "id", ev.ID, "kind", ev.Kind, "subject", ev.Subject, "phase", ev.Phase,
 			"from", ev.From, "to", ev.To, "because", ev.Because, "says", said)
 	}
 }

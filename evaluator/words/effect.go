@@ -25,7 +25,8 @@ const (
 
 	askedWord   = "ASKED" // before it is needed: could it be done?
 	readyWord   = "READY"
-	missingWord = "NO WAY BACK"
+	missingWord = "NOT READY"
+	undrilled   = "NOT REHEARSED"
 	unknownWord = "NOT KNOWN"
 	drillWord   = "REHEARSED"
 	waivedWord  = "GOING ON"
@@ -126,9 +127,9 @@ func wayProven(plan *rules.Plan, e *fact.Event, f *fact.Effect) Text {
 	step := stepName(e, f)
 	switch {
 	case e.To == fact.Asked:
-		say(askedWord, step+": "+why, "Nothing is done by that")
+		say(askedWord, "could this be done: "+step, "Nothing is done by that")
 	case e.To == fact.Ready:
-		say(readyWord, step+": "+why)
+		say(readyWord, step+": "+cmp.Or(w.Text, "it could be done"))
 	case e.To == fact.Unknown:
 		say(unknownWord, step+": its receiver cannot be asked without doing it", "A drill shows whether it works: `relgate drill`")
 	case e.To == fact.Rehearsed:
@@ -145,10 +146,10 @@ func wayProven(plan *rules.Plan, e *fact.Event, f *fact.Effect) Text {
 	case e.To == fact.Overridden:
 		say(waivedWord, why, "If this release has to be rolled back, that may fail")
 	case w.Code == fact.WhyNotRehearsed:
-		say(missingWord, why, unprovenMeans(plan))
+		say(undrilled, why, unprovenMeans(plan))
 		t.Do = "rehearse it: `relgate drill " + cmp.Or(plan.Name, "PLAN") + " --environment NAME`"
 	default:
-		say(missingWord, step+": "+why, unprovenMeans(plan))
+		say(missingWord, step+": "+cmp.Or(w.Text, "no reason was given"), unprovenMeans(plan))
 		t.Do = "put it right: it is asked again by itself"
 		if r := ruleNamed(plan, rules.RollbackRule, f.Rule); r != nil {
 			t.Who = cmp.Or(r.Owner, plan.Manager)

@@ -45,9 +45,10 @@ const (
 	mostPage    = 100
 )
 
-var githubPath = regexp.MustCompile(`^/repos/([^/]+/[^/]+)/(dispatches|actions/workflows/([^/]+)/(dispatches|runs))$`)
+var githubPath = regexp.MustCompile(`^/repos/([^/]+/[^/]+)(?:/(dispatches|actions/workflows/([^/]+)(?:/(dispatches|runs))?))?$`)
 
-// ServeHTTP answers repository_dispatch, workflow_dispatch and the list of a workflow's runs.
+// ServeHTTP answers repository_dispatch, workflow_dispatch, the list of a workflow's runs, and
+// what a repository and a workflow are.
 func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := githubPath.FindStringSubmatch(r.URL.EscapedPath())
 	operation := ""
@@ -59,6 +60,10 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		operation = "workflow_dispatch"
 	case r.Method == http.MethodGet && path[4] == "runs":
 		operation = "runs"
+	case r.Method == http.MethodGet && path[2] == "":
+		operation = "repository"
+	case r.Method == http.MethodGet && path[3] != "" && path[4] == "":
+		operation = "workflow"
 	}
 	g.serve(w, r, operation, githubBusy, func(body []byte) answer {
 		if a, refused := g.admit(r); refused {
@@ -75,6 +80,10 @@ func (g *GitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return g.refuse(http.StatusNotFound, githubError("Not Found"), "%s %s", r.Method, r.URL.Path)
 		case operation == "runs":
 			return g.runs(name, r.URL.Query())
+		case operation == "repository":
+			return answer{http.StatusOK, object{"full_name": repository, "archived": false, "permissions": object{"admin": false, "push": true, "pull": true}}}
+		case operation == "workflow":
+			return answer{http.StatusOK, object{"path": ".github/workflows/" + name, "state": "active"}}
 		}
 		var fields map[string]json.RawMessage
 		if json.Unmarshal(body, &fields) != nil {

@@ -60,6 +60,8 @@ func (g *GitLab) trigger(r *http.Request, body string) answer {
 		return g.refuse(http.StatusBadRequest, object{"error": "ref is missing"}, "no ref")
 	case !g.any() && project != g.Project || g.Token != "" && form.Get("token") != g.Token:
 		return g.refuse(http.StatusNotFound, object{"message": "404 Not Found"}, "project %q, or its token", project)
+	case strings.ContainsAny(form.Get("ref"), " ~^:"): // no ref has one of these: it is asked whether the token is the project's
+		return answer{http.StatusBadRequest, object{"message": object{"base": []string{"Reference not found"}}}}
 	case !g.any() && !slices.Contains(g.Refs, form.Get("ref")):
 		return bad(object{"base": []string{"Reference not found"}})
 	}
