@@ -69,6 +69,8 @@ type demo struct {
 	scenario *simulator.Scenario
 	clock    *virtualClock
 	world    *world
+	staging  []*world // where its drill is
+	drilled  bool
 	receiver *recorder
 	grafana  *simulatedGrafana // nil where the config has none
 	daemon   *daemon
@@ -133,6 +135,9 @@ func (d *demo) prepare(ctx context.Context) error {
 		return err
 	}
 	d.redirect()
+	if err := d.stage(ctx); err != nil {
+		return err
+	}
 	var deliveries func(time.Duration) <-chan time.Time
 	turn := d.turn
 	if d.receivers.fault != faulttest.None {
@@ -188,6 +193,9 @@ func (d *demo) parts() []func(context.Context) error {
 	parts := []func(context.Context) error{d.world.Run, d.receiver.Run, d.receivers.Run, d.door.Run, d.daemon.Run}
 	if d.grafana != nil {
 		parts = append(parts, d.grafana.Run)
+	}
+	for _, w := range d.staging {
+		parts = append(parts, w.Run)
 	}
 	return parts
 }
@@ -417,6 +425,9 @@ func (d *demo) close() error {
 	}
 	if d.world != nil {
 		errs = append(errs, d.world.close())
+	}
+	for _, w := range d.staging {
+		errs = append(errs, w.close())
 	}
 	if d.receiver != nil {
 		errs = append(errs, d.receiver.close())

@@ -95,6 +95,9 @@ func (d *demo) stuck() (names []string) {
 // as a person of their own, and who must sign the review does.
 func (d *demo) people(ctx context.Context) error {
 	u := d.release()
+	if err := d.rehearse(ctx, &u.Snapshot.Effects); err != nil {
+		return err
+	}
 	part := &u.Snapshot.People
 	for i := range part.Approvals {
 		a := &part.Approvals[i]
@@ -171,6 +174,12 @@ func (d *demo) deeds(u *runner.RunView) (list []fact.Command) {
 	return list
 }
 
+// before reports whether a step that was asked for, or asked about, before an event has no answer.
+func before(e *fact.Effects, n uint64) bool {
+	return slices.ContainsFunc(e.Steps, func(s fact.EffectView) bool { return s.Role == "" && s.State == fact.Intended && s.Event < n }) ||
+		slices.ContainsFunc(e.Proofs, func(p fact.ProofView) bool { return p.Event != 0 && p.Event < n })
+}
+
 // turn has steps of the way back sent in their order, for a moment at the longest: so the
 // same demo has the same events.
 func (d *demo) turn(ctx context.Context, n uint64) {
@@ -178,7 +187,7 @@ func (d *demo) turn(ctx context.Context, n uint64) {
 	defer cancel()
 	for ctx.Err() == nil {
 		published, u := d.daemon.runner.Watch(), d.release()
-		if u == nil || u.Snapshot.Generation >= n && !slices.ContainsFunc(u.Snapshot.Effects.Steps, func(s fact.EffectView) bool { return s.Role == "" && s.State == fact.Intended && s.Event < n }) {
+		if u == nil || u.Snapshot.Generation >= n && !before(&u.Snapshot.Effects, n) {
 			return
 		}
 		select {

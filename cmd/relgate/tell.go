@@ -266,6 +266,9 @@ func (r *reporting) look(ctx context.Context, m outbox.Message) outbox.Outcome {
 	case m.N <= v.Snapshot.Generation && !slices.ContainsFunc(v.Snapshot.Effects.Proofs, func(p fact.ProofView) bool { return p.Event == m.N }):
 		return outbox.Outcome{OK: true, Skipped: true}
 	}
+	if r.daemon.turn != nil {
+		r.daemon.turn(ctx, m.N)
+	}
 	o := outbox.Outcome{OK: true, Skipped: true}
 	if sink, ok := r.Sink.(outbox.Looker); ok {
 		o = sink.Look(ctx, m)
