@@ -212,6 +212,12 @@ func drawTicks(rt *rapid.T, plan *rules.Plan) []fact.Tick {
 				Principal: text.Draw(rt, "principal"), Next: text.Draw(rt, "next"), Blocked: text.Draw(rt, "blocked"), PersonsHold: rapid.Bool().Draw(rt, "persons hold"), EvidenceHold: rapid.Bool().Draw(rt, "evidence hold"),
 			})
 		}
+		for range rapid.IntRange(0, 4).Draw(rt, "results") / 4 {
+			tick.Results = append(tick.Results, fact.Result{
+				Event: text.Draw(rt, "event"), Sink: text.Draw(rt, "sink"), Kept: text.Draw(rt, "kept"), Reason: text.Draw(rt, "reason"),
+				OK: rapid.Bool().Draw(rt, "ok"), Done: rapid.Bool().Draw(rt, "done"),
+			})
+		}
 		ticks[i] = tick
 	}
 	return ticks

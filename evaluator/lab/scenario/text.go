@@ -230,8 +230,10 @@ func parseResult(text string) (fact.Result, error) {
 		case err != nil:
 		case p.key == "ok":
 			r.OK, err = strconv.ParseBool(p.value)
+		case p.key == "done":
+			r.Done, err = strconv.ParseBool(p.value)
 		case !set(fields, p):
-			err = fmt.Errorf("result: %q: want %s or ok=", p.key+p.value, keysOf(fields))
+			err = fmt.Errorf("result: %q: want %s, ok or done=", p.key+p.value, keysOf(fields))
 		}
 	}
 	return r, err
@@ -243,6 +245,9 @@ func formatResult(r fact.Result) string {
 	write(&b, resultFields(&r))
 	if r.OK {
 		b.WriteString(" ok=true")
+	}
+	if r.Done {
+		b.WriteString(" done=true")
 	}
 	return b.String()
 }
