@@ -51,7 +51,7 @@ func TestTheProjectsOwnConfigHasNoProblems(t *testing.T) {
 	if sql, err := os.ReadFile("../sql/bias_by_age_decile.sql"); err != nil || gap.SQL != string(sql) {
 		t.Errorf("got SQL %q (%v), want the file's", gap.SQL, err)
 	}
-	if len(c.Files) != 2 || c.Files[0].Path != "../config.toml" || c.Files[1].Path != filepath.Join("..", "sql", "bias_by_age_decile.sql") {
+	if len(c.Files) != 3 || c.Files[0].Path != "../config.toml" || c.Files[1].Path != "/etc/relgate/AuthKey_release.p8" || c.Files[2].Path != filepath.Join("..", "sql", "bias_by_age_decile.sql") {
 		t.Errorf("got files %v", c.Files)
 	}
 }
