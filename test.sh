@@ -99,7 +99,7 @@ begin "coverage of rules and the core: every line, or it says why not"
 profile=$scratch/profile
 # The same draws each time: which lines are reached must not depend on luck. What the
 # core is made of counts as one, whichever package's test reaches it.
-core=./rules,./evaluator,./evaluator/judge,./evaluator/people,./evaluator/effects,./evaluator/series,./evaluator/fact,./evaluator/stored
+core=./rules,./evaluator,./evaluator/judge,./evaluator/people,./evaluator/effects,./evaluator/rollout,./evaluator/series,./evaluator/fact,./evaluator/stored
 for package in ${core//,/ }; do
   ls "$package"/*_test.go >/dev/null 2>&1 || continue
   draws=()

@@ -215,7 +215,7 @@ func (l *loader) settleSecret(f *file, s *Secret) {
 }
 
 // eventKinds are the kinds of the evaluator's events.
-var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command", "plan", "approval", "review", "effect"}
+var eventKinds = []string{"run", "phase", "verdict", "rule", "signal", "communication", "command", "plan", "approval", "review", "rollout", "effect"}
 
 func checkWebhook(c rules.Checker, w *WebhookSpec, all []WebhookSpec, formats []rules.WebhookFormat) {
 	format := checkFormat(c, w, formats)
@@ -263,6 +263,7 @@ var eventStates = map[string][]string{
 	"communication": {"due", "sent", "failed", "skipped"},
 	"approval":      {"asked", "approved", "rejected", "void", "expired", "overridden"},
 	"review":        {"open", "reminded", "edited", "approved", "void", "complete", "archived", "failed"},
+	"rollout":       {"mismatch", "match", "over"},
 	"effect":        {"intended", "acknowledged", "done", "failed", "skipped", "dropped", "escalated", "taken", "safe", "stopped", "unproven", "asked", "ready", "missing", "unknown", "rehearsed", "overridden"},
 	"command":       {"applied", "refused"},
 	"plan":          {"edited", "judged_anew", "late"},

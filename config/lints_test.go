@@ -112,7 +112,7 @@ func lints() []lint {
 		{"unused-metric", "A named metric is in no expression: it would be asked for nothing."},
 		{"unused-parameter", "No text has a placeholder of a parameter."},
 		{"unused-rule", "No phase names a rule."},
-		{"unused-signal", "No rule names a signal."},
+		{"unused-signal", "No rule names a signal, and no phase observes it."},
 		{"unused-source", "No signal names a source."},
 		{"wrong-count", "There are more or fewer parameters than the query has question marks."},
 		{"wrong-kind", "A rule or a query does not go with the signal's kind."},

@@ -72,7 +72,7 @@ type WebhookSpec struct {
 	URLFrom    Secret            `toml:"url_from"`    // The URL where it is a secret in itself, as Slack's are.
 	Format     string            `toml:"format"`      // Form of what is sent: {formats}. Each has keys of its own here. Default: standard.
 	Class      string            `toml:"class"`       // "action" is retried until it arrives, "notify" for a day. Default: notify.
-	Events     []string          `toml:"events"`      // Kinds of events it wants: "run", "phase", "verdict", "rule", "signal", "communication", "command", "plan" (an edit under way), "approval", "review", "effect" (a step of the way back). Default: all.
+	Events     []string          `toml:"events"`      // Kinds of events it wants: "run", "phase", "verdict", "rule", "signal", "communication", "command", "plan" (an edit under way), "approval", "review", "rollout" (another share of the traffic than planned), "effect" (a step of the way back). Default: all.
 	Types      []string          `toml:"types"`       // Types of events it wants, "relgate.run.rolled_back", beside those kinds. Default: all, where events is left out too.
 	Severity   string            `toml:"severity"`    // The least severity that it wants: "info", "warning" or "critical". Default: info.
 	Plans      []string          `toml:"plans"`       // Names of the plans whose events it wants. Default: all.

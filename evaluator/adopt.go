@@ -78,10 +78,10 @@ func (a *adoption) rules() {
 		if rs.State != judge.Fired {
 			rs.next = 0 // what is known is judged again, under the new plan
 		}
-		if !a.sameWeighing(&a.old.Rules[k], n) {
+		if !judge.SameWeighing(a.old, a.plan, &a.old.Rules[k], n) {
 			rs.Ev = nil
 		}
-		if !a.sameAlarm(&a.old.Rules[k], n) {
+		if !judge.SameAlarm(a.old, a.plan, &a.old.Rules[k], n) {
 			rs.Speaks = 0
 		}
 		a.to.rules[i] = rs
@@ -119,7 +119,7 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 		ph.success[i] = successState{verdict: rules.Pending, cause: rules.CauseWindow}
 		if k := a.place(o.Success, r); k >= 0 {
 			ph.success[i] = success[k]
-			if !a.sameWeighing(&a.old.Rules[o.Success[k]], &a.plan.Rules[r]) {
+			if !judge.SameWeighing(a.old, a.plan, &a.old.Rules[o.Success[k]], &a.plan.Rules[r]) {
 				ph.success[i].Ev = nil
 			}
 		}
@@ -141,31 +141,6 @@ func (a *adoption) phase(o, n *rules.Phase, ph phaseState) phaseState {
 		}
 	}
 	return ph
-}
-
-// sameWeighing reports whether what a rule has weighed means what it meant: its
-// signal and its two bounds are the same.
-func (a *adoption) sameWeighing(o, n *rules.Rule) bool {
-	was, is := &a.old.Signals[o.Signal], &a.plan.Signals[n.Signal]
-	return o.Method == n.Method && o.Limit == n.Limit && o.Trigger == n.Trigger && was.Name == is.Name &&
-		was.SameQuestion(is) && was.Cluster == is.Cluster && a.sameBaseline(was, is)
-}
-
-// sameAlarm reports whether what two rules remember of an alarm is of the same one: the
-// alarm that they name, or judge.
-func (a *adoption) sameAlarm(o, n *rules.Rule) bool {
-	was, is := o.Signal, n.Signal
-	if o.Alarm >= 0 || n.Alarm >= 0 {
-		was, is = o.Alarm, n.Alarm
-	}
-	return was >= 0 && is >= 0 && a.old.Signals[was].Name == a.plan.Signals[is].Name && a.old.Signals[was].SameQuestion(&a.plan.Signals[is])
-}
-
-func (a *adoption) sameBaseline(was, is *rules.Signal) bool {
-	if was.Baseline <= 0 || is.Baseline <= 0 {
-		return was.Baseline <= 0 && is.Baseline <= 0
-	}
-	return a.old.Signals[was.Baseline].SameQuestion(&a.plan.Signals[is.Baseline])
 }
 
 // place finds where the old phase named what the new plan knows as rule r.

@@ -1,7 +1,8 @@
 package evaluator
 
 import (
-	"github.com/relgate/relgate/evaluator/fact"
+	"cmp"
+
 	"github.com/relgate/relgate/evaluator/judge"
 	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
@@ -21,11 +22,11 @@ func (st *State) heldOpinion() opinion {
 
 // holdCause is what a hold rests on.
 func (r *runState) holdCause() rules.Cause {
-	if r.hold.Code == fact.WhyHeldByRule {
-		return r.hold.Cause
-	}
-	return rules.CauseManual
+	return cmp.Or(r.hold.Cause, rules.CauseManual)
 }
+
+// began is when a phase began, 0 where it has not.
+func (s *State) began(k int) int64 { return s.phases[k].started }
 
 // current is the latest phase that has begun, else the first.
 func (s *State) current() int {

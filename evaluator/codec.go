@@ -6,13 +6,14 @@ import (
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/judge"
 	"github.com/relgate/relgate/evaluator/people"
+	"github.com/relgate/relgate/evaluator/rollout"
 	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/evaluator/stored"
 	"github.com/relgate/relgate/rules"
 )
 
 // Versions of the stored form. What a version adds is written behind what was there
-// before, and read only from it on: see stored.Reader.Form, and people.FormPeople.
+// before, and read only from it on: see stored.Reader.Form, people.FormPeople, rollout.Form.
 const (
 	formOldest  = 2 // of the programs before judgings had numbers
 	formJudging = 3 // the number of the judging, and what speaks against a release that cannot be judged
@@ -226,6 +227,7 @@ func writeEvidence(w *stored.Writer, s *State) {
 		stored.List(w, s.Signals[i].Parts(), series.WriteParts)
 	}
 	stored.List(w, s.Past, judge.WritePooled)
+	rollout.Write(w, len(s.phases), s.rollout)
 }
 
 // What few rules have to keep: a bit says that it is there.
@@ -293,5 +295,6 @@ func readEvidence(r *stored.Reader, s *State) {
 		s.Signals[i].SetParts(stored.ReadList(r, 2, series.ReadParts))
 	}
 	s.Past = stored.ReadList(r, 6, judge.ReadPooled)
+	rollout.Read(r, len(s.phases), s.rollout)
 	r.Check(len(s.Past) == 0 || len(s.Past) == len(s.Signals), "earlier releases are of other signals")
 }

@@ -157,6 +157,8 @@ func (s *stepper) resumeCommand(c *fact.Command) (func(uint64), *fact.Why) {
 		return nil, &fact.Why{Code: fact.WhyRunIs, State: run.state.String()}
 	case !run.held:
 		return nil, &fact.Why{Code: fact.WhyNotHeld}
+	case run.hold.Code == fact.WhyHeldByMismatch && c.PersonsHold:
+		return nil, &fact.Why{Code: fact.WhyMismatchHolds, Phase: run.hold.Phase}
 	}
 	if rule := s.heldByEvidence(); rule != "" && c.PersonsHold {
 		return nil, &fact.Why{Code: fact.WhyEvidenceHolds, Rule: rule}

@@ -246,8 +246,15 @@ func TestRungsAndKinds(t *testing.T) {
 			p.Rules[i].Effects = wayPlan().Rules[1].Effects
 		}
 	}
+	p.Signals = append(p.Signals, rules.Signal{Name: "share", Kind: rules.Gauge, Unit: rules.Percent, Of: -1, Keep: 20, Period: time.Minute})
+	p.Phases[0].Observe, p.Phases[0].Traffic = "share", .1
 	w := newWorld(t, p)
-	w.value = func(int, int64) (float64, float64, bool) { return 90, 1000, true }
+	w.value = func(signal int, _ int64) (float64, float64, bool) {
+		if signal == 2 {
+			return .5, 1, true
+		}
+		return 90, 1000, true
+	}
 	var events []fact.Event
 	w.state, events = checkedStep(t, w.plan, w.state, fact.Tick{At: w.now, Begin: &fact.Begun{}, Edit: &fact.Edit{}})
 	w.events = append(w.events, events...)

@@ -66,6 +66,8 @@ func (s *stepper) decided(e *fact.Event) {
 	case e.Kind == fact.RuleEvent && slices.Contains(fact.RuleStates(), fact.RuleState(e.To)):
 		s.stood(e)
 	case k < 0:
+	case e.Kind == fact.RolloutEvent:
+		s.st.phases[k].rollout = s.st.phases[k].rollout.Follow(e)
 	case e.Kind == fact.PhaseEvent && to == rules.Monitoring:
 		s.start(k, e.Why.Until.Unix()-series.Secs(s.plan.Phases[k].Window), e.Why, o.root)
 	case e.Kind == fact.PhaseEvent:

@@ -130,11 +130,28 @@ func genPlan(t *rapid.T) *rules.Plan {
 		}
 		p.Phases = append(p.Phases, ph)
 	}
+	if rapid.IntRange(0, 2).Draw(t, "observes") == 0 {
+		for k := range p.Phases {
+			genObserved(t, p, &p.Phases[k])
+		}
+	}
 	p.Communications = []rules.Communication{{Name: "m", At: minutes(t, "message", -90, 30), Channel: "c", Text: "x"}}
 	if rapid.IntRange(0, 3).Draw(t, "people") == 0 {
 		genPeople(t, p)
 	}
 	return p
+}
+
+// genObserved has the share of a phase told by a signal, which may be of a kind that tells
+// none; and may have the phase begin by it.
+func genObserved(t *rapid.T, p *rules.Plan, ph *rules.Phase) {
+	ph.Observe = p.Signals[rapid.IntRange(0, len(p.Signals)-1).Draw(t, "observed")].Name
+	ph.Traffic = rapid.SampledFrom([]float64{.1, .5, .9, 1}).Draw(t, "planned")
+	ph.MismatchFor = minutes(t, "mismatch", 1, 6)
+	ph.OnMismatch = rapid.SampledFrom([]rules.OnMismatch{rules.Tell, rules.HoldOnIt}).Draw(t, "on mismatch")
+	if rapid.Bool().Draw(t, "begins by it") {
+		ph.Advance = rules.Observed
+	}
 }
 
 // checkUntil draws until what a law is about has happened: else it would prove

@@ -4,6 +4,7 @@ import (
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/judge"
 	"github.com/relgate/relgate/evaluator/people"
+	"github.com/relgate/relgate/evaluator/rollout"
 	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
@@ -42,7 +43,7 @@ func Look(plan *rules.Plan, state *State) fact.Snapshot {
 }
 
 func (r *runState) holder() fact.Holder {
-	return fact.Holder{By: r.hold.By + r.hold.Rule, Principal: r.hold.Principal, Rule: r.hold.Rule != "", Cause: r.holdCause(), Text: r.hold.Text, Evidence: r.holding}
+	return fact.Holder{By: r.hold.By + r.hold.Rule, Principal: r.hold.Principal, Rule: r.hold.Rule != "", Cause: r.holdCause(), Text: r.hold.Text, Evidence: r.holding, Mismatch: rollout.Mismatch(r.hold)}
 }
 
 // lookAt fills phases, rules and signals.
@@ -95,6 +96,7 @@ func (s *State) phaseView(lay *judge.Layout, k int, shown []int) fact.PhaseView 
 	for i, r := range p.Rollback {
 		v.Rollback[i] = shown[r]
 	}
+	v.Observed = rollout.Shown(&s.Scene, k, ph.rollout, s.began)
 	if v.Why == (fact.Why{}) {
 		v.Why = s.undecided(lay, k)
 	}
@@ -126,6 +128,8 @@ func (s *stepper) notBegun(k int) fact.Why {
 		return fact.Why{Code: fact.WhyAwaitsPass, Phase: s.plan.Phases[k-1].Name}
 	case why != nil:
 		return *why
+	case p.Advance == rules.Observed:
+		return rollout.Awaits(&s.st.Scene, k)
 	case p.Advance == rules.Signalled:
 		return fact.Why{Code: fact.WhyAwaitsCommand}
 	}

@@ -7,16 +7,17 @@ import (
 
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/rollout"
 	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
-// startDue starts the phases that the plan's clock starts.
+// startDue starts the phases that the plan's clock starts, or their share of the traffic.
 func (s *stepper) startDue() {
 	for k := range s.plan.Phases {
 		p, ph := &s.plan.Phases[k], &s.st.phases[k]
-		due := s.lay.Start + series.Secs(p.Start)
-		if !s.plan.Clocked(k) || ph.begun || ph.state != rules.Waiting || s.at < due {
+		due, why := rollout.Due(&s.st.Scene, k)
+		if why.Code == "" || ph.begun || ph.state != rules.Waiting || s.at < due {
 			continue
 		}
 		if s.obstacle(k) != nil {
@@ -27,7 +28,24 @@ func (s *stepper) startDue() {
 		if ph.blocked || s.revived {
 			started = s.at
 		}
-		s.start(k, started, fact.Why{Code: fact.WhyOnSchedule}, 0)
+		s.start(k, started, why, 0)
+	}
+}
+
+// compareShares says where a phase has another share of the traffic than planned.
+func (s *stepper) compareShares() {
+	for k := range s.st.phases {
+		ph, e := &s.st.phases[k], fact.Event{}
+		if ph.rollout, e = ph.rollout.Step(&s.st.Scene, k, s.st.began, s.settledRun()); e.Kind != "" {
+			s.emit(e, 0)
+		}
+		if s.st.run.held || s.settledRun() {
+			continue
+		}
+		if next, why := ph.rollout.Holds(&s.st.Scene, k); why.Code != "" {
+			ph.rollout = next
+			s.hold(true, why, nil, fact.Event{Phase: why.Phase, Cause: why.Cause}, 0)
+		}
 	}
 }
 

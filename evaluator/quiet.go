@@ -72,10 +72,13 @@ func (st *State) nextPhase(plan *rules.Plan, lay *judge.Layout) int64 {
 	}
 	for k := range plan.Phases {
 		ph := &st.phases[k]
+		next = ph.rollout.Next(&plan.Phases[k], next)
 		switch ph.state {
 		case rules.Waiting:
 			start := lay.Start + series.Secs(plan.Phases[k].Start)
 			switch {
+			case plan.Phases[k].Advance == rules.Observed:
+				next = min(next, max(st.At, lay.Start)) // what keeps it may go at any tick
 			case !plan.Clocked(k):
 			case st.At < start-lead:
 				next = min(next, start-lead)

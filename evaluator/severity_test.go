@@ -42,6 +42,8 @@ func TestSeverityAndOrdersFollowFromWhatAnEventLeadsTo(t *testing.T) {
 		{fact.CommandEvent, "hold", "", "refused", fact.Warning, false},
 		{fact.CommandEvent, "override", "", "applied", fact.Info, false},
 		{fact.PlanEvent, "shop", "", "amended", fact.Info, false},
+		{fact.RolloutEvent, "ten", "match", "mismatch", fact.Warning, false},
+		{fact.RolloutEvent, "ten", "mismatch", "match", fact.Info, false},
 		{fact.EffectEvent, "high/alias", "planned", "intended", fact.Warning, true},
 		{fact.EffectEvent, "high/alias", "intended", "failed", fact.Critical, false},
 		{fact.EffectEvent, "high/alias", "intended", "escalated", fact.Critical, false},

@@ -6,6 +6,7 @@ import (
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/judge"
 	"github.com/relgate/relgate/evaluator/people"
+	"github.com/relgate/relgate/evaluator/rollout"
 	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
@@ -57,6 +58,7 @@ type phaseState struct {
 	root     uint64   // event that the decision goes back to, by its ordinal; 0 while it is undecided
 	success  []successState
 	rollback []windowCount
+	rollout  rollout.State
 }
 
 // successState is what a success rule says in one phase.
@@ -121,6 +123,9 @@ func Begin(plan *rules.Plan) *State {
 	}
 	return st
 }
+
+// rollout is what is remembered of the share of a phase.
+func (s *State) rollout(k int) *rollout.State { return &s.phases[k].rollout }
 
 func freshPhase(p *rules.Phase) phaseState {
 	ph := phaseState{verdict: rules.Pending, gate: rules.Pending, cause: rules.CauseWindow}

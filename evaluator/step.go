@@ -28,10 +28,12 @@ func Step(plan *rules.Plan, state *State, tick fact.Tick) (*State, []fact.Event)
 		s.rollbackAll()
 	}
 	s.startDue()
+	s.compareShares()
 	s.judgeRollback()
 	s.resumeItself()
 	s.judgePhases()
 	s.judgeRun()
+	s.compareShares() // what has begun or was decided since is not looked at any more
 	if !people.None(s.plan) {
 		s.st.people = s.st.people.Tick(s.scene(0))
 		s.carriedOut()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/judge"
+	"github.com/relgate/relgate/evaluator/rollout"
 	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
@@ -62,6 +63,7 @@ func (s *State) needs(lay *judge.Layout, at int64) []int64 {
 			judge.Need(plan, &plan.Rules[i], rs.since, needs)
 		}
 	}
+	rollout.Need(plan, at, needs)
 	if s.run.state == rules.RolledBack {
 		return needs // whether users are safe does not rest on what let phases pass
 	}

@@ -3,10 +3,15 @@ package rules
 import "strings"
 
 // baselines adds the signals that measure what runs beside the release, where a
-// rule that weighs evidence can use them. They come after all others, named
+// rule that weighs evidence can use them or a phase tells its share by them. They come after all others, named
 // "NAME@VALUE", and are asked as the release's own signal is, but for what tells
 // the two apart.
 func (c *compiler) baselines() {
+	for _, p := range c.spec.Phases {
+		if i, ok := c.signals[p.Observe]; ok && i < len(c.specs) && c.specs[i].Baseline != nil {
+			c.plan.Signals[i].Baseline = c.baseline(i)
+		}
+	}
 	for _, r := range c.plan.Rules {
 		if r.Method != Sequential || c.specs[r.ShownSignal].Baseline == nil {
 			continue

@@ -125,7 +125,7 @@ func (c *compiler) declareSignals() {
 	}
 }
 
-// namedSignals says which signals the plan's rules name.
+// namedSignals says which signals the plan's rules and phases name.
 func (c *compiler) namedSignals() map[string]bool {
 	named := map[string]bool{}
 	for _, r := range c.spec.Success {
@@ -133,6 +133,9 @@ func (c *compiler) namedSignals() map[string]bool {
 	}
 	for _, r := range c.spec.Rollback {
 		named[r.Signal], named[r.Alarm] = true, true
+	}
+	for _, p := range c.spec.Phases {
+		named[p.Observe] = true
 	}
 	return named
 }
@@ -273,6 +276,7 @@ func (c *compiler) phases() {
 		if s.Start != nil {
 			p.Start = s.Start.Duration
 		}
+		c.observed(s, &p)
 		end = p.Start + p.Window
 		c.plan.Phases = append(c.plan.Phases, p)
 	}

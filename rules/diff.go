@@ -176,6 +176,10 @@ func (p *Plan) phaseTable(ph *Phase) *table {
 	t.set("window", Duration{ph.Window}.String())
 	t.set("extend", Duration{ph.Extend}.String())
 	t.set("advance", ph.Advance.String())
+	if t.set("observe", ph.Observe); ph.Observe != "" {
+		t.set("on_mismatch", ph.OnMismatch.String())
+		t.set("mismatch_for", Duration{ph.MismatchFor}.String())
+	}
 	t.set("owner", ph.Owner)
 	t.set("success", list(p.ruleNames(ph.Success)))
 	t.set("rollback", list(p.ruleNames(ph.Rollback)))

@@ -15,6 +15,11 @@ func (c *compiler) keep() {
 			c.keepForWindow(&c.plan.Rules[i], p, back)
 		}
 	}
+	for k := range c.plan.Phases {
+		if i := c.plan.Observed(k); i >= 0 {
+			back[i] = max(back[i], ObservedPeriods*c.plan.Signals[i].Period+c.plan.Phases[k].MismatchFor)
+		}
+	}
 	for i, s := range c.plan.Signals {
 		if s.Baseline > 0 {
 			back[s.Baseline] = max(back[s.Baseline], back[i])

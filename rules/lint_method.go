@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -152,10 +153,11 @@ func (c *compiler) lintIdle(top Checker) {
 			continue
 		}
 		at := top.At("signals", s.Name)
+		observed := slices.ContainsFunc(c.spec.Phases, func(p PhaseSpec) bool { return p.Observe == s.Name })
 		for _, k := range []struct {
 			key string
 			set bool
-		}{{"baseline", s.Baseline != nil}, {"maturity", s.Maturity != nil}, {"cluster", s.Cluster != nil}} {
+		}{{"baseline", s.Baseline != nil && !observed}, {"maturity", s.Maturity != nil}, {"cluster", s.Cluster != nil}} {
 			idle(at, k.key, k.set, `no rule with evidence = "sequential" judges this signal`)
 		}
 	}

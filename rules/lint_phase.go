@@ -18,6 +18,7 @@ func (c *compiler) lintPhases(at Checker) {
 		c.lintStart(at, i)
 		c.lintWindow(at, s)
 		c.lintPhaseRules(at, i)
+		c.lintObserved(at, s)
 	}
 }
 

@@ -45,7 +45,7 @@ func (c *compiler) lintSignals(at Checker) {
 				"the rules look back on %d periods of %v: want at most %d", keep, Duration{c.plan.Signals[i].Period}, mostBuckets)
 		}
 		if i < c.shared && !c.named[s.Name] {
-			at.At(s.Name).Warn("unused-signal", "name it in a rule or leave it out", "no rule judges this signal")
+			at.At(s.Name).Warn("unused-signal", "name it in a rule or leave it out", "no rule judges this signal, and no phase observes it")
 		}
 	}
 }

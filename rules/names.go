@@ -19,7 +19,8 @@ var (
 	policyNames    = []string{"hold", "fail", "rollback", "ignore"}
 	ruleKindNames  = []string{"success", "rollback"}
 	aggregateNames = []string{"pooled", "exceedance", "worst", "share", "mean", "last"}
-	advanceNames   = []string{"scheduled", "signalled", "on_pass"}
+	advanceNames   = []string{"scheduled", "signalled", "on_pass", "observed"}
+	mismatchNames  = []string{"tell", "hold"}
 	methodNames    = []string{"threshold", "sequential"}
 	modeNames      = []string{"enforce", "shadow"}
 	resumeNames    = []string{"manual", "auto"}
@@ -47,41 +48,43 @@ func parse[T ~uint8](what string, names []string, text []byte, into *T) error {
 	return fmt.Errorf("unknown %s %q (want %s)", what, text, strings.Join(known, ", "))
 }
 
-func (v Verdict) String() string   { return name(verdictNames, v) }
-func (c Cause) String() string     { return name(causeNames, c) }
-func (s State) String() string     { return name(stateNames, s) }
-func (u Unit) String() string      { return name(unitNames, u) }
-func (k Kind) String() string      { return name(kindNames, k) }
-func (f Fault) String() string     { return name(faultNames, f) }
-func (p Policy) String() string    { return name(policyNames, p) }
-func (k RuleKind) String() string  { return name(ruleKindNames, k) }
-func (a Aggregate) String() string { return name(aggregateNames, a) }
-func (a Advance) String() string   { return name(advanceNames, a) }
-func (o Op) String() string        { return name(opNames, o) }
-func (m Method) String() string    { return name(methodNames, m) }
-func (m Mode) String() string      { return name(modeNames, m) }
-func (r Resume) String() string    { return name(resumeNames, r) }
-func (g Gate) String() string      { return name(gateNames, g) }
-func (p Proof) String() string     { return name(proofNames, p) }
-func (s Severity) String() string  { return name(severityNames, s) }
+func (v Verdict) String() string    { return name(verdictNames, v) }
+func (c Cause) String() string      { return name(causeNames, c) }
+func (s State) String() string      { return name(stateNames, s) }
+func (u Unit) String() string       { return name(unitNames, u) }
+func (k Kind) String() string       { return name(kindNames, k) }
+func (f Fault) String() string      { return name(faultNames, f) }
+func (p Policy) String() string     { return name(policyNames, p) }
+func (k RuleKind) String() string   { return name(ruleKindNames, k) }
+func (a Aggregate) String() string  { return name(aggregateNames, a) }
+func (a Advance) String() string    { return name(advanceNames, a) }
+func (m OnMismatch) String() string { return name(mismatchNames, m) }
+func (o Op) String() string         { return name(opNames, o) }
+func (m Method) String() string     { return name(methodNames, m) }
+func (m Mode) String() string       { return name(modeNames, m) }
+func (r Resume) String() string     { return name(resumeNames, r) }
+func (g Gate) String() string       { return name(gateNames, g) }
+func (p Proof) String() string      { return name(proofNames, p) }
+func (s Severity) String() string   { return name(severityNames, s) }
 
-func (v Verdict) MarshalText() ([]byte, error)   { return []byte(v.String()), nil }
-func (c Cause) MarshalText() ([]byte, error)     { return []byte(c.String()), nil }
-func (s State) MarshalText() ([]byte, error)     { return []byte(s.String()), nil }
-func (u Unit) MarshalText() ([]byte, error)      { return []byte(u.String()), nil }
-func (k Kind) MarshalText() ([]byte, error)      { return []byte(k.String()), nil }
-func (f Fault) MarshalText() ([]byte, error)     { return []byte(f.String()), nil }
-func (p Policy) MarshalText() ([]byte, error)    { return []byte(p.String()), nil }
-func (k RuleKind) MarshalText() ([]byte, error)  { return []byte(k.String()), nil }
-func (a Aggregate) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
-func (a Advance) MarshalText() ([]byte, error)   { return []byte(a.String()), nil }
-func (o Op) MarshalText() ([]byte, error)        { return []byte(o.String()), nil }
-func (m Method) MarshalText() ([]byte, error)    { return []byte(m.String()), nil }
-func (m Mode) MarshalText() ([]byte, error)      { return []byte(m.String()), nil }
-func (r Resume) MarshalText() ([]byte, error)    { return []byte(r.String()), nil }
-func (g Gate) MarshalText() ([]byte, error)      { return []byte(g.String()), nil }
-func (p Proof) MarshalText() ([]byte, error)     { return []byte(p.String()), nil }
-func (s Severity) MarshalText() ([]byte, error)  { return []byte(s.String()), nil }
+func (v Verdict) MarshalText() ([]byte, error)    { return []byte(v.String()), nil }
+func (c Cause) MarshalText() ([]byte, error)      { return []byte(c.String()), nil }
+func (s State) MarshalText() ([]byte, error)      { return []byte(s.String()), nil }
+func (u Unit) MarshalText() ([]byte, error)       { return []byte(u.String()), nil }
+func (k Kind) MarshalText() ([]byte, error)       { return []byte(k.String()), nil }
+func (f Fault) MarshalText() ([]byte, error)      { return []byte(f.String()), nil }
+func (p Policy) MarshalText() ([]byte, error)     { return []byte(p.String()), nil }
+func (k RuleKind) MarshalText() ([]byte, error)   { return []byte(k.String()), nil }
+func (a Aggregate) MarshalText() ([]byte, error)  { return []byte(a.String()), nil }
+func (a Advance) MarshalText() ([]byte, error)    { return []byte(a.String()), nil }
+func (m OnMismatch) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+func (o Op) MarshalText() ([]byte, error)         { return []byte(o.String()), nil }
+func (m Method) MarshalText() ([]byte, error)     { return []byte(m.String()), nil }
+func (m Mode) MarshalText() ([]byte, error)       { return []byte(m.String()), nil }
+func (r Resume) MarshalText() ([]byte, error)     { return []byte(r.String()), nil }
+func (g Gate) MarshalText() ([]byte, error)       { return []byte(g.String()), nil }
+func (p Proof) MarshalText() ([]byte, error)      { return []byte(p.String()), nil }
+func (s Severity) MarshalText() ([]byte, error)   { return []byte(s.String()), nil }
 
 func (v *Verdict) UnmarshalText(b []byte) error   { return parse("verdict", verdictNames, b, v) }
 func (c *Cause) UnmarshalText(b []byte) error     { return parse("cause", causeNames, b, c) }
@@ -93,13 +96,16 @@ func (p *Policy) UnmarshalText(b []byte) error    { return parse("policy", polic
 func (k *RuleKind) UnmarshalText(b []byte) error  { return parse("rule kind", ruleKindNames, b, k) }
 func (a *Aggregate) UnmarshalText(b []byte) error { return parse("aggregate", aggregateNames, b, a) }
 func (a *Advance) UnmarshalText(b []byte) error   { return parse("advance", advanceNames, b, a) }
-func (o *Op) UnmarshalText(b []byte) error        { return parse("operator", opNames, b, o) }
-func (m *Method) UnmarshalText(b []byte) error    { return parse("evidence", methodNames, b, m) }
-func (m *Mode) UnmarshalText(b []byte) error      { return parse("mode", modeNames, b, m) }
-func (r *Resume) UnmarshalText(b []byte) error    { return parse("way to resume", resumeNames, b, r) }
-func (g *Gate) UnmarshalText(b []byte) error      { return parse("gate", gateNames, b, g) }
-func (p *Proof) UnmarshalText(b []byte) error     { return parse("proof", proofNames, b, p) }
-func (s *Severity) UnmarshalText(b []byte) error  { return parse("severity", severityNames, b, s) }
+func (m *OnMismatch) UnmarshalText(b []byte) error {
+	return parse("answer to a mismatch", mismatchNames, b, m)
+}
+func (o *Op) UnmarshalText(b []byte) error       { return parse("operator", opNames, b, o) }
+func (m *Method) UnmarshalText(b []byte) error   { return parse("evidence", methodNames, b, m) }
+func (m *Mode) UnmarshalText(b []byte) error     { return parse("mode", modeNames, b, m) }
+func (r *Resume) UnmarshalText(b []byte) error   { return parse("way to resume", resumeNames, b, r) }
+func (g *Gate) UnmarshalText(b []byte) error     { return parse("gate", gateNames, b, g) }
+func (p *Proof) UnmarshalText(b []byte) error    { return parse("proof", proofNames, b, p) }
+func (s *Severity) UnmarshalText(b []byte) error { return parse("severity", severityNames, b, s) }
 
 // Verdicts, States, Faults and Causes list every value in order, for metrics
 // that show each of them from the first scrape.

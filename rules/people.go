@@ -279,7 +279,7 @@ func (p *Plan) Role(name string) *Role {
 
 // messageFields are what a message may tell of its run, beside what the plan's other
 // texts may: they are filled in when it falls due.
-var messageFields = []string{"phase", "traffic", "state", "verdict", "headline", "sentence", "link", "chain"}
+var messageFields = []string{"phase", "traffic", "observed", "state", "verdict", "headline", "sentence", "link", "chain"}
 
 // valueField begins the name of a field that stands for the value of a rule.
 const valueField = "value."

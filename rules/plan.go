@@ -131,6 +131,7 @@ const (
 	Scheduled Advance = iota // the plan's clock
 	Signalled                // a command from CI or a person
 	OnPass                   // the pass of the phase before
+	Observed                 // the share of the traffic that it is seen to have: see Phase.Observe
 )
 
 // Phase is one step of the rollout with its monitoring window.
@@ -146,6 +147,10 @@ type Phase struct {
 	Owner    string        `json:"owner"`
 	Success  []int         `json:"success"`  // indexes in Plan.Rules
 	Rollback []int         `json:"rollback"` // indexes in Plan.Rules
+
+	Observe     string        `json:"observe,omitempty"`      // name of the signal that tells which share of the traffic the release has; empty: that is not known
+	OnMismatch  OnMismatch    `json:"on_mismatch,omitempty"`  // what follows when that is another than Traffic
+	MismatchFor time.Duration `json:"mismatch_for,omitempty"` // and for how long it must be; zero without Observe
 }
 
 // Communication is a message that is planned: it falls due on the plan's clock, at a

@@ -75,10 +75,14 @@ type PhaseSpec struct {
 	Start    *Offset   `toml:"start"`    // When it begins on the plan's clock: "T+20m". Required of a scheduled phase; for others it is a forecast. Default: the end of the window before.
 	Window   *Duration `toml:"window"`   // How long it is monitored before it may pass. Required.
 	Extend   *Duration `toml:"extend"`   // How long beyond its window it may wait for data to settle before it is unknown. Default: 1h.
-	Advance  *Advance  `toml:"advance"`  // What starts it: "scheduled" by the plan's clock, "signalled" by CI or a person, "on_pass" of the phase before. Default: scheduled.
+	Advance  *Advance  `toml:"advance"`  // What starts it: "scheduled" by the plan's clock, "signalled" by CI or a person, "on_pass" of the phase before, "observed" when the share that it is seen to have reaches `traffic`. Default: scheduled.
 	Owner    string    `toml:"owner"`    // Who answers for it. Required.
 	Success  []string  `toml:"success"`  // Names of the success rules that must hold over its window. At least one.
 	Rollback []string  `toml:"rollback"` // Names of the rollback rules that are watched from its start to the end of the run.
+
+	Observe     string      `toml:"observe"`      // Name of the signal that tells which share of the traffic the release really has: a gauge in "%", or a ratio or percentile with a baseline, whose counts say it. Default: none, and that is not known.
+	OnMismatch  *OnMismatch `toml:"on_mismatch"`  // What follows when the observed share is another than `traffic`: "tell" makes an event, "hold" also holds the run, until a person resumes it. Default: tell.
+	MismatchFor *Duration   `toml:"mismatch_for"` // How long it must be another, up to 7d: between a command and its effect it always is. Default: three periods of the signal, at least 5m.
 }
 
 // RuleSpec is what success and rollback rules have in common.
@@ -217,7 +221,7 @@ type CommunicationSpec struct {
 	To      string    `toml:"to"`          // The sink that sends it, and whom it reaches there: "slack #ops". Default: webhooks tell of it, and whoever they tell sends it.
 	Channel string    `toml:"channel"`     // Where it goes, for people: "Slack #ops". Required, unless to is given.
 	Subject string    `toml:"subject"`     // One line, for what has a title. Default: the release's title.
-	Text    string    `toml:"text"`        // What it says. {phase}, {traffic}, {state}, {verdict}, {headline}, {sentence}, {link}, {chain} and {value.RULE} are filled in when it falls due. Required.
+	Text    string    `toml:"text"`        // What it says. {phase}, {traffic}, {observed}, {state}, {verdict}, {headline}, {sentence}, {link}, {chain} and {value.RULE} are filled in when it falls due. Required.
 	Notify  []string  `toml:"notify"`      // Names of the webhooks that are told. Default: all.
 }
 

@@ -143,14 +143,14 @@ var pure = []string{
 }
 
 // pureToo are the packages of the project's own that are held to the same.
-var pureToo = []string{module + "/rules", module + "/evaluator/evidence", module + "/evaluator/datapoints", module + "/evaluator/stored", module + "/evaluator/fact", module + "/evaluator/series", module + "/evaluator/judge", module + "/evaluator/people", module + "/evaluator/effects", module + "/evaluator"}
+var pureToo = []string{module + "/rules", module + "/evaluator/evidence", module + "/evaluator/datapoints", module + "/evaluator/stored", module + "/evaluator/fact", module + "/evaluator/series", module + "/evaluator/judge", module + "/evaluator/people", module + "/evaluator/effects", module + "/evaluator/rollout", module + "/evaluator"}
 
 // arithmetic lists what evaluator/evidence may use beside the standard library.
 var arithmetic = []string{"gonum.org/v1/gonum/mathext"}
 
 // isPure reports whether a package's files are held to have no effects.
 func isPure(dir string) bool {
-	return slices.Contains([]string{"rules", "evaluator", "evaluator/judge", "evaluator/people", "evaluator/effects", "evaluator/series", "evaluator/fact", "evaluator/stored", "evaluator/evidence", "evaluator/datapoints", "evaluator/words"}, dir) ||
+	return slices.Contains([]string{"rules", "evaluator", "evaluator/judge", "evaluator/people", "evaluator/effects", "evaluator/rollout", "evaluator/series", "evaluator/fact", "evaluator/stored", "evaluator/evidence", "evaluator/datapoints", "evaluator/words"}, dir) ||
 		strings.HasPrefix(dir, "sources/") && path.Base(dir) == "kind"
 }
 

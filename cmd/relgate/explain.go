@@ -98,6 +98,9 @@ func explain(w io.Writer, b *wire.PlanBody, colour bool) {
 		if p.Traffic.TargetPercent != nil {
 			traffic = fmt.Sprintf("%g %%", *p.Traffic.TargetPercent)
 		}
+		if seen := p.Traffic.ObservedPercent; seen != nil {
+			traffic += fmt.Sprintf(" planned, %.3g %% seen", *seen)
+		}
 		phases = append(phases, []string{plain(p.Phase), traffic, plain(strings.ReplaceAll(p.State, "_", " ")), phaseTimes(p)})
 	}
 	for _, line := range tabled(phases) {

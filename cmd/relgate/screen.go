@@ -139,9 +139,13 @@ func (s *screen) todo(text words.Text, columns int) []string {
 }
 
 func (s *screen) phase(snap *fact.Snapshot, p *fact.PhaseView) string {
-	return fmt.Sprintf("%-12s %6s  %s %s %s", cutName(p.Name, 12), rules.Percent.Short(p.Traffic),
+	seen := ""
+	if o := p.Observed; o != nil && o.Known {
+		seen = ", " + rules.Percent.Short(o.Share) + " seen"
+	}
+	return fmt.Sprintf("%-12s %6s  %s %s %s%s", cutName(p.Name, 12), rules.Percent.Short(p.Traffic),
 		s.paint(stateColour(p.State), fmt.Sprintf("%-11s", strings.ReplaceAll(p.State.String(), "_", " "))),
-		bar(progress(snap.At, p)), countdown(snap, p))
+		bar(progress(snap.At, p)), countdown(snap, p), seen)
 }
 
 // progress is the share of a phase's window that has passed, 0..1.

@@ -20,6 +20,7 @@ const (
 	PlanEvent          EventKind = "plan"          // the plan was edited under way, or is judged anew
 	ApprovalEvent      EventKind = "approval"      // a role is asked for its signature, or where that stands; Subject is what it allows
 	ReviewEvent        EventKind = "review"        // the review is open, was signed or archived
+	RolloutEvent       EventKind = "rollout"       // whether a phase is seen to have the traffic that it was planned to have: Mismatch, Match, Over
 	EffectEvent        EventKind = "effect"        // a step of the way back, by rule and name; of the whole way back, by the plan's name, that users are safe
 )
 
@@ -27,9 +28,16 @@ const (
 // once it cannot any more. Its state stays failed.
 const Over = "over"
 
+// Where the events of a rollout lead. Over is where a mismatch leads that is not looked at
+// any more.
+const (
+	Mismatch = "mismatch" // a phase is seen to have another share of the traffic than planned
+	Match    = "match"    // it has what was planned again
+)
+
 // EventKinds lists every EventKind.
 func EventKinds() []EventKind {
-	return []EventKind{RunEvent, PhaseEvent, VerdictEvent, RuleEvent, SignalEvent, CommunicationEvent, CommandEvent, PlanEvent, ApprovalEvent, ReviewEvent, EffectEvent}
+	return []EventKind{RunEvent, PhaseEvent, VerdictEvent, RuleEvent, SignalEvent, CommunicationEvent, CommandEvent, PlanEvent, ApprovalEvent, ReviewEvent, RolloutEvent, EffectEvent}
 }
 
 // Event says that a state changed: from what, to what, and why, in facts. Its
@@ -80,13 +88,14 @@ type Signature struct {
 
 // Told is where a run stands when a message falls due, as far as its text says so.
 type Told struct {
-	Phase   string        `json:"phase"`   // the current phase
-	Traffic float64       `json:"traffic"` // of that phase, 0..1
-	State   rules.State   `json:"state"`   // of the run
-	Verdict rules.Verdict `json:"verdict"` //
-	Cause   rules.Cause   `json:"cause"`
-	Why     Why           `json:"why"`
-	Values  []Measure     `json:"values,omitempty"`
+	Phase    string        `json:"phase"`              // the current phase
+	Traffic  float64       `json:"traffic"`            // of that phase, 0..1
+	Observed *float64      `json:"observed,omitempty"` // share that it is seen to have, 0..1; nil: not known
+	State    rules.State   `json:"state"`              // of the run
+	Verdict  rules.Verdict `json:"verdict"`            //
+	Cause    rules.Cause   `json:"cause"`
+	Why      Why           `json:"why"`
+	Values   []Measure     `json:"values,omitempty"`
 }
 
 // Measure is what a rule measures. Value means nothing unless Known.

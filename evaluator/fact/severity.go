@@ -84,6 +84,10 @@ func (e *Event) Severity() Severity {
 		if e.To == Failed {
 			return Warning
 		}
+	case RolloutEvent:
+		if e.To == Mismatch {
+			return Warning
+		}
 	case EffectEvent:
 		switch e.To {
 		case Failed, Escalated, Unproven:

@@ -66,12 +66,13 @@ type Snapshot struct {
 
 // Holder is who keeps a run from going on.
 type Holder struct {
-	By        string      // the person, or the rollback rule
+	By        string      // the person, or the rollback rule; empty where the traffic of a phase holds it
 	Principal string      // the token that proved the person; empty without tokens
 	Rule      bool        // By names a rule
 	Cause     rules.Cause // manual, or what the rule rests on
 	Text      string      // the person's reason
 	Evidence  *Evidence   // the rule's, as it took hold
+	Mismatch  Why         // the ground, where the traffic of a phase holds it; else zero
 }
 
 // PhaseView is one phase of a Snapshot.
@@ -92,7 +93,20 @@ type PhaseView struct {
 	Deadline  time.Time // WindowEnd + Extend
 	Decided   time.Time // zero until decided
 	Success   []RuleView
-	Rollback  []int // indexes in Snapshot.Rollback: the rules that this phase names
+	Observed  *Observed // the share that it is seen to have; nil where the plan names no signal that tells it, and once a later phase has begun of which the same signal tells
+	Rollback  []int     // indexes in Snapshot.Rollback: the rules that this phase names
+}
+
+// Observed is which share of the traffic the released version is seen to have.
+type Observed struct {
+	Signal   string      // that tells it
+	Known    bool        //
+	Share    float64     // 0..1; it means nothing unless Known
+	Since    time.Time   // start of the oldest period that it is from: with a level, of those in a row that say the same
+	At       time.Time   // end of the newest of them; of one that has not ended, the time of the tick
+	Samples  float64     // of the release and of what runs beside it, that were counted; 0 for a level
+	Cause    rules.Cause // why it is not known
+	Mismatch time.Time   // since when it has been another than planned, where that was told; zero while it is not
 }
 
 // RuleView is one rule of a Snapshot; a success rule has one for every phase

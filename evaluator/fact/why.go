@@ -20,6 +20,7 @@ const (
 	WhyPhaseFailed        Code = "phase_failed"        // Phase has failed
 	WhyPhaseUnknown       Code = "phase_unknown"       // Phase could not be judged in time, for Cause
 	WhyHeldByRule         Code = "held_by_rule"        // Rule holds the run, for Cause
+	WhyHeldByMismatch     Code = "held_by_mismatch"    // Phase has been seen to have Observed of the traffic since Since, Planned were planned: that holds the run
 	WhyHeld               Code = "held"                // By holds the run
 	WhyRuleFired          Code = "rule_fired"          // Rule rolls the run back
 	WhyAborted            Code = "aborted"             // By rolled the run back
@@ -35,8 +36,10 @@ const (
 	WhyNextTick           Code = "next_tick"           // the next tick decides
 	WhyAwaitsCommand      Code = "awaits_command"      // a command starts the phase
 	WhyAwaitsPass         Code = "awaits_pass"         // the phase begins when Phase passes
+	WhyAwaitsShare        Code = "awaits_share"        // the phase begins when it is seen to have Planned of the traffic: it has Observed, which is not known where there is a Cause
 	WhyOnSchedule         Code = "on_schedule"         // it was started by the plan's clock; watched until Until
 	WhyStartedBy          Code = "started_by"          // By started it; watched until Until
+	WhyStartedByShare     Code = "started_by_share"    // it was seen to have Observed of the traffic, Planned were planned; watched until Until
 	WhyStartedAfter       Code = "started_after"       // it was started by the pass of Phase; watched until Until
 	WhyWatched            Code = "watched"             // watched until Until
 	WhyByRule             Code = "by_rule"             // success rule Rule decides, or is still undecided
@@ -83,6 +86,7 @@ const (
 	WhyHeldAlready    Code = "held_already"     //
 	WhyNotHeld        Code = "not_held"         //
 	WhyEvidenceHolds  Code = "evidence_holds"   // Rule holds the run, and the token may end a person's hold only
+	WhyMismatchHolds  Code = "mismatch_holds"   // the traffic of Phase holds the run, and the token may end a person's hold only
 	WhyPersonHolds    Code = "person_holds"     // a person holds the run, and the token may end a hold of evidence only
 	WhyNotRolledBack  Code = "not_rolled_back"  //
 	WhyNoSuchPhase    Code = "no_such_phase"    // the plan has no Phase
@@ -117,6 +121,9 @@ const (
 
 // Of everything else.
 const (
+	WhyShareDiffers     Code = "share_differs"      // Phase has been seen to have Observed of the traffic since Since, Planned were planned
+	WhyShareMatches     Code = "share_matches"      // it has been seen to have what was planned since then
+	WhyShareUnwatched   Code = "share_unwatched"    // it is not looked at any more: a later phase has begun, or the run is decided
 	WhyRunBegun         Code = "run_begun"          // the run begins; By began it, the config where By is empty
 	WhyPlanEdited       Code = "plan_edited"        // the plan was changed under way
 	WhyJudgedAnew       Code = "judged_anew"        // relgate judges by its judging N from now on; until now it was Of
@@ -187,4 +194,7 @@ type Why struct {
 	Text      string `json:"text,omitempty"` // the person's reason, or what a source said
 	Run       string `json:"run,omitempty"`  // id of another run
 	Warn      string `json:"warn,omitempty"` // rollback rules that warn, a space between two
+
+	Observed float64 `json:"observed,omitempty"` // share of the traffic that the release is seen to have, 0..1
+	Planned  float64 `json:"planned,omitempty"`  // and that Phase was planned to have
 }

@@ -46,6 +46,17 @@ func (l *Layout) silence(signal int, s *series.Series, since, lookback int64, ne
 	return silence{Cause: rules.CauseNone, Next: min(old, thin) + 1}
 }
 
+// Unheard says why nothing is known of a signal now, CauseNone when something is. Of counts
+// it is also known that nothing happened in a period that has settled; a level must be there.
+func (sc *Scene) Unheard(i int) rules.Cause {
+	s, sl := &sc.Signals[i], &sc.Lay.Signals[i]
+	known := s.Newest(sl)
+	if !sl.Level {
+		known = max(known, s.Settled)
+	}
+	return sc.Lay.silence(i, s, 0, 0, Stretch{known: true, newest: known}, sc.At).Cause
+}
+
 // gapAfter is the silence of a signal whose newest value ends at a time, or which has none
 // since then: the source has answered, and for longer than the rule's grace there was
 // nothing. It has no cause before. Only whole periods of so many seconds can be missing.

@@ -3,6 +3,7 @@ package judge
 import (
 	"slices"
 
+	"github.com/relgate/relgate/evaluator/series"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -28,4 +29,30 @@ func ToldBy(plan *rules.Plan, names []string) (pushed, polled []int) {
 		}
 	}
 	return pushed, polled
+}
+
+// pollAgain is how long ago, in seconds, a source must have been asked for a signal before
+// a push makes relgate ask it again ahead of time.
+const pollAgain = 10
+
+// Woken are the signals when something was pushed that those of these names tell: they are
+// to be asked now, with what tells the same. A source that fails keeps its distance; one that
+// asked to be left alone is asked all the same where again is set.
+func (sc *Scene) Woken(plan *rules.Plan, names []string, now int64, again bool) []series.Series {
+	woken := slices.Clone(sc.Signals)
+	for i := range woken {
+		if again {
+			woken[i].AskAgain()
+		}
+	}
+	pushed, polled := ToldBy(plan, names)
+	for _, i := range polled {
+		if s := &woken[i]; s.Fails == 0 && s.Asked+pollAgain <= now {
+			s.Next = 0
+		}
+	}
+	for _, i := range pushed {
+		woken[i].Next = 0
+	}
+	return woken
 }

@@ -135,6 +135,9 @@ func (w *work) told(c *rules.Communication) *fact.Told {
 	if run.Current < len(run.Phases) {
 		p := &run.Phases[run.Current]
 		t.Phase, t.Traffic = p.Name, p.Traffic
+		if p.Observed != nil && p.Observed.Known {
+			t.Observed = &p.Observed.Share
+		}
 	}
 	for _, name := range fields {
 		if rule, _ := w.Plan.MessageField(name); rule != "" {

@@ -27,6 +27,8 @@ func Event(plan *rules.Plan, e, root *fact.Event) Text {
 		return approvalEvent(e, withRoot(e, root))
 	case fact.ReviewEvent:
 		return reviewEvent(plan, e, withRoot(e, root))
+	case fact.RolloutEvent:
+		return rolloutEvent(plan, e)
 	case fact.EffectEvent:
 		return effectEvent(plan, e, withRoot(e, root))
 	case fact.PlanEvent:
@@ -437,6 +439,8 @@ func MessageText(plan *rules.Plan, e *fact.Event, text, link, head string) strin
 			return told.Phase, true
 		case "traffic":
 			return rules.Percent.Short(told.Traffic), true
+		case "observed":
+			return observedText(told.Observed), true
 		case "state":
 			return stateText(told.State.String()), true
 		case "verdict":

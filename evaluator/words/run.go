@@ -126,6 +126,9 @@ func rolledBack(plan *rules.Plan, s *fact.Snapshot) Text {
 // held says who or what holds the run, with the numbers as the hold began.
 func held(plan *rules.Plan, s *fact.Snapshot) Text {
 	h := &s.Holder
+	if h.Mismatch.Code != "" {
+		return heldByTraffic(plan, s)
+	}
 	if !h.Rule {
 		said := "held" + by(h.By, h.Text)
 		return Text{
@@ -217,6 +220,9 @@ func Phase(plan *rules.Plan, s *fact.Snapshot, k int) Text {
 		run.Detail = append([]string{sentence(said)}, run.Detail...)
 		return run
 	}
+	if said := Observed(p, s.At); said != "" && p.Why.Code != fact.WhyAwaitsShare {
+		t.Detail = append(t.Detail, sentence(capital(said)))
+	}
 	switch p.Verdict {
 	case rules.Fail:
 		t.Do = "stop the rollout: " + mend(plan, p.Why.Rule)
@@ -254,7 +260,7 @@ func ofEarlier(plan *rules.Plan, k int, w *fact.Why) string {
 // its text is the run's.
 func ofTheRun(w *fact.Why) bool {
 	switch w.Code {
-	case fact.WhyRuleFired, fact.WhyAborted, fact.WhyRollbackDone, fact.WhyRollbackTaken, fact.WhyHeldByRule, fact.WhyHeld:
+	case fact.WhyRuleFired, fact.WhyAborted, fact.WhyRollbackDone, fact.WhyRollbackTaken, fact.WhyHeldByRule, fact.WhyHeldByMismatch, fact.WhyHeld:
 		return true
 	}
 	return false
@@ -264,7 +270,7 @@ func phaseVerb(s *fact.Snapshot, p *fact.PhaseView) string {
 	switch {
 	case p.State == rules.Superseded:
 		return superseded
-	case s.Held && p.Verdict == rules.Pending && (p.Why.Code == fact.WhyHeld || p.Why.Code == fact.WhyHeldByRule):
+	case s.Held && p.Verdict == rules.Pending && (p.Why.Code == fact.WhyHeld || p.Why.Code == fact.WhyHeldByRule || p.Why.Code == fact.WhyHeldByMismatch):
 		return hold
 	}
 	return verdictWord(p.Verdict)

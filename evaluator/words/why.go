@@ -95,7 +95,7 @@ func ground(plan *rules.Plan, w *fact.Why, at time.Time) string {
 		return fmt.Sprintf("%s could not be judged for %s, %s; %s", title,
 			span(int64(w.Until.Sub(w.Since)/time.Second)), causeText(w.Cause), policyText(w))
 	}
-	return cmp.Or(effectGround(plan, w, at), refusal(w, at))
+	return cmp.Or(shareGround(w, at), effectGround(plan, w, at), refusal(w, at))
 }
 
 // watchEnded is why a run that has failed is watched no more.

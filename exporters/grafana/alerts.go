@@ -59,6 +59,12 @@ var alerts = []alert{
 		description: "`relgate explain {{ $labels.plan }}` names the rule that cannot be judged.",
 	},
 	{
+		name: "RelgateTrafficMismatch", after: "0s", severity: "warning",
+		expr:        `(relgate_phase_mismatch == 1) and on (job, instance, plan) (relgate_run_state{state=~"waiting|monitoring|held"} == 1)`,
+		summary:     "Phase {{ $labels.phase }} of {{ $labels.plan }} has not the traffic that was planned: see who moved it, and bring it to what was planned.",
+		description: "`relgate explain {{ $labels.plan }}` shows what is seen beside what was planned. What is not known is no mismatch.",
+	},
+	{
 		name: "RelgateUnsigned", after: "2m", severity: "warning",
 		expr:        `( (relgate_approval_signatures_missing{allows="start"} > 0) and on (job, instance, plan) (relgate_run_planned_start_timestamp_seconds <= time()) and on (job, instance, plan) (relgate_phase_state{state="waiting"} == 1) or (relgate_approval_signatures_missing > 0) and on (job, instance, plan, allows) label_replace( (relgate_phase_planned_start_timestamp_seconds <= time()) and on (job, instance, plan, phase) (relgate_phase_state{state="waiting"} == 1), "allows", "$1", "phase", "(.+)") ) and on (job, instance, plan) (relgate_run_state{state=~"waiting|monitoring"} == 1)`,
 		summary:     "{{ $labels.plan }} is due and does not begin, signatures missing for {{ $labels.allows }}: {{ $value }}: ask who must sign, or decide with `relgate break-glass {{ $labels.plan }} --for {{ $labels.allows }} --by WHO --why REASON`.",

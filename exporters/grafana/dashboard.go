@@ -266,8 +266,9 @@ func progress() []*panel {
 		lines("The running \"for\"", "How long each rollback rule has been breached, of the time that it takes: 100 % where it has lasted.", 6, "percentunit",
 			query{expr: ofRun(ofPlan("relgate_rule_breaching_seconds") + " / " + ofPlan("relgate_rule_for_seconds")), legend: "{{rule}}"},
 		).bounded(),
-		lines("Planned traffic", "Share of the users that the phases which have begun are planned to reach.", 6, "percentunit",
-			query{expr: ofRun(`max by (job, instance, plan) (relgate_phase_traffic_ratio{plan="$plan"} and on (job, instance, plan, phase) relgate_phase_state{plan="$plan",state=~"monitoring|held|passed"} == 1)`), legend: "{{plan}}"},
+		lines("Traffic", "Share of the users that the phases which have begun are planned to reach, and the share that is seen, where a signal tells it.", 6, "percentunit",
+			query{expr: ofRun(`max by (job, instance, plan) (relgate_phase_traffic_ratio{plan="$plan"} and on (job, instance, plan, phase) relgate_phase_state{plan="$plan",state=~"monitoring|held|passed"} == 1)`), legend: "planned"},
+			query{expr: ofRun(`max by (job, instance, plan) (relgate_phase_observed_ratio{plan="$plan"})`), legend: "observed"},
 		),
 	}
 }

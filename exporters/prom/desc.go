@@ -103,8 +103,8 @@ func (c *catalog) addRun() {
 }
 
 type phaseDescs struct {
-	gateOpen, gateVerdict, phaseState, phaseTraffic, phaseWindow, phaseStarted, phaseEnd *desc
-	phasePlanned, phaseDeadline, phaseDecided                                            *desc
+	gateOpen, gateVerdict, phaseState, phaseTraffic, phaseWindow, phaseStarted, phaseEnd     *desc
+	phasePlanned, phaseDeadline, phaseDecided, phaseObserved, phaseObservedAt, phaseMismatch *desc
 }
 
 func (c *catalog) addPhase() {
@@ -112,6 +112,9 @@ func (c *catalog) addPhase() {
 	c.gateVerdict = c.gauge("relgate_gate_verdict", "Whether the verdict of the phase's gate is this one (1) or not (0).", "plan", "phase", "verdict")
 	c.phaseState = c.gauge("relgate_phase_state", "Whether the phase is in the state (1) or not (0).", "plan", "phase", "state")
 	c.phaseTraffic = c.gauge("relgate_phase_traffic_ratio", "Share of the users that the phase is planned to reach, 0 to 1.", "plan", "phase")
+	c.phaseObserved = c.gauge("relgate_phase_observed_ratio", "Share of the traffic that the phase is seen to have, 0 to 1. Absent where no signal of the plan tells it, while it is not known, and once a later phase has begun of which the same signal tells.", "plan", "phase")
+	c.phaseObservedAt = c.gauge("relgate_phase_observed_timestamp_seconds", "Unix time of the end of the newest period that the observed share is from. Absent where that is.", "plan", "phase")
+	c.phaseMismatch = c.gauge("relgate_phase_mismatch", "Whether the phase has been seen to have another share of the traffic than planned for as long as the plan says (1) or not (0). Absent where no signal of the plan tells its share.", "plan", "phase")
 	c.phaseWindow = c.gauge("relgate_phase_monitoring_window_seconds", "Length of the phase's monitoring window.", "plan", "phase")
 	c.phasePlanned = c.gauge("relgate_phase_planned_start_timestamp_seconds", "Unix time at which the plan lets the phase begin.", "plan", "phase")
 	c.phaseStarted = c.gauge("relgate_phase_started_timestamp_seconds", "Unix time at which the phase began. Absent before.", "plan", "phase")

@@ -31,7 +31,7 @@ func view(plan string) prom.View {
 		Verdict: rules.Pending, Generation: 4,
 		Phases: []fact.PhaseView{
 			{
-				Name: "ten", Traffic: 0.1, State: rules.Monitoring, Verdict: rules.Pending, Scheduled: t0,
+				Name: "ten", Traffic: 0.1, Observed: &fact.Observed{Signal: "share", Known: true, Share: .005, At: t0.Add(4 * time.Minute), Mismatch: t0}, State: rules.Monitoring, Verdict: rules.Pending, Scheduled: t0,
 				Started: t0, WindowEnd: t0.Add(15 * time.Minute), Deadline: t0.Add(20 * time.Minute),
 				Success: []fact.RuleView{{Name: "api-5xx", Kind: rules.Success, State: fact.RuleClear, Verdict: rules.Pending, Evidence: good}},
 			},

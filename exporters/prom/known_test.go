@@ -136,6 +136,9 @@ func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 	for k := range s.Phases {
 		f := &s.Phases[k]
 		f.State, f.Scheduled, f.Started, f.WindowEnd, f.Deadline = rules.Waiting, time.Time{}.Add(time.Hour), time.Time{}, time.Time{}, time.Time{}
+		if f.Observed != nil {
+			f.Observed = &fact.Observed{Signal: "share"}
+		}
 		for i := range f.Success {
 			idle(&f.Success[i])
 		}
@@ -166,7 +169,7 @@ func TestWhatIsNotKnownIsAbsent(t *testing.T) {
 		}
 	}
 	wantNone(t, page,
-		"relgate_rule_value{", "relgate_rule_value_low", "relgate_rule_value_high", "relgate_rule_samples{", "relgate_rule_bad_samples",
+		"relgate_phase_observed_ratio{", "relgate_rule_value{", "relgate_rule_value_low", "relgate_rule_value_high", "relgate_rule_samples{", "relgate_rule_bad_samples",
 		"relgate_rule_points{", "relgate_rule_points_expected", "relgate_rule_breaching_seconds",
 		"relgate_signal_value", "relgate_signal_samples", "relgate_signal_fault", "relgate_signal_overdue", "relgate_source_rate_remaining", "ALERTS",
 		"relgate_evaluation_last_duration_seconds", "relgate_commit_last_duration_seconds", "relgate_fetch_last_duration_seconds",

@@ -136,6 +136,13 @@ func (b *shownRun) phase(k int, trouble bool, now time.Time) {
 	b.verdicts(b.c.gateVerdict, is, s.Plan, p.Name)
 	b.states(b.c.phaseState, p.State, s.Plan, p.Name)
 	b.set(b.c.phaseTraffic, p.Traffic, s.Plan, p.Name)
+	if o := p.Observed; o != nil {
+		b.flag(b.c.phaseMismatch, !o.Mismatch.IsZero(), s.Plan, p.Name)
+		if o.Known {
+			b.set(b.c.phaseObserved, o.Share, s.Plan, p.Name)
+			b.moment(b.c.phaseObservedAt, o.At, s.Plan, p.Name)
+		}
+	}
 	b.set(b.c.phaseWindow, window(b.Plan, p).Seconds(), s.Plan, p.Name)
 	b.moment(b.c.phasePlanned, p.Scheduled, s.Plan, p.Name)
 	b.moment(b.c.phaseStarted, p.Started, s.Plan, p.Name)

@@ -95,6 +95,8 @@ func begins(a rules.Advance) string {
 		return "by a command"
 	case rules.OnPass:
 		return "when the phase before passes"
+	case rules.Observed:
+		return "when it is seen to have its traffic"
 	}
 	return "on schedule"
 }

@@ -76,7 +76,7 @@ type Moment struct {
 type Phase struct {
 	Phase          string     `json:"phase"`
 	Title          string     `json:"title"`
-	TrafficPercent *float64   `json:"trafficPercent"`
+	TrafficPercent *float64   `json:"trafficPercent"` // planned
 	State          string     `json:"state"`
 	Verdict        string     `json:"verdict"`
 	Start          *time.Time `json:"start"` // null: it has not begun
@@ -216,7 +216,7 @@ func (m *maker) timeline() []Moment {
 
 func curated(e *wire.EventBody) bool {
 	switch e.Kind {
-	case "run", "phase", "plan", "communication", "approval":
+	case "run", "phase", "plan", "communication", "approval", "rollout":
 		return true
 	case "effect":
 		return e.To != "escalated" && e.To != "asked" // a step without an answer says how often
@@ -265,7 +265,17 @@ func (m *maker) notes(r *Report) []string {
 	}
 	return append(list,
 		"The journal keeps that an endpoint is done with an event, not when: an event that it had not asked for counts as done.",
-		"relgate does not know how many users had the release; traffic is what the plan says.")
+		m.trafficNote())
+}
+
+// trafficNote says what is known of how many users had the release.
+func (m *maker) trafficNote() string {
+	for i := range m.Plan.Phases {
+		if m.Plan.Phases[i].Observe != "" {
+			return "The traffic of a phase is what the plan says. Where it was seen to be another, the timeline says so."
+		}
+	}
+	return "relgate does not know how many users had the release; traffic is what the plan says."
 }
 
 // stamp writes a time for people.

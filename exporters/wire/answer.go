@@ -279,8 +279,8 @@ func (v *RunView) missing(k int) string {
 		return said
 	}
 	due := p.Scheduled
-	if p.Advance == rules.Signalled || p.Advance == rules.OnPass && k > 0 {
-		due = s.Start // started by a command or a pass, within the run
+	if p.Advance != rules.Scheduled && (p.Advance != rules.OnPass || k > 0) {
+		due = s.Start // started by a command, a pass or its traffic, within the run
 	}
 	if s.At.Before(due) {
 		return "planned for " + stamp(due)

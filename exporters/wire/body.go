@@ -73,7 +73,11 @@ type Span struct {
 // Traffic is the share of users that the phase reaches.
 type Traffic struct {
 	TargetPercent   *float64 `json:"targetPercent"`   // null for the whole run
-	ObservedPercent *float64 `json:"observedPercent"` // null: no source measures it
+	ObservedPercent *float64 `json:"observedPercent"` // null: no source measures it, or it is not known now
+
+	ObservedSince *time.Time `json:"observedSince"` // start of the oldest period that it is from
+	ObservedAt    *time.Time `json:"observedAt"`    // end of the newest
+	MismatchSince *time.Time `json:"mismatchSince"` // since when another share than planned was seen; null while there is no mismatch
 }
 
 // Subject is what is released.
@@ -112,8 +116,8 @@ type Run struct {
 
 // Hold is who keeps the run from going on, and why.
 type Hold struct {
-	Kind      string `json:"kind"`      // person, rule
-	By        string `json:"by"`        // the person, in the sender's words, or the name of the rollback rule
+	Kind      string `json:"kind"`      // person, rule, traffic
+	By        string `json:"by"`        // the person, in the sender's words, the name of the rollback rule, or that of the phase whose traffic is not as planned
 	Principal string `json:"principal"` // name of the token that proved the person; empty without tokens
 	Cause     string `json:"cause"`
 	Reason    string `json:"reason"`
@@ -286,7 +290,7 @@ type EventList struct {
 
 // EventBody says that a state changed: from what, to what and why, with numbers.
 type EventBody struct {
-	Kind      string     `json:"kind"`     // run, phase, verdict, rule, signal, communication, command, plan, approval, review, effect
+	Kind      string     `json:"kind"`     // run, phase, verdict, rule, signal, communication, command, plan, approval, review, rollout, effect
 	Type      string     `json:"type"`     // relgate.KIND.TO: relgate.run.rolled_back
 	Severity  string     `json:"severity"` // info, warning, critical
 	ID        string     `json:"id"`       // the same on every replay and every retry

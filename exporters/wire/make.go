@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -125,7 +126,7 @@ func (b *Body) ofPhase(v *RunView, k int) {
 	p := &s.Phases[k]
 	b.Phase, b.Title, b.State = p.Name, p.Title, p.State.String()
 	b.Window, b.Deadline = Span{at(p.Started), at(p.WindowEnd)}, at(p.Deadline)
-	b.Traffic.TargetPercent = number(p.Traffic, rules.Percent)
+	b.Traffic = trafficOf(p)
 	b.Rules = phaseRules(v, p)
 	b.Approvals = toSign(s, p.Name)
 	b.DataAsOf = newest(b.Rules)
@@ -134,6 +135,21 @@ func (b *Body) ofPhase(v *RunView, k int) {
 	if by, why := overridden(p); by != "" {
 		b.Override = &Override{Verdict: p.Verdict.String(), By: by, Principal: p.Why.Principal, Why: why, At: at(p.Decided)}
 	}
+}
+
+// trafficOf is the share that a phase was planned to have, and what it is seen to have.
+func trafficOf(p *fact.PhaseView) Traffic {
+	t := Traffic{TargetPercent: number(p.Traffic, rules.Percent)}
+	o := p.Observed
+	if o == nil {
+		return t
+	}
+	t.MismatchSince = at(o.Mismatch)
+	if o.Known {
+		t.ObservedPercent = number(math.Round(o.Share*1e5)/1e5, rules.Percent)
+		t.ObservedSince, t.ObservedAt = at(o.Since), at(o.At)
+	}
+	return t
 }
 
 func (b *Body) wholeRun(s *fact.Snapshot) {
@@ -178,8 +194,11 @@ func holdOf(v *RunView) *Hold {
 		return nil
 	}
 	h := &Hold{Kind: "person", By: s.Holder.By, Principal: s.Holder.Principal, Cause: s.Holder.Cause.String(), Reason: holdReason(v.Plan, s)}
-	if s.Holder.Rule {
+	switch {
+	case s.Holder.Rule:
 		h.Kind = "rule"
+	case s.Holder.Mismatch.Code != "":
+		h.Kind, h.By = "traffic", s.Holder.Mismatch.Phase
 	}
 	return h
 }

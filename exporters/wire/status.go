@@ -49,7 +49,7 @@ func StatusOf(v *RunView, a, current Answer) Status {
 		Verdict: a.Outcome.Verdict().String(), Stale: a.Stale, EvaluatedAt: at(s.At),
 	}
 	if k := s.Current; len(s.Phases) > 0 {
-		out.Traffic.TargetPercent = number(s.Phases[min(max(k, 0), len(s.Phases)-1)].Traffic, rules.Percent)
+		out.Traffic = trafficOf(&s.Phases[min(max(k, 0), len(s.Phases)-1)])
 	}
 	switch a.Outcome {
 	case IsPass:

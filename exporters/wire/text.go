@@ -34,9 +34,13 @@ func overridden(p *fact.PhaseView) (by, why string) {
 	return p.Why.By, p.Why.Text
 }
 
-// holdReason is why a run is held: the person's reason, or the sentence of the rule.
+// holdReason is why a run is held: the person's reason, or the sentence of the rule or of the
+// traffic.
 func holdReason(plan *rules.Plan, s *fact.Snapshot) string {
 	h := &s.Holder
+	if h.Mismatch.Code != "" {
+		return words.HeldByTraffic(s)
+	}
 	if !h.Rule {
 		return h.Text
 	}

@@ -91,9 +91,10 @@ func moved(plan *rules.Plan, start int64) *rules.Plan {
 	p.Start, p.Communications, p.Approvals, p.Review = when(start), nil, nil, rules.Review{}
 	p.Phases = slices.Clone(plan.Phases)
 	for i := range p.Phases {
-		if p.Phases[i].Advance == rules.Signalled {
-			p.Phases[i].Advance = rules.Scheduled
+		if a := &p.Phases[i].Advance; *a == rules.Signalled || *a == rules.Observed {
+			*a = rules.Scheduled
 		}
+		p.Phases[i].Observe = "" // what was planned for another time was not to be seen then
 	}
 	return &p
 }

@@ -147,6 +147,7 @@ const (
 	alertHeld     = "RelgateRunHeld"
 	alertRule     = "RelgateRuleAgainst"
 	alertUnknown  = "RelgateGateUnknown"
+	alertTraffic  = "RelgateTrafficMismatch"
 	alertOrder    = "RelgateOrderPending"
 )
 
@@ -169,6 +170,12 @@ func (s *alertState) take(e *wire.EventBody) {
 			s.fire("gate "+e.Phase, alertUnknown, "warning", e, "phase", e.Phase)
 		} else {
 			s.resolve("gate "+e.Phase, e)
+		}
+	case "rollout":
+		if e.To == "mismatch" {
+			s.fire("traffic "+e.Phase, alertTraffic, "warning", e, "phase", e.Phase)
+		} else {
+			s.resolve("traffic "+e.Phase, e)
 		}
 	case "command":
 		if e.To == "applied" && e.Subject == "rollback_done" {
