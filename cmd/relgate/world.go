@@ -85,7 +85,7 @@ func (w *world) simulate(specs []config.SourceSpec) {
 	for i := range specs {
 		s := &specs[i]
 		switch s.Type {
-		case "cloudwatch", "athena":
+		case "cloudwatch", "athena", "lambda-alias":
 			s.URL = w.url("aws")
 			*s = s.With(map[string]string{"role_arn": ""}, nil)
 		case "sentry":

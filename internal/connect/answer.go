@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,41 @@ func VersionsRef(app, version string) string {
 		"fields[appStoreVersions]": {"versionString,platform,appVersionState"},
 		"limit":                    {"200"},
 	}.Encode()
+}
+
+// VersionRef asks for the state of a version.
+func VersionRef(versionID string) string {
+	return "/v1/appStoreVersions/" + url.PathEscape(versionID) + "?" + url.Values{"fields[appStoreVersions]": {"appVersionState"}}.Encode()
+}
+
+// VersionBody is an answer of /v1/appStoreVersions/{id}.
+type VersionBody struct {
+	Data struct {
+		Attributes struct {
+			State string `json:"appVersionState"`
+		} `json:"attributes"`
+	} `json:"data"`
+}
+
+// beforeSale are the states of a version that no user can get yet.
+var beforeSale = []string{
+	"ACCEPTED", "DEVELOPER_REJECTED", "IN_REVIEW", "INVALID_BINARY", "METADATA_REJECTED", "PENDING_APPLE_RELEASE", "PENDING_DEVELOPER_RELEASE",
+	"PREPARE_FOR_SUBMISSION", "PROCESSING_FOR_DISTRIBUTION", "READY_FOR_REVIEW", "REJECTED", "WAITING_FOR_EXPORT_COMPLIANCE", "WAITING_FOR_REVIEW",
+}
+
+// OnSale reports whether a version without a phased release is on sale, so that all users
+// get it. An error says that neither this nor the opposite is so.
+func (v VersionBody) OnSale() (bool, *sources.CallError) {
+	switch state := v.Data.Attributes.State; {
+	case state == "READY_FOR_DISTRIBUTION":
+		return true, nil
+	case slices.Contains(beforeSale, state):
+		return false, nil
+	case state == "":
+		return false, Partial("the version has no state")
+	default: // another version has taken its place
+		return false, &sources.CallError{Fault: rules.NoData, Detail: sources.Clip(sources.Scrub("the version is " + state + ": how many users have it is not told"))}
+	}
 }
 
 // Versions is an answer of /v1/apps/{id}/appStoreVersions.

@@ -43,6 +43,13 @@ type PhasedRelease struct {
 	PauseDays int // for how many days it was paused in all, as far as Apple says
 }
 
+// shares are those of Apple's days, from before the first.
+var shares = [PhasedDays + 1]float64{0, 0.01, 0.02, 0.05, 0.10, 0.20, 0.50, 1}
+
+// Share is the share of the users with automatic updates who get the version, 0 to 1: while
+// it is paused, that of the day it stopped at.
+func (r PhasedRelease) Share() float64 { return shares[r.Day] }
+
 // Release reads the answer, or says why there is no phased release in it.
 func (p PhasedBody) Release() (PhasedRelease, *sources.CallError) {
 	switch {

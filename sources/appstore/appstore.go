@@ -156,10 +156,12 @@ func (b *batch) answer(w sources.Want) rules.Reading {
 	case "reviews":
 	case "phased_release_day":
 		of, fetch = rules.Gauge, b.phased
+	case "phased_release_share":
+		of, fetch = rules.Gauge, b.share
 	case "lookup":
 		fetch = b.ratings
 	default:
-		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("unknown fact %q: want reviews, phased_release_day or lookup", q.Fact))
+		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("unknown fact %q: want reviews, phased_release_day, phased_release_share or lookup", q.Fact))
 	}
 	if w.Signal.Kind != of {
 		return sources.Faulty(w, rules.ConfigFault, fmt.Sprintf("fact %s answers signals of kind %s, not %s", q.Fact, of, w.Signal.Kind))

@@ -342,3 +342,63 @@ func TestPhasedRelease(t *testing.T) {
 		}
 	}
 }
+
+// The share is that of the day. Without a phased release it is all as soon as the version is
+// on sale, and none before; where neither is told, it is not known.
+func TestPhasedReleaseShare(t *testing.T) {
+	phased := func(attributes string) string {
+		return `{"data":{"type":"appStoreVersionPhasedReleases","id":"p","attributes":` + attributes + `},"links":{}}`
+	}
+	version := func(state string) string {
+		return `{"data":{"type":"appStoreVersions","id":"v1","attributes":{"appVersionState":` + state + `}}}`
+	}
+	none, gone := `{"data":null,"links":{}}`, `{"errors":[{"code":"NOT_FOUND","status":"404"}]}`
+	for _, tt := range []struct {
+		name    string
+		code    int
+		body    string
+		version string
+		fault   rules.Fault
+		share   float64
+		note    string
+	}{
+		{"not begun", 200, phased(`{"phasedReleaseState":"INACTIVE"}`), "", rules.OK, 0, "INACTIVE"},
+		{"day 1", 200, phased(`{"phasedReleaseState":"ACTIVE","currentDayNumber":1}`), "", rules.OK, 0.01, "ACTIVE, day 1 of 7"},
+		{"day 5", 200, phased(`{"phasedReleaseState":"ACTIVE","currentDayNumber":5}`), "", rules.OK, 0.2, "ACTIVE, day 5 of 7"},
+		{"day 7", 200, phased(`{"phasedReleaseState":"ACTIVE","currentDayNumber":7}`), "", rules.OK, 1, "ACTIVE, day 7 of 7"},
+		{"paused", 200, phased(`{"phasedReleaseState":"PAUSED","currentDayNumber":3,"totalPauseDuration":2}`), "", rules.OK, 0.05, "PAUSED, day 3 of 7, paused for 2 days in all"},
+		{"over", 200, phased(`{"phasedReleaseState":"COMPLETE"}`), "", rules.OK, 1, "COMPLETE: released to all users"},
+		{"on sale without one", 200, none, version(`"READY_FOR_DISTRIBUTION"`), rules.OK, 1, "on sale to all users, without a phased release"},
+		{"on sale, as a 404", 404, gone, version(`"READY_FOR_DISTRIBUTION"`), rules.OK, 1, "on sale to all users, without a phased release"},
+		{"in review", 200, none, version(`"IN_REVIEW"`), rules.OK, 0, "not on sale yet: IN_REVIEW"},
+		{"replaced", 200, none, version(`"REPLACED_WITH_NEW_VERSION"`), rules.NoData, 0, ""},
+		{"without a state", 200, none, version(`null`), rules.PartialData, 0, ""},
+		{"no such version", 404, gone, "", rules.ConfigFault, 0, ""},
+		{"a 404 of someone else", 404, `not here`, version(`"READY_FOR_DISTRIBUTION"`), rules.ConfigFault, 0, ""},
+		{"nothing said", 200, `{"links":{}}`, version(`"READY_FOR_DISTRIBUTION"`), rules.PartialData, 0, ""},
+	} {
+		f := newFake(t, func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/v1/appStoreVersions/v1/appStoreVersionPhasedRelease":
+				w.WriteHeader(tt.code)
+				fmt.Fprint(w, tt.body)
+			case "/v1/appStoreVersions/v1":
+				if tt.version == "" {
+					w.WriteHeader(404)
+					fmt.Fprint(w, gone)
+				}
+				fmt.Fprint(w, tt.version)
+			default:
+				t.Errorf("asked %s", r.RequestURI)
+			}
+		})
+		got := f.source(t).Fetch(t.Context(), noon, []sources.Want{hourly(0, kind.Query{Fact: "phased_release_share", VersionID: "v1"})})[0]
+		if got.Fault != tt.fault || got.Note != tt.note {
+			t.Errorf("%s: got %+v, want %q %q", tt.name, got, tt.fault, tt.note)
+		}
+		at := rules.Point{At: noon.Add(-15 * time.Minute).Unix(), Value: tt.share, Samples: 1}
+		if tt.fault == rules.OK && (len(got.Points) != 1 || got.Points[0] != at) || tt.fault != rules.OK && (got.Points != nil || got.SettledUntil != 0) {
+			t.Errorf("%s: got %+v, want %v exactly when it is known", tt.name, got, at)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package appstore_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,6 +35,23 @@ func suite(t *testing.T) simulatortest.Suite {
 		},
 	}
 }
+
+// shareSuite asks for the share of the phased release. That its answer holds null says that
+// there is none, which no client can tell from a null that is wrong.
+func shareSuite(t *testing.T) simulatortest.Suite {
+	s := suite(t)
+	share := &rules.Signal{Name: "share", Kind: rules.Gauge, Unit: rules.Percent, Period: 15 * time.Minute, Every: 15 * time.Minute, Of: -1,
+		Query: rules.Query{Ask: &kind.Query{Fact: "phased_release_share", App: "6470000001", Version: "1.0.0"}}}
+	s.Wants = func(now time.Time) []sources.Want {
+		return []sources.Want{{Run: "p", Signal: share, From: now.Unix() - 3600, To: now.Unix()}}
+	}
+	s.Kinds = slices.DeleteFunc(simulator.ChaosKinds(), func(k string) bool { return k == "null" })
+	return s
+}
+
+func TestTheShareIsHonestUnderChaos(t *testing.T) { simulatortest.Honest(t, shareSuite(t)) }
+
+func TestFaultsOfTheShare(t *testing.T) { simulatortest.Faults(t, shareSuite(t), "appstore") }
 
 func TestHonestUnderChaos(t *testing.T) { simulatortest.Honest(t, suite(t)) }
 

@@ -126,7 +126,7 @@ func verified(t *testing.T, token string) (header, payload map[string]any) {
 
 func want(index int, q kind.Query, from, to time.Time) sources.Want {
 	kind := rules.Mean
-	if q.Fact == "phased_release_day" {
+	if q.Fact == "phased_release_day" || q.Fact == "phased_release_share" {
 		kind = rules.Gauge
 	}
 	return sources.Want{

@@ -62,6 +62,7 @@ func (w *world) ask(t *testing.T, q kind.Query, back time.Duration) rules.Readin
 var (
 	rating = kind.Query{Fact: "reviews", App: "6470000001", Version: "1.0.0"}
 	phase  = kind.Query{Fact: "phased_release_day", App: "6470000001", Version: "1.0.0"}
+	share  = kind.Query{Fact: "phased_release_share", App: "6470000001", Version: "1.0.0"}
 	lookup = kind.Query{Fact: "lookup", App: "6470000001", Countries: []string{"us"}}
 )
 
@@ -73,6 +74,9 @@ func TestAgainstASimulatedApple(t *testing.T) {
 	}
 	if got := w.ask(t, phase, time.Hour); got.Fault != rules.OK || len(got.Points) != 1 || got.Points[0].Value < 1 || got.Note == "" {
 		t.Errorf("phased release: got %+v, want a day", got)
+	}
+	if got := w.ask(t, share, time.Hour); got.Fault != rules.OK || len(got.Points) != 1 || got.Points[0].Value != .02 {
+		t.Errorf("share of the phased release: got %+v, want that of day 2", got)
 	}
 	if got := w.ask(t, lookup, time.Hour); got.Fault != rules.NoData {
 		t.Errorf("a first snapshot: got %+v, want no data", got)

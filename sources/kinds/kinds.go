@@ -16,6 +16,8 @@ import (
 	cloudwatchkind "github.com/relgate/relgate/sources/cloudwatch/kind"
 	"github.com/relgate/relgate/sources/inbox"
 	inboxkind "github.com/relgate/relgate/sources/inbox/kind"
+	"github.com/relgate/relgate/sources/lambda"
+	lambdakind "github.com/relgate/relgate/sources/lambda/kind"
 	"github.com/relgate/relgate/sources/sentry"
 	sentrykind "github.com/relgate/relgate/sources/sentry/kind"
 )
@@ -27,6 +29,7 @@ func All() List {
 		{sentrykind.Kind{}, sentry.Open},
 		{appstorekind.Kind{}, appstore.Open},
 		{athenakind.Kind{}, athena.Open},
+		{lambdakind.Kind{}, lambda.Open},
 		{inboxkind.Kind{}, inbox.Open},
 	}
 }

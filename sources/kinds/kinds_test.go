@@ -15,6 +15,7 @@ import (
 	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
 	inbox "github.com/relgate/relgate/sources/inbox/kind"
 	"github.com/relgate/relgate/sources/kinds"
+	lambda "github.com/relgate/relgate/sources/lambda/kind"
 	sentry "github.com/relgate/relgate/sources/sentry/kind"
 	"github.com/relgate/relgate/sources/simulator"
 )
@@ -24,11 +25,12 @@ const day = 24 * time.Hour
 // A kind's name is its queries', and journals read back what they have.
 func TestStoredForms(t *testing.T) {
 	stored := map[string]string{
-		"cloudwatch": `{"cloudwatch":{"namespace":"N","dimensions":{"A":"b"},"bad":"B","total":"T","metric":"M","stat":"p95","unit":"Seconds","alarm":"A","missing_bad_is_zero":true}}`,
-		"sentry":     `{"sentry":{"project":"p","release":"r","environment":""}}`,
-		"appstore":   `{"appstore":{"fact":"reviews","app":"1","version":"1.0","version_id":"v","countries":["DEU"]}}`,
-		"athena":     `{"athena":{"sql":"SELECT ?","file":"q.sql","parameters":["1"],"database":"d","catalog":"c","workgroup":"w","output":"s3://b","groups":10,"min_group":100,"reuse":"1h"}}`,
-		"inbox":      `{"inbox":{"match":{"alertname":"A"},"unseen_is_ok":true}}`,
+		"cloudwatch":   `{"cloudwatch":{"namespace":"N","dimensions":{"A":"b"},"bad":"B","total":"T","metric":"M","stat":"p95","unit":"Seconds","alarm":"A","missing_bad_is_zero":true}}`,
+		"sentry":       `{"sentry":{"project":"p","release":"r","environment":""}}`,
+		"appstore":     `{"appstore":{"fact":"reviews","app":"1","version":"1.0","version_id":"v","countries":["DEU"]}}`,
+		"athena":       `{"athena":{"sql":"SELECT ?","file":"q.sql","parameters":["1"],"database":"d","catalog":"c","workgroup":"w","output":"s3://b","groups":10,"min_group":100,"reuse":"1h"}}`,
+		"lambda-alias": `{"lambda-alias":{"function":"f","alias":"live","version":"43"}}`,
+		"inbox":        `{"inbox":{"match":{"alertname":"A"},"unseen_is_ok":true}}`,
 	}
 	for _, kind := range kinds.All().Kinds() {
 		text := stored[kind.Name()]
@@ -83,6 +85,7 @@ func TestPace(t *testing.T) {
 		{&appstore.Query{Fact: "lookup"}, 15 * time.Minute, 0, 0, true, false, nil},
 		{&athena.Query{Groups: 10}, time.Hour, 0, 0, true, false, []rules.Kind{rules.Gauge}},
 		{&athena.Query{Rows: athena.Periods}, time.Hour, 15 * time.Minute, 0, true, false, nil},
+		{&lambda.Query{}, time.Minute, 0, 0, true, false, nil},
 		{&inbox.Query{}, 10 * time.Second, 0, 0, false, false, nil},
 	} {
 		f := tt.query.Facts()
@@ -113,6 +116,8 @@ func TestPast(t *testing.T) {
 		{"reviews", &appstore.Query{Fact: "reviews"}, rules.Mean, time.Minute, false, true, 0},
 		{"lookup", &appstore.Query{Fact: "lookup"}, rules.Mean, time.Minute, true, false, 0},
 		{"phased release", &appstore.Query{Fact: "phased_release_day"}, rules.Gauge, time.Minute, true, false, 0},
+		{"its share", &appstore.Query{Fact: "phased_release_share"}, rules.Gauge, time.Minute, true, false, 0},
+		{"an alias", &lambda.Query{}, rules.Gauge, time.Minute, true, false, 0},
 		{"SQL", &athena.Query{}, rules.Gauge, time.Minute, true, false, 0},
 		{"what is pushed", &inbox.Query{}, rules.Alarm, time.Minute, true, false, 0},
 	} {
@@ -200,6 +205,7 @@ func TestWhatAQuerySaysOfItself(t *testing.T) {
 		{&sentry.Query{Of: sentry.Users, Project: "p", Release: "r"}, rules.Signal{Of: -1}, "users of p r", nil},
 		{&appstore.Query{Fact: "reviews", App: "1", Version: "2"}, rules.Signal{Of: -1}, "reviews of app 1 2", nil},
 		{&inbox.Query{Match: map[string]string{"severity": "page", "alertname": "A"}}, rules.Signal{Of: -1, Kind: rules.Alarm}, `alerts with alertname="A", severity="page"`, nil},
+		{&lambda.Query{Function: "f", Alias: "live", Version: "43"}, rules.Signal{Of: -1, Kind: rules.Gauge}, "share of version 43 at f:live", nil},
 		{&athena.Query{File: "q.sql", SQL: "S", Database: "d", Parameters: []string{"1"}}, rules.Signal{Of: -1}, "query q.sql", []string{"S\x00d\x001"}},
 	} {
 		var asked []string

@@ -11,6 +11,7 @@ import (
 	cloudwatch "github.com/relgate/relgate/sources/cloudwatch/kind"
 	inbox "github.com/relgate/relgate/sources/inbox/kind"
 	"github.com/relgate/relgate/sources/kinds"
+	lambda "github.com/relgate/relgate/sources/lambda/kind"
 	sentry "github.com/relgate/relgate/sources/sentry/kind"
 )
 
@@ -83,6 +84,12 @@ func TestLint(t *testing.T) {
 		{"unknown fact", func(s []rules.SignalSpec) { appstoreOf(s[5]).Fact = "stars" }, "unknown-fact signals.stars.appstore.fact"},
 		{"reviews as a gauge", func(s []rules.SignalSpec) { s[5].Kind = ptr(rules.Gauge) }, "wrong-kind signals.stars.appstore.fact"},
 		{"phased release day", func(s []rules.SignalSpec) { s[5].Kind, appstoreOf(s[5]).Fact = ptr(rules.Gauge), "phased_release_day" }, ""},
+		{"phased release share", func(s []rules.SignalSpec) {
+			s[5].Kind, s[5].Unit, appstoreOf(s[5]).Fact = ptr(rules.Gauge), ptr(rules.Percent), "phased_release_share"
+		}, ""},
+		{"phased release share in numbers", func(s []rules.SignalSpec) {
+			s[5].Kind, appstoreOf(s[5]).Fact = ptr(rules.Gauge), "phased_release_share"
+		}, "unit-mismatch signals.stars.appstore.fact"},
 		{"reviews of no version", func(s []rules.SignalSpec) { appstoreOf(s[5]).Version = "" }, "missing signals.stars.appstore.version"},
 		{"reviews of a version's id", func(s []rules.SignalSpec) { appstoreOf(s[5]).Version, appstoreOf(s[5]).VersionID = "", "x" }, ""},
 		{"reviews by two letters", func(s []rules.SignalSpec) { appstoreOf(s[5]).Countries = []string{"DEU", "us"} }, "bad-value signals.stars.appstore.countries[1]"},
@@ -97,6 +104,14 @@ func TestLint(t *testing.T) {
 		{"Athena's output", func(s []rules.SignalSpec) { athenaOf(s[3]).Output = "bucket" }, "bad-url signals.gap.athena.output"},
 		{"Athena's output in S3", func(s []rules.SignalSpec) { athenaOf(s[3]).Output = "s3://bucket" }, ""},
 		{"Athena's old results", func(s []rules.SignalSpec) { athenaOf(s[3]).Reuse = rules.Duration{Duration: 8 * 24 * time.Hour} }, "out-of-range signals.gap.athena.reuse"},
+		{"an alias", func(s []rules.SignalSpec) {
+			s[3].Unit, s[3].Query = ptr(rules.Percent), &lambda.Query{Function: "f", Alias: "live", Version: "{lambda}"}
+		}, ""},
+		{"an alias without anything", func(s []rules.SignalSpec) { s[3].Query = &lambda.Query{} },
+			"unit-mismatch signals.gap.unit; missing signals.gap.lambda-alias.function; missing signals.gap.lambda-alias.alias; missing signals.gap.lambda-alias.version"},
+		{"an alias as a ratio, with no number", func(s []rules.SignalSpec) {
+			s[3].Kind, s[3].Query = ptr(rules.Ratio), &lambda.Query{Function: "f", Alias: "live", Version: "$LATEST"}
+		}, "wrong-kind signals.gap.lambda-alias; bad-value signals.gap.lambda-alias.version"},
 		{"an inbox", func(s []rules.SignalSpec) { s[1].Query = &inbox.Query{Match: map[string]string{"a": "b"}} }, ""},
 		{"an inbox that matches all", func(s []rules.SignalSpec) { s[1].Query = &inbox.Query{} }, "missing signals.page.inbox.match"},
 		{"an inbox that matches no label", func(s []rules.SignalSpec) { s[1].Query = &inbox.Query{Match: map[string]string{"a": ""}} }, "bad-value signals.page.inbox.match.a"},

@@ -46,6 +46,10 @@ func (s *Simulator) appStoreRoute(r *http.Request) (string, http.HandlerFunc) {
 		return "appStoreVersions", s.versions
 	case "GET " + app + "/customerReviews", "GET " + version + "/customerReviews":
 		return "customerReviews", s.customerReviews
+	case "GET " + version:
+		return "appStoreVersions", func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, 200, map[string]any{"data": s.version()})
+		}
 	case "GET " + version + "/appStoreVersionPhasedRelease":
 		return "phasedRelease", func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, 200, map[string]any{"data": s.phasedRelease()})
@@ -98,21 +102,30 @@ func (s *Simulator) apps(w http.ResponseWriter, r *http.Request) {
 
 func (s *Simulator) versions(w http.ResponseWriter, r *http.Request) {
 	q, n := r.URL.Query(), s.world.s.Names
-	state := "PENDING_DEVELOPER_RELEASE"
-	if s.world.offset(s.now().Unix()) >= mobileStart {
-		state = "READY_FOR_DISTRIBUTION"
-	}
+	state := s.versionState()
 	wants := func(filter, value string) bool {
 		f := q.Get("filter[" + filter + "]")
 		return f == "" || slices.Contains(strings.Split(f, ","), value)
 	}
 	list := []any{}
 	if wants("platform", "IOS") && wants("versionString", n.Version) && wants("appVersionState", state) {
-		list = append(list, map[string]any{"type": "appStoreVersions", "id": s.versionID(), "attributes": map[string]any{
-			"platform": "IOS", "versionString": n.Version, "appVersionState": state, "appStoreState": "READY_FOR_SALE",
-			"releaseType": "MANUAL", "createdDate": appleTime(s.world.start.Unix() - 7*86400)}})
+		list = append(list, s.version())
 	}
 	writePage(w, r, list, "", len(list), 50)
+}
+
+// versionState is Apple's state of the version: it is released when the phased release begins.
+func (s *Simulator) versionState() string {
+	if s.world.offset(s.now().Unix()) >= mobileStart {
+		return "READY_FOR_DISTRIBUTION"
+	}
+	return "PENDING_DEVELOPER_RELEASE"
+}
+
+func (s *Simulator) version() map[string]any {
+	return map[string]any{"type": "appStoreVersions", "id": s.versionID(), "attributes": map[string]any{
+		"platform": "IOS", "versionString": s.world.s.Names.Version, "appVersionState": s.versionState(), "appStoreState": "READY_FOR_SALE",
+		"releaseType": "MANUAL", "createdDate": appleTime(s.world.start.Unix() - 7*86400)}}
 }
 
 // appleTime writes a time as Apple does: at the offset of Cupertino in summer.

@@ -215,7 +215,8 @@ func (s spot) allows(kind string) bool {
 	case "missing", "null":
 		// A page whose next link is lost looks like the last page, and a review
 		// that is lost like one that was never written.
-		return under != "links" && under != "links.next" && under != "NextToken" && (under != "data.#" || kind == "null")
+		// So is an alias that loses its weights another valid one.
+		return name != "RoutingConfig" && !strings.HasPrefix(under, "RoutingConfig.") && under != "links" && under != "links.next" && under != "NextToken" && (under != "data.#" || kind == "null")
 	case "order", "duplicate":
 		// A row's cells have no names, so another order is another valid row.
 		return isList && ofObjects && len(list) > 1 && name != "Data" && name != "ColumnInfo"

@@ -37,9 +37,6 @@ func New(c Config) (*Release, error) {
 	return &Release{c}, nil
 }
 
-// shares are those of Apple's days, from before the first.
-var shares = [connect.PhasedDays + 1]float64{0, 0.01, 0.02, 0.05, 0.10, 0.20, 0.50, 1}
-
 // Seen is what stands there of a phased release.
 type Seen struct {
 	State     string  // "INACTIVE", "ACTIVE", "PAUSED" or "COMPLETE"; empty where the version has no phased release
@@ -117,7 +114,7 @@ func seen(body connect.PhasedBody) (Seen, *sources.CallError) {
 	case p.ID == "":
 		return Seen{}, connect.Partial("the phased release has no id")
 	}
-	return Seen{State: p.State, Day: p.Day, Share: shares[p.Day], PauseDays: p.PauseDays, id: p.ID}, nil
+	return Seen{State: p.State, Day: p.Day, Share: p.Share(), PauseDays: p.PauseDays, id: p.ID}, nil
 }
 
 // breather is how long Apple is left alone after too many requests, where it names no time.

@@ -40,12 +40,13 @@ func (Kind) Account() rules.Account {
 const (
 	Reviews = "reviews"
 	Phased  = "phased_release_day"
+	Share   = "phased_release_share"
 	Lookup  = "lookup"
 )
 
 // Query asks for one fact of one app.
 type Query struct {
-	Fact      string   `json:"fact" toml:"fact"`                       // "reviews" (a mean: stars of this version's customer reviews), "phased_release_day" (a gauge: 1 to 7, 0 when not active) or "lookup" (a mean: new stars between two looks at the public storefront). Required.
+	Fact      string   `json:"fact" toml:"fact"`                       // "reviews" (a mean: stars of this version's customer reviews), "phased_release_day" (a gauge: 1 to 7, 0 when not active), "phased_release_share" (a gauge in "%": of the users with automatic updates, those who get it) or "lookup" (a mean: new stars between two looks at the public storefront). Required.
 	App       string   `json:"app,omitempty" toml:"app"`               // Numeric id of the app. Required.
 	Version   string   `json:"version,omitempty" toml:"version"`       // The version: "1.0.0". This or version_id is required, but for lookup.
 	VersionID string   `json:"version_id,omitempty" toml:"version_id"` // The id of the App Store version itself.
@@ -83,18 +84,21 @@ func (q *Query) Lint(at rules.Checker, sig *rules.Signal) {
 		at.Required("fact", true, `"reviews"`)
 		return
 	}
-	if !at.At("fact").OneOf("unknown-fact", "fact", q.Fact, []string{Reviews, Phased, Lookup}) {
+	if !at.At("fact").OneOf("unknown-fact", "fact", q.Fact, []string{Reviews, Phased, Share, Lookup}) {
 		return
 	}
 	kind := rules.Mean
 	switch q.Fact {
-	case Phased:
+	case Phased, Share:
 		kind = rules.Gauge
 	case Lookup:
 		at.Required("countries", len(q.Countries) == 0, `["de", "us"]`)
 	}
 	if sig.Kind != kind {
 		at.At("fact").Fail("wrong-kind", `give the signal kind = "`+kind.String()+`"`, "%q is a %v, the signal a %v", q.Fact, kind, sig.Kind)
+	}
+	if q.Fact == Share && sig.Unit != rules.Percent && sig.Kind == kind {
+		at.At("fact").Fail("unit-mismatch", `give the signal unit = "%"`, "a share is in per cent")
 	}
 	at.Required("version", q.Fact != Lookup && q.Version == "" && q.VersionID == "", `"1.0.0"`)
 }
@@ -104,7 +108,7 @@ func (q *Query) LintForms(at rules.Checker) {
 	if rules.Fixed(q.App) && strings.Trim(q.App, "0123456789") != "" {
 		at.At("app").Fail("bad-value", "", "%q: want the app's numeric id", q.App)
 	}
-	letters := map[string]int{Reviews: 3, Phased: 3, Lookup: 2}[q.Fact]
+	letters := map[string]int{Reviews: 3, Phased: 3, Share: 3, Lookup: 2}[q.Fact]
 	for i, country := range q.Countries {
 		if letters > 0 && rules.Fixed(country) && len(country) != letters {
 			at.At("countries").Index(i).Fail("bad-value", "", "%q: want a code of %d letters for %q", country, letters, q.Fact)
@@ -123,7 +127,7 @@ func (*Query) Price(*rules.Signal) []rules.Question { return nil }
 // Past is all reviews, and nothing else.
 func (q *Query) Past(*rules.Signal) rules.Past {
 	switch q.Fact {
-	case Phased:
+	case Phased, Share:
 		return rules.Past{None: "the App Store knows the present phased-release day only"}
 	case Lookup:
 		return rules.Past{None: "the public lookup knows the present ratings only"}
