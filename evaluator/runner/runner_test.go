@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal/journaltest"
 	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/rules"
@@ -112,9 +114,42 @@ func (c *crash) run(t *testing.T, fault journaltest.Fault, at int) bool {
 
 // TestRestartAtEveryTick stops gracefully after every single tick.
 func TestRestartAtEveryTick(t *testing.T) {
+	restartAtEveryTick(t, &world{bad: spike}, plan("p", 30*time.Second))
+}
+
+// The same of a run whose second phase begins by the share that is seen, which is another
+// than planned later and holds the run.
+func TestRestartAtEveryTickWithAShare(t *testing.T) {
+	p := plan("p", 30*time.Second)
+	p.Signals = append(p.Signals, rules.Signal{Name: "share", Source: "s", Kind: rules.Gauge, Unit: rules.Percent, Period: time.Minute, Every: time.Minute, Keep: 30, Of: -1})
+	half := p.Phases[0]
+	half.Name, half.Traffic, half.Advance = "half", .5, rules.Observed
+	p.Phases[0].Traffic = .1
+	p.Phases = append(p.Phases, half)
+	for k := range p.Phases {
+		p.Phases[k].Observe, p.Phases[k].OnMismatch, p.Phases[k].MismatchFor = "share", rules.HoldOnIt, 2*time.Minute
+	}
+	w := &world{bad: healthy, odd: func(r *rules.Reading) {
+		for i := range r.Points {
+			if minute := (r.Points[i].At - start.Unix()) / 60; r.Signal == 1 {
+				r.Points[i].Value = []float64{.1, .5, .3}[min(max(minute, 0)/3, 2)]
+			}
+		}
+	}}
+	events := strings.Join(restartAtEveryTick(t, w, p), "\n")
+	for _, code := range []fact.Code{fact.WhyStartedByShare, fact.WhyShareDiffers, fact.WhyHeldByMismatch} {
+		if !strings.Contains(events, `"code":"`+string(code)+`"`) {
+			t.Errorf("nothing was %s:\n%s", code, events)
+		}
+	}
+}
+
+// restartAtEveryTick compares a run under restarts with one that is left alone, and gives
+// its events.
+func restartAtEveryTick(t *testing.T, w *world, p *rules.Plan) []string {
+	t.Helper()
 	const minutes = 14
-	w := &world{bad: spike}
-	want := undisturbed(t, w, minutes, plan("p", 30*time.Second))
+	want := undisturbed(t, w, minutes, p)
 	store := new(journaltest.Memory)
 	c := newClock(minutes)
 	for restarts := 0; ; restarts++ {
@@ -126,7 +161,7 @@ func TestRestartAtEveryTick(t *testing.T) {
 			}
 			return journaltest.Sound
 		}}
-		r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{plan("p", 30*time.Second)}}, Journal: stop, Fetcher: w, Clock: c})
+		r := newRunner(t, runner.Config{Policies: runner.Policies{Plans: []*rules.Plan{p}}, Journal: stop, Fetcher: w, Clock: c})
 		err := r.Run(ctx)
 		cancel()
 		if errors.Is(err, errEnd) {
@@ -143,6 +178,7 @@ func TestRestartAtEveryTick(t *testing.T) {
 		}
 	}
 	sameEvents(t, "restarted at every tick", events(t, open(t, store)), want)
+	return want
 }
 
 // TestMissedRange lets the daemon be down for five minutes: it must decide as if
