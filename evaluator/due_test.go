@@ -94,3 +94,21 @@ func TestASignalIsNotOwedFromBeforeTheRunBegan(t *testing.T) {
 		t.Errorf("owed since %s, the run began at %s", s.Signals[0].Due.Sub(T), w.now.Sub(T))
 	}
 }
+
+// A phase that waited for the one before begins at the next tick, once that has passed.
+func TestAPhaseWhoseWayIsFreeBeginsAtTheNextTick(t *testing.T) {
+	p := smallPlan()
+	p.Phases[1].Start = 16 * time.Minute
+	w := newWorld(t, p)
+	for Look(p, w.state).Phases[0].State != rules.Passed {
+		w.tick()
+		w.now = w.now.Add(p.Interval)
+	}
+	if v := Look(p, w.state).Phases[1]; v.State != rules.Waiting || v.Why.Code != fact.WhyNextTick {
+		t.Errorf("it is %v: %+v", v.State, v.Why)
+	}
+	w.tick()
+	if v := Look(p, w.state).Phases[1]; v.State != rules.Monitoring {
+		t.Errorf("it is %v", v.State)
+	}
+}

@@ -35,16 +35,16 @@ func (s *stepper) startDue() {
 // compareShares says where a phase has another share of the traffic than planned.
 func (s *stepper) compareShares() {
 	for k := range s.st.phases {
-		ph, e := &s.st.phases[k], fact.Event{}
+		ph, e, root := &s.st.phases[k], fact.Event{}, uint64(0)
 		if ph.rollout, e = ph.rollout.Step(&s.st.Scene, k, s.st.began, s.settledRun()); e.Kind != "" {
-			s.emit(e, 0)
+			_, root = s.emit(e, 0)
 		}
 		if s.st.run.held || s.settledRun() {
 			continue
 		}
 		if next, why := ph.rollout.Holds(&s.st.Scene, k); why.Code != "" {
 			ph.rollout = next
-			s.hold(true, why, nil, fact.Event{Phase: why.Phase, Cause: why.Cause}, 0)
+			s.hold(true, why, nil, fact.Event{Phase: why.Phase, Cause: why.Cause}, root)
 		}
 	}
 }

@@ -197,6 +197,11 @@ func TestAMismatchHoldsTheRun(t *testing.T) {
 		h.Mismatch != (fact.Why{Code: fact.WhyHeldByMismatch, Phase: "ten", Planned: .1, Since: afterT(8), Cause: rules.CauseThreshold}) {
 		t.Errorf("held by %+v", h)
 	}
+	for i, e := range w.events {
+		if e.Why.Code == fact.WhyHeldByMismatch && (e.Because == "" || w.events[i-1].ID != e.Because && w.events[i-1].Because != e.Because) {
+			t.Errorf("the hold goes back to %q", e.Because)
+		}
+	}
 	if got := s.Phases[0].Observed.Mismatch; !got.Equal(afterT(8)) {
 		t.Errorf("a mismatch since %v", got)
 	}

@@ -64,6 +64,9 @@ func holder(h *wire.Hold) string {
 	if h.Kind == "rule" {
 		return "rollback rule " + h.By
 	}
+	if h.Kind == "traffic" {
+		return "the traffic of phase " + h.By
+	}
 	if h.By == "" {
 		return "a person"
 	}

@@ -279,3 +279,18 @@ func TestWrapped(t *testing.T) {
 		}
 	}
 }
+
+// What is seen of the traffic stands beside what was planned, and what holds the run by it.
+func TestExplainSaysWhatIsSeenOfTheTraffic(t *testing.T) {
+	url := heldDaemon(t, func(_ *rules.Plan, s *fact.Snapshot) {
+		s.Phases[0].Traffic = .1
+		s.Phases[0].Observed = &fact.Observed{Known: true, Share: .005, Mismatch: s.At}
+		s.Holder = fact.Holder{Cause: rules.CauseThreshold, Mismatch: fact.Why{Code: fact.WhyHeldByMismatch, Phase: s.Phases[0].Name, Observed: .005, Planned: .1, Since: s.At}}
+	})
+	_, out, _ := command(t, "explain", "P", "--url", url)
+	for _, want := range []string{"0.5 % of the traffic has it, 10 % planned", "10 % planned, 0.5 % seen"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("explain lacks %q:\n%s", want, out)
+		}
+	}
+}

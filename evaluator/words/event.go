@@ -133,6 +133,8 @@ func stateEvent(plan *rules.Plan, e, root *fact.Event) Text {
 		if rolled && root != e && e.Kind != fact.RunEvent { // one order, not one for each phase and gate
 			t.Do, t.Command, t.Detail = "", "", nil
 		}
+	} else if w.Code == fact.WhyHeldByMismatch && e.Kind == fact.RunEvent {
+		t.Headline = headline(eventVerb(e), heldLine(&w))
 	} else {
 		t.Headline = headline(eventVerb(e), place(e)+why)
 	}

@@ -48,7 +48,7 @@ func shares(observed, planned float64) string {
 func shareGround(w *fact.Why, at time.Time) string {
 	switch w.Code {
 	case fact.WhyHeldByMismatch:
-		return fmt.Sprintf("held, because phase %s has not the traffic that was planned: %s, since %s", w.Phase, shares(w.Observed, w.Planned), clock(w.Since, at))
+		return fmt.Sprintf("the traffic of phase %s holds the run: %s, since %s", w.Phase, shares(w.Observed, w.Planned), clock(w.Since, at))
 	case fact.WhyAwaitsShare:
 		if w.Cause != rules.CauseNone {
 			return fmt.Sprintf("waiting until %s of the traffic has it; how much has is not known, %s", rules.Percent.Short(w.Planned), causeText(w.Cause))
@@ -100,12 +100,17 @@ func HeldByTraffic(s *fact.Snapshot) string {
 	return sentence(capital(shareGround(&s.Holder.Mismatch, s.At)))
 }
 
+// heldLine says it for a headline.
+func heldLine(w *fact.Why) string {
+	return fmt.Sprintf("phase %s: %s", w.Phase, shares(w.Observed, w.Planned))
+}
+
 // heldByTraffic says that a run is held for the traffic of a phase, as it was then and as it
 // is now.
 func heldByTraffic(plan *rules.Plan, s *fact.Snapshot) Text {
 	w := &s.Holder.Mismatch
 	t := Text{
-		Headline: headline(hold, fmt.Sprintf("phase %s: %s", w.Phase, shares(w.Observed, w.Planned))),
+		Headline: headline(hold, heldLine(w)),
 		Sentence: sentence(capital(shareGround(w, s.At)), "Every gate of the run is closed until it is resumed"),
 		Do:       doShift(plan, w.Phase) + "; then resume the run, or abort it", Who: s.Manager,
 	}

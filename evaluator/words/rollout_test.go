@@ -64,7 +64,7 @@ func TestWordsOfAHoldByTheTraffic(t *testing.T) {
 		},
 	}
 	got := Run(plan, s)
-	want := "Held, because phase " + name + " has not the traffic that was planned: 0.5 % of the traffic has it, 10 % planned, since 02:12 UTC. Every gate of the run is closed until it is resumed."
+	want := "The traffic of phase " + name + " holds the run: 0.5 % of the traffic has it, 10 % planned, since 02:12 UTC. Every gate of the run is closed until it is resumed."
 	if got.Headline != "HOLD: phase "+name+": 0.5 % of the traffic has it, 10 % planned" || got.Sentence != want || got.Who != "Ops" ||
 		len(got.Detail) != 1 || got.Detail[0] != "Now: 2 % of the traffic has it, 10 % planned, another share than planned since 02:12 UTC." ||
 		!strings.HasSuffix(got.Do, "; then resume the run, or abort it") {

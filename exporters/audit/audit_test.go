@@ -260,6 +260,11 @@ var defects = []struct {
 		insert(r, smallShown, wire.EventBody{Kind: "run", From: "monitoring", To: "held", At: at(8), Because: "rule"})
 		insert(r, smallShown, wire.EventBody{ID: "rule", Kind: "rule", Subject: "many-errors", To: "holding", At: at(8)})
 	}, "resumed-against-evidence"},
+	{"going on against the traffic that was seen", func(r *audit.Run) {
+		insert(r, smallShown, command("resume", "known"))
+		insert(r, smallShown, wire.EventBody{Kind: "run", From: "monitoring", To: "held", At: at(8), Because: "traffic"})
+		insert(r, smallShown, wire.EventBody{ID: "traffic", Kind: "rollout", Subject: "small", Phase: "small", To: "mismatch", At: at(8)})
+	}, "resumed-against-evidence"},
 	{"going on after a person's hold is none", func(r *audit.Run) {
 		insert(r, smallShown, command("resume", "known"))
 		insert(r, smallShown, wire.EventBody{Kind: "run", From: "monitoring", To: "held", At: at(8), Because: "hold"})

@@ -142,12 +142,19 @@ func changed(e *wire.EventBody) string {
 }
 
 func (x *examiner) commands() {
-	heldByRule := false
+	holder := "" // what holds the run, where that is no person
 	for i := range x.Events {
 		e := &x.Events[i]
 		if e.Kind == "run" && e.To == "held" {
 			root := x.byID[e.Because]
-			heldByRule = root != nil && root.Kind == "rule"
+			switch {
+			case root != nil && root.Kind == "rule":
+				holder = "a rule"
+			case root != nil && root.Kind == "rollout":
+				holder = "the traffic of phase " + root.Phase
+			default:
+				holder = ""
+			}
 		}
 		if e.Kind != "command" || e.To != "applied" {
 			continue
@@ -161,8 +168,8 @@ func (x *examiner) commands() {
 		case "abort":
 			x.exception("abort", e.At, "%s rolled the run back: %s", who(e.By), cmp.Or(reason, "no reason"))
 		case "resume":
-			if heldByRule {
-				x.exception("resumed-against-evidence", e.At, "%s resumed the run, which a rule held: %s", who(e.By), cmp.Or(reason, "no reason"))
+			if holder != "" {
+				x.exception("resumed-against-evidence", e.At, "%s resumed the run, which %s held: %s", who(e.By), holder, cmp.Or(reason, "no reason"))
 			}
 		case "supersede":
 			x.exception("superseded", e.At, "%s ended the run for another: %s", who(e.By), cmp.Or(reason, "no reason"))

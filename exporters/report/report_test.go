@@ -474,3 +474,12 @@ func TestTheManualNamesEveryField(t *testing.T) {
 		t.Errorf("%d fields were looked at", n)
 	}
 }
+
+// Where the traffic was looked at, the report does not say that it was not.
+func TestAReportOfTrafficThatWasSeen(t *testing.T) {
+	s := passed()
+	s.Plan.Phases[0].Observe = "share"
+	if text := markdown(t, s); !strings.Contains(text, "Where it was seen to be another, the timeline says so.") || strings.Contains(text, "does not know how many users") {
+		t.Error("it does not say where another share was seen")
+	}
+}

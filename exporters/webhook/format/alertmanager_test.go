@@ -112,6 +112,9 @@ func TestAlertsOfARun(t *testing.T) {
 			[]string{"RuleAgainst 5xx=firing", "RuleAgainst 5xx=resolved"}},
 		{"a gate that can be judged again", []wire.EventBody{gate("all", "pending", "unknown"), gate("all", "unknown", "pending")},
 			[]string{"GateUnknown all=firing", "GateUnknown all=resolved"}},
+		{"another share of the traffic than planned", []wire.EventBody{
+			{Kind: "rollout", Subject: "ten", Phase: "ten", From: "match", To: "mismatch"}, {Kind: "rollout", Subject: "ten", Phase: "ten", From: "mismatch", To: "match"},
+		}, []string{"TrafficMismatch ten=firing", "TrafficMismatch ten=resolved"}},
 		{"a rule in shadow is no alert", []wire.EventBody{rule("5xx", "clear", "would_fire"), rule("5xx", "would_fire", "clear")}, []string{"-", "-"}},
 		{"a refused command is none", []wire.EventBody{run("monitoring", "rolled_back"), {Kind: "command", Subject: "rollback_done", To: "refused"}}, []string{"RollbackOrdered=firing", "-"}},
 		{"what fires again begins anew", []wire.EventBody{rule("5xx", "clear", "breaching"), rule("p95", "clear", "breaching"), rule("5xx", "breaching", "clear"), rule("5xx", "clear", "breaching")},

@@ -105,7 +105,7 @@ func pageAction(f Facts) (action, subject string) {
 		if e.Phase != "" {
 			subject += "/" + e.Phase
 		}
-	case "phase", "signal", "verdict":
+	case "phase", "signal", "verdict", "rollout":
 		subject = e.Kind + "/" + e.Subject
 	default: // an edit of the plan, an approval, a review: nothing resolves them
 		if grave {

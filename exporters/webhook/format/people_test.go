@@ -103,6 +103,8 @@ func TestPagesByEvent(t *testing.T) {
 		{tells(event("run", "shop", "", "monitoring", "passed", "info")), "resolve relgate/shop@1.2.0/run"},
 		{tells(event("verdict", "ten", "ten", "pending", "unknown", "warning")), "trigger relgate/shop@1.2.0/verdict/ten warning"},
 		{tells(event("verdict", "ten", "ten", "unknown", "pending", "info")), "resolve relgate/shop@1.2.0/verdict/ten"},
+		{tells(event("rollout", "ten", "ten", "match", "mismatch", "warning")), "trigger relgate/shop@1.2.0/rollout/ten warning"},
+		{tells(event("rollout", "ten", "ten", "mismatch", "over", "info")), "resolve relgate/shop@1.2.0/rollout/ten"},
 		{tells(event("signal", "errors", "", "ok", "no_data", "warning")), "trigger relgate/shop@1.2.0/signal/errors warning"},
 		{tells(event("command", "hold", "", "", "applied", "info")), "acknowledge relgate/shop@1.2.0/run"},
 		{tells(event("command", "resume", "", "", "applied", "info")), ""},
