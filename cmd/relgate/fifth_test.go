@@ -209,7 +209,7 @@ func TestWhatAFifthSourceFindsWrong(t *testing.T) {
 		{`harbour = "Kiel"`, ``, `sources.kiel.harbour: missing: write harbour = "Kiel"`},
 		{`harbour = "Kiel"`, "harbour = \"Kiel\"\nregion = \"x\"", `sources.kiel.region: not a key of a source of type "almanac"`},
 		{`almanac  = {`, `almanak = {`, `did you mean "almanac"?`},
-		{`almanac  = {`, `# {`, `signals.late: the signal has no query: add [signals.late.cloudwatch], .sentry, .appstore, .athena, .inbox or .almanac`},
+		{`almanac  = {`, `# {`, `signals.late: the signal has no query: add [signals.late.cloudwatch], .sentry, .appstore, .athena, .lambda-alias, .inbox or .almanac`},
 		{`value = "South"`, `value = "North"`, `signals.late.baseline.value: "North" is the release's own quay`},
 		{`"almanac"`, `"sentry"`, `signals.late.almanac: a query for "almanac", but source "kiel" is of type "sentry"`},
 	} {
