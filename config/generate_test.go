@@ -378,11 +378,17 @@ func schemaOfKinds(r *jsonschema.Reflector, s *jsonschema.Schema) {
 	for _, k := range accountKeys(reader().Kinds, "") {
 		table("sources").Properties.Set(k.Key, ownKeySchema(k))
 	}
+	within := func(name string) *jsonschema.Schema { // of an environment, which has tables as those of the file
+		named, _ := table("environments").Properties.Get(name)
+		return named.AdditionalProperties
+	}
 	for _, k := range documentedSinkKeys() {
 		table("sinks").Properties.Set(k.Key, ownKeySchema(k))
+		within("sinks").Properties.Set(k.Key, ownKeySchema(k))
 	}
 	for _, k := range formatKeys(reader().Formats, "") {
 		table("webhooks").Properties.Set(k.Key, ownKeySchema(k))
+		within("webhooks").Properties.Set(k.Key, ownKeySchema(k))
 	}
 }
 
