@@ -121,6 +121,42 @@ func TestTheWayBackUntilUsersAreSafe(t *testing.T) {
 	}
 }
 
+// Where no sink has read back that no one gets the version, three minutes of a few requests
+// say nothing: a bad release has such minutes too. It takes as many as tell.
+func TestUsersAreSafeByAsManySamplesAsTell(t *testing.T) {
+	for _, good := range []bool{false, true} {
+		for samples, since := range map[float64]time.Duration{1000: 3, 12: 14} { // minutes until a release at 3 % would have had five bad ones
+			p := wayPlan()
+			p.Rules[1].Effects, p.Rules[2].Effects = p.Rules[1].Effects[1:], nil
+			if p.Signals[0].Good = good; good {
+				p.Rules[1].When, p.Rules[0].When = pct("< 97 %"), pct("> 99 %")
+			}
+			w := newWorld(t, p)
+			bad := badSignal(0, 4, 9)
+			w.value = func(s int, at int64) (float64, float64, bool) {
+				v, n, ok := bad(s, at)
+				if s == 0 && at >= T.Unix()+9*60 {
+					return 0, samples, ok
+				}
+				return v, n, ok
+			}
+			w.run(T.Add(9 * time.Minute))
+			w.tick(command(fact.EffectDone, "ann", "", func(c *fact.Command) { c.Subject = "build" }))
+			w.run(T.Add(time.Hour))
+			v := Look(p, w.state)
+			said := T
+			for _, e := range w.events {
+				if e.Kind == fact.EffectEvent && e.To == fact.Safe {
+					said = e.At
+				}
+			}
+			if want := T.Add((9 + since + 2) * time.Minute); !v.Effects.Ended.Equal(T.Add(9*time.Minute)) || !said.Equal(want) {
+				t.Errorf("good %v, %v samples a minute: safe since %v, said at %v, want %v", good, samples, v.Effects.Ended, said, want)
+			}
+		}
+	}
+}
+
 // Without traffic there is nothing to see: the sink has read back that none comes.
 func TestUsersAreSafeWithoutTraffic(t *testing.T) {
 	for _, confirmed := range []bool{true, false} {
