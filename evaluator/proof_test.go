@@ -365,6 +365,19 @@ func TestAStepWaitsForItsSignature(t *testing.T) {
 		t.Errorf("it is refused, and %+v", v.Effects.Steps)
 	}
 	w = begin()
+	w.plan.Approvals[0].Roles, w.plan.Approvals[0].Need = []string{"CTO", "Legal"}, 1
+	w.state = Begin(w.plan)
+	w.now, w.events = T.Add(-5*time.Minute), nil
+	w.run(T.Add(8 * time.Minute))
+	w.does(deed{"refused by one of two", signed(fact.Reject), "applied"})
+	if v := Look(w.plan, w.state); v.Effects.Steps[0].State != fact.Planned {
+		t.Errorf("the other can still sign, and %+v", v.Effects.Steps)
+	}
+	w.does(deed{"signed by the other", command(fact.Approve, "lee", "", role("Legal")), "applied"})
+	if v := Look(w.plan, w.state); v.Effects.Steps[0].State != fact.Intended {
+		t.Errorf("one of two was enough, and %+v", v.Effects.Steps)
+	}
+	w = begin()
 	c := command(fact.BreakGlass, "kim", "")
 	c.Subject = "high/alias"
 	w.does(deed{"gone on without", c, "applied"})

@@ -242,7 +242,7 @@ func (st State) Tick(sc *Scene) State {
 	w := &work{Scene: sc, st: st.Remember(sc.Plan, sc.Since)}
 	if !effects.None(w.Plan) {
 		way := sc.way()
-		way.Unsigned = func(step string) *fact.Why { return w.st.Unsigned(w.Plan, step, w.At, w.Phases) }
+		way.Unsigned = w.unsignedStep
 		w.st.effects = w.st.effects.Tick(way)
 	}
 	w.expire()

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/relgate/relgate/evaluator/effects"
+	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/rules"
 )
 
@@ -15,6 +16,25 @@ func (sc *Scene) way() *effects.Scene {
 		way.Phase, way.Opens = opens(sc.Plan, sc.Start, sc.Phases)
 	}
 	return &way
+}
+
+// unsignedStep says what is missing of what a step of the way back wants signed. It is
+// rejected when those who have not rejected it are too few.
+func (w *work) unsignedStep(step string) *fact.Why {
+	why := w.st.Unsigned(w.Plan, step, w.At, w.Phases)
+	if why == nil || why.Code != fact.WhyRejected {
+		return why
+	}
+	i, able := w.approvalOf(step), 0
+	for _, m := range w.st.approvals[i].roles {
+		if m.is != rejected {
+			able++
+		}
+	}
+	if able >= w.Plan.Approvals[i].Need {
+		why.Code = fact.WhyUnsigned
+	}
+	return why
 }
 
 // opens is the phase that begins next, and when at the earliest; -1 where each has begun.
