@@ -264,7 +264,7 @@ var eventStates = map[string][]string{
 	"approval":      {"asked", "approved", "rejected", "void", "expired", "overridden"},
 	"review":        {"open", "reminded", "edited", "approved", "void", "complete", "archived", "failed"},
 	"rollout":       {"mismatch", "match", "over"},
-	"effect":        {"intended", "acknowledged", "done", "failed", "skipped", "dropped", "escalated", "taken", "safe", "stopped", "unproven", "asked", "ready", "missing", "unknown", "rehearsed", "overridden"},
+	"effect":        {"intended", "acknowledged", "done", "failed", "skipped", "dropped", "escalated", "taken", "safe", "stopped", "unproven", "ready", "missing", "unknown", "rehearsed", "overridden"},
 	"command":       {"applied", "refused"},
 	"plan":          {"edited", "judged_anew", "late"},
 }

@@ -45,7 +45,7 @@ func (l *loader) environments(at rules.Checker, main *file) {
 			at.OneOf("unknown-sink", "sink or webhook", s.Name, receivers)
 			checkSink(at, s, webhookNames(e.Webhooks))
 			l.settleSink(main, s)
-			if t := sinkNamed(s.Type); t != nil && t.does == "" {
+			if t := sinkNamed(s.Type); t != nil && len(t.does) == 0 {
 				at.At("type").Fail("wrong-sink", `name a sink of type "lambda" or "phased-release", or let a webhook stand in`, "a sink of type %q does nothing that could be rehearsed", s.Type)
 			}
 			if real := slices.IndexFunc(main.doc.Sinks, func(o SinkSpec) bool { return sameSink(&o, s) }); real >= 0 {

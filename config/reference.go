@@ -128,7 +128,7 @@ func (l *loader) people(top rules.Checker, f, main *file) {
 		switch t := sinkNamed(s.Type); {
 		case slices.Contains(archives, s.Type):
 			keeps = append(keeps, s.Name)
-		case t != nil && t.does != "":
+		case t != nil && len(t.does) > 0:
 		default:
 			tells = append(tells, s.Name)
 		}

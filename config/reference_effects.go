@@ -28,7 +28,7 @@ func (l *loader) effects(top rules.Checker, f, main *file) {
 
 // effect reports what is wrong with a step that a receiver is sent.
 func (l *loader) effect(at rules.Checker, f, main *file, e *rules.EffectSpec, name string) {
-	does, plans := "", []string(nil)
+	var does, plans []string
 	if k := slices.IndexFunc(main.doc.Webhooks, func(w WebhookSpec) bool { return w.Name == name }); k >= 0 {
 		plans = main.doc.Webhooks[k].Plans
 	}
@@ -45,11 +45,12 @@ func (l *loader) effect(at rules.Checker, f, main *file, e *rules.EffectSpec, na
 	}
 	switch {
 	case !isFor(at.At("to"), name, plans, f.doc.Release.Plan):
-	case does != "" && e.Do != does:
-		at.At("do").Fail("wrong-sink", fmt.Sprintf("write do = %q", does), "sink %q can do %q, and nothing else", name, does)
-	case does == "" && (e.Do == rules.DoRevert || e.Do == rules.DoPause):
+	case len(does) > 0 && !slices.Contains(does, e.Do):
+		can := `"` + strings.Join(does, `" or "`) + `"`
+		at.At("do").Fail("wrong-sink", "write do = "+can, "sink %q can do %s, and nothing else", name, can)
+	case len(does) == 0 && (&rules.Effect{Do: e.Do}).Confirmed():
 		at.At("do").Fail("wrong-sink", `name a sink of type "lambda" or "phased-release" in to, or write in words what is to be done`, "%q cannot do %q and read back that it is so", name, e.Do)
-	case e.Do == rules.DoRevert:
+	case e.Do == rules.DoRevert || e.Do == rules.DoWeigh:
 		published(at, e, &f.doc.Release)
 	}
 }

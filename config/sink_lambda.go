@@ -28,7 +28,7 @@ func checkAct(c rules.Checker, s *SinkSpec) {
 }
 
 var lambdaSink = sinkType{
-	name: "lambda", doc: "takes the alias of a Lambda function back to the version before: `do = \"revert\"`", does: rules.DoRevert,
+	name: "lambda", doc: "takes the alias of a Lambda function back to the version before: `do = \"revert\"`; or lowers its weight: `do = \"weigh\"`", does: []string{rules.DoRevert, rules.DoWeigh},
 	keys: []rules.AccountKey{
 		{Key: "function", Required: true, Example: `"bioage-inference"`, Doc: "Type lambda: name or ARN of the function. Required there."},
 		{Key: "alias", Required: true, Example: `"live"`, Doc: "Type lambda: name of the alias. Required there."},

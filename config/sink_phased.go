@@ -5,7 +5,7 @@ import (
 )
 
 var phasedSink = sinkType{
-	name: "phased-release", doc: "pauses the phased release of an app's version: `do = \"pause\"`", does: rules.DoPause,
+	name: "phased-release", doc: "pauses the phased release of an app's version: `do = \"pause\"`", does: []string{rules.DoPause},
 	keys: []rules.AccountKey{
 		{Key: "app", Required: true, Example: `"6470000001"`, Doc: "Type phased-release: Apple's id of the app. Required there."},
 		{Key: "issuer", Doc: "Type phased-release: issuer id of the team's key. Empty for an individual key."},

@@ -16,8 +16,8 @@ type sinkType struct {
 	keys []rules.AccountKey
 	// public is true of a sink that customers read: it sends messages of plans only.
 	public bool
-	// does is the step of a way back that it does itself, empty where it only tells.
-	does string
+	// does are the steps of a way back that it does itself, none where it only tells.
+	does []string
 	// check reports what is wrong with its keys, beside those that are required; nil where
 	// nothing else can be.
 	check func(c rules.Checker, s *SinkSpec)

@@ -21,6 +21,8 @@ type Effect struct {
 	Version  string `json:"version,omitempty"`  // of a sink that acts: the version that is released, as the receiver calls it
 	Previous string `json:"previous,omitempty"` // and the one before
 
+	Share float64 `json:"share,omitempty"` // of the requests, 0..1, that the released version keeps; of DoWeigh alone
+
 	// Mark is what is done where, with the placeholders of the command: what a drill has
 	// rehearsed for another version. Empty where the plan asks for no drill.
 	Mark string `json:"mark,omitempty"`
@@ -35,6 +37,7 @@ const (
 // What an effect may be at the sinks that can act.
 const (
 	DoRevert = "revert" // a Lambda alias: all requests go to the version before
+	DoWeigh  = "weigh"  // a Lambda alias: the released version keeps at most a share of the requests
 	DoPause  = "pause"  // a phased release: no new user gets the version
 )
 
@@ -46,11 +49,11 @@ func (e *Effect) Own() bool { return e.Do == DoHold || e.Do == DoRollBack }
 
 // Confirmed reports whether the sink that it is sent to does it itself and reads back what it
 // has done, so that its answer says that it is done.
-func (e *Effect) Confirmed() bool { return e.Do == DoRevert || e.Do == DoPause }
+func (e *Effect) Confirmed() bool { return slices.Contains([]string{DoRevert, DoWeigh, DoPause}, e.Do) }
 
 // What tells steps apart by what they do and where: two that have it in common are one.
 func (e *Effect) What() string {
-	return strings.Join([]string{e.Do, e.To.String(), e.Version, e.Previous, e.Command}, "\n")
+	return strings.Join([]string{e.Do, e.To.String(), e.Version, e.Previous, e.Command, Percent.Short(e.Share)}, "\n")
 }
 
 // Rung is the place of the effect that rolls the run back; -1 where that happens at once.
@@ -72,12 +75,12 @@ func effects(specs []EffectSpec) (list []Effect) {
 	for _, s := range specs {
 		e := Effect{
 			Name: s.Name, Do: s.Do, To: ParseAddress(s.To), By: s.By, After: or(s.After, 0), Ack: or(s.Ack, DefaultAck), Command: s.Command, Link: s.Link,
-			Version: s.Version, Previous: s.Previous,
+			Version: s.Version, Previous: s.Previous, Share: value(s.Share).Value,
 		}
 		if e.Confirmed() {
 			e.Version = cmp.Or(e.Version, "{version}")
 		}
-		if e.Do == DoRevert {
+		if e.Do == DoRevert || e.Do == DoWeigh {
 			e.Previous = cmp.Or(e.Previous, "{previous}")
 		}
 		list = append(list, e)
@@ -93,9 +96,14 @@ func (c *compiler) lintEffects(at Checker, specs []EffectSpec) {
 		at.Required("do", s.Do == "", `"revert"`)
 		at.Span("after", s.After, 0, 7*24*time.Hour)
 		at.Span("ack", s.Ack, time.Minute, 24*time.Hour)
-		own, acts := s.Do == DoHold || s.Do == DoRollBack, s.Do == DoRevert || s.Do == DoPause
+		own, acts := s.Do == DoHold || s.Do == DoRollBack, (&Effect{Do: s.Do}).Confirmed()
 		at.Excess("version", s.Version != "" && !acts, "only a sink that acts needs it")
-		at.Excess("previous", s.Previous != "" && s.Do != DoRevert, "only what reverts needs it")
+		at.Excess("previous", s.Previous != "" && s.Do != DoRevert && s.Do != DoWeigh, "only what gives requests to the version before needs it")
+		at.Required("share", s.Share == nil && s.Do == DoWeigh, `"5 %"`)
+		at.Excess("share", s.Share != nil && s.Do != DoWeigh, "only what weighs needs it")
+		if s.Share != nil && (s.Share.Value <= 0 || s.Share.Value >= 1) {
+			at.At("share").Fail("out-of-range", `write do = "revert" to leave the version nothing`, "%s: want more than 0 %% and less than 100 %%", Percent.Short(s.Share.Value))
+		}
 		switch {
 		case own:
 			for key, text := range map[string]string{"to": s.To, "by": s.By, "command": s.Command} {
@@ -117,6 +125,8 @@ func (c *compiler) lintEffects(at Checker, specs []EffectSpec) {
 			if s.After == nil && s.Name == specs[0].Name {
 				at.At("do").Note("rolls-back-at-once", "leave it out, or write what comes before it", "a rollback rule rolls back at once where nothing says otherwise")
 			}
+		case s.Do == DoWeigh && (rolls != "" || !hasRung(specs)):
+			at.At("do").Fail("order", `write do = "revert", or move it before a step that rolls back`, "the run is rolled back by then, and the version is to get no requests at all")
 		case s.Do == DoHold && rolls != "":
 			at.At("do").Fail("order", "move it before "+rolls, "the run is rolled back by then: there is nothing to hold")
 		}
@@ -124,6 +134,11 @@ func (c *compiler) lintEffects(at Checker, specs []EffectSpec) {
 	if rolls != "" {
 		c.lintLadder(at.At("effects", rolls), specs, rolls)
 	}
+}
+
+// hasRung reports whether one of the steps rolls the run back.
+func hasRung(specs []EffectSpec) bool {
+	return slices.ContainsFunc(specs, func(s EffectSpec) bool { return s.Do == DoRollBack })
 }
 
 // lintLadder warns of what only slows and takes no time.
@@ -165,6 +180,9 @@ func (e *Effect) String() string {
 	}
 	if e.Ack != DefaultAck && !e.Own() {
 		said += ", acknowledged within " + Duration{e.Ack}.String()
+	}
+	if e.Share > 0 {
+		said += ", " + Percent.Short(e.Share)
 	}
 	if e.Version != "" {
 		said += ", of " + e.Version

@@ -21,6 +21,11 @@ func TestTheWayBackAsItIsWritten(t *testing.T) {
 	}{
 		"at once":           {effects(revert, EffectSpec{Name: "build", Do: "remove the build", By: "Mobile"}), ""},
 		"a ladder":          {effects(EffectSpec{Name: "hold", Do: "hold"}, EffectSpec{Name: "back", Do: "roll back", After: after(10 * time.Minute)}, revert), ""},
+		"weights down":      {effects(EffectSpec{Name: "less", Do: "weigh", To: "alias", Share: &Fraction{.05}}, EffectSpec{Name: "back", Do: "roll back", After: after(10 * time.Minute)}, revert), ""},
+		"no share":          {effects(EffectSpec{Name: "less", Do: "weigh", To: "alias"}, EffectSpec{Name: "back", Do: "roll back", After: after(10 * time.Minute)}), "share: missing"},
+		"all of it":         {effects(EffectSpec{Name: "less", Do: "weigh", To: "alias", Share: &Fraction{1}}, EffectSpec{Name: "back", Do: "roll back", After: after(10 * time.Minute)}), "want more than 0 % and less than 100 %"},
+		"weights too late":  {effects(EffectSpec{Name: "less", Do: "weigh", To: "alias", Share: &Fraction{.05}}), "is to get no requests at all"},
+		"a share of none":   {effects(EffectSpec{Name: "alias", Do: "revert", To: "alias", Share: &Fraction{.05}}), "only what weighs needs it"},
 		"nothing to do":     {effects(EffectSpec{Name: "x", To: "alias"}), "do: missing"},
 		"no one":            {effects(EffectSpec{Name: "x", Do: "revert"}), "reaches no one"},
 		"two":               {effects(EffectSpec{Name: "x", Do: "revert", To: "alias", By: "Mobile"}), "to is given as well"},
@@ -58,8 +63,9 @@ func TestALadderInALine(t *testing.T) {
 		{Name: "back", Do: DoRollBack, After: 10 * time.Minute, Ack: DefaultAck},
 		{Name: "build", Do: "remove the build", By: "Mobile", Ack: DefaultAck},
 		{Name: "alias", Do: DoRevert, To: ParseAddress("alias"), Ack: DefaultAck, Version: "43", Previous: "42"},
+		{Name: "less", Do: DoWeigh, To: ParseAddress("alias"), Ack: DefaultAck, Version: "43", Previous: "42", Share: .05},
 	}}
-	want := []string{"hold", "scale down at slack #ops after 1m, acknowledged within 1m, make small, https://wiki.example", "roll back after 10m", "remove the build by Mobile", "revert at alias, of 43 to 42"}
+	want := []string{"hold", "scale down at slack #ops after 1m, acknowledged within 1m, make small, https://wiki.example", "roll back after 10m", "remove the build by Mobile", "revert at alias, of 43 to 42", "weigh at alias, 5 %, of 43 to 42"}
 	for i := range r.Effects {
 		if got := r.Effects[i].String(); got != want[i] {
 			t.Errorf("got %q, want %q", got, want[i])

@@ -19,6 +19,7 @@ func TestWhatAPlanWantsOfItsRehearsal(t *testing.T) {
 	}{
 		"nothing":            {RehearsalSpec{}, alias, false, "", ""},
 		"a drill":            {RehearsalSpec{MaxAge: month}, alias, true, "revert | alias | back {version}", ""},
+		"a drill of weights": {RehearsalSpec{MaxAge: month}, []EffectSpec{{Name: "less", Do: "weigh", To: "alias", Share: &Fraction{.05}}, {Name: "back", Do: "roll back", After: month}}[:1], true, "weigh | alias |  | 5 %", ""},
 		"a warning":          {RehearsalSpec{MaxAge: month, Unproven: "warning"}, alias, false, "revert | alias | back {version}", ""},
 		"a proof, no drill":  {RehearsalSpec{Unproven: "obstacle"}, alias, true, "", ""},
 		"too short":          {RehearsalSpec{MaxAge: short}, alias, true, "revert | alias | back {version}", "rehearsal.max_age"},

@@ -137,7 +137,7 @@ type RollbackSpec struct {
 // EffectSpec is one step of the way back.
 type EffectSpec struct {
 	Name    string    `toml:"-" key:"name"`
-	Do      string    `toml:"do"`      // What is to be done: "hold" holds the run and "roll back" rolls it back, both by relgate; "revert" at a sink of type "lambda", "pause" at one of type "phased-release"; else words for whoever does it: "remove the build". Required.
+	Do      string    `toml:"do"`      // What is to be done: "hold" holds the run and "roll back" rolls it back, both by relgate; "revert" and "weigh" at a sink of type "lambda", "pause" at one of type "phased-release"; else words for whoever does it: "remove the build". Required.
 	To      string    `toml:"to"`      // The sink or the webhook that it is sent to, and whom it reaches there: "alias", "slack #ops". Required, unless by is given or relgate does it itself.
 	By      string    `toml:"by"`      // The role of the person who does it, and says so with `relgate effects ack` and `done`.
 	After   *Duration `toml:"after"`   // How long after the effect before it, if the rule still stands then: up to 7d. Default: 0s.
@@ -145,8 +145,9 @@ type EffectSpec struct {
 	Command string    `toml:"command"` // The command that was rehearsed.
 	Link    string    `toml:"link"`    // Where it is described: a runbook.
 
-	Version  string `toml:"version"`  // With "revert" and "pause", the version that is released, as the sink's receiver calls it: "{lambda}". Default: "{version}".
-	Previous string `toml:"previous"` // With "revert", the version before, as the receiver calls it: "{previous.lambda}". Default: "{previous}".
+	Share    *Fraction `toml:"share"`    // With "weigh", the most that the released version keeps of the requests: "5 %". Where it has less, nothing is changed.
+	Version  string    `toml:"version"`  // With "revert", "weigh" and "pause", the version that is released, as the sink's receiver calls it: "{lambda}". Default: "{version}".
+	Previous string    `toml:"previous"` // With "revert" and "weigh", the version before, as the receiver calls it: "{previous.lambda}". Default: "{previous}".
 }
 
 // SignalSpec declares a measurement: where it comes from and what it counts.

@@ -43,6 +43,34 @@ func (a alias) Act(ctx context.Context) (string, error) {
 	return done.Words, err
 }
 
+// weight is an alias whose released version keeps at most a share of the requests.
+type weight struct {
+	alias
+	share float64
+}
+
+func (w weight) Would(ctx context.Context) ([]string, string, error) {
+	seen, err := w.Look(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	steps, refusal := w.PlanLower(seen, w.share)
+	return steps, refusal, nil
+}
+
+func (w weight) Ready(ctx context.Context) (says, missing string, err error) {
+	steps, refusal, err := w.Would(ctx)
+	if err != nil || refusal != "" {
+		return "", refusal, err
+	}
+	return actuator.Would(steps), "", nil
+}
+
+func (w weight) Act(ctx context.Context) (string, error) {
+	done, err := w.Lower(ctx, w.share)
+	return done.Words, err
+}
+
 // appRelease is the phased release of an app's version as a way back has it.
 type appRelease struct{ *phased.Release }
 
@@ -89,10 +117,13 @@ func lambdaEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.E
 		return e, err
 	}
 	e.Class = outbox.Action
-	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoRevert, Live: s.Live(), Time: 2 * s.Timeout.Duration, Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
+	e.Sink = &actuator.Sink{Name: s.Name, Does: []string{rules.DoRevert, rules.DoWeigh}, Live: s.Live(), Time: 2 * s.Timeout.Duration, Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
 		a, err := lambda.New(lambda.Config{
 			Account: account, Function: s.Texts["function"], Alias: s.Texts["alias"], CodeDeploy: s.Texts["codedeploy"], Version: step.Version, Previous: step.Previous,
 		})
+		if step.Do == rules.DoWeigh && err == nil {
+			return weight{alias{a}, step.Share()}, nil
+		}
 		return alias{a}, err
 	}}
 	return e, nil
@@ -106,7 +137,7 @@ func phasedEndpoint(d *daemon, s *config.SinkSpec, _ webhook.Config, _ webhook.E
 		return e, err
 	}
 	e.Class = outbox.Action
-	e.Sink = &actuator.Sink{Name: s.Name, Does: rules.DoPause, Live: s.Live(), Time: 2 * s.Timeout.Duration, Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
+	e.Sink = &actuator.Sink{Name: s.Name, Does: []string{rules.DoPause}, Live: s.Live(), Time: 2 * s.Timeout.Duration, Idle: account.CloseIdleConnections, Open: func(step *wire.Effect) (actuator.Actuator, error) {
 		r, err := phased.New(phased.Config{Account: account, App: s.Texts["app"], Version: step.Version})
 		return appRelease{r}, err
 	}}

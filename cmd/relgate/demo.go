@@ -236,7 +236,7 @@ func (d *demo) done() bool {
 		return d.refused() != ""
 	}
 	s := &u.Snapshot
-	if s.At.After(s.Start.Add(time.Hour)) && unsigned(s) {
+	if s.At.After(s.Start.Add(time.Hour)) && (unsigned(s) || noWayBack(s)) {
 		return true // no one gives what is missing
 	}
 	switch s.State {
@@ -256,6 +256,11 @@ func unsigned(s *fact.Snapshot) bool {
 	begun := func(p fact.PhaseView) bool { return !p.Started.IsZero() }
 	missing := func(a fact.ApprovalView) bool { return a.Allows == rules.ApprovesStart && !a.Given() }
 	return !slices.ContainsFunc(s.Phases, begun) && slices.ContainsFunc(s.People.Approvals, missing)
+}
+
+// noWayBack reports whether no phase has begun because the way back is not known to exist.
+func noWayBack(s *fact.Snapshot) bool {
+	return len(s.Phases) > 0 && s.Phases[0].Started.IsZero() && slices.Contains([]fact.Code{fact.WhyWayAsked, fact.WhyWayMissing, fact.WhyNotRehearsed}, s.Phases[0].Why.Code)
 }
 
 // refused is why the plan's run cannot begin, empty while nothing keeps it.

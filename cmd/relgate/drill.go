@@ -224,9 +224,9 @@ func (d driller) try(ctx context.Context, plan *rules.Plan, r *rules.Rule, e *ru
 		step.Answer = err.Error() // unreachable: texts and numbers have a JSON form
 		return
 	}
-	began := time.Now()
+	began := d.clock.Now()
 	o := to.Send(ctx, m)
-	step.Took = time.Since(began).Round(time.Millisecond).String()
+	step.Took = d.clock.Now().Sub(began).Round(time.Millisecond).String()
 	step.OK = o.OK && !o.Skipped
 	switch {
 	case o.Skipped:
@@ -246,7 +246,7 @@ func (d driller) drillMessage(plan *rules.Plan, r *rules.Rule, e *rules.Effect, 
 		ID: fmt.Sprintf("drill.%s/%d", drill.ID, n), N: n, Plan: plan.Name, Version: plan.Version, At: d.clock.Now().UTC().Truncate(time.Second),
 		Kind: fact.EffectEvent, Subject: r.Name + "/" + e.Name, From: fact.Planned, To: fact.Intended, Cause: rules.CauseManual,
 		Why:    fact.Why{Code: fact.WhyEffectDue, Rule: r.Name},
-		Effect: &fact.Effect{Rule: r.Name, Name: e.Name, Do: e.Do, To: e.To.String(), Command: e.Command, Link: e.Link, Version: e.Version, Previous: e.Previous, Within: e.Ack.String()},
+		Effect: &fact.Effect{Rule: r.Name, Name: e.Name, Do: e.Do, To: e.To.String(), Command: e.Command, Link: e.Link, Version: e.Version, Previous: e.Previous, Share: e.Share, Within: e.Ack.String()},
 	}
 	body := wire.Event(plan, &event, nil)
 	body.Effect.Drill = drill.Environment

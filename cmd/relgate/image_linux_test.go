@@ -336,7 +336,7 @@ func TestTheImageStartsAsItIs(t *testing.T) {
 		t.Errorf("the volumes are %q, want /var/lib/relgate among them", i.volumes)
 	}
 
-	secrets := []string{"SENTRY_TOKEN=s", "SENTRY_CLIENT_SECRET=s", "GRAFANA_HMAC_SECRET=s", "RELGATE_WEBHOOK_SECRET=s", "SLACK_TOKEN=s", "STATUSPAGE_TOKEN=s", "SMTP_PASSWORD=s", "CONFLUENCE_TOKEN=s", "RELGATE_TOKEN=s",
+	secrets := []string{"SENTRY_TOKEN=s", "SENTRY_CLIENT_SECRET=s", "GRAFANA_HMAC_SECRET=s", "RELGATE_WEBHOOK_SECRET=s", "SLACK_TOKEN=s", "STATUSPAGE_TOKEN=s", "SMTP_PASSWORD=s", "CONFLUENCE_TOKEN=s", "GITHUB_TOKEN=s", "RELGATE_TOKEN=s",
 		"RELGATE_LINK_SECRET=a secret of the test that is long enough", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x"}
 	log := &syncBuffer{}
 	daemon := i.run(t, secrets, append(slices.Clone(i.entrypoint), i.cmd...)...)

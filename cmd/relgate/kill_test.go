@@ -77,14 +77,23 @@ func TestKilledWhileTimeRunsOnTheVerdictsAreTheSame(t *testing.T) {
 	}
 }
 
-// stepsAsked is how many events ask for a step of the way back: each is for who is to do it, and no
+// stepsAsked is how many events ask for a step of the way back, or about one, or say the same of
+// it again: each is for who is to do it, and no
 // other's.
 func stepsAsked(t *testing.T, run demoRun) (n int) {
 	t.Helper()
-	lines, _ := effectsOf(t, run)
-	for _, line := range lines {
-		if strings.HasSuffix(line, " => intended") {
+	said := map[string]string{} // step → the last answer to whether it could be taken
+	for _, text := range run.events {
+		var e demoEvent
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case e.Kind != "effect":
+		case e.To == "intended" || e.To == "asked", e.From == "asked" && said[e.Subject] == e.To:
 			n++
+		case e.From == "asked":
+			said[e.Subject] = e.To
 		}
 	}
 	return n

@@ -38,7 +38,7 @@ func eventsThereAre() (all []fact.Event) {
 		fact.SignalEvent: {"ok"}, fact.CommandEvent: {"applied", "refused"}, fact.PlanEvent: {"edited", "judged_anew", "late"},
 		fact.CommunicationEvent: {"due", "sent", "failed", "skipped"},
 		fact.ApprovalEvent:      {"asked", "approved", "rejected", "void", "expired", "overridden"},
-		fact.EffectEvent:        {"intended", "acknowledged", "done", "failed", "skipped", "dropped", "escalated", "taken", "safe", "stopped", "unproven"},
+		fact.EffectEvent:        {"intended", "acknowledged", "done", "failed", "skipped", "dropped", "escalated", "taken", "safe", "stopped", "unproven", "ready", "missing", "unknown", "rehearsed", "overridden"},
 		fact.ReviewEvent:        {"open", "reminded", "edited", "approved", "void", "complete", "archived", "failed"},
 	}
 	real := func(s fmt.Stringer) bool { return !strings.HasPrefix(s.String(), "invalid") }

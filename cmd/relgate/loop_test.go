@@ -171,10 +171,13 @@ type loopHouse struct {
 }
 
 // attempted notes what an attempt of a sink came to.
-func (h *loopHouse) attempted(sink string, _ outbox.Message, o outbox.Outcome) {
+func (h *loopHouse) attempted(sink string, m outbox.Message, o outbox.Outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	at := map[string]*loopReceiver{"pager": h.pager, "chat": h.chat}[sink]
+	if m.Type == "relgate.effect.missing" {
+		return // before the fault: what is not ready yet
+	}
 	if at != nil && o.OK && !o.Skipped && h.told.IsZero() && !at.since().IsZero() { // else it said so and was lying
 		h.told = time.Now()
 	}

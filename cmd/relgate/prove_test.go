@@ -89,8 +89,8 @@ func heads(t *testing.T, journal string) (list []string) {
 		var e wire.EventBody
 		add(line, &e, &e.Chain)
 	}
-	if len(list) != 82 {
-		t.Errorf("got %d heads, want that of the report and of 81 events", len(list))
+	if len(list) != 101 {
+		t.Errorf("got %d heads, want that of the report and of 100 events", len(list))
 	}
 	return list
 }

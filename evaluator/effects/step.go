@@ -360,7 +360,7 @@ func (w *work) event(s *step, from, to string, why fact.Why) fact.Event {
 	}
 	if _, o := effect(w.Plan, s); o != nil {
 		e.Effect.To, e.Effect.By, e.Effect.Command, e.Effect.Link = o.To.String(), o.By, o.Command, o.Link
-		e.Effect.Version, e.Effect.Previous = o.Version, o.Previous
+		e.Effect.Version, e.Effect.Previous, e.Effect.Share = o.Version, o.Previous, o.Share
 		if !o.Own() {
 			e.Effect.Within = o.Ack.String()
 		}

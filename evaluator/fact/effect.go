@@ -34,6 +34,8 @@ type Effect struct {
 	Version  string `json:"version,omitempty"`  // of a sink that acts: the version that is released, as the receiver calls it
 	Previous string `json:"previous,omitempty"` // and the one before
 
+	Share float64 `json:"share,omitempty"` // of a sink that lowers a weight: the most that the released version keeps, 0..1
+
 	Slow   bool      `json:"slow,omitempty"`   // it comes before the rollback, and only slows the fault down
 	Within string    `json:"within,omitempty"` // it is to be acknowledged: "5m0s"
 	Fault  time.Time `json:"fault,omitzero"`   // when the fault began, as far as is known

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ type Actuator interface {
 // back that are sent to it, and nothing else.
 type Sink struct {
 	Name string
-	Does string                                 // the one thing that it can do: rules.DoRevert, rules.DoPause
+	Does []string                               // what it can do: rules.DoRevert, rules.DoWeigh, rules.DoPause
 	Live bool                                   // it acts; else it only says what it would do
 	Time time.Duration                          // how long one attempt may take; 0: as long as it wants
 	Open func(e *wire.Effect) (Actuator, error) // for the versions of a step
@@ -86,8 +87,8 @@ func (s *Sink) attempt(ctx context.Context, m outbox.Message) outbox.Outcome {
 
 // open gives what does a step, or why there is nothing that could.
 func (s *Sink) open(e *wire.Effect) (Actuator, outbox.Outcome) {
-	if e.Do != s.Does {
-		return nil, outbox.Outcome{Refused: true, Reason: fmt.Sprintf("it is asked to %q, and can %q only", e.Do, s.Does)}
+	if !slices.Contains(s.Does, e.Do) {
+		return nil, outbox.Outcome{Refused: true, Reason: fmt.Sprintf("it is asked to %q, and can \"%s\" only", e.Do, strings.Join(s.Does, `" or "`))}
 	}
 	a, err := s.Open(e)
 	if err != nil {

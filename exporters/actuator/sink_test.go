@@ -73,7 +73,7 @@ func TestASinkThatActs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			idle := false
-			s := &actuator.Sink{Name: "alias", Does: "revert", Live: tt.live, Idle: func() { idle = true }, Open: func(e *wire.Effect) (actuator.Actuator, error) {
+			s := &actuator.Sink{Name: "alias", Does: []string{"revert"}, Live: tt.live, Idle: func() { idle = true }, Open: func(e *wire.Effect) (actuator.Actuator, error) {
 				if e.Version != "43" || e.Previous != "42" {
 					t.Errorf("it is opened for %+v", e)
 				}
@@ -122,7 +122,7 @@ func TestASinkThatActsIsAskedBeforeItIsNeeded(t *testing.T) {
 		"no step":                {wire.EventBody{}, true, lever{}, nil, outbox.Outcome{Refused: true, Reason: "its event cannot be read"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &actuator.Sink{Name: "alias", Does: "revert", Live: tt.live, Open: func(*wire.Effect) (actuator.Actuator, error) { return &tt.lever, tt.open }}
+			s := &actuator.Sink{Name: "alias", Does: []string{"revert"}, Live: tt.live, Open: func(*wire.Effect) (actuator.Actuator, error) { return &tt.lever, tt.open }}
 			if got := s.Look(t.Context(), message(t, tt.event)); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
@@ -132,7 +132,7 @@ func TestASinkThatActsIsAskedBeforeItIsNeeded(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := &actuator.Sink{Does: "revert", Time: 30 * time.Second, Open: func(*wire.Effect) (actuator.Actuator, error) { return stuck{}, nil }}
+		s := &actuator.Sink{Does: []string{"revert"}, Time: 30 * time.Second, Open: func(*wire.Effect) (actuator.Actuator, error) { return stuck{}, nil }}
 		if got, want := s.Look(t.Context(), message(t, asked)), (outbox.Outcome{Reason: "it did not answer within 30s"}); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
@@ -164,7 +164,7 @@ func TestAnAttemptOfASinkThatActsEnds(t *testing.T) {
 	for _, live := range []bool{true, false} {
 		for _, stopped := range []bool{true, false} {
 			synctest.Test(t, func(t *testing.T) {
-				s := &actuator.Sink{Name: "alias", Does: "revert", Live: live, Time: 30 * time.Second, Open: func(*wire.Effect) (actuator.Actuator, error) { return stuck{}, nil }}
+				s := &actuator.Sink{Name: "alias", Does: []string{"revert"}, Live: live, Time: 30 * time.Second, Open: func(*wire.Effect) (actuator.Actuator, error) { return stuck{}, nil }}
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
 				want, most := outbox.Outcome{Doubt: true, Reason: "it did not answer within 30s"}, 30*time.Second

@@ -22,6 +22,7 @@ type Effect struct {
 	FaultAt       *time.Time `json:"faultAt"`       // when the fault began, as far as is known
 	Version       string     `json:"version"`       // of revert and pause: the version that is released, as the receiver calls it
 	Previous      string     `json:"previous"`      // of revert: the one before
+	SharePercent  *float64   `json:"sharePercent"`  // of weigh: the most that the released version keeps of the requests; null otherwise
 	Drill         string     `json:"drill"`         // environment of the drill that this is a step of; empty where it is meant
 }
 
@@ -60,10 +61,22 @@ func effectOf(e *fact.Effect) *Effect {
 		return nil
 	}
 	out := &Effect{Rule: e.Rule, Name: e.Name, Do: e.Do, To: e.To, By: e.By, Command: e.Command, Link: e.Link, Slow: e.Slow, FaultAt: at(e.Fault), Version: e.Version, Previous: e.Previous}
+	if e.Share > 0 {
+		out.SharePercent = new(100 * e.Share)
+	}
 	if within, err := time.ParseDuration(e.Within); err == nil {
 		out.WithinSeconds = new(within.Seconds())
 	}
 	return out
+}
+
+// Share is the part of the requests, 0 to 1, that the released version keeps at most; 0 where
+// the step does not say.
+func (e *Effect) Share() float64 {
+	if e.SharePercent == nil {
+		return 0
+	}
+	return *e.SharePercent / 100
 }
 
 // EffectsOf is where the way back of a run stands.

@@ -84,11 +84,20 @@ func (r *run) holds(signal int, from, to int64) coverage {
 const stamp = "2006-01-02 15:04 UTC"
 
 // moved is the plan with its start moved: what a virtual release runs. Phases
-// that CI starts begin on their forecast; no one signs and no messages are sent.
+// that CI starts begin on their forecast; no one signs, no messages are sent and nothing is
+// asked of the receivers of a way back.
 func moved(plan *rules.Plan, start int64) *rules.Plan {
 	p := *plan
 	p.Completion = p.Completion.Add(when(start).Sub(plan.Start))
 	p.Start, p.Communications, p.Approvals, p.Review = when(start), nil, nil, rules.Review{}
+	p.Rehearsal = rules.Rehearsal{}
+	p.Rules = slices.Clone(plan.Rules)
+	for i := range p.Rules {
+		p.Rules[i].Effects = slices.Clone(p.Rules[i].Effects)
+		for k := range p.Rules[i].Effects {
+			p.Rules[i].Effects[k].To = rules.Address{} // no one is there to answer
+		}
+	}
 	p.Phases = slices.Clone(plan.Phases)
 	for i := range p.Phases {
 		if a := &p.Phases[i].Advance; *a == rules.Signalled || *a == rules.Observed {

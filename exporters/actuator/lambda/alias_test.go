@@ -156,6 +156,36 @@ func TestAnAliasIsTakenBackAndWeighed(t *testing.T) {
 }
 
 // An alias that is not as it was expected is not touched, and it is said why.
+// What slows a fault down never gives the released version more than it has.
+func TestAWeightIsLoweredAndNeverRaised(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			version string
+			weights weights
+			want    float64 // of version 43
+			changed bool
+		}{
+			{"42", weights{"43": 0.1}, 0.05, true}, {"42", weights{"43": 0.05}, 0.05, false}, {"42", weights{"43": 0.01}, 0.01, false},
+			{"42", nil, 0, false}, {"43", nil, 0.05, true}, {"43", weights{"42": 0.5}, 0.05, true},
+		} {
+			s := newServer()
+			s.Move(tt.version, tt.weights)
+			a := aliasOf(t, s, lambda.Config{})
+			seen, err := a.Look(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if steps, refusal := a.PlanLower(seen, 0.05); refusal != "" || (len(steps) > 0) != tt.changed {
+				t.Errorf("%s %v: it would %v, %q", tt.version, tt.weights, steps, refusal)
+			}
+			d, err := a.Lower(t.Context(), 0.05)
+			if err != nil || d.Changed != tt.changed || math.Abs(d.After.Share-tt.want) > 1e-9 {
+				t.Errorf("%s %v: got %v, %+v", tt.version, tt.weights, err, d)
+			}
+		}
+	})
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	codedeploy := func(id, status, function, alias string) lambdatest.Deployment {
 		return lambdatest.Deployment{ID: id, Status: status, Application: "bioage", Group: "prod", Function: function, Alias: alias}

@@ -21,6 +21,17 @@ func (a *Alias) Revert(ctx context.Context) (Done, error) { return a.Weigh(ctx, 
 // Weigh gives the released version a share of the requests, 0 to 1, and the version before it
 // the rest. Where it has that share, it does nothing. Its error is an [actuator.Error].
 func (a *Alias) Weigh(ctx context.Context, share float64) (Done, error) {
+	return a.change(ctx, share, a.PlanWeight)
+}
+
+// Lower is Weigh, but never gives the released version more than it has.
+func (a *Alias) Lower(ctx context.Context, share float64) (Done, error) {
+	return a.change(ctx, share, a.PlanLower)
+}
+
+// change brings the alias to where the released version has a share, as a plan says for what
+// stands there.
+func (a *Alias) change(ctx context.Context, share float64, plan func(Seen, float64) ([]string, string)) (Done, error) {
 	var d Done
 	to := a.target(share)
 	for range 2 {
@@ -31,7 +42,7 @@ func (a *Alias) Weigh(ctx context.Context, share float64) (Done, error) {
 		if d.Before.Revision == "" {
 			d.Before = s
 		}
-		steps, refusal := a.PlanWeight(s, share)
+		steps, refusal := plan(s, share)
 		switch {
 		case refusal != "":
 			return Done{}, actuator.Refuse("%s", refusal)

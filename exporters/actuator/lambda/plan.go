@@ -71,6 +71,15 @@ func (a *Alias) PlanWeight(s Seen, share float64) (steps []string, refusal strin
 	return steps, ""
 }
 
+// PlanLower is Plan of [Alias.Lower].
+func (a *Alias) PlanLower(s Seen, share float64) (steps []string, refusal string) {
+	steps, refusal = a.PlanWeight(s, share)
+	if refusal == "" && s.Share <= share+tolerance {
+		return nil, "" // it would get more
+	}
+	return steps, refusal
+}
+
 // String names the alias for people.
 func (a *Alias) String() string { return fmt.Sprintf("alias %s of %s", a.Alias, a.Function) }
 
