@@ -38,6 +38,10 @@ func record(t *testing.T, scenario string, to time.Duration) *recorded {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config.toml")
 	text := readText(t, unanswered(t))
+	for _, phase := range []string{"lambda-10", "lambda-100"} { // whose share is seen
+		text = strings.Replace(text, "\n[phases."+phase+"]\n", "\n[phases."+phase+"]\nobserve = \"weight\"\n", 1)
+	}
+	text += "\n" + strings.Split(recipe(t, "docs/rollout.md", "rollout-levels"), "\n\n[signals.phased]")[0] + "\n\n[sources.alias]\ntype = \"lambda-alias\"\nregion = \"eu-central-1\"\n"
 	if err := os.WriteFile(config, []byte(text+"\n[grafana]\nurl = \"https://grafana.invalid\"\ntoken = { env = \"NOT_SET_IN_THE_TEST\" }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
