@@ -224,7 +224,7 @@ func played(t *rapid.T, known map[string]string, e *fact.Event) {
 		}
 	case e.Kind == fact.EffectEvent && (e.To == fact.Escalated || e.To == fact.Asked):
 		return
-	case e.Kind == fact.EffectEvent && (e.Drill != nil || e.Why.Code == fact.WhyWayWaived || e.Why.Code == fact.WhyNotRehearsed):
+	case e.Kind == fact.EffectEvent && (e.Drill != nil || e.Why.Code == fact.WhyWayWaived || e.Why.Code == fact.WhyWayVoid || e.Why.Code == fact.WhyNotRehearsed):
 		return
 	case e.Kind == fact.EffectEvent && slices.Contains([]string{fact.Ready, fact.Missing, fact.Unknown}, e.To):
 		if from != fact.Asked {

@@ -86,9 +86,7 @@ func (s *stepper) edited(e *fact.Edit) {
 		Kind: fact.PlanEvent, Subject: s.plan.Name, From: e.From[:min(len(e.From), 12)], To: "edited", Cause: rules.CauseManual,
 		Why: fact.Why{Code: fact.WhyPlanEdited}, Edit: &own,
 	}, 0)
-	if len(s.plan.Approvals) > 0 {
-		s.st.people = s.st.people.Edited(s.scene(s.st.n))
-	}
+	s.st.people = s.st.people.Edited(s.scene(s.st.n))
 }
 
 // readings merges what the sources answered.

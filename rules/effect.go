@@ -23,8 +23,8 @@ type Effect struct {
 
 	Share float64 `json:"share,omitempty"` // of the requests, 0..1, that the released version keeps; of DoWeigh alone
 
-	// Mark is what is done where, with the placeholders of the command: what a drill has
-	// rehearsed for another version. Empty where the plan asks for no drill.
+	// Mark is what is done where, with the placeholders of the command and of the versions:
+	// what a drill has rehearsed for another version. Empty where the plan asks for no drill.
 	Mark string `json:"mark,omitempty"`
 }
 

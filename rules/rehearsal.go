@@ -34,6 +34,9 @@ func (c *compiler) rehearsal() {
 		for k := range c.plan.Rules[i].Effects {
 			e := &c.plan.Rules[i].Effects[k]
 			e.Mark = e.Do + " | " + e.To.String() + " | " + e.Command
+			if e.Version != "" { // of a sink that acts the versions are what a command is to others
+				e.Mark += " | " + e.Version + " | " + e.Previous
+			}
 			if e.Share > 0 {
 				e.Mark += " | " + Percent.Short(e.Share)
 			}

@@ -18,11 +18,11 @@ func TestWhatAPlanWantsOfItsRehearsal(t *testing.T) {
 		want      string // a part of the problem; empty: none
 	}{
 		"nothing":            {RehearsalSpec{}, alias, false, "", ""},
-		"a drill":            {RehearsalSpec{MaxAge: month}, alias, true, "revert | alias | back {version}", ""},
-		"a drill of weights": {RehearsalSpec{MaxAge: month}, []EffectSpec{{Name: "less", Do: "weigh", To: "alias", Share: &Fraction{.05}}, {Name: "back", Do: "roll back", After: month}}[:1], true, "weigh | alias |  | 5 %", ""},
-		"a warning":          {RehearsalSpec{MaxAge: month, Unproven: "warning"}, alias, false, "revert | alias | back {version}", ""},
+		"a drill":            {RehearsalSpec{MaxAge: month}, alias, true, "revert | alias | back {version} | {version} | {previous}", ""},
+		"a drill of weights": {RehearsalSpec{MaxAge: month}, []EffectSpec{{Name: "less", Do: "weigh", To: "alias", Share: &Fraction{.05}}, {Name: "back", Do: "roll back", After: month}}[:1], true, "weigh | alias |  | {version} | {previous} | 5 %", ""},
+		"a warning":          {RehearsalSpec{MaxAge: month, Unproven: "warning"}, alias, false, "revert | alias | back {version} | {version} | {previous}", ""},
 		"a proof, no drill":  {RehearsalSpec{Unproven: "obstacle"}, alias, true, "", ""},
-		"too short":          {RehearsalSpec{MaxAge: short}, alias, true, "revert | alias | back {version}", "rehearsal.max_age"},
+		"too short":          {RehearsalSpec{MaxAge: short}, alias, true, "revert | alias | back {version} | {version} | {previous}", "rehearsal.max_age"},
 		"a typo":             {RehearsalSpec{Unproven: "warn"}, alias, false, "", `known: obstacle, warning`},
 		"nothing to do":      {RehearsalSpec{MaxAge: month}, nil, true, "", "nothing can be rehearsed"},
 		"a person's steps":   {RehearsalSpec{Unproven: "obstacle"}, person, true, "", "nothing can be rehearsed"},

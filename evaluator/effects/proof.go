@@ -52,6 +52,7 @@ const (
 	latest      = 15 * 60
 	unanswered  = 15 * 60 // after a question that no answer came to
 	answerLasts = 35 * 60 // an answer counts for so long
+	ahead       = 60      // a drill may seem to come so much later than now: clocks differ
 )
 
 // due is when the receiver is to be asked again.
@@ -174,9 +175,9 @@ func (w *work) tell(roles ...string) (sinks []string) {
 }
 
 // drilled takes in that the way back was rehearsed. A drill that is older than the known one
-// says nothing new.
+// says nothing new, unless the time of that one has not come: a clock was wrong then.
 func (w *work) drilled(d *fact.Drill) {
-	if known := w.st.drill; known != nil && (known.ID == d.ID || d.At.Before(known.At)) {
+	if known := w.st.drill; known != nil && (known.ID == d.ID || d.At.Before(known.At) && known.At.Unix() <= w.At+ahead) {
 		return
 	}
 	own := *d
@@ -208,6 +209,8 @@ func (st *State) unrehearsed(plan *rules.Plan, phase int, at int64) (why *fact.W
 				w.Text = fmt.Sprintf("step %s/%s is not part of it", r.Name, e.Name)
 			case !d.Steps[i].OK:
 				w.Text = fmt.Sprintf("step %s/%s failed in it: %s", r.Name, e.Name, d.Steps[i].Answer)
+			case d.At.Unix() > at+ahead:
+				w.Text = "by its time it is yet to come: a clock was wrong, so how old it is is not known"
 			case at <= d.At.Unix()+most:
 				return
 			}
@@ -256,9 +259,23 @@ func (st State) Waive(plan *rules.Plan) (do func(sc *Scene) State, refusal *fact
 	}, nil
 }
 
+// Edited has a person's leave to go on without a way back count no more: it was of another plan.
+func (st State) Edited(sc *Scene) State {
+	if st.waived == 0 {
+		return st
+	}
+	w := &work{Scene: sc, st: st}
+	w.st.waived = 0
+	w.Emit(fact.Event{
+		Kind: fact.EffectEvent, Subject: sc.Plan.Name, From: fact.Overridden, To: fact.Missing, Cause: rules.CauseManual,
+		Why: fact.Why{Code: fact.WhyWayVoid}, Tell: w.tell(sc.Plan.Manager),
+	})
+	return w.st
+}
+
 // nextProof is the earliest time from which on time alone may change what is known of the way
 // back before it is needed.
-func (st *State) nextProof(plan *rules.Plan, next int64, phase int, opens int64) int64 {
+func (st *State) nextProof(plan *rules.Plan, at, next int64, phase int, opens int64) int64 {
 	if None(plan) || phase < 0 || st.rolled != 0 {
 		return next
 	}
@@ -272,6 +289,8 @@ func (st *State) nextProof(plan *rules.Plan, next int64, phase int, opens int64)
 	})
 	most := secs(plan.Rehearsal.MaxAge)
 	switch d := st.drill; {
+	case most != 0 && d != nil && d.At.Unix() > at+ahead:
+		next = min(next, max(from, d.At.Unix()-ahead))
 	case most == 0 || st.lacks:
 	case d == nil:
 		next = min(next, from)

@@ -28,6 +28,8 @@ type Scene struct {
 	// Unsigned says what is missing of what a step, "rule/effect", wants signed; nil where
 	// nothing is.
 	Unsigned func(step string) *fact.Why
+	// Anew makes the signatures for a step void that were given when it was due before.
+	Anew func(step string)
 }
 
 // work is a step under way. The steps are copied before their first change.
@@ -94,17 +96,22 @@ func (w *work) plan(rule, from, to int, due int64) {
 		e := &r.Effects[k]
 		due += secs(e.After)
 		if !w.asked(e) {
+			if slices.ContainsFunc(w.st.steps, func(s step) bool { return s.rule == r.Name && s.name == e.Name }) {
+				w.Anew(r.Name + "/" + e.Name)
+			}
 			w.st.steps, w.owned = append(slices.Clone(w.st.steps), step{rule: r.Name, name: e.Name, do: e.Do, slow: k <= r.Rung(), due: due, at: w.At}), true
 		}
 	}
 }
 
-// asked reports whether a step of the way back asks the same of the same receiver.
+// asked reports whether a step of the way back asks the same of the same receiver. One that
+// may still wait for its signatures, or be refused, stands for no other.
 func (w *work) asked(e *rules.Effect) bool {
 	return !e.Own() && slices.ContainsFunc(w.st.steps, func(s step) bool {
 		_, o := effect(w.Plan, &s)
+		signed := slices.ContainsFunc(w.Plan.Approvals, func(a rules.Approval) bool { return a.Allows == s.rule+"/"+s.name })
 		return o != nil && !s.slow && s.is != dropped && s.is != skipped && s.due >= w.st.rolled &&
-			o.Do == e.Do && o.To == e.To && o.By == e.By && o.Command == e.Command
+			o.What() == e.What() && o.By == e.By && (s.is != planned || !signed)
 	})
 }
 
@@ -387,6 +394,10 @@ func (st State) Follow(e *fact.Event) State {
 		st.waived = at
 		return st
 	}
+	if e.From == fact.Overridden {
+		st.waived = 0
+		return st
+	}
 	if e.Effect == nil || e.To == fact.Asked || e.To == fact.Ready || e.To == fact.Missing || e.To == fact.Unknown { // what is asked before it is needed is asked anew
 		return st
 	}
@@ -417,10 +428,10 @@ func (s *step) waits() bool {
 	return s.is == intended || s.is == failed || s.is == planned && s.tell != 0
 }
 
-// Next is the earliest time from which on time alone may change something. Phase is the next
-// that may begin, and opens when at the earliest; -1 where none may.
-func (st *State) Next(plan *rules.Plan, next int64, phase int, opens int64) int64 {
-	next = st.nextProof(plan, next, phase, opens)
+// Next is the earliest time from which on time alone may change something, next or before. At
+// is now. Phase is the next that may begin, and opens when at the earliest; -1 where none may.
+func (st *State) Next(plan *rules.Plan, at, next int64, phase int, opens int64) int64 {
+	next = st.nextProof(plan, at, next, phase, opens)
 	for i := range st.steps {
 		switch s := &st.steps[i]; {
 		case s.is == planned && s.tell == 0:

@@ -158,6 +158,7 @@ const (
 	WhyNotRehearsed     Code = "not_rehearsed"     // the way back was not rehearsed: never, or last at Since, or Text says which step was not
 	WhyRehearsed        Code = "rehearsed"         // By has rehearsed the way back in State at Since: N of Of steps
 	WhyWayWaived        Code = "way_waived"        // By goes on though the way back is not known to exist
+	WhyWayVoid          Code = "way_void"          // the plan was changed, and that counts no more
 	WhyUnproven         Code = "unproven"          // the run was rolled back at Since, and the signals were not good for as long as they were watched
 
 	WhyAsked     Code = "asked"      // a role is asked for its signature

@@ -168,6 +168,8 @@ func (w *work) breakGlass(c *fact.Command) (func(), *fact.Why) {
 	}
 	why := w.st.Unsigned(w.Plan, allows, w.At, w.Phases)
 	switch {
+	case allows == rules.ApprovesWayBack && w.Over:
+		return nil, &fact.Why{Code: fact.WhyRunIs, State: w.Run.String()}
 	case allows == rules.ApprovesWayBack:
 		do, refusal := w.st.effects.Waive(w.Plan)
 		return func() { w.st.effects = do(w.way()) }, refusal

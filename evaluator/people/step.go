@@ -75,6 +75,7 @@ func (st State) Edited(sc *Scene) State {
 			}
 		}
 	}
+	w.st.effects = w.st.effects.Edited(sc.way())
 	return w.st
 }
 
@@ -243,6 +244,11 @@ func (st State) Tick(sc *Scene) State {
 	if !effects.None(w.Plan) {
 		way := sc.way()
 		way.Unsigned = w.unsignedStep
+		way.Anew = func(step string) {
+			if i := w.approvalOf(step); i >= 0 {
+				w.voidAll(i, fact.WhyUsed)
+			}
+		}
 		w.st.effects = w.st.effects.Tick(way)
 	}
 	w.expire()
@@ -401,7 +407,7 @@ func (st *State) Next(plan *rules.Plan, at, start, end int64, over bool, phases 
 	if !over {
 		phase, opening = opens(plan, start, phases)
 	}
-	return st.effects.Next(plan, next, phase, opening)
+	return st.effects.Next(plan, at, next, phase, opening)
 }
 
 // Follow takes over where an event of an older judging says that something stands.

@@ -2,6 +2,7 @@ package people
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/relgate/relgate/evaluator/effects"
 	"github.com/relgate/relgate/evaluator/fact"
@@ -109,9 +110,11 @@ func (st *State) criterion(plan *rules.Plan, v *fact.People, name string, run ru
 
 // signedCriterion is met when all is signed that is asked for before the release or its
 // phases begin, and no one ever went on without; an override is asked for only where a
-// person wants one. In a run that is decided no one can sign any more.
+// person wants one, and a step of the way back only where one is due. In a run that is decided no one can sign any more.
 func (st *State) signedCriterion(v *fact.People, decided bool) fact.CriterionState {
-	lacks := slices.ContainsFunc(v.Approvals, func(a fact.ApprovalView) bool { return a.Allows != rules.ApprovesOverride && a.Have < a.Need })
+	lacks := slices.ContainsFunc(v.Approvals, func(a fact.ApprovalView) bool {
+		return a.Allows != rules.ApprovesOverride && !strings.Contains(a.Allows, "/") && a.Have < a.Need
+	})
 	switch {
 	case st.past&unsigned != 0 || lacks && decided:
 		return fact.CriterionNotMet

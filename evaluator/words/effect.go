@@ -145,6 +145,8 @@ func wayProven(plan *rules.Plan, e *fact.Event, f *fact.Effect) Text {
 		say(drillWord, why)
 	case e.To == fact.Overridden:
 		say(waivedWord, why, "If this release has to be rolled back, that may fail")
+	case w.Code == fact.WhyWayVoid:
+		say(missingWord, why, unprovenMeans(plan))
 	case w.Code == fact.WhyNotRehearsed:
 		say(undrilled, why, unprovenMeans(plan))
 		t.Do = "rehearse it: `relgate drill " + cmp.Or(plan.Name, "PLAN") + " --environment NAME`"

@@ -60,6 +60,8 @@ func effectGround(plan *rules.Plan, w *fact.Why, at time.Time) string {
 		return fmt.Sprintf("the way back was rehearsed in %s: %d of %d steps answered%s", w.State, w.N, w.Of, by(w.By, w.Text))
 	case fact.WhyWayWaived:
 		return "the release goes on though the way back is not known to exist" + by(w.By, w.Text)
+	case fact.WhyWayVoid:
+		return "the plan was changed: that a person went on without a way back counts no more"
 	case fact.WhySafe:
 		return "users are safe since " + clock(w.Since, at)
 	case fact.WhyStopped:
