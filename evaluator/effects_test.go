@@ -468,6 +468,10 @@ func TestTheWayBackOfAnOlderJudgingIsFollowed(t *testing.T) {
 	if v := waived.Way().View(w.plan); !v.Waived.Equal(T) {
 		t.Errorf("a person goes on without a way back: %+v", v)
 	}
+	waived = waived.Follow(w.plan, &fact.Event{Kind: fact.EffectEvent, From: fact.Overridden, To: fact.Missing, At: T})
+	if v := waived.Way().View(w.plan); !v.Waived.IsZero() {
+		t.Errorf("after an edit they do not: %+v", v)
+	}
 	lost := st.Follow(w.plan, &fact.Event{Kind: fact.EffectEvent, To: fact.Unproven})
 	if lost.Way().Watches() {
 		t.Error("its watch was given up, and goes on")

@@ -17,6 +17,7 @@ import (
 	"github.com/relgate/relgate/evaluator"
 	"github.com/relgate/relgate/evaluator/fact"
 	"github.com/relgate/relgate/evaluator/journal"
+	"github.com/relgate/relgate/evaluator/runner"
 	"github.com/relgate/relgate/evaluator/words"
 	"github.com/relgate/relgate/exporters/gate"
 	"github.com/relgate/relgate/exporters/outbox"
@@ -245,6 +246,8 @@ func (d driller) drillMessage(plan *rules.Plan, r *rules.Rule, e *rules.Effect, 
 	event := fact.Event{
 		ID: fmt.Sprintf("drill.%s/%d", drill.ID, n), N: n, Plan: plan.Name, Version: plan.Version, At: d.clock.Now().UTC().Truncate(time.Second),
 		Kind: fact.EffectEvent, Subject: r.Name + "/" + e.Name, From: fact.Planned, To: fact.Intended, Cause: rules.CauseManual,
+		// What is started may want the parameters, and there is no run to read them from.
+		Begun:  &fact.Release{Start: plan.Start.UTC(), Try: 1, Parameters: plan.Binding.Parameters, Previous: plan.Binding.Previous},
 		Why:    fact.Why{Code: fact.WhyEffectDue, Rule: r.Name},
 		Effect: &fact.Effect{Rule: r.Name, Name: e.Name, Do: e.Do, To: e.To.String(), Command: e.Command, Link: e.Link, Version: e.Version, Previous: e.Previous, Share: e.Share, Within: e.Ack.String()},
 	}
@@ -304,13 +307,15 @@ func (d driller) Drills(ctx context.Context, plan string) ([]wire.Drill, error) 
 	return list, nil
 }
 
-// newestDrill is the newest drill of a plan, nil where there is none.
+// newestDrill is the newest drill of a plan whose time has come, else the newest, nil where
+// there is none. One that a wrong clock dates ahead must hide none that came after it.
 func (d *daemon) newestDrill(ctx context.Context, plan string) (*fact.Drill, error) {
 	found, err := driller{d}.kept(ctx, plan)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return &found[0], nil
+	now := d.clock.Now().Add(time.Minute) // clocks differ
+	return &found[max(slices.IndexFunc(found, func(f fact.Drill) bool { return !f.At.After(now) }), 0)], nil
 }
 
 // tellDrill tells the runs of a plan that are not decided. A run that cannot be told now is
@@ -331,22 +336,45 @@ func (d *daemon) tellDrill(ctx context.Context, plan string, drill *fact.Drill) 
 	}
 }
 
-// tellDrills tells the runs that a stop has kept from hearing of a drill.
+// tellDrills tells the runs that a stop has kept from hearing of a drill, and those that began
+// while one was kept, that go on after they were decided, or whose plan has a way back by an
+// edit.
 func (d *daemon) tellDrills(ctx context.Context) error {
-	for changed := d.runner.Watch(); !d.runner.Published().Ready; changed = d.runner.Watch() {
+	known := map[string]bool{} // :: run that hears of drills by itself → true
+	for ctx.Err() == nil {
+		changed := d.runner.Watch()
+		if p := d.runner.Published(); p.Ready {
+			known = d.tellNew(ctx, p, known)
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil
-		}
-	}
-	for _, p := range d.runner.Published().Plans {
-		drill, err := d.newestDrill(ctx, p.Name)
-		if err != nil {
-			d.log.Warn("the drills of a plan cannot be read", "plan", p.Name, "err", err)
-		} else if drill != nil {
-			d.tellDrill(ctx, p.Name, drill)
 		}
 	}
 	return nil
+}
+
+// tellNew tells the runs of the newest drill that were not under way, with a way back, when
+// those under way were looked at last. It gives those that are now.
+func (d *daemon) tellNew(ctx context.Context, published *runner.Published, before map[string]bool) map[string]bool {
+	known := map[string]bool{}
+	for _, p := range published.Plans {
+		for _, u := range p.Runs {
+			if !u.Plan.WayBack || evaluator.Decided(u.Record.State) {
+				continue
+			}
+			if known[u.Record.ID] = true; before[u.Record.ID] {
+				continue
+			}
+			drill, err := d.newestDrill(ctx, p.Name)
+			if err == nil && drill != nil && (u.Snapshot.Effects.Drill == nil || u.Snapshot.Effects.Drill.ID != drill.ID) {
+				err = d.runner.Report(ctx, u.Record.ID, fact.Result{Drill: drill})
+			}
+			if err != nil && ctx.Err() == nil {
+				d.log.Warn("a run could not be told of a drill", "run", u.Record.ID, "err", err)
+				delete(known, u.Record.ID) // it is told when anything changes
+			}
+		}
+	}
+	return known
 }

@@ -173,6 +173,25 @@ func TestWhatGitHubIsSentKeepsItsDescription(t *testing.T) {
 	peertest.Lacks(t, schema(dispatch, "requestBody"), `{"client_payload":{}}`)
 }
 
+// GitLab answers 400 to what it does not do for other reasons, too: only that there is no such
+// ref says that it would have run one.
+func TestGitLabIsAskedWhetherItWouldRunAPipeline(t *testing.T) {
+	e := endpointOf(map[string]string{"project": "acme/shop", "ref": "main"}, nil)
+	for body, want := range map[string]bool{
+		`{"message":{"base":["Reference not found"]}}`:                                true,
+		`{"message":"Reference not found"}`:                                           true,
+		`{"message":{"base":["Pipelines are disabled!"]}}`:                            false,
+		`{"message":{"base":["Insufficient permissions to create a new pipeline"]}}`:  false,
+		`{"error":"token is missing"}`:                                                false,
+		`<html>The plain HTTP request was sent to HTTPS port: Reference not found</>`: false,
+		``: false,
+	} {
+		if got := dryPipeline(e).Read(Answer{Status: 400, Body: []byte(body)}); got.Done != want || got.Refused == want {
+			t.Errorf("%s: %+v", body, got)
+		}
+	}
+}
+
 func TestGitLabRunsAPipeline(t *testing.T) {
 	e := endpointOf(map[string]string{"project": "acme/shop", "ref": "main"}, map[string]map[string]string{
 		"inputs": {"version": "{{ .version }}"}, "variables": {"COMMIT": "{{ .parameters.commit }}", "RELGATE_TYPE": "own"},

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -59,14 +60,22 @@ func dryDispatch(e Endpoint) *Call {
 const dryRef = "relgate dry call ~"
 
 // dryPipeline asks GitLab to run a pipeline of a ref that cannot exist. A trigger token can do
-// nothing else: where it is the project's, GitLab says that there is no such ref.
+// nothing else: where it is the project's, and its owner may run one, GitLab says that there is
+// no such ref.
 func dryPipeline(e Endpoint) *Call {
 	form := url.Values{"token": {e.Secrets["token"]}, "ref": {dryRef}}
 	return &Call{
 		URL:  e.at("/api/v4/projects/" + url.PathEscape(e.Texts["project"]) + "/trigger/pipeline"),
 		Body: []byte(form.Encode()), Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
 		Read: func(a Answer) Reply {
-			if a.Status == 400 {
+			var said struct {
+				Message json.RawMessage `json:"message"`
+			}
+			switch {
+			case a.Status != 400:
+			case json.Unmarshal(a.Body, &said) != nil || !bytes.Contains(bytes.ToLower(said.Message), []byte("reference not found")):
+				return Reply{Refused: true, Reason: "answered 400, but not that there is no such ref: pipelines are disabled, whoever made the trigger token may run none, or this is not GitLab's API"}
+			default:
 				return Reply{Done: true, Kept: "it would run a pipeline of " + e.Texts["project"] + " for " + e.Texts["ref"]}
 			}
 			r := pipelineReply(a)
