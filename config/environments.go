@@ -2,7 +2,9 @@ package config
 
 import (
 	"maps"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/relgate/relgate/rules"
 )
@@ -36,7 +38,7 @@ func (l *loader) environments(at rules.Checker, main *file) {
 			at.OneOf("unknown-sink", "sink or webhook", w.Name, receivers)
 			checkWebhook(at, w, e.Webhooks, l.formats)
 			l.settleWebhook(main, w)
-			if real := slices.IndexFunc(main.doc.Webhooks, func(o WebhookSpec) bool { return sameWebhook(&o, w) }); real >= 0 {
+			if real := slices.IndexFunc(main.doc.Webhooks, func(o WebhookSpec) bool { return l.sameWebhook(&o, w) }); real >= 0 {
 				at.Fail("not-apart", "name another receiver", "this is where the real steps go, as webhook %q: a drill would be a rollback", main.doc.Webhooks[real].Name)
 			}
 		}
@@ -47,8 +49,7 @@ func (l *loader) environments(at rules.Checker, main *file) {
 			l.settleSink(main, s)
 			if t := sinkNamed(s.Type); t != nil && len(t.does) == 0 {
 				at.At("type").Fail("wrong-sink", `name a sink of type "lambda" or "phased-release", or let a webhook stand in`, "a sink of type %q does nothing that could be rehearsed", s.Type)
-			}
-			if real := slices.IndexFunc(main.doc.Sinks, func(o SinkSpec) bool { return sameSink(&o, s) }); real >= 0 {
+			} else if real := slices.IndexFunc(main.doc.Sinks, func(o SinkSpec) bool { return sameSink(&o, s) }); real >= 0 {
 				at.Fail("not-apart", "name another function, alias or app", "this is where the real steps go, as sink %q: a drill would be a rollback", main.doc.Sinks[real].Name)
 			}
 		}
@@ -56,22 +57,56 @@ func (l *loader) environments(at rules.Checker, main *file) {
 }
 
 // sameWebhook reports whether two webhooks start the same thing: they lead to one place, and
-// what tells that apart by keys is the same.
-func sameWebhook(a, b *WebhookSpec) bool {
-	return a.URL == b.URL && a.URLFrom == b.URLFrom && a.Format == b.Format && maps.Equal(a.Keys.Texts, b.Keys.Texts)
+// where that is the address of an API, what tells its parts apart is the same.
+func (l *loader) sameWebhook(a, b *WebhookSpec) bool {
+	if whither(a.URL) != whither(b.URL) || a.URLFrom != b.URLFrom {
+		return false
+	}
+	f, o := formatNamed(l.formats, a.Format), formatNamed(l.formats, b.Format)
+	if f == nil || o == nil {
+		return false // which is said elsewhere
+	}
+	if f.URL == "" && o.URL == "" {
+		return a.Keys.Texts["path"] == b.Keys.Texts["path"]
+	}
+	return f == o && maps.Equal(a.Keys.Texts, b.Keys.Texts) && (f.Starts || maps.Equal(a.Own, b.Own))
 }
 
-// sameSink reports whether two sinks act on the same thing.
+// whither is a URL in the one way in which those that lead to the same place are written.
+func whither(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + host + ":" + port + strings.TrimSuffix(u.EscapedPath(), "/") + "?" + u.RawQuery
+}
+
+// sameSink reports whether two sinks act on the same thing, whoever they are there: an app by
+// its id, an alias by its function, region and account, as far as those are written.
 func sameSink(a, b *SinkSpec) bool {
-	own := maps.Clone(b.Texts)
-	for _, key := range []string{"act", "codedeploy"} { // how it acts, and not on what
-		delete(own, key)
+	if a.Type != b.Type || whither(a.Texts["api"]) != whither(b.Texts["api"]) || a.Texts["app"] != b.Texts["app"] || a.Texts["alias"] != b.Texts["alias"] {
+		return false
 	}
-	other := maps.Clone(a.Texts)
-	for _, key := range []string{"act", "codedeploy"} {
-		delete(other, key)
+	f, o := functionOf(a), functionOf(b)
+	return f.name == o.name && f.account == o.account && (f.region == o.region || f.region == "" || o.region == "")
+}
+
+// function is a Lambda function, with what is known of where it is.
+type function struct{ name, region, account string }
+
+func functionOf(s *SinkSpec) function {
+	f := function{s.Texts["function"], s.Texts["region"], ""}
+	if role := strings.Split(s.Texts["role_arn"], ":"); len(role) > 4 {
+		f.account = role[4]
 	}
-	return a.Type == b.Type && maps.Equal(own, other)
+	if arn := strings.Split(f.name, ":"); len(arn) > 6 && arn[0] == "arn" {
+		f = function{arn[6], arn[3], arn[4]}
+	}
+	return f
 }
 
 // rehearsable warns of steps that nothing stands in for, where the plan asks for drills.

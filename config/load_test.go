@@ -31,6 +31,7 @@ func TestTheProjectsOwnPlanIsBoundToARun(t *testing.T) {
 	// The SQL's comment says what its question mark stands for.
 	told := strings.ReplaceAll(string(text), "its own quotes: '{version}'", "")
 	told = strings.NewReplacer("live to {traffic}", "", "in numbers: {headline}", "").Replace(told) // messages: filled in when they fall due
+	told = regexp.MustCompile(`"mark":"[^"]*"`).ReplaceAllString(told, "")                          // what a drill has rehearsed: of any version
 	if left := regexp.MustCompile(`\{[a-z][a-z0-9_.-]*\}`).FindAllString(told, -1); len(left) > 0 {
 		t.Errorf("got placeholders %v in %s", left, text)
 	}
