@@ -47,6 +47,9 @@ type drillRequest struct {
 }
 
 func (c drillCommand) Run(ctx context.Context, con console) error {
+	if c.Environment == "" && (c.By != "" || c.Why != "" || c.Version != "" || len(c.Set) > 0) {
+		return exit(exitUsage, fmt.Errorf("--environment is required: where the way back is rehearsed. Without it and what belongs to it the drills that are known are listed"))
+	}
 	plan, err := c.plan(ctx)
 	if err != nil {
 		return err

@@ -139,6 +139,7 @@ func TestAPhaseWaitsForADrillAndForAWayBack(t *testing.T) {
 	does("all", exitPass, "never rehearsed", "drill", "P-1")
 	does("all", exitUsage, "the config has no [environments.lab]: known: staging", "drill", "P-1", "--environment", "lab", "--by", "Lee")
 	does("all", exitUsage, "--by is required", "drill", "P-1", "--environment", "staging")
+	does("all", exitUsage, "--environment is required", "drill", "P-1", "--environment", "", "--by", "Lee") // as where a variable is empty: a list would look like a drill
 	does("read", exitAuth, "it has no scope start", "drill", "P-1", "--environment", "staging", "--by", "Lee")
 	out := does("all", exitFail, "was not rehearsed as a whole", "drill", "--environment", "staging", "--by", "Lee", "--why", "the yearly one")
 	for _, want := range []string{"Drill of P-1 in staging", "by Lee: 1 of 2 steps taken", "errors-high/back", "NOT TAKEN", "answered 500"} {
@@ -166,6 +167,7 @@ func TestAPhaseWaitsForADrillAndForAWayBack(t *testing.T) {
 	if states["back"] != fact.Missing || states["cache"] != fact.Unknown {
 		t.Errorf("what is known: %+v", body.Proofs)
 	}
+	does("all", exitPass, "only a drill shows whether it works", "effects", run)
 	if out := does("all", exitPass, "", "drill", "P-1"); strings.Count(out, "Drill of P-1 in staging") != 2 || strings.Index(out, "2 of 2") > strings.Index(out, "1 of 2") {
 		t.Errorf("the drills are\n%s", out)
 	}

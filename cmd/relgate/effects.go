@@ -109,7 +109,15 @@ func listProofs(w io.Writer, e *wire.Effects) error {
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, "BEFORE IT IS NEEDED\tSINK\tSTATE\tSEEN\tIT SAYS")
 	for _, p := range e.Proofs {
-		fmt.Fprintf(t, "%s/%s\t%s\t%s\t%s\t%s\n", plain(p.Rule), plain(p.Name), plain(p.Sink), plain(p.State), utc(p.At), plain(p.Says))
+		says := p.Says
+		switch {
+		case says != "":
+		case p.State == fact.Unknown:
+			says = "it cannot be asked without doing it: only a drill shows whether it works"
+		case p.State == fact.Asked:
+			says = "it has not answered yet"
+		}
+		fmt.Fprintf(t, "%s/%s\t%s\t%s\t%s\t%s\n", plain(p.Rule), plain(p.Name), plain(p.Sink), plain(p.State), utc(p.At), plain(says))
 	}
 	if err := t.Flush(); err != nil {
 		return err
