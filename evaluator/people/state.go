@@ -243,6 +243,10 @@ func carry(to []mark, names []string, from []mark, old []string) {
 	}
 }
 
+func phaseOf(plan *rules.Plan, name string) int {
+	return slices.IndexFunc(plan.Phases, func(p rules.Phase) bool { return p.Name == name })
+}
+
 // clone shares nothing with st that a step changes.
 func (st *State) clone() State {
 	c := *st

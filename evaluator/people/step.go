@@ -123,10 +123,6 @@ func (w *work) move(i, k int, to stand, why fact.Why, by string) {
 	w.Emit(e)
 }
 
-func phaseOf(plan *rules.Plan, name string) int {
-	return slices.IndexFunc(plan.Phases, func(p rules.Phase) bool { return p.Name == name })
-}
-
 func (w *work) approvalOf(allows string) int { return approvalOf(w.Plan, allows) }
 
 func approvalOf(plan *rules.Plan, allows string) int {
@@ -243,12 +239,7 @@ func (st State) Tick(sc *Scene) State {
 	w := &work{Scene: sc, st: st.Remember(sc.Plan, sc.Since)}
 	if !effects.None(w.Plan) {
 		way := sc.way()
-		way.Unsigned = w.unsignedStep
-		way.Anew = func(step string) {
-			if i := w.approvalOf(step); i >= 0 {
-				w.voidAll(i, fact.WhyUsed)
-			}
-		}
+		way.Unsigned, way.Anew = w.unsignedStep, w.anew
 		w.st.effects = w.st.effects.Tick(way)
 	}
 	w.expire()

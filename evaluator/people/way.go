@@ -49,3 +49,10 @@ func opens(plan *rules.Plan, start int64, phases []Phase) (next int, at int64) {
 	}
 	return next, at
 }
+
+// anew makes void what was said of a step of the way back when it was due before.
+func (w *work) anew(step string) {
+	if i := w.approvalOf(step); i >= 0 {
+		w.voidAll(i, fact.WhyUsed)
+	}
+}
