@@ -96,6 +96,9 @@ func (c *compiler) lintPeople(top Checker) {
 		allows = append(allows, p.Name)
 	}
 	phases := len(allows)
+	if slices.Contains(allows[2:], ApprovesWayBack) {
+		top.At("phases", ApprovesWayBack).Fail("conflict", "name the phase otherwise", "`relgate break-glass --for %s` means another thing: that the release goes on without a way back", ApprovesWayBack)
+	}
 	for _, r := range c.spec.Rollback {
 		for _, e := range r.Effects {
 			if e.Do != DoHold && e.Do != DoRollBack {

@@ -59,6 +59,19 @@ func TestWhatAPlanWantsOfItsRehearsal(t *testing.T) {
 	}
 }
 
+// What a person says of the way back cannot be taken for a phase.
+func TestNoPhaseHasTheNameOfTheWayBack(t *testing.T) {
+	s := goodSpec()
+	s.Phases[0].Name = ApprovesWayBack
+	_, problems := Compile(s)
+	for _, p := range problems {
+		if p.Path == "phases.way_back" && p.ID == "conflict" {
+			return
+		}
+	}
+	t.Errorf("got %v", problems)
+}
+
 // A step of the way back may want signatures, what relgate does itself does not.
 func TestAStepThatIsSignedFor(t *testing.T) {
 	for name, want := range map[string]string{"%s/alias": "", "%s/hold": "unknown-phase", "%s/none": "unknown-phase"} {

@@ -276,7 +276,7 @@ func (r *reporting) look(ctx context.Context, m outbox.Message) outbox.Outcome {
 	if r.daemon.attempted != nil {
 		r.daemon.attempted(r.name, m, o)
 	}
-	result := fact.Result{Event: m.ID, Sink: r.name, OK: o.OK, Done: o.OK && !o.Skipped, Kept: o.Kept}
+	result := fact.Result{Event: m.ID, Sink: r.name, OK: o.OK, Done: o.OK && !o.Skipped && o.Kept != "", Kept: o.Kept}
 	if !o.OK {
 		result.Kept, result.Reason = "", o.Reason
 	}

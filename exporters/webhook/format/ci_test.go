@@ -234,3 +234,41 @@ func TestATemplateThatFailsStartsNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestGitHubIsAskedBeforeItIsNeeded(t *testing.T) {
+	e := endpointOf(map[string]string{"repository": "acme/shop", "workflow": "rollback.yml", "ref": "main"}, nil)
+	for _, tt := range []struct {
+		call *Call
+		url  string
+		says map[string]Reply // by the answer's body
+	}{
+		{dryWorkflow(e), "/repos/acme/shop/actions/workflows/rollback.yml", map[string]Reply{
+			`{"path":"a","state":"active"}`:             {Done: true, Kept: "the workflow rollback.yml of acme/shop is there and active"},
+			`{"path":"a","state":"disabled_manually"}`:  {Refused: true, Reason: "the workflow is disabled_manually: enable it in GitHub"},
+			`{"path":"a","state":"deleted\u001b[2K ?"}`: {Refused: true, Reason: "the workflow is deleted: enable it in GitHub"},
+			`{"path":"a"}`:       {Reason: "GitHub's answer does not say the state of the workflow"},
+			`<html>login</html>`: {Reason: "GitHub's answer does not say the state of the workflow"},
+		}},
+		{dryDispatch(e), "/repos/acme/shop", map[string]Reply{
+			`{"archived":false,"permissions":{"push":true}}`:  {Done: true, Kept: "it would send repository_dispatch to acme/shop"},
+			`{"archived":false,"permissions":{"push":false}}`: {Refused: true, Reason: "the token cannot write to the repository, which repository_dispatch needs: give it Contents, read and write"},
+			`{"archived":false}`:                              {Done: true}, // what the token may do is not said: only a drill shows it
+			`{"archived":true,"permissions":{"push":true}}`:   {Refused: true, Reason: "the repository is archived: its workflows do not run"},
+			`[]`: {Reason: "GitHub's answer does not describe the repository"},
+		}},
+	} {
+		if tt.call.Method != "GET" || !strings.HasSuffix(tt.call.URL, tt.url) || len(tt.call.Body) > 0 {
+			t.Errorf("it asks %s %s", tt.call.Method, tt.call.URL)
+		}
+		for body, want := range tt.says {
+			if got := tt.call.Read(Answer{Status: 200, Body: []byte(body)}); got != want {
+				t.Errorf("%s: got %+v, want %+v", body, got, want)
+			}
+		}
+		for _, status := range []int{401, 403, 404, 500} {
+			if got := tt.call.Read(Answer{Status: status}); got.Done || got.Refused != (status == 401 || status == 404) && status != 403 { // 403 may be said of too many requests
+				t.Errorf("%d: %+v", status, got)
+			}
+		}
+	}
+}

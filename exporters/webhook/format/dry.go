@@ -29,7 +29,7 @@ func dryWorkflow(e Endpoint) *Call {
 			case workflow.State != "active":
 				return Reply{Refused: true, Reason: "the workflow is " + strings.Map(plainState, workflow.State) + ": enable it in GitHub"}
 			}
-			return Reply{Done: true, Kept: "it would start the workflow " + e.Texts["workflow"] + " of " + e.Texts["repository"]}
+			return Reply{Done: true, Kept: "the workflow " + e.Texts["workflow"] + " of " + e.Texts["repository"] + " is there and active"}
 		},
 	}
 }
@@ -49,7 +49,9 @@ func dryDispatch(e Endpoint) *Call {
 			return Reply{Reason: "GitHub's answer does not describe the repository"}
 		case *repository.Archived:
 			return Reply{Refused: true, Reason: "the repository is archived: its workflows do not run"}
-		case repository.Permissions != nil && !(*repository.Permissions)["push"]:
+		case repository.Permissions == nil:
+			return Reply{Done: true} // it is there, and what the token may do is not said
+		case !(*repository.Permissions)["push"]:
 			return Reply{Refused: true, Reason: "the token cannot write to the repository, which repository_dispatch needs: give it Contents, read and write"}
 		}
 		return Reply{Done: true, Kept: "it would send repository_dispatch to " + e.Texts["repository"]}
