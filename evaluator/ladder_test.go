@@ -79,3 +79,22 @@ func TestAFaultThatComesAgainHasALadderOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// An alarm that was on for a minute and is over by the time it is seen begins no ladder: there
+// is nothing that would still stand. One that is on by then does.
+func TestALadderBeginsWithAnAlarmThatIsOn(t *testing.T) {
+	for every, begins := range map[time.Duration]bool{5 * time.Minute: false, time.Minute: true} {
+		p := alarmedPlan(rules.ByThreshold)
+		p.WayBack, p.Signals[1].Every = true, every
+		p.Rules[1].Effects = []rules.Effect{
+			{Name: "capacity", Do: "add capacity", To: rules.Address{Sink: "pipeline"}, Ack: rules.DefaultAck},
+			{Name: "back", Do: rules.DoRollBack, After: 30 * time.Minute, Ack: rules.DefaultAck},
+		}
+		w := alarmedWorld(t, p, "good", alarmFlashes)
+		w.run(T.Add(40 * time.Minute))
+		lines := w.effectLines()
+		if strings.Contains(lines, "effect high/capacity: planned => intended") != begins || strings.Contains(lines, "effect high/back: planned => dropped") != begins || strings.Contains(lines, "rolled_back") {
+			t.Errorf("seen every %v:\n%s", every, lines)
+		}
+	}
+}

@@ -649,6 +649,14 @@ func TestWhatIsRefusedWhenTheRunIsOver(t *testing.T) {
 			t.Errorf("%s %s is %s", tt.e.Kind, tt.e.To, got)
 		}
 	}
+	for heard, e := range map[bool]fact.Event{
+		true:  {Kind: fact.EffectEvent, From: fact.Asked, To: fact.Missing},
+		false: {Kind: fact.EffectEvent, From: fact.Asked, To: fact.Missing, Notify: []string{"alias"}}, // it said so before
+	} {
+		if e.Quiet() == heard {
+			t.Errorf("people hear %s: %v", e.To, !heard)
+		}
+	}
 	one, other := command(fact.Approve, "kim", "kim", role("CTO")), command(fact.Approve, "kim", "kim", role("Legal"))
 	if one.ID, other.ID = "x", "x"; one.Once() == other.Once() {
 		t.Error("a signature for one role hides one for another")
