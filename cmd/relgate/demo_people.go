@@ -95,7 +95,7 @@ func (d *demo) stuck() (names []string) {
 // as a person of their own, and who must sign the review does.
 func (d *demo) people(ctx context.Context) error {
 	u := d.release()
-	if err := d.rehearse(ctx, &u.Snapshot.Effects); err != nil {
+	if err := d.rehearse(ctx, &u.Snapshot.Effects, u.Record.Begun); err != nil {
 		return err
 	}
 	part := &u.Snapshot.People

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"time"
 
 	"github.com/relgate/relgate/config"
 	"github.com/relgate/relgate/evaluator/fact"
@@ -37,7 +36,7 @@ func (d *demo) stage(ctx context.Context) error {
 			w.Format, w.Keys, w.Own = "", rules.FormatKeys{}, nil
 		}
 		for k := range env.Sinks {
-			w, err := d.standIn(ctx, env.Name, &env.Sinks[k])
+			w, err := d.standIn(ctx, &env.Sinks[k])
 			if err != nil {
 				return fmt.Errorf("simulating %s in %s: %w", env.Sinks[k].Name, env.Name, err)
 			}
@@ -48,7 +47,7 @@ func (d *demo) stage(ctx context.Context) error {
 	return nil
 }
 
-func (d *demo) standIn(ctx context.Context, environment string, s *config.SinkSpec) (*world, error) {
+func (d *demo) standIn(ctx context.Context, s *config.SinkSpec) (*world, error) {
 	scenario, err := simulator.Parse("staging", stagingScenario)
 	if err != nil {
 		return nil, err
@@ -56,17 +55,13 @@ func (d *demo) standIn(ctx context.Context, environment string, s *config.SinkSp
 	if s.Type == "lambda" {
 		scenario.Names.Function, scenario.Names.Alias = s.Texts["function"], s.Texts["alias"]
 	}
-	dir := filepath.Join(d.Dir, environment+"-"+s.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	return newWorld(ctx, dir, scenario, d.plan.Start, d.clock)
+	return newWorld(ctx, "", scenario, d.plan.Start, d.clock) // every demo has a staging in which nothing was taken back
 }
 
 // rehearse does what the manager of the plan does before it: a drill, where the plan asks for
-// one and the run knows of none.
-func (d *demo) rehearse(ctx context.Context, known *fact.Effects) error {
-	if d.plan.Rehearsal.MaxAge == 0 || known.Drill != nil || len(d.config.Environments) == 0 || d.drilled {
+// one and there was none since the run began.
+func (d *demo) rehearse(ctx context.Context, known *fact.Effects, begun time.Time) error {
+	if d.plan.Rehearsal.MaxAge == 0 || known.Drill != nil && !known.Drill.At.Before(begun) || len(d.config.Environments) == 0 || d.drilled {
 		return nil
 	}
 	d.drilled = true // one that fails is not tried again: it would fail again

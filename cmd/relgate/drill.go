@@ -52,7 +52,7 @@ func (d driller) Drill(ctx context.Context, plan string, r gate.DrillRequest) (w
 	if err != nil {
 		return wire.Drill{}, err
 	}
-	drill := fact.Drill{ID: d.uidOrNew(), Environment: r.Environment, By: rules.OneLine(r.By), Why: rules.OneLine(r.Why), Principal: r.Principal}
+	drill := fact.Drill{ID: d.newID(), Environment: r.Environment, By: rules.OneLine(r.By), Why: rules.OneLine(r.Why), Principal: r.Principal}
 	drill.Steps = d.rehearse(ctx, bound, stages, &drill)
 	if len(drill.Steps) == 0 {
 		return wire.Drill{}, &gate.BadStart{Reason: fmt.Sprintf("plan %q sends no step of a way back: nothing can be rehearsed", plan)}
@@ -66,12 +66,13 @@ func (d driller) Drill(ctx context.Context, plan string, r gate.DrillRequest) (w
 	return wire.DrillOf(plan, &drill), nil
 }
 
-// uidOrNew is a short random text.
-func (d driller) uidOrNew() string {
-	if d.uid != nil {
-		return d.uid()
+// newID tells a drill from every other.
+func (d driller) newID() string {
+	id := rand.Text()[:12]
+	if d.uid != nil { // not by chance
+		id = d.uid()
 	}
-	return rand.Text()[:12]
+	return fmt.Sprintf("%s-%d", id, d.clock.Now().UnixMilli())
 }
 
 // rehearsed is the plan whose steps are sent: bound to what is said, to what its file says, or

@@ -328,7 +328,7 @@ func TestTheImageStartsAsItIs(t *testing.T) {
 		`"127.0.0.1:8080"`, `"127.0.0.1:0"`, `"127.0.0.1:9091"`, fmt.Sprintf("%q", private),
 	).Replace(string(text))
 	i.mount(t, map[string][]byte{
-		"etc/relgate/config.toml": []byte(config), "etc/relgate/AuthKey.p8": []byte(key), "etc/relgate/sql/bias_by_age_decile.sql": query,
+		"etc/relgate/config.toml": []byte(config), "etc/relgate/AuthKey.p8": []byte(key), "etc/relgate/AuthKey_release.p8": []byte(key), "etc/relgate/sql/bias_by_age_decile.sql": query,
 	})
 	i.seal(t)
 	state := filepath.Join(i.root, "var/lib/relgate")

@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -232,8 +234,13 @@ func parseResult(text string) (fact.Result, error) {
 			r.OK, err = strconv.ParseBool(p.value)
 		case p.key == "done":
 			r.Done, err = strconv.ParseBool(p.value)
+		case p.key == "drill": // a whole one, as the journal keeps it
+			r.Drill = new(fact.Drill)
+			if json.Unmarshal([]byte(p.value), r.Drill) != nil {
+				err = errors.New("result: drill: want a drill as JSON")
+			}
 		case !set(fields, p):
-			err = fmt.Errorf("result: %q: want %s, ok or done=", p.key+p.value, keysOf(fields))
+			err = fmt.Errorf("result: %q: want %s, ok, done or drill=", p.key+p.value, keysOf(fields))
 		}
 	}
 	return r, err
@@ -248,6 +255,10 @@ func formatResult(r fact.Result) string {
 	}
 	if r.Done {
 		b.WriteString(" done=true")
+	}
+	if r.Drill != nil {
+		said, _ := json.Marshal(r.Drill) // texts, numbers and times have a JSON form
+		b.WriteString(" drill=" + quote(string(said)))
 	}
 	return b.String()
 }
