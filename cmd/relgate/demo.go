@@ -236,7 +236,7 @@ func (d *demo) done() bool {
 		return d.refused() != ""
 	}
 	s := &u.Snapshot
-	if s.At.After(s.Start.Add(time.Hour)) && (unsigned(s) || noWayBack(s)) {
+	if s.At.After(s.Start.Add(time.Hour)) && unsigned(s) || noWayBack(s) {
 		return true // no one gives what is missing
 	}
 	switch s.State {
@@ -258,9 +258,20 @@ func unsigned(s *fact.Snapshot) bool {
 	return !slices.ContainsFunc(s.Phases, begun) && slices.ContainsFunc(s.People.Approvals, missing)
 }
 
-// noWayBack reports whether no phase has begun because the way back is not known to exist.
+// noWayBack reports whether a phase has waited for an hour because the way back is not known to
+// exist, and all before it are decided.
 func noWayBack(s *fact.Snapshot) bool {
-	return len(s.Phases) > 0 && s.Phases[0].Started.IsZero() && slices.Contains([]fact.Code{fact.WhyWayAsked, fact.WhyWayMissing, fact.WhyNotRehearsed}, s.Phases[0].Why.Code)
+	for i := range s.Phases {
+		p := &s.Phases[i]
+		if !p.Started.IsZero() {
+			if p.Decided.IsZero() {
+				return false
+			}
+			continue
+		}
+		return s.At.After(p.Scheduled.Add(time.Hour)) && slices.Contains([]fact.Code{fact.WhyWayAsked, fact.WhyWayMissing, fact.WhyNotRehearsed}, p.Why.Code)
+	}
+	return false
 }
 
 // refused is why the plan's run cannot begin, empty while nothing keeps it.

@@ -29,7 +29,7 @@ func twoReleases(t *testing.T, dir string) (first, second, worse string) {
 	next := strings.NewReplacer("\nversion             = \"1.0.0\"", "\nversion             = \"1.0.1\"", "2025-06-04T", "2025-06-11T", "2025-06-05T", "2025-06-12T", "\nlambda = 43", "\nlambda = 44",
 		// The simulated world has one app, 1.0.0, and two versions of the function.
 		"{version}", "1.0.0",
-		`"{lambda}"`, `"43"`, `value = "{previous.lambda}"`, `value = "42"`, `previous = "{previous.lambda}"`, `previous = "42"`)
+		`"{lambda}"`, `"43"`, `value = "{previous.lambda}"`, `value = "42"`, `previous = "{previous.lambda}"`, `previous = "42"`, `to = "ios" }`, `to = "ios", version = "1.0.0" }`)
 	for name, text := range map[string]string{
 		"first.toml": string(text), "second.toml": next.Replace(string(text)), "sql/bias_by_age_decile.sql": string(query),
 		"worse.toml": "title = \"More failures than usual\"\nends = \"passed\"\nseed = 1\n[levels]\n\"api.5xx\" = \"0.6 %\"\n",
