@@ -157,6 +157,45 @@ func TestUsersAreSafeByAsManySamplesAsTell(t *testing.T) {
 	}
 }
 
+// A rule that wants no failure at all tells nothing by more samples: three good minutes are
+// enough, as for a ladder.
+func TestUsersAreSafeByARuleThatWantsNoFailure(t *testing.T) {
+	p := wayPlan()
+	p.Rules[1].Effects, p.Rules[2].Effects, p.Rules[1].When = p.Rules[1].Effects[1:], nil, pct("> 0 %")
+	w := newWorld(t, p)
+	w.value = func(s int, at int64) (float64, float64, bool) {
+		if minute := int(at-T.Unix()) / 60; s == 0 && minute >= 4 && minute < 9 {
+			return 100, 1000, true
+		}
+		return 0, 1000, true
+	}
+	w.run(T.Add(9 * time.Minute))
+	w.tick(command(fact.EffectDone, "ann", "", func(c *fact.Command) { c.Subject = "build" }))
+	w.run(T.Add(20 * time.Minute))
+	if v := Look(p, w.state); !v.Effects.Ended.Equal(T.Add(9 * time.Minute)) {
+		t.Errorf("safe since %v:\n%s", v.Effects.Ended, w.effectLines())
+	}
+}
+
+// A ladder ends by three good minutes, however few requests they had.
+func TestALadderEndsOnFewRequests(t *testing.T) {
+	w := newWorld(t, wayPlan())
+	w.value = func(s int, at int64) (float64, float64, bool) {
+		minute := int(at-T.Unix()) / 60
+		if s == 1 && minute >= 2 && minute < 8 {
+			return 100, 1000, true
+		}
+		if s == 1 && minute >= 8 {
+			return 0, 12, true
+		}
+		return 1, 1000, true
+	}
+	w.run(T.Add(25 * time.Minute))
+	if lines := w.effectLines(); !strings.Contains(lines, "effect crashy/back: planned => dropped") {
+		t.Errorf("got\n%s", lines)
+	}
+}
+
 // Without traffic there is nothing to see: the sink has read back that none comes.
 func TestUsersAreSafeWithoutTraffic(t *testing.T) {
 	for _, confirmed := range []bool{true, false} {

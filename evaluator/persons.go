@@ -23,7 +23,7 @@ func (s *stepper) scene(root uint64) *people.Scene {
 			s.emit(e, root)
 			return s.st.n
 		},
-		Way: effects.Scene{Fault: s.st.faultBegan(), Fired: s.st.firedRules(), Watched: func(i int) bool { return s.st.rules[i].active }, Good: s.st.Good},
+		Way: effects.Scene{Fault: s.st.faultBegan(), Fired: s.st.firedRules(), Watched: func(i int) bool { return s.st.rules[i].active }, Good: s.st.Safe},
 	}
 }
 

@@ -46,7 +46,7 @@ signatures, the other sides of the config's sinks (Slack, Statuspage, a mail ser
 Confluence, GitHub, an app with its banner) and of its webhooks (GitHub, GitLab,
 EventBridge), and the daemon, all on loopback, and lets the release plan run in virtual
 time. Who is asked for a signature signs, by the link in the e-mail or by a token; the
-messages are sent at their times; what is rolled back is taken back, in the simulated
+messages are sent at their times; after a rollback the way back is taken, in the simulated
 world, by whoever is asked for it; the review is written, signed and archived.
 
   relgate demo --exit-when-done

@@ -14,7 +14,7 @@ import (
 )
 
 // stagingScenario is a world in which the version that is to be released has all requests:
-// there is something to take back.
+// there is something to revert.
 const stagingScenario = `
 title = "staging"
 [[rollout]]
@@ -55,7 +55,7 @@ func (d *demo) standIn(ctx context.Context, s *config.SinkSpec) (*world, error) 
 	if s.Type == "lambda" {
 		scenario.Names.Function, scenario.Names.Alias = s.Texts["function"], s.Texts["alias"]
 	}
-	return newWorld(ctx, "", scenario, d.plan.Start, d.clock) // every demo has a staging in which nothing was taken back
+	return newWorld(ctx, "", scenario, d.plan.Start, d.clock) // every demo has a staging in which nothing was reverted
 }
 
 // rehearse does what the manager of the plan does before it: a drill, where the plan asks for

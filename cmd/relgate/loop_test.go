@@ -28,7 +28,7 @@ import (
 )
 
 // loopPlan is the plan of a closed loop. The release gets a tenth of the requests, and a rule without
-// `for` has the alias taken back.
+// `for` has the alias reverted.
 const loopPlan = `
 [release]
 plan           = "loop"
@@ -157,7 +157,7 @@ func (l *loop) String() string {
 		}
 		return at.Sub(l.fault).Round(time.Second).String()
 	}
-	return fmt.Sprintf("seed %d, %d a second: down %v, since the fault: order %v, told %v, taken back %v, read back %v, safe %v since %v, end %q", l.seed, l.rate, l.downs,
+	return fmt.Sprintf("seed %d, %d a second: down %v, since the fault: order %v, told %v, reverted %v, read back %v, safe %v since %v, end %q", l.seed, l.rate, l.downs,
 		after(l.order), after(l.told), after(l.reverted), after(l.taken), after(l.safe), after(l.since), l.end)
 }
 
@@ -314,10 +314,10 @@ type loopLeg struct {
 // loopLegs are the three that are promised, and what they are made of.
 var loopLegs = []loopLeg{
 	{"fault to order", func(l *loop) time.Duration { return l.order.Sub(l.fault) }, func(l *loop) time.Duration { return loopFigures[l.rate] + loopPeriod }, false},
-	{"order to taken back or a person told", (*loop).heard, func(*loop) time.Duration { return time.Minute }, false},
-	{"order to taken back", func(l *loop) time.Duration { return l.after(l.reverted) }, nil, false},
+	{"order to reverted or a person told", (*loop).heard, func(*loop) time.Duration { return time.Minute }, false},
+	{"order to reverted", func(l *loop) time.Duration { return l.after(l.reverted) }, nil, false},
 	{"order to a person told", func(l *loop) time.Duration { return l.after(l.told) }, nil, false},
-	{"taken back to read back", func(l *loop) time.Duration { return max(0, l.taken.Sub(l.reverted)) }, nil, false},
+	{"reverted to read back", func(l *loop) time.Duration { return max(0, l.taken.Sub(l.reverted)) }, nil, false},
 	{"first whole minute after that to \"users are safe\"", func(l *loop) time.Duration { return l.safe.Sub(l.whole()) }, func(*loop) time.Duration { return loopSettle + 3*loopPeriod }, true},
 	{"read back to \"users are safe\"", func(l *loop) time.Duration { return l.safe.Sub(l.taken) }, func(*loop) time.Duration { return loopSettle + 4*loopPeriod }, true},
 }
@@ -346,7 +346,7 @@ func (l *loop) whole() time.Time { return l.taken.Add(loopPeriod - 1).Truncate(l
 // loopReceiver. The parts are those of the daemon, but for its ports, with the simulated
 // CloudWatch and Lambda, in virtual time. A fifth of the release's requests fails from the
 // first on, and its rule has no `for`. Three legs are held to bounds: from the fault to the
-// order, from there until the alias is taken back or a person knows, and from there until
+// order, from there until the alias is reverted or a person knows, and from there until
 // relgate says that users are safe. In each run a sink must have confirmed something.
 //
 // There are 40 runs, and 1,000 with -long, as docs/benchmarks.md has them:

@@ -65,14 +65,10 @@ func triggers(r *rules.Rule, sig *rules.Signal, p *rules.Point, width int64) boo
 // goodFew is how many settled periods in a row say that a signal is good again.
 const goodFew = 3
 
-// goodBad is how many bad samples a release that is as bad as the rule's condition would have
-// among those that say that a signal is good again: it has none then less than once in a hundred.
-const goodBad = 5
-
 // Good reports since when the signal of a rollback rule has been good, in settled periods
 // that begin at or after from: what none of the newest few says triggers the rule, and its
 // alarm is not on. Where idle, they may also have no samples: so it is, too, while the source
-// answers that what it has is old. Otherwise a ratio needs as many samples as tell: see goodBad.
+// answers that what it has is old.
 func (sc *Scene) Good(i int, from int64, idle bool) (since int64, ok bool) {
 	r := &sc.Lay.Plan.Rules[i]
 	if r.Alarm >= 0 && sc.on(r.Alarm) {
@@ -88,7 +84,7 @@ func (sc *Scene) Good(i int, from int64, idle bool) (since int64, ok bool) {
 		return 0, false
 	}
 	points := s.Points[series.Before(s.Points, first):series.Before(s.Points, to)]
-	good, samples, since := 0, 0., to
+	good, since := 0, to
 	if idle {
 		since = first
 	}
@@ -102,24 +98,36 @@ func (sc *Scene) Good(i int, from int64, idle bool) (since int64, ok bool) {
 			}
 			break
 		}
-		samples += points[k].Samples
 		if good++; !idle {
 			since = points[k].At
 		}
 	}
-	if idle {
-		return since, good >= goodFew || since <= to-goodFew*w
-	}
-	return since, good >= goodFew && (sig.Kind != rules.Ratio || samples*tolerated(r, sig) >= goodBad)
+	return since, good >= goodFew || idle && since <= to-goodFew*w
 }
 
-// tolerated is the share of bad samples at which a rollback rule on a ratio begins to trigger,
-// 0..1.
-func tolerated(r *rules.Rule, sig *rules.Signal) float64 {
+// safeBad is how many bad samples a release that is as bad as the rule's condition would have
+// among those that say that users are safe: it has none then less than once in a hundred.
+const safeBad = 5
+
+// Safe is Good, but that a ratio needs as many samples as tell: a few say nothing. Where idle,
+// it is known that no samples are to come, and where the condition is the least fault there
+// can be, no number of samples tells more than another.
+func (sc *Scene) Safe(i int, from int64, idle bool) (since int64, ok bool) {
+	since, ok = sc.Good(i, from, idle)
+	r := &sc.Lay.Plan.Rules[i]
+	sig, s := &sc.Lay.Plan.Signals[r.Signal], &sc.Signals[r.Signal]
+	most := r.When.Threshold // the share of bad samples at which it begins to trigger
 	if sig.Good {
-		return 1 - r.When.Threshold
+		most = 1 - most
 	}
-	return r.When.Threshold
+	if !ok || idle || sig.Kind != rules.Ratio || most <= 0 {
+		return since, ok
+	}
+	samples := 0.
+	for _, p := range s.Points[series.Before(s.Points, since):series.Before(s.Points, s.Settled)] {
+		samples += p.Samples
+	}
+	return since, samples*most >= safeBad
 }
 
 // on reports whether an alarm is on, by the newest that is known of it.
